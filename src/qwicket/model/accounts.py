@@ -1,0 +1,104 @@
+"""Accounts, projects, tokens, and the actor that a sign-in yields."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+from qwicket.model.errors import Forbidden, InvalidRequest
+
+Role = Literal["admin", "member"]
+
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
+RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
+
+
+class Scope(StrEnum):
+    """What a token may do."""
+
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
+    DEVICES_READ = "devices:read"
+    DEVICES_SERVE = "devices:serve"
+    ADMIN = "admin"
+
+
+DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    role: Role
+    email: str
+    created_at: int
+    disabled_at: int | None = None
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    shares: int
+    created_at: int
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A token without its secret: only the sha256 of the secret is kept. Times are Unix ms."""
+
+    id: str
+    account: str
+    project: str
+    scopes: tuple[Scope, ...]
+    devices: tuple[str, ...]
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asking, with what rights: the answer of every sign-in."""
+
+    account: str
+    account_name: str
+    role: Role
+    project: str
+    token: str
+    scopes: frozenset[Scope]
+    devices: frozenset[str]
+
+    def require(self, scope: Scope) -> None:
+        """Refuse unless the token holds `scope`.
+
+        Raises:
+            Forbidden: It does not.
+        """
+        if scope not in self.scopes:
+            raise Forbidden(f"This token lacks the scope {scope}.")
+
+    def require_device(self, name: str) -> None:
+        """Refuse unless the token is for all devices or for this one.
+
+        Raises:
+            Forbidden: It is not.
+        """
+        if self.devices and name not in self.devices:
+            raise Forbidden(f"This token is not for the device {name}.", field="device")
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """Return `name` if an account, project or provider may bear it.
+
+    Raises:
+        InvalidRequest: It may not.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise InvalidRequest(
+            f"{what} must be 1 to 39 of a-z, 0-9 and '-', and begin with a letter or digit.",
+            field=what,
+        )
+    if name in RESERVED_NAMES:
+        raise InvalidRequest(f"{what} '{name}' is reserved.", field=what)
+    return name

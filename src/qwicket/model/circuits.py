@@ -1,0 +1,149 @@
+"""Circuits in the flat form that every format ends in and every engine starts from.
+
+A reader makes them, `pack` turns them into an opaque blob, and only the engine's worker unpacks
+it: nothing is parsed twice.
+
+Gates of the flat form (angles in radians; a global phase is kept, because controls make it real):
+
+| gate | matrix, R_P(θ) = exp(-iθP/2) |
+|---|---|
+| `id x y z h` | identity, Pauli, Hadamard |
+| `s sdg t tdg` | diag(1, e^{±iπ/2}), diag(1, e^{±iπ/4}) |
+| `sx sxdg` | ½[[1+i, 1-i], [1-i, 1+i]] and its adjoint |
+| `rx ry rz` (θ) | R_X, R_Y, R_Z |
+| `p` (λ) | diag(1, e^{iλ}) |
+| `u` (θ, φ, λ) | [[cos θ/2, -e^{iλ} sin θ/2], [e^{iφ} sin θ/2, e^{i(φ+λ)} cos θ/2]] |
+| `gphase` (γ) | e^{iγ}, no target |
+| `swap` | exchanges its two targets |
+| `rxx ryy rzz` (θ) | exp(-iθ/2 P⊗P) |
+| `gpi` (φ) | [[0, e^{-iφ}], [e^{iφ}, 0]] |
+| `gpi2` (φ) | 1/√2 [[1, -i e^{-iφ}], [-i e^{iφ}, 1]] |
+| `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
+| `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
+    """A gate on `targets`, acting only where all `controls` are |1⟩.
+
+    A control that must be |0⟩ is written with an `x` before and after.
+    """
+
+    name: str
+    targets: tuple[int, ...]
+    params: tuple[float, ...] = ()
+    controls: tuple[int, ...] = ()
+    terms: tuple[str, ...] = ()
+
+
+class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
+    """Read `qubit` in the computational basis into classical bit `clbit`."""
+
+    qubit: int
+    clbit: int
+
+
+class Reset(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
+    """Put `qubit` into |0⟩."""
+
+    qubit: int
+
+
+Relation = Literal["==", "!=", "<", "<=", ">", ">="]
+
+
+class Branch(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
+    """Go on if the unsigned number in `clbits` (first bit lowest) stands in `relation` to `value`.
+
+    Otherwise skip the next `skip` operations. `value` is decimal text, since it has no width limit.
+    """
+
+    clbits: tuple[int, ...]
+    relation: Relation
+    value: str
+    skip: int
+
+
+class Jump(msgspec.Struct, frozen=True, array_like=True, tag="j", gc=False):
+    """Skip the next `skip` operations. Jumps only go forward, so every circuit ends."""
+
+    skip: int
+
+
+Op = Gate | Measure | Reset | Branch | Jump
+
+
+class Register(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A named run of classical bits; the first register holds the least significant bits."""
+
+    name: str
+    size: int
+
+
+class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
+    """Operations in time order on |0…0⟩. Classical bits start as 0 and are those of `registers`."""
+
+    n_qubits: int
+    ops: tuple[Op, ...]
+    registers: tuple[Register, ...]
+
+    @property
+    def n_clbits(self) -> int:
+        return sum(register.size for register in self.registers)
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What admission, lists and estimates need to know of a program without reading it.
+
+    Attributes:
+        family: Which engines can run it.
+        n_circuits: Number of circuits (parts).
+        n_qubits: Widest circuit.
+        n_ops_1q: Operations on one qubit, over all circuits.
+        n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
+    """
+
+    family: str
+    n_circuits: int
+    n_qubits: int
+    n_ops_1q: int
+    n_ops_2q: int
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A program that was read and found good: its summary and its packed circuits."""
+
+    summary: Summary
+    circuits: bytes
+
+
+_decoder = msgspec.msgpack.Decoder(tuple[QubitCircuit, ...])
+_encoder = msgspec.msgpack.Encoder()
+
+
+def pack(circuits: tuple[QubitCircuit, ...]) -> bytes:
+    """Encode circuits as one opaque blob."""
+    return _encoder.encode(circuits)
+
+
+def unpack(blob: bytes) -> tuple[QubitCircuit, ...]:
+    """Return the circuits of a blob made by `pack`."""
+    return _decoder.decode(blob)
+
+
+def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
+    """Count what admission needs of qubit circuits."""
+    ops_1q = ops_2q = 0
+    for circuit in circuits:
+        gates = [op for op in circuit.ops if isinstance(op, Gate)]
+        wide = sum(len(gate.targets) + len(gate.controls) > 1 for gate in gates)
+        ops_2q += wide
+        ops_1q += len(gates) - wide
+    widest = max((circuit.n_qubits for circuit in circuits), default=0)
+    return Summary("qubit", len(circuits), widest, ops_1q, ops_2q)

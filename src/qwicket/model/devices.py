@@ -1,0 +1,54 @@
+"""Devices: things that run programs of one family, and whether they are on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Family = Literal["qubit", "photonic", "atoms"]
+DriverKind = Literal["simulated", "agent", "remote"]
+
+
+class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device can do, as its TOML or its agent says.
+
+    Attributes:
+        description: One sentence for people.
+        qubits: Widest circuit it takes.
+        formats: Formats it reads, the preferred one first.
+        gates: Names of the gates it takes, in the format's own words.
+        max_shots: Most shots of one job.
+        outputs: What a job may ask for: `counts`, `memory`, `probabilities`.
+        exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
+    """
+
+    description: str
+    qubits: int
+    formats: tuple[str, ...]
+    gates: tuple[str, ...] = ()
+    max_shots: int = 1_000_000
+    outputs: tuple[str, ...] = ("counts",)
+    exact: bool = False
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One device. `doors` lists the dialects that show it; any other door does not know it."""
+
+    name: str
+    family: Family
+    provider: str
+    driver: DriverKind
+    doors: tuple[str, ...]
+    position: int
+    spec: DeviceSpec
+
+
+class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a device takes and runs jobs. `until_at` is Unix ms, when known."""
+
+    is_on: bool = True
+    reason: str = ""
+    until_at: int | None = None
+    waiting: int = 0
+    running: int = 0

@@ -1,0 +1,167 @@
+"""Every refusal and failure that may leave the server, as one tree.
+
+    QwicketError
+    ├── InvalidRequest      400  the request is malformed, or a field of it is
+    │   └── InvalidProgram  400  the program's text is refused
+    ├── LimitExceeded       400  a limit of this server or device is exceeded
+    │   └── BodyTooLarge    413
+    ├── Unauthenticated     401  no token, or one that is not valid
+    ├── Forbidden           403  the token or account may not do this
+    ├── NotFound            404  absent, or not yours: the two look alike
+    ├── MethodNotAllowed    405
+    ├── RequestTimeout      408  the request did not arrive in time
+    ├── Conflict            409  the thing's present state does not allow it
+    │   ├── NotFinished     409  the job has not ended yet
+    │   └── NoResult        409  the job ended without a result
+    ├── KeyReused           422  an idempotency key came with other content
+    ├── TooManyRequests     429
+    ├── InternalError       500  unknown; known to the operator by its id
+    ├── Unavailable         503  device off, queue full, server stopping
+    └── StorageFull         507
+
+Each class carries an HTTP status, a stable code, a sentence for the cause and one for the remedy.
+Dialects map the code to their vendor's body; nobody else builds error bodies.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class QwicketError(Exception):
+    """Root of the tree.
+
+    Args:
+        detail: One sentence for the person who sent the request. Never a path, SQL or traceback.
+        field: Name of the field at fault, if one is.
+        retry_after_s: Seconds after which a retry makes sense, if it does.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "The request failed."
+    remedy: ClassVar[str] = "See the detail."
+
+    def __init__(
+        self, detail: str = "", *, field: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        self.detail = detail or self.title
+        self.field = field
+        self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+
+class InvalidRequest(QwicketError):
+    status = 400
+    code = "invalid_request"
+    title = "The request is malformed."
+    remedy = "Correct the field that the detail names and send the request again."
+
+
+class InvalidProgram(InvalidRequest):
+    code = "invalid_program"
+    title = "The program was refused."
+    remedy = "Correct the program where the detail points and submit it again."
+
+
+class LimitExceeded(QwicketError):
+    status = 400
+    code = "limit_exceeded"
+    title = "A limit was exceeded."
+    remedy = "Ask for less, or ask the administrator to raise the limit that the detail names."
+
+
+class BodyTooLarge(LimitExceeded):
+    status = 413
+    code = "body_too_large"
+    title = "The request body is too large."
+    remedy = "Send a smaller body."
+
+
+class Unauthenticated(QwicketError):
+    status = 401
+    code = "unauthenticated"
+    title = "A valid token is needed."
+    remedy = "Send a token made by `qwicket token create` that is neither expired nor revoked."
+
+
+class Forbidden(QwicketError):
+    status = 403
+    code = "forbidden"
+    title = "This token may not do that."
+    remedy = "Use a token with the scope or device that the detail names."
+
+
+class NotFound(QwicketError):
+    status = 404
+    code = "not_found"
+    title = "There is no such thing here."
+    remedy = "Check the id or name, and that the token belongs to the account that owns it."
+
+
+class MethodNotAllowed(QwicketError):
+    status = 405
+    code = "method_not_allowed"
+    title = "This path does not take that method."
+    remedy = "Use a method that the Allow header lists."
+
+
+class RequestTimeout(QwicketError):
+    status = 408
+    code = "request_timeout"
+    title = "The request did not arrive in time."
+    remedy = "Send the request again over a better connection."
+
+
+class Conflict(QwicketError):
+    status = 409
+    code = "conflict"
+    title = "The present state does not allow that."
+    remedy = "Read the thing's state and decide anew."
+
+
+class NotFinished(Conflict):
+    code = "not_finished"
+    title = "The job has not ended yet."
+    remedy = "Wait for the job, for example with `?wait=30`, and ask again."
+
+
+class NoResult(Conflict):
+    code = "no_result"
+    title = "The job ended without a result."
+    remedy = "Read the job's error, correct the cause and submit again."
+
+
+class KeyReused(QwicketError):
+    status = 422
+    code = "idempotency_key_reused"
+    title = "This idempotency key was used with other content."
+    remedy = "Use a new key for new content."
+
+
+class TooManyRequests(QwicketError):
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests."
+    remedy = "Wait as long as Retry-After says."
+
+
+class InternalError(QwicketError):
+    status = 500
+    code = "internal_error"
+    title = "Something unexpected went wrong."
+    remedy = "Tell the administrator the id in the detail: the log has the cause under it."
+
+
+class Unavailable(QwicketError):
+    status = 503
+    code = "unavailable"
+    title = "This is not available at the moment."
+    remedy = "Try again later; the detail says what is missing."
+
+
+class StorageFull(QwicketError):
+    status = 507
+    code = "storage_full"
+    title = "The server has no room to store this."
+    remedy = "Tell the administrator that the server's disk is full."

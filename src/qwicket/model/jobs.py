@@ -1,0 +1,144 @@
+"""Jobs: submissions, the row that every door reads, and the right to run one.
+
+All times are Unix milliseconds in UTC.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import JobState
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program is to be run; kept beside its circuits and read by the engine alone.
+
+    Attributes:
+        shots: Shots per circuit.
+        seed: 0 ≤ seed < 2^63; drawn at submission when the user gave none, so that a job that
+            runs twice gives the same numbers.
+        outputs: Which of `counts`, `memory`, `probabilities` are wanted.
+    """
+
+    shots: int
+    seed: int
+    outputs: tuple[str, ...]
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to run a program, in the gateway's words.
+
+    `wire` is opaque: what only this door's vendor needs back byte for byte.
+    """
+
+    door: str
+    device: str
+    format: str
+    source: bytes
+    shots: int
+    outputs: tuple[str, ...] = ("counts",)
+    seed: int | None = None
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    idempotency_key: str | None = None
+    wire: bytes = b"{}"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The narrow row: all that a status poll, a claim or a list touches."""
+
+    id: str
+    seq: int
+    account: str
+    project: str
+    device: str
+    door: str
+    group: str | None
+    state: JobState
+    version: int
+    name: str
+    tags: tuple[str, ...]
+    shots: int
+    n_circuits: int
+    n_qubits: int
+    n_ops_1q: int
+    n_ops_2q: int
+    est_bytes: int
+    est_seconds: float
+    priority: int
+    attempts: int
+    calibration: str | None
+    change: int
+    created_at: int
+    queued_at: int | None
+    started_at: int | None
+    ended_at: int | None
+    expires_at: int | None
+    error_code: str | None
+    error_text: str | None
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that passed every check and is about to be stored."""
+
+    id: str
+    account: str
+    project: str
+    device: str
+    door: str
+    name: str
+    tags: tuple[str, ...]
+    shots: int
+    n_circuits: int
+    n_qubits: int
+    n_ops_1q: int
+    n_ops_2q: int
+    est_bytes: int
+    est_seconds: float
+    priority: int
+    format: str
+    source: bytes
+    circuits: bytes
+    options: bytes
+    reader_version: int
+    wire: bytes
+    now: int
+    idempotency_key: str | None = None
+    digest: bytes = b""
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs a list shows, newest first. `before` is the `seq` to continue below."""
+
+    account: str
+    door: str | None = None
+    device: str | None = None
+    states: tuple[JobState, ...] = ()
+    before: int | None = None
+    limit: int = 50
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right of one runner to run one job; worthless once a higher fence exists."""
+
+    job: str
+    fence: int
+    nonce: str
+    runner: str
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease with all that a driver needs to do the job."""
+
+    lease: Lease
+    device: str
+    attempts: int
+    est_bytes: int
+    circuits: bytes
+    options: bytes
+
+
+Completion = tuple[Encoded | Failure, ...]
+"""One entry per circuit, in the order of submission."""

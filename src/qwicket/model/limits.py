@@ -1,0 +1,42 @@
+"""Every limit of the server as one value. Each refusal names its limit by the field's name."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on what one request, program, job or project may ask for.
+
+    Sizes are in bytes, times in seconds.
+    """
+
+    body_bytes: int = 16 << 20
+    json_depth: int = 64
+    json_keys: int = 10_000
+    """Keys of one free-form object, such as a vendor's metadata."""
+    program_text_bytes: int = 1 << 20
+    program_json_bytes: int = 10 << 20
+    circuits: int = 5_000
+    operations: int = 1_000_000
+    shots: int = 1_000_000
+    qubits: int = 29
+    memory_bytes: int | None = None
+    """Memory one job may use; None means this machine's memory divided among the workers."""
+    run_time_s: float = 300.0
+    outcomes: int = 1 << 20
+    """Distinct outcomes kept for one circuit."""
+    waiting_jobs: int = 10_000
+    """Waiting jobs of one project."""
+    name_chars: int = 255
+    tags: int = 32
+    list_page: int = 1_000
+    wait_s: float = 60.0
+    """Longest long poll."""
+    body_timeout_s: float = 30.0
+    password_tries: int = 10
+    """Tries per minute, address and name."""
+
+
+INT64_MAX = (1 << 63) - 1
+"""Largest integer that every store can keep; wire structs bound their integers by it."""

@@ -1,0 +1,152 @@
+"""What one circuit gave, in the canonical form that workers encode and doors translate.
+
+Bits: classical bit 0 is the first bit of the first register and the least significant bit of a
+key. A key is stored as ceil(n/8) bytes, little-endian, whatever the number of bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import Final
+
+import msgspec
+
+from qwicket.model.circuits import Register
+
+COUNTS: Final = "counts"
+MEMORY: Final = "memory"
+PROBABILITIES: Final = "probabilities"
+OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES})
+"""What a submission may ask for."""
+
+SAMPLED_ONLY: Final = "sampled_only"
+"""Note: more distinct outcomes than the limit, so probabilities were left out."""
+
+MAX_OUTCOME_BYTES: Final = 1 << 30
+
+_INT64: Final = "<i8"
+_FLOAT64: Final = "<f8"
+
+
+class Array(msgspec.Struct, frozen=True, array_like=True):
+    """A C-ordered array: NumPy dtype text, shape, raw little-endian bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one circuit.
+
+    Attributes:
+        registers: Classical registers, least significant first.
+        arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64) and
+            `probabilities` (k, float64); `memory` (shots × bytes, uint8) in shot order.
+        engine: Name of the engine that ran.
+        engine_version: Version of the engine and of the library under it.
+        seed: The seed that the numbers were drawn with.
+        seconds: Time spent in the engine.
+        notes: Codes such as `sampled_only`.
+    """
+
+    registers: tuple[Register, ...]
+    arrays: dict[str, Array]
+    engine: str
+    engine_version: str
+    seed: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_bits(self) -> int:
+        return sum(register.size for register in self.registers)
+
+    def keys(self) -> list[int]:
+        return _rows(self.arrays["keys"])
+
+    def counts(self) -> dict[int, int]:
+        """Return shots per key, zeros left out; empty when counts were not asked for."""
+        if COUNTS not in self.arrays:
+            return {}
+        numbers = memoryview(self.arrays[COUNTS].data).cast("q")
+        return {key: n for key, n in zip(self.keys(), numbers, strict=True) if n}
+
+    def probabilities(self) -> dict[int, float]:
+        """Return exact probabilities per key; empty when there are none."""
+        if PROBABILITIES not in self.arrays:
+            return {}
+        numbers = memoryview(self.arrays[PROBABILITIES].data).cast("d")
+        return dict(zip(self.keys(), numbers, strict=True))
+
+    def memory(self) -> list[int]:
+        """Return one key per shot, in shot order; empty when memory was not asked for."""
+        return _rows(self.arrays[MEMORY]) if MEMORY in self.arrays else []
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a circuit, or a whole job, gave no outcome. `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
+
+
+class Encoded(msgspec.Struct, frozen=True, array_like=True):
+    """An outcome as it travels and rests: compressed msgpack and the sha256 of those bytes."""
+
+    body: bytes
+    sha256: bytes
+
+
+PartResult = Encoded | Failure
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Outcome)
+
+
+def encode(outcome: Outcome) -> Encoded:
+    """Compress an outcome for travel. Runs in the worker, never on the server's loop."""
+    body = zlib.compress(_encoder.encode(outcome), 1)
+    return Encoded(body, hashlib.sha256(body).digest())
+
+
+def decode(encoded: Encoded) -> Outcome:
+    """Return the outcome.
+
+    Raises:
+        ValueError: The bytes are not those that were stored.
+    """
+    if hashlib.sha256(encoded.body).digest() != encoded.sha256:
+        raise ValueError("outcome bytes do not match their sha256")
+    inflater = zlib.decompressobj()
+    raw = inflater.decompress(encoded.body, MAX_OUTCOME_BYTES)
+    if inflater.unconsumed_tail:
+        raise ValueError("outcome is larger than any outcome can be")
+    return _decoder.decode(raw)
+
+
+def int64_array(data: bytes) -> Array:
+    return Array(_INT64, (len(data) // 8,), data)
+
+
+def float64_array(data: bytes) -> Array:
+    return Array(_FLOAT64, (len(data) // 8,), data)
+
+
+def key_array(data: bytes, n_bits: int) -> Array:
+    """Return packed keys as an array; `data` holds rows of ceil(n_bits/8) bytes (at least 1)."""
+    width = key_width(n_bits)
+    return Array("|u1", (len(data) // width, width), data)
+
+
+def key_width(n_bits: int) -> int:
+    """Return the bytes of one packed key."""
+    return max(1, -(-n_bits // 8))
+
+
+def _rows(array: Array) -> list[int]:
+    width, data = array.shape[1], array.data
+    if width == 1:
+        return list(data)
+    return [int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)]

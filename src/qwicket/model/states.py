@@ -1,0 +1,75 @@
+"""The life of a job, as one table.
+
+The diagram in the docs, the guards in the SQL and the tests of both are made from `STEPS`: no
+other place knows which state may follow which.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class JobState(StrEnum):
+    DRAFT = "draft"
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    UNCERTAIN = "uncertain"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+
+class Step(NamedTuple):
+    """One verb of a job's life: from which states it leads where, and for what reason."""
+
+    verb: str
+    before: tuple[JobState, ...]
+    after: JobState
+    reason: str
+
+
+FINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
+"""A job is inserted in one of these; as failed where a dialect demands a 2xx for a refusal."""
+
+_S = JobState
+STEPS: Final = (
+    Step("admit", (_S.DRAFT,), _S.QUEUED, "source committed and checked"),
+    Step("refuse", (_S.DRAFT,), _S.FAILED, "expired or refused"),
+    Step("withdraw", (_S.DRAFT, _S.QUEUED), _S.CANCELLED, "cancelled before it ran"),
+    Step("claim", (_S.QUEUED,), _S.RUNNING, "claimed by a runner"),
+    Step("release", (_S.RUNNING,), _S.QUEUED, "lease lost or given back"),
+    Step("complete", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.COMPLETED, "all parts done"),
+    Step("fail", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.FAILED, "a part failed"),
+    Step("ask_cancel", (_S.RUNNING,), _S.CANCELLING, "cancel asked"),
+    Step("cancel", (_S.CANCELLING, _S.UNCERTAIN), _S.CANCELLED, "stopped"),
+    Step("doubt", (_S.RUNNING,), _S.UNCERTAIN, "remote: intent without vendor id, lease lost"),
+    Step("adopt", (_S.UNCERTAIN,), _S.RUNNING, "found at the vendor"),
+)
+
+STEP: Final = {step.verb: step for step in STEPS}
+
+
+def allows(before: JobState, after: JobState) -> bool:
+    """Say whether any step leads from `before` to `after`."""
+    return any(before in step.before and after is step.after for step in STEPS)
+
+
+def mermaid() -> str:
+    """Return the state diagram in Mermaid's language."""
+    lines = ["stateDiagram-v2"]
+    lines += [f"    [*] --> {state}" for state in JobState if state in INITIAL]
+    lines += [
+        f"    {before} --> {step.after}: {step.verb} ({step.reason})"
+        for step in STEPS
+        for before in step.before
+    ]
+    lines += [f"    {state} --> [*]" for state in JobState if state.is_final]
+    return "\n".join(lines) + "\n"
