@@ -1,3 +1,24 @@
-"""Qwicket: one small gate to every quantum cloud."""
+"""Qwicket: one small gate to every quantum cloud.
+
+`qwicket.connect(url, token)` returns a client; `qwicket serve` runs the server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qwicket.clients.native import connect
+
+__all__ = ["__version__", "connect"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that workers and commands that need no client do not pay for one.
+    if name == "connect":
+        from qwicket.clients.native import connect
+
+        return connect
+    raise AttributeError(f"module 'qwicket' has no attribute {name!r}")

@@ -1,0 +1,31 @@
+"""Where engines run: processes that can be killed, and a cluster of them.
+
+Knows neither jobs nor the database. A piece of work ends with its result or one `WorkFailed`.
+"""
+
+from qwicket.compute.failures import (
+    NotStarted,
+    OutOfMemory,
+    OutOfTime,
+    Stopped,
+    WorkerDied,
+    WorkError,
+    WorkFailed,
+)
+from qwicket.compute.local import Compute, LocalCompute, Work
+from qwicket.compute.pool import Pool, Task
+
+__all__ = [
+    "Compute",
+    "LocalCompute",
+    "NotStarted",
+    "OutOfMemory",
+    "OutOfTime",
+    "Pool",
+    "Stopped",
+    "Task",
+    "Work",
+    "WorkError",
+    "WorkFailed",
+    "WorkerDied",
+]

@@ -1,0 +1,103 @@
+"""Engines: packed circuits in, encoded outcomes out. Knows no job, database or network.
+
+`run` and `warm` belong in a worker process, as engines hold the interpreter lock; `estimate` is
+for the server and imports neither NumPy nor a simulator.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+
+from qwicket.engines.failures import CannotRun
+from qwicket.model.circuits import Summary
+from qwicket.model.jobs import RunOptions
+from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
+
+__all__ = ["Estimate", "estimate", "run", "warm"]
+
+_ROOMS: Final[Mapping[str, str]] = {"qubit": "qwicket.engines.qubit"}
+"""Where each family's engines live. A new family is a package and a line here."""
+
+_log = logging.getLogger(__name__)
+_options: Final = msgspec.msgpack.Decoder(RunOptions)
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What a job is expected to need.
+
+    Attributes:
+        bytes: Peak memory of its worker.
+        seconds: Time on one core.
+    """
+
+    bytes: int
+    seconds: float
+
+
+class _Room(Protocol):
+    """What a family's package offers; a circuit is opaque to everyone else."""
+
+    def unpack(self, blob: bytes, /) -> Sequence[Any]: ...
+
+    def run(self, circuit: Any, options: RunOptions, part: int, /) -> Outcome: ...
+
+    def estimate(
+        self, summary: Summary, shots: int, outputs: Collection[str], /
+    ) -> tuple[int, float]: ...
+
+    def warm(self) -> None: ...
+
+
+def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
+    """Run every circuit of a job, in a worker process.
+
+    Args:
+        family: Which engines run it.
+        circuits: Circuits as `pack` made them.
+        options: `RunOptions` as msgpack.
+
+    Returns:
+        One outcome or failure per circuit, in order. A circuit that fails leaves the others be.
+
+    Raises:
+        KeyError: No such family.
+        msgspec.DecodeError: The bytes are not circuits or options.
+    """
+    room = _room(family)
+    chosen = _options.decode(options)
+    parts = enumerate(room.unpack(circuits))
+    return tuple([_run_part(room, circuit, chosen, part) for part, circuit in parts])
+
+
+def estimate(summary: Summary, shots: int, outputs: Collection[str]) -> Estimate:
+    """Say what a job will need, from its summary alone."""
+    return Estimate(*_room(summary.family).estimate(summary, shots, outputs))
+
+
+def warm() -> None:
+    """Import all engines and run something tiny, so that the first job finds a warm worker."""
+    for family in _ROOMS:
+        _room(family).warm()
+
+
+def _room(family: str) -> _Room:
+    return cast(_Room, import_module(_ROOMS[family]))
+
+
+def _run_part(room: _Room, circuit: Any, options: RunOptions, part: int) -> PartResult:
+    try:
+        return encode(room.run(circuit, options, part))
+    except CannotRun as reason:
+        return Failure(reason.code, reason.message)
+    except MemoryError:
+        return Failure("out_of_memory", "The circuit needs more memory than its worker may use.")
+    except Exception:
+        number = secrets.token_hex(8)
+        _log.exception("engine failed, id %s", number)
+        return Failure("internal_error", f"The engine failed; the log knows why: {number}.")

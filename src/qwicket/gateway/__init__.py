@@ -1,0 +1,193 @@
+"""The one door behind the doors: sign in, submit, read, wait, cancel.
+
+Every dialect calls these methods and nothing below them; nothing here knows a dialect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import structs
+
+from qwicket.gateway.admission import Admission
+from qwicket.gateway.signin import SignIn
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, NoResult, NotFinished, NotFound
+from qwicket.model.ids import parse_id
+from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.devices import Device, DeviceStatus
+    from qwicket.model.jobs import Job, JobQuery, Submission
+    from qwicket.model.limits import Limits
+    from qwicket.store import Store
+
+__all__ = ["DeviceView", "Gateway"]
+
+_DECODE_INLINE_BYTES: Final = 32 << 10
+
+
+class DeviceView(NamedTuple):
+    """A device as a door may show it: `qubits` is what this machine's memory allows."""
+
+    device: Device
+    status: DeviceStatus
+    qubits: int
+
+
+class Gateway:
+    """What every door can do, on behalf of an actor.
+
+    Args:
+        store: What is kept.
+        limits: Bounds on all requests; `memory_bytes` must be set.
+        now_ms: The clock, Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._admission = Admission(store, limits, now_ms)
+        self._sign_in = SignIn(store, limits, now_ms)
+        self.limits = limits
+
+    async def sign_in(self, secret: str | None) -> Actor:
+        """Return who holds this token.
+
+        Raises:
+            Unauthenticated: It is absent, unknown, expired or revoked.
+        """
+        return await self._sign_in.by_token(secret)
+
+    async def sign_in_with_password(self, login: str, password: str, address: str) -> Actor:
+        """Return who has this name or e-mail address and this password.
+
+        Raises:
+            Unauthenticated: They do not match.
+            TooManyRequests: Too many tries from this address for this name.
+        """
+        return await self._sign_in.by_password(login, password, address)
+
+    async def submit(self, actor: Actor, submission: Submission) -> Job:
+        """Check a submission and store it; it is on disk when this returns.
+
+        Raises:
+            QwicketError: It is refused; nothing is stored.
+        """
+        new = await self._admission.admit(actor, submission)
+        return await self._store.jobs.add(new, waiting_limit=self.limits.waiting_jobs)
+
+    async def job(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
+        """Return a job that this actor may read.
+
+        Args:
+            actor: Who asks.
+            id_text: Any text; one that is no id of ours is an unknown id.
+            door: Only jobs of this door exist for a vendor's door.
+
+        Raises:
+            NotFound: Absent, another account's or another door's: all look alike.
+        """
+        actor.require(Scope.JOBS_READ)
+        ref = parse_id(id_text)
+        job = await self._store.jobs.visible(ref.job, actor.account) if ref else None
+        if job is None or ref is None or ref.part is not None or door not in (None, job.door):
+            raise NotFound("There is no such job.")
+        return job
+
+    async def wait(
+        self, actor: Actor, id_text: str, timeout_s: float, *, door: str | None = None
+    ) -> Job:
+        """Return the job when it has ended, or as it is after `timeout_s` seconds.
+
+        Raises:
+            NotFound: As for `job`.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._store.changes.watch(id_text) as watch:
+            job = await self.job(actor, id_text, door=door)
+            while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
+                job = await self.job(actor, id_text, door=door)
+        return job
+
+    async def jobs(self, actor: Actor, query: JobQuery) -> list[Job]:
+        """Return the actor's own jobs, newest first."""
+        actor.require(Scope.JOBS_READ)
+        return await self._store.jobs.page(structs.replace(query, account=actor.account))
+
+    async def cancel(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
+        """Cancel a waiting job at once, ask a running one to stop, leave an ended one as it is.
+
+        Raises:
+            NotFound: As for `job`.
+            Forbidden: The job is readable but another account's.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self.job(actor, id_text, door=door)
+        if job.account != actor.account:
+            raise Forbidden("Only the account that submitted a job may cancel it.")
+        after = await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
+        return after or job
+
+    async def wire(self, job: Job) -> bytes:
+        """Return the vendor's opaque document of a job."""
+        return await self._store.jobs.wire(job.id)
+
+    async def results(self, actor: Actor, id_text: str, *, door: str | None = None) -> Results:
+        """Return what each circuit of an ended job gave, in the order of submission.
+
+        Raises:
+            NotFound: As for `job`.
+            NotFinished: The job has not ended.
+            NoResult: It ended without any result; the detail says why.
+        """
+        job = await self.job(actor, id_text, door=door)
+        if not job.state.is_final:
+            raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
+        parts = await self._store.jobs.results(job.id)
+        if not any(isinstance(part, Encoded) for part in parts):
+            raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
+        return Results(job, await _decode_all(parts))
+
+    async def devices(self, door: str) -> list[DeviceView]:
+        """Return the devices that this door shows, in listing order."""
+        shown = [device for device in await self._store.devices.all() if door in device.doors]
+        return [await self._view(device) for device in shown]
+
+    async def device(self, name: str, door: str) -> DeviceView:
+        """Return one device of this door.
+
+        Raises:
+            NotFound: The door does not show such a device.
+        """
+        device = await self._store.devices.get(name)
+        if device is None or door not in device.doors:
+            raise NotFound(f"There is no device {name}.")
+        return await self._view(device)
+
+    async def _view(self, device: Device) -> DeviceView:
+        status = await self._store.devices.status(device.name, self._now_ms())
+        return DeviceView(device, status, self._admission.widest(device))
+
+
+class Results(NamedTuple):
+    """An ended job and what its circuits gave."""
+
+    job: Job
+    parts: list[Outcome | Failure]
+
+
+async def _decode_all(parts: list[PartResult]) -> list[Outcome | Failure]:
+    size = sum(len(part.body) for part in parts if isinstance(part, Encoded))
+    if size <= _DECODE_INLINE_BYTES:
+        return [_decode(part) for part in parts]
+    return await asyncio.to_thread(lambda: [_decode(part) for part in parts])
+
+
+def _decode(part: PartResult) -> Outcome | Failure:
+    return decode(part) if isinstance(part, Encoded) else part

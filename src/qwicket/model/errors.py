@@ -105,6 +105,10 @@ class MethodNotAllowed(QwicketError):
     title = "This path does not take that method."
     remedy = "Use a method that the Allow header lists."
 
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        self.allowed = allowed
+        super().__init__(f"{method} is not allowed here, {' and '.join(allowed)} are.")
+
 
 class RequestTimeout(QwicketError):
     status = 408

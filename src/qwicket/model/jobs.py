@@ -46,7 +46,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     wire: bytes = b"{}"
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(msgspec.Struct, frozen=True):
     """The narrow row: all that a status poll, a claim or a list touches."""
 
     id: str
@@ -110,9 +110,12 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs a list shows, newest first. `before` is the `seq` to continue below."""
+    """Which jobs a list shows, newest first.
 
-    account: str
+    `account` is filled in by the gateway; `before` is the `seq` to continue below.
+    """
+
+    account: str = ""
     door: str | None = None
     device: str | None = None
     states: tuple[JobState, ...] = ()

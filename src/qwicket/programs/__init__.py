@@ -1,0 +1,58 @@
+"""Formats of programs: text in, checked circuits out. Knows nothing of jobs, devices or engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from qwicket.model.circuits import Checked, QubitCircuit, pack, summarise
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.limits import Limits
+from qwicket.programs import ionq_json
+
+__all__ = ["FORMATS", "Format", "read"]
+
+
+class Format(NamedTuple):
+    """A language that programs come in.
+
+    Attributes:
+        name: What a submission calls it.
+        version: Rises when the reader starts to give other circuits for the same source.
+        read: Reads a source. Raises `QwicketError` and nothing else.
+        inline_bytes: Largest source that is read on the server's own loop.
+    """
+
+    name: str
+    version: int
+    read: Callable[[bytes, Limits], tuple[QubitCircuit, ...]]
+    inline_bytes: int
+
+
+_FORMATS: Final = (Format("ionq.circuit.v1", ionq_json.VERSION, ionq_json.read, 32 << 10),)
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
+"""Every known format by its name."""
+
+
+def read(format_name: str, source: bytes, limits: Limits) -> Checked:
+    """Read a program and sum it up.
+
+    Args:
+        format_name: One of `FORMATS`.
+        source: The program's text.
+        limits: Bounds on what the program may ask for.
+
+    Raises:
+        InvalidRequest: No such format.
+        InvalidProgram: The source is refused.
+        LimitExceeded: A limit is exceeded.
+    """
+    known = FORMATS.get(format_name)
+    if known is None:
+        names = ", ".join(sorted(FORMATS))
+        detail = f"format {format_name[:64]!r} is not known; known: {names}"
+        raise InvalidRequest(detail, field="format")
+    circuits = known.read(source, limits)
+    return Checked(summarise(circuits), pack(circuits))

@@ -1,0 +1,81 @@
+"""The store: what is kept, and how it changes. Nothing here knows doors or engines."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import Unavailable
+from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
+from qwicket.store.changes import Changed, Changes, Watch
+from qwicket.store.database import Database
+from qwicket.store.devices import Devices
+from qwicket.store.jobs import JobEvent, Jobs, digest
+from qwicket.store.leases import Leases, StaleLease
+from qwicket.store.sqlite import SQLite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Accounts",
+    "Changed",
+    "Changes",
+    "Devices",
+    "JobEvent",
+    "Jobs",
+    "Leases",
+    "PasswordAccount",
+    "StaleLease",
+    "Store",
+    "TokenOwner",
+    "Watch",
+    "digest",
+    "lock_folder",
+    "open_sqlite",
+]
+
+
+class Store:
+    """All operations, grouped by what they are about, over one database."""
+
+    def __init__(self, database: Database, changes: Changes) -> None:
+        self._database = database
+        self.changes = changes
+        self.accounts = Accounts(database)
+        self.devices = Devices(database)
+        self.jobs = Jobs(database)
+        self.leases = Leases(database)
+
+    async def close(self) -> None:
+        self.changes.close()
+        await self._database.close()
+
+
+def open_sqlite(folder: Path) -> Store:
+    """Open (or make) the embedded store in `folder`; readable by this user alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "qwicket.db"
+    path.touch(mode=0o600)
+    changes = Changes()
+    return Store(SQLite(path, changes.publish), changes)
+
+
+def lock_folder(folder: Path) -> int:
+    """Take the lock that lets one server run on a folder; it falls with the process.
+
+    Returns:
+        The descriptor to keep open.
+
+    Raises:
+        Unavailable: Another server holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise Unavailable(f"Another server runs on {folder}.") from None
+    return lock

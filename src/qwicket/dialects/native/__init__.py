@@ -1,0 +1,5 @@
+"""The native door, `/v1`: the gateway's own words as JSON."""
+
+from qwicket.dialects.native.routes import door
+
+__all__ = ["door"]

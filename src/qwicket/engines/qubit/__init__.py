@@ -1,0 +1,34 @@
+"""Qubit engines: state vectors now. Importing this room imports no simulator."""
+
+from __future__ import annotations
+
+from qwicket.engines.qubit.cost import estimate
+from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, unpack
+from qwicket.model.jobs import RunOptions
+from qwicket.model.outcomes import Outcome
+
+__all__ = ["estimate", "run", "unpack", "warm"]
+
+
+def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
+    """Run one circuit on the engine that suits it.
+
+    Args:
+        circuit: What to run.
+        options: Shots, seed and outputs of the job.
+        part: Its place in the job; no two parts draw the same numbers.
+
+    Raises:
+        CannotRun: No engine here runs this circuit.
+        MemoryError: The state does not fit.
+    """
+    from qwicket.engines.qubit.engine import choose
+
+    return choose().run(circuit, options.shots, (options.seed, part), options.outputs)
+
+
+def warm() -> None:
+    """Import what running needs and run a Bell pair."""
+    gates = (Gate("h", (0,)), Gate("x", (1,), (), (0,)))
+    bell = QubitCircuit(2, (*gates, Measure(0, 0), Measure(1, 1)), (Register("c", 2),))
+    run(bell, RunOptions(shots=1, seed=0, outputs=("counts",)), 0)

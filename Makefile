@@ -1,0 +1,45 @@
+# The names that people and CI call. Everything installs itself into .venv and .vendor.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+UV := 0.9
+
+.PHONY: demo test check lint fault bench format clean
+
+demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
+	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
+	$(BIN)/qwicket demo -- $$VENDOR examples/bell_with_qiskit_ionq.py
+
+test: $(READY)  ## Everything
+	$(BIN)/pytest -n auto --dist worksteal
+
+check: $(READY)  ## Unit tests, under a minute
+	$(BIN)/pytest -n auto --dist worksteal tests/unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fault: $(READY)  ## Kills, crashes and other trouble
+	$(BIN)/pytest -n auto --dist worksteal tests/fault
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .vendor
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11 to 3.13 is needed; name it with: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=$(UV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	@touch $@

@@ -1,0 +1,151 @@
+"""`qwicket user` and `qwicket token`: on the data folder, while the server runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from qwicket.cli import options
+from qwicket.model.accounts import Scope
+
+if TYPE_CHECKING:
+    from qwicket.model.accounts import Token
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_LONGEST_S: Final = 100 * 366 * 86400
+
+
+class Life(click.ParamType[int]):
+    """A time such as 90d or 12h, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = _LIFE.fullmatch(str(value))
+        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+        if not 0 < seconds <= _LONGEST_S:
+            self.fail(f"{value!r} is no time such as 90d, 12h or 30m.", param, ctx)
+        return seconds
+
+
+@click.group()
+def user() -> None:
+    """Make, list and disable accounts."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["admin", "member"]), default="member", show_default=True)
+@click.option("--email", metavar="E", help="E-mail address, for doors that sign in with one.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read a password, one line, from standard input."
+)
+@options.data_dir
+@options.database_url
+def add_user(name: str, role: Any, email: str | None, password_stdin: bool, data_dir: Path) -> None:
+    """Make the account NAME, with a project of its own."""
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    account = options.as_admin(
+        data_dir, lambda admin: admin.add_account(name, role, email=email, password=password)
+    )
+    click.echo(f"{account.name} ({account.role})")
+
+
+@user.command("list")
+@options.data_dir
+@options.database_url
+def list_users(data_dir: Path) -> None:
+    """List all accounts."""
+    for account in options.as_admin(data_dir, lambda admin: admin.accounts()):
+        disabled = "  disabled" if account.disabled_at else ""
+        click.echo(f"{account.name}  {account.role}  {account.email}{disabled}")
+
+
+@user.command("disable")
+@click.argument("name")
+@options.data_dir
+@options.database_url
+def disable_user(name: str, data_dir: Path) -> None:
+    """Bar the account NAME: its tokens sign in no more."""
+    options.as_admin(data_dir, lambda admin: admin.disable_account(name))
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke tokens."""
+
+
+@token.command("create")
+@click.option("--user", "user_name", required=True, metavar="NAME", help="Whose token it is.")
+@click.option("--project", metavar="P", help="Project that its use counts against.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([*Scope]),
+    metavar="S",
+    help="What it may do: " + ", ".join(Scope) + ". Repeatable; by default the first three.",
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="D",
+    help="Device it may use. Repeatable; by default all.",
+)
+@click.option("--expires", type=Life(), metavar="TIME", help="Life of the token, such as 90d.")
+@options.data_dir
+@options.database_url
+def create_token(
+    user_name: str,
+    project: str | None,
+    scopes: tuple[str, ...],
+    devices: tuple[str, ...],
+    expires: int | None,
+    data_dir: Path,
+) -> None:
+    """Make a token and print it, once and nothing else."""
+    made = options.as_admin(
+        data_dir,
+        lambda admin: admin.create_token(
+            user_name, project=project, scopes=scopes, devices=devices, life_s=expires
+        ),
+    )
+    click.echo(made.secret)
+
+
+@token.command("list")
+@click.option("--user", "user_name", required=True, metavar="NAME", help="Whose tokens.")
+@options.data_dir
+@options.database_url
+def list_tokens(user_name: str, data_dir: Path) -> None:
+    """List the tokens of an account by id; their secrets are kept nowhere."""
+    for each in options.as_admin(data_dir, lambda admin: admin.tokens(user_name)):
+        click.echo(f"{each.id}  {' '.join(each.scopes)}  {_fate(each)}")
+
+
+@token.command("revoke")
+@click.argument("id")
+@options.data_dir
+@options.database_url
+def revoke_token(id: str, data_dir: Path) -> None:  # noqa: A002 - the argument's name for people
+    """Revoke the token with this ID (see `token list`)."""
+    options.as_admin(data_dir, lambda admin: admin.revoke_token(id))
+
+
+def _fate(token: Token) -> str:
+    if token.revoked_at is not None:
+        return f"revoked {_day(token.revoked_at)}"
+    if token.expires_at is not None:
+        return f"expires {_day(token.expires_at)}"
+    return "no expiry"
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

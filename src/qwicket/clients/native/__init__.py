@@ -1,0 +1,19 @@
+"""The client of Qwicket's own API: connect, submit, wait, read the result."""
+
+from qwicket.clients.native.client import Client, connect
+from qwicket.clients.native.errors import ApiError, ClientError, JobFailed, Unreachable, WaitTimeout
+from qwicket.clients.native.jobs import Job
+from qwicket.clients.native.results import Part, Result
+
+__all__ = [
+    "ApiError",
+    "Client",
+    "ClientError",
+    "Job",
+    "JobFailed",
+    "Part",
+    "Result",
+    "Unreachable",
+    "WaitTimeout",
+    "connect",
+]

@@ -1,0 +1,77 @@
+"""What a job gave. Keys are bit texts, the highest classical bit first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwicket.clients.native.errors import JobFailed
+
+
+@dataclass(frozen=True)
+class Part:
+    """The outcome of one circuit.
+
+    Attributes:
+        counts: Shots per outcome.
+        probabilities: Exact probabilities, where asked for and known.
+        memory: One outcome per shot in shot order, where asked for.
+        engine: Name and version of the engine that ran.
+        seed: The seed that the numbers were drawn with.
+        seconds: Time spent in the engine.
+        error: Why there is nothing, if there is nothing.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict)
+    memory: list[str] = field(default_factory=list)
+    engine: str = ""
+    seed: int | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Part:
+        """Return the part that one entry of the server's answer describes."""
+        error = body.get("error")
+        return cls(
+            counts=body.get("counts") or {},
+            probabilities=body.get("probabilities") or {},
+            memory=body.get("memory") or [],
+            engine=f"{body.get('engine', '')} {body.get('engine_version', '')}".strip(),
+            seed=body.get("seed"),
+            seconds=body.get("seconds"),
+            error=f"{error['code']}: {error['message']}" if error else None,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcomes of all circuits of a job, in the order of submission."""
+
+    job: str
+    parts: tuple[Part, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Shots per outcome of a job of one circuit."""
+        return self._only().counts
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Exact probabilities of a job of one circuit."""
+        return self._only().probabilities
+
+    @property
+    def memory(self) -> list[str]:
+        """Outcomes in shot order of a job of one circuit."""
+        return self._only().memory
+
+    def _only(self) -> Part:
+        if len(self.parts) != 1:
+            raise ValueError(f"the job has {len(self.parts)} circuits: read .parts")
+        (part,) = self.parts
+        if part.error is not None:
+            raise JobFailed(part.error)
+        return part

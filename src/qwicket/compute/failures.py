@@ -1,0 +1,124 @@
+"""Why a piece of work gave no result.
+
+    WorkFailed
+    ├── WorkError    the function raised, or a value could not be pickled
+    ├── WorkerDied   its process ended without an answer: a crash, or a kill from outside
+    ├── OutOfTime    it reached its time limit and was killed
+    ├── OutOfMemory  it asked for more memory than a worker may use
+    ├── Stopped      it was cancelled, or the pool closed
+    └── NotStarted   no worker could be started: the work never began
+
+Each takes its facts as arguments and makes the sentence from them, so that it survives pickling.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import ClassVar
+
+
+class WorkFailed(Exception):
+    """Root of the tree. `code` is stable, the text is one sentence without a traceback."""
+
+    code: ClassVar[str] = "work_failed"
+
+
+class WorkError(WorkFailed):
+    """The function raised, or its arguments, result or answer could not be pickled.
+
+    Args:
+        type_name: Name of the exception's class.
+        message: The exception's text.
+        trace: The worker's traceback: for the log, never for an answer.
+    """
+
+    code = "work_error"
+
+    def __init__(self, type_name: str, message: str, trace: str = "") -> None:
+        self.type_name = type_name
+        self.message = message
+        self.trace = trace
+        super().__init__(type_name, message)
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
+
+
+class WorkerDied(WorkFailed):
+    """The process ended without an answer.
+
+    Args:
+        exitcode: Exit status, or the negative number of the signal that ended it.
+    """
+
+    code = "worker_died"
+
+    def __init__(self, exitcode: int) -> None:
+        self.exitcode = exitcode
+        super().__init__(exitcode)
+
+    def __str__(self) -> str:
+        if self.exitcode < 0:
+            return f"The worker process was ended by {_signal_name(-self.exitcode)}."
+        return f"The worker process ended with status {self.exitcode}."
+
+
+class OutOfTime(WorkFailed):
+    """The work ran for `limit_s` seconds and was killed."""
+
+    code = "out_of_time"
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        super().__init__(limit_s)
+
+    def __str__(self) -> str:
+        return f"The work was stopped at its time limit of {self.limit_s:g} s."
+
+
+class OutOfMemory(WorkFailed):
+    """The work asked for more memory than there is, or than `limit_bytes` if that is set."""
+
+    code = "out_of_memory"
+
+    def __init__(self, limit_bytes: int | None) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(limit_bytes)
+
+    def __str__(self) -> str:
+        if self.limit_bytes is None:
+            return "The work needed more memory than this machine could give."
+        return f"The work needed more than its memory limit of {self.limit_bytes:,} bytes."
+
+
+class Stopped(WorkFailed):
+    """The work was cancelled, or the pool closed."""
+
+    code = "stopped"
+
+    def __str__(self) -> str:
+        return "The work was stopped."
+
+
+class NotStarted(WorkFailed):
+    """No worker could be started, so that the work, which is not to blame, never began.
+
+    Args:
+        reason: What the last attempt ended with.
+    """
+
+    code = "not_started"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"No worker could be started: {self.reason}."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

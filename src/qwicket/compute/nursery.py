@@ -1,0 +1,238 @@
+"""Worker processes as their owner sees them, and the one thread that starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from queue import SimpleQueue
+from typing import Final
+
+from qwicket.compute import worker
+from qwicket.compute.failures import NotStarted, Stopped
+
+_ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "QULACS_NUM_THREADS": "1"}
+_START_LIMIT_S: Final = 60.0
+_START_PAUSE_S: Final = 0.2
+_START_TRIES: Final = 3
+_MOST_KILLED: Final = 20
+_EXIT_GRACE_S: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Undelivered(Exception):
+    """The worker died before it had read the whole request: the work never began."""
+
+
+class _FoundDead(Exception):
+    """A worker was killed before its first work, which says nothing about the next one."""
+
+
+class WorkerProcess:
+    """One child and the private socket to it. One slot uses it at a time; anyone may kill it.
+
+    The child has a session of its own, so that Ctrl-C in the owner's terminal does not reach it,
+    and inherits no file descriptor but its socket, standard error and /dev/null.
+    """
+
+    def __init__(self, *, warm: str | None, memory_bytes: int | None) -> None:
+        self._is_ready = False
+        self._channel, theirs = socket.socketpair()
+        fd = theirs.fileno()
+        command = [sys.executable, "-P", worker.__file__]
+        command += [str(fd), str(os.getpid()), str(memory_bytes or 0), warm or ""]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(fd,),
+                start_new_session=True,
+                env=os.environ | _ONE_THREAD,
+            )
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def await_ready(self) -> bool:
+        """Wait until the child is warm. Returns False if it is dead.
+
+        Raises:
+            TimeoutError: It hangs in its warm-up.
+        """
+        if not self._is_ready:
+            try:
+                worker.receive(self._channel, time.monotonic() + _START_LIMIT_S)
+            except (EOFError, ConnectionError):
+                return False
+            self._is_ready = True
+        return self.is_alive
+
+    def ask(self, request: bytes, limit_s: float) -> bytearray:
+        """Send a request and return the answer.
+
+        Raises:
+            Undelivered: The child died before it had read the request.
+            EOFError: The child died after that.
+            TimeoutError: Sending, running and receiving took longer than `limit_s`.
+        """
+        deadline = time.monotonic() + limit_s
+        try:
+            worker.set_deadline(self._channel, deadline)
+            worker.send(self._channel, request)
+            return worker.receive(self._channel, deadline)
+        except ConnectionError as error:
+            # Linux resets a Unix socket whose owner died with something unread, and only then.
+            raise Undelivered from error
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self, grace_s: float = 0.0) -> int:
+        """Kill the process, wait until it is gone, and return its exit status (negative: signal).
+
+        Args:
+            grace_s: Time for a process that is ending by itself to do so with its own status.
+        """
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if grace_s:
+                self._process.wait(grace_s)
+        self._process.kill()
+        status = self._process.wait()
+        self._channel.close()
+        return status
+
+
+class Nursery:
+    """Starts workers and keeps some warm.
+
+    The kernel's orphan guard kills a child when the thread that started it ends. So one thread,
+    which lives as long as the pool, starts them all, and nothing may end that thread early.
+    """
+
+    def __init__(self, *, spares: int, warm: str | None, memory_bytes: int | None) -> None:
+        self._warm = warm
+        self._memory_bytes = memory_bytes
+        self._most_found_dead = spares + _MOST_KILLED
+        self._lock = threading.Lock()
+        self._workers: set[WorkerProcess] = set()
+        self._closing = threading.Event()
+        self._orders: SimpleQueue[bool] = SimpleQueue()
+        self._stock: SimpleQueue[WorkerProcess | NotStarted | None] = SimpleQueue()
+        for _ in range(spares):
+            self._orders.put(True)
+        self._thread = threading.Thread(target=self._start_workers, name="nursery", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closing.is_set()
+
+    def pids(self) -> list[int]:
+        with self._lock:
+            return [child.pid for child in self._workers if child.is_alive]
+
+    def hire(self, tries: int = _START_TRIES) -> WorkerProcess:
+        """Return a warm worker, the oldest spare first; every one taken is replaced.
+
+        Args:
+            tries: How many may fail to start before giving up. Those that were killed from
+                outside, as spares may have been, count against a larger number.
+
+        Raises:
+            NotStarted: No worker became ready.
+            Stopped: The nursery is closed.
+        """
+        n_failed = 0
+        for _ in range(self._most_found_dead):
+            try:
+                return self._take_ready()
+            except NotStarted as failure:
+                n_failed += 1
+                if n_failed == tries:
+                    raise
+                _log.error("%s", failure)
+            except _FoundDead:
+                _log.warning("a worker was killed before its first work")
+        raise NotStarted("every new worker was killed")
+
+    def retire(self, child: WorkerProcess, grace_s: float = 0.0) -> int:
+        """End a worker for good and return its exit status."""
+        status = child.end(grace_s)
+        with self._lock:
+            self._workers.discard(child)
+        return status
+
+    def close(self) -> None:
+        """Kill every worker and start no more. Follow with `join` when no slot uses one."""
+        self._closing.set()
+        self._orders.put(False)
+        with self._lock:
+            for child in self._workers:
+                child.kill()
+
+    def join(self) -> None:
+        self._thread.join()
+        with self._lock:
+            left = list(self._workers)
+        for child in left:
+            self.retire(child)
+
+    def _take_ready(self) -> WorkerProcess:
+        child = self._take()
+        try:
+            if child.await_ready():
+                return child
+        except TimeoutError:
+            self.retire(child)
+            raise NotStarted(f"a new worker was not ready after {_START_LIMIT_S:g} s") from None
+        status = self.retire(child, _EXIT_GRACE_S)
+        if self.is_closed:
+            raise Stopped
+        if status < 0:
+            raise _FoundDead
+        raise NotStarted(f"a new worker ended with status {status}")
+
+    def _take(self) -> WorkerProcess:
+        self._orders.put(True)
+        child = self._stock.get()
+        if child is None:
+            self._stock.put(None)
+            raise Stopped
+        if isinstance(child, NotStarted):
+            raise child
+        return child
+
+    def _start_workers(self) -> None:
+        while self._orders.get() and not self.is_closed:
+            self._stock.put(self._start())
+        self._stock.put(None)
+
+    def _start(self) -> WorkerProcess | NotStarted:
+        try:
+            child = WorkerProcess(warm=self._warm, memory_bytes=self._memory_bytes)
+        except Exception as error:  # whatever it is, this thread must live
+            _log.exception("a worker process could not be started")
+            self._closing.wait(_START_PAUSE_S)
+            return NotStarted(type(error).__name__)
+        with self._lock:
+            self._workers.add(child)
+            if self.is_closed:
+                child.kill()
+        return child

@@ -1,0 +1,280 @@
+"""A pool of killable processes: one process, one private socket and one thread per slot.
+
+Owns queueing, time limits, cancelling and what becomes of work whose process dies. Starting
+processes is `nursery.py`; what happens inside one is `worker.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
+
+from qwicket.compute import worker
+from qwicket.compute.failures import (
+    NotStarted,
+    OutOfMemory,
+    OutOfTime,
+    Stopped,
+    WorkerDied,
+    WorkError,
+    WorkFailed,
+)
+from qwicket.compute.nursery import Nursery, Undelivered, WorkerProcess
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_DELIVERIES: Final = 3
+_EXIT_GRACE_S: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Task(Generic[T]):
+    """Work handed to a pool. `future` ends with the function's result or a `WorkFailed`."""
+
+    def __init__(
+        self, function: Callable[..., T] | str, arguments: tuple[object, ...], timeout_s: float
+    ) -> None:
+        self.future: Future[T] = Future()
+        # A running future refuses its own cancel(), which could not stop anything.
+        self.future.set_running_or_notify_cancel()
+        self.timeout_s = timeout_s
+        self._call: tuple[object, tuple[object, ...]] | None = (function, arguments)
+        self._lock = threading.Lock()
+        self._child: WorkerProcess | None = None
+        self._is_cancelled = False
+        self._is_over = False
+
+    def cancel(self) -> None:
+        """Stop the work: if it waits it never begins, if it runs its process is killed.
+
+        The future then fails with `Stopped`, for running work once the process is gone. Work that
+        is over stays as it is.
+        """
+        with self._lock:
+            if self._is_over:
+                return
+            self._is_cancelled = True
+            if self._child is not None:
+                # Under the lock, or the kill could meet the next task of this process.
+                self._child.kill()
+                return
+        self._end(Stopped())
+
+    def _request(self) -> bytes:
+        try:
+            return worker.pack(self._call)
+        except Exception as error:
+            raise WorkError(type(error).__name__, str(error)) from None
+
+    def _begin(self, child: WorkerProcess) -> None:
+        with self._lock:
+            if self._is_cancelled:
+                raise Stopped
+            self._child = child
+
+    def _end(self, outcome: T | WorkFailed) -> bool:
+        """Settle the future once; say whether the process was killed by `cancel`."""
+        with self._lock:
+            was_over, self._is_over = self._is_over, True
+            was_killed = self._is_cancelled and self._child is not None
+            self._child = self._call = None
+        if was_over:
+            return False
+        if self._is_cancelled:
+            outcome = Stopped()
+        if isinstance(outcome, WorkFailed):
+            # Its frames hold the request, which may be large, in a cycle with the future.
+            outcome.__traceback__ = outcome.__context__ = None
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+        return was_killed
+
+
+class Pool:
+    """Runs functions in processes of their own, each of which can be killed alone.
+
+    Whatever a task does to its process (crash, hang, eat memory) fails that task only: the process
+    is replaced by a warm spare. A process that died while idle fails no task.
+
+    Args:
+        slots: Tasks that run at the same time.
+        spares: Warm processes kept beside them.
+        warm: "module:function", called without arguments in each new process.
+        memory_bytes: Address space that a task may add to its warm process; None sets no limit.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        spares: int = 1,
+        warm: str | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
+        self.slots = slots
+        self.memory_bytes = memory_bytes
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._nursery = Nursery(spares=spares, warm=warm, memory_bytes=memory_bytes)
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"slot-{k}", daemon=True)
+            for k in range(slots)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @overload
+    def submit(self, function: str, /, *args: object, timeout_s: float) -> Task[object]: ...
+    @overload
+    def submit(self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_s: float) -> Task[T]: ...
+    def submit(
+        self, function: Callable[..., T] | str, /, *args: object, timeout_s: float
+    ) -> Task[T] | Task[object]:
+        """Queue a call. Returns at once.
+
+        Args:
+            function: Importable by the worker, or "module:function", which this process then
+                never imports itself.
+            args: Its arguments; they are pickled when the call's turn comes.
+            timeout_s: Time it may run, counted from when it is sent to a process.
+
+        Raises:
+            Stopped: The pool is closed.
+        """
+        task = Task(function, args, timeout_s)
+        with self._lock:
+            if self._is_closed:
+                raise Stopped
+            self._waiting.put(task)
+        return task
+
+    def pids(self) -> list[int]:
+        """Return the ids of all living processes, spares included."""
+        return self._nursery.pids()
+
+    def close(self) -> None:
+        """Kill all processes and wait for them. Every task that is not over fails: `Stopped`."""
+        with self._lock:
+            self._is_closed = True
+        self._nursery.close()
+        while (task := self._next_waiting()) is not None:
+            task.cancel()
+        self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._nursery.join()
+
+    def _next_waiting(self) -> Task[Any] | None:
+        try:
+            return self._waiting.get_nowait()
+        except Empty:
+            return None
+
+    def _serve(self) -> None:
+        _Slot(self._waiting, self._nursery, self.memory_bytes).serve()
+
+
+class _Slot:
+    """One thread's work: take the next task, have its process do it, replace the process."""
+
+    def __init__(
+        self,
+        waiting: SimpleQueue[Task[Any] | None],
+        nursery: Nursery,
+        memory_bytes: int | None,
+    ) -> None:
+        self._waiting = waiting
+        self._nursery = nursery
+        self._memory_bytes = memory_bytes
+        self._child: WorkerProcess | None = None
+
+    def serve(self) -> None:
+        self._hire_early()
+        while (task := self._waiting.get()) is not None:
+            self._perform(task)
+            del task  # or an idle slot would keep the last result alive
+            self._hire_early()
+        self._waiting.put(None)  # for the next slot
+        self._drop()
+
+    def _hire_early(self) -> None:
+        """Replace a lost process before there is work for it; failing that, try again with it."""
+        if self._child is None:
+            try:
+                self._child = self._nursery.hire(tries=1)
+            except (NotStarted, Stopped):
+                return
+
+    def _perform(self, task: Task[Any]) -> None:
+        try:
+            outcome = self._outcome(task)
+        except WorkFailed as failure:
+            outcome = failure
+        except Exception as error:
+            # A slot that ends would leave the pool one short for ever.
+            _log.exception("a slot met an unknown error")
+            self._drop()
+            outcome = WorkError(type(error).__name__, str(error))
+        if task._end(outcome):
+            self._drop()
+
+    def _outcome(self, task: Task[Any]) -> Any:
+        request = task._request()
+        status = 0
+        for _ in range(_DELIVERIES):
+            child = self._living_child()
+            task._begin(child)
+            try:
+                return self._read(child.ask(request, task.timeout_s))
+            except TimeoutError:
+                self._drop()
+                raise OutOfTime(task.timeout_s) from None
+            except EOFError:
+                raise self._death(self._drop(_EXIT_GRACE_S)) from None
+            except Undelivered:
+                status = self._drop(_EXIT_GRACE_S)
+            if status == worker.NO_MEMORY_STATUS:
+                break
+        raise self._death(status)
+
+    def _living_child(self) -> WorkerProcess:
+        if self._child is not None and not self._child.is_alive:
+            self._drop()
+        if self._child is None:
+            self._child = self._nursery.hire()
+        return self._child
+
+    def _read(self, answer: bytearray) -> Any:
+        try:
+            kind, content = pickle.loads(answer)  # noqa: S301 - from our own worker
+        except Exception as error:
+            self._drop()
+            raise WorkError(type(error).__name__, f"unreadable answer: {error}") from None
+        if kind == worker.ERROR:
+            raise WorkError(*content)
+        if kind == worker.NO_MEMORY:
+            # Its address space may be too fragmented to give the next task its full allowance.
+            self._drop()
+            raise OutOfMemory(self._memory_bytes)
+        return content
+
+    def _death(self, status: int) -> WorkFailed:
+        if self._nursery.is_closed:
+            return Stopped()
+        _log.warning("a worker ended at work with status %d", status)
+        if status == worker.NO_MEMORY_STATUS:
+            return OutOfMemory(self._memory_bytes)
+        return WorkerDied(status)
+
+    def _drop(self, grace_s: float = 0.0) -> int:
+        child, self._child = self._child, None
+        return self._nursery.retire(child, grace_s) if child is not None else 0

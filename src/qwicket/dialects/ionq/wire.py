@@ -1,0 +1,259 @@
+"""IonQ's JSON, version 0.4, and both translations.
+
+Keys of results are decimal integers as text; qubit 0 is the least significant bit. Result
+addresses begin with the version, without prefix or host: clients glue them to their base URL.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
+from qwicket.model.jobs import Job, Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.outcomes import COUNTS, PROBABILITIES, Outcome
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.gateway import DeviceView
+
+DOOR: Final = "ionq"
+CIRCUIT: Final = "ionq.circuit.v1"
+_DEFAULT_SHOTS: Final = 100
+
+_Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+
+
+class Noise(msgspec.Struct, frozen=True):
+    model: str = "ideal"
+    seed: _Seed | None = None
+
+
+class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs`. Unknown keys are ignored: clients merge their users' extras into the body."""
+
+    backend: str
+    input: msgspec.Raw
+    type: str = CIRCUIT
+    shots: int | str = _DEFAULT_SHOTS
+    name: str | None = None
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+    noise: Noise | None = None
+    settings: msgspec.Raw = msgspec.Raw(b"{}")
+    session_id: str | None = None
+    dry_run: bool | None = None
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What only IonQ's clients need back; stored with the job, opaque to everyone else."""
+
+    type: str
+    metadata: msgspec.Raw
+    noise: Noise
+    settings: msgspec.Raw
+
+
+submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+_kept_decoder: Final = msgspec.json.Decoder(Kept)
+
+_STATUS: Final = {
+    JobState.DRAFT: "submitted",
+    JobState.QUEUED: "ready",
+    JobState.RUNNING: "started",
+    JobState.CANCELLING: "started",
+    JobState.UNCERTAIN: "started",
+    JobState.COMPLETED: "completed",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "canceled",
+}
+
+_FAILURE_CODES: Final = {
+    "out_of_memory": "QuantumCircuitComplexityError",
+    "run_time_exceeded": "SimulationTimeout",
+    "worker_died": "SimulationError",
+}
+
+
+def submission(body: SubmitBody) -> Submission:
+    """Return what the gateway takes.
+
+    Raises:
+        InvalidRequest: A field asks for something that this server cannot do.
+    """
+    noise = body.noise or Noise()
+    _refuse_unknown(body, noise)
+    kept = Kept(
+        type=body.type,
+        metadata=_document(body.metadata, "metadata"),
+        noise=noise,
+        settings=_document(body.settings, "settings"),
+    )
+    return Submission(
+        door=DOOR,
+        device=body.backend,
+        format=body.type,
+        source=bytes(body.input),
+        shots=_shots(body.shots),
+        outputs=(COUNTS, PROBABILITIES),
+        seed=noise.seed,
+        name=body.name or "",
+        wire=msgspec.json.encode(kept),
+    )
+
+
+def _refuse_unknown(body: SubmitBody, noise: Noise) -> None:
+    if body.type != CIRCUIT:
+        raise InvalidRequest(f"type: {body.type!r} is not supported, {CIRCUIT!r} is.", field="type")
+    if noise.model != "ideal":
+        raise InvalidRequest(
+            f"noise.model: {body.backend} has no model {noise.model!r}.", field="noise.model"
+        )
+    if body.session_id is not None:
+        raise InvalidRequest("session_id: there is no such session.", field="session_id")
+    if body.dry_run:
+        raise InvalidRequest("dry_run: this backend compiles nothing.", field="dry_run")
+
+
+def _document(raw: msgspec.Raw, field: str) -> msgspec.Raw:
+    """Return an object as it came; null, which clients cannot read back, becomes empty."""
+    if bytes(raw) == b"null":
+        return msgspec.Raw(b"{}")
+    if bytes(raw[:1]) != b"{":
+        raise InvalidRequest(f"{field} must be an object.", field=field)
+    return raw.copy()
+
+
+def _shots(shots: int | str) -> int:
+    text = str(shots)
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidRequest("shots must be a whole number.", field="shots")
+    if len(text) > 18:
+        raise LimitExceeded("shots is far beyond any backend (limit shots).", field="shots")
+    return int(text)
+
+
+def submitted(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "status": status(job), "session_id": None}
+
+
+def status(job: Job) -> str:
+    """Return the word for a job's state. Once `started`, it stays so until it ends."""
+    if job.state is JobState.QUEUED and job.started_at is not None:
+        return _STATUS[JobState.RUNNING]
+    return _STATUS[job.state]
+
+
+def short(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "status": status(job)}
+
+
+def job(job: Job, kept_body: bytes) -> dict[str, Any]:
+    """Return the job body. Some keys must be absent rather than null, others the reverse."""
+    kept = _kept_decoder.decode(kept_body)
+    is_completed = job.state is JobState.COMPLETED
+    return {
+        "id": job.id,
+        "status": status(job),
+        "type": kept.type,
+        "backend": job.device,
+        "dry_run": False,
+        "name": job.name,
+        "shots": job.shots,
+        "noise": kept.noise,
+        "settings": kept.settings,
+        "metadata": kept.metadata,
+        "failure": _failure(job),
+        "stats": {
+            "qubits": job.n_qubits,
+            "circuits": job.n_circuits,
+            "gate_counts": {"1q": job.n_ops_1q, "2q": job.n_ops_2q},
+        },
+        "parent_job_id": None,
+        "child_job_ids": None,
+        "session_id": None,
+        "project_id": job.project,
+        "submitter_id": job.account,
+        "submitted_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "completed_at": _time(job.ended_at),
+        "predicted_wait_time_ms": None,
+        "predicted_execution_duration_ms": round(1000 * job.est_seconds),
+        "execution_duration_ms": _duration(job) if is_completed else None,
+        "output": {},
+        "results": _results(job) if is_completed else None,
+    }
+
+
+def _failure(job: Job) -> dict[str, str]:
+    if job.error_code is None:
+        return {}
+    text = job.error_text or job.error_code
+    code = _FAILURE_CODES.get(job.error_code, "InternalError")
+    return {"code": code, "message": text, "error": text}
+
+
+def _results(job: Job) -> dict[str, Any]:
+    return {
+        "probabilities": {
+            "url": f"/v0.4/jobs/{job.id}/results/probabilities",
+            "id": "probabilities",
+            "format": "ionq.result.probabilities.json.v1",
+            "media_type": "application/json",
+        }
+    }
+
+
+def probabilities(outcome: Outcome, shots: int) -> dict[str, float]:
+    """Return exact probabilities, or frequencies where there are only counts."""
+    exact = outcome.probabilities()
+    if exact:
+        return {str(key): p for key, p in exact.items()}
+    return {str(key): n / shots for key, n in outcome.counts().items()}
+
+
+def backend(view: DeviceView, now: str) -> dict[str, Any]:
+    """Return one row of `/backends`."""
+    return {
+        "backend": view.device.name,
+        "status": "available" if view.status.is_on else "offline",
+        "qubits": view.qubits,
+        "average_queue_time": 0,
+        "last_updated": now,
+        "has_access": True,
+        "degraded": False,
+        "noise_models": ["ideal"],
+        "supported_gates": view.device.spec.gates,
+        "supported_native_gates": [],
+        "supported_error_mitigations": [],
+    }
+
+
+def _duration(job: Job) -> int:
+    return max(0, (job.ended_at or 0) - (job.started_at or 0))
+
+
+def _time(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+
+
+def time(at_ms: int) -> str:
+    """Return an instant as IonQ writes it."""
+    return _time(at_ms) or ""
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure."""
+    return msgspec.json.encode(
+        {
+            "statusCode": error.status,
+            "error": HTTPStatus(error.status).phrase,
+            "message": error.detail,
+        }
+    )

@@ -1,0 +1,105 @@
+"""Which path of `/v1` does what."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.door import Door, json, on, read
+from qwicket.dialects.native import wire
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+
+_MAX_KEY_CHARS: Final = 255
+_INLINE_OUTCOMES: Final = 1_000
+
+
+def door(gateway: Gateway) -> Door:
+    """Return the native door."""
+    do = Routes(gateway)
+    return Door(
+        [
+            on("/devices", GET=do.list_devices),
+            on("/devices/{name}", GET=do.read_device),
+            on("/jobs", GET=do.list_jobs, POST=do.submit_job),
+            on("/jobs/{id}", GET=do.read_job),
+            on("/jobs/{id}/cancel", POST=do.cancel_job),
+            on("/jobs/{id}/result", GET=do.read_result),
+        ],
+        wire.problem,
+        error_type=wire.PROBLEM_TYPE,
+    )
+
+
+class Routes:
+    """The endpoints: HTTP in, gateway call, HTTP out."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def list_devices(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        actor.require(Scope.DEVICES_READ)
+        views = await self._gateway.devices(wire.DOOR)
+        return json({"devices": [wire.device(view) for view in views]})
+
+    async def read_device(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        actor.require(Scope.DEVICES_READ)
+        return json(wire.device(await self._gateway.device(request.path_params["name"], wire.DOOR)))
+
+    async def submit_job(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        body = await read(request, wire.submit_decoder)
+        view = await self._gateway.device(body.device, wire.DOOR)
+        key = _idempotency_key(request)
+        submission = wire.submission(body, key, view.device.spec.formats[0])
+        job = await self._gateway.submit(actor, submission)
+        return json(wire.job(job), 201, Location=f"/v1/jobs/{job.id}")
+
+    async def list_jobs(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        query = wire.query(request.query_params, self._gateway.limits.list_page)
+        jobs = await self._gateway.jobs(actor, query)
+        return json(wire.job_list(jobs, query.limit))
+
+    async def read_job(self, request: Request) -> Response:
+        """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
+        actor = await self._sign_in(request)
+        wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
+        return json(wire.job(await self._gateway.wait(actor, request.path_params["id"], wait_s)))
+
+    async def cancel_job(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
+
+    async def read_result(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
+        if wait_s:
+            await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        job, parts = await self._gateway.results(actor, request.path_params["id"])
+        if min(job.shots, 1 << job.n_qubits) * len(parts) > _INLINE_OUTCOMES:
+            return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
+        return json(wire.result(job, parts))
+
+    async def _sign_in(self, request: Request) -> Actor:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        return await self._gateway.sign_in(secret.strip() if scheme.lower() == "bearer" else None)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:
+        raise InvalidRequest(
+            f"Idempotency-Key must have 1 to {_MAX_KEY_CHARS} characters.",
+            field="Idempotency-Key",
+        )
+    return key

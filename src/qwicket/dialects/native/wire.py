@@ -1,0 +1,276 @@
+"""The native API's JSON as typed structs, and its problem bodies (RFC 9457)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from qwicket.model.errors import InvalidRequest, QwicketError
+from qwicket.model.jobs import Job, JobQuery, Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.gateway import DeviceView
+
+DOOR: Final = "native"
+PROBLEM_TYPE: Final = "application/problem+json"
+
+_Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+_Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+_Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
+
+
+class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/jobs`. `program` is text, or for JSON formats the object itself."""
+
+    device: str
+    program: msgspec.Raw
+    format: str | None = None
+    shots: _Shots = 1000
+    seed: _Seed | None = None
+    outputs: tuple[str, ...] = ("counts",)
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    priority: _Priority = 0
+
+
+submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+
+
+class JobBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. Times are ISO 8601 in UTC, or null."""
+
+    id: str
+    state: JobState
+    version: int
+    device: str
+    door: str
+    name: str
+    tags: tuple[str, ...]
+    shots: int
+    circuits: int
+    qubits: int
+    priority: int
+    attempts: int
+    created_at: str | None
+    queued_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    error: ErrorBody | None
+
+
+class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one circuit gave. Keys are bit texts, the highest classical bit first."""
+
+    part: int
+    error: ErrorBody | None = None
+    registers: tuple[tuple[str, int], ...] = ()
+    counts: dict[str, int] | None = None
+    probabilities: dict[str, float] | None = None
+    memory: list[str] | None = None
+    engine: str = ""
+    engine_version: str = ""
+    seed: int | None = None
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def submission(body: SubmitBody, key: str | None, default_format: str) -> Submission:
+    """Return what the gateway takes."""
+    return Submission(
+        door=DOOR,
+        device=body.device,
+        format=body.format or default_format,
+        source=_source(body.program),
+        shots=body.shots,
+        seed=body.seed,
+        outputs=body.outputs,
+        name=body.name,
+        tags=body.tags,
+        priority=body.priority,
+        idempotency_key=key,
+    )
+
+
+def _source(program: msgspec.Raw) -> bytes:
+    raw = bytes(program)
+    if raw[:1] != b'"':
+        return raw
+    text: str = msgspec.json.decode(raw)
+    return text.encode()
+
+
+def query(params: Mapping[str, str], most: int) -> JobQuery:
+    """Return the list that a query string asks for.
+
+    Raises:
+        InvalidRequest: A parameter is malformed; `field` names it.
+    """
+    known = {"limit", "before", "state", "device"}
+    for name in params:
+        if name not in known:
+            raise InvalidRequest(
+                f"There is no parameter {name!r}; there are {', '.join(sorted(known))}.",
+                field=name,
+            )
+    return JobQuery(
+        device=params.get("device"),
+        states=_states(params.get("state")),
+        before=integer(params, "before", 1, INT64_MAX, None),
+        limit=integer(params, "limit", 1, most, min(50, most)) or 1,
+    )
+
+
+def _states(text: str | None) -> tuple[JobState, ...]:
+    if text is None:
+        return ()
+    try:
+        return tuple(JobState(word) for word in text.split(","))
+    except ValueError:
+        known = ", ".join(JobState)
+        raise InvalidRequest(f"state: there are {known}.", field="state") from None
+
+
+def integer(
+    params: Mapping[str, str], name: str, least: int, most: int, default: int | None
+) -> int | None:
+    """Return a query parameter as an integer.
+
+    Raises:
+        InvalidRequest: It is none, or out of bounds.
+    """
+    text = params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        raise InvalidRequest(f"{name} must be an integer from {least} to {most}.", field=name)
+    return int(text)
+
+
+def seconds(params: Mapping[str, str], name: str, most: float) -> float:
+    """Return a query parameter as seconds, 0 when absent.
+
+    Raises:
+        InvalidRequest: It is no number, or out of bounds.
+    """
+    text = params.get(name, "0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise InvalidRequest(f"{name} must be 0 to {most:g} seconds.", field=name)
+    return value
+
+
+def job(job: Job) -> JobBody:
+    return JobBody(
+        id=job.id,
+        state=job.state,
+        version=job.version,
+        device=job.device,
+        door=job.door,
+        name=job.name,
+        tags=job.tags,
+        shots=job.shots,
+        circuits=job.n_circuits,
+        qubits=job.n_qubits,
+        priority=job.priority,
+        attempts=job.attempts,
+        created_at=_time(job.created_at),
+        queued_at=_time(job.queued_at),
+        started_at=_time(job.started_at),
+        ended_at=_time(job.ended_at),
+        error=ErrorBody(job.error_code, job.error_text or "") if job.error_code else None,
+    )
+
+
+def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
+    """Return one page; `next` is the `before` of the following one, null on the last."""
+    return {
+        "jobs": [job(each) for each in jobs],
+        "next": jobs[-1].seq if len(jobs) == limit else None,
+    }
+
+
+def device(view: DeviceView) -> dict[str, Any]:
+    device, status = view.device, view.status
+    return {
+        "name": device.name,
+        "family": device.family,
+        "provider": device.provider,
+        "description": device.spec.description,
+        "status": "on" if status.is_on else "off",
+        "reason": status.reason,
+        "until": _time(status.until_at),
+        "qubits": view.qubits,
+        "max_shots": device.spec.max_shots,
+        "formats": device.spec.formats,
+        "gates": device.spec.gates,
+        "outputs": device.spec.outputs,
+        "exact": device.spec.exact,
+    }
+
+
+def result(of: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
+    return {
+        "id": of.id,
+        "state": of.state,
+        "shots": of.shots,
+        "parts": [_part(number, part) for number, part in enumerate(parts)],
+    }
+
+
+def _part(number: int, part: Outcome | Failure) -> PartBody:
+    if isinstance(part, Failure):
+        return PartBody(part=number, error=ErrorBody(part.code, part.message))
+    width = part.n_bits
+    counts, probabilities, memory = part.counts(), part.probabilities(), part.memory()
+    return PartBody(
+        part=number,
+        registers=tuple((register.name, register.size) for register in part.registers),
+        counts={_bits(key, width): n for key, n in counts.items()} or None,
+        probabilities={_bits(key, width): p for key, p in probabilities.items()} or None,
+        memory=[_bits(key, width) for key in memory] or None,
+        engine=part.engine,
+        engine_version=part.engine_version,
+        seed=part.seed,
+        seconds=part.seconds,
+        notes=part.notes,
+    )
+
+
+def _bits(key: int, width: int) -> str:
+    return format(key, f"0{width}b") if width else ""
+
+
+def _time(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure: code, cause and remedy."""
+    body: dict[str, Any] = {
+        "type": f"/docs/errors/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "remedy": error.remedy,
+    }
+    if error.field is not None:
+        body["field"] = error.field
+    return msgspec.json.encode(body)

@@ -1,0 +1,17 @@
+"""How an engine says that it cannot run one circuit. Its neighbours in the job still run."""
+
+from __future__ import annotations
+
+
+class CannotRun(Exception):
+    """The circuit is sound or not, but this engine gives no outcome for it.
+
+    Args:
+        code: Stable code: `unsupported`, `invalid_circuit`, `outcome_too_large`.
+        message: One sentence for the person who sent the circuit.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

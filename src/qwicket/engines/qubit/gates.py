@@ -1,0 +1,146 @@
+"""The matrix of every gate of the flat form: the one definition of the physics.
+
+Matrices act on targets in the order given, the first target being the most significant index.
+"""
+
+from __future__ import annotations
+
+from cmath import exp
+from collections.abc import Callable, Mapping
+from math import cos, pi, sin, sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.complex128]
+
+
+def matrix(name: str, params: tuple[float, ...] = ()) -> Matrix:
+    """Return the exact unitary of a gate, global phase included.
+
+    Args:
+        name: A name of the flat form other than `pauliexp`, which is a sum and no fixed matrix.
+        params: Its parameters, in radians.
+
+    Returns:
+        2^t × 2^t complex128 for a gate on t targets; not to be written to.
+
+    Raises:
+        KeyError: No such gate.
+    """
+    fixed = _FIXED.get(name)
+    return _MADE[name](*params) if fixed is None else fixed
+
+
+def _array(rows: list[list[complex]]) -> Matrix:
+    return np.array(rows, dtype=np.complex128)
+
+
+def _constant(rows: list[list[complex]]) -> Matrix:
+    made = _array(rows)
+    made.flags.writeable = False
+    return made
+
+
+def _diagonal(phase: complex) -> Matrix:
+    return _array([[1, 0], [0, phase]])
+
+
+_PAULI: Final[Mapping[str, Matrix]] = {
+    "x": _constant([[0, 1], [1, 0]]),
+    "y": _constant([[0, -1j], [1j, 0]]),
+    "z": _constant([[1, 0], [0, -1]]),
+}
+_PAIRS: Final[Mapping[str, Matrix]] = {
+    name: np.kron(pauli, pauli).astype(np.complex128) for name, pauli in _PAULI.items()
+}
+_FIXED: Final[Mapping[str, Matrix]] = {
+    **_PAULI,
+    "id": _constant([[1, 0], [0, 1]]),
+    "h": _constant([[sqrt(0.5), sqrt(0.5)], [sqrt(0.5), -sqrt(0.5)]]),
+    "s": _constant([[1, 0], [0, 1j]]),
+    "sdg": _constant([[1, 0], [0, -1j]]),
+    "t": _constant([[1, 0], [0, exp(1j * pi / 4)]]),
+    "tdg": _constant([[1, 0], [0, exp(-1j * pi / 4)]]),
+    "sx": _constant([[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]]),
+    "sxdg": _constant([[0.5 - 0.5j, 0.5 + 0.5j], [0.5 + 0.5j, 0.5 - 0.5j]]),
+    "swap": _constant([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
+}
+
+
+def _rx(theta: float) -> Matrix:
+    c, s = cos(theta / 2), -1j * sin(theta / 2)
+    return _array([[c, s], [s, c]])
+
+
+def _ry(theta: float) -> Matrix:
+    c, s = cos(theta / 2), sin(theta / 2)
+    return _array([[c, -s], [s, c]])
+
+
+def _rz(theta: float) -> Matrix:
+    return _array([[exp(-0.5j * theta), 0], [0, exp(0.5j * theta)]])
+
+
+def _p(lam: float) -> Matrix:
+    return _diagonal(exp(1j * lam))
+
+
+def _u(theta: float, phi: float, lam: float) -> Matrix:
+    c, s = cos(theta / 2), sin(theta / 2)
+    return _array([[c, -exp(1j * lam) * s], [exp(1j * phi) * s, exp(1j * (phi + lam)) * c]])
+
+
+def _gphase(gamma: float) -> Matrix:
+    return _array([[exp(1j * gamma)]])
+
+
+def _rotation(generator: Matrix, theta: float) -> Matrix:
+    """Return exp(-iθG/2) for G² = 1."""
+    unit = np.eye(len(generator), dtype=np.complex128)
+    return cos(theta / 2) * unit - 1j * sin(theta / 2) * generator
+
+
+def _rxx(theta: float) -> Matrix:
+    return _rotation(_PAIRS["x"], theta)
+
+
+def _ryy(theta: float) -> Matrix:
+    return _rotation(_PAIRS["y"], theta)
+
+
+def _rzz(theta: float) -> Matrix:
+    return _rotation(_PAIRS["z"], theta)
+
+
+def _gpi(phi: float) -> Matrix:
+    return _array([[0, exp(-1j * phi)], [exp(1j * phi), 0]])
+
+
+def _gpi2(phi: float) -> Matrix:
+    r = sqrt(0.5)
+    return _array([[r, -1j * r * exp(-1j * phi)], [-1j * r * exp(1j * phi), r]])
+
+
+def _ms(phi0: float, phi1: float, theta: float) -> Matrix:
+    return _rotation(np.kron(_gpi(phi0), _gpi(phi1)).astype(np.complex128), theta)
+
+
+_MADE: Final[Mapping[str, Callable[..., Matrix]]] = {
+    "rx": _rx,
+    "ry": _ry,
+    "rz": _rz,
+    "p": _p,
+    "u": _u,
+    "gphase": _gphase,
+    "rxx": _rxx,
+    "ryy": _ryy,
+    "rzz": _rzz,
+    "gpi": _gpi,
+    "gpi2": _gpi2,
+    "ms": _ms,
+}
+
+NAMES: Final = frozenset(_FIXED) | frozenset(_MADE) | {"pauliexp"}
+"""Every gate of the flat form."""

@@ -1,0 +1,84 @@
+"""State vectors in plain NumPy: the oracle of the tests, and the fallback without Qulacs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from qwicket.engines.qubit import pauli
+from qwicket.engines.qubit.gates import matrix
+from qwicket.engines.qubit.sampling import Floats, Integers, search
+from qwicket.model.circuits import Gate
+
+Tensor = NDArray[np.complex128]
+"""A state of n qubits, shape (2,) * n; qubit q is axis n - 1 - q."""
+
+
+class NumpySimulator:
+    """Applies each gate by slices of the state."""
+
+    name: Final = "numpy"
+    version: Final = f"1 (numpy {np.__version__})"
+
+    def evolve(self, n_qubits: int, circuit: Sequence[Gate]) -> NumpyState:
+        tensor = np.zeros((2,) * n_qubits, dtype=np.complex128)
+        tensor[(0,) * n_qubits] = 1
+        for gate in circuit:
+            apply(tensor, gate)
+        return NumpyState(tensor)
+
+
+class NumpyState:
+    """A final state.
+
+    Args:
+        tensor: Its amplitudes.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    @property
+    def n_qubits(self) -> int:
+        return self._tensor.ndim
+
+    def amplitudes(self) -> Tensor:
+        """Return 2^n amplitudes; bit q of the index is qubit q."""
+        return self._tensor.reshape(-1)
+
+    def probabilities(self) -> Floats:
+        return squared(self.amplitudes())
+
+    def sample(self, shots: int, rng: Generator) -> Integers:
+        return search(self.probabilities(), shots, rng)
+
+
+def squared(amplitudes: Tensor) -> Floats:
+    """Return |a|² of each amplitude, with one temporary array of half the state's size."""
+    p = amplitudes.real**2
+    p += amplitudes.imag**2
+    return p
+
+
+def apply(tensor: Tensor, gate: Gate) -> None:
+    """Apply one gate in place, only where all controls are 1."""
+    if gate.name == "pauliexp":
+        pauli.apply(tensor, gate)
+        return
+    last = tensor.ndim - 1
+    chosen: list[int | slice] = [slice(None)] * tensor.ndim
+    for control in gate.controls:
+        chosen[last - control] = 1
+    parts = []
+    for bits in product((0, 1), repeat=len(gate.targets)):
+        for target, bit in zip(gate.targets, bits, strict=True):
+            chosen[last - target] = bit
+        parts.append(tuple(chosen))
+    before = [np.array(tensor[part]) for part in parts]
+    for part, row in zip(parts, matrix(gate.name, gate.params), strict=True):
+        tensor[part] = sum(factor * old for factor, old in zip(row, before, strict=True) if factor)

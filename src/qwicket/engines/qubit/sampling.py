@@ -1,0 +1,196 @@
+"""From a final state to outcomes: which bits are read, how shots are drawn, how keys are packed.
+
+A state is simulated once and all shots are drawn from it; the cost hardly grows with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.cost import MAX_OUTCOMES, SAMPLER_QUBITS
+from qwicket.model.outcomes import (
+    COUNTS,
+    MAX_OUTCOME_BYTES,
+    MEMORY,
+    PROBABILITIES,
+    SAMPLED_ONLY,
+    Array,
+    float64_array,
+    int64_array,
+    key_array,
+    key_width,
+)
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+SMALLEST_PROBABILITY: Final = 1e-12
+_MULTINOMIAL_SIZE: Final = 1 << 12
+"""Up to this many outcomes a multinomial is the quicker, whatever the shots."""
+
+
+class State(Protocol):
+    """A final state. Bit q of an index is qubit q."""
+
+    @property
+    def n_qubits(self) -> int: ...
+
+    def probabilities(self) -> Floats:
+        """Return 2^n probabilities, normalised up to rounding."""
+
+    def sample(self, shots: int, rng: Generator) -> Integers:
+        """Return one index per shot, in shot order, with little memory beyond the state."""
+
+
+class Readout(NamedTuple):
+    """Which qubits end in which classical bits.
+
+    Attributes:
+        qubits: Qubits that are read, each once, in the order of the highest bit that each writes.
+            An index over them therefore sorts as its key does.
+        bits: Pairs of a classical bit and the place in `qubits` that it shows.
+        n_bits: All classical bits; those in no pair stay 0.
+    """
+
+    qubits: tuple[int, ...]
+    bits: tuple[tuple[int, int], ...]
+    n_bits: int
+
+
+class Drawn(NamedTuple):
+    """Shots, counted: `indices` ascend; `in_order`, if asked for, has one index per shot."""
+
+    indices: Integers
+    counts: Integers
+    in_order: Integers | None
+
+
+def readout(written: Mapping[int, int], n_bits: int) -> Readout:
+    """Build the read-out of a map from classical bits to the qubits they show."""
+    highest: dict[int, int] = {}
+    for bit in sorted(written):
+        highest[written[bit]] = bit
+    qubits = tuple(sorted(highest, key=highest.__getitem__))
+    place = {qubit: i for i, qubit in enumerate(qubits)}
+    bits = tuple((bit, place[qubit]) for bit, qubit in sorted(written.items()))
+    return Readout(qubits, bits, n_bits)
+
+
+def arrays(
+    state: State, reads: Readout, shots: int, rng: Generator, outputs: Collection[str]
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Return the arrays of an outcome and its notes.
+
+    Raises:
+        CannotRun: The arrays would be larger than any outcome may be.
+    """
+    ordered = MEMORY in outputs
+    exact = PROBABILITIES in outputs
+    if state.n_qubits > SAMPLER_QUBITS and not exact:
+        samples = _gather(state.sample(shots, rng), reads.qubits)
+        return _arrays(_counted(samples), None, reads, outputs), ()
+    p = _marginal(state.probabilities(), state.n_qubits, reads.qubits)
+    p /= p.sum()
+    if not exact:
+        return _arrays(draw(p, shots, rng, ordered), None, reads, outputs), ()
+    likely = p >= SMALLEST_PROBABILITY
+    if np.count_nonzero(likely) > MAX_OUTCOMES:
+        drawn = draw(p, shots, rng, ordered)
+        return _arrays(drawn, None, reads, {COUNTS, *outputs}), (SAMPLED_ONLY,)
+    drawn = draw(p, shots, rng, ordered) if ordered or COUNTS in outputs else _nothing()
+    merged = _merge(drawn, np.flatnonzero(likely))
+    return _arrays(merged, p[merged.indices], reads, outputs), ()
+
+
+def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
+    """Draw shots from probabilities that add up to 1."""
+    if p.size > max(_MULTINOMIAL_SIZE, 4 * shots):
+        return _counted(search(p, shots, rng))
+    dense = rng.multinomial(shots, p)
+    indices = np.flatnonzero(dense)
+    counts = dense[indices]
+    in_order = rng.permutation(np.repeat(indices, counts)) if ordered else None
+    return Drawn(indices, counts, in_order)
+
+
+def search(p: Floats, shots: int, rng: Generator) -> Integers:
+    """Draw one index per shot by inverting the cumulative distribution."""
+    cumulative = np.cumsum(p)
+    total = cumulative[-1]
+    found = np.searchsorted(cumulative, rng.random(shots) * total, side="right")
+    last_possible = np.searchsorted(cumulative, total)
+    samples: Integers = np.minimum(found, last_possible)
+    return samples
+
+
+def _counted(samples: Integers) -> Drawn:
+    indices, counts = np.unique(samples, return_counts=True)
+    return Drawn(indices, counts, samples)
+
+
+def _nothing() -> Drawn:
+    empty = np.zeros(0, dtype=np.int64)
+    return Drawn(empty, empty, None)
+
+
+def _merge(drawn: Drawn, support: Integers) -> Drawn:
+    """Count also what was never drawn: `support` is ascending."""
+    indices = np.union1d(support, drawn.indices) if drawn.indices.size else support
+    counts = np.zeros(indices.size, dtype=np.int64)
+    counts[np.searchsorted(indices, drawn.indices)] = drawn.counts
+    return Drawn(indices, counts, drawn.in_order)
+
+
+def _marginal(p: Floats, n_qubits: int, qubits: tuple[int, ...]) -> Floats:
+    """Sum over the qubits that are not read; bit i of the new index is qubits[i]."""
+    if qubits == tuple(range(n_qubits)):
+        return p
+    unread = tuple(n_qubits - 1 - qubit for qubit in range(n_qubits) if qubit not in qubits)
+    kept = sorted(qubits, reverse=True)
+    order = [kept.index(qubit) for qubit in reversed(qubits)]
+    summed: Floats = p.reshape((2,) * n_qubits).sum(axis=unread)
+    return summed.transpose(order).reshape(-1)
+
+
+def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
+    """Take the bits of the qubits that are read; bit i of the new index is qubits[i]."""
+    gathered = np.zeros_like(samples)
+    for place, qubit in enumerate(qubits):
+        gathered |= ((samples >> qubit) & 1) << place
+    return gathered
+
+
+def _arrays(
+    drawn: Drawn, p: Floats | None, reads: Readout, outputs: Collection[str]
+) -> dict[str, Array]:
+    made = {}
+    if COUNTS in outputs or p is not None:
+        made["keys"] = _keys(drawn.indices, reads)
+    if COUNTS in outputs:
+        made[COUNTS] = int64_array(drawn.counts.astype("<i8", copy=False).tobytes())
+    if p is not None:
+        made[PROBABILITIES] = float64_array(p.astype("<f8", copy=False).tobytes())
+    if MEMORY in outputs and drawn.in_order is not None:
+        made[MEMORY] = _keys(drawn.in_order, reads)
+    return made
+
+
+def _keys(indices: Integers, reads: Readout) -> Array:
+    """Pack the classical bits that each index stands for."""
+    width = key_width(reads.n_bits)
+    if indices.size * width > MAX_OUTCOME_BYTES // 4:
+        text = f"{indices.size} outcomes of {reads.n_bits} bits are more than an outcome may hold"
+        raise CannotRun("outcome_too_large", text)
+    if reads.bits == tuple((bit, bit) for bit in range(reads.n_bits)):
+        rows = indices.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
+    else:
+        rows = np.zeros((indices.size, width), dtype=np.uint8)
+        for bit, place in reads.bits:
+            rows[:, bit >> 3] |= (((indices >> place) & 1) << (bit & 7)).astype(np.uint8)
+    return key_array(rows.tobytes(), reads.n_bits)

@@ -1,0 +1,149 @@
+"""Sign-in: from a secret, or a name and a password, to an actor with rights."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import string
+import time
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Final
+
+import argon2
+
+from qwicket.model.accounts import DEFAULT_SCOPES, Actor
+from qwicket.model.errors import TooManyRequests, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.limits import Limits
+    from qwicket.store import Store, TokenOwner
+
+PREFIX: Final = "qw_"
+_ALPHABET: Final = string.ascii_letters + string.digits
+_SECRET_CHARS: Final = 43  # 62^43 > 2^256
+_MAX_SECRET_CHARS: Final = 512
+_TRY_WINDOW_S: Final = 60.0
+_MAX_TRACKED: Final = 10_000
+_HASHES_AT_ONCE: Final = 2
+
+_hasher = argon2.PasswordHasher()
+
+
+def new_secret() -> str:
+    """Return a fresh token of 256 random bits.
+
+    Letters and digits after `qw_`: it passes unchanged through headers, URLs, shells and the
+    clients that read their settings as Python literals.
+    """
+    return PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))
+
+
+def digest(secret: str) -> bytes:
+    """Return what is stored of a token. Random 256 bits need no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def hash_password(password: str) -> str:
+    return _hasher.hash(password)
+
+
+class SignIn:
+    """Checks credentials. The token row is read each time, so a revocation counts at once."""
+
+    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._tries = _Tries(limits.password_tries)
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._decoy = hash_password(new_secret())
+
+    async def by_token(self, secret: str | None) -> Actor:
+        """Return who holds this token.
+
+        Raises:
+            Unauthenticated: It is absent, unknown, expired or revoked, or its account disabled.
+        """
+        if not secret or len(secret) > _MAX_SECRET_CHARS:
+            raise Unauthenticated
+        owner = await self._store.accounts.token_owner(digest(secret))
+        if owner is None:
+            raise Unauthenticated("The token is not valid.")
+        return self._actor(owner)
+
+    async def by_password(self, login: str, password: str, address: str) -> Actor:
+        """Return who has this name (or e-mail address) and password, with the default scopes.
+
+        Raises:
+            Unauthenticated: They do not match; which of them is wrong is not said.
+            TooManyRequests: Too many tries in a minute from this address for this name.
+        """
+        self._tries.count(address, login)
+        found = await self._store.accounts.for_password(login)
+        stored = found.password_hash if found else None
+        async with self._hashing:
+            matches = await asyncio.to_thread(_matches, stored or self._decoy, password)
+        if found is None or stored is None or not matches or found.account.disabled_at:
+            raise Unauthenticated("The name or the password is wrong.")
+        account = found.account
+        project = await self._store.accounts.own_project(account.name)
+        return Actor(
+            account=account.id,
+            account_name=account.name,
+            role=account.role,
+            project=project.id,
+            token="",
+            scopes=frozenset(DEFAULT_SCOPES),
+            devices=frozenset(),
+        )
+
+    def _actor(self, owner: TokenOwner) -> Actor:
+        token = owner.token
+        if token.revoked_at is not None:
+            raise Unauthenticated("The token was revoked.")
+        if token.expires_at is not None and token.expires_at <= self._now_ms():
+            raise Unauthenticated("The token has expired.")
+        if owner.is_disabled:
+            raise Unauthenticated("The account is disabled.")
+        return Actor(
+            account=token.account,
+            account_name=owner.account_name,
+            role=owner.role,
+            project=token.project,
+            token=token.id,
+            scopes=frozenset(token.scopes),
+            devices=frozenset(token.devices),
+        )
+
+
+def _matches(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+
+
+class _Tries:
+    """Password tries of the last minute, per address and name; the oldest pairs are forgotten."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    def count(self, address: str, login: str) -> None:
+        now = time.monotonic()
+        recent = self._recent.setdefault((address, login), deque())
+        self._recent.move_to_end((address, login))
+        while recent and recent[0] <= now - _TRY_WINDOW_S:
+            recent.popleft()
+        if len(recent) >= self._limit:
+            wait_s = recent[0] + _TRY_WINDOW_S - now
+            raise TooManyRequests(
+                f"Over {self._limit} password tries in a minute (limit password_tries).",
+                retry_after_s=wait_s,
+            )
+        recent.append(now)
+        if len(self._recent) > _MAX_TRACKED:
+            self._recent.popitem(last=False)

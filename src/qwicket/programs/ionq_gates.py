@@ -1,0 +1,237 @@
+"""The gates of IonQ's two gatesets: each wire object becomes gates of the flat form.
+
+QIS gates have radians in `rotation`, native gates have turns in `phase`, `phases` and `angle`.
+Does not know which gate of which circuit it is given: the reader does, and adds it to a fault.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from math import fmod, isfinite, tau
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import msgspec
+
+from qwicket.model.circuits import Gate
+from qwicket.programs.json_text import quoted
+
+
+class WireGate(msgspec.Struct, gc=False):
+    gate: str
+    target: int | None = None
+    targets: tuple[int, ...] | None = None
+    control: int | None = None
+    controls: tuple[int, ...] | None = None
+    rotation: float | None = None
+    phase: float | None = None
+    phases: tuple[float, ...] | None = None
+    angle: float | None = None
+    time: float | None = None
+    coefficients: tuple[float, ...] | None = None
+    terms: tuple[str, ...] | None = None
+
+
+class Fault(Exception):
+    """What is wrong with a gate, said by a function that does not know which gate it is.
+
+    Args:
+        text: What is wrong.
+        field: The key at fault.
+    """
+
+    def __init__(self, text: str, field: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+class Rule(NamedTuple):
+    """How one gate of a gateset becomes a gate of the flat form.
+
+    Attributes:
+        name: Its name there.
+        params: Reads its parameters, in radians.
+        n_targets: Number of targets; None for any number. A gate on one target may name several
+            and then acts on each.
+        n_controls: Least number of controls.
+        takes_controls: Whether it may have any.
+    """
+
+    name: str
+    params: Callable[[WireGate], tuple[float, ...]]
+    n_targets: int | None = 1
+    n_controls: int = 0
+    takes_controls: bool = True
+
+
+def add_gate(flat: list[Gate], gate: WireGate, rules: Mapping[str, Rule], width: int) -> int:
+    """Append one gate in flat form; return the number of operations it counts for."""
+    rule = rules.get(gate.gate)
+    if rule is None:
+        raise _unknown(gate.gate, rules)
+    targets, controls = _operands(gate, rule, width)
+    if rule is _NOP:
+        return 0
+    if rule is _Z and gate.rotation is not None:
+        rule = _P
+    params = rule.params(gate)
+    if len(targets) == rule.n_targets:
+        flat.append(Gate(rule.name, targets, params, controls))
+        return 1
+    if rule is _PAULIEXP:
+        return _add_pauliexp(flat, Gate(rule.name, targets, params, controls, gate.terms or ()))
+    flat.extend([Gate(rule.name, (target,), params) for target in targets])
+    return len(targets)
+
+
+def _add_pauliexp(flat: list[Gate], gate: Gate) -> int:
+    for term in gate.terms:
+        if len(term) != len(gate.targets):
+            text = f"term {quoted(term)} has {len(term)} letters for {len(gate.targets)} targets"
+            raise Fault(text, "terms")
+        if not set(term) <= set("IXYZ"):
+            raise Fault(f"term {quoted(term)} has letters other than I, X, Y and Z", "terms")
+    flat.append(gate)
+    return max(1, len(gate.terms))
+
+
+def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return targets and controls, each qubit of which exists and comes once."""
+    targets = _together(gate.target, gate.targets, "target")
+    controls = _together(gate.control, gate.controls, "control")
+    if len(targets) != rule.n_targets or controls or rule.n_controls:
+        _check_shape(len(targets), len(controls), rule)
+    operands = targets + controls if controls else targets
+    for qubit in operands:
+        if not 0 <= qubit < width:
+            name = "controls" if qubit in controls else "targets"
+            raise Fault(f"qubit {qubit} is outside 0..{width - 1}", name)
+    if len(operands) > 1 and len(set(operands)) < len(operands):
+        twice = min(qubit for qubit, n in Counter(operands).items() if n > 1)
+        raise Fault(f"qubit {twice} is given twice", "targets")
+    return targets, controls
+
+
+def _together(one: int | None, several: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
+    if one is None:
+        return several or ()
+    if several:
+        raise Fault(f"{name} and {name}s are both given", f"{name}s")
+    return (one,)
+
+
+def _check_shape(n_targets: int, n_controls: int, rule: Rule) -> None:
+    """Refuse a wrong number of targets or controls."""
+    if n_controls and not rule.takes_controls:
+        raise Fault("takes no controls", "controls")
+    if n_controls < rule.n_controls:
+        raise Fault("control is missing", "controls")
+    if n_targets == 0 and rule is not _NOP:
+        raise Fault("target is missing", "targets")
+    if rule.n_targets == 2 and n_targets != 2:
+        raise Fault(f"takes 2 targets, not {n_targets}", "targets")
+    if rule.n_targets == 1 and n_targets > 1 and n_controls:
+        raise Fault(f"takes 1 target when it has controls, not {n_targets}", "targets")
+
+
+def _unknown(name: str, rules: Mapping[str, Rule]) -> Fault:
+    this, other = ("native", "qis") if rules is _NATIVE else ("qis", "native")
+    if name in GATESETS[other]:
+        return Fault(f"is a gate of the {other} gateset, not of {this}", "gate")
+    return Fault(f"is no gate of the {this} gateset", "gate")
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def _none(_: WireGate) -> tuple[float, ...]:
+    return ()
+
+
+def _rotation(gate: WireGate) -> tuple[float, ...]:
+    if gate.rotation is None:
+        raise Fault("rotation is missing", "rotation")
+    return (gate.rotation,)
+
+
+def _phase(gate: WireGate) -> tuple[float, ...]:
+    if gate.phase is None:
+        raise Fault("phase is missing", "phase")
+    return (_radians(gate.phase),)
+
+
+def _phases_and_angle(gate: WireGate) -> tuple[float, ...]:
+    if gate.phases is None:
+        raise Fault("phases is missing", "phases")
+    if len(gate.phases) != 2:
+        raise Fault(f"phases must be 2 numbers, not {len(gate.phases)}", "phases")
+    angle = 0.25 if gate.angle is None else gate.angle
+    return (_radians(gate.phases[0]), _radians(gate.phases[1]), _radians(angle))
+
+
+def _angle(gate: WireGate) -> tuple[float, ...]:
+    turns = gate.phase if gate.angle is None else gate.angle  # cirq-ionq writes `phase`
+    if turns is None:
+        raise Fault("angle is missing", "angle")
+    return (_radians(turns),)
+
+
+def _times(gate: WireGate) -> tuple[float, ...]:
+    if gate.terms is None:
+        raise Fault("terms is missing", "terms")
+    if gate.coefficients is None:
+        raise Fault("coefficients is missing", "coefficients")
+    if gate.time is None:
+        raise Fault("time is missing", "time")
+    if len(gate.terms) != len(gate.coefficients):
+        text = f"{len(gate.terms)} terms but {len(gate.coefficients)} coefficients"
+        raise Fault(text, "coefficients")
+    params = tuple([gate.time * coefficient for coefficient in gate.coefficients])
+    if not all(map(isfinite, params)):
+        raise Fault("time times a coefficient is out of range", "coefficients")
+    return params
+
+
+def _radians(turns: float) -> float:
+    """Return the angle; whole turns are dropped, as they give at most a global phase."""
+    return tau * fmod(turns, 1.0)
+
+
+_X: Final = Rule("x", _none)
+_Z: Final = Rule("z", _none)
+_P: Final = Rule("p", _rotation)
+"""What `z` means when it has a rotation."""
+_PAULIEXP: Final = Rule("pauliexp", _times, n_targets=None)
+_NOP: Final = Rule("id", _none)
+
+_QIS: Final[Mapping[str, Rule]] = {
+    "x": _X,
+    "not": _X,
+    "cnot": Rule("x", _none, n_controls=1),
+    "y": Rule("y", _none),
+    "z": _Z,
+    "h": Rule("h", _none),
+    "s": Rule("s", _none),
+    "si": Rule("sdg", _none),
+    "t": Rule("t", _none),
+    "ti": Rule("tdg", _none),
+    "v": Rule("sx", _none),
+    "vi": Rule("sxdg", _none),
+    "rx": Rule("rx", _rotation),
+    "ry": Rule("ry", _rotation),
+    "rz": Rule("rz", _rotation),
+    "swap": Rule("swap", _none, n_targets=2),
+    "xx": Rule("rxx", _rotation, n_targets=2),
+    "yy": Rule("ryy", _rotation, n_targets=2),
+    "zz": Rule("rzz", _rotation, n_targets=2),
+    "pauliexp": _PAULIEXP,
+}
+_NATIVE: Final[Mapping[str, Rule]] = {
+    "gpi": Rule("gpi", _phase, takes_controls=False),
+    "gpi2": Rule("gpi2", _phase, takes_controls=False),
+    "ms": Rule("ms", _phases_and_angle, n_targets=2, takes_controls=False),
+    "zz": Rule("rzz", _angle, n_targets=2, takes_controls=False),
+    "nop": _NOP,
+}
+GATESETS: Final = MappingProxyType({"qis": _QIS, "native": _NATIVE})

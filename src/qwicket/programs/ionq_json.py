@@ -1,0 +1,206 @@
+"""Format `ionq.circuit.v1`: IonQ's JSON `input` object with one circuit or several.
+
+Owns the object, its members and where a refusal points; `ionq_gates` owns the gates. Does not own
+the request around the object, nor what a device can run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import INT64_MAX, Limits
+from qwicket.programs import json_text
+from qwicket.programs.ionq_gates import GATESETS, Fault, Rule, WireGate, add_gate
+from qwicket.programs.json_text import quoted
+
+VERSION: Final = 1
+
+REGISTER: Final = "c"
+"""Name of the one register; IonQ's JSON names none."""
+
+MAX_WIDTH: Final = 5_000
+"""Widest register that any device has; each qubit of it costs a measurement."""
+
+
+class _Circuit(msgspec.Struct):
+    circuit: tuple[WireGate, ...] | None = None
+    gateset: str | None = None
+    qubits: int | None = None
+
+
+class _Input(_Circuit):
+    circuits: tuple[_Circuit, ...] | None = None
+
+
+def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    """Read IonQ's `input` object into circuits that measure every qubit at the end.
+
+    Args:
+        source: JSON text: `{"qubits", "gateset"?, "circuit"}` or `{…, "circuits": […]}`.
+        limits: Bounds on bytes, circuits and operations. A gate on k targets counts k times, a
+            `pauliexp` once per term, and measurements count too.
+
+    Returns:
+        One circuit per member, all padded to the same width.
+
+    Raises:
+        InvalidProgram: The text is no such object, or a gate in it makes no sense.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    _check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    program = json_text.decode(_decoder, source, _place_of_path)
+    members = _members(program)
+    _check_limit("circuits", len(members), limits.circuits)
+    width = _width(program, members)
+    n_measures = width * len(members)
+    n_gates = sum(len(member.circuit or ()) for member in members)
+    _check_limit("operations", n_measures + n_gates, limits.operations)
+    measures = tuple(Measure(qubit, qubit) for qubit in range(width))
+    registers = (Register(REGISTER, width),)
+    circuits = []
+    n_ops = n_measures
+    for part, member in enumerate(members):
+        number = None if program.circuits is None else part
+        rules = _rules(member.gateset or program.gateset or "qis", number)
+        gates: list[Gate] = []
+        n_ops += _add_gates(gates, member, number, rules, width, limits.operations - n_ops)
+        _check_limit("operations", n_ops, limits.operations, " or more")
+        circuits.append(QubitCircuit(width, (*gates, *measures), registers))
+    return tuple(circuits)
+
+
+def _members(program: _Input) -> tuple[_Circuit, ...]:
+    if program.circuits is None:
+        if program.circuit is None:
+            raise InvalidProgram("circuit is missing", field="circuit")
+        return (program,)
+    if program.circuit is not None:
+        raise InvalidProgram("circuit and circuits are both given", field="circuits")
+    if not program.circuits:
+        raise InvalidProgram("circuits is empty", field="circuits")
+    for part, member in enumerate(program.circuits):
+        if member.circuit is None:
+            raise _refusal(part, "circuit is missing", "circuit")
+    return program.circuits
+
+
+def _width(program: _Input, members: tuple[_Circuit, ...]) -> int:
+    """Return the width to which all members are padded."""
+    own = [(part, member.qubits) for part, member in enumerate(members) if member is not program]
+    for part, qubits in own:
+        _check_width(qubits, part)
+    if program.qubits is None:
+        widths = [member.qubits for member in members if member.qubits is not None]
+        if len(widths) < len(members):
+            raise InvalidProgram("qubits is missing", field="qubits")
+        return max(widths)
+    _check_width(program.qubits, None)
+    for part, qubits in own:
+        if qubits is not None and qubits > program.qubits:
+            text = f"qubits is {qubits}, but {program.qubits} for all circuits"
+            raise _refusal(part, text, "qubits")
+    return program.qubits
+
+
+def _check_width(qubits: int | None, part: int | None) -> None:
+    if qubits is None:
+        return
+    if qubits < 1:
+        raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
+    if qubits > INT64_MAX:
+        raise _refusal(part, "qubits is out of range", "qubits")
+    _check_limit("qubits", qubits, MAX_WIDTH)
+
+
+def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:
+    rules = GATESETS.get(gateset)
+    if rules is None:
+        known = ", ".join(GATESETS)
+        text = f"gateset {quoted(gateset)} is not known; known: {known}"
+        raise _refusal(part, text, "gateset")
+    return rules
+
+
+def _check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
+    if number > limit:
+        raise LimitExceeded(f"{name}: {number}{suffix} is above the limit of {limit}", field=name)
+
+
+def _add_gates(
+    flat: list[Gate],
+    member: _Circuit,
+    part: int | None,
+    rules: Mapping[str, Rule],
+    width: int,
+    budget: int,
+) -> int:
+    """Append a member's gates in flat form; return their number, or one just above `budget`."""
+    width = member.qubits or width
+    n_ops = 0
+    for index, gate in enumerate(member.circuit or ()):
+        try:
+            n_ops += add_gate(flat, gate, rules, width)
+        except Fault as fault:
+            place = _place(None, index, gate.gate)
+            raise _refusal(part, f"{place}{fault}", f"circuit[{index}].{fault.field}") from None
+        if n_ops > budget:
+            break
+    return n_ops
+
+
+# --- where a refusal points -----------------------------------------------------------------------
+
+
+class _GateName(msgspec.Struct):
+    gate: str = ""
+
+
+class _GateNames(msgspec.Struct):
+    circuit: tuple[_GateName, ...] = ()
+
+
+class _InputNames(_GateNames):
+    circuits: tuple[_GateNames, ...] = ()
+
+
+_decoder: Final = msgspec.json.Decoder(_Input)
+_names_decoder: Final = msgspec.json.Decoder(_InputNames)
+_PATH: Final = re.compile(r"(?:circuits\[(\d+)\](?:\.|$))?(?:circuit\[(\d+)\])?")
+
+
+def _refusal(part: int | None, text: str, field: str) -> InvalidProgram:
+    if part is None:
+        return InvalidProgram(text, field=field)
+    return InvalidProgram(f"circuit {part}: {text}", field=f"circuits[{part}].{field}")
+
+
+def _place(part: int | None, index: int | None, name: str) -> str:
+    """Return words such as `"circuit 1: gate 3 (rx): "`."""
+    words = "" if part is None else f"circuit {part}: "
+    if index is None:
+        return words
+    shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
+    return f"{words}gate {index} ({shown}): " if name else f"{words}gate {index}: "
+
+
+def _place_of_path(source: bytes, path: str) -> str:
+    """Return the same words for a path such as `circuits[1].circuit[3].rotation`."""
+    found = _PATH.match(path)
+    assert found is not None  # every part of the pattern is optional
+    part, index = (None if text is None else int(text) for text in found.groups())
+    return _place(part, index, "" if index is None else _name(source, part, index))
+
+
+def _name(source: bytes, part: int | None, index: int) -> str:
+    """Read the name of one gate out of a text that does not fit; empty if it is not to be had."""
+    try:
+        names = _names_decoder.decode(source)
+        return (names if part is None else names.circuits[part]).circuit[index].gate
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
+        return ""

@@ -1,0 +1,32 @@
+"""Bounds of the OpenQASM readers beyond `Limits`: what no honest text needs and no text may pass."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_QUBITS: Final = 10_000
+"""Qubits of one text; the device checks its own number later."""
+
+MAX_CLBITS: Final = 10_000
+"""Classical bits of one text."""
+
+MAX_EXPRESSION_DEPTH: Final = 100
+"""Operators and brackets that are open at once in one expression."""
+
+MAX_BLOCKS: Final = 50
+"""Blocks that are open at once."""
+
+MAX_GATE_DEPTH: Final = 100
+"""User gates inside user gates."""
+
+MAX_POWER: Final = 1_000
+"""Largest exponent of `pow`, in size."""
+
+MAX_INTEGER: Final = 1 << 64
+"""Integers that are computed with stay below it, in size."""
+
+MAX_LITERAL_DIGITS: Final = 3_100
+"""Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
+
+MAX_STEPS: Final = 4_000_000
+"""Tokens that are read again when loops and gate definitions are expanded."""

@@ -1,0 +1,186 @@
+"""Conditions on measured bits, and the `Branch` and `Jump` operations they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from qwicket.model.circuits import Branch, Jump, Op, Relation
+from qwicket.programs.openqasm.syntax import Node
+
+
+class Test(Node):
+    """The unsigned number in some bits (first bit lowest) stands in a relation to a constant."""
+
+    clbits: tuple[int, ...]
+    relation: Relation
+    value: int
+
+
+class Not(Node):
+    term: Condition
+
+
+class Every(Node):
+    terms: tuple[Condition, ...]
+
+
+class Some(Node):
+    terms: tuple[Condition, ...]
+
+
+class Odd(Node):
+    """An odd number of the terms holds."""
+
+    terms: tuple[Condition, ...]
+
+
+Condition = Test | Not | Every | Some | Odd
+
+_OPPOSITE: Final[Mapping[Relation, Relation]] = {
+    "==": "!=",
+    "!=": "==",
+    "<": ">=",
+    ">=": "<",
+    ">": "<=",
+    "<=": ">",
+}
+
+
+def negate(term: Condition | bool) -> Condition | bool:
+    """Return the opposite of a condition."""
+    if isinstance(term, bool):
+        return not term
+    return term.term if isinstance(term, Not) else Not(term)
+
+
+def test(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
+    """Return a test on bits, or its answer where it does not depend on them."""
+    if value < 0:
+        return relation in ("!=", ">", ">=")
+    return Test(clbits, relation, value)
+
+
+def every(terms: Iterable[Condition | bool]) -> Condition | bool:
+    """Return the condition that all terms hold."""
+    open_terms = []
+    for term in terms:
+        if term is False:
+            return False
+        if not isinstance(term, bool):
+            open_terms.append(term)
+    if not open_terms:
+        return True
+    return open_terms[0] if len(open_terms) == 1 else Every(tuple(open_terms))
+
+
+def some(terms: Iterable[Condition | bool]) -> Condition | bool:
+    """Return the condition that at least one term holds."""
+    open_terms = []
+    for term in terms:
+        if term is True:
+            return True
+        if not isinstance(term, bool):
+            open_terms.append(term)
+    if not open_terms:
+        return False
+    return open_terms[0] if len(open_terms) == 1 else Some(tuple(open_terms))
+
+
+def odd(terms: Iterable[Condition | bool]) -> Condition | bool:
+    """Return the condition that an odd number of terms holds."""
+    open_terms = []
+    is_flipped = False
+    for term in terms:
+        if isinstance(term, bool):
+            is_flipped ^= term
+        else:
+            open_terms.append(term)
+    if not open_terms:
+        return is_flipped
+    condition = open_terms[0] if len(open_terms) == 1 else Odd(tuple(open_terms))
+    return negate(condition) if is_flipped else condition
+
+
+class Label:
+    """A place further on that jumps wait for."""
+
+    def __init__(self) -> None:
+        self.sources: list[int] = []
+
+
+class Flow:
+    """Writes jumps into a list of operations; all of them go forward.
+
+    Args:
+        ops: The list that grows.
+    """
+
+    def __init__(self, ops: list[Op]) -> None:
+        self._ops = ops
+
+    def jump(self, label: Label) -> None:
+        """Go to a label."""
+        label.sources.append(len(self._ops))
+        self._ops.append(Jump(0))
+
+    def jump_if(self, condition: Condition, wanted: bool, label: Label) -> None:
+        """Go to a label if a condition is as wanted, else go on; terms short-circuit."""
+        match condition:
+            case Test(clbits, relation, value):
+                label.sources.append(len(self._ops))
+                kept = _OPPOSITE[relation] if wanted else relation
+                self._ops.append(Branch(clbits, kept, str(value), 0))
+            case Not(term):
+                self.jump_if(term, not wanted, label)
+            case Every(terms):
+                self._jump_if_all(terms, True, wanted, label)
+            case Some(terms):
+                self._jump_if_all(terms, False, not wanted, label)
+            case Odd(terms):
+                self._jump_if_odd(terms, wanted, label)
+
+    def place(self, label: Label) -> None:
+        """Let all jumps to a label end here."""
+        for source in label.sources:
+            jump = self._ops[source]
+            skip = len(self._ops) - source - 1
+            if isinstance(jump, Branch):
+                jump = Branch(jump.clbits, jump.relation, jump.value, skip)
+            else:
+                jump = Jump(skip)
+            self._ops[source] = jump
+
+    def _jump_if_all(
+        self, terms: tuple[Condition, ...], held: bool, wanted: bool, label: Label
+    ) -> None:
+        """Go to a label if "every term is `held`" is as wanted."""
+        if not wanted:
+            for term in terms:
+                self.jump_if(term, not held, label)
+            return
+        end = Label()
+        for term in terms[:-1]:
+            self.jump_if(term, not held, end)
+        self.jump_if(terms[-1], held, label)
+        self.place(end)
+
+    def _jump_if_odd(self, terms: tuple[Condition, ...], wanted: bool, label: Label) -> None:
+        """Go to a label by parity: one rail of code is for even so far, the other for odd."""
+        odd_rail = Label()
+        for n_before, term in enumerate(terms):
+            next_even, next_odd = Label(), Label()
+            self.jump_if(term, True, next_odd)
+            if n_before:
+                self.jump(next_even)
+                self.place(odd_rail)
+                self.jump_if(term, True, next_even)
+                self.jump(next_odd)
+            self.place(next_even)
+            odd_rail = next_odd
+        end = Label()
+        self.jump(end if wanted else label)
+        self.place(odd_rail)
+        if wanted:
+            self.jump(label)
+            self.place(end)

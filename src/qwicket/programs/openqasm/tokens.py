@@ -1,0 +1,101 @@
+"""The tokenizer of both versions, and the errors that point into the text.
+
+Tokens are bare strings, because most programs are long lists of plain gates; where a token stands
+is worked out only when an error or a line needs it. Owns no grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Final
+
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+
+# Every quantifier that could backtrack is possessive or bounded by what follows, so that a text
+# of n characters costs O(n). `.` at the end takes any character: the match never fails.
+_TOKEN: Final = re.compile(
+    r"""
+    (?: [ \t\r\f\v]++                            # blanks
+      | \n(?![ \t]*+@[^\W\d])                    # line breaks, but for those before an annotation
+      | //[^\n]*+
+      | /\*(?s:.*?)\*/
+    )*+
+    (
+        \#?pragma\b[^\n]*+                       # a pragma, to the end of its line
+      | [^\W\d]\w*+(?:\[[0-9]{1,5}\])?+          # a name, with an index that is a plain number
+      | 0[xX][0-9a-fA-F_]++ | 0[bB][01_]++ | 0[oO][0-7_]++
+      | (?:[0-9][0-9_]*+(?:\.[0-9_]*+)?+|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?+
+      | \$[0-9]++                                # a physical qubit
+      | "[^"\n]*+" | '[^'\n]*+'
+      | \n[ \t]*+@[^\n]*+                        # an annotation, to the end of its line
+      | /\*(?s:.*)                               # a comment without an end
+      | \*\*=? | <<=? | >>=? | && | \|\| | \+\+ | -> | [-+*/%&|^<>=!]=
+      | (?s:.)
+      | \Z
+    )
+    """,
+    re.VERBOSE,
+)
+
+_LOOKAHEAD: Final = 8
+_LONGEST_QUOTE: Final = 40
+
+
+class Tokens:
+    """The tokens of one text, and where they stand.
+
+    Args:
+        text: A program, its line breaks in any of the three styles.
+    """
+
+    def __init__(self, text: str) -> None:
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        # With a line break in front, an annotation on the first line looks like any other, and
+        # the number of line breaks before a place is the number of its line.
+        self._text = "\n" + text
+        self.texts: list[str] = _TOKEN.findall(self._text)
+        self.texts += [""] * _LOOKAHEAD
+
+    def place(self, at: int) -> str:
+        """Return where token `at` stands, as in "line 4, column 7", both counted from 1."""
+        match = next(islice(_TOKEN.finditer(self._text), at, None), None)
+        start = match.start(1) if match is not None else len(self._text)
+        line_start = self._text.rfind("\n", 0, start)
+        line = self._text.count("\n", 0, start)
+        if self._text.startswith("\n", start):
+            line, line_start = line + 1, start
+            start = self._text.find("@", start)
+        return f"line {line}, column {start - line_start}"
+
+    def refuse(self, at: int, reason: str) -> InvalidProgram:
+        """Return the error that token `at` is wrong for a reason."""
+        return InvalidProgram(f"{self.place(at)}: {reason}")
+
+    def expect(self, at: int, wanted: str) -> InvalidProgram:
+        """Return the error that something else was expected where token `at` stands."""
+        return self.refuse(at, f"expected {wanted}, found {self.quote(at)}")
+
+    def exceed(self, at: int, reason: str) -> LimitExceeded:
+        """Return the error that a limit is exceeded at token `at`."""
+        return LimitExceeded(f"{self.place(at)}: {reason}")
+
+    def quote(self, at: int) -> str:
+        """Return token `at` as an error shows it."""
+        text = self.texts[at] if at < len(self.texts) else ""
+        if not text:
+            return "the end of the program"
+        if text.startswith("/*"):
+            return "a comment without an end"
+        return quoted(text.strip())
+
+
+def quoted(text: str) -> str:
+    """Return a piece of a program as an error shows it: short, quoted and printable."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
+
+
+def is_name(token: str) -> bool:
+    """Tell whether a token is a bare name, keywords included."""
+    return (token[:1].isalpha() or token[:1] == "_") and token[-1] != "]" and token[:6] != "pragma"

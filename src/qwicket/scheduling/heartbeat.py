@@ -1,0 +1,39 @@
+"""A runner's proof of life, from a plain thread: event loops stall, and beats must not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import QwicketError
+
+if TYPE_CHECKING:
+    from qwicket.store import Leases
+
+_log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Raises the beat of one runner several times per lease time until stopped."""
+
+    def __init__(self, leases: Leases, runner: str, *, lease_s: float) -> None:
+        self._leases = leases
+        self._runner = runner
+        self._interval_s = lease_s / 4
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval_s):
+            try:
+                self._leases.beat(self._runner).result(self._interval_s)
+            except (QwicketError, TimeoutError):
+                _log.warning("a heartbeat was not stored")

@@ -1,0 +1,115 @@
+"""One ASGI application out of all doors: what starts, in which order, and how it stops."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from qwicket import devices
+from qwicket.compute import LocalCompute
+from qwicket.compute.memory import available_bytes
+from qwicket.dialects import mounts
+from qwicket.drivers.simulated import SimulatedDriver
+from qwicket.gateway import Gateway
+from qwicket.model.ids import new_id
+from qwicket.scheduling import Dispatcher, Heartbeat
+from qwicket.server.http import Front
+from qwicket.server.probes import probes
+from qwicket.store import Store, lock_folder, open_sqlite
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.model.limits import Limits
+    from qwicket.server.settings import Settings
+
+_RUN_GRACE_S: Final = 20.0
+_MEMORY_SHARE: Final = 0.8
+_log = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """Return the wall clock in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class App:
+    """The server without its socket: doors, queue and workers, started by the lifespan."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._workers = settings.workers or os.cpu_count() or 1
+        self._limits = _with_memory(settings.limits, self._workers)
+        self._front: Front | None = None
+        self._store: Store | None = None
+        self._is_ready = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and self._front is not None:
+            await self._front(scope, receive, send)
+
+    def begin_stop(self) -> None:
+        """Stop being ready and answer every long poll now with what it has."""
+        self._is_ready = False
+        if self._store is not None:
+            self._store.changes.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as error:
+            _log.debug("start failed", exc_info=error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._lock = lock_folder(settings.data_dir)
+        store = self._store = open_sqlite(settings.data_dir)
+        self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes or 0)
+        await store.devices.seed(devices.built_in(), "builtin")
+        # The folder's lock is ours, so that whoever held these leases is gone.
+        await store.leases.void_runners("server", now_ms())
+        runner = new_id(now_ms())
+        await store.leases.add_runner(runner, "server", now_ms())
+        self._heartbeat = Heartbeat(store.leases, runner, lease_s=settings.lease_s)
+        self._dispatcher = Dispatcher(
+            store,
+            SimulatedDriver(self._compute, "qubit", self._limits.run_time_s),
+            [device.name for device in await store.devices.all() if device.driver == "simulated"],
+            runner,
+            now_ms,
+        )
+        gateway = Gateway(store, self._limits, now_ms)
+        doors = {**mounts(gateway), **probes(lambda: self._is_ready)}
+        self._front = Front(doors, self._limits)
+        self._heartbeat.start()
+        self._dispatcher.start()
+        self._is_ready = True
+
+    async def _stop(self) -> None:
+        self.begin_stop()
+        await self._dispatcher.stop(_RUN_GRACE_S)
+        self._heartbeat.stop()
+        await self._compute.close()
+        if self._store is not None:
+            await self._store.close()
+        os.close(self._lock)
+
+
+def _with_memory(limits: Limits, workers: int) -> Limits:
+    """Divide this machine's memory among the workers unless the operator set a limit."""
+    if limits.memory_bytes is not None:
+        return limits
+    return structs.replace(limits, memory_bytes=int(_MEMORY_SHARE * available_bytes() / workers))

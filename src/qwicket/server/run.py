@@ -1,0 +1,70 @@
+"""Serving: the application on a socket, until a signal ends it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from qwicket.server.app import App
+
+if TYPE_CHECKING:
+    import socket
+
+    from qwicket.server.settings import Settings
+
+_REQUEST_GRACE_S: Final = 5
+_KEEP_ALIVE_S: Final = 75
+_BACKLOG: Final = 2048
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    # Uvicorn hands a signal on when it is done with it; a stop that was asked for is no failure.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _number, _frame: None)
+    app = App(settings)
+    server = _Server(app, settings)
+    server.run()
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says where it listens, and wakes long polls before it waits for them."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                proxy_headers=settings.trusted_proxy is not None,
+                forwarded_allow_ips=settings.trusted_proxy,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_REQUEST_GRACE_S,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in self.servers:
+            for each in listener.sockets:
+                host, port = each.getsockname()[:2]
+                address = f"[{host}]" if ":" in host else host
+                sys.stderr.write(f"Qwicket listens on http://{address}:{port}\n")
+        sys.stderr.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.begin_stop()
+        await super().shutdown(sockets)

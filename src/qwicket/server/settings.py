@@ -1,0 +1,40 @@
+"""What an operator can set. Flags, environment and `qwicket.toml` all end in one `Settings`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from qwicket.model.limits import Limits
+
+
+def default_data_dir() -> Path:
+    """Return `$XDG_DATA_HOME/qwicket`, or its usual place in the home folder."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "qwicket"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `qwicket serve` can be told.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes any free one.
+        data_dir: Folder of the embedded store.
+        workers: Worker processes; None means one per core.
+        trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
+        public_url: Address that answers name; by default that of the connection's own socket.
+        lease_s: Seconds after which a silent runner's jobs are offered again.
+        limits: Bounds on requests, programs and jobs.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    workers: int | None = None
+    trusted_proxy: str | None = None
+    public_url: str | None = None
+    lease_s: float = 45.0
+    limits: Limits = Limits()

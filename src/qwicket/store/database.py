@@ -1,0 +1,51 @@
+"""The seam between operations and databases.
+
+An operation is a plain function of a `Tx`; it never knows which database runs it. A database runs
+operations all or nothing, tells what they changed after the commit, and does nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from qwicket.store.changes import Changed
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Tx(Protocol):
+    """Inside one operation: run statements by name. Parameters bind to `:name` in the SQL."""
+
+    def one(self, name: str, /, **params: Any) -> Row | None:
+        """Return the first row, or None."""
+
+    def all(self, name: str, /, **params: Any) -> list[Row]:
+        """Return all rows."""
+
+    def run(self, name: str, /, **params: Any) -> int:
+        """Return the number of rows written."""
+
+    def changed(self, change: Changed) -> None:
+        """Tell this after the commit."""
+
+
+class Database(Protocol):
+    """Runs operations. `write` is atomic, and on disk when it returns unless `durable` is false."""
+
+    async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T: ...
+
+    def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
+        """As `write`, for threads that have no event loop."""
+
+    async def read(self, operation: Callable[[Tx], T]) -> T:
+        """A quick look-up by key."""
+
+    async def scan(self, operation: Callable[[Tx], T]) -> T:
+        """A list or a large value: elsewhere than on the loop, with a deadline."""
+
+    async def close(self) -> None: ...

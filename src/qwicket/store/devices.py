@@ -1,0 +1,77 @@
+"""Operations on devices and their status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwicket.model.devices import Device, DeviceStatus
+from qwicket.model.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qwicket.store.database import Database, Tx
+
+_decoder = msgspec.json.Decoder(Device)
+
+
+class Devices:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def seed(self, devices: Iterable[Device], origin: str) -> None:
+        """Write devices that come from files; what came from elsewhere is left alone."""
+        await self._database.write(lambda tx: _seed(tx, devices, origin))
+
+    async def all(self) -> list[Device]:
+        """Return all devices in listing order."""
+        found = await self._database.read(lambda tx: tx.all("device_list"))
+        return [_decoder.decode(body) for (body,) in found]
+
+    async def get(self, name: str) -> Device | None:
+        row = await self._database.read(lambda tx: tx.one("device_get", name=name))
+        return _decoder.decode(row[0]) if row else None
+
+    async def status(self, name: str, now: int) -> DeviceStatus:
+        """Return whether the device is on; a time that `until_at` names ends an `off`."""
+        row = await self._database.read(lambda tx: tx.one("device_state_get", device=name))
+        if row is None:
+            return DeviceStatus()
+        is_on, reason, until_at = row
+        if not is_on and until_at is not None and until_at <= now:
+            return DeviceStatus()
+        return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
+
+    async def load(self, name: str) -> tuple[int, int]:
+        """Return how many jobs wait for the device and how many run on it."""
+        row = await self._database.scan(lambda tx: tx.one("job_load", device=name))
+        return (row[0], row[1]) if row else (0, 0)
+
+    async def set_status(self, name: str, status: DeviceStatus, now: int) -> None:
+        """Turn a device on or off.
+
+        Raises:
+            NotFound: There is no such device.
+        """
+        await self._database.write(lambda tx: _set_status(tx, name, status, now))
+
+
+def _seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:
+    for device in devices:
+        body = msgspec.json.encode(device).decode()
+        tx.run("device_put", name=device.name, position=device.position, body=body, origin=origin)
+
+
+def _set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:
+    if tx.one("device_get", name=name) is None:
+        raise NotFound(f"There is no device {name}.")
+    tx.run(
+        "device_state_put",
+        device=name,
+        is_on=int(status.is_on),
+        reason=status.reason,
+        until_at=status.until_at,
+        now=now,
+    )

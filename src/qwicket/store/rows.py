@@ -1,0 +1,64 @@
+"""Rows to values and back: the only place that knows how a column is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.model.accounts import Account, Project, Scope, Token
+from qwicket.model.jobs import Job
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.store.database import Row
+
+_STATE: Final = Job.__struct_fields__.index("state")
+_TAGS: Final = Job.__struct_fields__.index("tags")
+_texts = msgspec.json.Decoder(tuple[str, ...])
+
+
+def job(row: Row) -> Job:
+    values = list(row)
+    values[_STATE] = JobState(row[_STATE])
+    values[_TAGS] = texts(row[_TAGS])
+    return Job(*values)
+
+
+def account(row: Row) -> Account:
+    id_, name, role, email, created_at, disabled_at = row
+    return Account(
+        id=id_,
+        name=name,
+        role=role,
+        email=email or f"{name}@localhost",
+        created_at=created_at,
+        disabled_at=disabled_at,
+    )
+
+
+def project(row: Row) -> Project:
+    id_, name, shares, created_at = row
+    return Project(id=id_, name=name, shares=shares, created_at=created_at)
+
+
+def token(row: Row) -> Token:
+    id_, owner, of_project, scopes, devices, created_at, expires_at, revoked_at = row
+    return Token(
+        id=id_,
+        account=owner,
+        project=of_project,
+        scopes=tuple(Scope(scope) for scope in texts(scopes)),
+        devices=texts(devices),
+        created_at=created_at,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+    )
+
+
+def texts(column: str) -> tuple[str, ...]:
+    return () if column == "[]" else _texts.decode(column)
+
+
+def from_texts(values: tuple[str, ...]) -> str:
+    return msgspec.json.encode(values).decode() if values else "[]"

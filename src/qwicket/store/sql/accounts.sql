@@ -1,0 +1,48 @@
+-- Accounts, projects, members and tokens. All by primary or unique key unless said.
+
+-- name: account_add
+insert into account (id, name, role, email, password_hash, created_at)
+values (:id, :name, :role, :email, :password_hash, :now);
+
+-- name: account_by_name
+select {account} from account where name = :name;
+
+-- name: account_for_password
+-- By name or e-mail address, both unique.
+select {account}, password_hash from account where name = :login or email = :login;
+
+-- name: account_list
+select {account} from account order by name;
+
+-- name: account_disable
+update account set disabled_at = coalesce(disabled_at, :now) where name = :name
+returning {account};
+
+-- name: project_add
+insert into project (id, name, shares, created_at) values (:id, :name, :shares, :now);
+
+-- name: project_by_name
+select {project} from project where name = :name;
+
+-- name: member_add
+insert into member (account, project) values (:account, :project) on conflict do nothing;
+
+-- name: member_get
+select 1 from member where account = :account and project = :project;
+
+-- name: token_add
+insert into token (id, account, project, digest, scopes, devices, created_at, expires_at)
+values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at);
+
+-- name: token_by_digest
+select {token}, account.name, account.role, account.disabled_at
+from token
+inner join account on account.id = token.account
+where token.digest = :digest;
+
+-- name: token_list
+-- Index token_by_account.
+select {token} from token where account = :account order by created_at;
+
+-- name: token_revoke
+update token set revoked_at = coalesce(revoked_at, :now) where id = :id returning {token};

@@ -1,0 +1,23 @@
+-- Devices and whether they are on.
+
+-- name: device_put
+insert into device (name, position, body, origin) values (:name, :position, :body, :origin)
+on conflict (name) do update
+set position = excluded.position, body = excluded.body
+where device.origin = excluded.origin;
+
+-- name: device_get
+select body from device where name = :name;
+
+-- name: device_list
+select body from device order by position, name;
+
+-- name: device_state_get
+select is_on, reason, until_at from device_state where device = :device;
+
+-- name: device_state_put
+insert into device_state (device, is_on, reason, until_at, since_at)
+values (:device, :is_on, :reason, :until_at, :now)
+on conflict (device) do update
+set is_on = excluded.is_on, reason = excluded.reason,
+    until_at = excluded.until_at, since_at = excluded.since_at;

@@ -1,0 +1,122 @@
+-- Jobs. Every change of state names the states it may start from: {before:…} and {after:…} are
+-- filled in from model/states.py, so that this text and the diagram cannot disagree.
+
+-- name: job_add
+insert into job (
+    id, account, project, device, door, state, version, name, tags, shots, n_circuits, n_qubits,
+    n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, change,
+    created_at, queued_at
+)
+values (
+    :id, :account, :project, :device, :door, 'queued', 1, :name, :tags, :shots, :n_circuits,
+    :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0, :change,
+    :created_at, :created_at
+)
+returning {job};
+
+-- name: job_last_times
+-- Rising times of one account; indexes job_by_account and job_by_change.
+select
+    coalesce((select created_at from job where account = :account order by seq desc limit 1), 0),
+    coalesce((select max(change) from job where account = :account), 0);
+
+-- name: job_waiting_count
+-- Stops counting at the limit; index job_waiting.
+select count(*) from (
+    select 1 from job where project = :project and state in ('draft', 'queued') limit :limit
+) as waiting;
+
+-- name: program_add
+insert into program (job, format, source, circuits, options, reader_version)
+values (:id, :format, :source, :circuits, :options, :reader_version);
+
+-- name: wire_add
+insert into job_wire (job, body) values (:id, :wire);
+
+-- name: job_get
+select {job} from job where id = :id;
+
+-- name: job_visible
+-- A job that this account may read: its own, or one of its projects'. Primary keys only.
+select {job} from job
+where id = :id
+    and (
+        account = :account
+        or project in (select project from member where member.account = :account)
+    );
+
+-- name: job_list
+-- Newest first below a `seq`; index job_by_account.
+select {job} from job
+where account = :account and seq < :before
+    and (cast(:device as text) is null or device = :device)
+    and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_door
+-- As job_list, for a vendor's door; index job_by_door.
+select {job} from job
+where account = :account and door = :door and seq < :before
+    and (cast(:device as text) is null or device = :device)
+    and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
+order by seq desc
+limit :limit;
+
+-- name: job_load
+-- Jobs of one device by state, for its status.
+select
+    count(*) filter (where state = 'queued'),
+    count(*) filter (where state in ('running', 'cancelling'))
+from job
+where device = :device and state in ('queued', 'running', 'cancelling');
+
+-- name: wire_get
+select body from job_wire where job = :id;
+
+-- name: program_get
+select format, source from program where job = :id;
+
+-- name: outcome_list
+select part, body, sha256, error_code, error_text from outcome where job = :id order by part;
+
+-- name: outcome_get
+select part, body, sha256, error_code, error_text from outcome where job = :id and part = :part;
+
+-- name: outcome_add
+insert into outcome (job, part, body, sha256, error_code, error_text)
+values (:job, :part, :body, :sha256, :error_code, :error_text);
+
+-- name: blob_get
+select bytes from blob where sha256 = :sha256 order by part;
+
+-- name: blob_add
+insert into blob (sha256, part, bytes) values (:sha256, :part, :bytes) on conflict do nothing;
+
+-- name: event_add
+insert into job_event (job, version, at, "from", "to", actor, reason)
+values (:job, :version, :now, :from, :to, :actor, :reason);
+
+-- name: event_list
+select version, at, "from", "to", actor, reason from job_event where job = :id order by version;
+
+-- name: job_withdraw
+update job set
+    state = {after:withdraw}, version = version + 1, change = {next_change}, ended_at = :now
+where id = :job and state in {before:withdraw}
+returning {job};
+
+-- name: job_ask_cancel
+update job set state = {after:ask_cancel}, version = version + 1, change = {next_change}
+where id = :job and state in {before:ask_cancel}
+returning {job};
+
+-- name: idempotency_get
+select digest, job, made_at from idempotency
+where account = :account and door = :door and key = :key;
+
+-- name: idempotency_put
+insert into idempotency (account, door, key, digest, job, made_at)
+values (:account, :door, :key, :digest, :job, :now)
+on conflict (account, door, key) do update
+set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;

@@ -1,0 +1,94 @@
+"""Named SQL statements, read once from `sql/*.sql` and completed from the model.
+
+A statement begins with `-- name: …`. What stands in braces is filled in here: column lists from
+the model's structs, states from the table of steps, and the few words in which databases differ.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.accounts import Account, Project, Token
+from qwicket.model.jobs import Job
+from qwicket.model.states import STEPS, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import msgspec
+
+_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_BRACES: Final = re.compile(r"\{([^{}]+)\}")
+
+
+def load(words: Mapping[str, str]) -> dict[str, str]:
+    """Return every named statement for one database.
+
+    Args:
+        words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
+            `greatest`, `skip_locked`.
+    """
+    fills = _fills(words)
+    return {
+        name: _fill(text, fills)
+        for file in _files("sql")
+        for name, text in _statements(file.read_text(encoding="utf-8"))
+    }
+
+
+def migrations(words: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Return (number, SQL) of every migration, in order."""
+    fills = _fills(words)
+    return [
+        (int(file.name[:4]), _fill(file.read_text(encoding="utf-8"), fills))
+        for file in _files("sql/migrations")
+    ]
+
+
+def _files(folder: str) -> list[resources.abc.Traversable]:
+    found = resources.files("qwicket.store").joinpath(folder).iterdir()
+    return sorted((f for f in found if f.name.endswith(".sql")), key=lambda file: file.name)
+
+
+def _statements(text: str) -> Iterator[tuple[str, str]]:
+    marks = list(_NAME.finditer(text))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=True):
+        yield mark.group(1), text[mark.end() : end].strip()
+
+
+def _fill(text: str, fills: Mapping[str, str]) -> str:
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return _BRACES.sub(lambda match: fills[match.group(1)], code).strip()
+
+
+def _fills(words: Mapping[str, str]) -> dict[str, str]:
+    fills = dict(words)
+    fills["job"] = columns("job", Job)
+    fills["account"] = columns("account", Account)
+    fills["project"] = columns("project", Project)
+    fills["token"] = columns("token", Token)
+    fills["states"] = _texts(JobState)
+    for step in STEPS:
+        fills[f"before:{step.verb}"] = _texts(step.before)
+        fills[f"after:{step.verb}"] = f"'{step.after}'"
+    fills["next_change"] = (
+        words["greatest"] + "(:now_us, (select coalesce(max(other.change), 0) + 1"
+        " from job as other where other.account = job.account))"
+    )
+    fills["holds_lease"] = (
+        "exists (select 1 from lease where lease.job = job.id"
+        " and lease.fence = :fence and lease.nonce = :nonce)"
+    )
+    return fills
+
+
+def columns(table: str, struct: type[msgspec.Struct]) -> str:
+    """Return the select list that fills `struct` in the order of its fields."""
+    return ", ".join(f'{table}."{field}"' for field in struct.__struct_fields__)
+
+
+def _texts(values: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"

@@ -1,0 +1,24 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support.server import LiveServer
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A live server that a whole test process shares. Nobody kills this one."""
+    live = LiveServer(tmp_path_factory.mktemp("server"))
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.fixture
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """An HTTP client of the shared server, signed in as ada."""
+    with server.client() as client:
+        yield client

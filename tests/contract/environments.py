@@ -1,0 +1,50 @@
+"""Environments of the vendors' unmodified clients: made once, kept in .vendor.
+
+`python tests/contract/environments.py ionq/qiskit_ionq_1_1` makes that one and prints its
+interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+CONTRACT = Path(__file__).parent
+ROOT = CONTRACT.parent.parent
+
+
+def suites() -> list[str]:
+    """Return the names of all vendor suites, such as `ionq/qiskit_ionq_1_1`."""
+    found = CONTRACT.glob("*/*/requirements.txt")
+    return sorted(str(path.parent.relative_to(CONTRACT)) for path in found)
+
+
+def interpreter(suite: str) -> Path:
+    """Return the interpreter of a suite's environment, making it when it is not there."""
+    requirements = CONTRACT / suite / "requirements.txt"
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    folder = ROOT / ".vendor" / f"{suite.replace('/', '-')}-{digest}"
+    python = folder / "bin" / "python"
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            _make(folder, python, requirements)
+            (folder / "ready").touch()
+    return python
+
+
+def _make(folder: Path, python: Path, requirements: Path) -> None:
+    uv = str(Path(sys.executable).parent / "uv")
+    first = requirements.read_text().partition("\n")[0]
+    version = first.removeprefix("# python:").strip() if "python:" in first else sys.executable
+    subprocess.run([uv, "venv", "-q", "--clear", "--python", version, str(folder)], check=True)
+    install = [uv, "pip", "install", "-q", "--python", str(python), "-r", str(requirements)]
+    subprocess.run(install, check=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{interpreter(sys.argv[1])}\n")

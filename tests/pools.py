@@ -1,0 +1,65 @@
+"""For tests of the compute room: conditions with a deadline, and a look at processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from qwicket.compute import Task
+
+T = TypeVar("T")
+
+WORKER_PATH = str(Path(__file__).parent)
+"""What workers need on PYTHONPATH to import `pool_tasks`."""
+
+SOON_S = 20.0
+"""Far more than anything here takes; reached only when something hangs."""
+
+
+def eventually(condition: Callable[[], T], within_s: float = SOON_S) -> T:
+    """Return the condition's first true value."""
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not true within {within_s} s"
+        time.sleep(0.002)
+    return value
+
+
+def result(task: Task[T]) -> T:
+    return task.future.result(SOON_S)
+
+
+def failure(task: Task[T]) -> BaseException:
+    error = task.future.exception(SOON_S)
+    assert error is not None
+    return error
+
+
+def announced(path: Path) -> int:
+    """Wait until a task runs that announces itself at `path`; return its process id."""
+    eventually(path.exists)
+    return int(path.read_text())
+
+
+def is_gone(pid: int) -> bool:
+    """Say whether a process has ended; one that only waits to be reaped has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
+
+
+def children() -> set[int]:
+    """Return this process's children, also those that wait to be reaped."""
+    lists = (path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    return {int(pid) for text in lists for pid in text.split()}
+
+
+def holdings() -> tuple[int, int, int]:
+    """Return how many files, threads and children this process has."""
+    n_files = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return n_files, threading.active_count(), len(children())

@@ -1,0 +1,103 @@
+"""A live `qwicket serve` in a process of its own, on a free port and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ANNOUNCEMENT = "Qwicket listens on "
+
+
+def cli(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
+    """Run a command of ours to its end; return what it printed."""
+    done = run_cli(*arguments, env=env, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def run_cli(
+    *arguments: str, env: dict[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "qwicket", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        check=False,
+    )
+
+
+class LiveServer:
+    """Start, kill, restart. `url` is where it listens now; the folder stays."""
+
+    def __init__(self, folder: Path, *options: str, **env: str) -> None:
+        self.folder = folder
+        self._options = options
+        self._env = env
+        self._tokens: dict[str, str] = {}
+        self._port = "0"
+        self.log = folder / "server.log"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "qwicket", "serve", "--port", self._port]
+        command += ["--data-dir", str(self.folder / "data"), "--workers", "2", *self._options]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            mark = log.tell()
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **self._env}
+            )
+        self.url = self._announced(mark)
+        self._port = self.url.rpartition(":")[2]
+
+    def _announced(self, mark: int) -> str:
+        from support.waiting import until
+
+        def found() -> str | None:
+            text = self.log.read_bytes()[mark:].decode()
+            assert self.process.poll() is None, f"the server ended:\n{text}"
+            for line in text.splitlines(keepends=True):
+                if line.startswith(ANNOUNCEMENT) and line.endswith("\n"):
+                    return line.removeprefix(ANNOUNCEMENT).strip()
+            return None
+
+        return until(found, "the server listens", timeout_s=30)
+
+    def kill(self) -> None:
+        """End it as a power cut would: no goodbye."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it as an operator would; return its exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def admin(self, *arguments: str, stdin: str = "") -> str:
+        """Run an administrator's command on its folder."""
+        return cli(*arguments, "--data-dir", str(self.folder / "data"), stdin=stdin)
+
+    def token(self, name: str = "ada") -> str:
+        """Return a token of this account, making both when they are not there."""
+        if name not in self._tokens:
+            self.admin("user", "add", name)
+            self._tokens[name] = self.admin("token", "create", "--user", name)
+        return self._tokens[name]
+
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
+        """Return an HTTP client that signs in as ada, or with another token."""
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)

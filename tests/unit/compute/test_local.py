@@ -1,0 +1,126 @@
+"""The compute as the rest of the server sees it: on an event loop, by names."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import qwicket.compute
+from pools import WORKER_PATH, announced, eventually, holdings, is_gone
+from qwicket.compute import Compute, LocalCompute, OutOfTime, Stopped, Work, WorkError
+
+WORK = Work(b"circuits", b"options", "qubit", timeout_s=30.0)
+
+
+@pytest.fixture(autouse=True)
+def _worker_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
+
+
+def with_compute(
+    use: Callable[[LocalCompute], Awaitable[None]], engine: str = "pool_tasks:engine"
+) -> None:
+    async def main() -> None:
+        compute = LocalCompute(1, memory_bytes=None, spares=0, engine=engine, warm=None)
+        try:
+            await use(compute)
+        finally:
+            await compute.close()
+
+    asyncio.run(main())
+
+
+def endless(path: Path, timeout_s: float = 30.0) -> Work:
+    return Work(str(path).encode(), b"", "qubit", timeout_s)
+
+
+def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
+    async def use(compute: Compute) -> None:
+        assert await compute.run(WORK) == ("qubit", b"circuits", b"options")
+
+    with_compute(use)
+
+
+def test_cancelling_the_await_kills_the_process(tmp_path: Path) -> None:
+    async def use(compute: LocalCompute) -> None:
+        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        worker = await asyncio.to_thread(announced, tmp_path / "spin")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.to_thread(eventually, lambda: is_gone(worker))
+
+    with_compute(use, "pool_tasks:endless_engine")
+
+
+def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) -> None:
+    async def use(compute: LocalCompute) -> None:
+        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        worker = await asyncio.to_thread(announced, tmp_path / "spin")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(compute.run(endless(tmp_path / "never")), 0.01)
+        assert not is_gone(worker)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait([running])
+
+    with_compute(use, "pool_tasks:endless_engine")
+    assert not (tmp_path / "never").exists()
+
+
+def test_time_limit_is_an_exception_of_the_await(tmp_path: Path) -> None:
+    async def use(compute: LocalCompute) -> None:
+        with pytest.raises(OutOfTime):
+            await compute.run(endless(tmp_path / "spin", timeout_s=0.1))
+
+    with_compute(use, "pool_tasks:endless_engine")
+
+
+def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    before = holdings()
+
+    async def use(compute: LocalCompute) -> None:
+        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        await asyncio.to_thread(announced, tmp_path / "spin")
+        await compute.close()
+        with pytest.raises(Stopped):
+            await running
+        with pytest.raises(Stopped):
+            await compute.run(WORK)
+
+    with_compute(use, "pool_tasks:endless_engine")
+    assert holdings() == before
+
+
+def test_engine_that_is_missing_fails_the_work() -> None:
+    async def use(compute: LocalCompute) -> None:
+        with pytest.raises(WorkError, match="ModuleNotFoundError"):
+            await compute.run(WORK)
+
+    with_compute(use, "no_such_engines:run")
+
+
+def test_compute_says_its_slots_and_memory() -> None:
+    async def main() -> None:
+        compute = LocalCompute(2, memory_bytes=1 << 30, warm=None)
+        assert (compute.slots, compute.memory_bytes) == (2, 1 << 30)
+        await compute.close()
+
+    asyncio.run(main())
+
+
+def test_server_process_imports_no_engine() -> None:
+    code = "import qwicket.compute, sys; print('qwicket.engines' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    names = qwicket.compute.__all__
+    assert names == sorted(names)
+    assert all(hasattr(qwicket.compute, name) for name in names)

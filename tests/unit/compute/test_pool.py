@@ -1,0 +1,559 @@
+"""The pool's promises, each with real processes."""
+
+from __future__ import annotations
+
+import gc
+import operator
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import pool_tasks
+from pools import WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
+from qwicket.compute import (
+    NotStarted,
+    OutOfMemory,
+    OutOfTime,
+    Pool,
+    Stopped,
+    WorkerDied,
+    WorkError,
+)
+
+MIB = 1 << 20
+LIMIT_S = 30.0
+
+OpenPool = Callable[..., Pool]
+
+
+@pytest.fixture
+def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
+    """Make pools without spares, unless asked, that close with the test."""
+    monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
+    pools: list[Pool] = []
+
+    def open_pool(slots: int = 1, **options: object) -> Pool:
+        pools.append(Pool(slots, **{"spares": 0, **options}))
+        return pools[-1]
+
+    yield open_pool
+    for pool in pools:
+        pool.close()
+
+
+@pytest.fixture
+def pool(open_pool: OpenPool) -> Pool:
+    return open_pool()
+
+
+def call(pool: Pool, function: Callable[..., object] | str, *arguments: object) -> object:
+    return result(pool.submit(function, *arguments, timeout_s=LIMIT_S))
+
+
+def fault(pool: Pool, function: Callable[..., object] | str, *arguments: object) -> BaseException:
+    return failure(pool.submit(function, *arguments, timeout_s=LIMIT_S))
+
+
+# Running work
+
+
+def test_function_runs_in_another_process_and_its_result_comes_back(pool: Pool) -> None:
+    assert call(pool, operator.add, 20, 22) == 42
+    assert call(pool, pool_tasks.pid) in set(pool.pids()) - {os.getpid()}
+
+
+def test_function_may_be_named_and_is_imported_by_the_worker_alone(pool: Pool) -> None:
+    assert call(pool, "colorsys:rgb_to_hsv", 0, 0, 0) == (0.0, 0.0, 0)
+    assert "colorsys" not in sys.modules
+
+
+def test_slots_work_at_the_same_time(open_pool: OpenPool, tmp_path: Path) -> None:
+    pool = open_pool(2)
+    tasks = [pool.submit(pool_tasks.spin, str(tmp_path / name), timeout_s=LIMIT_S) for name in "ab"]
+    assert announced(tmp_path / "a") != announced(tmp_path / "b")
+    assert not any(task.future.done() for task in tasks)
+
+
+def test_waiting_tasks_run_in_the_order_they_came(pool: Pool, tmp_path: Path) -> None:
+    ended: list[int] = []
+    tasks = [pool.submit(operator.neg, k, timeout_s=LIMIT_S) for k in range(50)]
+    for task in tasks:
+        task.future.add_done_callback(lambda future: ended.append(-future.result()))
+    assert [result(task) for task in tasks] == [-k for k in range(50)]
+    eventually(lambda: len(ended) == 50)
+    assert ended == list(range(50))
+
+
+def test_large_arguments_and_results_arrive_whole(pool: Pool) -> None:
+    assert call(pool, len, b"x" * (50 * MIB)) == 50 * MIB
+    assert call(pool, pool_tasks.blob, 50 * MIB) == b"q" * (50 * MIB)
+
+
+@pytest.mark.parametrize("size", [0, (1 << 16) - 64, 1 << 16, (1 << 16) + 64])
+def test_messages_of_every_size_class_arrive_whole(pool: Pool, size: int) -> None:
+    assert call(pool, pool_tasks.echo, b"z" * size) == b"z" * size
+
+
+def test_warm_up_is_called_once_in_each_process(open_pool: OpenPool) -> None:
+    pool = open_pool(warm="pool_tasks:warm")
+    first, second = call(pool, pool_tasks.warmed), call(pool, pool_tasks.warmed)
+    assert first == second == [call(pool, pool_tasks.pid)]
+
+
+def test_pool_keeps_no_result_and_no_arguments(pool: Pool) -> None:
+    gc.disable()
+    try:
+        task = pool.submit(pool_tasks.make_thing, timeout_s=LIMIT_S)
+        thing = result(task)
+        returned = weakref.ref(thing)
+        del task, thing
+        eventually(lambda: returned() is None)
+        thing = pool_tasks.Thing()
+        passed = weakref.ref(thing)
+        task = pool.submit(pool_tasks.fail_with, thing, timeout_s=LIMIT_S)
+        assert isinstance(failure(task), WorkError)
+        del thing
+        eventually(lambda: passed() is None)
+    finally:
+        gc.enable()
+
+
+# Errors of the function
+
+
+def test_exception_fails_its_task_with_type_and_message(pool: Pool) -> None:
+    error = fault(pool, pool_tasks.fail, "too many qubits")
+    assert isinstance(error, WorkError)
+    assert (error.type_name, error.message) == ("ValueError", "too many qubits")
+
+
+def test_traceback_is_kept_for_the_log_and_not_in_the_text(pool: Pool) -> None:
+    error = fault(pool, pool_tasks.fail, "too many qubits")
+    assert isinstance(error, WorkError)
+    assert str(error) == "ValueError: too many qubits"
+    assert "pool_tasks.py" not in f"{error!s} {error!r} {error.args}"
+    assert "in fail" in error.trace
+    assert error.__traceback__ is error.__context__ is error.__cause__ is None
+
+
+def test_long_message_is_cut(pool: Pool) -> None:
+    assert len(str(fault(pool, pool_tasks.fail, "m" * MIB))) < 3_000
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "type_name"),
+    [
+        (pool_tasks.fail, ("x",), "ValueError"),
+        (pool_tasks.fail_without_pickle, (), "NoPickle"),
+        (pool_tasks.fail_without_words, (), "Wordless"),
+        (pool_tasks.no_pickle, (), "TypeError"),
+        (pool_tasks.leave, (1,), "SystemExit"),
+        ("no_such_module:run", (), "ModuleNotFoundError"),
+        ("pool_tasks:no_such_function", (), "AttributeError"),
+        (pool_tasks.echo, (), "TypeError"),
+    ],
+)
+def test_worker_outlives_a_failed_task(
+    pool: Pool,
+    function: Callable[..., object] | str,
+    arguments: tuple[object, ...],
+    type_name: str,
+) -> None:
+    before = call(pool, pool_tasks.pid)
+    error = fault(pool, function, *arguments)
+    assert isinstance(error, WorkError)
+    assert error.type_name == type_name
+    assert call(pool, pool_tasks.pid) == before
+
+
+def test_worker_outlives_arguments_that_cannot_be_pickled(pool: Pool) -> None:
+    before = call(pool, pool_tasks.pid)
+    assert isinstance(fault(pool, pool_tasks.echo, threading.Lock()), WorkError)
+    assert isinstance(fault(pool, lambda: 1), WorkError)
+    assert call(pool, pool_tasks.pid) == before
+
+
+def test_arguments_that_cannot_be_unpickled_fail_their_task(pool: Pool) -> None:
+    before = call(pool, pool_tasks.pid)
+    error = fault(pool, pool_tasks.echo, pool_tasks.Poison())
+    assert isinstance(error, WorkError)
+    assert error.type_name == "ValueError"
+    assert call(pool, pool_tasks.pid) == before
+
+
+def test_answer_that_cannot_be_unpickled_fails_its_task_and_the_worker_is_replaced(
+    pool: Pool,
+) -> None:
+    before = call(pool, pool_tasks.pid)
+    error = fault(pool, pool_tasks.poison)
+    assert isinstance(error, WorkError)
+    assert "unreadable answer" in error.message
+    assert call(pool, pool_tasks.pid) != before
+
+
+# Workers that end
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "exitcode"),
+    [
+        (pool_tasks.vanish, 3, 3),
+        (pool_tasks.vanish, 0, 0),
+        (pool_tasks.signal_self, signal.SIGKILL, -signal.SIGKILL),
+        (pool_tasks.signal_self, signal.SIGTERM, -signal.SIGTERM),
+    ],
+)
+def test_worker_that_ends_fails_its_task_with_its_exit_code(
+    pool: Pool, function: Callable[..., object], argument: int, exitcode: int
+) -> None:
+    error = fault(pool, function, argument)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode == exitcode
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_crash_in_c_fails_its_task_alone(pool: Pool) -> None:
+    error = fault(pool, pool_tasks.crash)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode == -signal.SIGSEGV
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_worker_killed_from_outside_fails_its_task(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    os.kill(announced(tmp_path / "spin"), signal.SIGKILL)
+    error = failure(task)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode == -signal.SIGKILL
+
+
+def test_worker_that_died_while_idle_is_replaced_before_the_next_task(pool: Pool) -> None:
+    idle = call(pool, pool_tasks.pid)
+    assert isinstance(idle, int)
+    os.kill(idle, signal.SIGKILL)
+    eventually(lambda: is_gone(idle))
+    assert call(pool, pool_tasks.pid) != idle
+
+
+def test_worker_that_is_dying_when_the_task_is_sent_does_not_fail_it(pool: Pool) -> None:
+    for _ in range(20):
+        idle = call(pool, pool_tasks.pid)
+        assert isinstance(idle, int)
+        os.kill(idle, signal.SIGKILL)
+        assert call(pool, pool_tasks.pid) != idle
+
+
+def test_task_too_large_to_send_at_once_survives_the_death_of_an_idle_worker(pool: Pool) -> None:
+    idle = call(pool, pool_tasks.pid)
+    assert isinstance(idle, int)
+    os.kill(idle, signal.SIGSTOP)
+    task = pool.submit(len, b"x" * (4 * MIB), timeout_s=LIMIT_S)
+    os.kill(idle, signal.SIGKILL)
+    assert result(task) == 4 * MIB
+
+
+def test_all_idle_workers_and_spares_may_die_at_once(open_pool: OpenPool) -> None:
+    pool = open_pool(2, spares=2)
+    eventually(lambda: len(pool.pids()) == 4)
+    assert call(pool, operator.neg, 1) == -1
+    for pid in pool.pids():
+        os.kill(pid, signal.SIGKILL)
+    assert call(pool, operator.neg, 2) == -2
+    eventually(lambda: len(pool.pids()) >= 3)
+
+
+def test_spare_takes_over_at_once(
+    open_pool: OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm = tmp_path / "warm"
+    warm.mkdir()
+    monkeypatch.setenv(pool_tasks.WARM_FOLDER, str(warm))
+    pool = open_pool(spares=1, warm="pool_tasks:warm_slowly")
+    eventually(lambda: len(list(warm.iterdir())) == 2)
+    (spare,) = set(pool.pids()) - {call(pool, pool_tasks.pid)}
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    announced(tmp_path / "spin")
+    killed_at = time.monotonic()
+    task.cancel()
+    assert call(pool, pool_tasks.pid) == spare
+    assert time.monotonic() - killed_at < pool_tasks.WARM_S / 2
+
+
+def test_lost_worker_is_replaced_before_there_is_work(open_pool: OpenPool) -> None:
+    pool = open_pool(2, spares=1)
+    eventually(lambda: len(pool.pids()) == 3)
+    assert isinstance(fault(pool, pool_tasks.vanish, 3), WorkerDied)
+    eventually(lambda: len(pool.pids()) == 3)
+
+
+def test_warm_up_that_fails_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
+    pool = open_pool(warm="pool_tasks:warm_badly")
+    error = fault(pool, operator.neg, 1)
+    assert isinstance(error, NotStarted)
+    assert "status 1" in str(error)
+
+
+def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(
+    open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limit is a minute, and nobody should have to set it.
+    monkeypatch.setattr("qwicket.compute.nursery._START_LIMIT_S", 0.2)
+    pool = open_pool(warm="pool_tasks:warm_for_ever")
+    error = fault(pool, operator.neg, 1)
+    assert isinstance(error, NotStarted)
+    assert "not ready after 0.2 s" in str(error)
+
+
+def test_process_that_cannot_start_fails_tasks_and_the_pool_recovers(
+    open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.executable", "/nonexistent/python")
+        pool = open_pool()
+        assert isinstance(fault(pool, operator.neg, 1), NotStarted)
+    assert call(pool, operator.neg, 2) == -2
+
+
+def test_workers_outlive_the_thread_that_opened_the_pool(open_pool: OpenPool) -> None:
+    pools: list[Pool] = []
+    opener = threading.Thread(target=lambda: pools.append(open_pool(2, spares=1)))
+    opener.start()
+    opener.join()
+    (pool,) = pools
+    eventually(lambda: len(pool.pids()) == 3)
+    before = call(pool, pool_tasks.pid)
+    assert before in pool.pids()
+    assert {call(pool, pool_tasks.pid) for _ in range(5)} <= set(pool.pids())
+
+
+# Time and memory
+
+
+def test_time_limit_kills_the_work_near_its_limit(pool: Pool, tmp_path: Path) -> None:
+    call(pool, pool_tasks.pid)
+    started_at = time.monotonic()
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=0.4)
+    error = failure(task)
+    assert 0.4 <= time.monotonic() - started_at < 1.4
+    assert isinstance(error, OutOfTime)
+    assert error.limit_s == 0.4
+    assert is_gone(announced(tmp_path / "spin"))
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_time_limit_reaches_code_that_never_returns_from_c(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.spin_in_c, str(tmp_path / "spin"), timeout_s=0.2)
+    assert isinstance(failure(task), OutOfTime)
+    assert is_gone(announced(tmp_path / "spin"))
+
+
+def test_time_limit_holds_while_a_request_is_being_sent(pool: Pool) -> None:
+    worker = call(pool, pool_tasks.pid)
+    assert isinstance(worker, int)
+    os.kill(worker, signal.SIGSTOP)
+    assert isinstance(failure(pool.submit(len, b"x" * (4 * MIB), timeout_s=0.2)), OutOfTime)
+    assert is_gone(worker)
+
+
+def test_time_in_the_queue_does_not_count(pool: Pool) -> None:
+    first = pool.submit(pool_tasks.spend, 0.6, 1, timeout_s=LIMIT_S)
+    second = pool.submit(operator.neg, 1, timeout_s=0.5)
+    assert result(second) == -1
+    assert first.future.done()
+
+
+def test_neighbours_notice_nothing_of_a_kill(open_pool: OpenPool, tmp_path: Path) -> None:
+    pool, release = open_pool(2), tmp_path / "release"
+    neighbour = pool.submit(
+        pool_tasks.hold, str(tmp_path / "hold"), str(release), timeout_s=LIMIT_S
+    )
+    pid = announced(tmp_path / "hold")
+    for _ in range(3):
+        hanging = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=0.1)
+        assert isinstance(failure(hanging), OutOfTime)
+    assert not neighbour.future.done()
+    release.touch()
+    assert result(neighbour) == pid
+
+
+def test_worker_that_leaves_with_status_1_counts_as_out_of_memory(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=256 * MIB)
+    error = fault(pool, pool_tasks.vanish, 1)
+    assert isinstance(error, OutOfMemory)
+    assert error.limit_bytes == 256 * MIB
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_memory_limit_is_what_a_task_may_add_to_its_warm_process(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=256 * MIB)
+    assert call(pool, pool_tasks.allocate, 200 * MIB) == 200 * MIB
+    error = fault(pool, pool_tasks.allocate, 257 * MIB)
+    assert isinstance(error, OutOfMemory)
+    assert error.limit_bytes == 256 * MIB
+
+
+def test_process_that_ran_out_of_memory_is_not_used_again(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=256 * MIB)
+    before = call(pool, pool_tasks.pid)
+    assert isinstance(fault(pool, pool_tasks.allocate, 1 << 40), OutOfMemory)
+    assert call(pool, pool_tasks.pid) != before
+
+
+def test_state_that_qulacs_cannot_allocate_is_out_of_memory(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=1024 * MIB)
+    assert call(pool, pool_tasks.allocate_state, 20) == 20
+    assert isinstance(fault(pool, pool_tasks.allocate_state, 28), OutOfMemory)
+
+
+def test_request_larger_than_the_memory_limit_is_out_of_memory(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=32 * MIB)
+    assert isinstance(fault(pool, len, b"x" * (64 * MIB)), OutOfMemory)
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_result_larger_than_the_memory_limit_is_out_of_memory(open_pool: OpenPool) -> None:
+    pool = open_pool(memory_bytes=96 * MIB)
+    assert isinstance(fault(pool, pool_tasks.blob, 64 * MIB), OutOfMemory)
+    assert call(pool, operator.neg, 1) == -1
+
+
+# Cancelling
+
+
+def test_cancelled_waiting_task_never_runs(pool: Pool, tmp_path: Path) -> None:
+    running = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    worker = announced(tmp_path / "spin")
+    waiting = pool.submit(pool_tasks.announce, str(tmp_path / "never"), timeout_s=LIMIT_S)
+    waiting.cancel()
+    assert waiting.future.done()
+    assert isinstance(failure(waiting), Stopped)
+    assert not is_gone(worker)
+    assert not running.future.done()
+    running.cancel()
+    assert call(pool, operator.neg, 1) == -1
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("function", [pool_tasks.spin, pool_tasks.spin_in_c])
+def test_cancelled_running_task_loses_its_process(
+    pool: Pool, tmp_path: Path, function: Callable[[str], None]
+) -> None:
+    task = pool.submit(function, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    worker = announced(tmp_path / "spin")
+    task.cancel()
+    assert isinstance(failure(task), Stopped)
+    assert is_gone(worker)
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_cancelling_work_that_is_over_changes_nothing(pool: Pool) -> None:
+    task = pool.submit(pool_tasks.pid, timeout_s=LIMIT_S)
+    worker = result(task)
+    task.cancel()
+    assert task.future.result() == worker
+    assert call(pool, pool_tasks.pid) == worker
+
+
+def test_task_may_be_cancelled_twice_and_from_its_own_callback(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    task.future.add_done_callback(lambda _: task.cancel())
+    announced(tmp_path / "spin")
+    task.cancel()
+    task.cancel()
+    assert isinstance(failure(task), Stopped)
+
+
+def test_future_cannot_be_cancelled_past_its_task(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    assert task.future.cancel() is False
+    task.cancel()
+    assert isinstance(failure(task), Stopped)
+
+
+# Closing
+
+
+def test_close_stops_running_and_waiting_work_and_leaves_nothing(
+    open_pool: OpenPool, tmp_path: Path
+) -> None:
+    before = holdings()
+    pool = open_pool(2, spares=1)
+    tasks = [
+        pool.submit(pool_tasks.spin, str(tmp_path / f"{k}"), timeout_s=LIMIT_S) for k in range(5)
+    ]
+    eventually(lambda: len(list(tmp_path.iterdir())) == 2)
+    pids = pool.pids()
+    pool.close()
+    assert [type(failure(task)) for task in tasks] == [Stopped] * 5
+    assert all(is_gone(pid) for pid in pids)
+    assert pool.pids() == []
+    assert holdings() == before
+
+
+def test_pool_may_close_before_its_workers_are_up(open_pool: OpenPool) -> None:
+    before = holdings()
+    pool = open_pool(2, spares=1)
+    task = pool.submit(operator.neg, 1, timeout_s=LIMIT_S)
+    pool.close()
+    pool.close()
+    assert isinstance(failure(task), Stopped)
+    assert holdings() == before
+
+
+def test_closed_pool_takes_no_work(pool: Pool) -> None:
+    pool.close()
+    with pytest.raises(Stopped):
+        pool.submit(operator.neg, 1, timeout_s=LIMIT_S)
+
+
+# What a worker is
+
+
+def test_worker_inherits_no_file_or_socket_of_the_server(
+    open_pool: OpenPool, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, (tmp_path / "jobs.db").open("w") as file:
+        os.set_inheritable(server.fileno(), True)
+        os.set_inheritable(file.fileno(), True)
+        files = call(open_pool(), pool_tasks.open_files)
+    assert isinstance(files, dict)
+    assert [files[0], files[1]] == ["/dev/null", "/dev/null"]
+    rest = sorted(name.split(":")[0] for fd, name in files.items() if fd > 2)
+    assert [name for name in rest if not name.startswith("/proc/")] == ["anon_inode", "socket"]
+
+
+def test_worker_is_set_apart_and_light(pool: Pool) -> None:
+    worker = call(pool, pool_tasks.pid)
+    assert call(pool, pool_tasks.surroundings) == {
+        "threads": ("1", "1"),
+        "session": worker,
+        "core": (0, 0),
+        "sigterm": True,
+        "blocked": [],
+        "imported": [],
+    }
+
+
+def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
+    open_pool: OpenPool, tmp_path: Path
+) -> None:
+    ignored = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        pool = open_pool()
+        task = pool.submit(pool_tasks.spin_in_c, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+        os.kill(announced(tmp_path / "spin"), signal.SIGTERM)
+        error = failure(task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGTERM, ignored)
+    assert isinstance(error, WorkerDied)
+    assert error.exitcode == -signal.SIGTERM
