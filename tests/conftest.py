@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+
 from support.server import LiveServer
 
 
@@ -22,3 +23,8 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
     """An HTTP client of the shared server, signed in as ada."""
     with server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"

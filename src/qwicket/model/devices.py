@@ -50,5 +50,3 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     is_on: bool = True
     reason: str = ""
     until_at: int | None = None
-    waiting: int = 0
-    running: int = 0

@@ -44,11 +44,6 @@ class Devices:
             return DeviceStatus()
         return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
 
-    async def load(self, name: str) -> tuple[int, int]:
-        """Return how many jobs wait for the device and how many run on it."""
-        row = await self._database.scan(lambda tx: tx.one("job_load", device=name))
-        return (row[0], row[1]) if row else (0, 0)
-
     async def set_status(self, name: str, status: DeviceStatus, now: int) -> None:
         """Turn a device on or off.
 

@@ -72,7 +72,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
     fills["token"] = columns("token", Token)
     fills["states"] = _texts(JobState)
     for step in STEPS:
-        fills[f"before:{step.verb}"] = _texts(step.before)
+        fills[f"before:{step.verb}"] = _is_one_of(step.before)
         fills[f"after:{step.verb}"] = f"'{step.after}'"
     fills["next_change"] = (
         words["greatest"] + "(:now_us, (select coalesce(max(other.change), 0) + 1"
@@ -88,6 +88,13 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
 def columns(table: str, struct: type[msgspec.Struct]) -> str:
     """Return the select list that fills `struct` in the order of its fields."""
     return ", ".join(f'{table}."{field}"' for field in struct.__struct_fields__)
+
+
+def _is_one_of(states: tuple[JobState, ...]) -> str:
+    """Return the guard of a step; partial indexes serve `=` but not `in` with one value."""
+    if len(states) == 1:
+        return f"job.state = '{states[0]}'"
+    return f"job.state in {_texts(states)}"
 
 
 def _texts(values: Iterable[str]) -> str:

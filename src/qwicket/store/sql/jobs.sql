@@ -63,19 +63,8 @@ where account = :account and door = :door and seq < :before
 order by seq desc
 limit :limit;
 
--- name: job_load
--- Jobs of one device by state, for its status.
-select
-    count(*) filter (where state = 'queued'),
-    count(*) filter (where state in ('running', 'cancelling'))
-from job
-where device = :device and state in ('queued', 'running', 'cancelling');
-
 -- name: wire_get
 select body from job_wire where job = :id;
-
--- name: program_get
-select format, source from program where job = :id;
 
 -- name: outcome_list
 select part, body, sha256, error_code, error_text from outcome where job = :id order by part;
@@ -103,12 +92,12 @@ select version, at, "from", "to", actor, reason from job_event where job = :id o
 -- name: job_withdraw
 update job set
     state = {after:withdraw}, version = version + 1, change = {next_change}, ended_at = :now
-where id = :job and state in {before:withdraw}
+where id = :job and {before:withdraw}
 returning {job};
 
 -- name: job_ask_cancel
 update job set state = {after:ask_cancel}, version = version + 1, change = {next_change}
-where id = :job and state in {before:ask_cancel}
+where id = :job and {before:ask_cancel}
 returning {job};
 
 -- name: idempotency_get

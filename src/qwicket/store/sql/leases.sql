@@ -7,11 +7,11 @@ update job set
     started_at = coalesce(started_at, :now)
 where id = (
     select id from job
-    where device = :device and state in {before:claim}
+    where device = :device and {before:claim}
     order by priority desc, seq
     limit 1
     {skip_locked}
-) and state in {before:claim}
+) and {before:claim}
 returning {job};
 
 -- name: lease_take
@@ -26,27 +26,27 @@ select circuits, options from program where job = :job;
 -- name: job_complete
 update job set
     state = {after:complete}, version = version + 1, change = {next_change}, ended_at = :now
-where id = :job and state in {before:complete} and {holds_lease}
+where id = :job and {before:complete} and {holds_lease}
 returning {job};
 
 -- name: job_fail
 update job set
     state = {after:fail}, version = version + 1, change = {next_change}, ended_at = :now,
     error_code = :error_code, error_text = :error_text, attempts = attempts + :blamed
-where id = :job and state in {before:fail} and {holds_lease}
+where id = :job and {before:fail} and {holds_lease}
 returning {job};
 
 -- name: job_cancel
 update job set
     state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = :now
-where id = :job and state in {before:cancel} and {holds_lease}
+where id = :job and {before:cancel} and {holds_lease}
 returning {job};
 
 -- name: job_release
 update job set
     state = {after:release}, version = version + 1, change = {next_change},
     attempts = attempts + :blamed
-where id = :job and state in {before:release} and {holds_lease}
+where id = :job and {before:release} and {holds_lease}
 returning {job};
 
 -- name: job_of_lease
@@ -67,7 +67,7 @@ select job, fence, nonce, runner from lease where runner = :runner;
 insert into runner (id, kind, beat, started_at) values (:id, :kind, 0, :now);
 
 -- name: runner_beat
-update runner set beat = beat + 1 where id = :id returning beat;
+update runner set beat = beat + 1 where id = :id;
 
 -- name: runner_list
 select id from runner where kind = :kind;

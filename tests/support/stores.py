@@ -1,0 +1,61 @@
+"""Values for tests that speak to a store directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qwicket.model.accounts import DEFAULT_SCOPES, Token
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import Job, NewJob
+from qwicket.store import Store
+
+NOW = 1_760_000_000_000
+PLENTY = 10_000
+
+
+async def make_token(store: Store, name: str = "ada", *, digest: bytes = b"") -> Token:
+    """Make an account and a token of it; the token knows account and project."""
+    await store.accounts.add(name, "member", email=None, password_hash=None, now=NOW)
+    blank = Token(
+        id=new_id(NOW),
+        account="",
+        project="",
+        scopes=DEFAULT_SCOPES,
+        devices=(),
+        created_at=NOW,
+    )
+    return await store.accounts.add_token(
+        blank, account=name, project=None, digest=digest or name.encode()
+    )
+
+
+def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
+    values: dict[str, Any] = {
+        "id": new_id(now),
+        "account": token.account,
+        "project": token.project,
+        "device": "simulator",
+        "door": "native",
+        "name": "",
+        "tags": (),
+        "shots": 100,
+        "n_circuits": 1,
+        "n_qubits": 2,
+        "n_ops_1q": 1,
+        "n_ops_2q": 1,
+        "est_bytes": 1 << 20,
+        "est_seconds": 0.001,
+        "priority": 0,
+        "format": "ionq.circuit.v1",
+        "source": b"source",
+        "circuits": b"circuits",
+        "options": b"options",
+        "reader_version": 1,
+        "wire": b"{}",
+        "now": now,
+    }
+    return NewJob(**{**values, **changes})
+
+
+async def add_job(store: Store, token: Token, now: int = NOW, **changes: Any) -> Job:
+    return await store.jobs.add(new_job(token, now, **changes), waiting_limit=PLENTY)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from qwicket.model.accounts import DEFAULT_SCOPES, Actor, Scope, check_name
+from qwicket.model.errors import Forbidden, InvalidRequest
+
+
+def actor(**changes: object) -> Actor:
+    values: dict[str, object] = {
+        "account": "a",
+        "account_name": "ada",
+        "role": "member",
+        "project": "p",
+        "token": "t",
+        "scopes": frozenset(DEFAULT_SCOPES),
+        "devices": frozenset(),
+    }
+    return Actor(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a", "0", "ada", "lab-7", "a" * 39, "9-"])
+def test_a_good_name_is_taken(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "Ada", "a_b", "a" * 40, "é", "a\n", "a b", "v", "devices", "bookings"]
+)
+def test_a_bad_or_reserved_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_name(name)
+    assert refused.value.field == "name"
+
+
+def test_a_missing_scope_is_named() -> None:
+    with pytest.raises(Forbidden, match="admin"):
+        actor().require(Scope.ADMIN)
+    actor().require(Scope.JOBS_READ)
+
+
+def test_a_token_for_some_devices_is_for_no_other() -> None:
+    with pytest.raises(Forbidden, match="clifford"):
+        actor(devices=frozenset({"simulator"})).require_device("clifford")
+    actor(devices=frozenset({"simulator"})).require_device("simulator")
+
+
+def test_a_token_without_devices_is_for_all() -> None:
+    actor().require_device("anything")

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from qwicket.model import errors
+from qwicket.model.errors import MethodNotAllowed, QwicketError
+
+
+def family(root: type[QwicketError]) -> Iterator[type[QwicketError]]:
+    for child in root.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from family(child)
+
+
+CLASSES = sorted(family(QwicketError), key=lambda each: each.__name__)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_each_error_says_cause_and_remedy_and_stands_in_the_tree(kind: type[QwicketError]) -> None:
+    assert 400 <= kind.status < 600
+    assert kind.title.endswith(".")
+    assert kind.remedy.endswith((".", "?"))
+    assert f"── {kind.__name__} " in (errors.__doc__ or "")
+    assert f" {kind.status}" in (errors.__doc__ or "")
+
+
+def test_codes_are_unique() -> None:
+    codes = [kind.code for kind in CLASSES]
+    assert len(set(codes)) == len(codes)
+
+
+def test_without_a_detail_the_title_is_shown() -> None:
+    assert errors.NotFound().detail == errors.NotFound.title
+
+
+def test_a_refused_method_names_those_allowed() -> None:
+    error = MethodNotAllowed("PUT", ("GET", "HEAD"))
+    assert error.detail == "PUT is not allowed here, GET and HEAD are."

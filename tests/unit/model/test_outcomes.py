@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwicket.model import outcomes
+from qwicket.model.circuits import Register
+from qwicket.model.outcomes import Encoded, Outcome, decode, encode, key_array, key_width
+
+
+def outcome(n_bits: int, counts: dict[int, int], memory: list[int] | None = None) -> Outcome:
+    width = key_width(n_bits)
+    rows = b"".join(key.to_bytes(width, "little") for key in counts)
+    arrays = {
+        "keys": key_array(rows, n_bits),
+        "counts": outcomes.int64_array(b"".join(n.to_bytes(8, "little") for n in counts.values())),
+    }
+    if memory is not None:
+        rows = b"".join(key.to_bytes(width, "little") for key in memory)
+        arrays["memory"] = key_array(rows, n_bits)
+    return Outcome(
+        registers=(Register("c", n_bits),),
+        arrays=arrays,
+        engine="test",
+        engine_version="1",
+        seed=7,
+        seconds=0.5,
+    )
+
+
+@given(
+    st.integers(1, 200).flatmap(
+        lambda n: st.tuples(
+            st.just(n),
+            st.dictionaries(st.integers(0, (1 << n) - 1), st.integers(1, 2**62), max_size=20),
+        )
+    )
+)
+def test_counts_of_any_width_survive_the_journey(case: tuple[int, dict[int, int]]) -> None:
+    n_bits, counts = case
+    assert decode(encode(outcome(n_bits, counts))).counts() == counts
+
+
+def test_memory_keeps_its_order() -> None:
+    assert decode(encode(outcome(9, {}, [256, 0, 511, 1]))).memory() == [256, 0, 511, 1]
+
+
+def test_outcomes_with_no_shots_are_left_out_of_counts() -> None:
+    assert outcome(2, {0: 5, 1: 0, 3: 2}).counts() == {0: 5, 3: 2}
+
+
+def test_absent_arrays_are_empty() -> None:
+    result = outcome(2, {0: 1})
+    assert result.memory() == []
+    assert result.probabilities() == {}
+
+
+def test_a_flipped_bit_is_noticed() -> None:
+    encoded = encode(outcome(2, {0: 5}))
+    spoiled = bytes([encoded.body[0] ^ 1]) + encoded.body[1:]
+    with pytest.raises(ValueError, match="sha256"):
+        decode(Encoded(spoiled, encoded.sha256))
+
+
+def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outcomes, "MAX_OUTCOME_BYTES", 1000)
+    bomb = zlib.compress(bytes(100_000))
+    with pytest.raises(ValueError, match="larger"):
+        decode(Encoded(bomb, hashlib.sha256(bomb).digest()))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from qwicket.model.accounts import DEFAULT_SCOPES, Token
+from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.ids import new_id
+from qwicket.store import Store
+from support.stores import NOW, make_token
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_account_starts_with_a_project_of_its_own(store: Store) -> None:
+    account = await store.accounts.add("ada", "member", email=None, password_hash=None, now=NOW)
+    project = await store.accounts.own_project("ada")
+    assert (account.name, account.email, account.role) == ("ada", "ada@localhost", "member")
+    assert (project.name, project.shares) == ("ada", 1)
+
+
+async def test_names_and_addresses_are_unique(store: Store) -> None:
+    await store.accounts.add("ada", "member", email="a@b.c", password_hash=None, now=NOW)
+    with pytest.raises(Conflict) as name:
+        await store.accounts.add("ada", "member", email=None, password_hash=None, now=NOW)
+    with pytest.raises(Conflict) as email:
+        await store.accounts.add("bob", "member", email="a@b.c", password_hash=None, now=NOW)
+    assert (name.value.field, email.value.field) == ("name", "email")
+    assert [account.name for account in await store.accounts.all()] == ["ada"]
+
+
+async def test_a_password_account_is_found_by_name_and_address(store: Store) -> None:
+    await store.accounts.add("ada", "admin", email="a@b.c", password_hash="hash", now=NOW)
+    for login in ("ada", "a@b.c"):
+        found = await store.accounts.for_password(login)
+        assert found is not None
+        assert (found.account.name, found.password_hash) == ("ada", "hash")
+    assert await store.accounts.for_password("nobody") is None
+
+
+async def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
+    token = await make_token(store, "ada", digest=b"digest")
+    owner = await store.accounts.token_owner(b"digest")
+    assert owner is not None
+    assert (owner.token, owner.account_name, owner.is_disabled) == (token, "ada", False)
+    assert await store.accounts.token_owner(b"other") is None
+
+
+async def test_a_token_belongs_to_a_project_of_its_account(store: Store, ada: Token) -> None:
+    await make_token(store, "bob")
+    blank = Token(
+        id=new_id(NOW), account="", project="", scopes=DEFAULT_SCOPES, devices=(), created_at=NOW
+    )
+    for account, project in (("ada", "bob"), ("ada", "nowhere"), ("nobody", None)):
+        with pytest.raises(NotFound):
+            await store.accounts.add_token(blank, account=account, project=project, digest=b"x")
+
+
+async def test_a_revocation_stands_with_its_first_time(store: Store, ada: Token) -> None:
+    assert (await store.accounts.revoke(ada.id, NOW + 1)).revoked_at == NOW + 1
+    assert (await store.accounts.revoke(ada.id, NOW + 2)).revoked_at == NOW + 1
+    with pytest.raises(NotFound):
+        await store.accounts.revoke(new_id(NOW), NOW)
+
+
+async def test_a_disabled_account_shows_at_its_tokens(store: Store, ada: Token) -> None:
+    await store.accounts.disable("ada", NOW)
+    owner = await store.accounts.token_owner(b"ada")
+    assert owner is not None
+    assert owner.is_disabled
+    with pytest.raises(NotFound):
+        await store.accounts.disable("nobody", NOW)

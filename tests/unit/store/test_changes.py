@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from qwicket.model.states import JobState
+from qwicket.store import Changed, Changes
+
+pytestmark = pytest.mark.anyio
+
+CHANGE = Changed("job", 2, JobState.RUNNING, "simulator")
+
+
+async def test_a_watch_wakes_for_its_job_alone() -> None:
+    hub = Changes()
+    with hub.watch("job") as watch, hub.watch("other") as other:
+        hub.publish([CHANGE])
+        assert await watch.changed(5)
+        assert not await other.changed(0.01)
+
+
+async def test_a_change_before_the_wait_is_not_missed() -> None:
+    hub = Changes()
+    with hub.watch("job") as watch:
+        hub.publish([CHANGE, CHANGE])
+        assert await watch.changed(5)
+        assert not await watch.changed(0.01)
+
+
+async def test_all_watches_of_a_job_wake() -> None:
+    hub = Changes()
+    with hub.watch("job") as one, hub.watch("job") as two:
+        hub.publish([CHANGE])
+        assert await asyncio.gather(one.changed(5), two.changed(5)) == [True, True]
+
+
+async def test_a_watch_that_ended_leaves_nothing_behind() -> None:
+    hub = Changes()
+    with hub.watch("job"):
+        pass
+    assert not hub._watches
+
+
+async def test_closing_ends_every_wait_at_once() -> None:
+    hub = Changes()
+    with hub.watch("job") as watch:
+        waiting = asyncio.create_task(watch.changed(60))
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        hub.close()
+        assert not await waiting
+        assert not await watch.changed(60)
+        assert time.monotonic() - began < 5
+
+
+async def test_a_listener_hears_all_until_it_stops() -> None:
+    hub = Changes()
+    heard: list[Changed] = []
+    stop = hub.listen(heard.append)
+    hub.publish([CHANGE])
+    stop()
+    hub.publish([CHANGE])
+    assert heard == [CHANGE]

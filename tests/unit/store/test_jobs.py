@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import KeyReused, TooManyRequests
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import JobQuery
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import JobState
+from qwicket.store import Changed, Store
+from support.stores import NOW, add_job, make_token, new_job
+
+pytestmark = pytest.mark.anyio
+
+DAY_MS = 24 * 3600 * 1000
+
+
+async def test_a_submitted_job_is_queued_and_readable(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada, name="bell", tags=("a", "ü"), wire=b'{"x": 1}')
+    assert job.state is JobState.QUEUED
+    assert (job.version, job.name, job.tags) == (1, "bell", ("a", "ü"))
+    assert await store.jobs.get(job.id) == job
+    assert await store.jobs.wire(job.id) == b'{"x": 1}'
+
+
+async def test_an_unknown_job_is_none(store: Store) -> None:
+    assert await store.jobs.get(new_id(NOW)) is None
+    assert await store.jobs.wire(new_id(NOW)) == b"{}"
+
+
+async def test_creation_times_of_one_account_are_unique_and_rise(store: Store, ada: Token) -> None:
+    jobs = await asyncio.gather(*(add_job(store, ada, NOW) for _ in range(20)))
+    times = [job.created_at for job in sorted(jobs, key=lambda job: job.seq)]
+    assert times == list(range(NOW, NOW + 20))
+
+
+async def test_creation_times_rise_although_the_clock_falls(store: Store, ada: Token) -> None:
+    first = await add_job(store, ada, NOW)
+    second = await add_job(store, ada, NOW - 3_600_000)
+    assert second.created_at == first.created_at + 1
+
+
+async def test_the_change_number_rises_with_every_write_of_an_account(
+    store: Store, ada: Token, runner: str
+) -> None:
+    one, two = await add_job(store, ada), await add_job(store, ada)
+    assignment = await store.leases.claim("simulator", runner, NOW)
+    assert assignment is not None
+    claimed = await store.jobs.get(one.id)
+    cancelled = await store.jobs.cancel(two.id, actor="ada", now=NOW)
+    ended = await store.leases.finish(assignment.lease, (Encoded(b"", b""),), NOW)
+    assert claimed is not None
+    assert cancelled is not None
+    numbers = [one.change, two.change, claimed.change, cancelled.change, ended.change]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_submit_is_told_after_its_commit(
+    store: Store, ada: Token, told: list[Changed]
+) -> None:
+    job = await add_job(store, ada)
+    await asyncio.sleep(0)
+    assert told == [Changed(job.id, 1, JobState.QUEUED, "simulator")]
+
+
+async def test_the_same_key_and_content_is_the_same_job(store: Store, ada: Token) -> None:
+    first = await add_job(store, ada, idempotency_key="k", digest=b"d")
+    again = await add_job(store, ada, idempotency_key="k", digest=b"d")
+    assert again == first
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 1
+
+
+async def test_two_requests_at_once_with_one_key_make_one_job(store: Store, ada: Token) -> None:
+    jobs = await asyncio.gather(
+        *(add_job(store, ada, idempotency_key="k", digest=b"d") for _ in range(50))
+    )
+    assert len({job.id for job in jobs}) == 1
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 1
+
+
+async def test_the_same_key_with_other_content_is_refused(store: Store, ada: Token) -> None:
+    await add_job(store, ada, idempotency_key="k", digest=b"d")
+    with pytest.raises(KeyReused):
+        await add_job(store, ada, idempotency_key="k", digest=b"other")
+
+
+async def test_a_key_is_forgotten_after_24_hours(store: Store, ada: Token) -> None:
+    first = await add_job(store, ada, idempotency_key="k", digest=b"d")
+    still = await add_job(store, ada, NOW + DAY_MS, idempotency_key="k", digest=b"d")
+    later = await add_job(store, ada, NOW + DAY_MS + 1, idempotency_key="k", digest=b"e")
+    assert still.id == first.id
+    assert later.id != first.id
+
+
+async def test_keys_of_other_accounts_and_doors_are_other_keys(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    ids = {
+        (await add_job(store, ada, idempotency_key="k", digest=b"d")).id,
+        (await add_job(store, bob, idempotency_key="k", digest=b"d")).id,
+        (await add_job(store, ada, idempotency_key="k", digest=b"d", door="ionq")).id,
+    }
+    assert len(ids) == 3
+
+
+async def test_a_refusal_in_a_group_harms_no_neighbour(store: Store, ada: Token) -> None:
+    await add_job(store, ada, idempotency_key="k", digest=b"d")
+    results = await asyncio.gather(
+        *(add_job(store, ada) for _ in range(5)),
+        add_job(store, ada, idempotency_key="k", digest=b"other"),
+        *(add_job(store, ada) for _ in range(5)),
+        return_exceptions=True,
+    )
+    assert [type(r) for r in results if isinstance(r, Exception)] == [KeyReused]
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 11
+
+
+async def test_a_project_may_have_only_so_many_jobs_waiting(
+    store: Store, ada: Token, runner: str
+) -> None:
+    for _ in range(3):
+        await store.jobs.add(new_job(ada), waiting_limit=3)
+    with pytest.raises(TooManyRequests, match="waiting_jobs"):
+        await store.jobs.add(new_job(ada), waiting_limit=3)
+    await store.leases.claim("simulator", runner, NOW)
+    await store.jobs.add(new_job(ada), waiting_limit=3)
+
+
+async def test_only_the_account_and_its_projects_members_see_a_job(
+    store: Store, ada: Token
+) -> None:
+    bob = await make_token(store, "bob")
+    job = await add_job(store, ada)
+    shared = await add_job(store, ada, project=bob.project)
+    assert await store.jobs.visible(job.id, ada.account) == job
+    assert await store.jobs.visible(job.id, bob.account) is None
+    assert await store.jobs.visible(shared.id, bob.account) == shared
+
+
+async def test_lists_are_newest_first_and_page_by_seq(store: Store, ada: Token) -> None:
+    made = [await add_job(store, ada) for _ in range(5)]
+    first = await store.jobs.page(JobQuery(account=ada.account, limit=2))
+    rest = await store.jobs.page(JobQuery(account=ada.account, before=first[-1].seq, limit=10))
+    assert [job.id for job in first + rest] == [job.id for job in reversed(made)]
+
+
+async def test_lists_filter_by_account_door_device_and_state(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    await add_job(store, bob)
+    native = await add_job(store, ada)
+    ionq = await add_job(store, ada, door="ionq")
+    other = await add_job(store, ada, device="clifford")
+    await store.jobs.cancel(native.id, actor="ada", now=NOW)
+
+    async def ids(**query: object) -> set[str]:
+        page = await store.jobs.page(JobQuery(account=ada.account, **query))  # type: ignore[arg-type]
+        return {job.id for job in page}
+
+    assert await ids() == {native.id, ionq.id, other.id}
+    assert await ids(door="ionq") == {ionq.id}
+    assert await ids(device="clifford") == {other.id}
+    assert await ids(states=(JobState.CANCELLED,)) == {native.id}
+    assert await ids(states=(JobState.CANCELLED, JobState.QUEUED)) == {native.id, ionq.id, other.id}
+    assert await ids(door="ionq", states=(JobState.CANCELLED,)) == set()
+
+
+async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada)
+    cancelled = await store.jobs.cancel(job.id, actor="ada", now=NOW + 5)
+    assert cancelled is not None
+    assert (cancelled.state, cancelled.ended_at) == (JobState.CANCELLED, NOW + 5)
+    (event,) = await store.jobs.events(job.id)
+    assert (event.before, event.after, event.actor) == ("queued", "cancelled", "ada")
+
+
+async def test_a_cancelled_job_is_never_claimed(store: Store, ada: Token, runner: str) -> None:
+    job = await add_job(store, ada)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert await store.leases.claim("simulator", runner, NOW) is None
+
+
+async def test_a_running_job_is_asked_to_stop(store: Store, ada: Token, runner: str) -> None:
+    job = await add_job(store, ada)
+    await store.leases.claim("simulator", runner, NOW)
+    asked = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    again = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert asked is not None
+    assert asked.state is JobState.CANCELLING
+    assert again == asked
+
+
+async def test_cancelling_an_ended_job_changes_nothing(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    assignment = await store.leases.claim("simulator", runner, NOW)
+    assert assignment is not None
+    ended = await store.leases.finish(assignment.lease, (Encoded(b"", b""),), NOW)
+    assert await store.jobs.cancel(ended.id, actor="ada", now=NOW) == ended
+
+
+async def test_cancelling_an_unknown_job_is_none(store: Store) -> None:
+    assert await store.jobs.cancel(new_id(NOW), actor="ada", now=NOW) is None
+
+
+async def test_results_come_back_part_by_part_whatever_their_size(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, n_circuits=3)
+    assignment = await store.leases.claim("simulator", runner, NOW)
+    assert assignment is not None
+    large = bytes(range(256)) * 4096 * 3 + b"tail"
+    given = (Encoded(b"small", b"1"), Encoded(large, b"2"), Failure("code", "text"))
+    await store.leases.finish(assignment.lease, given, NOW)
+    assert tuple(await store.jobs.results(job.id)) == given
+    assert await store.jobs.results(job.id, 1) == [given[1]]
+    assert await store.jobs.results(job.id, 9) == []
+
+
+async def test_the_limit_of_waiting_jobs_counts_no_other_project(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    await store.jobs.add(new_job(ada), waiting_limit=1)
+    await store.jobs.add(new_job(bob), waiting_limit=1)

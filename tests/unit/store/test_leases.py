@@ -1,0 +1,298 @@
+"""Leases, and every step of the state table tried from every state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.jobs import Assignment, Job, Lease
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import STEP, JobState
+from qwicket.store import Changed, StaleLease, Store
+from support.stores import NOW, add_job
+
+pytestmark = pytest.mark.anyio
+
+DONE = (Encoded(b"body", b"sha"),)
+
+
+async def claim(store: Store, runner: str, device: str = "simulator") -> Assignment:
+    assignment = await store.leases.claim(device, runner, NOW)
+    assert assignment is not None
+    return assignment
+
+
+async def test_a_claim_hands_over_all_that_a_driver_needs(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, circuits=b"packed", options=b"options", est_bytes=77)
+    assignment = await claim(store, runner)
+    assert (assignment.circuits, assignment.options) == (b"packed", b"options")
+    assert (assignment.device, assignment.est_bytes, assignment.attempts) == ("simulator", 77, 0)
+    assert (assignment.lease.job, assignment.lease.runner) == (job.id, runner)
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert (present.state, present.started_at) == (JobState.RUNNING, NOW)
+
+
+async def test_the_oldest_job_of_the_highest_priority_is_claimed_first(
+    store: Store, ada: Token, runner: str
+) -> None:
+    old = await add_job(store, ada)
+    new = await add_job(store, ada)
+    urgent = await add_job(store, ada, priority=1)
+    claimed = [(await claim(store, runner)).lease.job for _ in range(3)]
+    assert claimed == [urgent.id, old.id, new.id]
+
+
+async def test_a_claim_takes_only_its_devices_jobs(store: Store, ada: Token, runner: str) -> None:
+    await add_job(store, ada, device="clifford")
+    assert await store.leases.claim("simulator", runner, NOW) is None
+
+
+async def test_many_claims_at_once_take_each_job_once(
+    store: Store, ada: Token, runner: str
+) -> None:
+    jobs = [await add_job(store, ada) for _ in range(30)]
+    claims = await asyncio.gather(
+        *(store.leases.claim("simulator", runner, NOW) for _ in range(60))
+    )
+    taken = [assignment.lease.job for assignment in claims if assignment]
+    assert sorted(taken) == sorted(job.id for job in jobs)
+
+
+async def test_finishing_stores_state_and_results_in_one(
+    store: Store, ada: Token, runner: str, told: list[Changed]
+) -> None:
+    await add_job(store, ada)
+    assignment = await claim(store, runner)
+    job = await store.leases.finish(assignment.lease, DONE, NOW + 9)
+    await asyncio.sleep(0)
+    assert (job.state, job.ended_at) == (JobState.COMPLETED, NOW + 9)
+    assert tuple(await store.jobs.results(job.id)) == DONE
+    assert [change.state for change in told] == ["queued", "running", "completed"]
+    assert [change.version for change in told] == [1, 2, 3]
+
+
+async def test_a_failed_part_fails_the_job_and_keeps_the_good_ones(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada, n_circuits=2)
+    assignment = await claim(store, runner)
+    completion = (*DONE, Failure("out_of_memory", "too big"))
+    job = await store.leases.finish(assignment.lease, completion, NOW)
+    assert (job.state, job.error_code, job.error_text) == ("failed", "out_of_memory", "too big")
+    assert tuple(await store.jobs.results(job.id)) == completion
+
+
+async def test_a_job_finishes_once(store: Store, ada: Token, runner: str) -> None:
+    await add_job(store, ada)
+    assignment = await claim(store, runner)
+    await store.leases.finish(assignment.lease, DONE, NOW)
+    with pytest.raises(StaleLease):
+        await store.leases.finish(assignment.lease, DONE, NOW)
+    with pytest.raises(StaleLease):
+        await store.leases.fail(assignment.lease, Failure("x", "y"), NOW)
+
+
+async def test_two_results_at_once_count_once(store: Store, ada: Token, runner: str) -> None:
+    await add_job(store, ada)
+    assignment = await claim(store, runner)
+    results = await asyncio.gather(
+        *(store.leases.finish(assignment.lease, DONE, NOW) for _ in range(10)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, Job) for result in results) == 1
+    assert sum(isinstance(result, StaleLease) for result in results) == 9
+    assert len(await store.jobs.results(assignment.lease.job)) == 1
+
+
+async def test_the_fence_rises_and_an_older_lease_is_worthless(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    first = await claim(store, runner)
+    await store.leases.release(first.lease, "test", NOW, blamed=False)
+    second = await claim(store, runner)
+    assert second.lease.fence == first.lease.fence + 1
+    with pytest.raises(StaleLease):
+        await store.leases.finish(first.lease, DONE, NOW)
+    with pytest.raises(StaleLease):
+        await store.leases.release(first.lease, "test", NOW, blamed=False)
+    assert (await store.leases.finish(second.lease, DONE, NOW)).state is JobState.COMPLETED
+
+
+async def test_a_guessed_nonce_is_worthless(store: Store, ada: Token, runner: str) -> None:
+    await add_job(store, ada)
+    lease = (await claim(store, runner)).lease
+    forged = Lease(job=lease.job, fence=lease.fence, nonce="0" * 32, runner=runner)
+    with pytest.raises(StaleLease):
+        await store.leases.finish(forged, DONE, NOW)
+
+
+async def test_a_released_job_is_offered_again_and_told(
+    store: Store, ada: Token, runner: str, told: list[Changed]
+) -> None:
+    await add_job(store, ada)
+    assignment = await claim(store, runner)
+    job = await store.leases.release(assignment.lease, "the server stops", NOW + 1, blamed=False)
+    await asyncio.sleep(0)
+    assert (job.state, job.attempts, job.started_at) == (JobState.QUEUED, 0, NOW)
+    assert told[-1].state is JobState.QUEUED
+    (event,) = await store.jobs.events(job.id)
+    assert (event.reason, event.actor) == ("the server stops", runner)
+
+
+async def test_a_job_started_again_keeps_its_first_start(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    first = await claim(store, runner)
+    await store.leases.release(first.lease, "test", NOW, blamed=False)
+    second = await store.leases.claim("simulator", runner, NOW + 60_000)
+    assert second is not None
+    present = await store.jobs.get(second.lease.job)
+    assert present is not None
+    assert present.started_at == NOW
+
+
+async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    for attempts in (1, 2):
+        lease = (await claim(store, runner)).lease
+        job = await store.leases.release(lease, "SIGKILL", NOW, blamed=True)
+        assert (job.state, job.attempts) == (JobState.QUEUED, attempts)
+    lease = (await claim(store, runner)).lease
+    job = await store.leases.release(lease, "SIGKILL", NOW, blamed=True)
+    assert (job.state, job.attempts, job.error_code) == (JobState.FAILED, 3, "worker_died")
+    assert "SIGKILL" in (job.error_text or "")
+
+
+async def test_deaths_that_a_job_is_not_blamed_for_never_fail_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    for _ in range(5):
+        lease = (await claim(store, runner)).lease
+        job = await store.leases.release(lease, "runner gone", NOW, blamed=False)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+
+
+async def test_releasing_a_job_that_was_asked_to_stop_cancels_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada)
+    lease = (await claim(store, runner)).lease
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    ended = await store.leases.release(lease, "stopped", NOW + 3, blamed=True)
+    assert (ended.state, ended.ended_at) == (JobState.CANCELLED, NOW + 3)
+
+
+async def test_a_result_that_arrives_while_cancelling_wins(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada)
+    lease = (await claim(store, runner)).lease
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert (await store.leases.finish(lease, DONE, NOW)).state is JobState.COMPLETED
+
+
+async def test_a_lost_runners_jobs_are_offered_again_at_once(
+    store: Store, ada: Token, runner: str
+) -> None:
+    jobs = [await add_job(store, ada) for _ in range(3)]
+    leases = [(await claim(store, runner)).lease for _ in jobs]
+    await store.jobs.cancel(jobs[2].id, actor="ada", now=NOW)
+    voided = await store.leases.void_runners("server", NOW)
+    assert sorted(job.state for job in voided) == ["cancelled", "queued", "queued"]
+    for lease in leases:
+        with pytest.raises(StaleLease):
+            await store.leases.finish(lease, DONE, NOW)
+    assert await store.leases.void_runners("server", NOW) == []
+
+
+async def test_voiding_servers_leaves_agents_alone(store: Store, ada: Token) -> None:
+    await store.leases.add_runner("agent", "agent", NOW)
+    await add_job(store, ada)
+    lease = (await claim(store, "agent")).lease
+    assert await store.leases.void_runners("server", NOW) == []
+    assert (await store.leases.finish(lease, DONE, NOW)).state is JobState.COMPLETED
+
+
+async def test_a_beat_raises_only_its_runner(store: Store, runner: str) -> None:
+    assert await asyncio.wrap_future(store.leases.beat(runner)) == 1
+    assert await asyncio.wrap_future(store.leases.beat("nobody")) == 0
+
+
+async def _release(store: Store, lease: Lease) -> Job:
+    return await store.leases.release(lease, "test", NOW, blamed=False)
+
+
+VERBS: dict[str, Callable[[Store, Lease], Awaitable[Job]]] = {
+    "complete": lambda store, lease: store.leases.finish(lease, DONE, NOW),
+    "fail": lambda store, lease: store.leases.fail(lease, Failure("x", "y"), NOW),
+    "release": _release,
+}
+
+
+@pytest.mark.parametrize("state", list(JobState))
+@pytest.mark.parametrize("verb", list(VERBS))
+async def test_a_step_is_taken_only_from_the_states_of_the_table(
+    store: Store, ada: Token, runner: str, state: JobState, verb: str
+) -> None:
+    await add_job(store, ada)
+    lease = (await claim(store, runner)).lease
+    await put_into(store, lease.job, state)
+    expected = _expected(verb, state)
+    if expected is None:
+        with pytest.raises(StaleLease):
+            await VERBS[verb](store, lease)
+        expected = state
+    else:
+        assert (await VERBS[verb](store, lease)).state is expected
+    present = await store.jobs.get(lease.job)
+    assert present is not None
+    assert present.state is expected
+
+
+def _expected(verb: str, state: JobState) -> JobState | None:
+    if verb == "release" and state is JobState.CANCELLING:
+        return STEP["cancel"].after
+    return STEP[verb].after if state in STEP[verb].before else None
+
+
+@pytest.mark.parametrize("state", list(JobState))
+async def test_a_claim_starts_only_from_the_states_of_the_table(
+    store: Store, ada: Token, runner: str, state: JobState
+) -> None:
+    job = await add_job(store, ada)
+    await put_into(store, job.id, state)
+    claimed = await store.leases.claim("simulator", runner, NOW)
+    assert (claimed is not None) == (state in STEP["claim"].before)
+
+
+@pytest.mark.parametrize("state", list(JobState))
+async def test_a_cancel_steps_only_from_the_states_of_the_table(
+    store: Store, ada: Token, state: JobState
+) -> None:
+    job = await add_job(store, ada)
+    await put_into(store, job.id, state)
+    after = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    steps = [STEP["withdraw"], STEP["ask_cancel"]]
+    expected = next((step.after for step in steps if state in step.before), state)
+    assert after is not None
+    assert after.state is expected
+
+
+async def put_into(store: Store, job: str, state: JobState) -> None:
+    """Force a state, as no operation can."""
+
+    def force(tx: object) -> None:
+        tx._connection.execute("update job set state = ? where id = ?", (state, job))  # type: ignore[attr-defined]
+
+    await store._database.write(force)

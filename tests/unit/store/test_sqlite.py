@@ -1,0 +1,132 @@
+"""What only SQLite can be asked: durability, full disks, migrations, other writers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.model.jobs import JobQuery
+from qwicket.store import Store, lock_folder, open_sqlite
+from support.stores import add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+FULL, NORMAL = 2, 1
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def ada(store: Store) -> Token:
+    return await make_token(store)
+
+
+def pragma(name: str) -> Any:
+    return lambda tx: tx._connection.execute(f"pragma {name}").fetchone()[0]
+
+
+async def test_a_durable_write_is_flushed_and_a_claim_is_not(store: Store) -> None:
+    database = store._database
+    assert await database.write(pragma("synchronous")) == FULL
+    assert await database.write(pragma("synchronous"), durable=False) == NORMAL
+    assert await database.write(pragma("synchronous")) == FULL
+
+
+async def test_the_files_are_readable_by_their_owner_alone(store: Store, tmp_path: Path) -> None:
+    assert (tmp_path / "qwicket.db").stat().st_mode & 0o077 == 0
+
+
+async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    first = open_sqlite(tmp_path)
+    job = await add_job(first, await make_token(first))
+    await first.close()
+    second = open_sqlite(tmp_path)
+    assert await second.jobs.get(job.id) == job
+    await second.close()
+
+
+async def test_a_full_disk_is_a_clear_refusal_and_leaves_no_half_job(
+    store: Store, ada: Token
+) -> None:
+    await add_job(store, ada)
+    used = await store._database.read(pragma("page_count"))
+    await store._database.write(pragma(f"max_page_count = {used}"))
+    outcomes = await asyncio.gather(
+        *(add_job(store, ada, source=bytes(200_000)) for _ in range(10)), return_exceptions=True
+    )
+    assert {type(outcome) for outcome in outcomes} == {StorageFull}
+    await store._database.write(pragma("max_page_count = 1000000"))
+    await add_job(store, ada, source=bytes(200_000))
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 2
+    assert await store._database.read(pragma("integrity_check")) == "ok"
+
+
+async def test_another_process_may_write_between_groups(
+    store: Store, ada: Token, tmp_path: Path
+) -> None:
+    other = open_sqlite(tmp_path)
+    await make_token(other, "bob")
+    await add_job(store, ada)
+    assert [account.name for account in await store.accounts.all()] == ["ada", "bob"]
+    await other.close()
+
+
+async def test_a_database_held_by_another_answers_unavailable(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store._database.write(pragma("busy_timeout = 50"))
+    other = sqlite3.connect(tmp_path / "qwicket.db", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(Unavailable) as refused:
+        await make_token(store)
+    assert "sqlite" not in str(refused.value).lower()
+    other.execute("rollback")
+    other.close()
+    await make_token(store)
+
+
+async def test_a_writer_that_closes_refuses_new_work(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    await store.close()
+    with pytest.raises(Unavailable):
+        await make_token(store)
+
+
+async def test_work_queued_before_closing_is_done(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    ada = await make_token(store)
+    adding = [asyncio.ensure_future(add_job(store, ada)) for _ in range(50)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert len(await asyncio.gather(*adding)) == 50
+
+
+async def test_a_long_scan_is_ended_by_its_deadline(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwicket.store.sqlite._SCAN_DEADLINE_S", 0.05)
+    endless = (
+        "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    )
+    with pytest.raises(Unavailable):
+        await store._database.scan(
+            lambda tx: tx._connection.execute(endless).fetchone()  # type: ignore[attr-defined]
+        )
+
+
+def test_one_folder_has_one_server(tmp_path: Path) -> None:
+    lock_folder(tmp_path)
+    with pytest.raises(Unavailable, match="Another server"):
+        lock_folder(tmp_path)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from qwicket.store import statements
+from qwicket.store.sqlite import WORDS
+
+SQL = statements.load(WORDS)
+SOURCES = Path(statements.__file__).parent
+
+
+def test_every_statement_is_used_and_every_name_exists() -> None:
+    code = "\n".join(path.read_text() for path in SOURCES.glob("*.py"))
+    used = {name for name in re.findall(r'"([a-z_]+)"', code) if name in SQL}
+    assert used == set(SQL)
+
+
+def test_no_brace_is_left_unfilled() -> None:
+    assert not [name for name, text in SQL.items() if "{" in text or "}" in text]
+
+
+@pytest.fixture(scope="module")
+def schema() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for _, text in statements.migrations(WORDS):
+        connection.executescript(text)
+    return connection
+
+
+@pytest.mark.parametrize("name", sorted(SQL))
+def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection, name: str) -> None:
+    whole = {"account_list", "device_list", "runner_list"}  # lists of all there is, all small
+    parameters = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+    plan = schema.execute(f"explain query plan {SQL[name]}", parameters).fetchall()
+    harmless = {"SCAN CONSTANT ROW", "SCAN waiting"}
+    scans = [row[3] for row in plan if row[3].startswith("SCAN") and row[3] not in harmless]
+    assert name in whole or not scans, scans
+
+
+def test_migrations_are_numbered_from_one_without_gaps() -> None:
+    numbers = [number for number, _ in statements.migrations(WORDS)]
+    assert numbers == list(range(1, len(numbers) + 1))
