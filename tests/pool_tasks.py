@@ -175,12 +175,19 @@ def warmed() -> list[int]:
 
 WARM_FOLDER = "POOL_TASKS_WARM_FOLDER"
 WARM_S = 2.0
+GATE = "POOL_TASKS_GATE"
 
 
 def warm_slowly() -> None:
     """Stand in for heavy imports; leave a file named by the process when warm."""
     time.sleep(WARM_S)
     Path(os.environ[WARM_FOLDER], str(os.getpid())).touch()
+
+
+def warm_when_let() -> None:
+    """Become warm when the test makes the file `GATE`."""
+    while not Path(os.environ[GATE]).exists():
+        time.sleep(0.002)
 
 
 def warm_badly() -> None:

@@ -79,14 +79,12 @@ class Task(Generic[T]):
                 raise Stopped
             self._child = child
 
-    def _end(self, outcome: T | WorkFailed) -> bool:
-        """Settle the future once; say whether the process was killed by `cancel`."""
+    def _end(self, outcome: T | WorkFailed) -> None:
         with self._lock:
             was_over, self._is_over = self._is_over, True
-            was_killed = self._is_cancelled and self._child is not None
             self._child = self._call = None
         if was_over:
-            return False
+            return
         if self._is_cancelled:
             outcome = Stopped()
         if isinstance(outcome, WorkFailed):
@@ -95,7 +93,6 @@ class Task(Generic[T]):
             self.future.set_exception(outcome)
         else:
             self.future.set_result(outcome)
-        return was_killed
 
 
 class Pool:
@@ -224,8 +221,7 @@ class _Slot:
             _log.exception("a slot met an unknown error")
             self._drop()
             outcome = WorkError(type(error).__name__, str(error))
-        if task._end(outcome):
-            self._drop()
+        task._end(outcome)
 
     def _outcome(self, task: Task[Any]) -> Any:
         request = task._request()

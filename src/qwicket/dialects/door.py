@@ -38,8 +38,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REQUEST_ID: Final = "qwicket.request_id"
-_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET: Final = re.compile(rb"[\[\]{}]")
+DOCUMENT_BYTES: Final = 1 << 20
+"""Largest free-form object, such as a vendor's metadata."""
+_MAX_DETAIL_CHARS: Final = 1_000
+_MAX_FIELD_CHARS: Final = 255
+_WRONG_KEY: Final = re.compile(
+    r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
+)
+_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 _JSON: Final = "application/json"
 _log = logging.getLogger("qwicket.door")
 _encoder = msgspec.json.Encoder()
@@ -72,15 +79,20 @@ class Door:
         try:
             # With "app" in the scope the router raises its 404 instead of answering in plain text.
             await self._router({**scope, "app": self}, receive, watched_send)
+            return
         except ClientDisconnect:
             return
         except Exception as error:
             if has_begun:
                 raise
             response = self._error(_as_qwicket(error, scope))
-            await response(scope, receive, send)
+        # Only here, where the error is gone and with it the body that its frames held.
+        await response(scope, receive, send)
 
     def _error(self, error: QwicketError) -> Response:
+        error.detail = _clipped(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
+        if error.field is not None:
+            error.field = _clipped(error.field, _MAX_FIELD_CHARS)
         headers = {}
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
@@ -136,56 +148,77 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         InvalidRequest: It is no JSON, or a field is wrong; `field` names it.
     """
     try:
+        if not body.isascii():
+            body.decode()  # msgspec passes over what stays raw or is not asked for
         value = decoder.decode(body)
-        if b"\\u0000" in body:
-            _refuse_nul(msgspec.json.decode(body), "")
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `")
-        field = where.rstrip("`").removeprefix("$").removeprefix(".") or None
-        raise InvalidRequest(f"{field or 'body'}: {what}.", field=field) from None
+        raise _misfit(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is no valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply (limit json_depth).") from None
+    if b"\\u0000" in body:
+        _refuse_nul(value, "")
     return value
 
 
-def _refuse_nul(value: Any, field: str) -> None:
+def _misfit(complaint: str) -> InvalidRequest:
+    """Return what msgspec complains of, with the field by its path from the body."""
+    what, _, where = complaint.partition(" - at `$")
+    path = where.rstrip("`").removeprefix(".")
+    if wrong := _WRONG_KEY.fullmatch(what):
+        path = f"{path}.{wrong[2]}".removeprefix(".")
+        detail = f"{path} is missing." if wrong[1] else f"There is no field {path}."
+        return InvalidRequest(detail, field=path)
+    return InvalidRequest(f"{path or 'body'}: {what}.", field=path or None)
+
+
+def _refuse_nul(value: object, field: str) -> None:
     """Refuse NUL characters: databases cannot keep them in text."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise InvalidRequest(f"{field or 'body'}: contains a NUL character.", field=field)
-    elif isinstance(value, list):
+    if isinstance(value, msgspec.Struct):
+        for name, item in msgspec.structs.asdict(value).items():
+            _refuse_nul(item, f"{field}.{name}" if field else name)
+    elif isinstance(value, tuple):
         for index, item in enumerate(value):
             _refuse_nul(item, f"{field}[{index}]")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_nul(key, field)
-            _refuse_nul(item, f"{field}.{key}" if field else key)
+    elif (isinstance(value, str) and "\0" in value) or (
+        isinstance(value, msgspec.Raw) and b"\\u0000" in _without_escapes(bytes(value))
+    ):
+        raise InvalidRequest(f"{field}: contains a NUL character.", field=field)
 
 
 def check_document(document: bytes, field: str, limits: Limits) -> None:
-    """Refuse a free-form JSON document that is nested too deeply or has too many keys.
+    """Refuse a free-form JSON document that is too large, too deep or has too many keys.
 
     Raises:
         LimitExceeded: It is or has; the limit is named.
     """
+    if len(document) > DOCUMENT_BYTES:
+        raise LimitExceeded(f"{field} is over {DOCUMENT_BYTES} bytes.", field=field)
     brackets = document.count(b"{") + document.count(b"[")
     if brackets <= limits.json_depth and document.count(b":") <= limits.json_keys:
         return
-    bare = _TEXT.sub(b"", document)
+    bare = b"".join(_without_escapes(document).split(b'"')[::2])  # what stands outside of texts
     if bare.count(b":") > limits.json_keys:
         raise LimitExceeded(
             f"{field} has more than {limits.json_keys} keys (limit json_keys).", field=field
         )
-    level = 0
-    for bracket in _BRACKET.findall(bare):
-        level += 1 if bracket in b"{[" else -1
-        if level > limits.json_depth:
-            raise LimitExceeded(
-                f"{field} is nested deeper than {limits.json_depth} (limit json_depth).",
-                field=field,
-            )
+    levels = bare.translate(_TO_SQUARE, _NO_BRACKETS)
+    for _ in range(limits.json_depth):
+        levels = levels.replace(b"[]", b"")
+    if levels:
+        raise LimitExceeded(
+            f"{field} is nested deeper than {limits.json_depth} (limit json_depth).", field=field
+        )
+
+
+def _without_escapes(text: bytes) -> bytes:
+    """Return JSON text without its escaped backslashes and quotes."""
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _as_qwicket(error: Exception, scope: Scope) -> QwicketError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import secrets
 import string
@@ -58,7 +59,6 @@ class SignIn:
         self._now_ms = now_ms
         self._tries = _Tries(limits.password_tries)
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
-        self._decoy = hash_password(new_secret())
 
     async def by_token(self, secret: str | None) -> Actor:
         """Return who holds this token.
@@ -84,8 +84,8 @@ class SignIn:
         found = await self._store.accounts.for_password(login)
         stored = found.password_hash if found else None
         async with self._hashing:
-            matches = await asyncio.to_thread(_matches, stored or self._decoy, password)
-        if found is None or stored is None or not matches or found.account.disabled_at:
+            matches = await asyncio.to_thread(_matches, stored, password)
+        if found is None or not matches or found.account.disabled_at:
             raise Unauthenticated("The name or the password is wrong.")
         account = found.account
         project = await self._store.accounts.own_project(account.name)
@@ -118,9 +118,15 @@ class SignIn:
         )
 
 
-def _matches(stored: str, password: str) -> bool:
+@functools.cache
+def _decoy() -> str:
+    return hash_password(new_secret())
+
+
+def _matches(stored: str | None, password: str) -> bool:
+    """Compare; without a stored hash against a decoy, so that the time tells nobody who exists."""
     try:
-        return _hasher.verify(stored, password)
+        return _hasher.verify(stored or _decoy(), password) and stored is not None
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
 

@@ -56,7 +56,7 @@ class Dispatcher:
         self._now_ms = now_ms
         self._slots = asyncio.Semaphore(driver.slots)
         self._wakes = {device: asyncio.Event() for device in devices}
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[tuple[str, int], Run] = {}
         self._works: set[asyncio.Task[None]] = set()
         self._claimers: list[asyncio.Task[None]] = []
         self._stop_listening: Callable[[], None] = lambda: None
@@ -87,8 +87,10 @@ class Dispatcher:
     def _hear(self, change: Changed) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
             self._wakes[change.device].set()
-        elif change.state is JobState.CANCELLING and change.job in self._runs:
-            self._runs[change.job].cancel()
+        elif change.state is JobState.CANCELLING:
+            for (job, _fence), run in self._runs.items():
+                if job == change.job:
+                    run.cancel()
 
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
@@ -124,19 +126,20 @@ class Dispatcher:
 
     def _begin(self, assignment: Assignment) -> None:
         run: Run = asyncio.ensure_future(self._driver.run(assignment))
-        self._runs[assignment.lease.job] = run
+        lease = assignment.lease
+        self._runs[lease.job, lease.fence] = run
         work = asyncio.create_task(self._work(assignment, run))
         self._works.add(work)
         work.add_done_callback(self._works.discard)
 
     async def _work(self, assignment: Assignment, run: Run) -> None:
         """See one job through, from its claim to its end or release."""
-        job = assignment.lease.job
+        job, fence = assignment.lease.job, assignment.lease.fence
         try:
             await self._heed_early_cancel(job, run)
             await asyncio.wait([run])
         finally:
-            del self._runs[job]
+            del self._runs[job, fence]
             self._slots.release()
         if run.cancelled():
             # Asked to stop, or the server stops: the release tells which by the job's state.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import REQUEST_ID
 from qwicket.model.errors import BodyTooLarge, RequestTimeout
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.model.limits import Limits
+
+_SKIPPED_BYTES: Final = 64 << 10
 
 
 class Front:
@@ -32,15 +35,22 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix, door = self._find(scope["path"])
         request_id = secrets.token_hex(8)
-        header = (b"x-request-id", request_id.encode())
+        body = _Body(scope, receive, self._limits)
 
-        async def send_with_id(message: Message) -> None:
+        async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if body.is_too_much_to_skip:
+                    headers.append((b"connection", b"close"))
+                message = {**message, "headers": headers}
+            elif not message.get("more_body", False) and not body.is_complete:
+                await send({**message, "more_body": True})
+                await body.skip()
+                message = {"type": "http.response.body"}
             await send(message)
 
         inner = {**scope, "root_path": scope.get("root_path", "") + prefix, REQUEST_ID: request_id}
-        await door(inner, bounded(scope, receive, self._limits), send_with_id)
+        await door(inner, body.receive, send_on)
 
     def _find(self, path: str) -> tuple[str, ASGIApp]:
         for prefix, door in self._mounts:
@@ -49,46 +59,67 @@ class Front:
         return self._mounts[-1]  # the root takes paths without a slash, such as "*"
 
 
-def bounded(scope: Scope, receive: Receive, limits: Limits) -> Receive:
-    """Return `receive` with a bound on the body's size and on the time until all of it is here.
+class _Body:
+    """The body of one request: bounded while a door reads it, skipped when none wants the rest.
 
-    The error is raised where the door reads the body, so that the door words it.
+    What exceeds a bound is raised where the door reads, so that the door words it. The rest is
+    skipped after the answer, within the same time: many clients read nothing before they have sent
+    everything, and a socket that closes on unread bytes takes the answer down with it.
     """
-    declared = _content_length(scope)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + limits.body_timeout_s
-    received = 0
-    is_complete = False
 
-    async def receive_bounded() -> Message:
-        nonlocal received, is_complete
-        if is_complete:
-            return await receive()
-        if declared > limits.body_bytes:
-            raise _too_large(limits)
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"")
+        self._declared = int(declared[:20]) if declared.isdigit() else 0
+        self._receive = receive
+        self._limits = limits
+        self._deadline = asyncio.get_running_loop().time() + limits.body_timeout_s
+        self._received = 0
+        self.is_complete = not self._declared and b"transfer-encoding" not in headers
+
+    @property
+    def is_too_much_to_skip(self) -> bool:
+        """Whether waiting for the rest, to use the connection again, is not worth it."""
+        if self.is_complete:
+            return False
+        is_late = asyncio.get_running_loop().time() >= self._deadline
+        return is_late or not 0 < self._declared <= _SKIPPED_BYTES
+
+    async def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            BodyTooLarge: It, or what was declared, is over `body_bytes`.
+            RequestTimeout: The body is not all here within `body_timeout_s`.
+        """
+        if self._declared > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        if self.is_complete:
+            return await self._receive()
         try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
+            message = await self._next()
         except TimeoutError:
             raise RequestTimeout(
-                f"The body did not arrive within {limits.body_timeout_s:g} s"
+                f"The body did not arrive within {self._limits.body_timeout_s:g} s"
                 " (limit body_timeout_s)."
             ) from None
-        received += len(message.get("body", b""))
-        if received > limits.body_bytes:
-            raise _too_large(limits)
-        is_complete = not message.get("more_body", False)
+        self._received += len(message.get("body", b""))
+        if self._received > self._limits.body_bytes:
+            raise _too_large(self._limits)
         return message
 
-    return receive_bounded
+    async def skip(self) -> None:
+        """Read what is left, as far as it comes in time."""
+        with contextlib.suppress(TimeoutError):
+            while not self.is_complete:
+                await self._next()
+
+    async def _next(self) -> Message:
+        async with asyncio.timeout_at(self._deadline):
+            message = await self._receive()
+        self.is_complete = not message.get("more_body", False)
+        return message
 
 
 def _too_large(limits: Limits) -> BodyTooLarge:
     return BodyTooLarge(f"The body is over {limits.body_bytes} bytes (limit body_bytes).")
-
-
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return 0

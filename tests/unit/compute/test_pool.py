@@ -442,6 +442,26 @@ def test_cancelled_waiting_task_never_runs(pool: Pool, tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
+def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
+    open_pool: OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    monkeypatch.setenv(pool_tasks.GATE, str(gate))
+    gate.touch()
+    pool = open_pool(warm="pool_tasks:warm_when_let")
+    idle = call(pool, pool_tasks.pid)
+    assert isinstance(idle, int)
+    gate.unlink()
+    os.kill(idle, signal.SIGKILL)
+    task = pool.submit(pool_tasks.announce, str(tmp_path / "never"), timeout_s=LIMIT_S)
+    eventually(lambda: pool.pids() and pool.pids() != [idle])
+    task.cancel()
+    assert isinstance(failure(task), Stopped)
+    gate.touch()
+    assert call(pool, operator.neg, 1) == -1
+    assert not (tmp_path / "never").exists()
+
+
 @pytest.mark.parametrize("function", [pool_tasks.spin, pool_tasks.spin_in_c])
 def test_cancelled_running_task_loses_its_process(
     pool: Pool, tmp_path: Path, function: Callable[[str], None]

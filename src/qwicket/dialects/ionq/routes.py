@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import Door, check_document, json, on, read
 from qwicket.dialects.ionq import wire
+from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, NotFound
-from qwicket.model.outcomes import Failure, Outcome
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -60,6 +60,7 @@ class Routes:
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
+        actor.require(Scope.JOBS_WRITE)  # before a body is taken in
         body = await read(request, wire.submit_decoder)
         check_document(bytes(body.metadata), "metadata", self._gateway.limits)
         check_document(bytes(body.settings), "settings", self._gateway.limits)
@@ -87,13 +88,9 @@ class Routes:
         except Conflict as error:
             # Clients repeat a 409 without end; a result that is not there is a 404 here.
             raise NotFound(error.detail) from None
-        (part,) = parts
-        if isinstance(part, Failure):
-            raise NotFound(part.message)
-        outcome: Outcome = part
-        if job.n_qubits > _INLINE_QUBITS:
-            return await asyncio.to_thread(lambda: json(wire.probabilities(outcome, job.shots)))
-        return json(wire.probabilities(outcome, job.shots))
+        if job.n_qubits > _INLINE_QUBITS or len(parts) > 1:
+            return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
+        return json(wire.result(job, parts))
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")

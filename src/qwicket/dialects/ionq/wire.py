@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
+from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, PROBABILITIES, Outcome
+from qwicket.model.outcomes import COUNTS, PROBABILITIES, Failure, Outcome
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _document(raw: msgspec.Raw, field: str) -> msgspec.Raw:
     """Return an object as it came; null, which clients cannot read back, becomes empty."""
     if bytes(raw) == b"null":
         return msgspec.Raw(b"{}")
-    if bytes(raw[:1]) != b"{":
+    if bytes(raw)[:1] != b"{":
         raise InvalidRequest(f"{field} must be an object.", field=field)
     return raw.copy()
 
@@ -205,6 +206,16 @@ def _results(job: Job) -> dict[str, Any]:
             "media_type": "application/json",
         }
     }
+
+
+def result(job: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
+    """Return one circuit's probabilities, or those of several by the ids of the job's parts."""
+    given = {
+        part_id(job.id, number): probabilities(part, job.shots)
+        for number, part in enumerate(parts)
+        if isinstance(part, Outcome)
+    }
+    return given if job.n_circuits > 1 else next(iter(given.values()))
 
 
 def probabilities(outcome: Outcome, shots: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ import msgspec
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.model.jobs import Job, JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.outcomes import OUTPUTS, Failure, Outcome
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 _Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 _Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
+_Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +35,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     format: str | None = None
     shots: _Shots = 1000
     seed: _Seed | None = None
-    outputs: tuple[str, ...] = ("counts",)
+    outputs: _Outputs = ("counts",)
     name: str = ""
     tags: tuple[str, ...] = ()
     priority: _Priority = 0

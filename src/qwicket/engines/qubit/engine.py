@@ -9,8 +9,7 @@ from typing import Protocol
 
 from numpy.random import SeedSequence, default_rng
 
-from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import gates, sampling, terminal
+from qwicket.engines.qubit import sampling, terminal
 from qwicket.engines.qubit.cost import MAX_QUBITS
 from qwicket.model.circuits import Gate, QubitCircuit
 from qwicket.model.outcomes import Outcome
@@ -85,7 +84,6 @@ class StateVectorEngine:
     ) -> Outcome:
         started = perf_counter()
         plan = terminal.plan(circuit)
-        _check_names(plan.gates)
         if plan.n_qubits > MAX_QUBITS:
             raise MemoryError
         state = self._simulator.evolve(plan.n_qubits, plan.gates)
@@ -116,9 +114,3 @@ def _state_vectors() -> StateVectorEngine:
 
         return StateVectorEngine(NumpySimulator())
     return StateVectorEngine(QulacsSimulator())
-
-
-def _check_names(circuit: Sequence[Gate]) -> None:
-    unknown = {gate.name for gate in circuit} - gates.NAMES
-    if unknown:
-        raise CannotRun("unsupported", f"no engine here knows the gate {min(unknown)!r}")

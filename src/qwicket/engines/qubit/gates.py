@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.engines.failures import CannotRun
+
 Matrix = NDArray[np.complex128]
 
 
@@ -27,10 +29,14 @@ def matrix(name: str, params: tuple[float, ...] = ()) -> Matrix:
         2^t × 2^t complex128 for a gate on t targets; not to be written to.
 
     Raises:
-        KeyError: No such gate.
+        CannotRun: No such gate.
     """
     fixed = _FIXED.get(name)
-    return _MADE[name](*params) if fixed is None else fixed
+    if fixed is not None:
+        return fixed
+    if name not in _MADE:
+        raise CannotRun("unsupported", f"no engine here knows the gate {name!r}")
+    return _MADE[name](*params)
 
 
 def _array(rows: list[list[complex]]) -> Matrix:
@@ -141,6 +147,3 @@ _MADE: Final[Mapping[str, Callable[..., Matrix]]] = {
     "gpi2": _gpi2,
     "ms": _ms,
 }
-
-NAMES: Final = frozenset(_FIXED) | frozenset(_MADE) | {"pauliexp"}
-"""Every gate of the flat form."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import qulacs
 from numpy.random import Generator
+from numpy.typing import NDArray
 from qulacs import gate as make
 from qulacs._version import __version__ as _qulacs_version
 
@@ -27,6 +28,10 @@ from qwicket.model.circuits import Gate
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
 """Qulacs' numbers for I, X, Y and Z, by the bits of `pauli.Term`."""
 
+_KEPT_QUBITS: Final = 12
+
+Vector = NDArray[np.complex128]
+
 
 class QulacsSimulator:
     """Native Qulacs gates where there are such, else dense matrices with Qulacs' controls."""
@@ -34,9 +39,11 @@ class QulacsSimulator:
     name: Final = "qulacs"
     version: Final = f"1 (qulacs {_qulacs_version}, numpy {np.__version__})"
 
+    def __init__(self) -> None:
+        self._idle: dict[int, Any] = {}
+
     def evolve(self, n_qubits: int, circuit: Sequence[Gate]) -> QulacsState:
-        _reserve(n_qubits)
-        state = qulacs.QuantumState(n_qubits)
+        state = self._zero(n_qubits)
         for gate in circuit:
             native = _NATIVE.get((gate.name, len(gate.controls)))
             if native is not None:
@@ -47,27 +54,46 @@ class QulacsSimulator:
                 _apply_phase(state, gate)
             elif gate.name != "id":
                 _dense(gate).update_quantum_state(state)
-        return QulacsState(state, n_qubits)
+        return QulacsState(state, n_qubits, self._idle)
+
+    def _zero(self, n_qubits: int) -> Any:
+        state = self._idle.pop(n_qubits, None)
+        if state is None:
+            _reserve(n_qubits)
+            return qulacs.QuantumState(n_qubits)
+        state.set_zero_state()
+        return state
 
 
 class QulacsState:
-    """A final state.
+    """A final state. A small one goes back to be used again: making it costs half a Bell pair.
 
     Args:
         state: Qulacs' own object.
         n_qubits: Its width.
+        idle: Where it goes.
     """
 
-    def __init__(self, state: Any, n_qubits: int) -> None:
+    def __init__(self, state: Any, n_qubits: int, idle: dict[int, Any]) -> None:
         self._state = state
         self._n_qubits = n_qubits
+        self._idle = idle
+
+    def __del__(self) -> None:
+        if self._n_qubits <= _KEPT_QUBITS:
+            self._idle[self._n_qubits] = self._state
 
     @property
     def n_qubits(self) -> int:
         return self._n_qubits
 
+    def amplitudes(self) -> Vector:
+        """Return a copy of the 2^n amplitudes; bit q of the index is qubit q."""
+        vector: Vector = self._state.get_vector()
+        return vector
+
     def probabilities(self) -> Floats:
-        return squared(self._state.get_vector())
+        return squared(self.amplitudes())
 
     def sample(self, shots: int, rng: Generator) -> Integers:
         self._state.normalize(self._state.get_squared_norm())

@@ -56,11 +56,13 @@ class Readout(NamedTuple):
             An index over them therefore sorts as its key does.
         bits: Pairs of a classical bit and the place in `qubits` that it shows.
         n_bits: All classical bits; those in no pair stay 0.
+        is_plain: An index over `qubits` is the key: bit i shows qubits[i] and there are no others.
     """
 
     qubits: tuple[int, ...]
     bits: tuple[tuple[int, int], ...]
     n_bits: int
+    is_plain: bool
 
 
 class Drawn(NamedTuple):
@@ -78,8 +80,8 @@ def readout(written: Mapping[int, int], n_bits: int) -> Readout:
         highest[written[bit]] = bit
     qubits = tuple(sorted(highest, key=highest.__getitem__))
     place = {qubit: i for i, qubit in enumerate(qubits)}
-    bits = tuple((bit, place[qubit]) for bit, qubit in sorted(written.items()))
-    return Readout(qubits, bits, n_bits)
+    bits = tuple([(bit, place[qubit]) for bit, qubit in written.items()])
+    return Readout(qubits, bits, n_bits, len(qubits) == len(written) == n_bits)
 
 
 def arrays(
@@ -187,7 +189,9 @@ def _keys(indices: Integers, reads: Readout) -> Array:
     if indices.size * width > MAX_OUTCOME_BYTES // 4:
         text = f"{indices.size} outcomes of {reads.n_bits} bits are more than an outcome may hold"
         raise CannotRun("outcome_too_large", text)
-    if reads.bits == tuple((bit, bit) for bit in range(reads.n_bits)):
+    if reads.is_plain and width == 1:
+        rows = indices.astype(np.uint8)
+    elif reads.is_plain:
         rows = indices.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
     else:
         rows = np.zeros((indices.size, width), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Bounds of the OpenQASM readers beyond `Limits`: what no honest text needs and no text may pass."""
+"""Bounds of the OpenQASM readers beyond `Limits`: honest texts stay far below them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from qwicket.model.circuits import Branch, Jump, Op, Relation
 from qwicket.programs.openqasm.syntax import Node
 
 
-class Test(Node):
+class Test(Node, frozen=True):
     """The unsigned number in some bits (first bit lowest) stands in a relation to a constant."""
 
     clbits: tuple[int, ...]
@@ -17,19 +17,19 @@ class Test(Node):
     value: int
 
 
-class Not(Node):
+class Not(Node, frozen=True):
     term: Condition
 
 
-class Every(Node):
+class Every(Node, frozen=True):
     terms: tuple[Condition, ...]
 
 
-class Some(Node):
+class Some(Node, frozen=True):
     terms: tuple[Condition, ...]
 
 
-class Odd(Node):
+class Odd(Node, frozen=True):
     """An odd number of the terms holds."""
 
     terms: tuple[Condition, ...]

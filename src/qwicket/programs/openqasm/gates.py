@@ -21,7 +21,7 @@ from qwicket.model.circuits import Gate
 from qwicket.programs.openqasm.syntax import Node
 
 
-class Template(Node):
+class Template(Node, frozen=True):
     """e^{i·phase} times gates in time order, on qubits 0 … n_qubits - 1."""
 
     n_qubits: int
@@ -92,9 +92,7 @@ def _circuit(n_qubits: int, text: str) -> Callable[[], Template]:
 # Maslov, "Advantages of using relative-phase Toffoli gates", Phys. Rev. A 93, 022311 (2016),
 # figures 3 and 4.
 _rccx = _circuit(3, "h2 t2 cx12 tdg2 cx02 t2 cx12 tdg2 h2")
-_rc3x = _circuit(
-    4, "h3 t3 cx23 tdg3 h3 cx03 t3 cx13 tdg3 cx03 t3 cx13 tdg3 h3 t3 cx23 tdg3 h3"
-)
+_rc3x = _circuit(4, "h3 t3 cx23 tdg3 h3 cx03 t3 cx13 tdg3 cx03 t3 cx13 tdg3 h3 t3 cx23 tdg3 h3")
 
 _PLAIN: Final = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx")
 _ROTATIONS: Final = ("rx", "ry", "rz", "p")

@@ -17,9 +17,12 @@ _ORDER: Final[Mapping[str, int]] = {
 }
 """How often a fixed gate makes the identity."""
 
+_SELF_ADJOINT: Final = ("id", "x", "y", "z", "h", "swap")
+_ADJOINT_PAIRS: Final = (("s", "sdg"), ("t", "tdg"), ("sx", "sxdg"))
 _ADJOINT: Final[Mapping[str, str]] = {
-    **{name: name for name in ("id", "x", "y", "z", "h", "swap")},
-    **{"s": "sdg", "sdg": "s", "t": "tdg", "tdg": "t", "sx": "sxdg", "sxdg": "sx"},
+    **{name: name for name in _SELF_ADJOINT},
+    **dict(_ADJOINT_PAIRS),
+    **{adjoint: name for name, adjoint in _ADJOINT_PAIRS},
 }
 
 _ROTATIONS: Final = frozenset({"p", "rx", "ry", "rz", "rxx", "ryy", "rzz"})

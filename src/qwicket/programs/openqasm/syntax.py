@@ -14,7 +14,7 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """A piece of a program."""
 
 
-class Word(Node):
+class Word(Node, frozen=True):
     """A constant bit string; the last letter of its text is bit 0."""
 
     value: int
@@ -24,27 +24,27 @@ class Word(Node):
 Constant = bool | int | float | Word
 
 
-class Literal(Node):
+class Literal(Node, frozen=True):
     value: Constant
 
 
-class Name(Node):
+class Name(Node, frozen=True):
     name: str
     at: int
 
 
-class PhysicalQubit(Node):
+class PhysicalQubit(Node, frozen=True):
     index: int
     at: int
 
 
-class Unary(Node):
+class Unary(Node, frozen=True):
     operator: str
     operand: Expression
     at: int
 
 
-class Step(Node):
+class Step(Node, frozen=True):
     """One operator of a `Chain` and what stands to its right."""
 
     operator: str
@@ -52,20 +52,20 @@ class Step(Node):
     at: int
 
 
-class Chain(Node):
+class Chain(Node, frozen=True):
     """Operators of one precedence, from left to right: long sums stay flat."""
 
     first: Expression
     steps: tuple[Step, ...]
 
 
-class Call(Node):
+class Call(Node, frozen=True):
     function: str
     arguments: tuple[Expression, ...]
     at: int
 
 
-class Type(Node):
+class Type(Node, frozen=True):
     """A classical type, with its size in bits if it has one."""
 
     name: str
@@ -73,13 +73,13 @@ class Type(Node):
     at: int
 
 
-class Cast(Node):
+class Cast(Node, frozen=True):
     type: Type
     operand: Expression
     at: int
 
 
-class Range(Node):
+class Range(Node, frozen=True):
     """`start:step:stop`, both ends included."""
 
     start: Expression | None
@@ -88,13 +88,12 @@ class Range(Node):
     at: int
 
 
-class IndexSet(Node):
+class IndexSet(Node, frozen=True):
     items: tuple[Expression, ...]
     at: int
 
 
-
-class Index(Node):
+class Index(Node, frozen=True):
     base: Expression
     selector: Expression | Range | IndexSet
     at: int
@@ -103,31 +102,31 @@ class Index(Node):
 Expression = Literal | Name | PhysicalQubit | Unary | Chain | Call | Cast | Index
 
 
-class Modifier(Node):
+class Modifier(Node, frozen=True):
     kind: OneOf["ctrl", "negctrl", "inv", "pow"]
     argument: Expression | None
     at: int
 
 
-class Include(Node):
+class Include(Node, frozen=True):
     at: int
     """Of the file's name."""
 
 
-class QuantumDeclaration(Node):
+class QuantumDeclaration(Node, frozen=True):
     name: str
     size: Expression | None
     at: int
 
 
-class BitDeclaration(Node):
+class BitDeclaration(Node, frozen=True):
     name: str
     size: Expression | None
     value: Expression | None
     at: int
 
 
-class Declaration(Node):
+class Declaration(Node, frozen=True):
     type: Type
     name: str
     value: Expression | None
@@ -135,26 +134,26 @@ class Declaration(Node):
     at: int
 
 
-class InputDeclaration(Node):
+class InputDeclaration(Node, frozen=True):
     type: Type
     name: str
     at: int
 
 
-class Alias(Node):
+class Alias(Node, frozen=True):
     name: str
     parts: tuple[Expression, ...]
     at: int
 
 
-class Assignment(Node):
+class Assignment(Node, frozen=True):
     target: Expression
     operator: str
     value: Expression
     at: int
 
 
-class GateCall(Node):
+class GateCall(Node, frozen=True):
     name: str
     arguments: tuple[Expression, ...]
     operands: tuple[Expression, ...]
@@ -162,54 +161,55 @@ class GateCall(Node):
     at: int
 
 
-class Measurement(Node):
+class Measurement(Node, frozen=True):
     source: Expression
     target: Expression
     at: int
 
 
-class MeasuredDeclaration(Node):
+class MeasuredDeclaration(Node, frozen=True):
     """`bit c = measure q;`."""
 
     declaration: BitDeclaration
     source: Expression
 
 
-class Reset(Node):
+class Reset(Node, frozen=True):
     operand: Expression
     at: int
 
 
-class Barrier(Node):
+class Barrier(Node, frozen=True):
     operands: tuple[Expression, ...]
     at: int
 
 
-class Block(Node):
+class Block(Node, frozen=True):
     body: tuple[Statement, ...]
 
 
-class If(Node):
+class If(Node, frozen=True):
     """`if`, any number of `else if`, and `else`."""
 
     branches: tuple[tuple[Expression, tuple[Statement, ...]], ...]
     otherwise: tuple[Statement, ...]
+    at: int
 
 
-class Case(Node):
+class Case(Node, frozen=True):
     values: tuple[tuple[Expression, int], ...]
     """Each with its own place."""
     body: tuple[Statement, ...]
 
 
-class Switch(Node):
+class Switch(Node, frozen=True):
     subject: Expression
     cases: tuple[Case, ...]
     otherwise: tuple[Statement, ...]
     at: int
 
 
-class For(Node):
+class For(Node, frozen=True):
     type: Type
     name: str
     values: Expression | Range | IndexSet
@@ -218,12 +218,12 @@ class For(Node):
     at: int
 
 
-class Leave(Node):
+class Leave(Node, frozen=True):
     kind: OneOf["break", "continue", "end"]
     at: int
 
 
-class GateDefinition(Node):
+class GateDefinition(Node, frozen=True):
     name: str
     parameters: tuple[str, ...]
     qubits: tuple[str, ...]
@@ -232,7 +232,7 @@ class GateDefinition(Node):
     at: int
 
 
-class OpaqueDeclaration(Node):
+class OpaqueDeclaration(Node, frozen=True):
     name: str
     at: int
 

@@ -1,0 +1,346 @@
+"""The recursive-descent parser of expressions, for both versions.
+
+Its depth is counted at every turn. What is made of literals alone is computed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from qwicket.model.errors import InvalidProgram
+from qwicket.programs.openqasm import arithmetic
+from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, Unfit
+from qwicket.programs.openqasm.bounds import (
+    MAX_CLBITS,
+    MAX_EXPRESSION_DEPTH,
+    MAX_LITERAL_DIGITS,
+)
+from qwicket.programs.openqasm.syntax import (
+    Call,
+    Cast,
+    Chain,
+    Expression,
+    Index,
+    IndexSet,
+    Literal,
+    Name,
+    PhysicalQubit,
+    Range,
+    Step,
+    Type,
+    Unary,
+    Word,
+)
+from qwicket.programs.openqasm.tokens import Tokens, is_name, quoted
+from qwicket.programs.openqasm.words import (
+    CLASSICAL_TYPES,
+    RESERVED_2,
+    RESERVED_3,
+    UNSUPPORTED,
+)
+
+_COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
+_PRECEDENCE: Final = (
+    *(("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<", "<=", ">", ">=")),
+    *(("<<", ">>"), ("+", "-"), ("*", "/", "%")),
+)
+_LEVELS_3: Final[Mapping[str, int]] = {
+    symbol: level for level, symbols in enumerate(_PRECEDENCE, start=1) for symbol in symbols
+}
+"""How tightly an operator binds (OpenQASM 3, "Evaluation order"); `**` is tighter than a sign."""
+
+_LEVELS_2: Final[Mapping[str, int]] = {"+": 9, "-": 9, "*": 10, "/": 10}
+_UNARY: Final[Mapping[int, tuple[str, ...]]] = {2: ("-",), 3: ("-", "!", "~")}
+_POWER: Final[Mapping[int, str]] = {2: "^", 3: "**"}
+_FUNCTIONS_2: Final = frozenset({"sin", "cos", "tan", "exp", "ln", "sqrt", "asin", "acos", "atan"})
+"""Those of the OpenQASM 2 paper and the inverse ones that Qiskit added."""
+
+
+class ExpressionParser:
+    """Reads expressions from tokens.
+
+    Args:
+        tokens: The program.
+        version: 2 or 3.
+
+    Attributes:
+        at: Number of the next token.
+    """
+
+    def __init__(self, tokens: Tokens, version: int) -> None:
+        self.tokens = tokens
+        self.version = version
+        self.at = 0
+        self._texts = tokens.texts
+        self._depth = 0
+        self._levels = _LEVELS_2 if version == 2 else _LEVELS_3
+        self._reserved = RESERVED_2 if version == 2 else RESERVED_3
+
+    # --- tokens -----------------------------------------------------------------------------------
+
+    def take(self, text: str) -> bool:
+        """Step over a token if it is the next one."""
+        if self._texts[self.at] != text:
+            return False
+        self.at += 1
+        return True
+
+    def need(self, text: str, context: str) -> None:
+        """Step over a token, which must be the next one."""
+        if self._texts[self.at] != text:
+            raise self.tokens.expect(self.at, f"'{text}' {context}")
+        self.at += 1
+
+    def name(self, what: str) -> str:
+        """Step over a name that is free to be declared."""
+        text = self._texts[self.at]
+        if not is_name(text):
+            raise self.tokens.expect(self.at, what)
+        if text in self._reserved or (self.version == 3 and text in CONSTANTS):
+            raise self.tokens.refuse(self.at, f"'{text}' is a word of the language and no name")
+        self.at += 1
+        return text
+
+    def unsupported(self, word: str) -> InvalidProgram:
+        """Return the error for a word that the next token is or starts with."""
+        return self.tokens.refuse(self.at, f"'{word}' is not supported: {UNSUPPORTED[word]}")
+
+    # --- expressions ------------------------------------------------------------------------------
+
+    def expression(self, level: int = 1) -> Expression:
+        """Read an expression whose operators bind at least as tightly as `level`."""
+        self._enter()
+        left = self._unary()
+        levels = self._levels
+        while (own := levels.get(self._texts[self.at], 0)) >= level:
+            left = self._chain(left, own)
+        self._depth -= 1
+        return left
+
+    def arguments(self) -> tuple[Expression, ...]:
+        """Read expressions between parentheses, the opening one already behind."""
+        values: list[Expression] = []
+        while not self.take(")"):
+            values.append(self.expression())
+            if not self.take(","):
+                self.need(")", "or ',' after an argument")
+                break
+        return tuple(values)
+
+    def type(self) -> Type:
+        """Read a classical type such as `int[32]`."""
+        at = self.at
+        name, _, digits = self._texts[at].partition("[")
+        self.at += 1
+        if digits:
+            return Type(name, Literal(int(digits[:-1])), at)
+        if not self.take("["):
+            return Type(name, None, at)
+        size = self.expression()
+        self.need("]", "after the size of the type")
+        return Type(name, size, at)
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            reason = f"the expression is nested deeper than {MAX_EXPRESSION_DEPTH}"
+            raise self.tokens.exceed(self.at, reason)
+
+    def _chain(self, first: Expression, level: int) -> Expression:
+        """Read the rest of operators of one precedence, from left to right."""
+        steps: list[Step] = []
+        while self._levels.get(self._texts[self.at]) == level:
+            symbol, at = self._texts[self.at], self.at
+            self.at += 1
+            steps.append(Step(symbol, self.expression(level + 1), at))
+        if len(steps) > 1 and steps[0].operator in _COMPARISONS:
+            raise self.tokens.refuse(steps[1].at, "comparisons cannot be chained; use parentheses")
+        return self._folded(Chain(first, tuple(steps)))
+
+    def _unary(self) -> Expression:
+        symbol, at = self._texts[self.at], self.at
+        if symbol not in _UNARY[self.version]:
+            return self._power()
+        self._enter()
+        self.at += 1
+        operand = self._unary()
+        self._depth -= 1
+        if isinstance(operand, Literal):
+            try:
+                return Literal(arithmetic.unary(symbol, operand.value))
+            except Unfit as why:
+                raise self.tokens.refuse(at, str(why)) from None
+        return Unary(symbol, operand, at)
+
+    def _power(self) -> Expression:
+        base, at = self._primary(), self.at
+        if not self.take(_POWER[self.version]):
+            return base
+        self._enter()
+        exponent = self._unary()
+        self._depth -= 1
+        return self._folded(Chain(base, (Step("**", exponent, at),)))
+
+    def _folded(self, chain: Chain) -> Expression:
+        """Return a chain, or its value if it is made of literals."""
+        if not isinstance(chain.first, Literal):
+            return chain
+        value = chain.first.value
+        for step in chain.steps:
+            if not isinstance(step.operand, Literal):
+                return chain
+            try:
+                value = arithmetic.binary(step.operator, value, step.operand.value)
+            except Unfit as why:
+                raise self.tokens.refuse(step.at, str(why)) from None
+        return Literal(value)
+
+    # --- operands ---------------------------------------------------------------------------------
+
+    def _primary(self) -> Expression:
+        text, at = self._texts[self.at], self.at
+        first = text[:1]
+        if first.isdecimal() or (first == "." and len(text) > 1):
+            self.at += 1
+            return Literal(self._number(text, at))
+        if self.take("("):
+            inner = self.expression()
+            self.need(")", "to close the parenthesis")
+            return self._indexed(inner)
+        if first.isalpha() or first == "_":
+            return self._indexed(self._word(text, at))
+        if self.version == 3 and first == '"' and len(text) > 1:
+            self.at += 1
+            return self._indexed(Literal(self._bit_string(text, at)))
+        if self.version == 3 and first == "$" and len(text) > 1:
+            self.at += 1
+            return PhysicalQubit(self._integer(text[1:], at), at)
+        raise self.tokens.expect(at, "a value")
+
+    def _word(self, text: str, at: int) -> Expression:
+        """Read what starts with a name: a constant, a function, a cast, a variable, an element."""
+        word = text.partition("[")[0]
+        if self.version == 3 and word in CLASSICAL_TYPES:
+            type_ = self.type()
+            self.need("(", f"after the type '{word}' of a cast")
+            operand = self.expression()
+            self.need(")", "after the value of a cast")
+            return Cast(type_, operand, at)
+        if text in FUNCTIONS and self._texts[at + 1] == "(":
+            return self._call(text, at)
+        if text in CONSTANTS and (self.version == 3 or text == "pi"):
+            self.at += 1
+            return Literal(CONSTANTS[text])
+        if self.version == 3 and text in ("true", "false"):
+            self.at += 1
+            return Literal(text == "true")
+        if self.version == 3 and word in UNSUPPORTED:
+            raise self.unsupported(word)
+        if word in self._reserved:
+            raise self.tokens.expect(at, "a value")
+        self.at += 1
+        return _element(text, at)
+
+    def _call(self, function: str, at: int) -> Expression:
+        if self.version == 2 and function not in _FUNCTIONS_2:
+            raise self.tokens.refuse(at, f"OpenQASM 2 has no function '{function}'")
+        self.at += 2
+        arguments = self.arguments()
+        values = tuple(item.value for item in arguments if isinstance(item, Literal))
+        if len(values) < len(arguments):
+            return Call(function, arguments, at)
+        try:
+            return Literal(arithmetic.call(function, values))
+        except Unfit as why:
+            raise self.tokens.refuse(at, str(why)) from None
+
+    def _indexed(self, base: Expression) -> Expression:
+        while self._texts[self.at] == "[":
+            at = self.at
+            self.at += 1
+            base = Index(base, self._selector(at), at)
+            self.need("]", "after the index")
+        return base
+
+    def _selector(self, at: int) -> Expression | Range | IndexSet:
+        if self.take("{"):
+            return self.index_set(at)
+        return self.range_or_expression(at)
+
+    def index_set(self, at: int) -> IndexSet:
+        """Read the integers of a set, the opening brace already behind."""
+        items: list[Expression] = []
+        while not self.take("}"):
+            items.append(self.expression())
+            if not self.take(","):
+                self.need("}", "or ',' after an element of a set")
+                break
+        if not items:
+            raise self.tokens.refuse(at, "the set is empty")
+        return IndexSet(tuple(items), at)
+
+    def range_or_expression(self, at: int) -> Expression | Range:
+        """Read `a`, `a:b` or `a:step:b`, of which each part of a range may be absent."""
+        parts: list[Expression | None] = [None]
+        while self._texts[self.at] != "]":
+            if self.take(":"):
+                parts.append(None)
+            elif parts[-1] is None:
+                parts[-1] = self.expression()
+            else:
+                break
+        if len(parts) == 1 and parts[0] is not None:
+            return parts[0]
+        if len(parts) == 2:
+            return Range(parts[0], None, parts[1], at)
+        if len(parts) == 3:
+            return Range(parts[0], parts[1], parts[2], at)
+        raise self.tokens.refuse(at, "an index is 'a', 'a:b', 'a:step:b' or a set in braces")
+
+    # --- literals ---------------------------------------------------------------------------------
+
+    def _number(self, text: str, at: int) -> int | float:
+        if not any(mark in text for mark in ".eE") or text[:2] in ("0x", "0X"):
+            value = self._integer(text, at)
+            return value if self.version == 3 else self._to_float(value, at)
+        try:
+            return self._to_float(float(text), at)
+        except ValueError:
+            raise self.tokens.expect(at, "a number") from None
+
+    def _to_float(self, value: float, at: int) -> float:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = float("inf")
+        if number == float("inf"):
+            raise self.tokens.refuse(at, "the number is too large")
+        return number
+
+    def _integer(self, text: str, at: int) -> int:
+        if len(text) > MAX_LITERAL_DIGITS:
+            reason = f"an integer has at most {MAX_LITERAL_DIGITS:,} digits"
+            raise self.tokens.exceed(at, reason)
+        base = {"0x": 16, "0b": 2, "0o": 8}.get(text[:2].lower(), 10)
+        try:
+            return int(text, base)
+        except ValueError:
+            raise self.tokens.expect(at, "a number") from None
+
+    def _bit_string(self, text: str, at: int) -> Word:
+        letters = text[1:-1].replace("_", "")
+        if not letters or letters.strip("01"):
+            reason = f"a bit string is made of 0 and 1, not {quoted(text[1:-1])}"
+            raise self.tokens.refuse(at, reason)
+        if len(letters) > MAX_CLBITS:
+            raise self.tokens.exceed(at, f"a bit string has at most {MAX_CLBITS:,} bits")
+        return Word(int(letters, 2), len(letters))
+
+
+def _element(text: str, at: int) -> Expression:
+    """Return a name, or the element of a register that one token spells, such as `q[3]`."""
+    name, _, digits = text.partition("[")
+    if not digits:
+        return Name(name, at)
+    return Index(Name(name, at), Literal(int(digits[:-1])), at)

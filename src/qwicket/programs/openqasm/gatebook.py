@@ -1,0 +1,272 @@
+"""The gates that a program knows: the language's, the included and its own.
+
+Definitions are checked and weighed when they are read, so that what would grow beyond all bounds
+is refused before any of it is expanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from qwicket.programs.openqasm import modifiers
+from qwicket.programs.openqasm.bounds import MAX_GATE_DEPTH, MAX_POWER
+from qwicket.programs.openqasm.gates import (
+    BUILT_IN_2,
+    BUILT_IN_3,
+    LIBRARIES,
+    Standard,
+    Template,
+)
+from qwicket.programs.openqasm.syntax import (
+    Barrier,
+    Block,
+    Expression,
+    For,
+    GateCall,
+    GateDefinition,
+    If,
+    Literal,
+    Modifier,
+    Name,
+    Node,
+    Statement,
+)
+from qwicket.programs.openqasm.tokens import Tokens
+from qwicket.programs.openqasm.values import Evaluator
+
+_HUGE: Final = 1 << 40
+"""Weights stop to grow here: every limit is far below."""
+
+
+class UserGate(Node, frozen=True):
+    """A gate that the program defines.
+
+    Attributes:
+        definition: Its text.
+        callees: What the names in its body stood for when it was defined.
+        weight: Operations it expands to, at least.
+        depth: How deep user gates are nested in it.
+        templates: What it expanded to, by its angles.
+    """
+
+    definition: GateDefinition
+    callees: dict[str, Standard | UserGate]
+    weight: int
+    depth: int
+    templates: dict[tuple[float, ...], Template]
+
+    @property
+    def n_parameters(self) -> int:
+        return len(self.definition.parameters)
+
+    @property
+    def n_qubits(self) -> int:
+        return len(self.definition.qubits)
+
+
+class GateBook:
+    """Finds gates by name, takes in definitions and applies modifiers.
+
+    Args:
+        tokens: Where errors point.
+        version: 2 or 3.
+        evaluator: Computes the arguments of modifiers.
+        max_operations: Operations that one gate may expand to.
+
+    Attributes:
+        plain: Gates that are one flat gate under their own name's usual meaning.
+    """
+
+    def __init__(
+        self, tokens: Tokens, version: int, evaluator: Evaluator, max_operations: int
+    ) -> None:
+        self._tokens = tokens
+        self._libraries = LIBRARIES[version]
+        self._evaluator = evaluator
+        self._max_operations = max_operations
+        self._gates: dict[str, Standard | UserGate] = {}
+        self._opaque: set[str] = set()
+        self.plain: dict[str, Standard] = {}
+        for name, gate in (BUILT_IN_2 if version == 2 else BUILT_IN_3).items():
+            self._add_standard(name, gate)
+
+    def include(self, at: int) -> None:
+        """Take in a library that the token at `at` names."""
+        library = self._libraries.get(self._tokens.texts[at][1:-1])
+        if library is None:
+            known = " and ".join(f"'{name}'" for name in self._libraries)
+            reason = f"only {known} can be included, not {self._tokens.quote(at)}"
+            raise self._tokens.refuse(at, reason)
+        for name, gate in library.items():
+            if not self.is_user_gate(name):
+                self._add_standard(name, gate)
+
+    def is_user_gate(self, name: str) -> bool:
+        """Tell whether the program itself defines or declares a gate."""
+        return name in self._opaque or isinstance(self._gates.get(name), UserGate)
+
+    def declare_opaque(self, name: str, at: int) -> None:
+        """Note a gate that has a name and no definition."""
+        self._check_new(name, at)
+        self._opaque.add(name)
+        self.plain.pop(name, None)
+
+    def define(self, definition: GateDefinition) -> None:
+        """Take in a definition; it wins over a library's."""
+        name = definition.name
+        self._check_new(name, definition.at)
+        callees: dict[str, Standard | UserGate] = {}
+        weight = self._weigh(definition, definition.body, callees)
+        user_gates = [gate for gate in callees.values() if isinstance(gate, UserGate)]
+        depth = 1 + max((gate.depth for gate in user_gates), default=0)
+        if depth > MAX_GATE_DEPTH:
+            reason = f"gate definitions are nested deeper than {MAX_GATE_DEPTH}"
+            raise self._tokens.exceed(definition.at, reason)
+        self._gates[name] = UserGate(definition, callees, max(1, weight), depth, {})
+        self.plain.pop(name, None)
+
+    def find(self, name: str, at: int) -> Standard | UserGate:
+        """Return a gate."""
+        gate = self._gates.get(name)
+        if gate is not None and name not in self._opaque:
+            return gate
+        reason = f"gate '{name}' is not known"
+        if name in self._opaque:
+            reason = f"gate '{name}' is opaque: nothing says what it does"
+        for file, library in self._libraries.items():
+            if gate is None and name in library:
+                reason += f'; include "{file}" first'
+                break
+        raise self._tokens.refuse(at, reason)
+
+    def check_parameters(self, call: GateCall, gate: Standard | UserGate) -> None:
+        """Refuse a wrong number of angles."""
+        if len(call.arguments) != gate.n_parameters:
+            reason = (
+                f"gate '{call.name}' takes {_count(gate.n_parameters, 'parameter')}, "
+                f"not {len(call.arguments)}"
+            )
+            raise self._tokens.refuse(call.at, reason)
+
+    def check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
+        """Refuse a wrong number of operands; those for controls count."""
+        n_controls = sum(self._n_controls(modifier) for modifier in call.modifiers)
+        wanted = gate.n_qubits + n_controls
+        if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
+            return
+        reason = f"gate '{call.name}' acts on {_count(wanted, 'qubit')}, not {len(call.operands)}"
+        if n_controls:
+            reason += f" ({n_controls} of them for its controls)"
+        raise self._tokens.refuse(call.at, reason)
+
+    def modified(self, template: Template, call: GateCall) -> Template:
+        """Return a template under the modifiers of a call, the one next to the gate first."""
+        for modifier in reversed(call.modifiers):
+            self._evaluator.spend(len(template.ops), modifier.at)
+            if modifier.kind == "inv":
+                template = modifiers.invert(template)
+            elif modifier.kind == "pow":
+                template = self._power(template, modifier, call.name)
+            else:
+                is_negative = modifier.kind == "negctrl"
+                n_controls = self._n_controls(modifier)
+                template = modifiers.control(template, n_controls, negative=is_negative)
+        return template
+
+    def _add_standard(self, name: str, gate: Standard) -> None:
+        self._gates[name] = gate
+        if gate.compose is None:
+            self.plain[name] = gate
+
+    def _check_new(self, name: str, at: int) -> None:
+        if self.is_user_gate(name):
+            raise self._tokens.refuse(at, f"gate '{name}' is defined twice")
+
+    def _n_controls(self, modifier: Modifier) -> int:
+        if modifier.kind not in ("ctrl", "negctrl"):
+            return 0
+        if modifier.argument is None:
+            return 1
+        n_controls = self._evaluator.integer(modifier.argument, modifier.at)
+        if n_controls < 1:
+            reason = f"'{modifier.kind}' needs at least 1 control, not {n_controls}"
+            raise self._tokens.refuse(modifier.at, reason)
+        return n_controls
+
+    def _power(self, template: Template, modifier: Modifier, name: str) -> Template:
+        assert modifier.argument is not None
+        exponent = self._evaluator.real(modifier.argument, modifier.at)
+        if abs(exponent) > MAX_POWER:
+            reason = f"the exponent of 'pow' is larger than {MAX_POWER:,}"
+            raise self._tokens.exceed(modifier.at, reason)
+        if len(template.ops) * abs(exponent) > self._max_operations:
+            raise self.too_many(modifier.at)
+        try:
+            return modifiers.power(template, exponent)
+        except modifiers.NoSimplePower:
+            reason = f"'pow' of '{name}' needs an integer, as the gate is made of several"
+            raise self._tokens.refuse(modifier.at, reason) from None
+
+    def too_many(self, at: int) -> Exception:
+        """Return the error that a program grows beyond the limit of operations."""
+        reason = f"the program expands to more than {self._max_operations:,} operations"
+        return self._tokens.exceed(at, f"{reason} (limit 'operations')")
+
+    # --- definitions ------------------------------------------------------------------------------
+
+    def _weigh(
+        self,
+        definition: GateDefinition,
+        body: Sequence[Statement],
+        callees: dict[str, Standard | UserGate],
+    ) -> int:
+        """Check a body, note what it calls, and return how much it expands to, at least."""
+        weight = 0
+        for statement in body:
+            match statement:
+                case GateCall():
+                    weight += self._weigh_call(definition, statement, callees)
+                case Barrier():
+                    self._check_qubits(definition, statement.operands, statement.at)
+                case Block() | For():
+                    weight += self._weigh(definition, statement.body, callees)
+                case If():
+                    bodies = [*(body for _, body in statement.branches), statement.otherwise]
+                    for branch in bodies:
+                        self._weigh(definition, branch, callees)
+                case _:
+                    pass
+            weight = min(weight, _HUGE)
+        return weight
+
+    def _weigh_call(
+        self, definition: GateDefinition, call: GateCall, callees: dict[str, Standard | UserGate]
+    ) -> int:
+        if call.name == definition.name:
+            raise self._tokens.refuse(call.at, f"gate '{call.name}' calls itself")
+        gate = callees[call.name] = self.find(call.name, call.at)
+        self.check_parameters(call, gate)
+        self._check_qubits(definition, call.operands, call.at)
+        weight = gate.weight if isinstance(gate, UserGate) else 1
+        for modifier in call.modifiers:
+            exponent = modifier.argument
+            if modifier.kind == "pow" and isinstance(exponent, Literal) and weight > 1:
+                times = exponent.value
+                weight *= min(abs(times), MAX_POWER) if isinstance(times, int) else 1
+        return weight
+
+    def _check_qubits(
+        self, definition: GateDefinition, operands: tuple[Expression, ...], at: int
+    ) -> None:
+        names = [operand.name for operand in operands if isinstance(operand, Name)]
+        for operand in operands:
+            if not isinstance(operand, Name) or operand.name not in definition.qubits:
+                reason = f"only the qubits of gate '{definition.name}' can be used in its body"
+                raise self._tokens.refuse(at, reason)
+        if len(set(names)) < len(names):
+            raise self._tokens.refuse(at, "a gate is applied to the same qubit twice")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,565 @@
+"""Carries out parsed statements and collects the flat operations of the circuit.
+
+What is known while reading happens at once: loops are unrolled, gates expanded, conditions on
+constants decided. What is measured becomes branches that only go forward. A global phase is
+counted up and stands in front; inside a branch it stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite, remainder, tau
+from typing import Final
+
+from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.model.limits import Limits
+from qwicket.programs.openqasm import conditions, syntax
+from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
+from qwicket.programs.openqasm.conditions import Flow, Label
+from qwicket.programs.openqasm.gatebook import GateBook, UserGate
+from qwicket.programs.openqasm.gates import Standard, Template
+from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
+from qwicket.programs.openqasm.tokens import Tokens, quoted
+from qwicket.programs.openqasm.values import Bits, Evaluator, Qubits, Scopes, Variable
+
+_MAX_TEMPLATES: Final = 1_000
+"""Expansions of one gate that are kept, one for each set of angles."""
+
+_SMALLEST_PHASE: Final = 1e-12
+
+
+class Left(Exception):
+    """A `break`, `continue` or `end` that is certain. Never leaves this package."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class _Loop:
+    """A loop that is being unrolled."""
+
+    def __init__(self, guard: int) -> None:
+        self.guard = guard
+        self.n_raised = 0
+        self.next = Label()
+        self.end = Label()
+
+
+class _Frame:
+    """Where operations go: the circuit, or the template of a gate."""
+
+    def __init__(self, ops: list[Op], callees: Mapping[str, Standard | UserGate] | None) -> None:
+        self.ops = ops
+        self.flow = Flow(ops)
+        self.callees = callees
+        self.phase = 0.0
+        self.guard = 0
+        self.loops: list[_Loop] = []
+
+
+class Machine:
+    """Runs statements.
+
+    Args:
+        tokens: Where errors point.
+        version: 2 or 3.
+        limits: Bounds on what the program may ask for.
+        inputs: Values of the program's inputs, by name.
+
+    Attributes:
+        ops: The operations so far.
+        elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
+        plain: Gates that are one flat gate, by name.
+    """
+
+    def __init__(
+        self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
+    ) -> None:
+        self.ops: list[Op] = []
+        self.elements: dict[str, int] = {}
+        self._tokens = tokens
+        self._max_operations = limits.operations
+        self._inputs = dict(inputs)
+        self._evaluator = Evaluator(tokens, self._physical_qubit)
+        self._book = GateBook(tokens, version, self._evaluator, limits.operations)
+        self.plain = self._book.plain
+        self._main = self._frame = _Frame(self.ops, None)
+        self._end = Label()
+        self._registers: list[Register] = []
+        self._n_clbits = 0
+        self._n_qubits = 0
+        self._is_physical = False
+
+    def circuit(self, at: int) -> QubitCircuit:
+        """Return what the program asked for, once its end at token `at` is reached."""
+        if not self._n_qubits:
+            raise self._tokens.refuse(at, "the program declares no qubits")
+        if self._inputs:
+            names = ", ".join(quoted(name) for name in sorted(self._inputs))
+            raise self._tokens.refuse(at, f"the program has no input {names}")
+        self._main.flow.place(self._end)
+        phase = remainder(self._main.phase, tau)
+        if abs(phase) > _SMALLEST_PHASE:
+            self._make_room(1, at)
+            self.ops.insert(0, Gate("gphase", (), (phase,)))
+        return QubitCircuit(self._n_qubits, tuple(self.ops), tuple(self._registers))
+
+    def run(self, statement: Statement) -> None:
+        """Carry out one statement.
+
+        Raises:
+            Left: The statement certainly ends the program, or the loop around it.
+        """
+        match statement:
+            case syntax.GateCall():
+                self._gate_call(statement)
+            case syntax.Measurement():
+                self._measure(statement.source, statement.target, statement.at)
+            case syntax.Reset():
+                qubits = self._qubits(statement.operand, statement.at)
+                self._make_room(len(qubits.indices), statement.at)
+                self._frame.ops += map(Reset, qubits.indices)
+            case syntax.Barrier():
+                for operand in statement.operands:
+                    self._qubits(operand, statement.at)
+            case syntax.If():
+                self._if(statement)
+            case syntax.For():
+                self._for(statement)
+            case syntax.Switch():
+                self._switch(statement)
+            case syntax.Block():
+                self._run_block(statement.body)
+            case syntax.Leave():
+                self._leave(statement)
+            case syntax.Assignment():
+                self._assign(statement)
+            case _:
+                self._declare(statement)
+
+    # --- declarations -----------------------------------------------------------------------------
+
+    def _declare(self, statement: Statement) -> None:
+        match statement:
+            case syntax.QuantumDeclaration():
+                self._declare_qubits(statement)
+            case syntax.BitDeclaration():
+                self._declare_bits(statement)
+            case syntax.MeasuredDeclaration():
+                bits = statement.declaration
+                self._declare_bits(bits)
+                self._measure(statement.source, syntax.Name(bits.name, bits.at), bits.at)
+            case syntax.Declaration():
+                self._declare_variable(statement)
+            case syntax.InputDeclaration():
+                self._declare_input(statement)
+            case syntax.Alias():
+                self._declare_alias(statement)
+            case syntax.GateDefinition():
+                if statement.name in self._evaluator.scopes.stack[0]:
+                    raise self._twice(statement.name, statement.at)
+                self._book.define(statement)
+            case syntax.OpaqueDeclaration():
+                self._book.declare_opaque(statement.name, statement.at)
+            case syntax.Include():
+                self._book.include(statement.at)
+            case _:
+                raise AssertionError(statement)
+
+    def _add_name(self, name: str, variable: Variable, at: int) -> None:
+        names = self._evaluator.scopes.stack[-1]
+        if name in names or self._book.is_user_gate(name):
+            raise self._twice(name, at)
+        names[name] = variable
+
+    def _twice(self, name: str, at: int) -> Exception:
+        return self._tokens.refuse(at, f"'{name}' is declared twice")
+
+    def _size(self, size: Expression | None, used: int, limit: int, at: int, what: str) -> int:
+        """Return the size of a new register."""
+        if size is None:
+            return 1
+        number = self._evaluator.integer(size, at)
+        if number < 1:
+            raise self._tokens.refuse(at, f"a register has at least 1 element, not {number}")
+        if used + number > limit:
+            raise self._tokens.exceed(at, f"a program has at most {limit:,} {what}")
+        return number
+
+    def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
+        name, at = statement.name, statement.at
+        if self._is_physical:
+            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+        first = self._n_qubits
+        size = self._size(statement.size, first, MAX_QUBITS, at, "qubits")
+        indices = tuple(range(first, first + size))
+        is_scalar = statement.size is None
+        self._add_name(name, Variable(Qubits(indices, is_scalar)), at)
+        self._n_qubits += size
+        if is_scalar:
+            self.elements[name] = first
+        else:
+            self.elements.update((f"{name}[{i}]", first + i) for i in range(size))
+
+    def _physical_qubit(self, index: int, at: int) -> int:
+        if self._n_qubits and not self._is_physical:
+            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+        if index >= MAX_QUBITS:
+            raise self._tokens.exceed(at, f"a program has at most {MAX_QUBITS:,} qubits")
+        self._is_physical = True
+        self._n_qubits = max(self._n_qubits, index + 1)
+        self.elements[f"${index}"] = index
+        return index
+
+    def _declare_bits(self, statement: syntax.BitDeclaration) -> None:
+        name, at = statement.name, statement.at
+        first = self._n_clbits
+        size = self._size(statement.size, first, MAX_CLBITS, at, "classical bits")
+        if statement.value is not None:
+            type_ = syntax.Type("bit", statement.size, at)
+            value = self._evaluator.convert(type_, self._evaluator.constant(statement.value, at))
+            if value not in (False, Word(0, size)):
+                reason = f"'{name}' starts as 0; other bits come from measurements only"
+                raise self._tokens.refuse(at, reason)
+        bits = Bits(tuple(range(first, first + size)), statement.size is None)
+        self._add_name(name, Variable(bits), at)
+        self._registers.append(Register(name, size))
+        self._n_clbits += size
+
+    def _declare_variable(self, statement: syntax.Declaration) -> None:
+        type_ = statement.type
+        value: Constant = 0
+        if statement.value is not None:
+            value = self._evaluator.constant(statement.value, statement.at)
+        variable = Variable(
+            self._evaluator.convert(type_, value),
+            type_name=type_.name,
+            size=self._evaluator.size(type_),
+            is_constant=statement.is_constant,
+            guard=self._frame.guard,
+        )
+        self._add_name(statement.name, variable, statement.at)
+
+    def _declare_input(self, statement: syntax.InputDeclaration) -> None:
+        name, type_, at = statement.name, statement.type, statement.at
+        if type_.name == "bit":
+            raise self._tokens.refuse(at, "an input is a number or a bool, not a bit")
+        value: object = self._inputs.pop(name, None)
+        if value is None:
+            raise self._tokens.refuse(at, f"the input '{name}' has no value")
+        if not isinstance(value, int | float) or not isfinite(value):
+            raise self._tokens.refuse(at, f"the value of the input '{name}' is no finite number")
+        if value == int(value) and type_.name in ("int", "uint"):
+            value = int(value)  # JSON has one kind of number
+        converted = self._evaluator.convert(type_, value)
+        variable = Variable(converted, type_name=type_.name, is_constant=True)
+        self._add_name(name, variable, at)
+
+    def _declare_alias(self, statement: syntax.Alias) -> None:
+        at = statement.at
+        parts = [self._evaluator.value(part) for part in statement.parts]
+        kinds = {type(part) for part in parts}
+        if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
+            raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
+        registers = [part for part in parts if isinstance(part, Bits | Qubits)]
+        self._evaluator.spend(sum(len(part.indices) for part in registers), at)
+        indices = tuple(index for part in registers for index in part.indices)
+        if len(set(indices)) < len(indices):
+            raise self._tokens.refuse(at, "an alias holds the same element twice")
+        is_scalar = len(registers) == 1 and registers[0].is_scalar
+        self._add_name(statement.name, Variable(type(registers[0])(indices, is_scalar)), at)
+
+    def _assign(self, statement: syntax.Assignment) -> None:
+        target, at = statement.target, statement.at
+        variable = None
+        if isinstance(target, syntax.Name):
+            variable = self._evaluator.scopes.find(target.name)
+        if variable is None or isinstance(variable.value, Bits):
+            value = self._evaluator.value(target)
+            what = "bits are assigned by measurements only"
+            if not isinstance(value, Bits):
+                what = "only whole variables can be assigned"
+            raise self._tokens.refuse(at, what)
+        if variable.is_constant or not variable.type_name:
+            raise self._tokens.refuse(at, "this is not a variable that can change")
+        if variable.guard != self._frame.guard:
+            reason = "the value would depend on a measurement; only bits can do that"
+            raise self._tokens.refuse(at, reason)
+        value = self._evaluator.constant(statement.value, at)
+        assert isinstance(variable.value, bool | int | float | Word)
+        if statement.operator != "=":
+            symbol = statement.operator[:-1]
+            value = self._evaluator.binary(symbol, variable.value, value, at)
+        variable.value = self._evaluator.fit(variable.type_name, variable.size, value, at)
+
+    # --- gates and measurements -------------------------------------------------------------------
+
+    def _gate_call(self, call: syntax.GateCall) -> None:
+        frame = self._frame
+        if frame.callees is None:
+            gate = self._book.find(call.name, call.at)
+        else:
+            gate = frame.callees[call.name]
+        self._book.check_parameters(call, gate)
+        self._book.check_operands(call, gate)
+        parameters = tuple([self._evaluator.real(value, call.at) for value in call.arguments])
+        operands = [self._qubits(operand, call.at) for operand in call.operands]
+        n_copies = self._n_copies(operands, call.at)
+        if isinstance(gate, UserGate):
+            if not any(modifier.kind == "pow" for modifier in call.modifiers):
+                self._make_room(gate.weight * n_copies, call.at)
+            template = self._expand(gate, parameters, call.at)
+        else:
+            template = gate.template(parameters)
+        if call.modifiers:
+            template = self._book.modified(template, call)
+        self._make_room(len(template.ops) * n_copies, call.at)
+        self.add_phase(template.phase * n_copies)
+        self._place(template, operands, n_copies, call)
+
+    def _expand(self, gate: UserGate, parameters: tuple[float, ...], at: int) -> Template:
+        """Return a user gate as flat gates on its own qubits."""
+        template = gate.templates.get(parameters)
+        if template is not None:
+            return template
+        definition = gate.definition
+        self._evaluator.spend(definition.n_tokens, at)
+        outer, outer_scopes = self._frame, self._evaluator.scopes
+        outside = outer_scopes.stack[0] if outer_scopes.outside is None else outer_scopes.outside
+        scopes = self._evaluator.scopes = Scopes(outside)
+        frame = self._frame = _Frame([], gate.callees)
+        for name, value in zip(definition.parameters, parameters, strict=True):
+            scopes.stack[0][name] = Variable(value)
+        for index, name in enumerate(definition.qubits):
+            scopes.stack[0][name] = Variable(Qubits((index,), True))
+        for statement in definition.body:
+            self.run(statement)
+        self._frame, self._evaluator.scopes = outer, outer_scopes
+        ops = tuple(op for op in frame.ops if isinstance(op, Gate))
+        template = Template(gate.n_qubits, ops, frame.phase)
+        if len(gate.templates) < _MAX_TEMPLATES:
+            gate.templates[parameters] = template
+        return template
+
+    def _n_copies(self, operands: Sequence[Qubits], at: int) -> int:
+        """Return how often a gate is applied: once for each element of its registers."""
+        sizes = {len(operand.indices) for operand in operands if not operand.is_scalar}
+        if len(sizes) > 1:
+            listed = " and ".join(map(str, sorted(sizes)))
+            raise self._tokens.refuse(at, f"registers of different sizes, {listed}, in one gate")
+        return sizes.pop() if sizes else 1
+
+    def _place(
+        self, template: Template, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
+    ) -> None:
+        """Append a template for each element of the operands."""
+        ops = self._frame.ops
+        if len(operands) == len(template.ops) == 1 and not template.ops[0].controls:
+            name, params = template.ops[0].name, template.ops[0].params
+            ops += [Gate(name, (qubit,), params) for qubit in operands[0].indices]
+            return
+        columns = [
+            operand.indices * n_copies if operand.is_scalar else operand.indices
+            for operand in operands
+        ]
+        for qubits in zip(*columns, strict=True):
+            if len(set(qubits)) < len(qubits):
+                reason = f"gate '{call.name}' is applied to the same qubit twice"
+                raise self._tokens.refuse(call.at, reason)
+            pick = qubits.__getitem__
+            ops += [
+                Gate(
+                    op.name,
+                    tuple(map(pick, op.targets)),
+                    op.params,
+                    tuple(map(pick, op.controls)),
+                )
+                for op in template.ops
+            ]
+
+    def add_phase(self, phase: float) -> None:
+        """Multiply by e^{i·phase}."""
+        if self._frame.guard and phase:
+            self._frame.ops.append(Gate("gphase", (), (phase,)))
+        else:
+            self._frame.phase += phase
+
+    def _measure(self, source: Expression, target: Expression, at: int) -> None:
+        qubits = self._qubits(source, at)
+        bits = self._evaluator.value(target)
+        if not isinstance(bits, Bits):
+            raise self._tokens.refuse(at, "a measurement goes to bits")
+        n_qubits, n_bits = len(qubits.indices), len(bits.indices)
+        if n_qubits != n_bits:
+            reason = f"a measurement of {n_qubits} qubits does not fit {n_bits} bits"
+            raise self._tokens.refuse(at, reason)
+        self._make_room(n_qubits, at)
+        self._frame.ops += map(Measure, qubits.indices, bits.indices)
+
+    def _qubits(self, node: Expression, at: int) -> Qubits:
+        value = self._evaluator.value(node)
+        if not isinstance(value, Qubits):
+            raise self._tokens.refuse(getattr(node, "at", at), "qubits are needed here")
+        return value
+
+    def _make_room(self, n_ops: int, at: int) -> None:
+        """Refuse more operations than the limit, before they are made."""
+        if len(self._frame.ops) + n_ops > self._max_operations:
+            raise self._book.too_many(at)
+
+    # --- control flow -----------------------------------------------------------------------------
+
+    def _run_block(self, body: Iterable[Statement]) -> None:
+        """Run statements in a scope of their own."""
+        stack = self._evaluator.scopes.stack
+        depth = len(stack)
+        stack.append({})
+        try:
+            for statement in body:
+                self.run(statement)
+        finally:
+            del stack[depth:]
+
+    def _if(self, statement: syntax.If) -> None:
+        frame, end = self._frame, Label()
+        guard = frame.guard
+        n_open = len(statement.branches)
+        n_raised = 0
+        for condition, body in statement.branches:
+            n_open -= 1
+            holds = self._evaluator.truth(condition, statement.at)
+            if holds is False:
+                continue
+            if holds is True:
+                self._run_block(body)
+                break
+            n_raised = n_raised or 1
+            frame.guard += frame.guard == guard
+            self._branch(holds, body, end, is_last=not (n_open or statement.otherwise))
+        else:
+            self._run_block(statement.otherwise)
+        frame.flow.place(end)
+        frame.guard -= n_raised
+        self._make_room(0, statement.at)
+
+    def _branch(
+        self,
+        condition: conditions.Condition,
+        body: Iterable[Statement],
+        end: Label,
+        *,
+        is_last: bool,
+    ) -> None:
+        """Run statements where a condition holds, and go to `end` after them."""
+        otherwise, flow = Label(), self._frame.flow
+        flow.jump_if(condition, False, otherwise)
+        self._run_block(body)
+        if not is_last:
+            flow.jump(end)
+        flow.place(otherwise)
+
+    def _switch(self, statement: syntax.Switch) -> None:
+        frame, end, at = self._frame, Label(), statement.at
+        subject = self._evaluator.value(statement.subject)
+        if not isinstance(subject, int | Bits | Word):
+            raise self._tokens.refuse(at, "'switch' needs an integer or a register of bits")
+        cases = self._case_values(statement)
+        if isinstance(subject, int | Word):
+            number = subject.value if isinstance(subject, Word) else subject
+            bodies = (body for values, body in cases if number in values)
+            self._run_block(next(bodies, statement.otherwise))
+            return
+        frame.guard += 1
+        for place, (values, body) in enumerate(cases):
+            tests = [conditions.test(subject.indices, "==", value) for value in values]
+            condition = conditions.some(tests)
+            is_last = place == len(cases) - 1 and not statement.otherwise
+            if not isinstance(condition, bool):
+                self._branch(condition, body, end, is_last=is_last)
+        self._run_block(statement.otherwise)
+        frame.flow.place(end)
+        frame.guard -= 1
+        self._make_room(0, at)
+
+    def _case_values(
+        self, statement: syntax.Switch
+    ) -> list[tuple[list[int], tuple[Statement, ...]]]:
+        """Return the integers of each case, all different."""
+        seen: set[int] = set()
+        cases = []
+        for case in statement.cases:
+            values = []
+            for node, at in case.values:
+                value = self._evaluator.integer(node, at)
+                if value in seen:
+                    raise self._tokens.refuse(at, f"case {value} is there twice")
+                seen.add(value)
+                values.append(value)
+            cases.append((values, case.body))
+        return cases
+
+    def _for(self, statement: syntax.For) -> None:
+        frame, stack, at = self._frame, self._evaluator.scopes.stack, statement.at
+        values, n_values = self._loop_values(statement)
+        self._evaluator.spend(n_values * (statement.n_tokens + 1), at)
+        size = self._evaluator.size(statement.type)
+        depth = len(stack)
+        loop = _Loop(frame.guard)
+        frame.loops.append(loop)
+        left = ""
+        for value in values:
+            if not isinstance(value, Bits):
+                value = self._evaluator.fit(statement.type.name, size, value, at)
+            variable = Variable(value, type_name=statement.type.name, size=size, guard=frame.guard)
+            stack.append({statement.name: variable})
+            try:
+                self._run_block(statement.body)
+            except Left as leave:
+                left = leave.kind
+            del stack[depth:]
+            frame.flow.place(loop.next)
+            loop.next = Label()
+            if left in ("break", "end"):
+                break
+        frame.loops.pop()
+        frame.flow.place(loop.end)
+        frame.guard -= loop.n_raised
+        if left == "end":
+            raise Left(left)
+
+    def _loop_values(self, statement: syntax.For) -> tuple[Iterable[Constant | Bits], int]:
+        """Return what a loop runs over, and how often it runs."""
+        nodes, at = statement.values, statement.at
+        if isinstance(nodes, syntax.Range):
+            numbers = self._evaluator.integers(nodes)
+            n_values = max(0, -((numbers.start - numbers.stop) // numbers.step))
+            return numbers, n_values
+        if isinstance(nodes, syntax.IndexSet):
+            values = [self._evaluator.constant(node, at) for node in nodes.items]
+            return values, len(values)
+        register = self._evaluator.value(nodes)
+        if statement.type.name == "bit" and isinstance(register, Bits) and not register.is_scalar:
+            return [Bits((index,), True) for index in register.indices], len(register.indices)
+        if isinstance(register, Word):
+            bits = range(register.width)
+            return [bool(register.value >> bit & 1) for bit in bits], register.width
+        reason = "a loop runs over '[start:stop]', '{a, b, c}' or, as 'for bit', a register of bits"
+        raise self._tokens.refuse(at, reason)
+
+    def _leave(self, statement: syntax.Leave) -> None:
+        """End the program or a loop: at once if that is certain, else by a jump."""
+        frame, kind = self._frame, statement.kind
+        if kind != "end" and not frame.loops:
+            raise self._tokens.refuse(statement.at, f"'{kind}' stands in no loop")
+        if kind == "end":
+            if not frame.guard:
+                raise Left(kind)
+            frame.flow.jump(self._end)
+            frame.guard += 1
+            return
+        loop = frame.loops[-1]
+        if frame.guard == loop.guard:
+            raise Left(kind)
+        frame.flow.jump(loop.end if kind == "break" else loop.next)
+        frame.guard += 1
+        loop.n_raised += 1

@@ -1,0 +1,157 @@
+"""Reads one text: the fast way for plain gates, the full parser for all else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Final
+
+from qwicket.model.circuits import Gate, QubitCircuit
+from qwicket.model.limits import Limits
+from qwicket.programs.openqasm import arithmetic
+from qwicket.programs.openqasm.arithmetic import Unfit
+from qwicket.programs.openqasm.machine import Left, Machine
+from qwicket.programs.openqasm.statements import Parser
+from qwicket.programs.openqasm.syntax import Literal, Word
+from qwicket.programs.openqasm.tokens import Tokens
+
+_DIGITS: Final = frozenset("0123456789.")
+_LONGEST_KNOWN: Final = 64
+"""Tokens of the longest constant that is remembered."""
+_MAX_KNOWN: Final = 10_000
+_ENDS: Final = frozenset({",", ")", "(", ";", ""})
+
+
+class Reader:
+    """Turns a text into a circuit.
+
+    Args:
+        text: The program.
+        limits: Bounds on what the program may ask for.
+        inputs: Values of the program's inputs, by name.
+        version: 2 or 3.
+    """
+
+    def __init__(
+        self, text: str, limits: Limits, inputs: Mapping[str, float], version: int
+    ) -> None:
+        self._tokens = Tokens(text)
+        self._version = version
+        self._max_operations = limits.operations
+        self._parser = Parser(self._tokens, version)
+        self._machine = Machine(self._tokens, version, limits, inputs)
+        self._values: dict[tuple[str, ...], float] = {}
+
+    def circuit(self) -> QubitCircuit:
+        """Read to the end of the text."""
+        parser, machine = self._parser, self._machine
+        self._read_version()
+        is_over = False
+        while True:
+            if not is_over:
+                parser.at = self._plain_gates(parser.at)
+            parser.skip_blanks()
+            if parser.is_at_end():
+                return machine.circuit(parser.at)
+            statement = parser.statement()
+            if not is_over:
+                try:
+                    machine.run(statement)
+                except Left:
+                    is_over = True
+
+    def _read_version(self) -> None:
+        parser, texts = self._parser, self._tokens.texts
+        parser.skip_blanks()
+        if not parser.take("OPENQASM"):
+            return
+        number = texts[parser.at]
+        if number.partition(".")[0] != str(self._version) or number[1:] not in ("", ".0", ".1"):
+            wanted = f"version {self._version}.0 of OpenQASM"
+            raise self._tokens.expect(parser.at, wanted)
+        parser.at += 1
+        parser.need(";", "after the version")
+
+    def _plain_gates(self, at: int) -> int:
+        """Read plain gates on single qubits as far as they go, and return where they end.
+
+        Most of most programs is such gates: `cx q[0], q[1];` costs five tokens, no node and no
+        scope. Whatever is unusual, errors included, is left to the parser.
+        """
+        texts, ops = self._tokens.texts, self._machine.ops
+        find_gate, find_qubit = self._machine.plain.get, self._machine.elements.get
+        room = self._max_operations - len(ops)
+        params: tuple[float, ...]
+        while room > 0 and (gate := find_gate(texts[at])) is not None:
+            place, params = at + 1, ()
+            if texts[place] == "(":
+                known = self._plain_parameters(place + 1)
+                if known is None:
+                    break
+                params, place = known
+            qubit = find_qubit(texts[place])
+            if qubit is None or len(params) != gate.n_parameters:
+                break
+            if gate.n_qubits == 1:
+                op = Gate(gate.flat, (qubit,), params)
+            else:
+                qubits = [qubit]
+                while texts[place + 1] == "," and len(qubits) < gate.n_qubits:
+                    place += 2
+                    qubits.append(find_qubit(texts[place], -1))
+                if len(set(qubits)) != gate.n_qubits or -1 in qubits:
+                    break
+                n_controls = gate.n_controls
+                op = Gate(gate.flat, tuple(qubits[n_controls:]), params, tuple(qubits[:n_controls]))
+            if texts[place + 1] != ";":
+                break
+            if gate.phase is not None:
+                self._machine.add_phase(gate.phase(*params))
+            ops.append(op)
+            at = place + 2
+            room -= 1
+        return at
+
+    def _plain_parameters(self, at: int) -> tuple[tuple[float, ...], int] | None:
+        """Return constant angles from token `at` on and where they end, or None."""
+        texts, place = self._tokens.texts, at
+        values: list[float] = []
+        while True:
+            start = place
+            while texts[place] not in _ENDS:
+                place += 1
+            value = self._plain_value(start, place)
+            if value is None:
+                return None
+            values.append(value)
+            place += 1
+            if texts[place - 1] == ")":
+                return tuple(values), place
+            if texts[place - 1] != ",":
+                return None
+
+    def _plain_value(self, start: int, end: int) -> float | None:
+        """Return a constant that tokens spell, or None; the same text is computed once."""
+        texts, parser = self._tokens.texts, self._parser
+        is_negative = texts[start] == "-"
+        if end - start == 1 + is_negative and texts[end - 1][:1] in _DIGITS:
+            try:
+                value = float(texts[end - 1])
+            except ValueError:
+                return None
+            return (-value if is_negative else value) if isfinite(value) else None
+        key = tuple(texts[start : min(end, start + _LONGEST_KNOWN)])
+        known = self._values.get(key)
+        if known is not None or len(key) in (0, _LONGEST_KNOWN):
+            return known
+        parser.at = start
+        node = parser.expression()
+        if parser.at != end or not isinstance(node, Literal) or isinstance(node.value, Word):
+            return None
+        try:
+            known = arithmetic.to_float(node.value)
+        except Unfit:
+            return None
+        if len(self._values) < _MAX_KNOWN:
+            self._values[key] = known
+        return known

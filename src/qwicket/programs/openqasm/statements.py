@@ -1,0 +1,501 @@
+"""The recursive-descent parser of statements, for both versions. Knows the grammar, no meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+from typing import Literal as OneOf
+
+from qwicket.programs.openqasm.bounds import MAX_BLOCKS
+from qwicket.programs.openqasm.expressions import ExpressionParser
+from qwicket.programs.openqasm.syntax import (
+    Alias,
+    Assignment,
+    Barrier,
+    BitDeclaration,
+    Block,
+    Case,
+    Chain,
+    Declaration,
+    Expression,
+    For,
+    GateCall,
+    GateDefinition,
+    If,
+    Include,
+    Index,
+    IndexSet,
+    InputDeclaration,
+    Leave,
+    Literal,
+    MeasuredDeclaration,
+    Measurement,
+    Modifier,
+    Name,
+    OpaqueDeclaration,
+    QuantumDeclaration,
+    Range,
+    Reset,
+    Statement,
+    Step,
+    Switch,
+    Type,
+)
+from qwicket.programs.openqasm.tokens import Tokens, is_name
+from qwicket.programs.openqasm.words import CLASSICAL_TYPES, UNSUPPORTED
+
+_ASSIGNMENTS: Final = frozenset(
+    {"=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="}
+)
+_AFTER_VARIABLE: Final = _ASSIGNMENTS | {"["}
+_MODIFIERS: Final = ("ctrl", "negctrl", "inv", "pow")
+_IN_GATES: Final[Mapping[int, frozenset[str]]] = {
+    2: frozenset({"barrier"}),
+    3: frozenset({"barrier", "nop", "for", "if", "break", "continue", "gphase", "{", *_MODIFIERS}),
+}
+"""Words that may start a statement of a gate body, beside the name of a gate."""
+_TOP_LEVEL: Final = frozenset(
+    {"bit", "creg", "gate", "include", "input", "opaque", "qreg", "qubit"}
+)
+
+
+class Parser(ExpressionParser):
+    """Reads statements from tokens.
+
+    Args:
+        tokens: The program.
+        version: 2 or 3.
+    """
+
+    def __init__(self, tokens: Tokens, version: int) -> None:
+        super().__init__(tokens, version)
+        self._blocks = 0
+        self._in_gate = False
+        self._readers: Mapping[str, Callable[[], Statement]] = {
+            "barrier": self._barrier,
+            "creg": self._old_bits,
+            "gate": self._gate_definition,
+            "if": self._if,
+            "include": self._include,
+            "measure": self._measure,
+            "qreg": self._old_qubits,
+            "reset": self._reset,
+        }
+        if version == 2:
+            self._readers |= {"opaque": self._opaque, "if": self._if_2}
+            return
+        self._readers |= {
+            **dict.fromkeys(CLASSICAL_TYPES, self._declaration),
+            **dict.fromkeys((*_MODIFIERS, "gphase"), self._gate_call),
+            **dict.fromkeys(("break", "continue", "end"), self._leave),
+            "{": self._block,
+            "const": self._constant,
+            "for": self._for,
+            "input": self._input,
+            "let": self._alias,
+            "nop": self._barrier,
+            "qubit": self._qubits,
+            "switch": self._switch,
+        }
+
+    def skip_blanks(self) -> None:
+        """Step over what means nothing: empty statements, and annotations in version 3."""
+        while (text := self._texts[self.at]) == ";" or (self.version == 3 and text[:1] == "\n"):
+            self.at += 1
+
+    def is_at_end(self) -> bool:
+        """Tell whether no token is left."""
+        return not self._texts[self.at]
+
+    def statement(self) -> Statement:
+        """Read the statement that starts at the next token."""
+        text = self._texts[self.at]
+        word = text.partition("[")[0] if text[-1:] == "]" else text
+        reader = self._readers.get(word)
+        if reader is not None and (word == text or word in CLASSICAL_TYPES or word == "qubit"):
+            self._check_place(word)
+            return reader()
+        if self.version == 3 and word in UNSUPPORTED:
+            raise self.unsupported(word)
+        if text.lstrip("#").startswith("pragma"):
+            reason = f"{self.tokens.quote(self.at)} is not supported: no pragma is known here"
+            raise self.tokens.refuse(self.at, reason)
+        if word in self._reserved or not is_name(word):
+            raise self.tokens.expect(self.at, "a statement")
+        follower = self._texts[self.at + 1]
+        if self.version == 2 or (word == text and follower not in _AFTER_VARIABLE):
+            return self._gate_call()
+        if self._in_gate:
+            raise self.tokens.expect(self.at, "a gate")
+        return self._assignment()
+
+    def _check_place(self, word: str) -> None:
+        if self._in_gate and word not in _IN_GATES[self.version]:
+            reason = f"'{word}' cannot stand in a gate body, which holds gates only"
+            raise self.tokens.refuse(self.at, reason)
+        if self._blocks and word in _TOP_LEVEL:
+            raise self.tokens.refuse(self.at, f"'{word}' can stand at the top level only")
+
+    # --- gates and other operations ---------------------------------------------------------------
+
+    def _gate_call(self) -> Statement:
+        modifiers = []
+        while self.version == 3 and self._texts[self.at] in _MODIFIERS:
+            modifiers.append(self._modifier())
+        at, name = self.at, self._texts[self.at]
+        if not is_name(name) or (name in self._reserved and name != "gphase"):
+            raise self.tokens.expect(at, "the name of a gate")
+        self.at += 1
+        arguments = self.arguments() if self.take("(") else ()
+        is_bare = name == "gphase" and self._texts[self.at] == ";"
+        operands = () if is_bare else self._operands("a qubit or a register of qubits")
+        self.need(";", "after the gate")
+        return GateCall(name, arguments, operands, tuple(modifiers), at)
+
+    def _modifier(self) -> Modifier:
+        at = self.at
+        kind = cast(OneOf["ctrl", "negctrl", "inv", "pow"], self._texts[at])
+        self.at += 1
+        argument = None
+        if kind == "pow" or (kind != "inv" and self._texts[self.at] == "("):
+            self.need("(", f"after '{kind}'")
+            argument = self.expression()
+            self.need(")", f"after the argument of '{kind}'")
+        self.need("@", f"after '{kind}'")
+        return Modifier(kind, argument, at)
+
+    def _operands(self, what: str) -> tuple[Expression, ...]:
+        operands = [self._operand(what)]
+        while self.take(","):
+            if self.version == 3 and self._texts[self.at] == ";":
+                break
+            operands.append(self._operand(what))
+        return tuple(operands)
+
+    def _operand(self, what: str) -> Expression:
+        text = self._texts[self.at]
+        word = text.partition("[")[0]
+        if text[:1] == "$" and self.version == 3 and not self._in_gate:
+            return self._primary()
+        if not is_name(word) or word in self._reserved:
+            raise self.tokens.expect(self.at, what)
+        if self.version == 3:
+            return self._indexed(self._word(text, self.at))
+        return self._operand_2(text)
+
+    def _operand_2(self, text: str) -> Expression:
+        """Read `q` or `q[3]`: OpenQASM 2 has no arithmetic on indices."""
+        at = self.at
+        name, size, _ = self._name_and_size(text)
+        return Name(name, at) if size is None else Index(Name(name, at), size, at)
+
+    def _name_and_size(self, text: str) -> tuple[str, Expression | None, int]:
+        """Read a name with an optional plain number in brackets."""
+        at = self.at
+        name, _, digits = text.partition("[")
+        self.at += 1
+        if digits:
+            return name, Literal(int(digits[:-1])), at
+        if not self.take("["):
+            return name, None, at
+        number, number_at = self._texts[self.at], self.at
+        if not number.isdecimal():
+            raise self.tokens.expect(self.at, "a plain number")
+        self.at += 1
+        self.need("]", "after the number")
+        return name, Literal(self._integer(number, number_at)), at
+
+    def _measure(self) -> Statement:
+        at = self.at
+        self.at += 1
+        source = self._operand("a qubit or a register of qubits")
+        if self.version == 3 and self._texts[self.at] == ";":
+            reason = "the result of 'measure' needs a bit, as in 'c = measure q;'"
+            raise self.tokens.refuse(at, reason)
+        self.need("->", "between the qubits and the bits of 'measure'")
+        target = self._operand("a bit or a register of bits")
+        self.need(";", "after the measurement")
+        return Measurement(source, target, at)
+
+    def _reset(self) -> Statement:
+        at = self.at
+        self.at += 1
+        operand = self._operand("a qubit or a register of qubits")
+        self.need(";", "after the qubits of 'reset'")
+        return Reset(operand, at)
+
+    def _barrier(self) -> Statement:
+        at, word = self.at, self._texts[self.at]
+        self.at += 1
+        is_bare = self.version == 3 and self._texts[self.at] == ";"
+        operands = () if is_bare else self._operands("a qubit or a register of qubits")
+        self.need(";", f"after '{word}'")
+        return Barrier(operands, at)
+
+    # --- declarations -----------------------------------------------------------------------------
+
+    def _include(self) -> Statement:
+        self.at += 1
+        at = self.at
+        if self._texts[at][:1] not in ('"', "'") or len(self._texts[at]) < 2:
+            raise self.tokens.expect(at, "the name of a file in quotes")
+        self.at += 1
+        self.need(";", "after the name of the file")
+        return Include(at)
+
+    def _old_register(self) -> tuple[str, Expression | None, int]:
+        """Read `q[3]` of `qreg q[3];`."""
+        self.at += 1
+        at, text = self.at, self._texts[self.at]
+        if self.version == 2:
+            self._check_new_name(text.partition("[")[0])
+            name, size, at = self._name_and_size(text)
+            if size is None:
+                raise self.tokens.expect(self.at, "the size of the register in brackets")
+        else:
+            name, _, digits = text.partition("[")
+            self._check_new_name(name)
+            self.at += 1
+            size = Literal(int(digits[:-1])) if digits else None
+            if not digits and self.take("["):
+                size = self.expression()
+                self.need("]", "after the size of the register")
+        self.need(";", "after the declaration")
+        return name, size, at
+
+    def _check_new_name(self, name: str) -> None:
+        if not is_name(name) or name in self._reserved:
+            raise self.tokens.expect(self.at, "a name for the register")
+
+    def _old_qubits(self) -> Statement:
+        return QuantumDeclaration(*self._old_register())
+
+    def _old_bits(self) -> Statement:
+        name, size, at = self._old_register()
+        return BitDeclaration(name, size, None, at)
+
+    def _qubits(self) -> Statement:
+        type_ = self.type()
+        at = self.at
+        name = self.name("a name for the qubits")
+        self.need(";", "after the declaration")
+        return QuantumDeclaration(name, type_.size, at)
+
+    def _declaration(self) -> Statement:
+        type_ = self.type()
+        at = self.at
+        name = self.name("a name for the variable")
+        value: Expression | None = None
+        if self.take("="):
+            if type_.name == "bit" and self.take("measure"):
+                source = self._operand("a qubit or a register of qubits")
+                self.need(";", "after the measurement")
+                return MeasuredDeclaration(BitDeclaration(name, type_.size, None, at), source)
+            value = self.expression()
+        self.need(";", "after the declaration")
+        if type_.name == "bit":
+            return BitDeclaration(name, type_.size, value, at)
+        return Declaration(type_, name, value, False, at)
+
+    def _constant(self) -> Statement:
+        self.at += 1
+        type_ = self._classical_type("after 'const'")
+        at = self.at
+        name = self.name("a name for the constant")
+        self.need("=", "and a value after the name of a constant")
+        value = self.expression()
+        self.need(";", "after the declaration")
+        return Declaration(type_, name, value, True, at)
+
+    def _input(self) -> Statement:
+        self.at += 1
+        type_ = self._classical_type("after 'input'")
+        at = self.at
+        name = self.name("a name for the input")
+        self.need(";", "after the declaration")
+        return InputDeclaration(type_, name, at)
+
+    def _classical_type(self, context: str) -> Type:
+        word = self._texts[self.at].partition("[")[0]
+        if word in UNSUPPORTED:
+            raise self.unsupported(word)
+        if word not in CLASSICAL_TYPES:
+            raise self.tokens.expect(self.at, f"a type such as 'int' {context}")
+        return self.type()
+
+    def _alias(self) -> Statement:
+        self.at += 1
+        at = self.at
+        name = self.name("a name for the alias")
+        self.need("=", "after the name of an alias")
+        parts = [self.expression()]
+        while self.take("++"):
+            parts.append(self.expression())
+        self.need(";", "after the alias")
+        return Alias(name, tuple(parts), at)
+
+    def _assignment(self) -> Statement:
+        target = self._operand("a variable")
+        at, operator = self.at, self._texts[self.at]
+        if operator not in _ASSIGNMENTS:
+            raise self.tokens.expect(at, "'=' to assign a value, or a statement before this")
+        self.at += 1
+        if operator == "=" and self.take("measure"):
+            source = self._operand("a qubit or a register of qubits")
+            self.need(";", "after the measurement")
+            return Measurement(source, target, at)
+        value = self.expression()
+        self.need(";", "after the assignment")
+        return Assignment(target, operator, value, at)
+
+    def _opaque(self) -> Statement:
+        self.at += 1
+        at = self.at
+        name = self.name("a name for the opaque gate")
+        if self.take("("):
+            self._names(")")
+        self._names(";")
+        return OpaqueDeclaration(name, at)
+
+    def _gate_definition(self) -> Statement:
+        self.at += 1
+        at = self.at
+        name = self.name("a name for the gate")
+        parameters = self._names(")") if self.take("(") else ()
+        qubits = self._names("{")
+        if not qubits:
+            raise self.tokens.expect(self.at - 1, "the qubits of the gate")
+        self.at -= 1
+        self._in_gate = True
+        body = self._body()
+        self._in_gate = False
+        return GateDefinition(name, parameters, qubits, body, self.at - at, at)
+
+    def _names(self, end: str) -> tuple[str, ...]:
+        """Read distinct names with commas between them, and what ends them."""
+        names: dict[str, None] = {}
+        while not self.take(end):
+            at = self.at
+            name = self.name("a name")
+            if name in names:
+                raise self.tokens.refuse(at, f"'{name}' is there twice")
+            names[name] = None
+            if not self.take(","):
+                self.need(end, "or ',' after a name")
+                break
+        return tuple(names)
+
+    # --- control flow -----------------------------------------------------------------------------
+
+    def _body(self) -> tuple[Statement, ...]:
+        """Read a block in braces, or one statement."""
+        self._blocks += 1
+        if self._blocks > MAX_BLOCKS:
+            raise self.tokens.exceed(self.at, f"blocks are nested deeper than {MAX_BLOCKS}")
+        statements: list[Statement] = []
+        if self.take("{"):
+            self.skip_blanks()
+            while not self.take("}"):
+                if self.is_at_end():
+                    raise self.tokens.expect(self.at, "'}' at the end of the block")
+                statements.append(self.statement())
+                self.skip_blanks()
+        else:
+            self.skip_blanks()
+            statements.append(self.statement())
+        self._blocks -= 1
+        return tuple(statements)
+
+    def _block(self) -> Statement:
+        return Block(self._body())
+
+    def _condition(self) -> Expression:
+        self.at += 1
+        self.need("(", "before the condition")
+        condition = self.expression()
+        self.need(")", "after the condition")
+        return condition
+
+    def _if(self) -> Statement:
+        at = self.at
+        branches = [(self._condition(), self._body())]
+        while self._texts[self.at] == "else" and self._texts[self.at + 1] == "if":
+            self.at += 1
+            branches.append((self._condition(), self._body()))
+        otherwise = self._body() if self.take("else") else ()
+        return If(tuple(branches), otherwise, at)
+
+    def _if_2(self) -> Statement:
+        """Read `if (c == 3) x q[0];`: a register, an equality, a number and one operation."""
+        self.at += 1
+        self.need("(", "before the condition")
+        register_at, register = self.at, self._texts[self.at]
+        if not is_name(register) or register in self._reserved:
+            raise self.tokens.expect(self.at, "a register of bits")
+        self.at += 1
+        at = self.at
+        self.need("==", "after the register of a condition")
+        number, number_at = self._texts[self.at], self.at
+        if not number.isdecimal():
+            raise self.tokens.expect(self.at, "a plain number")
+        self.at += 1
+        self.need(")", "after the condition")
+        word = self._texts[self.at]
+        if word in self._readers and word not in ("measure", "reset"):
+            raise self.tokens.expect(self.at, "a gate, 'measure' or 'reset' after the condition")
+        step = Step("==", Literal(self._integer(number, number_at)), at)
+        condition = Chain(Name(register, register_at), (step,))
+        return If(((condition, (self.statement(),)),), (), at)
+
+    def _switch(self) -> Statement:
+        at = self.at
+        subject = self._condition()
+        self.need("{", "after the subject of 'switch'")
+        cases: list[Case] = []
+        while self.take("case"):
+            values = [self._placed_expression()]
+            while self.take(","):
+                if self._texts[self.at] == "{":
+                    break
+                values.append(self._placed_expression())
+            cases.append(Case(tuple(values), self._braced()))
+        otherwise = self._braced() if self.take("default") else ()
+        self.need("}", "at the end of 'switch'")
+        if not cases:
+            raise self.tokens.refuse(at, "'switch' needs at least one 'case'")
+        return Switch(subject, tuple(cases), otherwise, at)
+
+    def _placed_expression(self) -> tuple[Expression, int]:
+        at = self.at
+        return self.expression(), at
+
+    def _braced(self) -> tuple[Statement, ...]:
+        if self._texts[self.at] != "{":
+            raise self.tokens.expect(self.at, "'{' before the statements of a case")
+        return self._body()
+
+    def _for(self) -> Statement:
+        at = self.at
+        self.at += 1
+        type_ = self._classical_type("after 'for'")
+        name = self.name("a name for the loop variable")
+        self.need("in", "after the loop variable")
+        values_at = self.at
+        values: Expression | Range | IndexSet
+        if self.take("["):
+            values = self.range_or_expression(values_at)
+            self.need("]", "after the range")
+        elif self.take("{"):
+            values = self.index_set(values_at)
+        else:
+            values = self.expression()
+        start = self.at
+        body = self._body()
+        return For(type_, name, values, body, self.at - start, at)
+
+    def _leave(self) -> Statement:
+        at = self.at
+        kind = cast(OneOf["break", "continue", "end"], self._texts[at])
+        self.at += 1
+        self.need(";", f"after '{kind}'")
+        return Leave(kind, at)

@@ -1,0 +1,420 @@
+"""Evaluates expressions, and owns the visible names. Knows neither gates nor operations.
+
+What is known when the program is read becomes a constant, what is measured a condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from qwicket.model.circuits import Relation
+from qwicket.model.errors import InvalidProgram
+from qwicket.programs.openqasm import arithmetic, conditions
+from qwicket.programs.openqasm.arithmetic import Unfit
+from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_STEPS
+from qwicket.programs.openqasm.conditions import Condition
+from qwicket.programs.openqasm.syntax import (
+    Call,
+    Cast,
+    Chain,
+    Constant,
+    Expression,
+    Index,
+    IndexSet,
+    Literal,
+    Name,
+    Node,
+    PhysicalQubit,
+    Range,
+    Step,
+    Type,
+    Unary,
+    Word,
+)
+from qwicket.programs.openqasm.tokens import Tokens, quoted
+
+
+class Bits(Node, frozen=True):
+    """Classical bits by number; their values are known only when the program runs."""
+
+    indices: tuple[int, ...]
+    is_scalar: bool
+
+
+class Qubits(Node, frozen=True):
+    """Qubits by number."""
+
+    indices: tuple[int, ...]
+    is_scalar: bool
+
+
+Value = Constant | Bits | Qubits | Condition
+
+_CONSTANT: Final = (bool, int, float, Word)
+_MIRRORED: Final[dict[str, Relation]] = {
+    "==": "==",
+    "!=": "!=",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
+_RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
+_AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
+
+
+class Variable:
+    """What a name stands for.
+
+    Attributes:
+        value: The present value.
+        type_name: Name of the classical type; empty for registers, aliases and parameters.
+        size: Bits of the type, if it was given.
+        is_constant: False where an assignment may change it, and for registers, which gate
+            bodies do not see either.
+        guard: How many run-time branches were open at the declaration.
+    """
+
+    __slots__ = ("guard", "is_constant", "size", "type_name", "value")
+
+    def __init__(
+        self,
+        value: Value,
+        *,
+        type_name: str = "",
+        size: int | None = None,
+        is_constant: bool = False,
+        guard: int = 0,
+    ) -> None:
+        self.value = value
+        self.type_name = type_name
+        self.size = size
+        self.is_constant = is_constant
+        self.guard = guard
+
+
+Names = dict[str, Variable]
+
+
+class Scopes:
+    """The names that are visible, innermost last.
+
+    Args:
+        outside: For a gate body: the global names, of which it sees the constants.
+    """
+
+    def __init__(self, outside: Names | None = None) -> None:
+        self.stack: list[Names] = [{}]
+        self.outside = outside
+
+    def find(self, name: str) -> Variable | None:
+        for names in reversed(self.stack):
+            if name in names:
+                return names[name]
+        if self.outside is not None:
+            variable = self.outside.get(name)
+            if variable is not None and variable.is_constant:
+                return variable
+        return None
+
+
+class Evaluator:
+    """Computes expressions.
+
+    Args:
+        tokens: Where errors point.
+        physical: Makes a physical qubit (number, place) usable and returns its index.
+    """
+
+    def __init__(self, tokens: Tokens, physical: Callable[[int, int], int]) -> None:
+        self.scopes = Scopes()
+        self._tokens = tokens
+        self._physical = physical
+        self._steps_left = MAX_STEPS
+
+    def spend(self, steps: int, at: int) -> None:
+        """Count work before it is done, so that no short text is long in the reading."""
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            reason = f"loops and gates take more than {MAX_STEPS:,} steps to expand"
+            raise self._tokens.exceed(at, reason)
+
+    def value(self, node: Expression) -> Value:
+        """Return the value of an expression."""
+        match node:
+            case Literal():
+                return node.value
+            case Name():
+                return self._name(node)
+            case Index():
+                return self._index(node)
+            case Chain():
+                return self._chain(node)
+            case Unary():
+                return self._unary(node)
+            case Call():
+                return self._call(node)
+            case Cast():
+                return self._cast(node)
+            case PhysicalQubit():
+                return Qubits((self._physical(node.index, node.at),), True)
+
+    def constant(self, node: Expression, at: int) -> Constant:
+        """Return a value that is known now."""
+        value = self.value(node)
+        if not isinstance(value, _CONSTANT):
+            raise self._tokens.refuse(at, "a value is needed that is known before the program runs")
+        return value
+
+    def integer(self, node: Expression, at: int) -> int:
+        """Return an integer that is known now."""
+        value = self.constant(node, at)
+        if isinstance(value, float | Word):
+            raise self._tokens.refuse(
+                at, f"an integer is needed here, not {arithmetic.kind(value)}"
+            )
+        return int(value)
+
+    def real(self, node: Expression, at: int) -> float:
+        """Return a finite float that is known now."""
+        value = self.constant(node, at)
+        try:
+            return arithmetic.to_float(value)
+        except Unfit as why:
+            raise self._refuse(at, why) from None
+
+    def truth(self, node: Expression, at: int) -> Condition | bool:
+        """Return an expression as a condition, or as its answer if that is known now."""
+        return self._truth(self.value(node), at)
+
+    def size(self, type_: Type) -> int | None:
+        """Return the number of bits of a type, if it has one."""
+        if type_.size is None:
+            return None
+        if type_.name == "bool":
+            raise self._tokens.refuse(type_.at, "'bool' has no size")
+        size = self.integer(type_.size, type_.at)
+        if not 1 <= size <= MAX_CLBITS:
+            raise self._tokens.refuse(type_.at, f"a size is 1 to {MAX_CLBITS:,} bits, not {size}")
+        return size
+
+    def convert(self, type_: Type, value: Constant, *, is_cast: bool = False) -> Constant:
+        """Return a constant as another type."""
+        return self.fit(type_.name, self.size(type_), value, type_.at, is_cast=is_cast)
+
+    def fit(
+        self, name: str, size: int | None, value: Constant, at: int, *, is_cast: bool = False
+    ) -> Constant:
+        """Return a constant as the type of this name and size."""
+        try:
+            return arithmetic.convert(name, size, value, is_cast=is_cast)
+        except Unfit as why:
+            raise self._refuse(at, why) from None
+
+    def binary(self, symbol: str, left: Constant, right: Constant, at: int) -> Constant:
+        """Return `left symbol right` for constants."""
+        try:
+            return arithmetic.binary(symbol, left, right)
+        except Unfit as why:
+            raise self._refuse(at, why) from None
+
+    def integers(self, range_: Range, size: int | None = None) -> range:
+        """Return the integers of a range; with a size, negative ends count from the end of it."""
+        ends = [
+            None if part is None else self.integer(part, range_.at)
+            for part in (range_.start, range_.stop, range_.step)
+        ]
+        start, stop, step = ends[0], ends[1], 1 if ends[2] is None else ends[2]
+        if step == 0:
+            raise self._tokens.refuse(range_.at, "the step of a range cannot be 0")
+        if size is not None:
+            low, high = (0, size - 1) if step > 0 else (size - 1, 0)
+            start = low if start is None else start + size * (start < 0)
+            stop = high if stop is None else stop + size * (stop < 0)
+        if start is None or stop is None:
+            raise self._tokens.refuse(range_.at, "the range of a loop needs a start and an end")
+        return range(start, stop + (1 if step > 0 else -1), step)
+
+    # --- registers --------------------------------------------------------------------------------
+
+    def _name(self, node: Name) -> Value:
+        variable = self.scopes.find(node.name)
+        if variable is not None:
+            return variable.value
+        reason = f"{quoted(node.name)} is not declared"
+        if self.scopes.outside is not None and node.name in self.scopes.outside:
+            reason = (
+                f"{quoted(node.name)} is not visible in a gate body, which sees its own parameters "
+                "and qubits, and constants"
+            )
+        raise self._tokens.refuse(node.at, reason)
+
+    def _index(self, node: Index) -> Value:
+        base = self.value(node.base)
+        if isinstance(base, Word) or (isinstance(base, int) and not isinstance(base, bool)):
+            return self._bit_of(base, node)
+        if not isinstance(base, Bits | Qubits) or base.is_scalar:
+            raise self._tokens.refuse(node.at, "only registers have an index")
+        make = type(base)
+        if isinstance(node.selector, Range | IndexSet):
+            places = self._places(node.selector, len(base.indices))
+            return make(tuple([base.indices[place] for place in places]), False)
+        place = self._place(self.integer(node.selector, node.at), len(base.indices), node.at)
+        return make((base.indices[place],), True)
+
+    def _bit_of(self, base: int | Word, node: Index) -> bool:
+        if isinstance(node.selector, Range | IndexSet):
+            raise self._tokens.refuse(node.at, "of a number, only single bits can be selected")
+        width = base.width if isinstance(base, Word) else 64
+        number = base.value if isinstance(base, Word) else base
+        place = self._place(self.integer(node.selector, node.at), width, node.at)
+        return bool(number >> place & 1)
+
+    def _places(self, selector: Range | IndexSet, size: int) -> Sequence[int]:
+        if isinstance(selector, IndexSet):
+            self.spend(len(selector.items), selector.at)
+            items = [self.integer(item, selector.at) for item in selector.items]
+            return [self._place(item, size, selector.at) for item in items]
+        places = self.integers(selector, size)
+        if not places:
+            raise self._tokens.refuse(selector.at, "the range selects nothing")
+        self._place(places[0], size, selector.at)
+        self._place(places[-1], size, selector.at)
+        self.spend(len(places), selector.at)
+        return places
+
+    def _place(self, index: int, size: int, at: int) -> int:
+        if not -size <= index < size:
+            reason = f"index {index} is out of range: the size is {size}"
+            raise self._tokens.refuse(at, reason)
+        return index % size
+
+    # --- operators --------------------------------------------------------------------------------
+
+    def _unary(self, node: Unary) -> Value:
+        value = self.value(node.operand)
+        if isinstance(value, _CONSTANT):
+            try:
+                return arithmetic.unary(node.operator, value)
+            except Unfit as why:
+                raise self._refuse(node.at, why) from None
+        is_bit = not isinstance(value, Bits) or value.is_scalar
+        if node.operator == "!" or (node.operator == "~" and is_bit):
+            return conditions.negate(self._truth(value, node.at))
+        raise self._tokens.refuse(node.at, _AT_RUN_TIME)
+
+    def _chain(self, node: Chain) -> Value:
+        symbol = node.steps[0].operator
+        if symbol in ("&&", "||"):
+            return self._logical(symbol, node)
+        if symbol in ("&", "|", "^"):
+            return self._bitwise(symbol, node)
+        value = self.value(node.first)
+        for step in node.steps:
+            value = self._binary(step, value, self.value(step.operand))
+        return value
+
+    def _binary(self, step: Step, left: Value, right: Value) -> Value:
+        if isinstance(left, _CONSTANT) and isinstance(right, _CONSTANT):
+            return self.binary(step.operator, left, right, step.at)
+        if step.operator in _RELATIONS:
+            return self._compare(step, left, right)
+        raise self._tokens.refuse(step.at, _AT_RUN_TIME)
+
+    def _logical(self, symbol: str, node: Chain) -> Condition | bool:
+        settled = symbol == "||"
+        terms = [self.truth(node.first, node.steps[0].at)]
+        for step in node.steps:
+            if terms[-1] is settled:
+                return settled
+            terms.append(self.truth(step.operand, step.at))
+        return conditions.some(terms) if settled else conditions.every(terms)
+
+    def _bitwise(self, symbol: str, node: Chain) -> Value:
+        value = self.value(node.first)
+        values = [value, *(self.value(step.operand) for step in node.steps)]
+        if all(isinstance(value, _CONSTANT) for value in values):
+            for step, right in zip(node.steps, values[1:], strict=True):
+                value = self._binary(step, value, right)
+            return value
+        at = node.steps[0].at
+        terms = [self._single(value, at) for value in values]
+        combine = {"&": conditions.every, "|": conditions.some, "^": conditions.odd}[symbol]
+        return combine(terms)
+
+    def _single(self, value: Value, at: int) -> Condition | bool:
+        """Return one bit or truth value as a condition."""
+        if isinstance(value, Bits) and not value.is_scalar and len(value.indices) > 1:
+            raise self._tokens.refuse(at, "a whole register cannot stand here, only single bits")
+        if isinstance(value, _CONSTANT) and arithmetic.number(value) not in (0, 1):
+            raise self._tokens.refuse(at, "a bit is 0 or 1")
+        return self._truth(value, at)
+
+    def _truth(self, value: Value, at: int) -> Condition | bool:
+        if isinstance(value, Qubits):
+            raise self._tokens.refuse(at, "a qubit is no condition; measure it into a bit first")
+        if isinstance(value, Bits):
+            return conditions.test(value.indices, "!=", 0)
+        if isinstance(value, _CONSTANT):
+            return bool(arithmetic.number(value))
+        return value
+
+    def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
+        relation = _RELATIONS[step.operator]
+        if isinstance(right, Bits) and isinstance(left, _CONSTANT):
+            left, right, relation = right, left, _MIRRORED[relation]
+        if isinstance(left, Bits) and isinstance(right, _CONSTANT):
+            return conditions.test(left.indices, relation, self._unsigned(right, left, step.at))
+        if relation not in ("==", "!="):
+            raise self._tokens.refuse(step.at, "measured bits can be ordered by a constant only")
+        if isinstance(left, Bits) and isinstance(right, Bits):
+            differ = self._registers_differ(left, right, step.at)
+        else:
+            differ = conditions.odd((self._single(left, step.at), self._single(right, step.at)))
+        return differ if relation == "!=" else conditions.negate(differ)
+
+    def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
+        """Return what bits are compared with, as a number."""
+        if isinstance(value, float):
+            raise self._tokens.refuse(at, "measured bits cannot be compared with a float")
+        if isinstance(value, Word) and value.width != len(bits.indices):
+            reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
+            raise self._tokens.refuse(at, reason)
+        return int(arithmetic.number(value))
+
+    def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
+        if len(left.indices) != len(right.indices):
+            raise self._tokens.refuse(at, "registers of different sizes cannot be compared")
+        self.spend(len(left.indices), at)
+        pairs = zip(left.indices, right.indices, strict=True)
+        return conditions.some(
+            conditions.odd(conditions.test((bit,), "!=", 0) for bit in pair) for pair in pairs
+        )
+
+    # --- calls and casts --------------------------------------------------------------------------
+
+    def _call(self, node: Call) -> Constant:
+        values = tuple(self.constant(argument, node.at) for argument in node.arguments)
+        try:
+            return arithmetic.call(node.function, values)
+        except Unfit as why:
+            raise self._refuse(node.at, why) from None
+
+    def _cast(self, node: Cast) -> Value:
+        value = self.value(node.operand)
+        if isinstance(value, _CONSTANT):
+            return self.convert(node.type, value, is_cast=True)
+        size, name = self.size(node.type), node.type.name
+        if name == "bool" or (name == "bit" and size is None):
+            return self._truth(value, node.at)
+        if isinstance(value, Bits) and name in ("int", "uint"):
+            needed = len(value.indices) + (name == "int")
+            if size is not None and size < needed:
+                reason = f"{len(value.indices)} measured bits need {name}[{needed}] or wider"
+                raise self._tokens.refuse(node.at, reason)
+            return Bits(value.indices, False)
+        raise self._tokens.refuse(node.at, f"measured bits cannot be cast to '{name}'")
+
+    def _refuse(self, at: int, why: Unfit) -> InvalidProgram:
+        return self._tokens.refuse(at, str(why))

@@ -1,0 +1,42 @@
+"""The words of the two languages, and why some of them are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+CLASSICAL_TYPES: Final = frozenset({"bool", "bit", "int", "uint", "float", "angle"})
+
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("while",), "a loop without a known end; use 'for', which may hold a 'break'"),
+    **dict.fromkeys(("def", "return", "void"), "subroutines; define a gate, or repeat the text"),
+    "extern": "functions that live outside of the program",
+    **dict.fromkeys(("defcal", "cal", "defcalgrammar"), "pulse-level definitions"),
+    **dict.fromkeys(
+        ("delay", "box", "duration", "stretch", "durationof"), "time; gates here have no duration"
+    ),
+    **dict.fromkeys(("array", "readonly", "mutable"), "arrays; use a constant for each element"),
+    "complex": "complex numbers",
+    "output": "a choice of outputs; every declared bit is one",
+}
+"""Words of OpenQASM 3 that a program here cannot use, with what they stand for."""
+
+STATEMENTS_3: Final = frozenset(
+    {
+        "OPENQASM", "include", "gate", "let", "break", "continue", "if", "else", "end", "for",
+        "in", "switch", "case", "default", "nop", "pragma", "input", "const", "qreg", "qubit",
+        "creg", "gphase", "inv", "pow", "ctrl", "negctrl", "reset", "measure", "barrier", "true",
+        "false",
+    }
+)  # fmt: skip
+
+RESERVED_3: Final = CLASSICAL_TYPES | STATEMENTS_3 | UNSUPPORTED.keys()
+"""Words that cannot be names in OpenQASM 3."""
+
+RESERVED_2: Final = frozenset(
+    {
+        "OPENQASM", "include", "qreg", "creg", "gate", "opaque", "if", "measure", "reset",
+        "barrier", "pi",
+    }
+)  # fmt: skip
+"""Words that cannot be names in OpenQASM 2."""

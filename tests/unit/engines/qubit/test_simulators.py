@@ -1,0 +1,214 @@
+"""Both simulators against products of full matrices, and against each other."""
+
+from __future__ import annotations
+
+from math import pi, sin
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import qubit_lab
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.engine import Simulator, StateVectorEngine
+from qwicket.engines.qubit.numpy_engine import NumpySimulator
+from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.model.circuits import Gate
+
+SIMULATORS = (NumpySimulator(), QulacsSimulator())
+both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
+
+
+def infidelity(one: np.ndarray, other: np.ndarray) -> float:
+    """1 - |⟨one|other⟩|²: blind to a global phase, to which outcomes are blind too."""
+    return abs(1 - abs(np.vdot(one, other)) ** 2)
+
+
+def probabilities(simulator: Simulator, n_qubits: int, gates: list[Gate]) -> list[float]:
+    """Exact probabilities by the whole engine, one per key, in key order."""
+    circuit = qubit_lab.measured(n_qubits, gates)
+    outcome = StateVectorEngine(simulator).run(circuit, 1, (0, 0), ("probabilities",))
+    found = outcome.probabilities()
+    return [found.get(key, 0.0) for key in range(1 << n_qubits)]
+
+
+@both
+@pytest.mark.parametrize("n_controls", [0, 1, 2])
+@pytest.mark.parametrize(("name", "n_targets", "params"), qubit_lab.EXAMPLES)
+def test_gate_acts_as_its_matrix_wherever_its_qubits_are(
+    simulator: Simulator, n_controls: int, name: str, n_targets: int, params: tuple[float, ...]
+) -> None:
+    for qubits in ((3, 0, 4, 1), (1, 4, 2, 0), (0, 1, 2, 3)):
+        targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
+        gates = [*qubit_lab.scrambling(5), Gate(name, targets, params, controls)]
+        state = simulator.evolve(5, gates)
+        assert infidelity(state.amplitudes(), qubit_lab.amplitudes(5, gates)) < 1e-13
+
+
+def test_numpy_keeps_even_the_global_phase() -> None:
+    for name, n_targets, params in qubit_lab.EXAMPLES:
+        gates = [*qubit_lab.scrambling(3), Gate(name, (2, 0)[:n_targets], params)]
+        state = NumpySimulator().evolve(3, gates).amplitudes()
+        assert np.abs(state - qubit_lab.amplitudes(3, gates)).max() < 1e-14, name
+
+
+@both
+def test_qubit_zero_is_the_lowest_bit(simulator: Simulator) -> None:
+    assert probabilities(simulator, 3, [Gate("x", (0,))])[0b001] == pytest.approx(1)
+    assert probabilities(simulator, 3, [Gate("x", (2,))])[0b100] == pytest.approx(1)
+    flipped = [Gate("x", (1,)), Gate("x", (2,), (), (1,))]
+    assert probabilities(simulator, 3, flipped)[0b110] == pytest.approx(1)
+
+
+@both
+def test_control_and_target_are_not_exchanged(simulator: Simulator) -> None:
+    on, flip = Gate("x", (0,)), Gate("x", (1,), (), (0,))
+    assert probabilities(simulator, 2, [on, flip])[0b11] == pytest.approx(1)
+    assert probabilities(simulator, 2, [on, Gate("x", (0,), (), (1,))])[0b01] == pytest.approx(1)
+
+
+@both
+def test_flip_with_two_controls_needs_both(simulator: Simulator) -> None:
+    one = [Gate("x", (0,)), Gate("x", (2,), (), (0, 1))]
+    two = [Gate("x", (0,)), Gate("x", (1,)), Gate("x", (2,), (), (0, 1))]
+    assert probabilities(simulator, 3, one)[0b001] == pytest.approx(1)
+    assert probabilities(simulator, 3, two)[0b111] == pytest.approx(1)
+
+
+# --- reference numbers of shared/engines.md, section 9 --------------------------------------------
+
+
+@both
+def test_reference_a_layers_of_rotations(simulator: Simulator) -> None:
+    """Confirmed there with NumPy, Qulacs and Qiskit."""
+    gates = []
+    for layer in range(3):
+        for q in range(3):
+            gates.append(Gate("ry", (q,), (0.3 + 0.2 * q + 0.1 * layer,)))
+            gates.append(Gate("rx", (q,), (0.5 - 0.1 * q + 0.07 * layer,)))
+        gates += [Gate("x", (t,), (), (c,)) for c, t in ((0, 1), (1, 2), (2, 0))]
+    expected = [0.153732, 0.054684, 0.310856, 0.103981, 0.144541, 0.124613, 0.039221, 0.068372]
+    assert probabilities(simulator, 3, gates) == pytest.approx(expected, abs=1e-6)
+
+
+@both
+def test_reference_b_native_gates(simulator: Simulator) -> None:
+    """Confirmed there with NumPy, Qulacs and the matrices of qiskit-ionq; turns, so times 2π."""
+    turns = 2 * pi
+    gates = [
+        Gate("gpi2", (0,), (0.1 * turns,)),
+        Gate("gpi2", (1,), (0.35 * turns,)),
+        Gate("ms", (0, 1), (0.05 * turns, 0.2 * turns, 0.25 * turns)),
+        Gate("gpi", (1,), (0.37 * turns,)),
+        Gate("gpi2", (1,), (0.2 * turns,)),
+        Gate("rzz", (0, 1), (0.13 * turns,)),
+        Gate("gpi2", (0,), (0.45 * turns,)),
+        Gate("ms", (1, 0), (0.3 * turns, 0.15 * turns, 0.1 * turns)),
+    ]
+    expected = [0.265017, 0.346426, 0.370104, 0.018452]
+    assert probabilities(simulator, 2, gates) == pytest.approx(expected, abs=1e-6)
+
+
+def fourier(qubits: range, inverse: bool = False) -> list[Gate]:
+    """|x⟩ → Σ_k e^{2πi xk/N} |k⟩ / √N (Nielsen and Chuang, section 5.1)."""
+    n = len(qubits)
+    gates = []
+    for high in reversed(range(n)):
+        gates.append(Gate("h", (qubits[high],)))
+        for low in reversed(range(high)):
+            angle = pi / (1 << (high - low))
+            gates.append(Gate("p", (qubits[high],), (angle,), (qubits[low],)))
+    gates += [Gate("swap", (qubits[i], qubits[n - 1 - i])) for i in range(n // 2)]
+    if not inverse:
+        return gates
+    return [Gate(g.name, g.targets, tuple(-p for p in g.params), g.controls) for g in gates[::-1]]
+
+
+@both
+def test_reference_c_phase_estimation(simulator: Simulator) -> None:
+    """P(k) = [sin(16π(0.3 - k/16)) / (16 sin(π(0.3 - k/16)))]²."""
+    gates = [Gate("x", (4,)), *(Gate("h", (q,)) for q in range(4))]
+    gates += [Gate("p", (4,), (2 * pi * 0.3 * (1 << q),), (q,)) for q in range(4)]
+    gates += fourier(range(4), inverse=True)
+    found = probabilities(simulator, 5, gates)[16:]
+    for k, p in enumerate(found):
+        off = 0.3 - k / 16
+        assert p == pytest.approx((sin(16 * pi * off) / (16 * sin(pi * off))) ** 2, abs=1e-12)
+    assert found[3:8] == pytest.approx([0.011266, 0.055148, 0.875590, 0.024764, 0.007700], abs=1e-6)
+
+
+@both
+@pytest.mark.parametrize("x", [0, 1, 13, 22])
+def test_reference_f_fourier_is_flat_and_its_inverse_returns(simulator: Simulator, x: int) -> None:
+    prepare = [Gate("x", (q,)) for q in range(5) if x >> q & 1]
+    flat = probabilities(simulator, 5, [*prepare, *fourier(range(5))])
+    assert flat == pytest.approx([1 / 32] * 32, abs=1e-12)
+    back = [*prepare, *fourier(range(5)), *fourier(range(5), inverse=True)]
+    assert probabilities(simulator, 5, back)[x] == pytest.approx(1, abs=1e-12)
+
+
+# --- Qulacs against NumPy -------------------------------------------------------------------------
+
+angles = st.floats(-7, 7, allow_nan=False).map(lambda angle: round(angle, 3))
+
+
+@st.composite
+def gates_on(draw: st.DrawFn, n_qubits: int) -> Gate:
+    name, n_targets, params = draw(st.sampled_from(qubit_lab.EXAMPLES))
+    qubits = draw(st.permutations(range(n_qubits)))
+    if n_targets > n_qubits:
+        name, n_targets, params = "h", 1, ()
+    n_controls = draw(st.integers(0, min(3, n_qubits - n_targets)))
+    return Gate(
+        name,
+        tuple(qubits[:n_targets]),
+        tuple(draw(angles) for _ in params),
+        tuple(qubits[n_targets : n_targets + n_controls]),
+    )
+
+
+@st.composite
+def random_circuits(draw: st.DrawFn) -> tuple[int, list[Gate]]:
+    n_qubits = draw(st.integers(1, 6))
+    return n_qubits, draw(st.lists(gates_on(n_qubits), max_size=20))
+
+
+@given(random_circuits(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_qulacs_and_numpy_agree_in_every_basis(
+    circuit: tuple[int, list[Gate]], data: st.DataObject
+) -> None:
+    n_qubits, gates = circuit
+    turns = [Gate("u", (q,), tuple(data.draw(angles) for _ in "abc")) for q in range(n_qubits)]
+    expected, found = (simulator.evolve(n_qubits, [*gates, *turns]) for simulator in SIMULATORS)
+    assert infidelity(expected.amplitudes(), found.amplitudes()) < 1e-12
+    assert np.abs(expected.probabilities() - found.probabilities()).max() < 1e-13
+
+
+# --- Qulacs' own traps ----------------------------------------------------------------------------
+
+
+def test_qulacs_state_is_not_shared_between_results() -> None:
+    simulator = QulacsSimulator()
+    one = simulator.evolve(1, [])
+    other = simulator.evolve(1, [Gate("x", (0,))])
+    assert one.probabilities().tolist() == [1, 0]
+    assert other.probabilities().tolist() == [0, 1]
+
+
+def test_qulacs_state_used_again_starts_from_zero() -> None:
+    simulator = QulacsSimulator()
+    for _ in range(2):
+        assert simulator.evolve(1, [Gate("x", (0,))]).probabilities().tolist() == [0, 1]
+
+
+def test_state_that_does_not_fit_is_a_memory_error() -> None:
+    with pytest.raises(MemoryError):
+        QulacsSimulator().evolve(48, [])
+
+
+@both
+def test_unknown_gate_cannot_run(simulator: Simulator) -> None:
+    with pytest.raises(CannotRun, match="warp"):
+        simulator.evolve(1, [Gate("warp", (0,))])

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from qwicket import devices
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.model.limits import Limits
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW
+
+LIMITS = Limits(memory_bytes=1 << 30, shots=5_000, run_time_s=60, name_chars=20, tags=2)
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    await opened.devices.seed(devices.built_in(), "builtin")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def gateway(store: Store, clock: Clock) -> Gateway:
+    return Gateway(store, LIMITS, clock)
+
+
+@pytest.fixture
+def admin(store: Store, clock: Clock) -> Admin:
+    return Admin(store, clock)

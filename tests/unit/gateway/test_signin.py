@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.gateway.signin import digest, new_secret
+from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    TooManyRequests,
+    Unauthenticated,
+)
+from qwicket.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+async def token_for(admin: Admin, name: str = "ada", **options: object) -> str:
+    await admin.add_account(name, email=None, password=None)
+    return (await admin.create_token(name, **options)).secret  # type: ignore[arg-type]
+
+
+def test_a_secret_passes_through_every_client_unchanged() -> None:
+    secrets = {new_secret() for _ in range(1000)}
+    assert len(secrets) == 1000
+    for secret in secrets:
+        assert re.fullmatch(r"qw_[A-Za-z0-9]{43}", secret)
+        assert not re.fullmatch(r"[a-z]+_[A-Z2-7]+\.[0-9a-f]{64}", secret)
+
+
+async def test_a_token_signs_in_with_what_it_may_do(admin: Admin, gateway: Gateway) -> None:
+    secret = await token_for(admin, scopes=["jobs:read"], devices=["simulator"])
+    actor = await gateway.sign_in(secret)
+    assert (actor.account_name, actor.role) == ("ada", "member")
+    assert (actor.scopes, actor.devices) == ({"jobs:read"}, {"simulator"})
+
+
+async def test_by_default_a_token_may_read_and_submit(admin: Admin, gateway: Gateway) -> None:
+    actor = await gateway.sign_in(await token_for(admin))
+    assert (actor.scopes, actor.devices) == (set(DEFAULT_SCOPES), frozenset())
+
+
+@pytest.mark.parametrize("secret", [None, "", "qw_" + "a" * 43, "x" * 100_000, "\ud800", "é"])
+async def test_what_is_no_token_does_not_sign_in(gateway: Gateway, secret: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        await gateway.sign_in(secret)
+
+
+async def test_the_stored_digest_is_no_token(admin: Admin, gateway: Gateway) -> None:
+    secret = await token_for(admin)
+    with pytest.raises(Unauthenticated):
+        await gateway.sign_in(digest(secret).hex())
+
+
+async def test_a_revoked_token_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
+    await admin.add_account("ada", email=None, password=None)
+    made = await admin.create_token("ada")
+    await gateway.sign_in(made.secret)
+    await admin.revoke_token(made.token.id)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await gateway.sign_in(made.secret)
+
+
+async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:  # type: ignore[no-untyped-def]
+    secret = await token_for(admin, life_s=60)
+    clock.ms += 59_999
+    await gateway.sign_in(secret)
+    clock.ms += 1
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.sign_in(secret)
+
+
+async def test_a_disabled_account_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
+    secret = await token_for(admin)
+    await admin.disable_account("ada")
+    with pytest.raises(Unauthenticated, match="disabled"):
+        await gateway.sign_in(secret)
+
+
+async def test_no_secret_shows_in_a_repr(admin: Admin, store: Store) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    made = await admin.create_token("ada")
+    assert made.secret not in repr(made)
+    found = await store.accounts.for_password("ada")
+    assert found is not None
+    assert "correct horse" not in repr(found)
+
+
+@pytest.mark.parametrize("login", ["ada", "ada@lab.org"])
+async def test_a_password_signs_in_by_name_and_address(
+    admin: Admin, gateway: Gateway, login: str
+) -> None:
+    await admin.add_account("ada", email="ada@lab.org", password="correct horse")
+    actor = await gateway.sign_in_with_password(login, "correct horse", "127.0.0.1")
+    assert (actor.account_name, actor.scopes) == ("ada", set(DEFAULT_SCOPES))
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [("ada", "wrong"), ("ada", ""), ("nobody", "correct horse"), ("bob", ""), ("", "")],
+)
+async def test_a_wrong_password_does_not_say_what_is_wrong(
+    admin: Admin, gateway: Gateway, login: str, password: str
+) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    await admin.add_account("bob", email=None, password=None)
+    with pytest.raises(Unauthenticated, match="name or the password"):
+        await gateway.sign_in_with_password(login, password, "127.0.0.1")
+
+
+async def test_a_disabled_account_has_no_password_either(admin: Admin, gateway: Gateway) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    await admin.disable_account("ada")
+    with pytest.raises(Unauthenticated):
+        await gateway.sign_in_with_password("ada", "correct horse", "127.0.0.1")
+
+
+async def test_guessing_is_stopped_per_address_and_name(admin: Admin, gateway: Gateway) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    for _ in range(10):
+        with pytest.raises(Unauthenticated):
+            await gateway.sign_in_with_password("ada", "wrong", "10.0.0.1")
+    with pytest.raises(TooManyRequests, match="password_tries") as refused:
+        await gateway.sign_in_with_password("ada", "correct horse", "10.0.0.1")
+    assert 0 < (refused.value.retry_after_s or 0) <= 60
+    await gateway.sign_in_with_password("ada", "correct horse", "10.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "password", "field"),
+    [
+        ("Ada", None, None, "name"),
+        ("ada", "no address", None, "email"),
+        ("ada", "a@" + "b" * 300, None, "email"),
+        ("ada", "a@b\x00", None, "email"),
+        ("ada", None, "short", "password"),
+        ("ada", None, "x" * 2000, "password"),
+    ],
+)
+async def test_an_account_that_cannot_be_is_refused_by_field(
+    admin: Admin, name: str, email: str | None, password: str | None, field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await admin.add_account(name, email=email, password=password)
+    assert refused.value.field == field
+    assert await admin.accounts() == []
+
+
+async def test_a_taken_name_is_refused(admin: Admin) -> None:
+    await admin.add_account("ada", email=None, password=None)
+    with pytest.raises(Conflict):
+        await admin.add_account("ada", email=None, password=None)
+
+
+async def test_a_token_for_what_does_not_exist_is_refused(admin: Admin) -> None:
+    await admin.add_account("ada", email=None, password=None)
+    for options in ({"devices": ["nowhere"]}, {"project": "nowhere"}):
+        with pytest.raises(NotFound):
+            await admin.create_token("ada", **options)  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        await admin.create_token("nobody")
+    with pytest.raises(InvalidRequest, match="jobs:read"):
+        await admin.create_token("ada", scopes=["jobs:everything"])
+
+
+async def test_only_an_admin_has_admin_tokens(admin: Admin, gateway: Gateway) -> None:
+    await admin.add_account("ada", email=None, password=None)
+    await admin.add_account("root", "admin", email=None, password=None)
+    with pytest.raises(InvalidRequest, match="no admin"):
+        await admin.create_token("ada", scopes=["admin"])
+    made = await admin.create_token("root", scopes=["admin", "admin"])
+    assert (await gateway.sign_in(made.secret)).scopes == {"admin"}

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.model.accounts import Actor
+from qwicket.model.devices import DeviceStatus
+from qwicket.model.errors import (
+    Forbidden,
+    InvalidProgram,
+    InvalidRequest,
+    KeyReused,
+    LimitExceeded,
+    NoResult,
+    NotFinished,
+    NotFound,
+    QwicketError,
+    Unavailable,
+)
+from qwicket.model.ids import new_id, part_id
+from qwicket.model.jobs import JobQuery, RunOptions, Submission
+from qwicket.model.outcomes import Failure
+from qwicket.model.states import JobState
+from qwicket.store import Store
+from support.programs import BELL
+from support.stores import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def ada(admin: Admin, gateway: Gateway) -> Actor:
+    await admin.add_account("ada", email=None, password=None)
+    return await gateway.sign_in((await admin.create_token("ada")).secret)
+
+
+@pytest.fixture
+async def bob(admin: Admin, gateway: Gateway) -> Actor:
+    await admin.add_account("bob", email=None, password=None)
+    return await gateway.sign_in((await admin.create_token("bob")).secret)
+
+
+def submission(**changes: Any) -> Submission:
+    values: dict[str, Any] = {
+        "door": "native",
+        "device": "simulator",
+        "format": "ionq.circuit.v1",
+        "source": json.dumps(BELL).encode(),
+        "shots": 1000,
+    }
+    return Submission(**{**values, **changes})
+
+
+def program(qubits: int, *gates: dict[str, Any]) -> bytes:
+    return json.dumps({"gateset": "qis", "qubits": qubits, "circuit": gates}).encode()
+
+
+async def claim_options(store: Store) -> RunOptions:
+    await store.leases.add_runner("r", "server", NOW)
+    assignment = await store.leases.claim("simulator", "r", NOW)
+    assert assignment is not None
+    return msgspec.msgpack.decode(assignment.options, type=RunOptions)
+
+
+async def test_a_good_submission_is_stored_with_what_it_asks_for(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    job = await gateway.submit(ada, submission(seed=5, outputs=("memory",), name="bell"))
+    assert (job.state, job.name, job.shots) == (JobState.QUEUED, "bell", 1000)
+    assert (job.n_circuits, job.n_qubits, job.n_ops_1q, job.n_ops_2q) == (1, 2, 1, 1)
+    assert job.est_bytes > 0
+    assert await claim_options(store) == RunOptions(shots=1000, seed=5, outputs=("memory",))
+
+
+async def test_a_seed_is_drawn_when_none_is_given(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    await gateway.submit(ada, submission())
+    options = await claim_options(store)
+    assert 0 <= options.seed < 2**63
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], type[QwicketError], str]] = {
+    "device": ({"device": "nowhere"}, NotFound, "device"),
+    "device of no such door": ({"door": "xanadu"}, NotFound, "device"),
+    "format": ({"format": "qasm9"}, InvalidRequest, "format"),
+    "no shots": ({"shots": 0}, LimitExceeded, "shots"),
+    "negative shots": ({"shots": -1}, LimitExceeded, "shots"),
+    "too many shots": ({"shots": 5_001}, LimitExceeded, "shots"),
+    "negative seed": ({"seed": -1}, InvalidRequest, "seed"),
+    "huge seed": ({"seed": 2**63}, InvalidRequest, "seed"),
+    "long name": ({"name": "x" * 21}, LimitExceeded, "name"),
+    "many tags": ({"tags": ("a", "b", "c")}, LimitExceeded, "tags"),
+    "long tag": ({"tags": ("x" * 21,)}, LimitExceeded, "tags"),
+    "no outputs": ({"outputs": ()}, InvalidRequest, "outputs"),
+    "unknown output": ({"outputs": ("amplitudes",)}, InvalidRequest, "outputs"),
+    "too wide": ({"source": program(30)}, LimitExceeded, "qubits"),
+    "too large for memory": ({"source": program(28)}, LimitExceeded, "program"),
+    "too long": (
+        {"source": program(24, *[{"gate": "h", "target": 0}] * 20_000)},
+        LimitExceeded,
+        "program",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(REFUSALS))
+async def test_a_bad_submission_is_refused_by_field_and_not_stored(
+    gateway: Gateway, ada: Actor, case: str
+) -> None:
+    changes, kind, field = REFUSALS[case]
+    with pytest.raises(kind) as refused:
+        await gateway.submit(ada, submission(**changes))
+    assert refused.value.field == field
+    assert await gateway.jobs(ada, JobQuery()) == []
+
+
+async def test_a_refused_program_says_where(gateway: Gateway, ada: Actor) -> None:
+    bad = program(2, {"gate": "h", "target": 0}, {"gate": "warp", "target": 1})
+    with pytest.raises(InvalidProgram, match="gate 1"):
+        await gateway.submit(ada, submission(source=bad))
+
+
+async def test_refusals_of_cost_name_both_numbers(gateway: Gateway, ada: Actor) -> None:
+    with pytest.raises(LimitExceeded, match=r"needs about \d+ MiB, 1024 MiB are allowed"):
+        await gateway.submit(ada, submission(source=program(28)))
+
+
+async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    off = DeviceStatus(is_on=False, reason="the lab moves")
+    await store.devices.set_status("simulator", off, NOW)
+    with pytest.raises(Unavailable, match="the lab moves"):
+        await gateway.submit(ada, submission())
+
+
+async def test_a_token_without_the_scope_or_device_cannot_submit(
+    gateway: Gateway, admin: Admin, store: Store, ada: Actor
+) -> None:
+    reader = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:read"])).secret)
+    with pytest.raises(Forbidden, match="jobs:write"):
+        await gateway.submit(reader, submission())
+    with pytest.raises(Forbidden, match="jobs:write"):
+        await gateway.cancel(reader, new_id(NOW))
+    writer = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:write"])).secret)
+    with pytest.raises(Forbidden, match="jobs:read"):
+        await gateway.job(writer, new_id(NOW))
+    other = msgspec.structs.replace(ada, devices=frozenset({"clifford"}))
+    with pytest.raises(Forbidden, match="simulator"):
+        await gateway.submit(other, submission())
+
+
+async def test_the_same_key_makes_one_job_unless_any_field_differs(
+    gateway: Gateway, ada: Actor
+) -> None:
+    first = await gateway.submit(ada, submission(idempotency_key="k"))
+    assert await gateway.submit(ada, submission(idempotency_key="k")) == first
+    for change in ({"shots": 7}, {"name": "x"}, {"seed": 1}, {"source": program(1)}):
+        with pytest.raises(KeyReused):
+            await gateway.submit(ada, submission(idempotency_key="k", **change))
+
+
+async def test_anothers_job_looks_like_an_absent_one(
+    gateway: Gateway, ada: Actor, bob: Actor
+) -> None:
+    job = await gateway.submit(ada, submission())
+    texts = []
+    for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
+        for ask in (gateway.job, gateway.cancel, gateway.results):
+            with pytest.raises(NotFound) as refused:
+                await ask(bob, id_text)
+            texts.append(refused.value.detail)
+    assert len(set(texts)) == 1
+    assert await gateway.jobs(bob, JobQuery(account=ada.account)) == []
+
+
+async def test_a_job_of_another_door_is_unknown_to_a_vendors(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    assert await gateway.job(ada, job.id) == job
+    with pytest.raises(NotFound):
+        await gateway.job(ada, job.id, door="ionq")
+
+
+async def test_a_project_mate_reads_but_does_not_cancel(
+    gateway: Gateway, ada: Actor, bob: Actor
+) -> None:
+    shared = msgspec.structs.replace(ada, project=bob.project)
+    job = await gateway.submit(shared, submission())
+    assert await gateway.job(bob, job.id) == job
+    with pytest.raises(Forbidden):
+        await gateway.cancel(bob, job.id)
+
+
+async def test_waiting_ends_with_the_job(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    waiting = asyncio.create_task(gateway.wait(ada, job.id, 60))
+    await asyncio.sleep(0)
+    await gateway.cancel(ada, job.id)
+    async with asyncio.timeout(10):
+        assert (await waiting).state is JobState.CANCELLED
+
+
+async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    began = time.monotonic()
+    assert (await gateway.wait(ada, job.id, 0.1)).state is JobState.QUEUED
+    assert time.monotonic() - began >= 0.1
+
+
+async def test_there_is_no_result_before_the_end(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    with pytest.raises(NotFinished):
+        await gateway.results(ada, job.id)
+
+
+async def test_a_cancelled_job_has_no_result(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    await gateway.cancel(ada, job.id)
+    with pytest.raises(NoResult):
+        await gateway.results(ada, job.id)
+
+
+async def test_a_failed_job_says_why_there_is_no_result(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    job = await gateway.submit(ada, submission())
+    await store.leases.add_runner("r", "server", NOW)
+    assignment = await store.leases.claim("simulator", "r", NOW)
+    assert assignment is not None
+    await store.leases.fail(assignment.lease, Failure("out_of_memory", "too big for us"), NOW)
+    with pytest.raises(NoResult, match="too big for us"):
+        await gateway.results(ada, job.id)
+
+
+async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
+    assert [view.device.name for view in await gateway.devices("ionq")] == ["simulator"]
+    assert await gateway.devices("xanadu") == []
+    with pytest.raises(NotFound):
+        await gateway.device("simulator", "xanadu")
+
+
+async def test_a_device_advertises_what_admission_would_take(gateway: Gateway, ada: Actor) -> None:
+    widest = (await gateway.device("simulator", "native")).qubits
+    await gateway.submit(ada, submission(source=program(widest)))
+    with pytest.raises(LimitExceeded):
+        await gateway.submit(ada, submission(source=program(widest + 1)))

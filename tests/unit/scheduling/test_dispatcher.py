@@ -1,0 +1,300 @@
+"""The dispatcher on a real store, with a driver whose every move the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from qwicket.drivers import Died
+from qwicket.model.accounts import Token
+from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.model.jobs import Assignment, Completion, Job
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import JobState
+from qwicket.scheduling import Dispatcher, Heartbeat
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+DONE = (Encoded(b"body", b"sha"),)
+
+
+class HandDriver:
+    """Begins a job and leaves it to the test how it ends."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.ends: dict[str, asyncio.Future[Completion | Failure]] = {}
+        self.stopped: list[str] = []
+
+    async def run(self, assignment: Assignment) -> Completion | Failure:
+        job = assignment.lease.job
+        end = self.ends[job] = asyncio.get_running_loop().create_future()
+        self.begun.put_nowait(job)
+        try:
+            return await end
+        except asyncio.CancelledError:
+            self.stopped.append(job)
+            raise
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def ada(store: Store) -> Token:
+    return await make_token(store)
+
+
+@pytest.fixture
+def driver() -> HandDriver:
+    return HandDriver(2)
+
+
+@pytest.fixture
+async def dispatcher(store: Store, driver: HandDriver) -> AsyncIterator[Dispatcher]:
+    await store.leases.add_runner("server", "server", NOW)
+    made = Dispatcher(store, driver, ["simulator", "clifford"], "server", lambda: NOW)
+    made.start()
+    yield made
+    await made.stop(0)
+
+
+async def begun(driver: HandDriver) -> str:
+    async with asyncio.timeout(10):
+        return await driver.begun.get()
+
+
+async def reach(store: Store, job: Job, state: JobState) -> Job:
+    """Wait until the job is in a state."""
+    with store.changes.watch(job.id) as watch:
+        async with asyncio.timeout(10):
+            while True:
+                present = await store.jobs.get(job.id)
+                assert present is not None
+                if present.state is state:
+                    return present
+                await watch.changed(10)
+
+
+async def test_a_submit_wakes_the_dispatcher_at_once(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    async with asyncio.timeout(1):  # the slow poll beneath comes after 2 s
+        assert await driver.begun.get() == job.id
+    driver.ends[job.id].set_result(DONE)
+    await reach(store, job, JobState.COMPLETED)
+
+
+async def test_jobs_that_waited_before_the_start_are_run(
+    store: Store, ada: Token, driver: HandDriver
+) -> None:
+    job = await add_job(store, ada)
+    await store.leases.add_runner("server", "server", NOW)
+    late = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW)
+    late.start()
+    assert await begun(driver) == job.id
+    await late.stop(0)
+
+
+async def test_no_more_is_claimed_than_there_are_slots(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    jobs = [await add_job(store, ada) for _ in range(3)]
+    first = await begun(driver)
+    await begun(driver)
+    third = await store.jobs.get(jobs[2].id)
+    assert third is not None
+    assert third.state is JobState.QUEUED
+    driver.ends[first].set_result(DONE)
+    assert await begun(driver) == jobs[2].id
+
+
+async def test_devices_share_the_drivers_slots(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    one = await add_job(store, ada)
+    two = await add_job(store, ada, device="clifford")
+    assert {await begun(driver), await begun(driver)} == {one.id, two.id}
+
+
+async def test_a_failure_fails_the_job_with_its_words(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_result(Failure("out_of_memory", "too big"))
+    ended = await reach(store, job, JobState.FAILED)
+    assert (ended.error_code, ended.error_text) == ("out_of_memory", "too big")
+
+
+async def test_a_death_is_tried_again_and_the_third_fails_the_job(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    for _ in range(3):
+        driver.ends[await begun(driver)].set_exception(Died("the worker was killed"))
+    ended = await reach(store, job, JobState.FAILED)
+    assert (ended.attempts, ended.error_code) == (3, "worker_died")
+
+
+async def test_an_unexpected_error_fails_the_job_without_its_text(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_exception(RuntimeError("/secret/path"))
+    ended = await reach(store, job, JobState.FAILED)
+    assert "/secret/path" not in (ended.error_text or "")
+    assert "/secret/path" in caplog.text
+
+
+async def test_a_cancel_stops_the_work_and_frees_the_slot(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    await begun(driver)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    await reach(store, job, JobState.CANCELLED)
+    assert driver.stopped == [job.id]
+    for _ in range(2):
+        await add_job(store, ada)
+    assert await begun(driver)
+    assert await begun(driver)
+
+
+async def test_a_cancel_in_the_same_breath_as_the_claim_is_heeded(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    for _ in range(50):
+        job = await add_job(store, ada)
+        await store.jobs.cancel(job.id, actor="ada", now=NOW)
+        await reach(store, job, JobState.CANCELLED)
+
+
+async def test_a_result_beats_a_cancel_that_comes_too_late(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_result(DONE)
+    ended = await reach(store, job, JobState.COMPLETED)
+    assert await store.jobs.cancel(job.id, actor="ada", now=NOW) == ended
+
+
+async def test_stopping_lets_running_jobs_finish(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    await begun(driver)
+    stopping = asyncio.create_task(dispatcher.stop(10))
+    waiting = await add_job(store, ada)
+    asyncio.get_running_loop().call_later(0.05, driver.ends[job.id].set_result, DONE)
+    await stopping
+    present = [await store.jobs.get(each.id) for each in (job, waiting)]
+    assert [each.state for each in present if each] == ["completed", "queued"]
+
+
+async def test_stopping_gives_back_what_does_not_finish(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    jobs = [await add_job(store, ada) for _ in range(2)]
+    await begun(driver)
+    await begun(driver)
+    await dispatcher.stop(0.05)
+    for job in jobs:
+        present = await store.jobs.get(job.id)
+        assert present is not None
+        assert (present.state, present.attempts) == (JobState.QUEUED, 0)
+
+
+async def test_a_result_waits_for_a_store_that_refuses(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = [StorageFull(), Unavailable(), StorageFull()]
+    finish: Callable[..., Awaitable[Job]] = store.leases.finish
+
+    async def reluctant(*arguments: object) -> Job:
+        if refusals:
+            raise refusals.pop()
+        return await finish(*arguments)
+
+    # A disk that is full for a moment cannot be had at will between two processes.
+    monkeypatch.setattr(store.leases, "finish", reluctant)
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_result(DONE)
+    await reach(store, job, JobState.COMPLETED)
+    assert not refusals
+
+
+async def test_a_write_that_was_done_although_the_store_said_no_counts_once(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish: Callable[..., Awaitable[Job]] = store.leases.finish
+
+    async def liar(*arguments: object) -> Job:
+        await finish(*arguments)
+        raise Unavailable
+
+    monkeypatch.setattr(store.leases, "finish", liar)
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_result(DONE)
+    await reach(store, job, JobState.COMPLETED)
+    async with asyncio.timeout(10):
+        while not dispatcher.stale_results:
+            await asyncio.sleep(0.01)
+    assert len(await store.jobs.results(job.id)) == 1
+
+
+async def test_a_stale_result_is_refused_and_counted(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    end = driver.ends[await begun(driver)]
+    await store.leases.void_runners("server", NOW)
+    again = await begun(driver)
+    end.set_result((Encoded(b"stale", b""),))
+    driver.ends[again].set_result(DONE)
+    await reach(store, job, JobState.COMPLETED)
+    async with asyncio.timeout(10):
+        while not dispatcher.stale_results:
+            await asyncio.sleep(0.01)
+    assert tuple(await store.jobs.results(again)) == DONE
+
+
+async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:
+    await store.leases.add_runner("server", "server", NOW)
+    heartbeat = Heartbeat(store.leases, "server", lease_s=0.04)
+    heartbeat.start()
+    async with asyncio.timeout(10):
+        while await beat_of(store) < 3:
+            await asyncio.sleep(0.01)
+    await asyncio.to_thread(heartbeat.stop)
+    assert (last := await beat_of(store)) == await beat_of(store)
+    assert last >= 3
+
+
+async def beat_of(store: Store) -> int:
+    row = await store._database.read(
+        lambda tx: tx._connection.execute("select beat from runner").fetchone()  # type: ignore[attr-defined]
+    )
+    return int(row[0])
