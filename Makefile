@@ -9,7 +9,7 @@ UV := 0.9
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
-	$(BIN)/qwicket demo -- $$VENDOR examples/bell_with_qiskit_ionq.py
+	$(BIN)/qwicket demo -- $$VENDOR -W ignore examples/bell_with_qiskit_ionq.py
 
 test: $(READY)  ## Everything
 	$(BIN)/pytest -n auto --dist worksteal

@@ -77,7 +77,6 @@ def test_each_kill_fails_at_most_the_task_in_hand(seed: int) -> None:
         assert len(errors) <= kills
         assert all(result(task)[0] == k for k, task in enumerate(tasks) if k not in errors)
         assert len(tasks) - len(errors) > 20
-        eventually(lambda: len(pool.pids()) == 3)
         later = [pool.submit(pool_tasks.spend, 0.001, k, timeout_s=LIMIT_S) for k in range(50)]
         assert [result(task)[0] for task in later] == list(range(50))
     assert holdings() == before

@@ -70,9 +70,13 @@ def test_function_runs_in_another_process_and_its_result_comes_back(pool: Pool) 
     assert call(pool, pool_tasks.pid) in set(pool.pids()) - {os.getpid()}
 
 
-def test_function_may_be_named_and_is_imported_by_the_worker_alone(pool: Pool) -> None:
-    assert call(pool, "colorsys:rgb_to_hsv", 0, 0, 0) == (0.0, 0.0, 0)
-    assert "colorsys" not in sys.modules
+def test_function_may_be_named_and_is_imported_by_the_worker_alone(
+    open_pool: OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_in_worker.py").write_text("def double(x): return 2 * x")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert call(open_pool(), "only_in_worker:double", 21) == 42
+    assert "only_in_worker" not in sys.modules
 
 
 def test_slots_work_at_the_same_time(open_pool: OpenPool, tmp_path: Path) -> None:
@@ -342,7 +346,7 @@ def test_time_limit_kills_the_work_near_its_limit(pool: Pool, tmp_path: Path) ->
     started_at = time.monotonic()
     task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=0.4)
     error = failure(task)
-    assert 0.4 <= time.monotonic() - started_at < 1.4
+    assert 0.4 <= time.monotonic() - started_at < 2.4
     assert isinstance(error, OutOfTime)
     assert error.limit_s == 0.4
     assert is_gone(announced(tmp_path / "spin"))

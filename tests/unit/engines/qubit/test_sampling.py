@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from math import pi, sqrt
 
 import numpy as np
@@ -150,7 +151,7 @@ def test_memory_and_counts_are_the_same_shots(n_qubits: int, shots: int) -> None
 def test_memory_is_in_random_order() -> None:
     """Of N fair bits, about half of the neighbours differ: N/2 ± 6·√N/2."""
     memory = drawn(Given([0.5, 0.5]), straight(1), 1, 10_000).memory()
-    changes = sum(a != b for a, b in zip(memory, memory[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(memory))
     assert abs(changes - 5_000) < 300
 
 

@@ -1,0 +1,299 @@
+"""Every mount answers every kind of error in the shape of its own door, and redirects nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from abuse.doors import (
+    DOORS,
+    WAYS,
+    Door,
+    Way,
+    ionq_json,
+    problem_json,
+    routes,
+    xanadu_json,
+)
+from qwicket.dialects import mounts
+from qwicket.dialects.ionq import wire as ionq
+from qwicket.dialects.native import wire as native
+from qwicket.dialects.xanadu import wire as xanadu
+from qwicket.model import errors
+from qwicket.model.limits import Limits
+from qwicket.server.http import Front
+from qwicket.server.probes import probes
+from support.server import LiveServer
+
+Said = Callable[[httpx.Response], str]
+
+SHAPES: dict[str, Said] = {
+    "/v1": problem_json,
+    "/ionq/v0.4": ionq_json,
+    "/v0.4": ionq_json,
+    "/ionq": ionq_json,
+    "/v0.3": ionq_json,
+    "": xanadu_json,
+    "/livez": problem_json,
+    "/readyz": problem_json,
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+ROOT_PATHS = ("/healthz", "/devices", "/devices/X8_01", "/devices/x/y", "/jobs", "/jobs/x")
+PROBES = {"/livez": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}}
+SECRET = "select secret from token where path = '/etc/shadow'"
+
+
+@pytest.fixture(scope="module")
+def http(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client that signs in nowhere; one for all tests, because making one costs 20 ms."""
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        yield client
+
+
+def test_every_mount_is_in_the_table() -> None:
+    assert {**mounts(cast(Any, None)), **probes(lambda: True)}.keys() == SHAPES.keys()
+
+
+# --- 404 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/nothing/", "/", "//", "//jobs", "/jobs/x/y/z", "/%2e"]
+)
+@pytest.mark.parametrize("prefix", [prefix for prefix in SHAPES if prefix], ids=str)
+def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
+    response = http.get(prefix + path)
+    assert response.status_code == 404
+    SHAPES[prefix](response)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/nothing/", "/", "/%2f", "/v2/jobs", "/v1x", "/ionqs"]
+)
+def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str) -> None:
+    response = http.get(path)
+    assert response.status_code == 404
+    xanadu_json(response)
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str) -> None:
+    response = http.request(method, prefix)
+    assert response.status_code == 404
+    SHAPES[prefix](response)
+
+
+@pytest.mark.parametrize(
+    "version", ["/ionq/v9", "/ionq/v0.3", "/ionq/v0.40", "/ionq/v0.4x", "/v0.3"]
+)
+def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, version: str) -> None:
+    response = http.post(f"{version}/jobs", json={})
+    assert response.status_code == 404
+    ionq_json(response)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+@pytest.mark.parametrize("slash", ["after", "between"])
+def test_a_stray_slash_is_not_found_and_not_redirected(
+    http: httpx.Client, way: Way, slash: str
+) -> None:
+    url = way.url("x")
+    strayed = (
+        f"{url}/" if slash == "after" else f"{way.door.prefix}/{url.removeprefix(way.door.prefix)}"
+    )
+    response = way.send(http, strayed, {})
+    assert response.status_code == 404
+    way.door.said(response)
+
+
+# --- 405 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_wrong_method_is_told_all_right_ones(http: httpx.Client, door: Door, method: str) -> None:
+    for path, allowed in routes(door.prefix).items():
+        if method in allowed:
+            continue
+        url = Way(door, method, path).url("x")
+        response = http.request(method, url)
+        assert response.status_code == 405, url
+        assert set(response.headers["allow"].split(", ")) == allowed
+        assert all(right in door.said(response) for right in allowed)
+
+
+@pytest.mark.parametrize("path", PROBES)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "GET"])
+def test_a_probe_takes_no_other_method(http: httpx.Client, path: str, method: str) -> None:
+    response = http.request(method, path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == PROBES[path]
+    problem_json(response)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.method == "GET"], ids=repr)
+def test_head_is_answered_as_get_without_a_body(http: httpx.Client, way: Way) -> None:
+    url, auth = way.url("x"), {"Authorization": "none"}
+    got, head = http.get(url, headers=auth), http.head(url, headers=auth)
+    assert head.status_code == got.status_code
+    assert head.content == b""
+    if not way.is_public:  # a public answer has the time in it
+        assert head.headers["content-length"] == got.headers["content-length"]
+
+
+# --- 400 and 413 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"no JSON", b"[]"])
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_body_that_is_no_json_object_is_refused(
+    server: LiveServer, http: httpx.Client, door: Door, content: bytes
+) -> None:
+    response = http.post(door.jobs, content=content, headers=door.auth(server.token()))
+    assert response.status_code == 400
+    assert "body" in door.said(response)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_body_one_byte_too_large_is_refused(
+    server: LiveServer, http: httpx.Client, door: Door
+) -> None:
+    auth = door.auth(server.token())
+    most = Limits().body_bytes
+    just = http.post(door.jobs, content=b" " * most, headers=auth)
+    over = http.post(door.jobs, content=b" " * (most + 1), headers=auth)
+    assert (just.status_code, over.status_code) == (400, 413)
+    assert "body_bytes" in door.said(over)
+
+
+@pytest.mark.parametrize("path", [*PROBES, "/ionq/x", "/v0.3/x", "/nothing", "/jobs"])
+def test_where_no_body_is_read_a_large_one_changes_nothing(http: httpx.Client, path: str) -> None:
+    small = http.post(path)
+    large = http.post(path, content=b" " * (Limits().body_bytes + 1))
+    assert large.status_code == small.status_code
+    assert large.content == small.content
+
+
+# --- 401 at the root ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [*METHODS, "HEAD"])
+@pytest.mark.parametrize("path", [*ROOT_PATHS, "/jobs/", "/jobs//", "/devices/%00"])
+@pytest.mark.parametrize("scheme", [None, "Bearer", "apiKey"])
+def test_the_root_lets_nobody_in_without_a_pass(
+    server: LiveServer, http: httpx.Client, method: str, path: str, scheme: str | None
+) -> None:
+    headers = {"Authorization": f"{scheme} {server.token()}"} if scheme else {}
+    response = http.request(method, path, headers=headers)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"]
+    if method != "HEAD":
+        xanadu_json(response)
+
+
+# --- 500 ------------------------------------------------------------------------------------------
+
+
+class Broken:
+    """A gateway that fails whatever it is asked."""
+
+    limits = Limits()
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError(SECRET)
+
+        return fail
+
+
+def in_process(method: str, url: str) -> httpx.Response:
+    """Send a request to all doors in front of a gateway that fails."""
+
+    def is_ready() -> bool:
+        raise RuntimeError(SECRET)
+
+    doors = {**mounts(cast(Any, Broken())), **probes(is_ready)}
+    app = Front(doors, Limits())
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://qwicket") as client:
+            return await client.request(method, url, headers={"Authorization": "Bearer x"})
+
+    return asyncio.run(send())
+
+
+def check_failure(response: httpx.Response, said: Said, caplog: pytest.LogCaptureFixture) -> None:
+    """Check that an answer tells an id and nothing else, and that the log tells the rest."""
+    assert response.status_code == 500
+    request_id = response.headers["x-request-id"]
+    assert said(response).endswith(f"The log has it under {request_id}.")
+    told = f"{response.text} {response.headers}"
+    for leak in ("select", "token", "/etc", "Traceback", "RuntimeError", ".py", "qwicket"):
+        assert leak not in told.replace("www.", "")
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert request_id in record.getMessage()
+    assert SECRET in caplog.text
+
+
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_a_failure_tells_its_id_and_nothing_else(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_failure(in_process(way.method, way.url("x")), way.door.said, caplog)
+
+
+def test_a_failure_of_a_probe_tells_its_id_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    check_failure(in_process("GET", "/readyz"), problem_json, caplog)
+
+
+def test_every_failure_has_an_id_of_its_own() -> None:
+    ids = {in_process("GET", "/v1/jobs").headers["x-request-id"] for _ in range(20)}
+    assert len(ids) == 20
+
+
+# --- all errors in all shapes ---------------------------------------------------------------------
+
+
+def all_errors() -> list[errors.QwicketError]:
+    """Return one of each kind, with every field filled with what is hard to write."""
+    kinds, found = [errors.QwicketError], []
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind is errors.MethodNotAllowed:
+            found.append(errors.MethodNotAllowed("PATCH", ("GET",)))
+        else:
+            found.append(kind('Not "this":\n\0 \U0001f600', field="a[0].b", retry_after_s=1.5))
+    return found
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    ("problem", "said", "content_type"),
+    [
+        (native.problem, problem_json, native.PROBLEM_TYPE),
+        (ionq.problem, ionq_json, "application/json"),
+        (xanadu.problem, xanadu_json, "application/json"),
+    ],
+    ids=["native", "ionq", "xanadu"],
+)
+def test_every_door_can_say_every_error(
+    problem: Callable[[errors.QwicketError], bytes],
+    said: Said,
+    content_type: str,
+    error: errors.QwicketError,
+) -> None:
+    headers = {"content-type": content_type}
+    assert (
+        said(httpx.Response(error.status, content=problem(error), headers=headers)) == error.detail
+    )
