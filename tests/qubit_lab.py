@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Sequence
-from functools import reduce
+from functools import cache, reduce
 from math import cos, pi, sin, sqrt
 
 import numpy as np
@@ -116,11 +116,15 @@ def embedded(matrix: Matrix, gate: Gate, n_qubits: int) -> Matrix:
 
 def amplitudes(n_qubits: int, gates: Sequence[Gate]) -> Matrix:
     """The state that gates make of |0…0⟩, by products of full matrices."""
-    state = np.zeros(1 << n_qubits, dtype=complex)
-    state[0] = 1
-    for gate in gates:
-        state = embedded(gate_unitary(gate), gate, n_qubits) @ state
-    return state
+    if not gates:
+        return np.eye(1, 1 << n_qubits, dtype=complex)[0]
+    *earlier, last = gates
+    return embedded(gate_unitary(last), last, n_qubits) @ _kept(n_qubits, tuple(earlier))
+
+
+@cache
+def _kept(n_qubits: int, gates: tuple[Gate, ...]) -> Matrix:
+    return amplitudes(n_qubits, gates)
 
 
 def measured(n_qubits: int, ops: Sequence[Op]) -> QubitCircuit:

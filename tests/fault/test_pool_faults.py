@@ -22,6 +22,7 @@ LIMIT_S = 30.0
 OWNER = """
 import signal, sys
 import pool_tasks
+from pools import eventually
 from qwicket.compute import Pool
 
 task, *paths = sys.argv[1:]
@@ -29,6 +30,7 @@ pool = Pool(len(paths), spares=1)
 for path in paths:
     pool.submit(getattr(pool_tasks, task), path, timeout_s=600)
 sys.stdin.readline()
+eventually(lambda: len(pool.pids()) == len(paths) + 1)
 print(*pool.pids(), flush=True)
 signal.pause()
 """

@@ -45,6 +45,7 @@ class WorkerProcess:
         self._is_ready = False
         self._channel, theirs = socket.socketpair()
         fd = theirs.fileno()
+        # -P: else this room's modules would come before all others in the child.
         command = [sys.executable, "-P", worker.__file__]
         command += [str(fd), str(os.getpid()), str(memory_bytes or 0), warm or ""]
         try:
@@ -104,15 +105,15 @@ class WorkerProcess:
     def kill(self) -> None:
         self._process.kill()
 
-    def end(self, grace_s: float = 0.0) -> int:
+    def end(self, *, is_ending: bool = False) -> int:
         """Kill the process, wait until it is gone, and return its exit status (negative: signal).
 
         Args:
-            grace_s: Time for a process that is ending by itself to do so with its own status.
+            is_ending: It seems to end by itself and gets a moment to do so with its own status.
         """
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if grace_s:
-                self._process.wait(grace_s)
+        if is_ending:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_EXIT_GRACE_S)
         self._process.kill()
         status = self._process.wait()
         self._channel.close()
@@ -172,9 +173,9 @@ class Nursery:
                 _log.warning("a worker was killed before its first work")
         raise NotStarted("every new worker was killed")
 
-    def retire(self, child: WorkerProcess, grace_s: float = 0.0) -> int:
-        """End a worker for good and return its exit status."""
-        status = child.end(grace_s)
+    def retire(self, child: WorkerProcess, *, is_ending: bool = False) -> int:
+        """End a worker for good and return its exit status, as `WorkerProcess.end` does."""
+        status = child.end(is_ending=is_ending)
         with self._lock:
             self._workers.discard(child)
         return status
@@ -202,7 +203,7 @@ class Nursery:
         except TimeoutError:
             self.retire(child)
             raise NotStarted(f"a new worker was not ready after {_START_LIMIT_S:g} s") from None
-        status = self.retire(child, _EXIT_GRACE_S)
+        status = self.retire(child, is_ending=True)
         if self.is_closed:
             raise Stopped
         if status < 0:

@@ -30,7 +30,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _DELIVERIES: Final = 3
-_EXIT_GRACE_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +72,8 @@ class Task(Generic[T]):
         except Exception as error:
             raise WorkError(type(error).__name__, str(error)) from None
 
-    def _begin(self, child: WorkerProcess) -> None:
+    def _hold(self, child: WorkerProcess | None) -> None:
+        """Have `cancel` kill this process from now on; with None, end the future itself."""
         with self._lock:
             if self._is_cancelled:
                 raise Stopped
@@ -228,16 +228,17 @@ class _Slot:
         status = 0
         for _ in range(_DELIVERIES):
             child = self._living_child()
-            task._begin(child)
+            task._hold(child)
             try:
                 return self._read(child.ask(request, task.timeout_s))
             except TimeoutError:
                 self._drop()
                 raise OutOfTime(task.timeout_s) from None
             except EOFError:
-                raise self._death(self._drop(_EXIT_GRACE_S)) from None
+                raise self._death(self._drop(is_ending=True)) from None
             except Undelivered:
-                status = self._drop(_EXIT_GRACE_S)
+                status = self._drop(is_ending=True)
+                task._hold(None)
             if status == worker.NO_MEMORY_STATUS:
                 break
         raise self._death(status)
@@ -271,6 +272,6 @@ class _Slot:
             return OutOfMemory(self._memory_bytes)
         return WorkerDied(status)
 
-    def _drop(self, grace_s: float = 0.0) -> int:
+    def _drop(self, *, is_ending: bool = False) -> int:
         child, self._child = self._child, None
-        return self._nursery.retire(child, grace_s) if child is not None else 0
+        return self._nursery.retire(child, is_ending=is_ending) if child is not None else 0

@@ -8,11 +8,15 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment, Completion
     from qwicket.model.outcomes import Failure
 
-__all__ = ["Died", "Driver"]
+__all__ = ["Died", "Driver", "NotBegun"]
 
 
 class Died(Exception):
     """The process that did the work died, and the job may be to blame."""
+
+
+class NotBegun(Exception):
+    """The work never began, which is nobody's fault: the job is offered again."""
 
 
 class Driver(Protocol):
@@ -26,4 +30,5 @@ class Driver(Protocol):
 
         Raises:
             Died: The work's process died; scheduling decides whether to try again.
+            NotBegun: No process could be had.
         """

@@ -5,8 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from qwicket.compute import OutOfMemory, OutOfTime, Work, WorkerDied, WorkError
-from qwicket.drivers import Died
+from qwicket.compute import (
+    NotStarted,
+    OutOfMemory,
+    OutOfTime,
+    Stopped,
+    Work,
+    WorkerDied,
+    WorkError,
+)
+from qwicket.drivers import Died, NotBegun
 from qwicket.model.outcomes import Failure
 
 if TYPE_CHECKING:
@@ -40,6 +48,8 @@ class SimulatedDriver:
             return await self._compute.run(work)
         except WorkerDied as death:
             raise Died(str(death)) from death
+        except (NotStarted, Stopped) as failure:
+            raise NotBegun(str(failure)) from failure
         except OutOfTime as failure:
             return Failure(
                 "run_time_exceeded",

@@ -126,9 +126,10 @@ def _decoy() -> str:
 def _matches(stored: str | None, password: str) -> bool:
     """Compare; without a stored hash against a decoy, so that the time tells nobody who exists."""
     try:
-        return _hasher.verify(stored or _decoy(), password) and stored is not None
+        _hasher.verify(stored or _decoy(), password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
+    return stored is not None
 
 
 class _Tries:

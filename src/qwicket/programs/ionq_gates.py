@@ -10,20 +10,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from math import fmod, isfinite, tau
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from qwicket.model.circuits import Gate
+from qwicket.model.limits import INT64_MAX
 from qwicket.programs.json_text import quoted
+
+Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
+"""Python's integers have no end, refusals that quote them must."""
 
 
 class WireGate(msgspec.Struct, gc=False):
     gate: str
-    target: int | None = None
-    targets: tuple[int, ...] | None = None
-    control: int | None = None
-    controls: tuple[int, ...] | None = None
+    target: Int64 | None = None
+    targets: tuple[Int64, ...] | None = None
+    control: Int64 | None = None
+    controls: tuple[Int64, ...] | None = None
     rotation: float | None = None
     phase: float | None = None
     phases: tuple[float, ...] | None = None

@@ -14,9 +14,9 @@ import msgspec
 
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
-from qwicket.model.limits import INT64_MAX, Limits
+from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.ionq_gates import GATESETS, Fault, Rule, WireGate, add_gate
+from qwicket.programs.ionq_gates import GATESETS, Fault, Int64, Rule, WireGate, add_gate
 from qwicket.programs.json_text import quoted
 
 VERSION: Final = 1
@@ -31,7 +31,7 @@ MAX_WIDTH: Final = 5_000
 class _Circuit(msgspec.Struct):
     circuit: tuple[WireGate, ...] | None = None
     gateset: str | None = None
-    qubits: int | None = None
+    qubits: Int64 | None = None
 
 
 class _Input(_Circuit):
@@ -113,8 +113,6 @@ def _check_width(qubits: int | None, part: int | None) -> None:
         return
     if qubits < 1:
         raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
-    if qubits > INT64_MAX:
-        raise _refusal(part, "qubits is out of range", "qubits")
     _check_limit("qubits", qubits, MAX_WIDTH)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from qwicket.drivers import Died
+from qwicket.drivers import Died, NotBegun
 from qwicket.model.errors import QwicketError
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qwicket.store import Changed, Store
 
 _SLOW_POLL_S: Final = 2.0
+_NOT_BEGUN_PAUSE_S: Final = 1.0
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 _log = logging.getLogger(__name__)
@@ -138,16 +139,20 @@ class Dispatcher:
         try:
             await self._heed_early_cancel(job, run)
             await asyncio.wait([run])
+            if _fault(run, NotBegun):
+                await asyncio.sleep(_NOT_BEGUN_PAUSE_S)  # the slot cannot work just now either
         finally:
             del self._runs[job, fence]
             self._slots.release()
         if run.cancelled():
             # Asked to stop, or the server stops: the release tells which by the job's state.
             await self._give_back(assignment, "the server stops", blamed=False)
-        elif isinstance(death := run.exception(), Died):
-            await self._give_back(assignment, str(death), blamed=True)
-        elif death is not None:
-            _log.error("driver failed on job %s", job, exc_info=death)
+        elif _fault(run, Died):
+            await self._give_back(assignment, str(run.exception()), blamed=True)
+        elif _fault(run, NotBegun):
+            await self._give_back(assignment, str(run.exception()), blamed=False)
+        elif run.exception() is not None:
+            _log.error("driver failed on job %s", job, exc_info=run.exception())
             text = "The driver failed; the server's log has the cause under the job's id."
             await self._end(assignment, Failure("driver_error", text))
         else:
@@ -199,3 +204,7 @@ class Dispatcher:
                 tries += 1
             else:
                 return
+
+
+def _fault(run: Run, kind: type[Exception]) -> bool:
+    return not run.cancelled() and isinstance(run.exception(), kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _RUN_GRACE_S: Final = 20.0
 _MEMORY_SHARE: Final = 0.8
-_log = logging.getLogger(__name__)
 
 
 def now_ms() -> int:
@@ -38,7 +36,7 @@ def now_ms() -> int:
 
 
 class App:
-    """The server without its socket: doors, queue and workers, started by the lifespan."""
+    """The server without its socket: doors, queue and workers."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,9 +47,7 @@ class App:
         self._is_ready = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "http" and self._front is not None:
+        if scope["type"] == "http" and self._front is not None:
             await self._front(scope, receive, send)
 
     def begin_stop(self) -> None:
@@ -60,24 +56,17 @@ class App:
         if self._store is not None:
             self._store.changes.close()
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self._start()
-        except Exception as error:
-            _log.debug("start failed", exc_info=error)
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._stop()
-        await send({"type": "lifespan.shutdown.complete"})
+    async def start(self) -> None:
+        """Open the store, start the workers, offer again what a former server held.
 
-    async def _start(self) -> None:
+        Raises:
+            Unavailable: Another server runs on the folder.
+            OSError: The folder cannot be used.
+        """
         settings = self._settings
         self._lock = lock_folder(settings.data_dir)
         store = self._store = open_sqlite(settings.data_dir)
-        self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes or 0)
+        self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
         await store.devices.seed(devices.built_in(), "builtin")
         # The folder's lock is ours, so that whoever held these leases is gone.
         await store.leases.void_runners("server", now_ms())
@@ -98,7 +87,8 @@ class App:
         self._dispatcher.start()
         self._is_ready = True
 
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
+        """Let running jobs finish for a while, give the others back, close everything."""
         self.begin_stop()
         await self._dispatcher.stop(_RUN_GRACE_S)
         self._heartbeat.stop()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from qwicket.model.errors import QwicketError
 from qwicket.server.app import App
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ _BACKLOG: Final = 2048
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status."""
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
+    server = _Server(App(settings), settings)
     # Uvicorn hands a signal on when it is done with it; a stop that was asked for is no failure.
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda _number, _frame: None)
-    app = App(settings)
-    server = _Server(app, settings)
-    server.run()
+        signal.signal(each, lambda _number, _frame: setattr(server, "should_exit", True))
+    try:
+        server.run()
+    except SystemExit:
+        return 1  # the address is taken; uvicorn has said so
     return 0 if server.started else 1
 
 
@@ -44,7 +47,7 @@ class _Server(uvicorn.Server):
                 loop="uvloop",
                 http="httptools",
                 ws="none",
-                lifespan="on",
+                lifespan="off",
                 access_log=False,
                 log_level="warning",
                 server_header=False,
@@ -55,6 +58,17 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_REQUEST_GRACE_S,
             )
         )
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await self._app.start()
+        except (QwicketError, OSError) as error:
+            sys.stderr.write(f"Error: {error}\n")
+            return
+        try:
+            await super().serve(sockets)
+        finally:
+            await self._app.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -104,9 +104,12 @@ class SQLite:
         self._queue: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
-        writer = self._connect()
-        _migrate(writer)
-        self._by_key = SQLiteTx(self._connect(readonly=True), self._sql)
+        try:
+            writer = self._connect()
+            _migrate(writer)
+            self._by_key = SQLiteTx(self._connect(readonly=True), self._sql)
+        except sqlite3.Error as error:
+            raise Unavailable(f"{path.name} cannot be opened as a database: {error}.") from error
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")

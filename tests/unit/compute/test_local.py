@@ -105,6 +105,18 @@ def test_engine_that_is_missing_fails_the_work() -> None:
     with_compute(use, "no_such_engines:run")
 
 
+def test_engines_are_reached_unless_another_function_is_named() -> None:
+    async def main() -> None:
+        compute = LocalCompute(1, memory_bytes=1 << 30, spares=0)
+        try:
+            with pytest.raises(WorkError, match="KeyError: 'no such family'"):
+                await compute.run(Work(b"", b"", "no such family", 30.0))
+        finally:
+            await compute.close()
+
+    asyncio.run(main())
+
+
 def test_compute_says_its_slots_and_memory() -> None:
     async def main() -> None:
         compute = LocalCompute(2, memory_bytes=1 << 30, warm=None)

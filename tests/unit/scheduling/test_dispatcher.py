@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwicket.drivers import Died
+from qwicket.drivers import Died, NotBegun
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import Assignment, Completion, Job
@@ -145,6 +145,15 @@ async def test_a_death_is_tried_again_and_the_third_fails_the_job(
         driver.ends[await begun(driver)].set_exception(Died("the worker was killed"))
     ended = await reach(store, job, JobState.FAILED)
     assert (ended.attempts, ended.error_code) == (3, "worker_died")
+
+
+async def test_work_that_never_began_is_offered_again_uncounted(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_exception(NotBegun("no process could be started"))
+    driver.ends[await begun(driver)].set_result(DONE)
+    assert (await reach(store, job, JobState.COMPLETED)).attempts == 0
 
 
 async def test_an_unexpected_error_fails_the_job_without_its_text(

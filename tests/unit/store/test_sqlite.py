@@ -126,6 +126,12 @@ async def test_a_long_scan_is_ended_by_its_deadline(
         )
 
 
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "qwicket.db").write_text("something else entirely, and long enough\n" * 100)
+    with pytest.raises(Unavailable, match=r"qwicket\.db cannot be opened"):
+        open_sqlite(tmp_path)
+
+
 def test_one_folder_has_one_server(tmp_path: Path) -> None:
     lock_folder(tmp_path)
     with pytest.raises(Unavailable, match="Another server"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from qwicket.clients.native import wire
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.jobs import Job
+from qwicket.clients.native.jobs import Job, path_of
 from qwicket.clients.native.transport import Transport
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -26,10 +27,10 @@ def connect(
     Args:
         url: Address of the server; by default `QWICKET_URL`, else this machine's port 8000.
         token: A token; by default `QWICKET_TOKEN`.
-        timeout: Seconds within which the server must begin to answer.
+        timeout: Seconds for one answer of the server; one with much to say may take longer.
 
     Raises:
-        ClientError: There is no token.
+        ClientError: There is no token, or the address is none.
     """
     url = url or os.environ.get("QWICKET_URL") or DEFAULT_URL
     token = token or os.environ.get("QWICKET_TOKEN")
@@ -57,8 +58,12 @@ class Client:
         self._transport.close()
 
     def devices(self) -> list[dict[str, Any]]:
-        """Return what the server says of each device."""
-        return list(self._transport.get("/v1/devices")["devices"])
+        """Return what the server says of each device.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return self._transport.get("/v1/devices", wire.DevicesBody).devices
 
     def submit(
         self,
@@ -71,10 +76,11 @@ class Client:
         outputs: Sequence[str] = ("counts",),
         name: str = "",
         tags: Sequence[str] = (),
+        key: str | None = None,
     ) -> Job:
         """Submit a program. When this returns, the job is on the server's disk.
 
-        It carries an idempotency key, so that a lost answer never makes a second job.
+        Every try bears the same idempotency key, so that a lost answer makes no second job.
 
         Args:
             program: Text, a path to a file, or the object of a JSON format.
@@ -85,10 +91,12 @@ class Client:
             outputs: Of `counts`, `memory`, `probabilities`.
             name: A name for people.
             tags: Words to find it by.
+            key: The idempotency key, by default a fresh one. With one of your own, submitting the
+                same again within 24 hours returns the same job, also from another process.
 
         Raises:
             ApiError: It was refused; nothing is stored.
-            Unreachable: No answer came; submitting again is a new job.
+            Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
         body = {
             "program": program.read_text("utf-8") if isinstance(program, Path) else program,
@@ -100,11 +108,8 @@ class Client:
             "name": name,
             "tags": list(tags),
         }
-        key = {"Idempotency-Key": str(uuid.uuid4())}
-        return Job(
-            self._transport,
-            self._transport.post("/v1/jobs", body, repeatable=True, headers=key),
-        )
+        key = key or secrets.token_hex(16)
+        return Job(self._transport, self._transport.post("/v1/jobs", body, dict[str, Any], key=key))
 
     def job(self, id: str) -> Job:  # noqa: A002 - the field's own word
         """Return a job by its id, from any process at any time.
@@ -112,4 +117,4 @@ class Client:
         Raises:
             ApiError: There is no such job for this token.
         """
-        return Job(self._transport, self._transport.get(f"/v1/jobs/{id}"))
+        return Job(self._transport, self._transport.get(path_of(id), dict[str, Any]))

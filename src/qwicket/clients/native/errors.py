@@ -1,16 +1,22 @@
 """What can go wrong, as one tree. No text in it ever holds a token.
 
 ClientError
-├── ApiError       the server refused; says why and what to do
-├── Unreachable    no answer within the tries and the time allowed
-├── JobFailed      the job ended without a result
-└── WaitTimeout    the wait is over, the job is not (also a TimeoutError)
+├── ApiError         the server refused; says why and what to do
+│   └── ServerBusy   it asks to come back later, and still did at the last try
+├── Unreachable      no answer within the tries and the time allowed
+├── BadAnswer        what answered does not speak Qwicket's API
+├── JobFailed        the job ended without a result
+└── WaitTimeout      the wait is over, the job is not (also a TimeoutError)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST_CHARS: Final = 500
 
 
 class ClientError(Exception):
@@ -30,15 +36,31 @@ class ApiError(ClientError):
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status = status
-        self.code = str(body.get("code", "error"))
-        self.detail = str(body.get("detail", f"The server answered {status}."))
-        self.remedy = str(body.get("remedy", ""))
-        self.field: str | None = body.get("field")
+        self.code = plain(body.get("code")) or "error"
+        self.detail = plain(body.get("detail")) or f"The server answered {status}."
+        self.remedy = plain(body.get("remedy"))
+        self.field = plain(body.get("field")) or None
         super().__init__(f"{self.detail} ({self.code}, HTTP {status})")
 
 
+class ServerBusy(ApiError):
+    """The server is overloaded, starting or stopping.
+
+    Attributes:
+        retry_after_s: Seconds after which it wants to be asked again; 0 when it does not say.
+    """
+
+    def __init__(self, status: int, body: Mapping[str, Any], retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(status, body)
+
+
 class Unreachable(ClientError):
-    """The server gave no usable answer."""
+    """The server gave no answer, or only the beginning of one."""
+
+
+class BadAnswer(ClientError):
+    """An answer came, but not one that a Qwicket server gives. Is the address right?"""
 
 
 class JobFailed(ClientError):
@@ -47,3 +69,12 @@ class JobFailed(ClientError):
 
 class WaitTimeout(ClientError, TimeoutError):
     """The time to wait has passed; the job lives on."""
+
+
+def plain(text: object) -> str:
+    """Return what a server said as one short line, fit for a terminal; "" when it is no text."""
+    if not isinstance(text, str):
+        return ""
+    line = " ".join(text[: 2 * _MOST_CHARS].split())
+    shown = "".join(char if char.isprintable() else "�" for char in line)
+    return shown if len(shown) <= _MOST_CHARS else shown[: _MOST_CHARS - 1] + "…"

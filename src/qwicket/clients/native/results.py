@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-from qwicket.clients.native.errors import JobFailed
+from qwicket.clients.native.errors import JobFailed, plain
+
+if TYPE_CHECKING:
+    from qwicket.clients.native.wire import PartBody
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,17 @@ class Part:
     error: str | None = None
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> Part:
+    def from_body(cls, body: PartBody) -> Part:
         """Return the part that one entry of the server's answer describes."""
-        error = body.get("error")
+        error = body.error
         return cls(
-            counts=body.get("counts") or {},
-            probabilities=body.get("probabilities") or {},
-            memory=body.get("memory") or [],
-            engine=f"{body.get('engine', '')} {body.get('engine_version', '')}".strip(),
-            seed=body.get("seed"),
-            seconds=body.get("seconds"),
-            error=f"{error['code']}: {error['message']}" if error else None,
+            counts=body.counts or {},
+            probabilities=body.probabilities or {},
+            memory=body.memory or [],
+            engine=f"{body.engine} {body.engine_version}".strip(),
+            seed=body.seed,
+            seconds=body.seconds,
+            error=f"{plain(error.code)}: {plain(error.message)}" if error else None,
         )
 
 
@@ -70,7 +72,7 @@ class Result:
 
     def _only(self) -> Part:
         if len(self.parts) != 1:
-            raise ValueError(f"the job has {len(self.parts)} circuits: read .parts")
+            raise ValueError(f"The job has {len(self.parts)} circuits: read .parts.")
         (part,) = self.parts
         if part.error is not None:
             raise JobFailed(part.error)

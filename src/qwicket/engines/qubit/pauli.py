@@ -22,6 +22,9 @@ Rows = NDArray[np.complex128]
 _X_BITS: Final = str.maketrans("IXYZ", "0110")
 _Z_BITS: Final = str.maketrans("IXYZ", "0011")
 
+_NOTHING: Final = 1e-20
+"""A coefficient that no double near 1 can feel."""
+
 MAX_NORM: Final = 10_000.0
 """Bound on Σ|params| of terms that do not commute: the work grows with it, accuracy falls."""
 
@@ -89,7 +92,7 @@ def exponential(terms: Sequence[Term], rows: Rows) -> Rows:
     """Return exp(-i Σ c_k P_k) times each column of `rows` (2^k × any, complex128)."""
     phase = fsum(term.coefficient for term in terms if not (term.x or term.z))
     rows = rows * np.exp(-1j * phase)
-    rest = [term for term in terms if (term.x or term.z) and term.coefficient]
+    rest = [term for term in terms if (term.x or term.z) and abs(term.coefficient) > _NOTHING]
     if not all_commute(rest):
         return _chebyshev(rest, rows)
     for term in rest:
@@ -134,7 +137,7 @@ def _sum(terms: Sequence[Term], rows: Rows) -> Rows:
 
 
 def bessel(x: float) -> NDArray[np.float64]:
-    """Return J_0(x) … J_m(x) for x > 0, m so large that all that follow are below 1e-17.
+    """Return J_0(x) … J_m(x) for x ≥ 1e-20, m ≥ 1 so large that all that follow are below 1e-17.
 
     Miller's downward recurrence, normalised by J_0 + 2 (J_2 + J_4 + …) = 1 (Abramowitz and
     Stegun, 9.1.46 and 9.12).
@@ -147,4 +150,4 @@ def bessel(x: float) -> NDArray[np.float64]:
         if abs(values[order - 1]) > 1e250:
             values[order - 1 :] *= 1e-250
     values /= values[0] + 2 * values[2::2].sum()
-    return values[: int(np.flatnonzero(np.abs(values) >= 1e-17)[-1]) + 1]
+    return values[: max(1, int(np.flatnonzero(np.abs(values) >= 1e-17)[-1])) + 1]

@@ -124,10 +124,9 @@ def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
 def search(p: Floats, shots: int, rng: Generator) -> Integers:
     """Draw one index per shot by inverting the cumulative distribution."""
     cumulative = np.cumsum(p)
-    total = cumulative[-1]
-    found = np.searchsorted(cumulative, rng.random(shots) * total, side="right")
-    last_possible = np.searchsorted(cumulative, total)
-    samples: Integers = np.minimum(found, last_possible)
+    # a draw is below 1 by at least half a unit in the last place, so its product below the total
+    drawn = rng.random(shots) * cumulative[-1]
+    samples: Integers = np.searchsorted(cumulative, drawn, side="right")
     return samples
 
 

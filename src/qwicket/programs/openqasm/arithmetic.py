@@ -59,6 +59,8 @@ def binary(symbol: str, left: Constant, right: Constant) -> Constant:
     Raises:
         Unfit: The operands do not fit, or the result is out of range.
     """
+    if type(left) is float and type(right) is float and symbol in _ON_NUMBERS:
+        return _finite(_ON_NUMBERS[symbol](left, right))
     if symbol in COMPARISONS:
         return bool(COMPARISONS[symbol](number(left), number(right)))
     if symbol in _LOGICAL:

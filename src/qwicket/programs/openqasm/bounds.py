@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+MAX_TOKENS: Final = 600_000
+"""Words, numbers and signs of one text. A megabyte of plain gates has fewer."""
+
 MAX_QUBITS: Final = 10_000
 """Qubits of one text; the device checks its own number later."""
 
@@ -28,5 +31,5 @@ MAX_INTEGER: Final = 1 << 64
 MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
-MAX_STEPS: Final = 4_000_000
+MAX_STEPS: Final = 2_000_000
 """Tokens that are read again when loops and gate definitions are expanded."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from qwicket.model.errors import InvalidProgram
+from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, Unfit
 from qwicket.programs.openqasm.bounds import (
@@ -51,8 +51,11 @@ _LEVELS_3: Final[Mapping[str, int]] = {
 """How tightly an operator binds (OpenQASM 3, "Evaluation order"); `**` is tighter than a sign."""
 
 _LEVELS_2: Final[Mapping[str, int]] = {"+": 9, "-": 9, "*": 10, "/": 10}
-_UNARY: Final[Mapping[int, tuple[str, ...]]] = {2: ("-",), 3: ("-", "!", "~")}
-_POWER: Final[Mapping[int, str]] = {2: "^", 3: "**"}
+_SIGNS: Final[Mapping[int, tuple[tuple[str, ...], str]]] = {
+    2: (("-",), "^"),
+    3: (("-", "!", "~"), "**"),
+}
+"""Unary operators and the sign of a power."""
 _FUNCTIONS_2: Final = frozenset({"sin", "cos", "tan", "exp", "ln", "sqrt", "asin", "acos", "atan"})
 """Those of the OpenQASM 2 paper and the inverse ones that Qiskit added."""
 
@@ -74,6 +77,7 @@ class ExpressionParser:
         self.at = 0
         self._texts = tokens.texts
         self._depth = 0
+        self._signs, self._power_sign = _SIGNS[version]
         self._levels = _LEVELS_2 if version == 2 else _LEVELS_3
         self._reserved = RESERVED_2 if version == 2 else RESERVED_3
 
@@ -110,7 +114,9 @@ class ExpressionParser:
 
     def expression(self, level: int = 1) -> Expression:
         """Read an expression whose operators bind at least as tightly as `level`."""
-        self._enter()
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise self._too_deep()
         left = self._unary()
         levels = self._levels
         while (own := levels.get(self._texts[self.at], 0)) >= level:
@@ -141,11 +147,9 @@ class ExpressionParser:
         self.need("]", "after the size of the type")
         return Type(name, size, at)
 
-    def _enter(self) -> None:
-        self._depth += 1
-        if self._depth > MAX_EXPRESSION_DEPTH:
-            reason = f"the expression is nested deeper than {MAX_EXPRESSION_DEPTH}"
-            raise self.tokens.exceed(self.at, reason)
+    def _too_deep(self) -> LimitExceeded:
+        reason = f"the expression is nested deeper than {MAX_EXPRESSION_DEPTH}"
+        return self.tokens.exceed(self.at, reason)
 
     def _chain(self, first: Expression, level: int) -> Expression:
         """Read the rest of operators of one precedence, from left to right."""
@@ -160,9 +164,12 @@ class ExpressionParser:
 
     def _unary(self) -> Expression:
         symbol, at = self._texts[self.at], self.at
-        if symbol not in _UNARY[self.version]:
-            return self._power()
-        self._enter()
+        if symbol not in self._signs:
+            base = self._primary()
+            return self._power(base) if self._texts[self.at] == self._power_sign else base
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise self._too_deep()
         self.at += 1
         operand = self._unary()
         self._depth -= 1
@@ -173,11 +180,12 @@ class ExpressionParser:
                 raise self.tokens.refuse(at, str(why)) from None
         return Unary(symbol, operand, at)
 
-    def _power(self) -> Expression:
-        base, at = self._primary(), self.at
-        if not self.take(_POWER[self.version]):
-            return base
-        self._enter()
+    def _power(self, base: Expression) -> Expression:
+        at = self.at
+        self.at += 1
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise self._too_deep()
         exponent = self._unary()
         self._depth -= 1
         return self._folded(Chain(base, (Step("**", exponent, at),)))
@@ -240,7 +248,7 @@ class ExpressionParser:
         if word in self._reserved:
             raise self.tokens.expect(at, "a value")
         self.at += 1
-        return _element(text, at)
+        return element(text, at)
 
     def _call(self, function: str, at: int) -> Expression:
         if self.version == 2 and function not in _FUNCTIONS_2:
@@ -282,7 +290,7 @@ class ExpressionParser:
 
     def range_or_expression(self, at: int) -> Expression | Range:
         """Read `a`, `a:b` or `a:step:b`, of which each part of a range may be absent."""
-        parts: list[Expression | None] = [None]
+        parts = [None if self._texts[self.at] in (":", "]") else self.expression()]
         while self._texts[self.at] != "]":
             if self.take(":"):
                 parts.append(None)
@@ -301,6 +309,8 @@ class ExpressionParser:
     # --- literals ---------------------------------------------------------------------------------
 
     def _number(self, text: str, at: int) -> int | float:
+        if text.isdecimal() and len(text) < 16:
+            return int(text) if self.version == 3 else float(text)
         if not any(mark in text for mark in ".eE") or text[:2] in ("0x", "0X"):
             value = self._integer(text, at)
             return value if self.version == 3 else self._to_float(value, at)
@@ -338,7 +348,7 @@ class ExpressionParser:
         return Word(int(letters, 2), len(letters))
 
 
-def _element(text: str, at: int) -> Expression:
+def element(text: str, at: int) -> Expression:
     """Return a name, or the element of a register that one token spells, such as `q[3]`."""
     name, _, digits = text.partition("[")
     if not digits:

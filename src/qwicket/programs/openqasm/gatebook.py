@@ -140,8 +140,13 @@ class GateBook:
                 break
         raise self._tokens.refuse(at, reason)
 
-    def check_parameters(self, call: GateCall, gate: Standard | UserGate) -> None:
-        """Refuse a wrong number of angles."""
+    def check(self, call: GateCall, gate: Standard | UserGate) -> None:
+        """Refuse a wrong number of angles or operands."""
+        self._check_parameters(call, gate)
+        if call.modifiers or len(call.operands) != gate.n_qubits:
+            self._check_operands(call, gate)
+
+    def _check_parameters(self, call: GateCall, gate: Standard | UserGate) -> None:
         if len(call.arguments) != gate.n_parameters:
             reason = (
                 f"gate '{call.name}' takes {_count(gate.n_parameters, 'parameter')}, "
@@ -149,8 +154,7 @@ class GateBook:
             )
             raise self._tokens.refuse(call.at, reason)
 
-    def check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
-        """Refuse a wrong number of operands; those for controls count."""
+    def _check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
         n_controls = sum(self._n_controls(modifier) for modifier in call.modifiers)
         wanted = gate.n_qubits + n_controls
         if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
@@ -246,7 +250,7 @@ class GateBook:
         if call.name == definition.name:
             raise self._tokens.refuse(call.at, f"gate '{call.name}' calls itself")
         gate = callees[call.name] = self.find(call.name, call.at)
-        self.check_parameters(call, gate)
+        self._check_parameters(call, gate)
         self._check_qubits(definition, call.operands, call.at)
         weight = gate.weight if isinstance(gate, UserGate) else 1
         for modifier in call.modifiers:

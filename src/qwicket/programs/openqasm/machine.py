@@ -7,8 +7,8 @@ counted up and stands in front; inside a branch it stays where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite, remainder, tau
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import remainder, tau
 from typing import Final
 
 from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Register, Reset
@@ -25,7 +25,12 @@ from qwicket.programs.openqasm.values import Bits, Evaluator, Qubits, Scopes, Va
 _MAX_TEMPLATES: Final = 1_000
 """Expansions of one gate that are kept, one for each set of angles."""
 
+_STEPS_OF_GATE: Final = 50
+_STEPS_OF_OP: Final = 4
+"""What an expansion costs, in steps: these keep reading below a second."""
+
 _SMALLEST_PHASE: Final = 1e-12
+_LARGEST_INPUT: Final = 1e300
 
 
 class Left(Exception):
@@ -233,8 +238,8 @@ class Machine:
             value = self._evaluator.constant(statement.value, statement.at)
         variable = Variable(
             self._evaluator.convert(type_, value),
-            type_name=type_.name,
-            size=self._evaluator.size(type_),
+            type_.name,
+            self._evaluator.size(type_),
             is_constant=statement.is_constant,
             guard=self._frame.guard,
         )
@@ -247,12 +252,14 @@ class Machine:
         value: object = self._inputs.pop(name, None)
         if value is None:
             raise self._tokens.refuse(at, f"the input '{name}' has no value")
-        if not isinstance(value, int | float) or not isfinite(value):
-            raise self._tokens.refuse(at, f"the value of the input '{name}' is no finite number")
+        if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
+            raise self._tokens.refuse(
+                at, f"the value of the input '{name}' is no number, or too large"
+            )
         if value == int(value) and type_.name in ("int", "uint"):
             value = int(value)  # JSON has one kind of number
         converted = self._evaluator.convert(type_, value)
-        variable = Variable(converted, type_name=type_.name, is_constant=True)
+        variable = Variable(converted, type_.name, is_constant=True)
         self._add_name(name, variable, at)
 
     def _declare_alias(self, statement: syntax.Alias) -> None:
@@ -300,30 +307,41 @@ class Machine:
             gate = self._book.find(call.name, call.at)
         else:
             gate = frame.callees[call.name]
-        self._book.check_parameters(call, gate)
-        self._book.check_operands(call, gate)
+        self._book.check(call, gate)
         parameters = tuple([self._evaluator.real(value, call.at) for value in call.arguments])
         operands = [self._qubits(operand, call.at) for operand in call.operands]
         n_copies = self._n_copies(operands, call.at)
+        if isinstance(gate, Standard) and gate.flat and not call.modifiers:
+            self._place_flat(gate, parameters, operands, n_copies, call)
+            return
         if isinstance(gate, UserGate):
-            if not any(modifier.kind == "pow" for modifier in call.modifiers):
-                self._make_room(gate.weight * n_copies, call.at)
-            template = self._expand(gate, parameters, call.at)
+            template = self._expand(gate, parameters, n_copies, call)
         else:
             template = gate.template(parameters)
         if call.modifiers:
             template = self._book.modified(template, call)
         self._make_room(len(template.ops) * n_copies, call.at)
-        self.add_phase(template.phase * n_copies)
+        if frame is not self._main:
+            self._evaluator.spend(len(template.ops) * _STEPS_OF_OP, call.at)
+        if template.phase:
+            self.add_phase(template.phase * n_copies)
         self._place(template, operands, n_copies, call)
 
-    def _expand(self, gate: UserGate, parameters: tuple[float, ...], at: int) -> Template:
+    def _expand(
+        self,
+        gate: UserGate,
+        parameters: tuple[float, ...],
+        n_copies: int,
+        call: syntax.GateCall,
+    ) -> Template:
         """Return a user gate as flat gates on its own qubits."""
+        if not any(modifier.kind == "pow" for modifier in call.modifiers):
+            self._make_room(gate.weight * n_copies, call.at)
         template = gate.templates.get(parameters)
         if template is not None:
             return template
         definition = gate.definition
-        self._evaluator.spend(definition.n_tokens, at)
+        self._evaluator.spend(definition.n_tokens + _STEPS_OF_GATE, call.at)
         outer, outer_scopes = self._frame, self._evaluator.scopes
         outside = outer_scopes.stack[0] if outer_scopes.outside is None else outer_scopes.outside
         scopes = self._evaluator.scopes = Scopes(outside)
@@ -335,7 +353,7 @@ class Machine:
         for statement in definition.body:
             self.run(statement)
         self._frame, self._evaluator.scopes = outer, outer_scopes
-        ops = tuple(op for op in frame.ops if isinstance(op, Gate))
+        ops = tuple([op for op in frame.ops if isinstance(op, Gate)])
         template = Template(gate.n_qubits, ops, frame.phase)
         if len(gate.templates) < _MAX_TEMPLATES:
             gate.templates[parameters] = template
@@ -349,15 +367,31 @@ class Machine:
             raise self._tokens.refuse(at, f"registers of different sizes, {listed}, in one gate")
         return sizes.pop() if sizes else 1
 
-    def _place(
-        self, template: Template, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
+    def _place_flat(
+        self,
+        gate: Standard,
+        params: tuple[float, ...],
+        operands: Sequence[Qubits],
+        n_copies: int,
+        call: syntax.GateCall,
     ) -> None:
-        """Append a template for each element of the operands."""
-        ops = self._frame.ops
-        if len(operands) == len(template.ops) == 1 and not template.ops[0].controls:
-            name, params = template.ops[0].name, template.ops[0].params
-            ops += [Gate(name, (qubit,), params) for qubit in operands[0].indices]
-            return
+        """Append one flat gate for each element of the operands."""
+        self._make_room(n_copies, call.at)
+        name, n_controls = gate.flat, gate.n_controls
+        if len(operands) == 1:
+            self._frame.ops += [Gate(name, (qubit,), params) for qubit in operands[0].indices]
+        else:
+            self._frame.ops += [
+                Gate(name, qubits[n_controls:], params, qubits[:n_controls])
+                for qubits in self._rows(operands, n_copies, call)
+            ]
+        if gate.phase is not None:
+            self.add_phase(gate.phase(*params) * n_copies)
+
+    def _rows(
+        self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
+    ) -> Iterator[tuple[int, ...]]:
+        """Yield the qubits of each application of a gate."""
         columns = [
             operand.indices * n_copies if operand.is_scalar else operand.indices
             for operand in operands
@@ -366,13 +400,21 @@ class Machine:
             if len(set(qubits)) < len(qubits):
                 reason = f"gate '{call.name}' is applied to the same qubit twice"
                 raise self._tokens.refuse(call.at, reason)
+            yield qubits
+
+    def _place(
+        self, template: Template, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
+    ) -> None:
+        """Append a template for each element of the operands."""
+        ops = self._frame.ops
+        for qubits in self._rows(operands, n_copies, call):
             pick = qubits.__getitem__
             ops += [
                 Gate(
                     op.name,
                     tuple(map(pick, op.targets)),
                     op.params,
-                    tuple(map(pick, op.controls)),
+                    tuple(map(pick, op.controls)) if op.controls else (),
                 )
                 for op in template.ops
             ]
@@ -508,17 +550,17 @@ class Machine:
         frame.loops.append(loop)
         left = ""
         for value in values:
-            if not isinstance(value, Bits):
-                value = self._evaluator.fit(statement.type.name, size, value, at)
-            variable = Variable(value, type_name=statement.type.name, size=size, guard=frame.guard)
+            variable = Variable(value, statement.type.name, size, guard=frame.guard)
             stack.append({statement.name: variable})
             try:
-                self._run_block(statement.body)
+                for inner in statement.body:
+                    self.run(inner)
             except Left as leave:
                 left = leave.kind
             del stack[depth:]
-            frame.flow.place(loop.next)
-            loop.next = Label()
+            if loop.next.sources:
+                frame.flow.place(loop.next)
+                loop.next = Label()
             if left in ("break", "end"):
                 break
         frame.loops.pop()
@@ -533,16 +575,22 @@ class Machine:
         if isinstance(nodes, syntax.Range):
             numbers = self._evaluator.integers(nodes)
             n_values = max(0, -((numbers.start - numbers.stop) // numbers.step))
+            if statement.type.name not in ("int", "uint"):
+                raise self._tokens.refuse(at, "a loop over a range has a variable of type int")
+            for end in (numbers[0], numbers[-1]) if n_values else ():
+                self._evaluator.convert(statement.type, end)
             return numbers, n_values
         if isinstance(nodes, syntax.IndexSet):
             values = [self._evaluator.constant(node, at) for node in nodes.items]
-            return values, len(values)
+            return [self._evaluator.convert(statement.type, value) for value in values], len(values)
         register = self._evaluator.value(nodes)
-        if statement.type.name == "bit" and isinstance(register, Bits) and not register.is_scalar:
-            return [Bits((index,), True) for index in register.indices], len(register.indices)
-        if isinstance(register, Word):
-            bits = range(register.width)
-            return [bool(register.value >> bit & 1) for bit in bits], register.width
+        if statement.type.name == "bit" and statement.type.size is None:
+            if isinstance(register, Bits) and not register.is_scalar:
+                bits = [Bits((index,), True) for index in register.indices]
+                return bits, len(bits)
+            if isinstance(register, Word):
+                digits = range(register.width)
+                return [bool(register.value >> digit & 1) for digit in digits], register.width
         reason = "a loop runs over '[start:stop]', '{a, b, c}' or, as 'for bit', a register of bits"
         raise self._tokens.refuse(at, reason)
 

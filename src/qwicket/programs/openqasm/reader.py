@@ -10,6 +10,7 @@ from qwicket.model.circuits import Gate, QubitCircuit
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import Unfit
+from qwicket.programs.openqasm.bounds import MAX_TOKENS
 from qwicket.programs.openqasm.machine import Left, Machine
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import Literal, Word
@@ -36,6 +37,9 @@ class Reader:
         self, text: str, limits: Limits, inputs: Mapping[str, float], version: int
     ) -> None:
         self._tokens = Tokens(text)
+        if len(self._tokens.texts) > MAX_TOKENS:
+            reason = f"the text has more than {MAX_TOKENS:,} words, numbers and signs"
+            raise self._tokens.exceed(MAX_TOKENS, reason)
         self._version = version
         self._max_operations = limits.operations
         self._parser = Parser(self._tokens, version)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 from typing import Literal as OneOf
 
+from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.bounds import MAX_BLOCKS
-from qwicket.programs.openqasm.expressions import ExpressionParser
+from qwicket.programs.openqasm.expressions import ExpressionParser, element
 from qwicket.programs.openqasm.syntax import (
     Alias,
     Assignment,
@@ -115,19 +116,22 @@ class Parser(ExpressionParser):
         if reader is not None and (word == text or word in CLASSICAL_TYPES or word == "qubit"):
             self._check_place(word)
             return reader()
-        if self.version == 3 and word in UNSUPPORTED:
-            raise self.unsupported(word)
-        if text.lstrip("#").startswith("pragma"):
-            reason = f"{self.tokens.quote(self.at)} is not supported: no pragma is known here"
-            raise self.tokens.refuse(self.at, reason)
         if word in self._reserved or not is_name(word):
-            raise self.tokens.expect(self.at, "a statement")
+            raise self._no_statement(text, word)
         follower = self._texts[self.at + 1]
         if self.version == 2 or (word == text and follower not in _AFTER_VARIABLE):
             return self._gate_call()
         if self._in_gate:
             raise self.tokens.expect(self.at, "a gate")
         return self._assignment()
+
+    def _no_statement(self, text: str, word: str) -> InvalidProgram:
+        if self.version == 3 and word in UNSUPPORTED:
+            return self.unsupported(word)
+        if text.lstrip("#").startswith("pragma"):
+            reason = f"{self.tokens.quote(self.at)} is not supported: no pragma is known here"
+            return self.tokens.refuse(self.at, reason)
+        return self.tokens.expect(self.at, "a statement")
 
     def _check_place(self, word: str) -> None:
         if self._in_gate and word not in _IN_GATES[self.version]:
@@ -179,9 +183,10 @@ class Parser(ExpressionParser):
             return self._primary()
         if not is_name(word) or word in self._reserved:
             raise self.tokens.expect(self.at, what)
-        if self.version == 3:
-            return self._indexed(self._word(text, self.at))
-        return self._operand_2(text)
+        if self.version == 2:
+            return self._operand_2(text)
+        self.at += 1
+        return self._indexed(element(text, self.at - 1))
 
     def _operand_2(self, text: str) -> Expression:
         """Read `q` or `q[3]`: OpenQASM 2 has no arithmetic on indices."""

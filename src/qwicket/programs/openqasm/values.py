@@ -61,6 +61,7 @@ _MIRRORED: Final[dict[str, Relation]] = {
     ">=": "<=",
 }
 _RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
+_STEPS_OF_TERM: Final = 20
 _AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
 
 
@@ -81,9 +82,9 @@ class Variable:
     def __init__(
         self,
         value: Value,
-        *,
         type_name: str = "",
         size: int | None = None,
+        *,
         is_constant: bool = False,
         guard: int = 0,
     ) -> None:
@@ -143,12 +144,12 @@ class Evaluator:
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""
         match node:
-            case Literal():
-                return node.value
-            case Name():
-                return self._name(node)
             case Index():
                 return self._index(node)
+            case Name():
+                return self._name(node)
+            case Literal():
+                return node.value
             case Chain():
                 return self._chain(node)
             case Unary():
@@ -178,7 +179,11 @@ class Evaluator:
 
     def real(self, node: Expression, at: int) -> float:
         """Return a finite float that is known now."""
-        value = self.constant(node, at)
+        value = self.value(node)
+        if type(value) is float:
+            return value
+        if not isinstance(value, _CONSTANT):
+            value = self.constant(node, at)
         try:
             return arithmetic.to_float(value)
         except Unfit as why:
@@ -252,16 +257,18 @@ class Evaluator:
 
     def _index(self, node: Index) -> Value:
         base = self.value(node.base)
-        if isinstance(base, Word) or (isinstance(base, int) and not isinstance(base, bool)):
+        if isinstance(base, Word) or type(base) is int:
             return self._bit_of(base, node)
         if not isinstance(base, Bits | Qubits) or base.is_scalar:
             raise self._tokens.refuse(node.at, "only registers have an index")
-        make = type(base)
-        if isinstance(node.selector, Range | IndexSet):
-            places = self._places(node.selector, len(base.indices))
-            return make(tuple([base.indices[place] for place in places]), False)
-        place = self._place(self.integer(node.selector, node.at), len(base.indices), node.at)
-        return make((base.indices[place],), True)
+        make, indices, selector = type(base), base.indices, node.selector
+        if isinstance(selector, Range | IndexSet):
+            places = self._places(selector, len(indices))
+            return make(tuple([indices[place] for place in places]), False)
+        index = selector.value if isinstance(selector, Literal) else self.value(selector)
+        if type(index) is not int or not 0 <= index < len(indices):
+            index = self._place(self.integer(selector, node.at), len(indices), node.at)
+        return make((indices[index],), True)
 
     def _bit_of(self, base: int | Word, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
@@ -328,6 +335,7 @@ class Evaluator:
         for step in node.steps:
             if terms[-1] is settled:
                 return settled
+            self.spend(_STEPS_OF_TERM, step.at)
             terms.append(self.truth(step.operand, step.at))
         return conditions.some(terms) if settled else conditions.every(terms)
 
@@ -339,6 +347,7 @@ class Evaluator:
                 value = self._binary(step, value, right)
             return value
         at = node.steps[0].at
+        self.spend(len(values) * _STEPS_OF_TERM, at)
         terms = [self._single(value, at) for value in values]
         combine = {"&": conditions.every, "|": conditions.some, "^": conditions.odd}[symbol]
         return combine(terms)
@@ -386,7 +395,7 @@ class Evaluator:
     def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
         if len(left.indices) != len(right.indices):
             raise self._tokens.refuse(at, "registers of different sizes cannot be compared")
-        self.spend(len(left.indices), at)
+        self.spend(len(left.indices) * _STEPS_OF_TERM, at)
         pairs = zip(left.indices, right.indices, strict=True)
         return conditions.some(
             conditions.odd(conditions.test((bit,), "!=", 0) for bit in pair) for pair in pairs

@@ -108,17 +108,18 @@ def test_impossible_outcomes_are_never_drawn() -> None:
         assert found.keys() == {3, 9, 4_000}
 
 
-class AlwaysLast(Generator):
-    """Draws the largest number below 1, as rounding may make it meet the total."""
+class Extremes(Generator):
+    """Draws the smallest and the largest number that `random` can give."""
 
     def random(self, size: int) -> np.ndarray:  # type: ignore[override]
-        return np.full(size, 1 - 2**-53)
+        return np.resize([0.0, 1 - 2**-53], size)
 
 
-def test_search_never_leaves_the_support() -> None:
-    p = np.array([0.1, 0.2, 0.7, 0.0])
-    found = sampling.search(p / 3, 4, AlwaysLast(np.random.PCG64(1)))
-    assert found.tolist() == [2, 2, 2, 2]
+@given(st.floats(1e-3, 1))
+def test_search_never_leaves_the_support(scale: float) -> None:
+    p = np.array([0.0, 0.1, 0.2, 0.7, 0.0, 0.0])
+    found = sampling.search(p * scale, 4, Extremes(np.random.PCG64(1)))
+    assert found.tolist() == [1, 3, 1, 3]
 
 
 def test_probabilities_off_by_rounding_are_renormalised() -> None:
@@ -240,6 +241,11 @@ def test_any_measure_map_gives_the_marginal(written: dict[int, int]) -> None:
     assert outcome.keys() == sorted(outcome.keys())
     assert Counter(outcome.memory()) == outcome.counts()
     assert outcome.counts().keys() <= expected.keys()
+
+
+def test_one_qubit_shows_in_every_bit_it_fills() -> None:
+    outcome = drawn(Given([0.25, 0.75]), {0: 0, 1: 0}, 2, 9, ("probabilities",))
+    assert outcome.probabilities() == pytest.approx({0b00: 0.25, 0b11: 0.75})
 
 
 def test_wide_state_reads_the_bits_that_were_asked_for() -> None:

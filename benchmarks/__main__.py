@@ -1,0 +1,33 @@
+"""`make bench`: run every measurement and print one table."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime
+from os import getloadavg
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import latency
+
+
+def main() -> int:
+    """Measure and print; return 1 when a figure is over its bar."""
+    table = Table("figure", "measured", "floor", "bar", "")
+    figures = latency.measure()
+    for figure in figures:
+        verdict = "" if figure.is_within is None else ("ok" if figure.is_within else "OVER")
+        table.add_row(figure.name, figure.measured, figure.floor, figure.bar, verdict)
+    console = Console(width=120)
+    console.print(table)
+    console.print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()},"
+        f" {platform.machine()}, load {getloadavg()[0]:.1f}"
+    )
+    return int(any(figure.is_within is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

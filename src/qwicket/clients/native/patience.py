@@ -1,0 +1,64 @@
+"""How long a request is tried again: a value, and what the server asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Bounds on trying again, by number and by time.
+
+    Attributes:
+        tries: Tries at most.
+        total_s: Seconds after which no try begins.
+        first_pause_s: Longest pause before the second try; it doubles from try to try.
+        longest_pause_s: Longest pause, whatever the server asks for.
+    """
+
+    tries: int = 5
+    total_s: float = 90.0
+    first_pause_s: float = 0.4
+    longest_pause_s: float = 30.0
+
+    def pause_s(self, tried: int, asked_s: float, chance: float) -> float:
+        """Return the seconds to pause.
+
+        Args:
+            tried: Tries so far.
+            asked_s: Seconds that the server asks for.
+            chance: From 0 to 1; keeps clients that failed together from coming back together.
+        """
+        own_s = self.first_pause_s * 2.0 ** min(tried - 1, 64) * (0.5 + chance / 2)
+        return min(max(own_s, asked_s), self.longest_pause_s)
+
+
+def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
+    """Return what Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3); 0 when nothing.
+
+    Args:
+        headers: Of the answer.
+        now_s: Unix time, used only when the answer has no Date: the server's clock is not ours.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    until = _unix_s(text)
+    if until is None:
+        return 0.0
+    said_now = _unix_s(headers.get("Date", ""))
+    return max(0.0, until - (now_s if said_now is None else said_now))
+
+
+def _unix_s(text: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,116 @@
+"""Connections on which every answer comes in time, or not at all.
+
+A timeout of urllib3 bounds each pause within an answer, so that a server which sends a byte now and
+then holds its client for ever. Here the time is that of the whole answer, and it grows only with
+what arrives: a large result over a slow line is read to its end, a drip is not.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    import socket
+
+    from _typeshed import WriteableBuffer
+
+_SLOWEST_BYTES_PER_S: Final = 16 << 10
+_CONNECTIONS: Final = 10
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def connections(url: str) -> urllib3.PoolManager:
+    """Return connections to `url`, through the proxy that the environment names, if it does.
+
+    Raises:
+        urllib3.exceptions.HTTPError: The proxy is of no known kind.
+    """
+    proxy = _proxy(url)
+    made = _through(proxy) if proxy else urllib3.PoolManager(maxsize=_CONNECTIONS)
+    made.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return made
+
+
+def _proxy(url: str) -> str | None:
+    host = urlsplit(url).hostname or ""
+    if host in _LOOPBACK or not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    return None if proxy is None or proxy_bypass(host) else proxy
+
+
+def _through(proxy: str) -> urllib3.ProxyManager:
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    auth = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
+    return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, proxy_headers=headers)
+
+
+class _Raw(io.RawIOBase):
+    """Reads a socket; each read may take what is left, and each byte read adds a little."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        # At this instant the socket's own timeout is what is left of the request's.
+        self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer is too slow")
+        self._sock.settimeout(left_s)
+        received = cast("int", self._file.readinto(buffer))
+        self._deadline += received / _SLOWEST_BYTES_PER_S
+        return received
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Timed:
+    """A socket as `http.client` reads it: through `makefile` alone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        assert mode == "rb"
+        return io.BufferedReader(_Raw(self._sock))
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(cast("socket.socket", _Timed(sock)), *args, **options)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

@@ -1,0 +1,88 @@
+"""What hostile tests share: a client, tokens of every bad kind, and a look at the server after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from abuse.doors import DOORS, NATIVE, Door
+from qwicket.cli.options import as_admin
+from qwicket.gateway.admin import NewToken
+from support.server import LiveServer
+from support.waiting import until
+
+
+class Tokens(NamedTuple):
+    """Secrets by what is wrong with them; `good` is ada's, `stranger` is bob's."""
+
+    good: str
+    stranger: str
+    unscoped: str
+    revoked: str
+    expired: str
+    disabled: str
+
+
+@pytest.fixture(scope="session")
+def client(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client that signs in nowhere. One for all tests, because making one costs 20 ms."""
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
+    """Make accounts and tokens, and spoil some of them while the server runs."""
+
+    def works(token: str) -> bool:
+        return client.get("/v1/jobs", headers=NATIVE.auth(token)).status_code == 200
+
+    def make(name: str, *scopes: str, life_s: int | None = None) -> NewToken:
+        return as_admin(
+            server.folder / "data",
+            lambda admin: admin.create_token(name, scopes=scopes, life_s=life_s),
+        )
+
+    good, stranger = server.token(), server.token("bob")
+    server.admin("user", "add", "mallory")
+    server.admin("user", "add", "trent")
+    unscoped = make("ada", "devices:serve").secret
+    revoked, disabled = make("mallory"), make("trent").secret
+    expired = make("mallory", life_s=1).secret
+    assert works(revoked.secret)
+    assert works(disabled)
+    server.admin("token", "revoke", revoked.token.id)
+    assert not works(revoked.secret), "a revoked token must be refused at once"
+    server.admin("user", "disable", "trent")
+    assert not works(disabled), "the token of a disabled account must be refused at once"
+    until(lambda: not works(expired), "the token expires")
+    return Tokens(good, stranger, unscoped, revoked.secret, expired, disabled)
+
+
+@pytest.fixture(scope="session")
+def jobs(client: httpx.Client, tokens: Tokens) -> dict[str, str]:
+    """Return the id of a completed job of ada's for each door, by its prefix."""
+    return {door.prefix: run_bell(client, door, tokens.good) for door in DOORS}
+
+
+def run_bell(client: httpx.Client, door: Door, token: str) -> str:
+    """Run a Bell job through a door; return its id."""
+    sent = client.post(door.jobs, content=door.text(), headers=door.auth(token))
+    assert sent.status_code == 201, sent.text
+    job: str = sent.json()["id"]
+    read = client.get(f"/v1/jobs/{job}?wait=60", headers=NATIVE.auth(token))
+    assert read.json()["state"] == "completed", read.text
+    return job
+
+
+@pytest.fixture(scope="package", autouse=True)
+def unharmed(server: LiveServer, client: httpx.Client) -> Iterator[None]:
+    """After all that, the shared server is ready, runs a job, and has logged no failure."""
+    mark = server.log.stat().st_size
+    yield
+    assert client.get("/readyz").status_code == 200
+    run_bell(client, NATIVE, server.token())
+    assert b"Traceback" not in server.log.read_bytes()[mark:]

@@ -1,0 +1,240 @@
+"""Who may not get in does not, on any route of any door, and learns nothing by trying."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from abuse.conftest import Tokens
+from abuse.doors import DOORS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Door, Way, harmless
+from qwicket.model.ids import new_id, part_id
+
+SIGNED = [way for way in WAYS if not way.is_public]
+OF_A_JOB = [way for way in WAYS if "{id}" in way.path]
+PUBLIC = [way for way in WAYS if way.is_public]
+
+WRONG_HEADERS = {
+    "absent": None,
+    "empty": "",
+    "scheme alone": "{scheme}",
+    "token alone": "{good}",
+    "other scheme": "Basic {good}",
+    "unknown token": "{scheme} qw_" + 43 * "x",
+    "prefix of the token": "{scheme} {good:.20}",
+    "token and more": "{scheme} {good}x",
+    "token twice": "{scheme} {good} {good}",
+    "token in quotes": '{scheme} "{good}"',
+    "revoked": "{scheme} {revoked}",
+    "expired": "{scheme} {expired}",
+    "disabled account": "{scheme} {disabled}",
+    "not ASCII": "{scheme} t\xf6k\xe9n\xff",
+    "512 characters": "{scheme} " + 512 * "x",
+    "100 kB": "{scheme} " + 100_000 * "x",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_HEADERS)
+@pytest.mark.parametrize("way", SIGNED, ids=repr)
+def test_without_a_valid_token_every_route_is_closed(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, wrong: str
+) -> None:
+    form = WRONG_HEADERS[wrong]
+    headers = {}
+    if form is not None:
+        value = form.format(scheme=way.door.scheme, **tokens._asdict())
+        headers["Authorization"] = value.encode("latin-1")
+    response = way.send(client, way.url(jobs[way.door.prefix]), headers)  # type: ignore[arg-type]  # httpx takes bytes
+    way.door.refused(response, 401)
+    assert response.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("way", SIGNED, ids=repr)
+def test_a_token_in_the_query_opens_nothing(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    url = way.url(jobs[way.door.prefix])
+    for name in ("token", "access_token", "apiKey"):
+        way.door.refused(way.send(client, f"{url}?{name}={tokens.good}", {}), 401)
+
+
+@pytest.mark.parametrize("way", SIGNED, ids=repr)
+def test_a_scheme_of_another_door_opens_nothing(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    other = IONQ if way.door is NATIVE else NATIVE
+    response = way.send(client, way.url(jobs[way.door.prefix]), other.auth(tokens.good))
+    way.door.refused(response, 401)
+
+
+@pytest.mark.parametrize("way", PUBLIC, ids=repr)
+@pytest.mark.parametrize("wrong", ["absent", "revoked", "unknown token"])
+def test_public_routes_need_no_token_and_mind_no_bad_one(
+    client: httpx.Client, tokens: Tokens, way: Way, wrong: str
+) -> None:
+    form = WRONG_HEADERS[wrong]
+    auth = form.format(scheme="apiKey", **tokens._asdict()) if form else ""
+    response = way.send(client, way.url("x"), {"Authorization": auth} if auth else {})
+    harmless(response)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("way", SIGNED, ids=repr)
+def test_a_token_without_the_scope_is_refused_by_name_of_the_scope(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    url = way.url(jobs[way.door.prefix])
+    said = way.door.refused(way.send(client, url, way.door.auth(tokens.unscoped)), 403)
+    assert "lacks the scope" in said
+
+
+@pytest.mark.parametrize("way", OF_A_JOB, ids=repr)
+def test_without_the_scope_a_job_that_exists_looks_like_one_that_does_not(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    auth = way.door.auth(tokens.unscoped)
+    there = way.send(client, way.url(jobs[way.door.prefix]), auth)
+    absent = way.send(client, way.url(absent_id()), auth)
+    assert there.content == absent.content
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_body_is_not_looked_at_before_the_token_and_its_scope(
+    client: httpx.Client, tokens: Tokens, door: Door
+) -> None:
+    for content in (b"no JSON", door.text(**{"unheard of": 1}), b" " * (17 << 20)):
+        door.refused(client.post(door.jobs, content=content), 401)
+        auth = door.auth(tokens.unscoped)
+        door.refused(client.post(door.jobs, content=content, headers=auth), 403)
+
+
+def absent_id() -> str:
+    return new_id(time.time_ns() // 1_000_000)
+
+
+def told(response: httpx.Response, job: str) -> tuple[object, ...]:
+    """Return all that an answer tells but its time, its own id and the job's id."""
+    headers = {k: v for k, v in response.headers.items() if k not in ("date", "x-request-id")}
+    return response.status_code, headers, response.text.replace(job, "ID")
+
+
+@pytest.mark.parametrize("way", OF_A_JOB, ids=repr)
+def test_anothers_job_looks_exactly_like_an_absent_one(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    auth = way.door.auth(tokens.stranger)
+    job, absent = jobs[way.door.prefix], absent_id()
+    theirs = way.send(client, way.url(job), auth)
+    way.door.refused(theirs, 404)
+    assert told(theirs, job) == told(way.send(client, way.url(absent), auth), absent)
+
+
+def test_anothers_jobs_are_in_no_list(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str]
+) -> None:
+    mine = client.get("/v1/jobs?limit=1000", headers=NATIVE.auth(tokens.good)).text
+    theirs = client.get("/v1/jobs?limit=1000", headers=NATIVE.auth(tokens.stranger)).text
+    assert all(job in mine and job not in theirs for job in jobs.values())
+
+
+@pytest.mark.parametrize("door", [IONQ, IONQ_AT_ROOT], ids=repr)
+def test_a_job_of_another_door_looks_exactly_like_an_absent_one(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+) -> None:
+    job, absent = jobs[NATIVE.prefix], absent_id()
+    for way in OF_A_JOB:
+        if way.door is door:
+            other = way.send(client, way.url(job), door.auth(tokens.good))
+            door.refused(other, 404)
+            nothing = way.send(client, way.url(absent), door.auth(tokens.good))
+            assert told(other, job) == told(nothing, absent)
+
+
+def test_a_refused_stranger_changes_nothing(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str]
+) -> None:
+    url, auth = f"/v1/jobs/{jobs[NATIVE.prefix]}", NATIVE.auth(tokens.good)
+    before = client.get(url, headers=auth).content
+    for way in OF_A_JOB:
+        way.send(client, way.url(jobs[NATIVE.prefix]), way.door.auth(tokens.stranger))
+    assert client.get(url, headers=auth).content == before
+
+
+# --- ids ------------------------------------------------------------------------------------------
+
+MALFORMED = {
+    "one letter": "x",
+    "number": "0",
+    "minus one": "-1",
+    "null": "null",
+    "star": "*",
+    "30 kB": 30_000 * "a",
+    "36 letters": 36 * "z",
+    "NUL": "%00",
+    "NUL within": "a%00b",
+    "newline": "%0d%0aX-Evil:%201",
+    "space": "%20",
+    "not UTF-8": "%ff%fe",
+    "surrogate": "%ed%a0%80",
+    "snowman": quote("☃"),
+    "right to left": quote("\u202edi"),
+    "dots": "%2e%2e",
+    "dots and slash": "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "dots and encoded percent": "%252e%252e%252f",
+    "backslashes": "..%5c..%5cetc",
+    "slashes": "%2f%2f",
+    "SQL": quote("' or 1=1; drop table job; --"),
+    "LIKE": "%25",
+    "template": quote("{{7*7}}${7*7}<script>"),
+    "UUID 4": "0d7c2f5e-1111-4222-8333-444455556666",
+    "UUID without dashes": "0d7c2f5e111172228333444455550000",
+    "UUID of zeros": "00000000-0000-0000-0000-000000000000",
+    "UUID in braces": "%7b0d7c2f5e-1111-7222-8333-44445555%7d",
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+@pytest.mark.parametrize("way", OF_A_JOB, ids=repr)
+def test_a_text_that_is_no_id_is_an_unknown_id(
+    client: httpx.Client, tokens: Tokens, way: Way, text: str
+) -> None:
+    response = way.send(client, way.url(MALFORMED[text]), way.door.auth(tokens.good))
+    way.door.refused(response, 404)
+    assert "x-evil" not in response.headers
+
+
+@pytest.mark.parametrize("change", ["a NUL after it", "a space after it", "its first part"])
+@pytest.mark.parametrize("way", OF_A_JOB, ids=repr)
+def test_a_text_beside_an_id_is_an_unknown_id(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, change: str
+) -> None:
+    job = jobs[way.door.prefix]
+    changed = {
+        "a NUL after it": f"{job}%00",
+        "a space after it": f"{job}%20",
+        "its first part": part_id(job, 0),
+    }[change]
+    way.door.refused(way.send(client, way.url(changed), way.door.auth(tokens.good)), 404)
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+@pytest.mark.parametrize("path", ["/v1/devices/", "/v0.4/backends/", "/ionq/v0.4/backends/"])
+def test_an_unknown_device_is_not_found(
+    client: httpx.Client, tokens: Tokens, path: str, text: str
+) -> None:
+    door = NATIVE if path.startswith("/v1") else IONQ
+    response = client.get(path + MALFORMED[text], headers=door.auth(tokens.good))
+    door.refused(response, 404)
+    assert len(response.content) < 2_000
+
+
+def test_one_key_of_two_accounts_is_two_keys(client: httpx.Client, tokens: Tokens) -> None:
+    ids = set()
+    for token in (tokens.good, tokens.stranger):
+        headers = {**NATIVE.auth(token), "Idempotency-Key": "shared"}
+        sent = client.post("/v1/jobs", content=NATIVE.text(), headers=headers)
+        assert sent.status_code == 201
+        ids.add(sent.json()["id"])
+    assert len(ids) == 2

@@ -1,0 +1,547 @@
+"""Bodies, queries and headers that make no sense are refused by name, and harm nobody."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
+
+import httpx
+import msgspec
+import pytest
+
+from abuse.conftest import Tokens
+from abuse.doors import DOORS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Door, Way, harmless
+from qwicket.dialects import mounts
+from support.programs import BELL
+
+DEEP = 200_000
+
+NO_JSON = {
+    "NaN": b"NaN",
+    "Infinity": b"Infinity",
+    "minus Infinity": b"-Infinity",
+    "hexadecimal": b"0x10",
+    "leading zero": b"01",
+    "plus": b"+1",
+    "no digits after the point": b"1.",
+    "unquoted": b"simulator",
+    "single quotes": b"'simulator'",
+    "bad escape": b'"\\x41"',
+    "cut escape": b'"\\u12"',
+    "raw NUL": b'"a\0b"',
+    "raw newline": b'"a\nb"',
+    "lone high surrogate": b'"\\ud800 and more text"',
+    "lone low surrogate": b'"\\udc00 and more text"',
+    "surrogate in UTF-8": b'"\xed\xa0\x80"',
+    "bad UTF-8": b'"\xff\xfe"',
+    "overlong UTF-8": b'"\xc0\x80"',
+    "cut UTF-8": b'"\xe2\x98"',
+    "bad UTF-8 within": b'{"a":["\xff"]}',
+    "bad UTF-8 in a key": b'{"\xff":1}',
+    "deep list": b"[" * DEEP + b"]" * DEEP,
+    "deep list, open": b"[" * DEEP,
+    "deep object": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "deep object, open": b'{"a":' * DEEP,
+    "comment": b"/* why */ 1",
+    "trailing comma": b"[1,]",
+    "two values": b"1 2",
+    "nothing": b"",
+}
+ODD = {
+    "null": b"null",
+    "true": b"true",
+    "zero": b"0",
+    "minus zero": b"-0",
+    "minus one": b"-1",
+    "2^63 - 1": b"%d" % (2**63 - 1),
+    "2^63": b"%d" % 2**63,
+    "2^64": b"%d" % 2**64,
+    "-2^63 - 1": b"%d" % (-(2**63) - 1),
+    "5000 digits": b"9" * 5000,
+    "1.5": b"1.5",
+    "1e3": b"1e3",
+    "1e400": b"1e400",
+    "1e-400": b"1e-400",
+    "empty text": b'""',
+    "text": b'"x"',
+    "digits as text": b'"10"',
+    "other digits as text": '"\u0661\u00b2"'.encode(),
+    "escaped NUL": b'"a\\u0000b"',
+    "escaped backslash before u0000": b'"a\\\\u0000b"',
+    "100 kB of text": b'"' + b"x" * 100_000 + b'"',
+    "100 kB of snowmen": ('"' + "☃" * 33_000 + '"').encode(),
+    "control characters": b'"\\u0001\\u001f\\u007f\\u2028"',
+    "HTML": b'"<script>alert(1)</script>"',
+    "path": b'"../../../../etc/passwd"',
+    "empty list": b"[]",
+    "list of everything": b'[null,true,1,1.5,"x",[],{}]',
+    "100 000 nulls": b"[" + b"null," * 99_999 + b"null]",
+    "empty object": b"{}",
+    "object": b'{"a":1,"__class__":"os.system","":null}',
+    "same key twice": b'{"a":1,"a":2}',
+    "object with a NUL key": b'{"a\\u0000b":1}',
+    "65 lists": b"[" * 65 + b"]" * 65,
+}
+
+
+class Field(NamedTuple):
+    """A field of a submission: `in_body` makes the body in which it has the given JSON text."""
+
+    door: Door
+    name: str
+    type: Any
+    in_body: Callable[[bytes], bytes]
+
+    def __repr__(self) -> str:
+        return f"{self.door.prefix} {self.name}"
+
+    @property
+    def is_program(self) -> bool:
+        return self.name == self.door.program
+
+
+def _fields() -> Iterator[Field]:
+    for door in (NATIVE, IONQ):  # the mount at the root is the same application
+        for field in msgspec.structs.fields(door.body):
+            yield Field(door, field.name, field.type, _replaced(door, field.name))
+            for inner in _structs(field.type):
+                for part in msgspec.structs.fields(inner):
+                    name = f"{field.name}.{part.name}"
+                    yield Field(door, name, part.type, _replaced(door, *name.split(".")))
+
+
+def _structs(of: Any) -> Iterator[type[msgspec.Struct]]:
+    for each in getattr(of, "__args__", ()):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            yield each
+
+
+def _replaced(door: Door, name: str, part: str | None = None) -> Callable[[bytes], bytes]:
+    if part is None:
+        return lambda value: door.text(**{name: value})
+    return lambda value: door.text(**{name: b'{"%s":%s}' % (part.encode(), value)})
+
+
+FIELDS = tuple(_fields())
+
+
+def test_ionq_is_one_application_at_both_its_mounts() -> None:
+    doors = mounts(cast(Any, None))
+    assert doors[IONQ.prefix] is doors[IONQ_AT_ROOT.prefix]
+
+
+def post(client: httpx.Client, door: Door, token: str, content: bytes) -> httpx.Response:
+    return client.post(door.jobs, content=content, headers=door.auth(token))
+
+
+@pytest.fixture
+def token(tokens: Tokens) -> str:
+    return tokens.good
+
+
+# --- fields ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", NO_JSON)
+@pytest.mark.parametrize("field", FIELDS, ids=repr)
+def test_a_field_that_is_no_json_is_refused(
+    client: httpx.Client, token: str, field: Field, text: str
+) -> None:
+    response = post(client, field.door, token, field.in_body(NO_JSON[text]))
+    said = field.door.refused(response, 400)
+    is_named = field.door.names(response, field.name.partition(".")[0])
+    assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
+
+
+@pytest.mark.parametrize("text", NO_JSON)
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_an_unknown_field_that_is_no_json_is_refused(
+    client: httpx.Client, token: str, door: Door, text: str
+) -> None:
+    door.refused(post(client, door, token, door.text(unheard=NO_JSON[text])), 400)
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("field", FIELDS, ids=repr)
+def test_a_field_of_an_odd_value_is_taken_or_refused_by_name(
+    client: httpx.Client, token: str, field: Field, text: str
+) -> None:
+    response = post(client, field.door, token, field.in_body(ODD[text]))
+    harmless(response)
+    if fits(ODD[text], field.type) and response.status_code == 201:
+        return
+    said = field.door.refused(response)
+    assert len(response.content) < 5_000, "a refusal must not echo what it refuses"
+    if not field.is_program:
+        assert field.door.names(response, field.name) or "device" in said
+
+
+def fits(text: bytes, type_: Any) -> bool:
+    """Return whether JSON text has the type that a field declares."""
+    try:
+        msgspec.json.decode(text, type=type_)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=repr)
+def test_a_nul_character_is_refused_by_the_field_that_has_it(
+    client: httpx.Client, token: str, field: Field
+) -> None:
+    for text in (b'"a\\u0000"', b'"\\\\\\u0000"'):
+        response = post(client, field.door, token, field.in_body(text))
+        assert field.door.names(response, field.name.partition(".")[0])
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_an_absent_field_is_refused_by_name(client: httpx.Client, token: str, door: Door) -> None:
+    for field in msgspec.structs.fields(door.body):
+        if field.required:
+            valid = {key: item for key, item in door.valid.items() if key != field.name}
+            response = post(client, door, token, json.dumps(valid).encode())
+            assert door.names(response, field.name)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_unknown_field_is_refused_by_name(client: httpx.Client, token: str, text: str) -> None:
+    response = post(client, NATIVE, token, NATIVE.text(unheard=ODD[text]))
+    assert NATIVE.names(response, "unheard")
+    assert response.json()["field"] == "unheard"
+
+
+@pytest.mark.parametrize("name", ["", ".", "a.b", "`", " - at `$.x`", "\0", "☃", "x" * 100_000])
+def test_an_unknown_field_of_an_odd_name_is_refused(
+    client: httpx.Client, token: str, name: str
+) -> None:
+    response = post(client, NATIVE, token, NATIVE.text(**{name: 1}))
+    NATIVE.refused(response, 400)
+    assert len(response.content) < 5_000
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_ionq_ignores_an_unknown_field(client: httpx.Client, token: str, text: str) -> None:
+    response = post(client, IONQ, token, IONQ.text(extra_query_params=ODD[text]))
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_of_a_key_that_comes_twice_the_last_counts(
+    client: httpx.Client, token: str, door: Door
+) -> None:
+    twice = door.text(shots=b'7,"shots":8')
+    sent = post(client, door, token, twice)
+    assert sent.status_code == 201
+    job = client.get(f"/v1/jobs/{sent.json()['id']}", headers=NATIVE.auth(token)).json()
+    assert job["shots"] == 8
+
+
+# --- bodies ---------------------------------------------------------------------------------------
+
+ROOM = 15 << 20
+
+
+def keys(n: int) -> bytes:
+    return b"{" + b",".join(b'"k%d":1' % i for i in range(n)) + b"}"
+
+
+BODIES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "blank": lambda _: b" \n\t" * 1000,
+    "null": lambda _: b"null",
+    "true": lambda _: b"true",
+    "number": lambda _: b"1",
+    "text": lambda _: b'"x"',
+    "list": lambda _: b"[]",
+    "list around it": lambda valid: b"[" + valid + b"]",
+    "text around it": lambda valid: json.dumps(valid.decode()).encode(),
+    "cut": lambda valid: valid[:-1],
+    "twice": lambda valid: valid + valid,
+    "with a tail": lambda valid: valid + b"x",
+    "with a NUL after it": lambda valid: valid + b"\0",
+    "byte order mark": lambda valid: b"\xef\xbb\xbf" + valid,
+    "UTF-16": lambda valid: valid.decode().encode("utf-16"),
+    "UTF-32": lambda valid: valid.decode().encode("utf-32-le"),
+    "gzip": gzip.compress,
+    "NULs": lambda _: bytes(1000),
+    "all bytes": lambda _: bytes(range(256)) * 100,
+    "deep": lambda _: b"[" * DEEP + b"]" * DEEP,
+    "deep, open": lambda _: b'{"a":' * DEEP,
+    "form": lambda _: b"device=simulator&shots=10",
+    "XML": lambda _: b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+    "pickle": lambda _: b"cos\nsystem\n(S'id'\ntR.",
+    "15 MB of blanks": lambda _: b" " * ROOM,
+    "15 MB of text": lambda _: b'"' + b"x" * ROOM + b'"',
+    "15 MB of escapes": lambda _: b'"' + b"\\n" * (ROOM // 2) + b'"',
+    "15 MB of digits": lambda _: b"1" * ROOM,
+    "15 MB of lists": lambda _: b"[" + b"[]," * (ROOM // 3) + b"[]]",
+    "a million keys": lambda _: keys(1_000_000),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_body_that_is_no_submission_is_refused(
+    client: httpx.Client, token: str, door: Door, body: str
+) -> None:
+    response = post(client, door, token, BODIES[body](door.text()))
+    door.refused(response, 400)
+    assert len(response.content) < 5_000
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x" * 999],
+)
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_body_is_json_whatever_its_content_type_says(
+    client: httpx.Client, token: str, door: Door, content_type: str | None
+) -> None:
+    headers = door.auth(token)
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    assert client.post(door.jobs, content=door.text(), headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_a_compressed_body_is_refused(client: httpx.Client, token: str, door: Door) -> None:
+    headers = {**door.auth(token), "Content-Encoding": "gzip"}
+    response = client.post(door.jobs, content=gzip.compress(door.text()), headers=headers)
+    door.refused(response, 400)
+
+
+DOCUMENTS = {
+    "65 levels": b'{"a":' * 65 + b"1" + b"}" * 65,
+    "65 levels of lists": b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+    "65 levels after brackets in text": b'{"t":"}}}}\\"]]]]\\\\","a":'
+    + b"[" * 64
+    + b"]" * 64
+    + b"}",
+    "10 001 keys": keys(10_001),
+    "10 001 keys within": b'{"a":[' + b",".join([b'{"k":1}'] * 10_001) + b"]}",
+    "a million keys": keys(1_000_000),
+    "2 MB of text": b'{"a":"' + b"x" * (2 << 20) + b'"}',
+    "15 MB of text": b'{"a":"' + b"x" * ROOM + b'","b":' + b"[" * 65 + b"]" * 65 + b"}",
+    "15 MB of texts": b'{"a":[' + b'"",' * (ROOM // 3) + b'""],"b":' + b"[" * 65 + b"]" * 65 + b"}",
+    "15 MB of backslashes": b'{"a":"' + b"\\\\" * (ROOM // 2) + b'"}',
+    "15 MB of objects": b'{"a":[' + b"{}," * (ROOM // 3) + b"{}]}",
+    "null in a list": b"[null]",
+    "text": b'"{}"',
+    "number": b"1",
+    "true": b"true",
+}
+KEPT = {
+    "null": (b"null", {}),
+    "empty": (b"{}", {}),
+    "spaces": (b'{ "a" :  1 }', {"a": 1}),
+    "64 levels": (b'{"a":' * 64 + b"1" + b"}" * 64, ...),
+    "brackets in text": (b'{"a":"' + b"{[:" * 20_000 + b'\\"[[["}', ...),
+    "10 000 keys": (keys(10_000), ...),
+    "control characters": (b'{"a":"a\\u001f0\\u001eb\\u00011"}', {"a": "a\x1f0\x1eb\x011"}),
+    "40 000 characters": (b'{"a":"' + b"H4sI" * 10_000 + b'"}', ...),
+    "not ASCII": ('{"ключ":"☃\U0001f600"}'.encode(), {"ключ": "☃\U0001f600"}),
+    "escaped backslash before u0000": (b'{"a":"\\\\u0000"}', {"a": "\\u0000"}),
+    "empty key": (b'{"":""}', {"": ""}),
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("field", ["metadata", "settings"])
+def test_a_document_that_is_none_or_too_much_is_refused_by_name(
+    client: httpx.Client, token: str, field: str, document: str
+) -> None:
+    response = post(client, IONQ, token, IONQ.text(**{field: DOCUMENTS[document]}))
+    assert IONQ.refused(response, 400).startswith(field)
+
+
+@pytest.mark.parametrize("document", KEPT)
+@pytest.mark.parametrize("field", ["metadata", "settings"])
+def test_a_document_within_bounds_comes_back_unchanged(
+    client: httpx.Client, token: str, field: str, document: str
+) -> None:
+    text, value = KEPT[document]
+    sent = post(client, IONQ, token, IONQ.text(**{field: text}))
+    assert sent.status_code == 201, sent.text
+    read = client.get(f"{IONQ.jobs}/{sent.json()['id']}", headers=IONQ.auth(token))
+    assert read.json()[field] == (json.loads(text) if value is ... else value)
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+GATE_FIELDS = (
+    *("gate", "target", "targets", "control", "controls", "rotation"),
+    *("phase", "phases", "angle", "time", "coefficients", "terms"),
+)
+PROGRAM_FIELDS = ("gateset", "qubits", "circuit", "circuits")
+
+
+def program(field: str, value: bytes) -> bytes:
+    """Return a program with one field changed, of its first gate where a gate has that field."""
+    if field in PROGRAM_FIELDS:
+        fields = {**BELL, field: ...}
+        inner: dict[str, Any] = fields
+    else:
+        inner = {"gate": "rx", "target": 0, "rotation": 0.5, field: ...}
+        fields = {**BELL, "circuit": ...}
+    changed = b"{" + b",".join(_pair(k, v, value) for k, v in inner.items()) + b"}"
+    if inner is fields:
+        return changed
+    return b"{" + b",".join(_pair(k, v, b"[%s]" % changed) for k, v in fields.items()) + b"}"
+
+
+def _pair(key: str, item: Any, value: bytes) -> bytes:
+    text = value if item is ... else json.dumps(item).encode()
+    return json.dumps(key).encode() + b":" + text
+
+
+@pytest.mark.parametrize("text", [*NO_JSON, *ODD])
+@pytest.mark.parametrize("field", [*PROGRAM_FIELDS, *GATE_FIELDS])
+def test_an_odd_value_in_a_program_is_taken_or_refused(
+    client: httpx.Client, token: str, field: str, text: str
+) -> None:
+    source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
+    door = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
+    response = post(client, door, token, door.text(**{door.program: source}))
+    harmless(response)
+    if text in NO_JSON or response.status_code != 201:
+        door.refused(response, 400)
+        assert len(response.content) < 5_000
+
+
+def test_several_circuits_through_ionq_are_answered_by_their_ids(
+    client: httpx.Client, token: str
+) -> None:
+    one = {"circuit": [{"gate": "x", "target": 0}]}
+    body = IONQ.text(input={"qubits": 1, "circuits": [one, {"circuit": []}]})
+    job = post(client, IONQ, token, body).json()["id"]
+    client.get(f"/v1/jobs/{job}?wait=60", headers=NATIVE.auth(token))
+    url = f"{IONQ.jobs}/{job}/results/probabilities"
+    response = client.get(url, headers=IONQ.auth(token))
+    assert [*response.json().values()] == [{"1": 1.0}, {"0": 1.0}]
+
+
+# --- queries --------------------------------------------------------------------------------------
+
+NUMBERS = ("", "x", "-1", "1.5", "1e3", "0x1", "²", "١", " 1", "1_0", "%00", "%ff", "9" * 5000)
+LISTS = {
+    **{f"limit={text}": 400 for text in (*NUMBERS, "0", "1001", str(2**63))},
+    **{f"before={text}": 400 for text in (*NUMBERS, "0", str(2**63), str(2**64))},
+    **{
+        f"state={text}": 400 for text in ("", "x", ",", "queued,", "QUEUED", "%00", "queued," * 500)
+    },
+    "limit=1&limit=x": 400,
+    "limit": 400,
+    f"before={2**63 - 1}&limit=1000": 200,
+    "state=queued,queued": 200,
+    "device=": 200,
+    "device=%00": 200,
+    "device=%ff": 200,
+    "device=%27%20or%201=1": 200,
+    "device=" + "x" * 30_000: 200,
+    "x=1": 400,
+    "%00=1": 400,
+    "=": 400,
+    "&&&": 200,
+    "x" * 30_000 + "=1": 400,
+    "__proto__[a]=1": 400,
+}
+
+
+@pytest.mark.parametrize("query", LISTS, ids=lambda query: query[:40])
+def test_an_odd_query_of_a_list_is_taken_or_refused(
+    client: httpx.Client, token: str, query: str
+) -> None:
+    response = client.get(f"/v1/jobs?{query}", headers=NATIVE.auth(token))
+    harmless(response)
+    assert response.status_code == LISTS[query], response.text[:200]
+    if response.status_code == 400:
+        assert NATIVE.names(response, httpx.QueryParams(query[:200]).multi_items()[0][0])
+        assert len(response.content) < 5_000
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "nan", "inf", "-inf", "1e999", "61", "%00", "1s"])
+@pytest.mark.parametrize("path", ["", "/result"])
+def test_a_wait_that_is_no_time_is_refused(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], path: str, text: str
+) -> None:
+    url = f"/v1/jobs/{jobs[NATIVE.prefix]}{path}?wait={text}"
+    assert NATIVE.names(client.get(url, headers=NATIVE.auth(tokens.good)), "wait")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_a_strange_query_harms_no_route(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    url, auth = way.url(jobs[way.door.prefix]), way.door.auth(tokens.good)
+    for query in ("%ff%fe=%00", "a[]=1&a[]=2&a.b=c", "x" * 30_000, "&".join(["a=1"] * 5_000)):
+        harmless(way.send(client, f"{url}?{query}", auth))
+
+
+# --- headers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_strange_headers_harm_no_route(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
+) -> None:
+    url, auth = way.url(jobs[way.door.prefix]), way.door.auth(tokens.good)
+    for name, value in (
+        ("Cookie", "a=b;" * 20_000),
+        ("Accept", "text/html"),
+        ("Accept-Encoding", "identity;q=0, *;q=0"),
+        ("Range", "bytes=0-0"),
+        ("If-None-Match", "*"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-Request-Id", "mine"),
+        ("Upgrade", "websocket"),
+        ("TE", "trailers"),
+    ):
+        response = way.send(client, url, {**auth, name: value})
+        harmless(response)
+        assert response.headers["x-request-id"] != "mine"
+    many = {f"X-{number}": "x" for number in range(2_000)}
+    harmless(way.send(client, url, {**auth, **many}))
+
+
+def submit_with_key(client: httpx.Client, token: str, key: bytes, **changes: Any) -> httpx.Response:
+    headers = {**NATIVE.auth(token), "Idempotency-Key": key}
+    return client.post("/v1/jobs", content=NATIVE.text(**changes), headers=headers)  # type: ignore[arg-type]  # httpx takes bytes
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, b"x" * 100_000], ids=["empty", "256", "100 kB"])
+def test_an_idempotency_key_of_a_wrong_length_is_refused(
+    client: httpx.Client, token: str, key: bytes
+) -> None:
+    response = submit_with_key(client, token, key)
+    assert NATIVE.names(response, "Idempotency-Key")
+
+
+@pytest.mark.parametrize(
+    "key", [b"x" * 255, b"'; drop table job; --", b"\xff\xfe", b"a\tb", b"%00"]
+)
+def test_an_odd_idempotency_key_still_makes_one_job(
+    client: httpx.Client, token: str, key: bytes
+) -> None:
+    first, second = (submit_with_key(client, token, key) for _ in range(2))
+    assert first.status_code == second.status_code == 201
+    assert first.json()["id"] == second.json()["id"]
+
+
+def test_an_idempotency_key_with_other_content_is_refused_by_name(
+    client: httpx.Client, token: str
+) -> None:
+    for field, value in {"shots": 11, "name": "x", "tags": ["x"], "seed": 0, "priority": 1}.items():
+        key = f"changed {field}".encode()
+        assert submit_with_key(client, token, key).status_code == 201
+        response = submit_with_key(client, token, key, **{field: value})
+        NATIVE.refused(response, 422)
+        assert response.json()["field"] == "Idempotency-Key"
+
+
+def test_a_refused_submission_spends_no_idempotency_key(client: httpx.Client, token: str) -> None:
+    assert submit_with_key(client, token, b"spent?", shots=-1).status_code == 400
+    assert submit_with_key(client, token, b"spent?", program={}).status_code == 400
+    assert submit_with_key(client, token, b"spent?").status_code == 201

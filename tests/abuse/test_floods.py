@@ -1,0 +1,221 @@
+"""Too much, too slow, too deep: refused in words that the client gets to see, in little memory."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from abuse.conftest import run_bell
+from abuse.doors import DOORS, IONQ, NATIVE, Door
+from support.server import LiveServer
+
+GB = 1 << 30
+MB = 1 << 20
+PIECE = b"x" * MB
+MOST_RISE = 32 * MB
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose memory nobody else uses; patient, so that a busy machine is no trouble."""
+    live = LiveServer(tmp_path_factory.mktemp("floods"), "--limit", "body_timeout_s=120")
+    with live.client() as client:
+        run_bell(client, NATIVE, live.token())
+        for door in DOORS:  # what the first large body leaves behind is no part of a flood
+            client.post(door.jobs, content=b" " * 16 * MB, headers=door.auth(live.token()))
+        yield live
+        run_bell(client, NATIVE, live.token())
+    assert live.stop() == 0
+    assert b"Traceback" not in live.log.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that waits a second for a body."""
+    live = LiveServer(tmp_path_factory.mktemp("hasty"), "--limit", "body_timeout_s=1")
+    yield live
+    assert live.stop() == 0
+    assert b"Traceback" not in live.log.read_bytes()
+
+
+class Peak:
+    """How far a server's memory rises above what it has now (Linux, proc(5): VmHWM)."""
+
+    def __init__(self, live: LiveServer) -> None:
+        self._proc = Path(f"/proc/{live.process.pid}")
+        (self._proc / "clear_refs").write_text("5")
+        self._before = self._read("VmRSS")
+
+    def rise_bytes(self) -> int:
+        return self._read("VmHWM") - self._before
+
+    def _read(self, name: str) -> int:
+        for line in (self._proc / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) << 10
+        raise AssertionError(name)
+
+
+class Upload(NamedTuple):
+    """A connection on which a client sends a request's head, and then takes its time."""
+
+    socket: socket.socket
+
+    @classmethod
+    def begin(cls, live: LiveServer, door: Door, token: str, *headers: str) -> Upload:
+        host, port = live.url.removeprefix("http://").split(":")
+        connection = socket.create_connection((host, int(port)), timeout=60)
+        lines = [f"POST {door.jobs} HTTP/1.1", "Host: x", *headers]
+        lines += [f"{name}: {value}" for name, value in door.auth(token).items()]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return cls(connection)
+
+    def send(self, size: int, framing: str) -> None:
+        """Send a body as a simple client does: all of it, before reading anything."""
+        head = b"%x\r\n" % len(PIECE) if framing == "chunked" else b""
+        tail = b"\r\n" if head else b""
+        for _ in range(size // len(PIECE)):
+            self.socket.sendall(head + PIECE + tail)
+        if head:
+            self.socket.sendall(b"0\r\n\r\n")
+
+    def answer(self) -> httpx.Response:
+        """Read the answer; the server must end the connection after it."""
+        reader = http.client.HTTPResponse(self.socket)
+        reader.begin()
+        content = reader.read()
+        assert reader.getheader("connection") == "close"
+        assert self.socket.recv(1) == b""
+        self.socket.close()
+        return httpx.Response(reader.status, headers=reader.getheaders(), content=content)
+
+
+FRAMINGS = {"declared": f"Content-Length: {GB}", "chunked": "Transfer-Encoding: chunked"}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_gigabyte_is_refused_and_the_client_sees_why(
+    live: LiveServer, door: Door, framing: str
+) -> None:
+    peak = Peak(live)
+    upload = Upload.begin(live, door, live.token(), FRAMINGS[framing])
+    upload.send(GB, framing)
+    assert "body_bytes" in door.refused(upload.answer(), 413)
+    assert peak.rise_bytes() < MOST_RISE
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_gigabyte_without_a_token_is_refused_unread(live: LiveServer, framing: str) -> None:
+    peak = Peak(live)
+    upload = Upload.begin(live, NATIVE, "wrong", FRAMINGS[framing])
+    upload.send(GB, framing)
+    NATIVE.refused(upload.answer(), 401)
+    assert peak.rise_bytes() < 4 * MB
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_client_that_asks_before_it_sends_is_told_at_once(live: LiveServer, door: Door) -> None:
+    for token, status in ((live.token(), 413), ("wrong", 401)):
+        upload = Upload.begin(live, door, token, FRAMINGS["declared"], "Expect: 100-continue")
+        upload.socket.shutdown(socket.SHUT_WR)
+        door.refused(upload.answer(), status)
+
+
+@pytest.mark.parametrize("declared", ["9" * 19, "9" * 400])
+def test_an_absurd_length_is_refused(live: LiveServer, declared: str) -> None:
+    upload = Upload.begin(live, NATIVE, live.token(), f"Content-Length: {declared}")
+    upload.socket.shutdown(socket.SHUT_WR)
+    reader = http.client.HTTPResponse(upload.socket)
+    reader.begin()
+    assert reader.status in (400, 413)
+    upload.socket.close()
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_connection_is_kept_after_a_small_body_that_nobody_read(
+    live: LiveServer, door: Door
+) -> None:
+    host = live.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    opened = None
+    for _ in range(3):
+        connection.request("POST", f"{door.prefix}/nothing", b"x" * 10_000)
+        answer = connection.getresponse()
+        assert answer.status == 404
+        answer.read()
+        assert connection.sock is not None
+        assert opened in (None, connection.sock)
+        opened = connection.sock
+    connection.close()
+
+
+HEAVY = {
+    "text": b'"' + b"x" * (15 * MB) + b'"',
+    "escapes": b'"' + b"\\n" * (7 * MB) + b'"',
+    "texts": b"[" + b'"",' * (5 * MB) + b'""]',
+    "lists": b"[" + b"[]," * (5 * MB) + b"[]]",
+    "NULs": b'"' + b"\\u0000" * (2 * MB) + b'"',
+}
+
+
+@pytest.mark.parametrize("heavy", HEAVY)
+@pytest.mark.parametrize("field", ["metadata", "unheard", "name"])
+def test_a_heavy_field_takes_little_more_than_its_bytes(
+    live: LiveServer, field: str, heavy: str
+) -> None:
+    bracketed = b'{"a":' + HEAVY[heavy] + b',"b":' + b"[" * 65 + b"]" * 65 + b"}"
+    body = IONQ.text(**{field: bracketed if field == "metadata" else HEAVY[heavy]})
+    if field == "unheard":
+        body = body.replace(b"simulator", b"nowhere")
+    peak = Peak(live)
+    response = httpx.post(
+        live.url + IONQ.jobs, content=body, headers=IONQ.auth(live.token()), verify=False
+    )
+    IONQ.refused(response)
+    assert peak.rise_bytes() < 5 * len(body)
+
+
+# --- slow -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_body_that_never_comes_is_given_up(hasty: LiveServer, door: Door, framing: str) -> None:
+    upload = Upload.begin(hasty, door, hasty.token(), framing)
+    assert "body_timeout_s" in door.refused(upload.answer(), 408)
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_body_that_drips_is_given_up(hasty: LiveServer, door: Door) -> None:
+    upload = Upload.begin(hasty, door, hasty.token(), "Content-Length: 1000")
+    drip_until_answered(upload)
+    door.refused(upload.answer(), 408)
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_refused_body_that_drips_on_is_given_up(hasty: LiveServer, door: Door) -> None:
+    upload = Upload.begin(hasty, door, "wrong", "Transfer-Encoding: chunked")
+    door.refused(upload.answer(), 401)
+
+
+def drip_until_answered(upload: Upload) -> None:
+    """Send a byte every tenth of a second until there is something to read."""
+    deadline = time.monotonic() + 30
+    upload.socket.settimeout(0.1)
+    while time.monotonic() < deadline:
+        upload.socket.send(b" ")
+        try:
+            if upload.socket.recv(1, socket.MSG_PEEK):
+                upload.socket.settimeout(60)
+                return
+        except TimeoutError:
+            continue
+    raise AssertionError("no answer within 30 s")

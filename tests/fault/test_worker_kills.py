@@ -1,0 +1,65 @@
+"""kill -9 of workers in mid-job: nothing is lost, nothing has two results."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import threading
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.processes import children_of, user_ticks
+from support.programs import slow
+from support.server import LiveServer
+from support.waiting import until
+
+KILLS = 20
+
+
+def busy_worker(server: LiveServer) -> int | None:
+    """Return a worker that is computing now: the one that used the most processor time lately."""
+    before = {pid: user_ticks(pid) for pid in children_of(server.process.pid)}
+    threading.Event().wait(0.05)
+    used = {pid: user_ticks(pid) - spent for pid, spent in before.items()}
+    busiest = max(used, key=lambda pid: used[pid], default=None)
+    return busiest if busiest is not None and used[busiest] > 0 else None
+
+
+@pytest.mark.timeout(300)
+def test_twenty_killed_workers_lose_no_job_and_double_no_result(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    server = LiveServer(tmp_path)
+    with server.client() as client:
+        body = {"program": slow(20, 300), "device": "simulator", "shots": 100, "seed": 1}
+        jobs = [client.post("/v1/jobs", json=body).json()["id"] for _ in range(KILLS)]
+        for _ in range(KILLS):
+            threading.Event().wait(rng.uniform(0, 0.2))
+            victim = until(lambda: busy_worker(server), "a worker computes", timeout_s=60)
+            os.kill(victim, signal.SIGKILL)
+        ended = [client.get(f"/v1/jobs/{job}", params={"wait": 60}).json() for job in jobs]
+        check(server, client, ended)
+    assert server.stop() == 0
+
+
+def check(server: LiveServer, client: httpx.Client, ended: list[dict[str, object]]) -> None:
+    assert all(job["state"] in {"completed", "failed"} for job in ended), ended
+    for job in ended:
+        if job["state"] == "failed":
+            assert job["attempts"] == 3
+            assert job["error"]["code"] == "worker_died"  # type: ignore[index]
+    completed = [str(job["id"]) for job in ended if job["state"] == "completed"]
+    results = {
+        str(client.get(f"/v1/jobs/{job}/result").json()["parts"][0]["counts"]) for job in completed
+    }
+    assert len(results) == 1, "equal seeds give equal counts, also when a job ran twice"
+    database = sqlite3.connect(f"file:{server.folder}/data/qwicket.db?mode=ro", uri=True)
+    outcomes = Counter(job for (job,) in database.execute("select job from outcome"))
+    assert outcomes == Counter(dict.fromkeys(completed, 1))
+    deaths = database.execute("select count(*) from job_event").fetchone()[0]
+    assert deaths >= KILLS // 2, "most kills hit no job: the test proved little"
+    database.close()

@@ -1,0 +1,204 @@
+"""The native API over HTTP: the whole journey of a job, against a live server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from support.programs import BELL, slow
+from support.server import LiveServer
+from support.waiting import until
+
+
+def submit(http: httpx.Client, **changes: Any) -> httpx.Response:
+    body = {"program": BELL, "device": "simulator", "shots": 1000, **changes}
+    return http.post("/v1/jobs", json=body)
+
+
+def ended(http: httpx.Client, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = http.get(f"/v1/jobs/{job}", params={"wait": 60}).json()
+    return found
+
+
+def test_a_job_travels_the_whole_house(http: httpx.Client) -> None:
+    made = submit(http, name="bell", tags=["a"], seed=7)
+    assert made.status_code == 201
+    job = made.json()
+    assert made.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["shots"], job["circuits"], job["qubits"]) == ("queued", 1000, 1, 2)
+    after = ended(http, job["id"])
+    assert (after["state"], after["name"], after["tags"]) == ("completed", "bell", ["a"])
+    assert after["created_at"] <= after["started_at"] <= after["ended_at"]
+    result = http.get(f"/v1/jobs/{job['id']}/result").json()
+    (part,) = result["parts"]
+    assert set(part["counts"]) == {"00", "11"}
+    assert sum(part["counts"].values()) == 1000
+    assert part["seed"] >= 0
+    assert part["engine"]
+
+
+def test_equal_seeds_give_equal_counts(http: httpx.Client) -> None:
+    jobs = [submit(http, seed=seed).json()["id"] for seed in (5, 5, 6)]
+    for job in jobs:
+        ended(http, job)
+    first, second, third = (http.get(f"/v1/jobs/{job}/result").json()["parts"] for job in jobs)
+    assert first[0]["counts"] == second[0]["counts"]
+    assert first[0]["counts"] != third[0]["counts"]
+
+
+def test_outputs_are_those_asked_for(http: httpx.Client) -> None:
+    job = submit(http, outputs=["memory", "probabilities"], shots=20).json()["id"]
+    ended(http, job)
+    (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+    assert part["probabilities"] == pytest.approx({"00": 0.5, "11": 0.5})
+    assert len(part["memory"]) == 20
+    assert set(part["memory"]) <= {"00", "11"}
+    assert "counts" not in part
+
+
+def test_a_program_may_come_as_text_or_as_its_object(http: httpx.Client) -> None:
+    text = '{"gateset": "qis", "qubits": 1, "circuit": [{"gate": "x", "target": 0}]}'
+    job = submit(http, program=text).json()["id"]
+    ended(http, job)
+    (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+    assert part["counts"] == {"1": 1000}
+
+
+def test_many_circuits_give_as_many_parts_in_order(http: httpx.Client) -> None:
+    circuits = [{"circuit": [{"gate": "x", "target": k}] if k < 2 else []} for k in range(3)]
+    program = {"gateset": "qis", "qubits": 2, "circuits": circuits}
+    job = submit(http, program=program).json()
+    assert job["circuits"] == 3
+    ended(http, job["id"])
+    parts = http.get(f"/v1/jobs/{job['id']}/result").json()["parts"]
+    assert [list(part["counts"]) for part in parts] == [["01"], ["10"], ["00"]]
+    assert [part["part"] for part in parts] == [0, 1, 2]
+
+
+def test_the_same_idempotency_key_is_the_same_job(http: httpx.Client) -> None:
+    body = {"program": BELL, "device": "simulator"}
+    headers = {"Idempotency-Key": "one"}
+    first, second = (http.post("/v1/jobs", json=body, headers=headers) for _ in range(2))
+    assert first.json()["id"] == second.json()["id"]
+    other = http.post("/v1/jobs", json={**body, "shots": 5}, headers=headers)
+    assert other.status_code == 422
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+def test_jobs_are_listed_newest_first_in_pages(server: LiveServer) -> None:
+    with server.client(server.token("lister")) as http:
+        made = [submit(http, name=str(i)).json()["id"] for i in range(5)]
+        first = http.get("/v1/jobs", params={"limit": 3}).json()
+        rest = http.get("/v1/jobs", params={"limit": 3, "before": first["next"]}).json()
+        for job in made:
+            ended(http, job)
+        done = http.get("/v1/jobs", params={"state": "completed,failed"}).json()
+        none = http.get("/v1/jobs", params={"device": "nowhere"}).json()
+    assert [job["id"] for job in first["jobs"] + rest["jobs"]] == made[::-1]
+    assert rest["next"] is None
+    assert len(done["jobs"]) == 5
+    assert none == {"jobs": [], "next": None}
+
+
+def test_a_long_poll_answers_when_the_job_ends(http: httpx.Client) -> None:
+    job = submit(http, program=slow(20, 100)).json()["id"]
+    began = time.monotonic()
+    assert ended(http, job)["state"] == "completed"
+    assert time.monotonic() - began < 30
+
+
+def test_a_long_poll_gives_up_after_its_seconds(http: httpx.Client) -> None:
+    job = submit(http, program=slow()).json()["id"]
+    began = time.monotonic()
+    state = http.get(f"/v1/jobs/{job}", params={"wait": 0.2}).json()["state"]
+    assert state in {"queued", "running"}
+    assert time.monotonic() - began >= 0.2
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_there_is_no_result_yet_is_said_with_when_to_ask(http: httpx.Client) -> None:
+    job = submit(http, program=slow()).json()["id"]
+    answer = http.get(f"/v1/jobs/{job}/result")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_finished")
+    assert int(answer.headers["retry-after"]) >= 1
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_a_running_job_is_really_stopped(http: httpx.Client) -> None:
+    job = submit(http, program=slow(24, 2000)).json()["id"]
+    until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+    asked = http.post(f"/v1/jobs/{job}/cancel").json()
+    assert asked["state"] in {"cancelling", "cancelled"}
+    began = time.monotonic()
+    assert ended(http, job)["state"] == "cancelled"
+    assert time.monotonic() - began < 5
+    answer = http.get(f"/v1/jobs/{job}/result")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_result")
+    quick = submit(http).json()["id"]
+    assert ended(http, quick)["state"] == "completed"
+
+
+def test_a_waiting_job_is_cancelled_at_once(http: httpx.Client) -> None:
+    blockers = [submit(http, program=slow(24, 2000)).json()["id"] for _ in range(2)]
+    job = submit(http).json()["id"]
+    assert http.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"
+    for blocker in blockers:
+        http.post(f"/v1/jobs/{blocker}/cancel")
+        assert ended(http, blocker)["state"] == "cancelled"
+
+
+def test_devices_say_what_they_take(http: httpx.Client) -> None:
+    (simulator,) = (
+        device
+        for device in http.get("/v1/devices").json()["devices"]
+        if device["name"] == "simulator"
+    )
+    assert simulator["status"] == "on"
+    assert simulator["formats"][0] == "ionq.circuit.v1"
+    assert http.get("/v1/devices/simulator").json() == simulator
+    assert http.get("/v1/devices/nowhere").status_code == 404
+
+
+def test_an_error_tells_field_cause_and_remedy(http: httpx.Client) -> None:
+    answer = submit(http, shots=0)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["field"], body["status"]) == ("shots", 400)
+    assert body["detail"]
+    assert body["remedy"]
+    assert answer.headers["x-request-id"]
+
+
+def test_a_revoked_token_is_refused_at_once(server: LiveServer) -> None:
+    server.admin("user", "add", "revoked")
+    secret = server.admin("token", "create", "--user", "revoked")
+    with server.client(secret) as http:
+        assert http.get("/v1/devices").status_code == 200
+        (line,) = server.admin("token", "list", "--user", "revoked").splitlines()
+        server.admin("token", "revoke", line.split()[0])
+        assert http.get("/v1/devices").status_code == 401
+
+
+def test_twenty_clients_at_once_all_get_their_results(server: LiveServer) -> None:
+    problems: list[str] = []
+
+    def work() -> None:
+        with server.client() as http:
+            for _ in range(10):
+                job = submit(http, shots=50).json()["id"]
+                if ended(http, job)["state"] != "completed":
+                    problems.append(job)
+
+    token = server.token()
+    assert token
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []

@@ -1,0 +1,94 @@
+"""How a server stops: soon, cleanly, and with nothing lost."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.processes import children_of, is_alive
+from support.programs import BELL, slow
+from support.server import LiveServer, run_cli
+from support.waiting import until
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveServer]:
+    made = LiveServer(tmp_path)
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+def submit(http: httpx.Client, program: dict[str, Any]) -> str:
+    answer = http.post("/v1/jobs", json={"program": program, "device": "simulator", "shots": 10})
+    return str(answer.json()["id"])
+
+
+def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: LiveServer) -> None:
+    children = children_of(live.process.pid)
+    began = time.monotonic()
+    assert live.stop() == 0
+    assert time.monotonic() - began < 10
+    until(lambda: not any(is_alive(child) for child in children), "its workers are gone")
+    assert "Traceback" not in live.log.read_text()
+
+
+def test_a_short_job_finishes_before_the_server_stops(live: LiveServer) -> None:
+    with live.client() as http:
+        job = submit(http, slow(20, 200))
+        until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+    assert live.stop() == 0
+    live.start()
+    with live.client() as http:
+        after = http.get(f"/v1/jobs/{job}").json()
+    assert (after["state"], after["attempts"]) == ("completed", 0)
+
+
+@pytest.mark.timeout(120)
+def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
+    with live.client() as http:
+        job = submit(http, slow(25, 2000))
+        until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+        began = time.monotonic()
+        assert live.stop() == 0
+        assert time.monotonic() - began < 30
+    live.start()
+    with live.client() as http:
+        until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs again")
+        after = http.post(f"/v1/jobs/{job}/cancel").json()
+        assert after["attempts"] == 0
+
+
+def test_long_polls_are_answered_when_the_server_stops(live: LiveServer) -> None:
+    answers: list[httpx.Response] = []
+    with live.client() as http:
+        blockers = [submit(http, slow(24, 300)) for _ in range(2)]
+        job = submit(http, BELL)
+
+        def poll() -> None:
+            answers.append(http.get(f"/v1/jobs/{job}", params={"wait": 60}))
+
+        polling = threading.Thread(target=poll)
+        polling.start()
+        until(lambda: "running" in http.get(f"/v1/jobs/{blockers[0]}").text, "workers are busy")
+        live.process.send_signal(signal.SIGTERM)
+        polling.join(10)
+    assert [answer.status_code for answer in answers] == [200]
+    assert live.process.wait(35) == 0
+
+
+def test_one_folder_has_one_server(live: LiveServer) -> None:
+    folder = str(live.folder / "data")
+    second = run_cli("serve", "--port", "0", "--data-dir", folder)
+    assert second.returncode == 1
+    assert "Another server runs on" in second.stderr
+    assert "Traceback" not in second.stderr
+    with live.client() as http:
+        assert http.get("/readyz").status_code == 200

@@ -1,0 +1,231 @@
+"""A server that misbehaves on purpose: a socket, and a script with one step per connection.
+
+    with BadServer(drop(), answer(200, {"devices": []})) as server:
+        connect(server.url, TOKEN).devices()
+    assert len(server.requests) == 2
+
+Each connection is given the next step; the last step stays for all that follow. Most steps read
+one request, answer and close. `requests` has what came, in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+_LIMIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came, and when (monotonic seconds)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Connection:
+    """One accepted connection, for a step to do with as it likes."""
+
+    def __init__(self, sock: socket.socket, server: BadServer) -> None:
+        self.sock = sock
+        self.is_over = server.is_over
+        self._requests = server.requests
+
+    def read(self) -> Request | None:
+        """Read one request; None when the client has gone."""
+        with self.sock.makefile("rb") as file:
+            method, _, rest = file.readline().decode("latin-1").partition(" ")
+            if not rest:
+                return None
+            headers: dict[str, str] = {}
+            while line := file.readline().decode("latin-1").strip():
+                name, _, value = line.partition(":")
+                headers[name.strip().lower()] = value.strip()
+            body = file.read(int(headers.get("content-length", 0)))
+        request = Request(method, rest.split(" ")[0], headers, body, time.monotonic())
+        self._requests.append(request)
+        return request
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+
+Step = Callable[[Connection], None]
+
+
+class BadServer:
+    """Listens on loopback from `with` on; `url` is its address."""
+
+    def __init__(self, *script: Step) -> None:
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.is_over = threading.Event()
+        self._script = list(script)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        host, port = self._listener.getsockname()
+        return f"http://{host}:{port}"
+
+    def __enter__(self) -> BadServer:
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.is_over.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(_LIMIT_S)
+            assert not thread.is_alive(), "a step of the bad server does not end"
+        self._listener.close()
+
+    def _start(self, target: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self.is_over.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            sock.settimeout(_LIMIT_S)
+            step = self._script[min(self.connections, len(self._script) - 1)]
+            self.connections += 1
+            self._start(self._serve, sock, step)
+
+    def _serve(self, sock: socket.socket, step: Step) -> None:
+        with sock, contextlib.suppress(OSError):  # the client may go whenever it likes
+            step(Connection(sock, self))
+
+
+def drop() -> Step:
+    """Close at once, before reading anything."""
+    return lambda _: None
+
+
+def reset() -> Step:
+    """Read the request, then reset the connection."""
+
+    def step(connection: Connection) -> None:
+        connection.read()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    return step
+
+
+def silent() -> Step:
+    """Read the request and say nothing."""
+
+    def step(connection: Connection) -> None:
+        connection.read()
+        connection.is_over.wait()
+
+    return step
+
+
+def raw(data: bytes) -> Step:
+    """Answer with these bytes, whatever they are."""
+
+    def step(connection: Connection) -> None:
+        if connection.read():
+            connection.send(data)
+
+    return step
+
+
+def answer(
+    status: int,
+    body: Any = b"",
+    headers: Mapping[str, str] | Callable[[Request], Mapping[str, str]] = MappingProxyType({}),
+) -> Step:
+    """Answer with bytes, or with a value as JSON. Body and headers may depend on the request."""
+
+    def step(connection: Connection) -> None:
+        request = connection.read()
+        if request:
+            content = body(request) if callable(body) else body
+            named = headers(request) if callable(headers) else headers
+            connection.send(response(status, content, named))
+
+    return step
+
+
+def hold(body: Any) -> Step:
+    """Answer when the seconds of `?wait=` have passed, as a long poll does."""
+
+    def step(connection: Connection) -> None:
+        request = connection.read()
+        if request:
+            (seconds,) = parse_qs(urlsplit(request.path).query).get("wait", ["0"])
+            connection.is_over.wait(float(seconds))
+            connection.send(response(200, body))
+
+    return step
+
+
+def kept(*steps: Step) -> Step:
+    """Take the steps one after the other on the same connection, which stays open meanwhile."""
+
+    def step(connection: Connection) -> None:
+        for each in steps:
+            each(connection)
+
+    return step
+
+
+def cut(after_bytes: int, body: Any) -> Step:
+    """Answer with the first bytes of a good response, and close."""
+    return raw(response(200, body)[:after_bytes])
+
+
+def drip(every_s: float, body: Any, *, at_once: int = 0) -> Step:
+    """Answer with a good response byte by byte, after the first `at_once` bytes."""
+
+    def step(connection: Connection) -> None:
+        if connection.read():
+            data = response(200, body)
+            connection.send(data[:at_once])
+            for byte in data[at_once:]:
+                connection.send(bytes([byte]))
+                if connection.is_over.wait(every_s):
+                    return
+
+    return step
+
+
+def response(status: int, body: Any, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """Return a whole response."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **headers,
+    }
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{key}: {value}" for key, value in named.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content

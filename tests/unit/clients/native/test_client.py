@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qwicket
+from qwicket.clients.native import ApiError, Client, ClientError, Unreachable, connect
+from qwicket.clients.native.patience import Patience
+from qwicket.clients.native.transport import Transport
+from support.bad_server import BadServer, answer, drop, reset
+
+JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
+QUICK = Patience(tries=4, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+
+
+def client(server: BadServer) -> Client:
+    return Client(Transport(server.url, "secret", 5.0, QUICK))
+
+
+def test_the_package_offers_connect() -> None:
+    assert qwicket.connect is connect
+
+
+def test_the_package_offers_nothing_else() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+        _ = qwicket.conect  # type: ignore[attr-defined]
+
+
+def test_connect_takes_address_and_token_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with BadServer(answer(200, {"devices": []})) as server:
+        monkeypatch.setenv("QWICKET_URL", server.url)
+        monkeypatch.setenv("QWICKET_TOKEN", "from the environment".replace(" ", "-"))
+        with connect() as client:
+            client.devices()
+        assert server.requests[0].headers["authorization"] == "Bearer from-the-environment"
+
+
+def test_connect_prefers_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with BadServer(answer(200, {"devices": []})) as server:
+        monkeypatch.setenv("QWICKET_URL", "http://nowhere.invalid")
+        monkeypatch.setenv("QWICKET_TOKEN", "other")
+        with connect(server.url, "given") as client:
+            client.devices()
+        assert server.requests[0].headers["authorization"] == "Bearer given"
+
+
+def test_connect_means_this_machine_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QWICKET_URL", raising=False)
+    assert repr(connect(token="secret")) == "<Client of http://127.0.0.1:8000>"
+
+
+def test_connect_without_a_token_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QWICKET_TOKEN", raising=False)
+    with pytest.raises(ClientError, match="QWICKET_TOKEN"):
+        connect("http://127.0.0.1")
+
+
+def test_each_try_of_a_submission_has_the_same_key_and_body() -> None:
+    with BadServer(reset(), answer(503), reset(), answer(201, JOB)) as server:
+        assert client(server).submit("text", "simulator").id == JOB["id"]
+        keys = {request.headers["idempotency-key"] for request in server.requests}
+        bodies = {request.body for request in server.requests}
+        assert (len(server.requests), len(keys), len(bodies)) == (4, 1, 1)
+
+
+def test_each_submission_has_a_key_of_its_own() -> None:
+    with BadServer(answer(201, JOB)) as server:
+        for _ in range(2):
+            client(server).submit("text", "simulator")
+        first, second = (request.headers["idempotency-key"] for request in server.requests)
+        assert first != second
+        assert len(first) == 32
+
+
+def test_a_key_of_ones_own_is_sent() -> None:
+    with BadServer(answer(201, JOB)) as server:
+        client(server).submit("text", "simulator", key="run-7")
+        assert server.requests[0].headers["idempotency-key"] == "run-7"
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\r\nX: y", "ü", " "])
+def test_a_key_that_cannot_be_sent_is_refused(key: str) -> None:
+    with BadServer(drop()) as server:
+        with pytest.raises(ClientError, match="idempotency key must be printable ASCII"):
+            client(server).submit("text", "simulator", key=key)
+        assert server.connections == 0
+
+
+def test_a_submission_without_an_answer_is_unreachable_after_the_last_try() -> None:
+    with BadServer(reset()) as server:
+        with pytest.raises(Unreachable):
+            client(server).submit("text", "simulator")
+        assert len(server.requests) == QUICK.tries
+
+
+def test_a_refused_submission_is_sent_once() -> None:
+    with BadServer(answer(400, {"code": "invalid_program", "field": "program"})) as server:
+        with pytest.raises(ApiError) as caught:
+            client(server).submit("text", "simulator")
+        assert (caught.value.field, len(server.requests)) == ("program", 1)
+
+
+def test_a_submission_says_all_that_it_is_told() -> None:
+    with BadServer(answer(201, JOB)) as server:
+        client(server).submit(
+            {"qubits": 1},
+            "simulator",
+            shots=5,
+            format="ionq.circuit.v1",
+            seed=0,
+            outputs=("counts", "memory"),
+            name="one",
+            tags=("a", "b"),
+        )
+        assert server.requests[0].json == {
+            "program": {"qubits": 1},
+            "device": "simulator",
+            "shots": 5,
+            "format": "ionq.circuit.v1",
+            "seed": 0,
+            "outputs": ["counts", "memory"],
+            "name": "one",
+            "tags": ["a", "b"],
+        }
+
+
+def test_a_program_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "program").write_text("text of the program", "utf-8")
+    with BadServer(answer(201, JOB)) as server:
+        client(server).submit(tmp_path / "program", "simulator")
+        assert server.requests[0].json["program"] == "text of the program"
+
+
+@pytest.mark.parametrize("answered", [{}, {"devices": None}, {"devices": [5]}, [], b"<html>"])
+def test_devices_of_another_shape_are_a_bad_answer(answered: Any) -> None:
+    with BadServer(answer(200, answered)) as server:
+        with pytest.raises(ClientError, match="Is the address right"):
+            client(server).devices()
+
+
+def test_importing_the_client_imports_no_server() -> None:
+    code = (
+        "import sys, qwicket; qwicket.connect; rooms = 'server store gateway model'.split();"
+        "print([name for name in sys.modules if name.split('.')[0] in {'starlette', 'uvicorn',"
+        " 'numpy', 'scipy', 'requests', 'click', 'asyncio', 'sqlite3'}"
+        " or name.split('.')[:2] in [['qwicket', room] for room in rooms]])"
+    )
+    assert printed(code) == "[]"
+
+
+def test_importing_the_client_is_quick() -> None:
+    # 150 ms are promised; processor time, because other tests share the cores. It is measured
+    # against the interpreter's own start, so that a slow machine is not a failure.
+    code = (
+        "import time; began = time.process_time(); import qwicket; qwicket.connect;"
+        "print(time.process_time() - began, time.process_time())"
+    )
+    runs = [[float(word) for word in printed(code).split()] for _ in range(3)]
+    took, _ = min(runs)
+    assert took < 0.15 * slowness()
+
+
+def slowness() -> float:
+    """Return how much slower than a machine of 2020 this one is now; 1 at least."""
+    code = (
+        "import time; began = time.process_time();"
+        "x = sum(i * i for i in range(1_000_000)); print(time.process_time() - began)"
+    )
+    return max(1.0, min(float(printed(code)) for _ in range(3)) / 0.06)
+
+
+def printed(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    return done.stdout.strip()

@@ -1,0 +1,219 @@
+"""Waiting for a job, against servers that hold answers back, do not, or are away."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from qwicket.clients.native import (
+    ApiError,
+    BadAnswer,
+    Client,
+    Job,
+    JobFailed,
+    ServerBusy,
+    Unreachable,
+    WaitTimeout,
+)
+from qwicket.clients.native.patience import Patience
+from qwicket.clients.native.transport import Transport
+from support.bad_server import BadServer, Step, answer, drop, hold, silent
+
+ID = "0198f3a0-0000-7000-8000-000000000000"
+QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+
+
+def body(state: str, **more: Any) -> dict[str, Any]:
+    return {"id": ID, "state": state, **more}
+
+
+def job(server: BadServer, state: str = "queued", timeout_s: float = 5.0, **options: Any) -> Job:
+    """Return a job as it was a moment ago; nothing is sent for it."""
+    options = {"patience": QUICK, "outage": QUICK, **options}
+    return Job(Transport(server.url, "secret", timeout_s, **options), body(state))
+
+
+def test_a_job_that_has_ended_is_not_asked_for() -> None:
+    with BadServer(drop()) as server:
+        for state in ("completed", "failed", "cancelled"):
+            assert job(server, state).wait().state == state
+        assert server.connections == 0
+
+
+def test_wait_returns_when_the_job_ends() -> None:
+    ended = body("completed", shots=5)
+    with BadServer(answer(200, body("running")), answer(200, ended)) as server:
+        assert job(server).wait(timeout=30).info == ended
+
+
+def test_wait_lets_the_server_hold_the_answer_back() -> None:
+    with BadServer(hold(body("queued"))) as server:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout):
+            job(server).wait(timeout=1.5)
+        assert 1.5 <= time.monotonic() - began < 3.0
+        assert len(server.requests) <= 2  # one, and one more if the first came back a little early
+        assert server.requests[0].path.startswith(f"/v1/jobs/{ID}?wait=1.")
+
+
+def test_the_server_is_asked_to_hold_for_half_a_minute_at_most() -> None:
+    with BadServer(answer(200, body("completed"))) as server:
+        job(server).wait(timeout=float("inf"))
+        assert server.requests[0].path == f"/v1/jobs/{ID}?wait=30.000"
+
+
+def test_a_server_that_holds_nothing_back_is_not_hammered() -> None:
+    with BadServer(answer(200, body("running"))) as server:
+        with pytest.raises(WaitTimeout):
+            job(server).wait(timeout=1.2)
+        assert len(server.requests) <= 3
+        times = [request.at for request in server.requests]
+        assert times[1] - times[0] >= 0.95
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0])
+def test_wait_without_time_asks_once(timeout: float) -> None:
+    with BadServer(answer(200, body("running"))) as server:
+        with pytest.raises(WaitTimeout):
+            job(server).wait(timeout=timeout)
+        (request,) = server.requests
+        assert request.path == f"/v1/jobs/{ID}"
+
+
+def test_wait_without_time_sees_that_the_job_has_ended() -> None:
+    with BadServer(answer(200, body("completed"))) as server:
+        assert job(server).wait(timeout=0).state == "completed"
+
+
+@pytest.mark.parametrize("away", [drop(), answer(503), answer(429, b"", {"Retry-After": "3600"})])
+def test_wait_ends_in_time_although_the_server_is_away(away: Step) -> None:
+    endless = Patience(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
+    with BadServer(away) as server:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last seen: queued\)"):
+            job(server, outage=endless).wait(timeout=0.5)
+        assert 0.5 <= time.monotonic() - began < 2.0
+
+
+def test_wait_ends_soon_after_its_time_although_the_server_is_silent() -> None:
+    with BadServer(silent()) as server:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout):
+            job(server, timeout_s=30.0).wait(timeout=0.2)
+        assert 0.2 <= time.monotonic() - began < 4.0  # the time and two seconds of grace
+
+
+def test_wait_outlasts_a_server_that_restarts() -> None:
+    away: list[Step] = [drop(), answer(503), answer(502, b"<html>"), drop(), drop(), drop()]
+    outage = Patience(tries=7, total_s=60.0, first_pause_s=0.01, longest_pause_s=0.05)
+    with BadServer(*away, answer(200, body("completed"))) as server:
+        assert job(server, outage=outage).wait(timeout=60).state == "completed"
+
+
+def test_wait_gives_up_when_the_server_stays_away() -> None:
+    with BadServer(drop()) as server:
+        with pytest.raises(Unreachable):
+            job(server).wait(timeout=60)
+        assert server.connections == QUICK.tries
+
+
+def test_wait_gives_up_when_the_server_stays_busy() -> None:
+    with BadServer(answer(503)) as server:
+        with pytest.raises(ServerBusy):
+            job(server).wait(timeout=60)
+        assert len(server.requests) == QUICK.tries
+
+
+def test_pauses_of_a_long_outage_grow_to_a_bound() -> None:
+    outage = Patience(tries=6, total_s=60.0, first_pause_s=0.02, longest_pause_s=0.08)
+    with BadServer(answer(503)) as server:
+        with pytest.raises(ServerBusy):
+            job(server, outage=outage).wait(timeout=60)
+        times = [request.at for request in server.requests]
+        assert times[-1] - times[-2] >= 0.079
+        assert all(after - before < 2.0 for before, after in pairwise(times))
+
+
+def test_a_refusal_ends_the_wait() -> None:
+    with BadServer(answer(401, {"code": "unauthenticated"})) as server:
+        with pytest.raises(ApiError, match="unauthenticated"):
+            job(server).wait(timeout=60)
+        assert len(server.requests) == 1
+
+
+def test_the_end_of_the_wait_says_how_to_find_the_job_again() -> None:
+    with BadServer(answer(200, body("running"))) as server:
+        with pytest.raises(WaitTimeout, match=rf"client\.job\('{ID}'\)") as caught:
+            job(server).wait(timeout=0)
+        assert isinstance(caught.value, TimeoutError)
+
+
+@pytest.mark.parametrize("answered", [{}, {"id": ID}, {"id": ID, "state": None}, [], b"<html>"])
+def test_an_answer_that_is_no_job_leaves_the_job_as_it_was(answered: Any) -> None:
+    with BadServer(answer(200, answered)) as server:
+        held = job(server)
+        with pytest.raises(BadAnswer):
+            held.refresh()
+        assert (held.id, held.state) == (ID, "queued")
+
+
+def test_refresh_reads_the_job_anew() -> None:
+    with BadServer(answer(200, body("running"))) as server:
+        assert job(server).refresh().state == "running"
+
+
+def test_result_of_a_job_without_one_names_the_job_and_the_cause() -> None:
+    problem = {"code": "no_result", "detail": "The job was cancelled."}
+    with BadServer(answer(409, problem)) as server:
+        with pytest.raises(JobFailed, match=rf"^Job {ID}: The job was cancelled\.$") as caught:
+            job(server, "cancelled").result()
+        assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("answered", [{}, {"parts": 5}, {"parts": [{"counts": {"0": "x"}}]}, []])
+def test_a_result_of_another_shape_is_a_bad_answer(answered: Any) -> None:
+    with BadServer(answer(200, answered)) as server, pytest.raises(BadAnswer):
+        job(server, "completed").result()
+
+
+def test_a_result_cut_short_is_fetched_again() -> None:
+    parts = {"parts": [{"counts": {"00": 3, "11": 2}}]}
+    with BadServer(drop(), answer(200, parts)) as server:
+        assert job(server, "completed").result().counts == {"00": 3, "11": 2}
+
+
+def test_cancel_is_tried_again_because_it_cannot_double() -> None:
+    with BadServer(drop(), answer(200, body("cancelling"))) as server:
+        assert job(server, "running").cancel().state == "cancelling"
+        (request,) = server.requests
+        assert (request.method, request.path) == ("POST", f"/v1/jobs/{ID}/cancel")
+
+
+def test_an_id_is_quoted_into_the_path() -> None:
+    with BadServer(answer(404, {"code": "not_found"})) as server:
+        client = Client(Transport(server.url, "secret", 5.0, QUICK))
+        for id_text in ("../../etc", "a?b#c", "a b", "ü", ""):
+            with pytest.raises(ApiError):
+                client.job(id_text)
+        assert [request.path for request in server.requests] == [
+            "/v1/jobs/..%2F..%2Fetc",
+            "/v1/jobs/a%3Fb%23c",
+            "/v1/jobs/a%20b",
+            "/v1/jobs/%C3%BC",
+            "/v1/jobs/",
+        ]
+
+
+def test_a_job_shows_its_id_and_state() -> None:
+    with BadServer(drop()) as server:
+        assert repr(job(server, "running")) == f"<Job {ID} running>"
+
+
+def test_what_info_returns_may_be_changed_without_harm() -> None:
+    with BadServer(drop()) as server:
+        held = job(server)
+        held.info.clear()
+        assert held.info == body("queued")

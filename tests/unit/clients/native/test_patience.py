@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwicket.clients.native.patience import Patience, retry_after_s
+
+# 1994-11-06 08:49:37 UTC, the date of RFC 9110's examples (5.6.7), as `date -u -d … +%s` gives it.
+EXAMPLE = "Sun, 06 Nov 1994 08:49:37 GMT"
+EXAMPLE_S = 784111777.0
+
+
+def test_pauses_double_from_try_to_try() -> None:
+    patience = Patience(first_pause_s=0.4, longest_pause_s=30.0)
+    pauses = [patience.pause_s(tried, 0.0, 1.0) for tried in (1, 2, 3, 4)]
+    assert pauses == pytest.approx([0.4, 0.8, 1.6, 3.2])
+
+
+def test_chance_shortens_a_pause_to_half_at_most() -> None:
+    patience = Patience(first_pause_s=1.0)
+    assert patience.pause_s(1, 0.0, 0.0) == 0.5
+    assert patience.pause_s(1, 0.0, 1.0) == 1.0
+
+
+def test_what_the_server_asks_for_is_the_least_pause() -> None:
+    assert Patience().pause_s(1, 7.0, 0.0) == 7.0
+
+
+def test_a_huge_retry_after_is_capped() -> None:
+    assert Patience(longest_pause_s=30.0).pause_s(1, 1e9, 0.5) == 30.0
+
+
+def test_the_pause_after_very_many_tries_is_capped() -> None:
+    assert Patience(longest_pause_s=10.0).pause_s(1000, 0.0, 1.0) == 10.0
+
+
+@pytest.mark.parametrize("text", ["120", " 120 ", "000000120"])
+def test_retry_after_in_seconds(text: str) -> None:
+    assert retry_after_s({"Retry-After": text}, now_s=0.0) == 120.0
+
+
+def test_retry_after_as_a_date_counts_from_the_servers_own_date() -> None:
+    headers = {"Retry-After": EXAMPLE, "Date": "Sun, 06 Nov 1994 08:48:37 GMT"}
+    assert retry_after_s(headers, now_s=0.0) == 60.0
+
+
+@pytest.mark.parametrize("text", [EXAMPLE, "Sunday, 06-Nov-94 08:49:37 GMT"])
+def test_retry_after_as_a_date_counts_from_now_when_the_server_says_no_date(text: str) -> None:
+    assert retry_after_s({"Retry-After": text}, now_s=EXAMPLE_S - 5) == pytest.approx(5.0)
+
+
+def test_a_retry_after_in_the_past_asks_for_nothing() -> None:
+    assert retry_after_s({"Retry-After": EXAMPLE}, now_s=EXAMPLE_S + 5) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "1.5", "nan", "١٢", "Sun, 99 Nov 1994 08:49:37 GMT", ",", "1 2 3 4"]
+)
+def test_a_retry_after_that_says_nothing_asks_for_nothing(text: str) -> None:
+    assert retry_after_s({"Retry-After": text}, now_s=0.0) == 0.0
+
+
+def test_no_retry_after_asks_for_nothing() -> None:
+    assert retry_after_s({}, now_s=0.0) == 0.0
+
+
+@given(st.text(), st.text(), st.integers(min_value=1))
+def test_whatever_the_headers_say_the_pause_is_within_bounds(
+    retry_after: str, date: str, tried: int
+) -> None:
+    asked_s = retry_after_s({"Retry-After": retry_after, "Date": date}, now_s=EXAMPLE_S)
+    patience = Patience(longest_pause_s=30.0)
+    assert 0.0 <= patience.pause_s(tried, asked_s, 0.5) <= 30.0

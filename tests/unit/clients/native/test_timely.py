@@ -1,0 +1,112 @@
+"""Slow answers, and the way through a proxy."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import urllib3
+
+from qwicket.clients.native import ClientError, Unreachable, timely
+from qwicket.clients.native.patience import Patience
+from qwicket.clients.native.transport import Transport
+from support.bad_server import BadServer, answer, drip, kept, response
+
+GOOD = {"text": "x" * 2_000}
+ONCE = Patience(tries=1)
+OBJECT = dict[str, Any]
+HEAD_BYTES = len(response(200, GOOD)) - len('{"text": ""}') - 2_000
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize("at_once", [0, 1, HEAD_BYTES, HEAD_BYTES + 100])
+def test_an_answer_that_drips_is_left_after_the_timeout(at_once: int) -> None:
+    with BadServer(drip(0.02, GOOD, at_once=at_once)) as server:
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="no answer came in time"):
+            Transport(server.url, "secret", 0.3, ONCE).get("/x", OBJECT)
+        # 2,000 bytes in good faith would add 0.12 s.
+        assert 0.3 <= time.monotonic() - began < 3.0
+
+
+def test_an_answer_in_pieces_is_read() -> None:
+    with BadServer(drip(0.001, {"text": "x" * 50})) as server:
+        assert Transport(server.url, "secret", 20.0, ONCE).get("/x", OBJECT) == {"text": "x" * 50}
+
+
+def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    # At 1 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
+    monkeypatch.setattr(timely, "_SLOWEST_BYTES_PER_S", 50)
+    with BadServer(drip(0.005, {"text": "x" * 60}, at_once=HEAD_BYTES)) as server:
+        began = time.monotonic()
+        Transport(server.url, "secret", 0.1, ONCE).get("/x", OBJECT)
+        assert time.monotonic() - began > 0.2
+
+
+def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
+    slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes
+    with BadServer(kept(slow, slow, slow)) as server:
+        client = Transport(server.url, "secret", 0.6, ONCE)
+        for _ in range(3):
+            client.get("/x", OBJECT)
+        assert server.connections == 1
+        client.close()
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with BadServer(answer(200, GOOD)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("://", "://ada:pass%40word@"))
+        assert Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        (request,) = proxy.requests
+    assert request.path == "http://lab.invalid/x"
+    expected = urllib3.make_headers(proxy_basic_auth="ada:pass@word")["proxy-authorization"]
+    assert request.headers["proxy-authorization"] == expected
+
+
+def test_a_proxy_may_be_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    with BadServer(answer(200, GOOD)) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.url.removeprefix("http://"))
+        assert Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_reached_without_a_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    with BadServer(answer(200, GOOD)) as server:
+        url = server.url.replace("127.0.0.1", host)
+        assert Transport(url, "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+
+
+def test_hosts_that_no_proxy_names_are_reached_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.setenv("no_proxy", ".invalid")
+    with pytest.raises(Unreachable, match="the name is not known"):
+        Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT)
+
+
+def test_a_proxy_that_is_away_is_named_as_the_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with pytest.raises(Unreachable, match="the proxy makes no connection"):
+        Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT)
+
+
+def test_a_proxy_of_an_unknown_kind_is_refused_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://ada:password@proxy.invalid")
+    with pytest.raises(ClientError, match="cannot be used") as caught:
+        Transport("http://lab.invalid", "secret", 5.0, ONCE)
+    assert "password" not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -1,0 +1,168 @@
+"""The façade: packed circuits in, encoded outcomes or failures out."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from textwrap import dedent
+
+import msgspec
+import pytest
+
+import qubit_lab
+from qwicket import engines
+from qwicket.engines.qubit import engine
+from qwicket.model.circuits import Gate, QubitCircuit, Reset, Summary, pack
+from qwicket.model.jobs import RunOptions
+from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+
+ALL = ("counts", "memory", "probabilities")
+BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
+WITH_RESET = qubit_lab.measured(1, [Reset(0)])
+
+
+def options(shots: int = 200, seed: int = 7, outputs: tuple[str, ...] = ALL) -> bytes:
+    return msgspec.msgpack.encode(RunOptions(shots=shots, seed=seed, outputs=outputs))
+
+
+def run(*circuits: QubitCircuit, **chosen: object) -> tuple[PartResult, ...]:
+    return engines.run("qubit", pack(circuits), options(**chosen))  # type: ignore[arg-type]
+
+
+def outcome(result: PartResult) -> Outcome:
+    assert isinstance(result, Encoded)
+    return decode(result)
+
+
+def arrays(result: PartResult) -> dict[str, object]:
+    return {name: msgspec.structs.astuple(a) for name, a in outcome(result).arrays.items()}
+
+
+def test_bell_pair_gives_zeros_and_ones() -> None:
+    (result,) = run(BELL)
+    made = outcome(result)
+    assert made.probabilities() == pytest.approx({0: 0.5, 3: 0.5}, abs=1e-15)
+    assert set(made.counts()) == {0, 3}
+    assert sum(made.counts().values()) == len(made.memory()) == 200
+
+
+def test_parts_come_in_the_order_of_the_circuits() -> None:
+    flips = [qubit_lab.measured(3, [Gate("x", (qubit,))]) for qubit in range(3)]
+    found = [outcome(result).counts() for result in run(*flips, shots=5)]
+    assert found == [{1: 5}, {2: 5}, {4: 5}]
+
+
+def test_no_circuits_give_no_parts() -> None:
+    assert run() == ()
+
+
+def test_same_seed_gives_the_same_bytes() -> None:
+    assert arrays(run(BELL, seed=3)[0]) == arrays(run(BELL, seed=3)[0])
+    assert arrays(run(BELL, seed=3)[0]) != arrays(run(BELL, seed=4)[0])
+
+
+def test_same_circuit_twice_draws_other_shots() -> None:
+    first, second = run(BELL, BELL)
+    assert arrays(first) != arrays(second)
+
+
+def test_part_does_not_depend_on_what_ran_before_it() -> None:
+    """Seeds are those of the part's place, so that batching changes nothing."""
+    other = qubit_lab.measured(4, qubit_lab.scrambling(4))
+    assert arrays(run(BELL, BELL)[1]) == arrays(run(other, BELL)[1])
+
+
+def test_part_that_cannot_run_leaves_the_others() -> None:
+    good, bad, also_good = run(BELL, WITH_RESET, BELL)
+    assert isinstance(good, Encoded)
+    assert isinstance(also_good, Encoded)
+    assert isinstance(bad, Failure)
+    assert bad.code == "unsupported"
+    assert "operation 0 (reset)" in bad.message
+
+
+def test_part_without_memory_leaves_the_others() -> None:
+    wide = qubit_lab.measured(48, [Gate("h", (qubit,)) for qubit in range(48)])
+    good, bad, also_good = run(BELL, wide, BELL)
+    assert isinstance(good, Encoded)
+    assert isinstance(also_good, Encoded)
+    assert bad == Failure("out_of_memory", "The circuit needs more memory than its worker may use.")
+
+
+def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None:
+    """Qulacs ends the process when it cannot allocate: the engine must ask before it does."""
+    script = """
+        import resource, msgspec
+        import qubit_lab
+        from qwicket import engines
+        from qwicket.model.circuits import Gate, pack
+        from qwicket.model.jobs import RunOptions
+        engines.warm()
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        circuits = tuple(
+            qubit_lab.measured(n, [Gate("h", (q,)) for q in range(n)]) for n in (2, 27, 2)
+        )
+        options = RunOptions(shots=1, seed=0, outputs=("counts",))
+        for part in engines.run("qubit", pack(circuits), msgspec.msgpack.encode(options)):
+            print(getattr(part, "code", "fine"))
+    """
+    assert spawn(script) == ["fine", "out_of_memory", "fine"]
+
+
+def test_unknown_error_is_logged_under_an_id_and_told_by_it_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> engine.Engine:
+        raise RuntimeError("/secret/path")
+
+    monkeypatch.setattr(engine, "choose", broken)
+    with caplog.at_level(logging.ERROR, "qwicket.engines"):
+        (result,) = run(BELL)
+    assert isinstance(result, Failure)
+    assert result.code == "internal_error"
+    assert "secret" not in result.message
+    assert caplog.records[0].args is not None
+    number = str(caplog.records[0].args[0])  # type: ignore[index]
+    assert len(number) == 16
+    assert number in result.message
+
+
+def test_unknown_family_is_an_error_of_ours() -> None:
+    with pytest.raises(KeyError, match="alchemy"):
+        engines.run("alchemy", pack((BELL,)), options())
+
+
+def test_warm_is_quiet_and_can_be_repeated() -> None:
+    engines.warm()
+    engines.warm()
+
+
+def test_estimate_names_its_numbers() -> None:
+    found = engines.estimate(Summary("qubit", 1, 26, 77, 0), 1_000, ("counts",))
+    assert found.bytes == pytest.approx(1.68e9, rel=0.01)
+    assert 5 < found.seconds < 15
+
+
+def test_the_server_imports_no_simulator() -> None:
+    script = """
+        import sys
+        from qwicket import engines, programs
+        from qwicket.model.circuits import Summary
+        from qwicket.model.limits import Limits
+        source = b'{"qubits": 1, "circuit": [{"gate": "h", "target": 0}]}'
+        checked = programs.read("ionq.circuit.v1", source, Limits())
+        engines.estimate(checked.summary, 100, ("counts",))
+        print(sorted({"numpy", "scipy", "qulacs", "stim"} & set(sys.modules)))
+    """
+    assert spawn(script) == ["[]"]
+
+
+def spawn(script: str) -> list[str]:
+    """Run a script in a process of its own and return its lines."""
+    command = [sys.executable, "-c", dedent(script)]
+    environment = {"PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout.split("\n")[:-1]

@@ -1,0 +1,46 @@
+"""The registry of formats."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwicket import programs
+from qwicket.model.circuits import Gate, Measure, Summary, unpack
+from qwicket.model.errors import InvalidProgram, InvalidRequest
+from qwicket.model.limits import Limits
+
+SOURCE = b"""{"qubits": 3, "circuits": [
+    {"circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]},
+    {"circuit": [{"gate": "xx", "targets": [0, 2], "rotation": 1}]}
+]}"""
+
+
+def test_read_sums_a_program_up_and_packs_it() -> None:
+    checked = programs.read("ionq.circuit.v1", SOURCE, Limits())
+    assert checked.summary == Summary("qubit", 2, 3, 1, 2)
+    first, second = unpack(checked.circuits)
+    assert first.ops[0] == Gate("h", (0,))
+    assert second.ops[0] == Gate("rxx", (0, 2), (1.0,))
+    assert second.ops[1:] == (Measure(0, 0), Measure(1, 1), Measure(2, 2))
+
+
+def test_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        programs.read("punched cards", SOURCE, Limits())
+    assert not isinstance(caught.value, InvalidProgram)
+    assert caught.value.field == "format"
+    known = ", ".join(sorted(programs.FORMATS))
+    assert caught.value.detail == f"format 'punched cards' is not known; known: {known}"
+
+
+def test_every_format_is_listed_under_its_name() -> None:
+    assert "ionq.circuit.v1" in programs.FORMATS
+    for name, known in programs.FORMATS.items():
+        assert known.name == name
+        assert known.version >= 1
+        assert known.inline_bytes >= 0
+
+
+def test_registry_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        programs.FORMATS["other"] = programs.FORMATS["ionq.circuit.v1"]  # type: ignore[index]
