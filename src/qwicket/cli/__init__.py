@@ -1,24 +1,32 @@
-"""The command line. Each command's module imports what it needs only when it runs."""
+"""The command line. Each command's module is imported when the command is called."""
 
 from __future__ import annotations
 
 import click
 
 from qwicket import __version__
-from qwicket.cli.accounts import token, user
+from qwicket.cli.commands import Commands
 from qwicket.cli.config import read_config
-from qwicket.cli.demo import demo
-from qwicket.cli.jobs import submit
-from qwicket.cli.serve import serve
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    modules={
+        "serve": "serve",
+        "user": "accounts",
+        "token": "accounts",
+        "submit": "jobs",
+        "demo": "demo",
+    },
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="qwicket")
 @click.option(
     "--config",
     envvar="QWICKET_CONFIG",
+    show_envvar=True,
     type=click.Path(dir_okay=False),
     metavar="FILE",
     is_eager=True,
@@ -29,10 +37,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run and use Qwicket: one small gate to every quantum cloud.
 
-    Every option can also be set in the environment as QWICKET_… and in qwicket.toml; the command
-    line wins over the environment, the environment over the file.
+    A setting is an option whose help names an environment variable. It can also stand in
+    qwicket.toml under the option's name. The command line wins over the environment, the
+    environment over the file.
     """
-
-
-for command in (serve, user, token, submit, demo):
-    main.add_command(command)

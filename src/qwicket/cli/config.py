@@ -2,41 +2,84 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DEFAULT_FILE: Final = Path("qwicket.toml")
+LIMITS: Final = "qwicket.limits"
+"""Where the context keeps the file's limits, as `--limit` has them."""
 
 
 def read_config(context: click.Context, _option: click.Parameter, value: str | None) -> None:
     """Fill the defaults of every command from the file.
 
     Raises:
-        click.UsageError: The file cannot be read, or has a key that no option bears.
+        click.UsageError: The file cannot be read, or has a key that is no setting.
     """
     path = Path(value) if value else DEFAULT_FILE
     if not value and not path.exists():
         return
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise click.UsageError(f"{path}: {error}") from None
-    settings = {key.replace("-", "_"): item for key, item in table.items()}
-    if isinstance(settings.get("limits"), dict):
-        settings["limit"] = [f"{name}={item}" for name, item in settings.pop("limits").items()]
-    known: set[str] = set()
-    context.default_map = _defaults(context.command, settings, known)
-    unknown = sorted(set(settings) - known)
+    settings = {key.replace("-", "_"): item for key, item in _read(path).items()}
+    context.meta[LIMITS] = _limits(path, settings.pop("limits", {}))
+    commands = dict(_commands(context))
+    unknown = sorted(set(settings).difference(*(_names(each) for each in commands.values())))
     if unknown:
         raise click.UsageError(f"{path}: there is no setting {', '.join(unknown)}.")
+    texts = {key: _text(path, key, item) for key, item in settings.items()}
+    context.default_map = {}
+    for names, command in commands.items():
+        table = context.default_map
+        for name in names:
+            table = table.setdefault(name, {})
+        table.update({key: texts[key] for key in _names(command) & set(texts)})
 
 
-def _defaults(command: click.Command, settings: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    if isinstance(command, click.Group):
-        return {name: _defaults(sub, settings, known) for name, sub in command.commands.items()}
-    names = {option.name for option in command.params if isinstance(option, click.Option)}
-    known |= names & set(settings)
-    return {key: item for key, item in settings.items() if key in names}
+def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}.") from None
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise click.UsageError(f"{path}: {error}.") from None
+
+
+def _limits(path: Path, table: Any) -> list[str]:
+    if not isinstance(table, dict):
+        raise click.UsageError(f"{path}: limits must be a table, [limits].")
+    return [f"{name}={_text(path, f'limits.{name}', item)}" for name, item in table.items()]
+
+
+def _text(path: Path, key: str, item: Any) -> str:
+    """Return a value as it would stand on the command line, where options check their types."""
+    if not isinstance(item, str | int | float):
+        raise click.UsageError(f"{path}: {key} must be one text or number.")
+    return str(item)
+
+
+def _commands(context: click.Context) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """All commands that do something, each under the names that lead to it."""
+    group = context.command
+    assert isinstance(group, click.Group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            for sub_name, sub in command.commands.items():
+                yield (name, sub_name), sub
+        elif command is not None:
+            yield (name,), command
+
+
+def _names(command: click.Command) -> set[str]:
+    """Return the names of a command's settings: the options that the environment can set."""
+    return {
+        option.name
+        for option in command.params
+        if isinstance(option, click.Option) and option.envvar and not option.multiple and option.name
+    }

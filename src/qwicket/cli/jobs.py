@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.options import client_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.clients.native import Job, Result
 
 _BAR_WIDTH: Final = 40
@@ -18,64 +21,90 @@ _MOST_BARS: Final = 16
 
 
 @click.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--device", required=True, metavar="D", help="Name of the device.")
 @click.option(
-    "--shots", default=1000, show_default=True, type=click.IntRange(1), help="Shots per circuit."
+    "--shots",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Shots per circuit.",
 )
 @click.option(
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default what the device reads.",
+    help="Format of the program; by default the device's first.",
 )
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts.")
 @client_errors
 def submit(
-    file: Any, device: str, shots: int, format_name: str | None, wait: bool, as_json: bool
+    file: IO[str], device: str, shots: int, format_name: str | None, wait: bool, as_json: bool
 ) -> None:
-    """Submit the program in FILE ("-" is standard input) and print the job's id."""
+    """Submit the program in FILE ("-" is standard input) and print the job's id.
+
+    The server is that of QWICKET_URL, by default http://127.0.0.1:8000, and the token that of
+    QWICKET_TOKEN. The exit status is 1 when the job was refused or, with --wait, did not
+    complete. The job goes on when the wait is interrupted.
+    """
     from qwicket.clients.native import connect
 
     try:
-        text = file.read()
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{Path(file.name).name} is no UTF-8 text.") from None
-    with connect() as client:
-        job = client.submit(_program(text), device, shots=shots, format=format_name)
-        if not wait:
-            click.echo(json.dumps(job.info) if as_json else job.id)
-            return
-        result = job.result()
-        click.echo(_as_json(job, result) if as_json else _as_text(job, result))
-
-
-def _program(text: str) -> Any:
-    """Return JSON programs as objects, so that the server reads them as they are."""
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        return json.loads(text)
+        program = file.read()
     except ValueError:
-        return text
+        raise click.ClickException(f"{file.name} is no UTF-8 text.") from None
+    with connect() as client:
+        job = client.submit(program, device, shots=shots, format=format_name)
+        if wait:
+            _follow(job, as_json)
+        else:
+            click.echo(_json(id=job.id, state=job.state) if as_json else job.id)
+
+
+def _follow(job: Job, as_json: bool) -> None:
+    """Wait for a job and print what it gave."""
+    from qwicket.clients.native import ClientError, JobFailed, WaitTimeout
+
+    try:
+        result = job.result()
+    except KeyboardInterrupt:
+        click.echo(f"\nJob {job.id} goes on.", err=True)
+        sys.exit(INTERRUPTED)
+    except JobFailed as error:
+        if as_json:
+            click.echo(_json(id=job.id, state=job.state, error=str(error), parts=[]))
+        raise
+    except WaitTimeout:
+        raise
+    except ClientError as error:
+        raise click.ClickException(f"Job {job.id} is submitted. {error}") from None
+    click.echo(_as_json(job, result) if as_json else _as_text(job, result))
+    if job.state != "completed":
+        raise click.ClickException(f"Job {job.id} {job.state}.")
 
 
 def _as_json(job: Job, result: Result) -> str:
     parts = [
-        {"counts": part.counts, "error": part.error, "seed": part.seed} for part in result.parts
+        {"counts": part.counts, "engine": part.engine, "error": part.error, "seed": part.seed}
+        for part in result.parts
     ]
-    return json.dumps({"id": job.id, "state": job.state, "parts": parts})
+    return _json(id=job.id, state=job.state, error=None, parts=parts)
+
+
+def _json(**values: Any) -> str:
+    return json.dumps(values, sort_keys=True)
 
 
 def _as_text(job: Job, result: Result) -> str:
     lines = [f"{job.id}  {job.state}"]
     for part in result.parts:
-        lines += [part.error] if part.error else bars(part.counts)
+        lines += [f"  {part.error}"] if part.error else bars(part.counts)
     return "\n".join(lines)
 
 
-def bars(counts: dict[str, int]) -> list[str]:
+def bars(counts: Mapping[str, int]) -> list[str]:
     """Return counts as bars, the most frequent outcomes first."""
     total = sum(counts.values())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

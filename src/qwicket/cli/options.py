@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +14,13 @@ if TYPE_CHECKING:
     from qwicket.gateway.admin import Admin
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
+    """An option that can also be set in the environment and in `qwicket.toml`."""
+    variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(flag, envvar=variable, show_envvar=True, **attributes)
 
 
 def _default_data_dir() -> Path:
@@ -26,25 +29,7 @@ def _default_data_dir() -> Path:
     return default_data_dir()
 
 
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=_default_data_dir,
-    show_default="~/.local/share/qwicket",
-    envvar="QWICKET_DATA_DIR",
-    help="Folder of the embedded database.",
-)
-database_url = click.option(
-    "--database-url",
-    envvar="QWICKET_DATABASE_URL",
-    callback=lambda _context, _option, value: _refuse_database(value),
-    expose_value=False,
-    metavar="URL",
-    help="Database in place of the embedded one; PostgreSQL comes in a later version.",
-)
-
-
-def _refuse_database(url: str | None) -> None:
+def _refuse_database(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
     if url:
         raise click.UsageError(
             "--database-url is not supported by this version: it keeps everything in the embedded"
@@ -52,13 +37,36 @@ def _refuse_database(url: str | None) -> None:
         )
 
 
+data_dir = setting(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_default_data_dir,
+    show_default="~/.local/share/qwicket",
+    metavar="DIR",
+    help="Folder of the embedded database.",
+)
+database_url = setting(
+    "--database-url",
+    callback=_refuse_database,
+    expose_value=False,
+    metavar="URL",
+    help="Database in place of the embedded one; PostgreSQL comes in a later version.",
+)
+
+
 def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
     """Do an administrator's work on a data folder, while a server may run on it.
 
     Raises:
-        click.ClickException: It was refused.
+        click.ClickException: It was refused, or the folder cannot be used.
     """
+    import asyncio
+    import logging
+    import sqlite3
+    import time
+
     from qwicket.gateway.admin import Admin
+    from qwicket.model.errors import QwicketError
     from qwicket.store import open_sqlite
 
     async def do() -> T:
@@ -68,25 +76,29 @@ def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
         finally:
             await store.close()
 
+    # The store logs what went wrong with a traceback; here one line says it.
+    logging.getLogger("qwicket").addHandler(logging.NullHandler())
     try:
         return asyncio.run(do())
     except QwicketError as error:
         raise click.ClickException(error.detail) from None
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}.") from None
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{folder}: the database cannot be used: {error}.") from None
 
 
-def client_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+def client_errors(command: Callable[..., T]) -> Callable[..., T]:
     """Turn what the client raises into one line and exit status 1."""
 
     @functools.wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: Any, **kwargs: Any) -> T:
         from qwicket.clients.native import ApiError, ClientError
 
         try:
             return command(*args, **kwargs)
         except ApiError as error:
-            raise click.ClickException(f"{error}\n{error.remedy}".strip()) from None
+            raise click.ClickException(f"{error} {error.remedy}") from None
         except ClientError as error:
             raise click.ClickException(str(error)) from None
 

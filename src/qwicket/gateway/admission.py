@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import secrets
 from typing import TYPE_CHECKING
 
@@ -54,14 +56,14 @@ class Admission:
         actor.require(Scope.JOBS_WRITE)
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
-        checked = self._read(submission, device)
+        checked = await self._read(submission, device)
         estimate = engines.estimate(checked.summary, submission.shots, submission.outputs)
         self._check_cost(estimate)
         return self._new_job(actor, submission, checked, estimate)
 
     def widest(self, device: Device) -> int:
         """Return the most qubits that this machine's memory allows on a device."""
-        for n_qubits in range(device.spec.qubits, 0, -1):
+        for n_qubits in range(self._most_qubits(device), 0, -1):
             summary = Summary(device.family, 1, n_qubits, 0, 0)
             if engines.estimate(summary, 1, ("counts",)).bytes <= self._memory_bytes:
                 return n_qubits
@@ -114,23 +116,32 @@ class Admission:
                     f"outputs: {device.name} gives {known}, not {output!r}.", field="outputs"
                 )
 
-    def _read(self, submission: Submission, device: Device) -> Checked:
-        if submission.format not in device.spec.formats:
+    async def _read(self, submission: Submission, device: Device) -> Checked:
+        if (
+            submission.format not in device.spec.formats
+            or submission.format not in programs.FORMATS
+        ):
             known = ", ".join(device.spec.formats)
             raise InvalidRequest(
                 f"format: {device.name} reads {known}, not {submission.format!r}.", field="format"
             )
-        checked = programs.read(submission.format, submission.source, self._limits)
+        read = functools.partial(programs.read, submission.format, submission.source, self._limits)
+        is_small = len(submission.source) <= programs.FORMATS[submission.format].inline_bytes
+        checked = read() if is_small else await asyncio.to_thread(read)
         self._check_width(checked.summary, device)
         return checked
 
     def _check_width(self, summary: Summary, device: Device) -> None:
-        if summary.n_qubits > device.spec.qubits:
+        most = self._most_qubits(device)
+        if summary.n_qubits > most:
             raise LimitExceeded(
-                f"The program has {summary.n_qubits} qubits, {device.name} has"
-                f" {device.spec.qubits}.",
+                f"The program has {summary.n_qubits} qubits, {device.name} takes {most}"
+                " (limit qubits).",
                 field="qubits",
             )
+
+    def _most_qubits(self, device: Device) -> int:
+        return min(device.spec.qubits, self._limits.qubits)
 
     def _check_cost(self, estimate: engines.Estimate) -> None:
         if estimate.bytes > self._memory_bytes:

@@ -21,6 +21,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     operations: int = 1_000_000
     shots: int = 1_000_000
     qubits: int = 29
+    """Qubits of a state vector; memory may allow fewer."""
+    clifford_qubits: int = 5_000
+    """Widest register of any program: only Clifford circuits are simulated at that width."""
     memory_bytes: int | None = None
     """Memory one job may use; None means this machine's memory divided among the workers."""
     run_time_s: float = 300.0

@@ -25,6 +25,12 @@ SAMPLED_ONLY: Final = "sampled_only"
 
 MAX_OUTCOME_BYTES: Final = 1 << 30
 
+_PLAIN_BYTES: Final = 1 << 10
+"""Up to here compression costs more than it saves."""
+
+_ZLIB_MARK: Final = b"x"
+"""First byte of zlib's stream; an outcome in msgpack is a map and never begins with it."""
+
 _INT64: Final = "<i8"
 _FLOAT64: Final = "<f8"
 
@@ -93,7 +99,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Encoded(msgspec.Struct, frozen=True, array_like=True):
-    """An outcome as it travels and rests: compressed msgpack and the sha256 of those bytes."""
+    """An outcome as it travels and rests: msgpack, compressed unless small, and its sha256."""
 
     body: bytes
     sha256: bytes
@@ -107,7 +113,8 @@ _decoder = msgspec.msgpack.Decoder(Outcome)
 
 def encode(outcome: Outcome) -> Encoded:
     """Compress an outcome for travel. Runs in the worker, never on the server's loop."""
-    body = zlib.compress(_encoder.encode(outcome), 1)
+    raw = _encoder.encode(outcome)
+    body = raw if len(raw) <= _PLAIN_BYTES else zlib.compress(raw, 1)
     return Encoded(body, hashlib.sha256(body).digest())
 
 
@@ -119,11 +126,17 @@ def decode(encoded: Encoded) -> Outcome:
     """
     if hashlib.sha256(encoded.body).digest() != encoded.sha256:
         raise ValueError("outcome bytes do not match their sha256")
+    return _decoder.decode(_inflate(encoded.body))
+
+
+def _inflate(body: bytes) -> bytes:
+    if body[:1] != _ZLIB_MARK:
+        return body
     inflater = zlib.decompressobj()
-    raw = inflater.decompress(encoded.body, MAX_OUTCOME_BYTES)
+    raw = inflater.decompress(body, MAX_OUTCOME_BYTES)
     if inflater.unconsumed_tail:
         raise ValueError("outcome is larger than any outcome can be")
-    return _decoder.decode(raw)
+    return raw
 
 
 def int64_array(data: bytes) -> Array:

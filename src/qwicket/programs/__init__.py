@@ -30,7 +30,7 @@ class Format(NamedTuple):
     inline_bytes: int
 
 
-_FORMATS: Final = (Format("ionq.circuit.v1", ionq_json.VERSION, ionq_json.read, 32 << 10),)
+_FORMATS: Final = (Format("ionq.circuit.v1", ionq_json.VERSION, ionq_json.read, 4 << 10),)
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
 """Every known format by its name."""

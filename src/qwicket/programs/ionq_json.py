@@ -24,9 +24,6 @@ VERSION: Final = 1
 REGISTER: Final = "c"
 """Name of the one register; IonQ's JSON names none."""
 
-MAX_WIDTH: Final = 5_000
-"""Widest register that any device has; each qubit of it costs a measurement."""
-
 
 class _Circuit(msgspec.Struct):
     circuit: tuple[WireGate, ...] | None = None
@@ -57,7 +54,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     program = json_text.decode(_decoder, source, _place_of_path)
     members = _members(program)
     _check_limit("circuits", len(members), limits.circuits)
-    width = _width(program, members)
+    width = _width(program, members, limits)
     n_measures = width * len(members)
     n_gates = sum(len(member.circuit or ()) for member in members)
     _check_limit("operations", n_measures + n_gates, limits.operations)
@@ -90,17 +87,17 @@ def _members(program: _Input) -> tuple[_Circuit, ...]:
     return program.circuits
 
 
-def _width(program: _Input, members: tuple[_Circuit, ...]) -> int:
+def _width(program: _Input, members: tuple[_Circuit, ...], limits: Limits) -> int:
     """Return the width to which all members are padded."""
     own = [(part, member.qubits) for part, member in enumerate(members) if member is not program]
     for part, qubits in own:
-        _check_width(qubits, part)
+        _check_width(qubits, part, limits)
     if program.qubits is None:
         widths = [member.qubits for member in members if member.qubits is not None]
         if len(widths) < len(members):
             raise InvalidProgram("qubits is missing", field="qubits")
         return max(widths)
-    _check_width(program.qubits, None)
+    _check_width(program.qubits, None, limits)
     for part, qubits in own:
         if qubits is not None and qubits > program.qubits:
             text = f"qubits is {qubits}, but {program.qubits} for all circuits"
@@ -108,12 +105,12 @@ def _width(program: _Input, members: tuple[_Circuit, ...]) -> int:
     return program.qubits
 
 
-def _check_width(qubits: int | None, part: int | None) -> None:
+def _check_width(qubits: int | None, part: int | None, limits: Limits) -> None:
     if qubits is None:
         return
     if qubits < 1:
         raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
-    _check_limit("qubits", qubits, MAX_WIDTH)
+    _check_limit("clifford_qubits", qubits, limits.clifford_qubits)
 
 
 def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:

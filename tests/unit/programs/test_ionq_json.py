@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs.ionq_json import MAX_WIDTH, read
+from qwicket.programs.ionq_json import read
 
 LIMITS = Limits()
 TURN = 2 * pi
@@ -581,9 +581,9 @@ def test_terms_of_a_pauliexp_count_as_operations() -> None:
 
 
 def test_width_is_limited_before_anything_is_built() -> None:
-    text = f"qubits: {2**62} is above the limit of {MAX_WIDTH}"
+    text = f"clifford_qubits: {2**62} is above the limit of {LIMITS.clifford_qubits}"
     assert excess(program(qubits=2**62), LIMITS) == text
-    assert read(program(qubits=MAX_WIDTH), LIMITS)[0].n_qubits == MAX_WIDTH
+    assert read(program(qubits=LIMITS.clifford_qubits), LIMITS)[0].n_qubits == 5_000
 
 
 # --- anything at all ------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class StateVectorEngine:
         if plan.n_qubits > MAX_QUBITS:
             raise MemoryError
         state = self._simulator.evolve(plan.n_qubits, plan.gates)
-        rng = default_rng(SeedSequence(seed))
+        rng = default_rng(SeedSequence(seed[0], spawn_key=(seed[1],)))
         arrays, notes = sampling.arrays(state, plan.reads, shots, rng, outputs)
         return Outcome(
             registers=circuit.registers,

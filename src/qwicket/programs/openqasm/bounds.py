@@ -31,5 +31,5 @@ MAX_INTEGER: Final = 1 << 64
 MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
-MAX_STEPS: Final = 2_000_000
-"""Tokens that are read again when loops and gate definitions are expanded."""
+MAX_STEPS: Final = 1_500_000
+"""Tokens that are read, counted anew whenever a loop or a gate repeats them."""

@@ -132,13 +132,13 @@ class Evaluator:
         self.scopes = Scopes()
         self._tokens = tokens
         self._physical = physical
-        self._steps_left = MAX_STEPS
+        self._steps_left = MAX_STEPS - len(tokens.texts)
 
     def spend(self, steps: int, at: int) -> None:
         """Count work before it is done, so that no short text is long in the reading."""
         self._steps_left -= steps
         if self._steps_left < 0:
-            reason = f"loops and gates take more than {MAX_STEPS:,} steps to expand"
+            reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
             raise self._tokens.exceed(at, reason)
 
     def value(self, node: Expression) -> Value:

@@ -28,7 +28,7 @@ def test_the_package_offers_connect() -> None:
 
 def test_the_package_offers_nothing_else() -> None:
     with pytest.raises(AttributeError, match="no attribute 'conect'"):
-        _ = qwicket.conect  # type: ignore[attr-defined]
+        _ = qwicket.conect
 
 
 def test_connect_takes_address_and_token_from_the_environment(
@@ -140,9 +140,11 @@ def test_a_program_may_be_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answered", [{}, {"devices": None}, {"devices": [5]}, [], b"<html>"])
 def test_devices_of_another_shape_are_a_bad_answer(answered: Any) -> None:
-    with BadServer(answer(200, answered)) as server:
-        with pytest.raises(ClientError, match="Is the address right"):
-            client(server).devices()
+    with (
+        BadServer(answer(200, answered)) as server,
+        pytest.raises(ClientError, match="Is the address right"),
+    ):
+        client(server).devices()
 
 
 def test_importing_the_client_imports_no_server() -> None:

@@ -51,18 +51,21 @@ TROUBLES: dict[str, Step] = {
     "repeats it as JSON of the wrong kind": answer(200, lambda request: [sent(request)]),
     "repeats it as a job": answer(200, lambda request: {"id": sent(request), "state": TOKEN}),
     "repeats it as a key": answer(200, lambda request: {sent(request): 1}),
-    "redirects with it": answer(
-        302, b"", lambda request: {"Location": f"http://{TOKEN}.invalid/?t={TOKEN}"}
-    ),
+    "redirects with it": answer(302, b"", {"Location": f"http://{TOKEN}.invalid/?t={TOKEN}"}),
     "asks to retry after it": answer(503, b"", lambda request: {"Retry-After": sent(request)}),
 }
 
-CALLS: dict[str, Callable[[Client, Job], Any]] = {
-    "devices": lambda client, job: client.devices(),
-    "submit": lambda client, job: client.submit("text", "simulator"),
-    "job": lambda client, job: client.job(job.id),
-    "wait": lambda client, job: job.wait(0.1),
-    "cancel": lambda client, job: job.cancel(),
+
+def queued(client: Client) -> Job:
+    return Job(client._transport, JOB)
+
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "devices": lambda client: client.devices(),
+    "submit": lambda client: client.submit("text", "simulator"),
+    "job": lambda client: client.job(JOB["id"]),
+    "wait": lambda client: queued(client).wait(0.1),
+    "cancel": lambda client: queued(client).cancel(),
 }
 
 
@@ -89,12 +92,11 @@ def assert_silent(error: BaseException) -> None:
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_holds_the_token(trouble: Step, call: Callable[[Client, Job], Any]) -> None:
+def test_no_error_holds_the_token(trouble: Step, call: Callable[[Client], Any]) -> None:
     with BadServer(trouble) as server:
-        transport = Transport(server.url, TOKEN, 0.1, QUICK, QUICK)
-        client, job = Client(transport), Job(transport, JOB)
+        client = Client(Transport(server.url, TOKEN, 0.1, QUICK, QUICK))
         with pytest.raises(ClientError) as caught:
-            call(client, job)
+            call(client)
         assert_silent(caught.value)
         client.close()
 
@@ -121,9 +123,8 @@ def test_no_error_about_a_program_holds_the_token() -> None:
 
 
 def test_no_repr_shows_the_token() -> None:
-    with BadServer(
-        answer(200, {**JOB, "state": "completed", "parts": [{"counts": {"0": 1}}]})
-    ) as server:
+    ended = {**JOB, "state": "completed", "parts": [{"counts": {"0": 1}}]}
+    with BadServer(answer(200, ended)) as server:
         transport = Transport(server.url, TOKEN, 5.0)
         client = Client(transport)
         job = client.job(JOB["id"])

@@ -205,9 +205,11 @@ def test_a_refusal_is_told_at_once(status: int) -> None:
     [b"", b"<html>404</html>", b"[]", b"null", b"\xff", b"{", b'{"detail": 5}', b"[" * 100_000],
 )
 def test_a_refusal_without_a_problem_document_has_a_sentence_of_ours(body: bytes) -> None:
-    with BadServer(answer(404, body)) as server:
-        with pytest.raises(ApiError, match=r"^The server answered 404\. \(error, HTTP 404\)$"):
-            transport(server).get("/x", OBJECT)
+    with (
+        BadServer(answer(404, body)) as server,
+        pytest.raises(ApiError, match=r"^The server answered 404\. \(error, HTTP 404\)$"),
+    ):
+        transport(server).get("/x", OBJECT)
 
 
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", [], None, 5, "text", b"{", b"\xff"])
@@ -219,17 +221,21 @@ def test_an_answer_that_is_no_object_is_refused_at_once(body: Any) -> None:
 
 
 def test_an_answer_larger_than_the_bound_is_refused() -> None:
-    with BadServer(answer(200, b" " * 100_001)) as server:
-        with pytest.raises(BadAnswer, match="sends more than 100000 bytes"):
-            transport(server, most_bytes=100_000).get("/x", OBJECT)
+    with (
+        BadServer(answer(200, b" " * 100_001)) as server,
+        pytest.raises(BadAnswer, match="sends more than 100000 bytes"),
+    ):
+        transport(server, most_bytes=100_000).get("/x", OBJECT)
 
 
 def test_a_small_answer_that_unpacks_to_a_large_one_is_refused() -> None:
     packed = gzip.compress(b" " * 10_000_000)
     assert len(packed) < 20_000
-    with BadServer(answer(200, packed, {"Content-Encoding": "gzip"})) as server:
-        with pytest.raises(BadAnswer, match="sends more than 100000 bytes"):
-            transport(server, most_bytes=100_000).get("/x", OBJECT)
+    with (
+        BadServer(answer(200, packed, {"Content-Encoding": "gzip"})) as server,
+        pytest.raises(BadAnswer, match="sends more than 100000 bytes"),
+    ):
+        transport(server, most_bytes=100_000).get("/x", OBJECT)
 
 
 def test_a_packed_answer_is_read() -> None:
@@ -257,9 +263,11 @@ def test_a_redirect_is_named_and_not_followed(status: int) -> None:
 
 @pytest.mark.parametrize("location", ["", "/elsewhere", "http://[", "//", "\t", "x" * 9_000])
 def test_a_redirect_to_nowhere_has_a_sentence(location: str) -> None:
-    with BadServer(answer(302, b"", {"Location": location})) as server:
-        with pytest.raises(BadAnswer, match="redirects; this is not followed"):
-            transport(server).get("/x", OBJECT)
+    with (
+        BadServer(answer(302, b"", {"Location": location})) as server,
+        pytest.raises(BadAnswer, match="redirects; this is not followed"),
+    ):
+        transport(server).get("/x", OBJECT)
 
 
 # --- what is sent ----------------------------------------------------------------------------

@@ -1,0 +1,183 @@
+"""Random submissions: whatever comes, the answer is a job or a refusal in the door's shape.
+
+In process and without runners, so that an accepted job costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from abuse.doors import IONQ, NATIVE, Door, harmless
+from qwicket import devices
+from qwicket.dialects import mounts
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.model.limits import INT64_MAX, Limits
+from qwicket.server.http import Front
+from qwicket.store import open_sqlite
+from support.programs import BELL
+
+Post = Callable[[Door, bytes], httpx.Response]
+
+fuzz = settings(
+    max_examples=200,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+NUMBERS = st.sampled_from([0, 1, 2, 28, 29, 30, 10**6, INT64_MAX, INT64_MAX + 1, 2**64, -1, 1e308])
+LEAVES = st.none() | st.booleans() | NUMBERS | st.integers() | st.floats() | st.text()
+ANY = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+)
+QUBITS = st.integers(-1, 4)
+GATES = st.sampled_from(
+    ["h", "x", "cnot", "rx", "zz", "swap", "pauliexp", "gpi", "ms", "nop", "z", "", "H"]
+)
+
+
+def mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda n: usual if n else ANY)
+
+
+GATE = st.fixed_dictionaries(
+    {"gate": mostly(GATES)},
+    optional={
+        "target": mostly(QUBITS),
+        "targets": mostly(st.lists(QUBITS, max_size=3)),
+        "control": mostly(QUBITS),
+        "controls": mostly(st.lists(QUBITS, max_size=3)),
+        "rotation": mostly(st.floats(-10, 10)),
+        "phase": mostly(st.floats(-10, 10)),
+        "phases": mostly(st.lists(st.floats(-10, 10), max_size=3)),
+        "angle": mostly(st.floats(-10, 10)),
+        "time": mostly(st.floats(-10, 10)),
+        "coefficients": mostly(st.lists(st.floats(-10, 10), max_size=3)),
+        "terms": mostly(st.lists(st.text("IXYZ", max_size=3), max_size=3)),
+    },
+)
+OUTPUT = st.sampled_from(["counts", "memory", "probabilities"])
+CIRCUIT = st.lists(mostly(GATE), max_size=4)
+PROGRAM = st.fixed_dictionaries(
+    {"qubits": mostly(st.integers(1, 4))},
+    optional={
+        "circuit": mostly(CIRCUIT),
+        "circuits": mostly(st.lists(st.fixed_dictionaries({"circuit": CIRCUIT}), max_size=3)),
+        "gateset": mostly(st.sampled_from(["qis", "native"])),
+    },
+)
+BODIES = {
+    NATIVE.prefix: st.fixed_dictionaries(
+        {"device": mostly(st.just("simulator")), "program": mostly(PROGRAM | st.just(BELL))},
+        optional={
+            "format": mostly(st.just("ionq.circuit.v1")),
+            "shots": mostly(st.integers(0, 10**6)),
+            "seed": mostly(st.integers(0, INT64_MAX)),
+            "outputs": mostly(st.lists(OUTPUT, min_size=1, max_size=3)),
+            "name": mostly(st.text()),
+            "tags": mostly(st.lists(st.text())),
+            "priority": mostly(st.integers(-101, 101)),
+        },
+    ),
+    IONQ.prefix: st.fixed_dictionaries(
+        {"backend": mostly(st.just("simulator")), "input": mostly(PROGRAM | st.just(BELL))},
+        optional={
+            "type": mostly(st.just("ionq.circuit.v1")),
+            "shots": mostly(st.integers(0, 10**6) | st.text("0123456789", max_size=8)),
+            "name": mostly(st.text()),
+            "metadata": mostly(st.dictionaries(st.text(), st.text())),
+            "noise": mostly(st.just({"model": "ideal", "seed": None})),
+            "settings": mostly(st.dictionaries(st.text(), ANY)),
+            "session_id": mostly(st.none()),
+            "dry_run": mostly(st.just(False)),
+            "lang": ANY,
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
+    """Send a body to all doors of a server without runners."""
+
+    def now_ms() -> int:
+        return time.time_ns() // 1_000_000
+
+    with asyncio.Runner() as runner:
+        folder = tmp_path_factory.mktemp("fuzz")
+        store = open_sqlite(folder)
+        admin = Admin(store, now_ms)
+        runner.run(store.devices.seed(devices.built_in(), "builtin"))
+        runner.run(admin.add_account("ada", email=None, password=None))
+        token = runner.run(admin.create_token("ada")).secret
+        limits = Limits(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
+        transport = httpx.ASGITransport(Front(mounts(Gateway(store, limits, now_ms)), limits))
+        client = httpx.AsyncClient(transport=transport, base_url="http://qwicket", verify=False)
+
+        def post(door: Door, content: bytes) -> httpx.Response:
+            return runner.run(client.post(door.jobs, content=content, headers=door.auth(token)))
+
+        yield post
+        runner.run(client.aclose())
+        runner.run(store.close())
+
+
+def check(door: Door, response: httpx.Response) -> None:
+    harmless(response)
+    if response.status_code == 201:
+        assert response.json()["id"]
+    else:
+        door.refused(response)
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_any_json_is_taken_or_refused(post: Post, door: Door) -> None:
+    @fuzz
+    @given(ANY)
+    def any_json(value: Any) -> None:
+        check(door, post(door, json.dumps(value).encode()))
+
+    any_json()
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_anything_like_a_submission_is_taken_or_refused(post: Post, door: Door) -> None:
+    taken = 0
+
+    @fuzz
+    @given(BODIES[door.prefix], st.booleans())
+    def like_a_submission(body: Any, is_ascii: bool) -> None:
+        nonlocal taken
+        response = post(door, json.dumps(body, ensure_ascii=is_ascii).encode())
+        check(door, response)
+        taken += response.status_code == 201
+
+    like_a_submission()
+    assert taken > 10, "bodies that nobody takes test half of the way only"
+
+
+@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+def test_a_submission_with_bytes_changed_is_taken_or_refused(post: Post, door: Door) -> None:
+    valid = door.text()
+    change = st.tuples(st.integers(0, len(valid)), st.integers(0, 3), st.binary(max_size=3))
+
+    @fuzz
+    @given(st.lists(change, min_size=1, max_size=3))
+    def changed(changes: list[tuple[int, int, bytes]]) -> None:
+        body = valid
+        for at, cut, put in changes:
+            body = body[:at] + put + body[at + cut :]
+        check(door, post(door, body))
+
+    changed()

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import qwicket
+from qwicket.model.limits import Limits
+
+SOURCES = [
+    path.read_text()
+    for path in Path(qwicket.__file__).parent.rglob("*.py")
+    if path.name != "limits.py"
+]
+
+
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
+def test_every_limit_is_enforced_somewhere(name: str) -> None:
+    if name == "outcomes":
+        name = "MAX_OUTCOMES"  # the engine's own constant, tied to the limit by a test of its room
+    assert any(re.search(rf"\b(limits\.)?{name}\b", text) for text in SOURCES)
