@@ -78,7 +78,7 @@ def run_bell(client: httpx.Client, door: Door, token: str) -> str:
     return job
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def unharmed(server: LiveServer, client: httpx.Client) -> Iterator[None]:
     """After all that, the shared server is ready, runs a job, and has logged no failure."""
     mark = server.log.stat().st_size

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REQUEST_ID: Final = "qwicket.request_id"
+PUBLIC_URL: Final = "qwicket.public_url"
+"""Keys of the ASGI scope: the request's id, and the server's address as answers name it."""
 DOCUMENT_BYTES: Final = 1 << 20
 """Largest free-form object, such as a vendor's metadata."""
 _MAX_DETAIL_CHARS: Final = 1_000

@@ -7,8 +7,8 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import REQUEST_ID
-from qwicket.model.errors import BodyTooLarge, RequestTimeout
+from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID
+from qwicket.model.errors import BodyTooLarge, InvalidRequest, RequestTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +26,15 @@ class Front:
     Args:
         mounts: Prefix to door; the longest prefix that fits wins, "" takes the rest.
         limits: `body_bytes` and `body_timeout_s` count here.
+        public_url: The address that answers name; by default that of each connection's socket.
     """
 
-    def __init__(self, mounts: Mapping[str, ASGIApp], limits: Limits) -> None:
+    def __init__(
+        self, mounts: Mapping[str, ASGIApp], limits: Limits, public_url: str | None = None
+    ) -> None:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
+        self._public_url = public_url.rstrip("/") if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix, door = self._find(scope["path"])
@@ -49,7 +53,12 @@ class Front:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        inner = {**scope, "root_path": scope.get("root_path", "") + prefix, REQUEST_ID: request_id}
+        inner = {
+            **scope,
+            "root_path": scope.get("root_path", "") + prefix,
+            REQUEST_ID: request_id,
+            PUBLIC_URL: self._public_url or _own_url(scope),
+        }
         await door(inner, body.receive, send_on)
 
     def _find(self, path: str) -> tuple[str, ASGIApp]:
@@ -57,6 +66,13 @@ class Front:
             if path == prefix or path.startswith(prefix + "/"):
                 return prefix, door
         return self._mounts[-1]  # the root takes paths without a slash, such as "*"
+
+
+def _own_url(scope: Scope) -> str:
+    """Return the address of the connection's own socket. Never of `Host`: the client writes it."""
+    host, port = scope.get("server") or ("localhost", None)
+    host = f"[{host}]" if ":" in host else host
+    return f"{scope['scheme']}://{host}" + (f":{port}" if port else "")
 
 
 class _Body:
@@ -76,12 +92,17 @@ class _Body:
         self._deadline = asyncio.get_running_loop().time() + limits.body_timeout_s
         self._received = 0
         self.is_complete = not self._declared and b"transfer-encoding" not in headers
+        # The HTTP parser takes such a body for the connection's next request.
+        is_upgrade = b"upgrade" in headers and b"upgrade" in headers.get(b"connection", b"").lower()
+        self._is_lost = is_upgrade and not self.is_complete
 
     @property
     def is_too_much_to_skip(self) -> bool:
-        """Whether waiting for the rest, to use the connection again, is not worth it."""
+        """Whether waiting for the rest, to use the connection again, is no good."""
         if self.is_complete:
             return False
+        if self._is_lost:
+            return True
         is_late = asyncio.get_running_loop().time() >= self._deadline
         return is_late or not 0 < self._declared <= _SKIPPED_BYTES
 
@@ -91,7 +112,12 @@ class _Body:
         Raises:
             BodyTooLarge: It, or what was declared, is over `body_bytes`.
             RequestTimeout: The body is not all here within `body_timeout_s`.
+            InvalidRequest: It came with an upgrade to another protocol.
         """
+        if self._is_lost:
+            raise InvalidRequest(
+                "A request with a body cannot ask for an upgrade (h2c, websocket)."
+            )
         if self._declared > self._limits.body_bytes:
             raise _too_large(self._limits)
         if self.is_complete:

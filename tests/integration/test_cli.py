@@ -1,0 +1,255 @@
+"""The commands as processes: a live server, signals, pipes, exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.programs import BELL
+from support.server import ANNOUNCEMENT, LiveServer, run_cli
+
+QWICKET = [sys.executable, "-m", "qwicket"]
+LIMIT_S = 60
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)  # without a qwicket.toml
+    return tmp_path
+
+
+@pytest.fixture
+def env(server: LiveServer) -> dict[str, str]:
+    return {"QWICKET_URL": server.url, "QWICKET_TOKEN": server.token()}
+
+
+@contextmanager
+def started(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a session of its own, as a terminal does; it must not outlive the test."""
+    process = subprocess.Popen(
+        [*QWICKET, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    watchdog = threading.Timer(LIMIT_S, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
+
+
+def line_with(stream: object, text: str) -> str:
+    for line in stream:  # type: ignore[attr-defined]
+        if text in line:
+            return str(line)
+    raise AssertionError(f"no line with {text!r}")
+
+
+def refused(*command: str, status: int = 1) -> str:
+    done = run_cli(*command)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+# --- submit ----------------------------------------------------------------------------------
+
+
+def test_submit_a_file_and_wait(env: dict[str, str], folder: Path) -> None:
+    (folder / "bell.json").write_text(json.dumps(BELL))
+    done = run_cli("submit", "bell.json", "--device", "simulator", "--wait", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *bars = done.stdout.splitlines()
+    assert re.fullmatch(r"[0-9a-f-]{36}  completed", first)
+    assert {bar.split()[0] for bar in bars} == {"00", "11"}
+
+
+def test_submit_standard_input_as_json(env: dict[str, str]) -> None:
+    command = ["submit", "-", "--device", "simulator", "--shots", "50", "--json"]
+    done = run_cli(*command, env=env, stdin=json.dumps(BELL))
+    submitted = json.loads(done.stdout)
+    assert sorted(submitted) == ["id", "state"]
+    done = run_cli(*command, "--wait", env=env, stdin=json.dumps(BELL))
+    result = json.loads(done.stdout)
+    assert sorted(result) == ["error", "id", "parts", "state"]
+    assert sum(result["parts"][0]["counts"].values()) == 50
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_refused_submission_is_one_line(env: dict[str, str]) -> None:
+    done = run_cli("submit", "-", "--device", "simulator", env=env, stdin="no program")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "invalid_program" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_traceback(server: LiveServer) -> None:
+    server.token()
+    command = f"{sys.executable} -m qwicket user list --data-dir {server.folder / 'data'} | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+# --- accounts --------------------------------------------------------------------------------
+
+
+def test_accounts_and_tokens_are_made_while_the_server_runs(server: LiveServer) -> None:
+    server.admin("user", "add", "dora")
+    token = server.admin("token", "create", "--user", "dora", "--scope", "devices:read")
+    with server.client(token) as http:
+        assert http.get("/v1/devices").status_code == 200
+        assert http.get("/v1/jobs").status_code == 403
+    server.admin("user", "disable", "dora")
+    with server.client(token) as http:
+        assert http.get("/v1/devices").status_code == 401
+
+
+def test_password_stdin_takes_one_line_and_leaves_the_rest(folder: Path) -> None:
+    commands = " && ".join(
+        f"{sys.executable} -m qwicket user add {name} --password-stdin --data-dir {folder / 'data'}"
+        for name in ("ada", "eve")
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {commands} && cat; }}"],
+        input="the password of ada\nthe password of eve\nthe rest\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "ada (member)\neve (member)\nthe rest\n"
+    assert done.returncode == 0
+
+
+# --- serve -----------------------------------------------------------------------------------
+
+
+def test_serve_on_the_folder_of_another_server_is_one_line(server: LiveServer) -> None:
+    data = str(server.folder / "data")
+    assert "Another server runs on" in refused("serve", "--port", "0", "--data-dir", data)
+
+
+def test_serve_on_a_port_in_use_is_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refused("serve", "--port", port, "--data-dir", str(folder / "data"))
+    assert port in said
+    assert "address already in use" in said.lower()
+
+
+def test_serve_on_a_folder_that_cannot_be_made_is_one_line(folder: Path) -> None:
+    (folder / "file").touch()
+    said = refused("serve", "--port", "0", "--data-dir", str(folder / "file" / "data"))
+    assert "Not a directory" in said
+    assert str(folder) in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_serve_on_a_folder_that_is_not_writable_is_one_line(folder: Path) -> None:
+    (folder / "data").mkdir(mode=0o500)
+    said = refused("serve", "--port", "0", "--data-dir", str(folder / "data"))
+    assert "Permission denied" in said
+
+
+def test_serve_what_this_version_lacks_is_one_line() -> None:
+    assert "dask" in refused("serve", "--compute", "dask://lab", status=2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, folder: Path) -> None:
+    (folder / "qwicket.toml").write_text(f'port = 0\ndata-dir = "{folder / "data"}"\nworkers = 1\n')
+    with started("serve") as process:
+        line_with(process.stderr, ANNOUNCEMENT)
+        os.killpg(process.pid, number)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_serve_obeys_the_limits_of_its_settings_file(folder: Path) -> None:
+    (folder / "qwicket.toml").write_text("[limits]\nshots = 5\n")
+    server = LiveServer(folder / "server", "--workers", "1")
+    with server.client() as http:
+        answer = http.post("/v1/jobs", json={"device": "simulator", "program": BELL, "shots": 6})
+    assert "limit shots" in answer.json()["detail"]
+    assert server.stop() == 0
+
+
+# --- demo ------------------------------------------------------------------------------------
+
+
+def place(process: subprocess.Popen[str]) -> tuple[tuple[str, int], Path]:
+    """Return address and folder of the demo's server, which runs when this returns."""
+    line = line_with(process.stdout, "A server runs at")
+    found = re.search(r"http://([^:]+):(\d+), its database in (\S+)\.$", line.strip())
+    assert found, line
+    return (found[1], int(found[2])), Path(found[3])
+
+
+def assert_no_trace(address: tuple[str, int], folder: Path) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    assert not folder.exists()
+
+
+def test_demo_runs_a_bell_pair_and_the_command() -> None:
+    command = "import os; print(os.environ['QWICKET_TOKEN'][:3]); raise SystemExit(7)"
+    done = run_cli("demo", sys.executable, "-c", command)
+    assert (done.returncode, done.stderr) == (7, "")
+    lines = done.stdout.splitlines()
+    assert {line.split()[0] for line in lines if "█" in line} == {"00", "11"}
+    assert "qw_" in lines
+    assert lines[-1] == "The server has stopped and its folder is gone."
+
+
+def test_demo_with_a_command_that_is_not_there_is_one_line() -> None:
+    done = run_cli("demo", "--", "no-such-command")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: no-such-command: No such file or directory.\n",
+    )
+
+
+def test_ctrl_c_while_the_demos_command_runs_leaves_no_trace() -> None:
+    command = ["sh", "-c", "echo begun; exec sleep 60"]
+    with started("demo", "--", *command) as process:
+        where = place(process)
+        line_with(process.stdout, "begun")
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, err) == (130, "")
+    assert "The server has stopped and its folder is gone." in out
+    assert_no_trace(*where)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "command"),
+    [
+        # Whether Ctrl-C meets the demo or its command, which has it for itself: it ends so.
+        (signal.SIGINT, 130, "exit 130"),
+        (signal.SIGTERM, 143, "exec sleep 60"),
+    ],
+)
+def test_a_signal_to_the_demo_leaves_no_trace(
+    number: signal.Signals, status: int, command: str
+) -> None:
+    with started("demo", "--", "sh", "-c", command) as process:
+        where = place(process)
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert (process.returncode, err.strip()) == (status, "")
+    assert_no_trace(*where)
