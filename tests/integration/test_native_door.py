@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,7 +29,8 @@ def test_a_job_travels_the_whole_house(http: httpx.Client) -> None:
     made = submit(http, name="bell", tags=["a"], seed=7)
     assert made.status_code == 201
     job = made.json()
-    assert made.headers["location"] == f"/v1/jobs/{job['id']}"
+    address = str(http.base_url).rstrip("/")
+    assert made.headers["location"] == f"{address}/v1/jobs/{job['id']}"
     assert (job["state"], job["shots"], job["circuits"], job["qubits"]) == ("queued", 1000, 1, 2)
     after = ended(http, job["id"])
     assert (after["state"], after["name"], after["tags"]) == ("completed", "bell", ["a"])
@@ -182,6 +184,39 @@ def test_a_revoked_token_is_refused_at_once(server: LiveServer) -> None:
         (line,) = server.admin("token", "list", "--user", "revoked").splitlines()
         server.admin("token", "revoke", line.split()[0])
         assert http.get("/v1/devices").status_code == 401
+
+
+def test_a_long_poll_does_not_outlive_its_token(server: LiveServer) -> None:
+    server.admin("user", "add", "leaver")
+    secret = server.admin("token", "create", "--user", "leaver")
+    (line,) = server.admin("token", "list", "--user", "leaver").splitlines()
+    with server.client(secret) as http:
+        job = submit(http, program=slow(20, 300)).json()["id"]
+        answers: list[int] = []
+        polling = threading.Thread(
+            target=lambda: answers.append(
+                http.get(f"/v1/jobs/{job}", params={"wait": 60}).status_code
+            )
+        )
+        polling.start()
+        server.admin("token", "revoke", line.split()[0])
+        polling.join(60)
+    assert answers == [401]
+
+
+def test_the_public_address_is_that_of_the_socket_never_of_the_host_header(
+    http: httpx.Client,
+) -> None:
+    body = {"program": BELL, "device": "simulator"}
+    made = http.post("/v1/jobs", json=body, headers={"Host": "evil.example"})
+    assert made.headers["location"].startswith(str(http.base_url).rstrip("/"))
+
+
+def test_a_public_address_that_was_set_is_the_one_named(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--public-url", "https://lab.example/qwicket/")
+    with live.client() as http:
+        assert submit(http).headers["location"].startswith("https://lab.example/qwicket/v1/jobs/")
+    live.stop()
 
 
 def test_twenty_clients_at_once_all_get_their_results(server: LiveServer) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -71,20 +72,21 @@ Step = Callable[[Connection], None]
 
 
 class BadServer:
-    """Listens on loopback from `with` on; `url` is its address."""
+    """Listens on loopback from `with` on; `url` is its address; with `tls` it speaks that."""
 
-    def __init__(self, *script: Step) -> None:
+    def __init__(self, *script: Step, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self.is_over = threading.Event()
         self._script = list(script)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
 
     @property
     def url(self) -> str:
         host, port = self._listener.getsockname()
-        return f"http://{host}:{port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
     def __enter__(self) -> BadServer:
         self._start(self._accept)
@@ -121,7 +123,11 @@ class BadServer:
 
     def _serve(self, sock: socket.socket, step: Step) -> None:
         with sock, contextlib.suppress(OSError):  # the client may go whenever it likes
-            step(Connection(sock, self))
+            if self._tls:
+                with self._tls.wrap_socket(sock, server_side=True) as secured:
+                    step(Connection(secured, self))
+            else:
+                step(Connection(sock, self))
 
 
 def drop() -> Step:

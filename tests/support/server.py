@@ -100,4 +100,4 @@ class LiveServer:
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """Return an HTTP client that signs in as ada, or with another token."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False, **options)

@@ -40,8 +40,6 @@ T = TypeVar("T")
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 """Keys of the ASGI scope: the request's id, and the server's address as answers name it."""
-DOCUMENT_BYTES: Final = 1 << 20
-"""Largest free-form object, such as a vendor's metadata."""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
@@ -61,14 +59,21 @@ class Door:
         routes: Made with `on`.
         error_body: The dialect's JSON for an error.
         error_type: Content type of those bodies.
+        challenge: How its clients name the scheme that they sign in with.
     """
 
     def __init__(
-        self, routes: Sequence[Route], error_body: ErrorBody, *, error_type: str = _JSON
+        self,
+        routes: Sequence[Route],
+        error_body: ErrorBody,
+        *,
+        error_type: str = _JSON,
+        challenge: str = "Bearer",
     ) -> None:
         self._router = Router(routes, redirect_slashes=False)
         self._error_body = error_body
         self._error_type = error_type
+        self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = False
@@ -101,7 +106,7 @@ class Door:
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
         if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = self._challenge
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
@@ -195,8 +200,10 @@ def check_document(document: bytes, field: str, limits: Limits) -> None:
     Raises:
         LimitExceeded: It is or has; the limit is named.
     """
-    if len(document) > DOCUMENT_BYTES:
-        raise LimitExceeded(f"{field} is over {DOCUMENT_BYTES} bytes.", field=field)
+    if len(document) > limits.document_bytes:
+        raise LimitExceeded(
+            f"{field} is over {limits.document_bytes} bytes (limit document_bytes).", field=field
+        )
     brackets = document.count(b"{") + document.count(b"[")
     if brackets <= limits.json_depth and document.count(b":") <= limits.json_keys:
         return

@@ -79,6 +79,11 @@ class Gateway:
         Raises:
             QwicketError: It is refused; nothing is stored.
         """
+        actor.require(Scope.JOBS_WRITE)
+        # First, so that a repeated submit is the same job although the device went off meanwhile.
+        earlier = await self._admission.repeated(actor, submission)
+        if earlier is not None:
+            return earlier
         new = await self._admission.admit(actor, submission)
         return await self._store.jobs.add(new, waiting_limit=self.limits.waiting_jobs)
 
@@ -94,6 +99,9 @@ class Gateway:
             NotFound: Absent, another account's or another door's: all look alike.
         """
         actor.require(Scope.JOBS_READ)
+        return await self._find(actor, id_text, door)
+
+    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
         ref = parse_id(id_text)
         job = await self._store.jobs.visible(ref.job, actor.account) if ref else None
         if job is None or ref is None or ref.part is not None or door not in (None, job.door):
@@ -109,7 +117,8 @@ class Gateway:
             NotFound: As for `job`.
         """
         deadline = time.monotonic() + timeout_s
-        with self._store.changes.watch(id_text) as watch:
+        ref = parse_id(id_text)
+        with self._store.changes.watch(ref.job if ref else "") as watch:
             job = await self.job(actor, id_text, door=door)
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
                 job = await self.job(actor, id_text, door=door)
@@ -128,7 +137,7 @@ class Gateway:
             Forbidden: The job is readable but another account's.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self.job(actor, id_text, door=door)
+        job = await self._find(actor, id_text, door)
         if job.account != actor.account:
             raise Forbidden("Only the account that submitted a job may cancel it.")
         after = await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qwicket import engines, programs
-from qwicket.model.accounts import Actor, Scope
+from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Summary
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unavailable
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import NewJob, RunOptions, Submission
+from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import OUTPUTS
 from qwicket.store import digest
@@ -31,7 +31,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Admission:
-    """Checks rights, device, numbers and program, in this order, and names what is wrong.
+    """Checks device, numbers and program, in this order, and names what is wrong.
 
     Args:
         store: Knows devices and whether they are on.
@@ -53,13 +53,28 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
-        actor.require(Scope.JOBS_WRITE)
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
         estimate = engines.estimate(checked.summary, submission.shots, submission.outputs)
         self._check_cost(estimate)
         return self._new_job(actor, submission, checked, estimate)
+
+    async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
+        """Return the job that this very submission made within 24 h, if it did.
+
+        Raises:
+            KeyReused: Its idempotency key came with other content.
+        """
+        if submission.idempotency_key is None:
+            return None
+        return await self._store.jobs.repeated(
+            account=actor.account,
+            door=submission.door,
+            key=submission.idempotency_key,
+            digest=digest(_encode(submission)),
+            now=self._now_ms(),
+        )
 
     def widest(self, device: Device) -> int:
         """Return the most qubits that this machine's memory allows on a device."""

@@ -12,6 +12,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     body_bytes: int = 16 << 20
+    document_bytes: int = 1 << 20
+    """One free-form object, such as a vendor's metadata."""
     json_depth: int = 64
     json_keys: int = 10_000
     """Keys of one free-form object, such as a vendor's metadata."""

@@ -82,7 +82,7 @@ class App:
         )
         gateway = Gateway(store, self._limits, now_ms)
         doors = {**mounts(gateway), **probes(lambda: self._is_ready)}
-        self._front = Front(doors, self._limits)
+        self._front = Front(doors, self._limits, settings.public_url)
         self._heartbeat.start()
         self._dispatcher.start()
         self._is_ready = True

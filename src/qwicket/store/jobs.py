@@ -45,6 +45,16 @@ class Jobs:
         """
         return await self._database.write(lambda tx: _add(tx, new, waiting_limit))
 
+    async def repeated(
+        self, *, account: str, door: str, key: str, digest: bytes, now: int
+    ) -> Job | None:
+        """Return the job that this idempotency key made within 24 h.
+
+        Raises:
+            KeyReused: The key came with other content.
+        """
+        return await self._database.read(lambda tx: _repeated(tx, account, door, key, digest, now))
+
     async def get(self, job: str) -> Job | None:
         return await self._database.read(lambda tx: _job(tx.one("job_get", id=job)))
 
@@ -129,7 +139,7 @@ def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
 
 def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
     if new.idempotency_key is not None:
-        earlier = _earlier(tx, new)
+        earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
             return earlier
     waiting = tx.one("job_waiting_count", project=new.project, limit=waiting_limit)
@@ -183,14 +193,13 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
     return record(tx, row)
 
 
-def _earlier(tx: Tx, new: NewJob) -> Job | None:
-    row = tx.one("idempotency_get", account=new.account, door=new.door, key=new.idempotency_key)
-    if row is None or row[2] < new.now - _KEY_LIFE_MS:
+def _repeated(tx: Tx, account: str, door: str, key: str, digest: bytes, now: int) -> Job | None:
+    row = tx.one("idempotency_get", account=account, door=door, key=key)
+    if row is None or row[2] < now - _KEY_LIFE_MS:
         return None
-    digest, job, _ = row
-    if digest != new.digest:
+    if row[0] != digest:
         raise KeyReused(field="Idempotency-Key")
-    return _job(tx.one("job_get", id=job))
+    return _job(tx.one("job_get", id=row[1]))
 
 
 def _job(row: Row | None) -> Job | None:

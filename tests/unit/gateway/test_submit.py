@@ -168,6 +168,23 @@ async def test_the_same_key_makes_one_job_unless_any_field_differs(
             await gateway.submit(ada, submission(idempotency_key="k", **change))
 
 
+async def test_a_repeated_submit_is_the_same_job_although_the_device_went_off(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    first = await gateway.submit(ada, submission(idempotency_key="k"))
+    await store.devices.set_status("simulator", DeviceStatus(is_on=False), NOW)
+    assert await gateway.submit(ada, submission(idempotency_key="k")) == first
+
+
+async def test_an_id_in_capitals_is_watched_as_the_same_job(gateway: Gateway, ada: Actor) -> None:
+    job = await gateway.submit(ada, submission())
+    waiting = asyncio.create_task(gateway.wait(ada, job.id.upper(), 60))
+    await asyncio.sleep(0)
+    await gateway.cancel(ada, job.id)
+    async with asyncio.timeout(10):
+        assert (await waiting).state is JobState.CANCELLED
+
+
 async def test_anothers_job_looks_like_an_absent_one(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:

@@ -35,6 +35,7 @@ def v04(gateway: Gateway) -> Door:
             on("/jobs/{id}/results/probabilities", GET=do.read_probabilities),
         ],
         wire.problem,
+        challenge="apiKey",
     )
 
 

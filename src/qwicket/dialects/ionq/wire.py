@@ -72,6 +72,9 @@ _STATUS: Final = {
     JobState.CANCELLED: "canceled",
 }
 
+# These two are worded differently from one Python version to the next.
+_PHRASES: Final = {413: "Payload Too Large", 422: "Unprocessable Entity"}
+
 _FAILURE_CODES: Final = {
     "out_of_memory": "QuantumCircuitComplexityError",
     "run_time_exceeded": "SimulationTimeout",
@@ -264,7 +267,7 @@ def problem(error: QwicketError) -> bytes:
     return msgspec.json.encode(
         {
             "statusCode": error.status,
-            "error": HTTPStatus(error.status).phrase,
+            "error": _PHRASES.get(error.status) or HTTPStatus(error.status).phrase,
             "message": error.detail,
         }
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import Door, json, on, read
+from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
 from qwicket.dialects.native import wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound
@@ -62,7 +62,7 @@ class Routes:
         body = await read(request, wire.submit_decoder)
         submission = wire.submission(body, key, await self._default_format(body.device))
         job = await self._gateway.submit(actor, submission)
-        return json(wire.job(job), 201, Location=f"/v1/jobs/{job.id}")
+        return json(wire.job(job), 201, Location=f"{request.scope[PUBLIC_URL]}/v1/jobs/{job.id}")
 
     async def _default_format(self, device: str) -> str:
         try:
@@ -81,7 +81,10 @@ class Routes:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
         actor = await self._sign_in(request)
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
-        return json(wire.job(await self._gateway.wait(actor, request.path_params["id"], wait_s)))
+        job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        if wait_s:
+            await self._sign_in(request)  # the token may have been revoked meanwhile
+        return json(wire.job(job))
 
     async def cancel_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -92,6 +95,7 @@ class Routes:
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
         if wait_s:
             await self._gateway.wait(actor, request.path_params["id"], wait_s)
+            actor = await self._sign_in(request)
         job, parts = await self._gateway.results(actor, request.path_params["id"])
         if min(job.shots, 1 << job.n_qubits) * len(parts) > _INLINE_OUTCOMES:
             return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
