@@ -12,6 +12,7 @@ __all__ = ["main"]
 
 
 @click.group(
+    "qwicket",
     cls=Commands,
     modules={
         "serve": "serve",

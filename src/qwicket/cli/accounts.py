@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,24 +14,27 @@ from qwicket.cli import options
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from qwicket.model.accounts import Token
+    from qwicket.model.accounts import Role, Token
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _LONGEST_S: Final = 100 * 366 * 86400
+_MAX_PASSWORD_BYTES: Final = 8192
 
 
-class Life(click.ParamType[int]):
-    """A time such as 90d or 12h, in seconds."""
+def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Return a time such as 90d or 12h in seconds.
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = _LIFE.fullmatch(str(value))
-        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-        if not 0 < seconds <= _LONGEST_S:
-            self.fail(f"{value!r} is no time such as 90d, 12h or 30m.", param, ctx)
-        return seconds
+    Raises:
+        click.BadParameter: It is none.
+    """
+    if text is None:
+        return None
+    match = _LIFE.fullmatch(text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST_S:
+        raise click.BadParameter(f"{text!r} is no time such as 90d, 12h or 30m.")
+    return seconds
 
 
 @click.group()
@@ -41,20 +44,41 @@ def user() -> None:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(["admin", "member"]), default="member", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(["admin", "member"]),
+    default="member",
+    show_default=True,
+    help="Whether it may make tokens with the scope admin.",
+)
 @click.option("--email", metavar="E", help="E-mail address, for doors that sign in with one.")
 @click.option(
     "--password-stdin", is_flag=True, help="Read a password, one line, from standard input."
 )
 @options.data_dir
 @options.database_url
-def add_user(name: str, role: Any, email: str | None, password_stdin: bool, data_dir: Path) -> None:
+def add_user(
+    name: str, role: Role, email: str | None, password_stdin: bool, data_dir: Path
+) -> None:
     """Make the account NAME, with a project of its own."""
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = _password() if password_stdin else None
     account = options.as_admin(
         data_dir, lambda admin: admin.add_account(name, role, email=email, password=password)
     )
     click.echo(f"{account.name} ({account.role})")
+
+
+def _password() -> str:
+    """Read one line from standard input, and not a byte more: the rest is for others."""
+    buffered = sys.stdin.buffer
+    line: bytes = getattr(buffered, "raw", buffered).readline(_MAX_PASSWORD_BYTES)
+    try:
+        password = line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password is no UTF-8 text.") from None
+    if not password:
+        raise click.ClickException("There is no password on standard input.")
+    return password
 
 
 @user.command("list")
@@ -88,7 +112,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice([*Scope]),
+    type=click.Choice([scope.value for scope in Scope]),
     metavar="S",
     help="What it may do: " + ", ".join(Scope) + ". Repeatable; by default the first three.",
 )
@@ -99,7 +123,7 @@ def token() -> None:
     metavar="D",
     help="Device it may use. Repeatable; by default all.",
 )
-@click.option("--expires", type=Life(), metavar="TIME", help="Life of the token, such as 90d.")
+@click.option("--expires", callback=life_s, metavar="TIME", help="Life of the token, such as 90d.")
 @options.data_dir
 @options.database_url
 def create_token(

@@ -22,9 +22,9 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
         click.UsageError: The file cannot be read, or has a key that is no setting.
     """
     path = Path(value) if value else DEFAULT_FILE
-    if not value and not path.exists():
+    settings = {key.replace("-", "_"): item for key, item in _read(path, not value).items()}
+    if not settings:
         return
-    settings = {key.replace("-", "_"): item for key, item in _read(path).items()}
     context.meta[LIMITS] = _limits(path, settings.pop("limits", {}))
     commands = dict(_commands(context))
     unknown = sorted(set(settings).difference(*(_names(each) for each in commands.values())))
@@ -39,12 +39,15 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
         table.update({key: texts[key] for key in _names(command) & set(texts)})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    import tomllib
-
+def _read(path: Path, may_be_absent: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        import tomllib  # here, because most people have no such file
+
+        return tomllib.loads(text)
     except OSError as error:
+        if may_be_absent and isinstance(error, FileNotFoundError):
+            return {}
         raise click.UsageError(f"{path}: {error.strerror}.") from None
     except ValueError as error:  # no TOML, or no UTF-8
         raise click.UsageError(f"{path}: {error}.") from None
@@ -78,8 +81,5 @@ def _commands(context: click.Context) -> Iterator[tuple[tuple[str, ...], click.C
 
 def _names(command: click.Command) -> set[str]:
     """Return the names of a command's settings: the options that the environment can set."""
-    return {
-        option.name
-        for option in command.params
-        if isinstance(option, click.Option) and option.envvar and not option.multiple and option.name
-    }
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    return {each.name for each in options if each.name and each.envvar and not each.multiple}

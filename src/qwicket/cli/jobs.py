@@ -20,7 +20,7 @@ _BAR_WIDTH: Final = 40
 _MOST_BARS: Final = 16
 
 
-@click.command()
+@click.command(short_help="Submit a program and print the job's id.")
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @click.option("--device", required=True, metavar="D", help="Name of the device.")
 @click.option(
@@ -54,7 +54,7 @@ def submit(
     try:
         program = file.read()
     except ValueError:
-        raise click.ClickException(f"{file.name} is no UTF-8 text.") from None
+        raise click.ClickException("The program is no UTF-8 text.") from None
     with connect() as client:
         job = client.submit(program, device, shots=shots, format=format_name)
         if wait:
@@ -107,7 +107,9 @@ def _as_text(job: Job, result: Result) -> str:
 def bars(counts: Mapping[str, int]) -> list[str]:
     """Return counts as bars, the most frequent outcomes first."""
     total = sum(counts.values())
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(
+        (item for item in counts.items() if item[1]), key=lambda item: (-item[1], item[0])
+    )
     lines = [
         f"  {key}  {n:>7}  {'█' * max(1, round(_BAR_WIDTH * n / total))}"
         for key, n in ranked[:_MOST_BARS]

@@ -17,10 +17,10 @@ T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def setting(flag: str, **attributes: Any) -> Callable[[F], F]:
-    """An option that can also be set in the environment and in `qwicket.toml`."""
+def setting(flag: str, *names: str, **attributes: Any) -> Callable[[F], F]:
+    """Return an option that the environment and `qwicket.toml` can set, too."""
     variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
-    return click.option(flag, envvar=variable, show_envvar=True, **attributes)
+    return click.option(flag, *names, envvar=variable, show_envvar=True, **attributes)
 
 
 def _default_data_dir() -> Path:
@@ -62,7 +62,6 @@ def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
     """
     import asyncio
     import logging
-    import sqlite3
     import time
 
     from qwicket.gateway.admin import Admin
@@ -77,15 +76,15 @@ def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
             await store.close()
 
     # The store logs what went wrong with a traceback; here one line says it.
-    logging.getLogger("qwicket").addHandler(logging.NullHandler())
+    log = logging.getLogger("qwicket")
+    if not log.hasHandlers():
+        log.addHandler(logging.NullHandler())
     try:
         return asyncio.run(do())
     except QwicketError as error:
         raise click.ClickException(error.detail) from None
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}.") from None
-    except sqlite3.Error as error:
-        raise click.ClickException(f"{folder}: the database cannot be used: {error}.") from None
 
 
 def client_errors(command: Callable[..., T]) -> Callable[..., T]:

@@ -2,104 +2,180 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import math
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from qwicket.cli import options
+from qwicket.cli.config import LIMITS
+from qwicket.cli.options import setting
 
 if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 
+def _supported(_context: click.Context, _option: click.Parameter, compute: str) -> str:
+    if compute != "local":
+        raise click.UsageError(
+            f"--compute {compute} is not supported by this version: engines run in local processes."
+        )
+    return compute
+
+
+def _refuse_tls(_context: click.Context, _option: click.Parameter, file: str | None) -> None:
+    if file:
+        raise click.UsageError(
+            "--tls-cert and --tls-key are not supported by this version: put a proxy that speaks"
+            " TLS in front, and name it with --trusted-proxy."
+        )
+
+
+def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    for each in text.split(",") if text else []:
+        try:
+            ipaddress.ip_network(each.strip(), strict=False)
+        except ValueError:
+            raise click.BadParameter(f"{each!r} is no network such as 10.0.0.0/8.") from None
+    return text
+
+
+def _address(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.BadParameter(f"{url!r} is no address such as https://lab.example.org.")
+    return url
+
+
+def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):  # a range lets NaN through
+        raise click.BadParameter(f"{value} is no time.")
+    return value
+
+
+def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Limits:
+    """Return the limits; each by itself is set by a flag, else the environment, else the file."""
+    import msgspec
+
+    from qwicket.model.limits import Limits
+
+    variable = os.environ.get(str(option.envvar), "")
+    given: dict[str, str] = {}
+    for text in [*context.meta.get(LIMITS, []), *variable.split(), *texts]:
+        name, _, value = text.partition("=")
+        if name not in Limits.__struct_fields__:
+            known = ", ".join(Limits.__struct_fields__)
+            raise click.BadParameter(f"there is no limit {name!r}; there are {known}.")
+        given[name] = value
+    try:
+        limits = msgspec.convert(given, Limits, strict=False)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(f"{error}.") from None
+    for name in given:
+        value = getattr(limits, name)
+        if value is not None and not 0 < value < math.inf:
+            raise click.BadParameter(f"{name} must be above 0.")
+    return limits
+
+
 @click.command()
-@click.option(
+@setting(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    envvar="QWICKET_HOST",
+    metavar="ADDRESS",
     help="Address to listen on.",
 )
-@click.option(
+@setting(
     "--port",
     default=8000,
     show_default=True,
     type=click.IntRange(0, 65535),
-    envvar="QWICKET_PORT",
+    metavar="PORT",
     help="Port to listen on; 0 takes a free one.",
 )
 @options.data_dir
 @options.database_url
-@click.option(
+@setting(
     "--compute",
     default="local",
     show_default=True,
-    envvar="QWICKET_COMPUTE",
+    callback=_supported,
+    expose_value=False,
     metavar="local|dask://…",
-    help="Where engines run.",
+    help="Where engines run; dask:// comes in a later version.",
 )
-@click.option(
+@setting(
     "--workers",
     type=click.IntRange(1, 1024),
-    envvar="QWICKET_WORKERS",
+    metavar="N",
     help="Worker processes; by default one per core.",
 )
-@click.option(
+@setting(
     "--public-url",
-    envvar="QWICKET_PUBLIC_URL",
+    callback=_address,
     metavar="URL",
     help="Address that answers name; by default that of the connection.",
 )
-@click.option(
+@setting(
     "--trusted-proxy",
-    envvar="QWICKET_TRUSTED_PROXY",
+    callback=_networks,
     metavar="CIDR",
-    help="Believe X-Forwarded-… headers from these addresses, comma-separated.",
+    help="Believe X-Forwarded-… headers from these networks, comma-separated.",
 )
-@click.option("--tls-cert", envvar="QWICKET_TLS_CERT", metavar="FILE", help="Certificate.")
-@click.option("--tls-key", envvar="QWICKET_TLS_KEY", metavar="FILE", help="Its key.")
-@click.option(
+@setting(
+    "--tls-cert",
+    callback=_refuse_tls,
+    expose_value=False,
+    metavar="FILE",
+    help="Certificate; TLS comes in a later version.",
+)
+@setting(
+    "--tls-key",
+    callback=_refuse_tls,
+    expose_value=False,
+    metavar="FILE",
+    help="Key of the certificate.",
+)
+@setting(
     "--lease-s",
     default=45.0,
     show_default=True,
-    envvar="QWICKET_LEASE_S",
     type=click.FloatRange(0.5, 3600),
-    help="Seconds after which a silent runner's jobs are offered again.",
+    callback=_finite,
+    metavar="SECONDS",
+    help="Time after which a silent runner's jobs are offered again.",
 )
-@click.option(
+@setting(
     "--limit",
-    "limit",
+    "limits",
     multiple=True,
-    envvar="QWICKET_LIMIT",
+    callback=_limits,
     metavar="NAME=VALUE",
-    help="Set a limit, for example shots=10000. Repeatable.",
+    help="Set a limit, for example shots=10000. Repeatable; in qwicket.toml the table [limits].",
 )
 def serve(
     host: str,
     port: int,
     data_dir: Path,
-    compute: str,
     workers: int | None,
     public_url: str | None,
     trusted_proxy: str | None,
-    tls_cert: str | None,
-    tls_key: str | None,
     lease_s: float,
-    limit: tuple[str, ...],
+    limits: Limits,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
-    if compute != "local":
-        raise click.UsageError(
-            f"--compute {compute} is not supported by this version: engines run in local processes."
-        )
-    if tls_cert or tls_key:
-        raise click.UsageError(
-            "--tls-cert and --tls-key are not supported by this version: put a proxy that speaks"
-            " TLS in front, and name it with --trusted-proxy."
-        )
     from qwicket.server import Settings, run
 
     logging.basicConfig(
@@ -115,24 +191,6 @@ def serve(
         public_url=public_url,
         trusted_proxy=trusted_proxy,
         lease_s=lease_s,
-        limits=_limits(limit),
+        limits=limits,
     )
     sys.exit(run(settings))
-
-
-def _limits(texts: tuple[str, ...]) -> Limits:
-    import msgspec
-
-    from qwicket.model.limits import Limits
-
-    given: dict[str, Any] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in Limits.__struct_fields__:
-            known = ", ".join(Limits.__struct_fields__)
-            raise click.UsageError(f"--limit: there is no limit {name!r}; there are {known}.")
-        given[name] = value
-    try:
-        return msgspec.convert(given, Limits, strict=False)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(f"--limit: {error}") from None

@@ -145,13 +145,12 @@ class Transport:
     def _once(self, request: _Request, limit_s: float) -> bytes:
         status, headers, content = self._exchange(request, limit_s)
         if status >= 400:
-            # Proxies and debug pages repeat what they were sent.
-            problem = wire.problem(content.replace(self._secret.encode(), b"..."))
+            problem = wire.problem(self._without_secret(content))
             if status in _TRY_AGAIN:
                 raise ServerBusy(status, problem, retry_after_s(headers, time.time()))
             raise ApiError(status, problem)
         if status >= 300:
-            where = self._public(headers.get("Location", ""))
+            where = _public(self._without_secret(headers.get("Location", "").encode()).decode())
             raise BadAnswer(f"{self.url} redirects{where}; this is not followed.")
         if not content:  # a head that breaks off looks like this
             raise Unreachable(f"{self.url} cannot be reached: the answer is empty.")
@@ -192,6 +191,10 @@ class Transport:
                 raise BadAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
         return bytes(content)
 
+    def _without_secret(self, text: bytes) -> bytes:
+        """Proxies and debug pages repeat what they were sent."""
+        return text.replace(self._secret.encode(), b"...")
+
     def _failed(self, error: Exception) -> ClientError:
         if isinstance(error, broken.SSLError):
             return BadAnswer(f"TLS with {self.url} failed: {plain(str(error))}.")
@@ -200,13 +203,15 @@ class Transport:
                 return Unreachable(f"{self.url} cannot be reached: {why}.")
         return Unreachable(f"{self.url} cannot be reached: the connection broke.")
 
-    def _public(self, location: str) -> str:
-        try:
-            parts = urlsplit(location)
-        except ValueError:
-            return ""
-        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        return f" to {plain(where.replace(self._secret, '...'))}" if parts.netloc else ""
+
+def _public(location: str) -> str:
+    """Return the part of an address that is surely no secret."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return f" to {plain(f'{parts.scheme}://{host}')}" if host else ""
 
 
 def _connections(url: str) -> urllib3.PoolManager:

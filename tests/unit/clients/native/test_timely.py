@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
-from qwicket.clients.native import ClientError, Unreachable, timely
+from qwicket.clients.native import BadAnswer, ClientError, Unreachable, timely
 from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
-from support.bad_server import BadServer, answer, drip, kept, response
+from support.bad_server import BadServer, Connection, answer, drip, kept, response
 
 GOOD = {"text": "x" * 2_000}
 ONCE = Patience(tries=1)
@@ -110,3 +114,57 @@ def test_a_proxy_of_an_unknown_kind_is_refused_and_not_quoted(
         Transport("http://lab.invalid", "secret", 5.0, ONCE)
     assert "password" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+# --- TLS ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a key and its self-signed certificate for 127.0.0.1."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    command += f" -subj /CN=lab -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls: ssl.SSLContext) -> None:
+    with BadServer(answer(200, GOOD), tls=tls) as server:
+        with pytest.raises(BadAnswer, match=r"^TLS with https://.* failed: .*verify failed"):
+            Transport(server.url, "secret", 5.0).get("/x", OBJECT)
+        assert (server.connections, server.requests) == (1, [])
+
+
+def test_a_certificate_that_the_operator_trusts_is_taken(
+    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with BadServer(answer(200, GOOD), drip(0.02, GOOD), tls=tls) as server:
+        assert Transport(server.url, "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="no answer came in time"):
+            Transport(server.url, "secret", 0.5, ONCE).get("/x", OBJECT)
+        assert 0.5 <= time.monotonic() - began < 3.0
+
+
+def test_a_server_without_tls_is_a_bad_answer() -> None:
+    def plain_text(connection: Connection) -> None:
+        connection.send(response(400, "This is a plain HTTP server."))
+        connection.is_over.wait(1.0)
+
+    with BadServer(plain_text) as server:
+        url = server.url.replace("http://", "https://")
+        with pytest.raises(BadAnswer, match=rf"^TLS with {url} failed"):
+            Transport(url, "secret", 5.0).get("/x", OBJECT)
+        assert server.connections == 1

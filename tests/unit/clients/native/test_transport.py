@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import socket
+import threading
 import time
 from itertools import pairwise
 from typing import Any
@@ -183,6 +185,18 @@ def test_no_connection_at_all_is_unreachable() -> None:
 def test_a_name_that_does_not_exist_is_unreachable() -> None:
     with pytest.raises(Unreachable, match="the name is not known"):
         Transport("http://nowhere.invalid", "secret", 5.0, Patience(tries=1)).get("/x", OBJECT)
+
+
+def test_ctrl_c_ends_a_request_at_once_and_harms_no_later_one() -> None:
+    interrupt = threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
+    with BadServer(silent(), answer(200, GOOD)) as server:
+        client = transport(server, timeout_s=30.0)
+        began = time.monotonic()
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.get("/x", OBJECT)
+        assert time.monotonic() - began < 5.0
+        assert client.get("/x", OBJECT) == GOOD
 
 
 # --- what is not tried again -----------------------------------------------------------------

@@ -1,0 +1,194 @@
+"""The command line as a contract: names, options, help, errors, exit status, quick start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from qwicket import __version__
+from qwicket.cli import main
+
+# From the design's "Command line (a contract: scripts depend on it)", for what exists.
+DATA: Final = {"--data-dir", "--database-url"}
+CONTRACT: Final = {
+    "serve": DATA
+    | {"--host", "--port", "--compute", "--workers", "--public-url", "--trusted-proxy"}
+    | {"--tls-cert", "--tls-key", "--lease-s", "--limit"},
+    "user add": DATA | {"--role", "--email", "--password-stdin"},
+    "user list": DATA,
+    "user disable": DATA,
+    "token create": DATA | {"--user", "--project", "--scope", "--device", "--expires"},
+    "token list": DATA | {"--user"},
+    "token revoke": DATA,
+    "submit": {"--device", "--shots", "--format", "--wait", "--json"},
+    "demo": set(),
+}
+ARGUMENTS: Final = {
+    "user add": ["NAME"],
+    "user disable": ["NAME"],
+    "token revoke": ["ID"],
+    "submit": ["FILE"],
+    "demo": ["COMMAND"],
+}
+
+
+def commands() -> dict[str, click.Command]:
+    return dict(walk(main, click.Context(main), ()))
+
+
+def walk(
+    group: click.Group, context: click.Context, above: tuple[str, ...]
+) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from walk(command, context, (*above, name))
+        else:
+            yield " ".join((*above, name)), command
+
+
+def run(*arguments: str, **options: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, arguments, **options)  # type: ignore[arg-type]
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    assert list(commands()) == sorted(CONTRACT, key=list(commands()).index)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_options_of_a_command_are_those_of_the_contract(name: str) -> None:
+    options = [each for each in commands()[name].params if isinstance(each, click.Option)]
+    assert {flag for option in options for flag in option.opts} == CONTRACT[name]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_the_arguments_of_a_command_are_those_of_the_contract(name: str) -> None:
+    arguments = [each for each in commands()[name].params if isinstance(each, click.Argument)]
+    assert [each.human_readable_name for each in arguments] == ARGUMENTS.get(name, [])
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_help_explains_the_command_and_every_option_and_argument(name: str) -> None:
+    command = commands()[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert parameter.help.endswith((".", "[limits].")), parameter.help
+        else:
+            assert parameter.human_readable_name in command.help
+
+
+@pytest.mark.parametrize("name", ["", "user", "token", *CONTRACT])
+@pytest.mark.parametrize("width", [80, 120])
+def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
+    status, out, err = run(*name.split(), "--help", env={"COLUMNS": str(width)})
+    assert (status, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= min(width, 100)
+
+
+def test_help_lists_whole_sentences() -> None:
+    _, out, _ = run("--help")
+    assert "..." not in out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_option_that_the_environment_sets_is_named_after_its_variable(name: str) -> None:
+    for option in commands()[name].params:
+        if option.envvar is not None:
+            flag = option.opts[0].removeprefix("--").replace("-", "_")
+            assert option.envvar == f"QWICKET_{flag.upper()}"
+            assert isinstance(option, click.Option)
+            assert option.show_envvar
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert run("--version") == (0, f"qwicket, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("nope", "No such command 'nope'"),
+        ("--nope", "No such option"),
+        ("user nope", "No such command 'nope'"),
+        ("user add", "Missing argument 'NAME'"),
+        ("user add ada --nope", "No such option"),
+        ("user add ada --role king", "'king' is not one of 'admin', 'member'"),
+        ("token create", "Missing option '--user'"),
+        ("token create --user ada --scope everything", "'everything' is not one of"),
+        ("token create --user ada --expires soon", "'soon' is no time such as 90d, 12h or 30m"),
+        ("submit", "Missing argument 'FILE'"),
+        ("submit -", "Missing option '--device'"),
+        ("submit - --device x --shots 0", "0 is not in the range"),
+        ("submit - --device x --shots many", "'many' is not a valid integer"),
+        ("submit /nowhere --device x", "'/nowhere': No such file"),
+        ("submit / --device x", "Is a directory"),
+        ("serve --port 65536", "65536 is not in the range"),
+        ("serve --workers 0", "0 is not in the range"),
+        ("serve extra", "unexpected extra argument"),
+        ("--config /nowhere user list", "/nowhere: No such file or directory"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_status_2(arguments: str, said: str) -> None:
+    status, out, err = run(*arguments.split())
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.endswith(" --help'.\n")
+    assert err.count("\n") == 1
+
+
+def test_a_group_without_a_command_shows_its_help() -> None:
+    for name in ((), ("user",), ("token",)):
+        status, out, err = run(*name)
+        assert (status, out) == (2, "")
+        assert err.startswith("Usage: qwicket ")
+
+
+def test_ctrl_c_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    # A signal at a chosen instant: no other way hits the command itself.
+    monkeypatch.setattr(commands()["demo"], "callback", interrupt)
+    assert run("demo") == (130, "", "\n")
+
+
+def test_start_up_loads_neither_rooms_nor_numbers() -> None:
+    code = (
+        "import sys; from qwicket.cli import main; main(['--version'], standalone_mode=False);"
+        "print(sorted(name for name in sys.modules if name.startswith('qwicket')));"
+        "print([name for name in ('numpy', 'starlette', 'uvicorn', 'asyncio', 'sqlite3', 'msgspec',"
+        " 'urllib3') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+    )
+    _, modules, heavy = done.stdout.splitlines()
+    assert modules == "['qwicket', 'qwicket.cli', 'qwicket.cli.commands', 'qwicket.cli.config']"
+    assert heavy == "[]"
+
+
+def test_a_terminal_without_the_letter_is_no_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "qwicket", "serve", "--help"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=True,
+    )
+    assert b"X-Forwarded-? headers" in done.stdout

@@ -1,0 +1,228 @@
+"""`qwicket.toml`: flag before environment before file before default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from qwicket.cli import main
+from qwicket.server import Settings
+
+Serve = Callable[..., Settings]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of the test's own, and no settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOST", "PORT", "DATA_DIR", "WORKERS", "LIMIT", "CONFIG", "LEASE_S"):
+        monkeypatch.delenv(f"QWICKET_{name}", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """`serve(…)` returns the settings with which the server would run."""
+    seen: list[Settings] = []
+
+    def run(settings: Settings) -> int:
+        seen.append(settings)
+        return 0
+
+    # Serving itself does not end, and is tested elsewhere.
+    monkeypatch.setattr("qwicket.server.run", run)
+
+    def serve_with(*arguments: str) -> Settings:
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.stderr
+        return seen[-1]
+
+    return serve_with
+
+
+def refusal(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def write(text: str, name: str = "qwicket.toml") -> None:
+    Path(name).write_text(text, "utf-8")
+
+
+def test_without_any_setting_there_are_defaults(serve: Serve, folder: Path) -> None:
+    assert serve("serve", "--data-dir", "data") == Settings(data_dir=Path("data"))
+
+
+def test_the_file_comes_before_the_default(serve: Serve) -> None:
+    write('host = "::1"\nport = 1\ndata-dir = "data"\nworkers = 3\nlease_s = 2.5\n')
+    settings = serve("serve")
+    assert (settings.host, settings.port, settings.data_dir) == ("::1", 1, Path("data"))
+    assert (settings.workers, settings.lease_s) == (3, 2.5)
+
+
+def test_the_environment_comes_before_the_file(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write('port = 1\ndata_dir = "data"\nlease_s = 2.5\n')
+    monkeypatch.setenv("QWICKET_PORT", "2")
+    monkeypatch.setenv("QWICKET_DATA_DIR", "other")
+    settings = serve("serve")
+    assert (settings.port, settings.data_dir, settings.lease_s) == (2, Path("other"), 2.5)
+
+
+def test_the_flag_comes_before_the_environment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("port = 1\n")
+    monkeypatch.setenv("QWICKET_PORT", "2")
+    assert serve("serve", "--port", "3").port == 3
+
+
+def test_an_empty_variable_sets_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("port = 1\n")
+    monkeypatch.setenv("QWICKET_PORT", "")
+    assert serve("serve").port == 1
+
+
+def test_the_file_may_have_another_name(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("port = 1\n")
+    write("port = 2\n", "other.toml")
+    assert serve("--config", "other.toml", "serve").port == 2
+    monkeypatch.setenv("QWICKET_CONFIG", "other.toml")
+    assert serve("serve").port == 2
+
+
+def test_a_setting_counts_for_every_command_that_has_it(folder: Path) -> None:
+    write('data_dir = "here"\n')
+    assert CliRunner().invoke(main, ["user", "add", "ada"]).exit_code == 0
+    assert (folder / "here" / "qwicket.db").exists()
+
+
+def test_an_unknown_key_is_refused_by_name() -> None:
+    write("port = 1\ncolour = 2\nflavour = 3\n")
+    assert "qwicket.toml: there is no setting colour, flavour" in refusal("user", "list")
+
+
+@pytest.mark.parametrize("key", ["shots", "role", "device", "limit", "config", "password_stdin"])
+def test_an_option_that_is_no_setting_is_refused_by_name(key: str) -> None:
+    write(f"{key} = 1\n")
+    assert f"there is no setting {key}" in refusal("serve")
+
+
+def test_a_table_that_is_none_of_ours_is_refused_by_name() -> None:
+    write("[serve]\nport = 1\n")
+    assert "there is no setting serve" in refusal("serve")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{a = 1}", "1979-05-27"])
+def test_a_value_that_is_no_text_or_number_is_refused_by_name(value: str) -> None:
+    write(f"port = {value}\n")
+    assert "port must be one text or number" in refusal("serve")
+
+
+@pytest.mark.parametrize("value", ["true", "1.5", '"many"', "-1", "70000"])
+def test_a_value_out_of_bounds_is_refused_by_name(value: str) -> None:
+    write(f"port = {value}\n")
+    assert "'--port'" in refusal("serve")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"port =", "Invalid value"), (b"a = '\xff'", "codec can't decode"), (b"= 1", "at line 1")],
+)
+def test_a_file_that_is_no_toml_is_refused(content: bytes, said: str) -> None:
+    Path("qwicket.toml").write_bytes(content)
+    assert said in refusal("serve")
+
+
+def test_a_broken_file_hinders_neither_help_nor_version() -> None:
+    write("port =")
+    assert CliRunner().invoke(main, ["--help"]).exit_code == 0
+    assert CliRunner().invoke(main, ["--version"]).exit_code == 0
+
+
+def test_settings_that_this_version_lacks_are_refused_from_the_file_too() -> None:
+    write('database_url = "postgresql://lab"\n')
+    assert "--database-url is not supported by this version" in refusal("user", "list")
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+def test_limits_have_a_table_of_their_own(serve: Serve) -> None:
+    write("[limits]\nshots = 10\nrun_time_s = 0.5\n")
+    limits = serve("serve").limits
+    assert (limits.shots, limits.run_time_s) == (10, 0.5)
+    assert limits.qubits == Settings().limits.qubits
+
+
+def test_each_limit_by_itself_is_set_by_flag_environment_or_file(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("[limits]\nshots = 1\nqubits = 1\ncircuits = 1\n")
+    monkeypatch.setenv("QWICKET_LIMIT", "shots=2 qubits=2")
+    limits = serve("serve", "--limit", "shots=3", "--limit", "tags=3").limits
+    assert (limits.shots, limits.qubits, limits.circuits, limits.tags) == (3, 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour=1", "there is no limit 'colour'; there are body_bytes,"),
+        ("", "there is no limit ''"),
+        ("shots", "`$.shots`"),
+        ("shots=many", "`$.shots`"),
+        ("shots=1.5", "`$.shots`"),
+        ("shots=0", "shots must be above 0"),
+        ("shots=-5", "shots must be above 0"),
+        ("run_time_s=nan", "run_time_s must be above 0"),
+        ("run_time_s=inf", "run_time_s must be above 0"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_by_name(text: str, said: str) -> None:
+    assert said in refusal("serve", "--limit", text)
+
+
+@pytest.mark.parametrize("text", ["limits = 5", "[limits]\ncolour = 1", "[limits]\nshots = [1]"])
+def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
+    write(text)
+    assert "limit" in refusal("serve")
+
+
+# --- what this version does not do, and values that no server can have -------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--compute dask://lab:8786", "--compute dask://lab:8786 is not supported by this version"),
+        ("--compute cloud", "--compute cloud is not supported by this version"),
+        ("--tls-cert cert.pem", "put a proxy that speaks TLS in front"),
+        ("--tls-key key.pem", "put a proxy that speaks TLS in front"),
+        ("--database-url postgresql://lab", "--database-url is not supported by this version"),
+        ("--lease-s nan", "nan is no time"),
+        ("--lease-s 0", "is not in the range"),
+        ("--trusted-proxy *", "'*' is no network"),
+        ("--trusted-proxy 10.0.0.0/8,proxy", "'proxy' is no network"),
+        ("--public-url lab.example.org", "'lab.example.org' is no address"),
+        ("--public-url ftp://lab.example.org", "is no address"),
+        ("--public-url http://[", "is no address"),
+        (f"--data-dir {__file__}", "is a file"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_a_sentence(arguments: str, said: str) -> None:
+    assert said in refusal("serve", *arguments.split())
+
+
+def test_what_can_be_served_is_taken(serve: Serve) -> None:
+    settings = serve(
+        *["serve", "--compute", "local", "--public-url", "https://lab.example.org/q"],
+        *["--trusted-proxy", "10.0.0.0/8, ::1", "--workers", "7"],
+    )
+    assert settings.public_url == "https://lab.example.org/q"
+    assert (settings.trusted_proxy, settings.workers) == ("10.0.0.0/8, ::1", 7)
