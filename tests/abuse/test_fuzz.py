@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from abuse.doors import IONQ, NATIVE, Door, harmless
 from qwicket import devices
+from qwicket.compute import Readers
 from qwicket.dialects import mounts
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -122,7 +123,9 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         runner.run(admin.add_account("ada", email=None, password=None))
         token = runner.run(admin.create_token("ada")).secret
         limits = Limits(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
-        transport = httpx.ASGITransport(Front(mounts(Gateway(store, limits, now_ms)), limits))
+        readers = Readers(limits)
+        gateway = Gateway(store, readers, limits, now_ms)
+        transport = httpx.ASGITransport(Front(mounts(gateway), limits))
         client = httpx.AsyncClient(transport=transport, base_url="http://qwicket", verify=False)
 
         def post(door: Door, content: bytes) -> httpx.Response:
@@ -130,6 +133,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 
         yield post
         runner.run(client.aclose())
+        runner.run(readers.close())
         runner.run(store.close())
 
 

@@ -122,6 +122,12 @@ def test_a_long_poll_gives_up_after_its_seconds(http: httpx.Client) -> None:
     http.post(f"/v1/jobs/{job}/cancel")
 
 
+def test_a_wait_beyond_the_limit_is_a_wait_of_the_limit(http: httpx.Client) -> None:
+    job = submit(http).json()["id"]
+    answer = http.get(f"/v1/jobs/{job}", params={"wait": 100_000})
+    assert (answer.status_code, answer.json()["state"]) == (200, "completed")
+
+
 def test_there_is_no_result_yet_is_said_with_when_to_ask(http: httpx.Client) -> None:
     job = submit(http, program=slow()).json()["id"]
     answer = http.get(f"/v1/jobs/{job}/result")

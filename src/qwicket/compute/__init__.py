@@ -14,6 +14,7 @@ from qwicket.compute.failures import (
 )
 from qwicket.compute.local import Compute, LocalCompute, Work
 from qwicket.compute.pool import Pool, Task
+from qwicket.compute.readers import Readers
 
 __all__ = [
     "Compute",
@@ -22,6 +23,7 @@ __all__ = [
     "OutOfMemory",
     "OutOfTime",
     "Pool",
+    "Readers",
     "Stopped",
     "Task",
     "Work",

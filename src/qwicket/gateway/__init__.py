@@ -21,6 +21,7 @@ from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Device, DeviceStatus
     from qwicket.model.jobs import Job, JobQuery, Submission
@@ -45,14 +46,17 @@ class Gateway:
 
     Args:
         store: What is kept.
+        readers: Read programs that are not small, in a process of their own.
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: The clock, Unix milliseconds.
     """
 
-    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, readers: Readers, limits: Limits, now_ms: Callable[[], int]
+    ) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._admission = Admission(store, limits, now_ms)
+        self._admission = Admission(store, readers, limits, now_ms)
         self._sign_in = SignIn(store, limits, now_ms)
         self.limits = limits
 

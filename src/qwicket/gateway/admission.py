@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import secrets
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,7 @@ from qwicket.store import digest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.compute import Readers
     from qwicket.model.circuits import Checked
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
@@ -35,14 +34,18 @@ class Admission:
 
     Args:
         store: Knows devices and whether they are on.
+        readers: Read what is too large to be read here.
         limits: Its `memory_bytes` must be set: the caller knows the machine.
         now_ms: The clock.
     """
 
-    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, readers: Readers, limits: Limits, now_ms: Callable[[], int]
+    ) -> None:
         if limits.memory_bytes is None:
             raise ValueError("memory_bytes must be set before jobs are admitted")
         self._store = store
+        self._readers = readers
         self._limits = limits
         self._memory_bytes = limits.memory_bytes
         self._now_ms = now_ms
@@ -140,11 +143,18 @@ class Admission:
             raise InvalidRequest(
                 f"format: {device.name} reads {known}, not {submission.format!r}.", field="format"
             )
-        read = functools.partial(programs.read, submission.format, submission.source, self._limits)
-        is_small = len(submission.source) <= programs.FORMATS[submission.format].inline_bytes
-        checked = read() if is_small else await asyncio.to_thread(read)
+        if len(submission.source) <= programs.FORMATS[submission.format].inline_bytes:
+            checked = programs.read(submission.format, submission.source, self._limits)
+        else:
+            checked = await self._read_apart(submission)
         self._check_width(checked.summary, device)
         return checked
+
+    async def _read_apart(self, submission: Submission) -> Checked:
+        answer = await self._readers.read(submission.format, submission.source)
+        if isinstance(answer, programs.Refusal):
+            raise answer.error()
+        return answer
 
     def _check_width(self, summary: Summary, device: Device) -> None:
         most = self._most_qubits(device)

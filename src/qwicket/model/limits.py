@@ -19,6 +19,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of one free-form object, such as a vendor's metadata."""
     program_text_bytes: int = 1 << 20
     program_json_bytes: int = 10 << 20
+    read_time_s: float = 5.0
+    """Time to read one program."""
+    read_memory_bytes: int = 512 << 20
+    """Memory that reading one program may take."""
     circuits: int = 5_000
     operations: int = 1_000_000
     shots: int = 1_000_000

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from qwicket.model.circuits import Checked, QubitCircuit, pack, summarise
-from qwicket.model.errors import InvalidRequest
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import ionq_json
 
-__all__ = ["FORMATS", "Format", "read"]
+__all__ = ["FORMATS", "Format", "Refusal", "read", "read_apart", "warm"]
 
 
 class Format(NamedTuple):
@@ -21,7 +21,7 @@ class Format(NamedTuple):
         name: What a submission calls it.
         version: Rises when the reader starts to give other circuits for the same source.
         read: Reads a source. Raises `QwicketError` and nothing else.
-        inline_bytes: Largest source that is read on the server's own loop.
+        inline_bytes: Largest source that the server reads itself; a reader reads larger ones.
     """
 
     name: str
@@ -56,3 +56,30 @@ def read(format_name: str, source: bytes, limits: Limits) -> Checked:
         raise InvalidRequest(detail, field="format")
     circuits = known.read(source, limits)
     return Checked(summarise(circuits), pack(circuits))
+
+
+class Refusal(NamedTuple):
+    """A refusal as it travels from the process that read the program."""
+
+    code: str
+    detail: str
+    field: str | None
+
+    def error(self) -> InvalidRequest | LimitExceeded:
+        """Return the error that it was."""
+        return _REFUSALS[self.code](self.detail, field=self.field)
+
+
+_REFUSALS: Final = {kind.code: kind for kind in (InvalidRequest, InvalidProgram, LimitExceeded)}
+
+
+def read_apart(format_name: str, source: bytes, limits: Limits) -> Checked | Refusal:
+    """Read a program in a process of its own: as `read`, but a refusal is a value."""
+    try:
+        return read(format_name, source, limits)
+    except (InvalidRequest, LimitExceeded) as error:
+        return Refusal(error.code, error.detail, error.field)
+
+
+def warm() -> None:
+    """Do nothing: importing this module has loaded every reader."""

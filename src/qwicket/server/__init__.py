@@ -1,6 +1,15 @@
 """The server: settings, start-up, one application out of all doors, shutdown."""
 
-from qwicket.server.run import run
+from __future__ import annotations
+
 from qwicket.server.settings import Settings, default_data_dir
 
 __all__ = ["Settings", "default_data_dir", "run"]
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
+    # Late: commands that only ask for the default folder need no web server.
+    from qwicket.server.run import run as serve
+
+    return serve(settings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from qwicket import devices
-from qwicket.compute import LocalCompute
+from qwicket.compute import LocalCompute, Readers
 from qwicket.compute.memory import available_bytes
 from qwicket.dialects import mounts
 from qwicket.drivers.simulated import SimulatedDriver
@@ -67,6 +67,7 @@ class App:
         self._lock = lock_folder(settings.data_dir)
         store = self._store = open_sqlite(settings.data_dir)
         self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
+        self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")
         # The folder's lock is ours, so that whoever held these leases is gone.
         await store.leases.void_runners("server", now_ms())
@@ -80,7 +81,7 @@ class App:
             runner,
             now_ms,
         )
-        gateway = Gateway(store, self._limits, now_ms)
+        gateway = Gateway(store, self._readers, self._limits, now_ms)
         doors = {**mounts(gateway), **probes(lambda: self._is_ready)}
         self._front = Front(doors, self._limits, settings.public_url)
         self._heartbeat.start()
@@ -93,6 +94,7 @@ class App:
         await self._dispatcher.stop(_RUN_GRACE_S)
         self._heartbeat.stop()
         await self._compute.close()
+        await self._readers.close()
         if self._store is not None:
             await self._store.close()
         os.close(self._lock)

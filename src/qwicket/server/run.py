@@ -39,6 +39,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
+        self._data_dir = settings.data_dir
         super().__init__(
             uvicorn.Config(
                 app,
@@ -62,8 +63,11 @@ class _Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await self._app.start()
-        except (QwicketError, OSError) as error:
+        except QwicketError as error:
             sys.stderr.write(f"Error: {error}\n")
+            return
+        except OSError as error:
+            sys.stderr.write(f"Error: {self._data_dir}: {error.strerror}.\n")
             return
         try:
             await super().serve(sockets)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwicket import devices
+from qwicket.compute import Readers
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
@@ -41,8 +42,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def gateway(store: Store, clock: Clock) -> Gateway:
-    return Gateway(store, LIMITS, clock)
+async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
+    readers = Readers(LIMITS)
+    yield Gateway(store, readers, LIMITS, clock)
+    await readers.close()
 
 
 @pytest.fixture

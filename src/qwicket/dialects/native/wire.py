@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DOOR: Final = "native"
 PROBLEM_TYPE: Final = "application/problem+json"
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 _Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -160,19 +163,15 @@ def integer(
 
 
 def seconds(params: Mapping[str, str], name: str, most: float) -> float:
-    """Return a query parameter as seconds, 0 when absent.
+    """Return a query parameter as seconds: 0 when absent, `most` when it asks for more.
 
     Raises:
-        InvalidRequest: It is no number, or out of bounds.
+        InvalidRequest: It is no number.
     """
     text = params.get(name, "0")
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise InvalidRequest(f"{name} must be 0 to {most:g} seconds.", field=name)
-    return value
+    if not _SECONDS.fullmatch(text):
+        raise InvalidRequest(f"{name} must be a number of seconds.", field=name)
+    return min(float(text), most)
 
 
 def job(job: Job) -> JobBody:

@@ -158,9 +158,7 @@ def _on_integers(symbol: str, left: int, right: int) -> int | float:
         if not 0 <= right <= 64:
             raise Unfit("a shift is by 0 to 64 bits")
         return _bounded(left << right if symbol == "<<" else left >> right)
-    compute = _ON_NUMBERS.get(symbol) or _BITWISE.get(symbol)
-    if compute is None:
-        raise Unfit(f"'{symbol}' does not take integers")
+    compute = _BITWISE[symbol] if symbol in _BITWISE else _ON_NUMBERS[symbol]
     return _bounded(int(compute(left, right)))
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+MAX_ANGLE: Final = 1e100
+"""Largest angle in radians, in size: far beyond sense, and sums and multiples stay finite."""
+
 MAX_TOKENS: Final = 600_000
 """Words, numbers and signs of one text. A megabyte of plain gates has fewer."""
 

@@ -32,7 +32,7 @@ from qwicket.programs.openqasm.syntax import (
     Unary,
     Word,
 )
-from qwicket.programs.openqasm.tokens import Tokens, is_name, quoted
+from qwicket.programs.openqasm.tokens import Tokens, is_digits, is_name, quoted, split_element
 from qwicket.programs.openqasm.words import (
     CLASSICAL_TYPES,
     RESERVED_2,
@@ -137,10 +137,10 @@ class ExpressionParser:
     def type(self) -> Type:
         """Read a classical type such as `int[32]`."""
         at = self.at
-        name, _, digits = self._texts[at].partition("[")
+        name, digits = split_element(self._texts[at])
         self.at += 1
         if digits:
-            return Type(name, Literal(int(digits[:-1])), at)
+            return Type(name, Literal(int(digits)), at)
         if not self.take("["):
             return Type(name, None, at)
         size = self.expression()
@@ -209,7 +209,7 @@ class ExpressionParser:
     def _primary(self) -> Expression:
         text, at = self._texts[self.at], self.at
         first = text[:1]
-        if first.isdecimal() or (first == "." and len(text) > 1):
+        if is_digits(first) or (first == "." and len(text) > 1):
             self.at += 1
             return Literal(self._number(text, at))
         if self.take("("):
@@ -228,7 +228,7 @@ class ExpressionParser:
 
     def _word(self, text: str, at: int) -> Expression:
         """Read what starts with a name: a constant, a function, a cast, a variable, an element."""
-        word = text.partition("[")[0]
+        word, _ = split_element(text)
         if self.version == 3 and word in CLASSICAL_TYPES:
             type_ = self.type()
             self.need("(", f"after the type '{word}' of a cast")
@@ -245,7 +245,7 @@ class ExpressionParser:
             return Literal(text == "true")
         if self.version == 3 and word in UNSUPPORTED:
             raise self.unsupported(word)
-        if word in self._reserved:
+        if word in self._reserved or not is_name(word):
             raise self.tokens.expect(at, "a value")
         self.at += 1
         return element(text, at)
@@ -350,7 +350,7 @@ class ExpressionParser:
 
 def element(text: str, at: int) -> Expression:
     """Return a name, or the element of a register that one token spells, such as `q[3]`."""
-    name, _, digits = text.partition("[")
+    name, digits = split_element(text)
     if not digits:
         return Name(name, at)
-    return Index(Name(name, at), Literal(int(digits[:-1])), at)
+    return Index(Name(name, at), Literal(int(digits)), at)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from qwicket.model.errors import LimitExceeded
 from qwicket.programs.openqasm import modifiers
-from qwicket.programs.openqasm.bounds import MAX_GATE_DEPTH, MAX_POWER
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_GATE_DEPTH, MAX_POWER
 from qwicket.programs.openqasm.gates import (
     BUILT_IN_2,
     BUILT_IN_3,
@@ -32,7 +33,7 @@ from qwicket.programs.openqasm.syntax import (
     Node,
     Statement,
 )
-from qwicket.programs.openqasm.tokens import Tokens
+from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator
 
 _HUGE: Final = 1 << 40
@@ -131,9 +132,9 @@ class GateBook:
         gate = self._gates.get(name)
         if gate is not None and name not in self._opaque:
             return gate
-        reason = f"gate '{name}' is not known"
+        reason = f"gate {quoted(name)} is not known"
         if name in self._opaque:
-            reason = f"gate '{name}' is opaque: nothing says what it does"
+            reason = f"gate {quoted(name)} is opaque: nothing says what it does"
         for file, library in self._libraries.items():
             if gate is None and name in library:
                 reason += f'; include "{file}" first'
@@ -149,7 +150,7 @@ class GateBook:
     def _check_parameters(self, call: GateCall, gate: Standard | UserGate) -> None:
         if len(call.arguments) != gate.n_parameters:
             reason = (
-                f"gate '{call.name}' takes {_count(gate.n_parameters, 'parameter')}, "
+                f"gate {quoted(call.name)} takes {_count(gate.n_parameters, 'parameter')}, "
                 f"not {len(call.arguments)}"
             )
             raise self._tokens.refuse(call.at, reason)
@@ -159,7 +160,9 @@ class GateBook:
         wanted = gate.n_qubits + n_controls
         if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
             return
-        reason = f"gate '{call.name}' acts on {_count(wanted, 'qubit')}, not {len(call.operands)}"
+        reason = (
+            f"gate {quoted(call.name)} acts on {_count(wanted, 'qubit')}, not {len(call.operands)}"
+        )
         if n_controls:
             reason += f" ({n_controls} of them for its controls)"
         raise self._tokens.refuse(call.at, reason)
@@ -185,7 +188,7 @@ class GateBook:
 
     def _check_new(self, name: str, at: int) -> None:
         if self.is_user_gate(name):
-            raise self._tokens.refuse(at, f"gate '{name}' is defined twice")
+            raise self._tokens.refuse(at, f"gate {quoted(name)} is defined twice")
 
     def _n_controls(self, modifier: Modifier) -> int:
         if modifier.kind not in ("ctrl", "negctrl"):
@@ -207,12 +210,16 @@ class GateBook:
         if len(template.ops) * abs(exponent) > self._max_operations:
             raise self.too_many(modifier.at)
         try:
-            return modifiers.power(template, exponent)
+            template = modifiers.power(template, exponent)
         except modifiers.NoSimplePower:
-            reason = f"'pow' of '{name}' needs an integer, as the gate is made of several"
+            reason = f"'pow' of {quoted(name)} needs an integer, as the gate is made of several"
             raise self._tokens.refuse(modifier.at, reason) from None
+        first = template.ops[0].params if template.ops else ()
+        if any(abs(angle) > MAX_ANGLE for angle in (template.phase, *first)):
+            raise self._tokens.refuse(modifier.at, "the power has too large an angle")
+        return template
 
-    def too_many(self, at: int) -> Exception:
+    def too_many(self, at: int) -> LimitExceeded:
         """Return the error that a program grows beyond the limit of operations."""
         reason = f"the program expands to more than {self._max_operations:,} operations"
         return self._tokens.exceed(at, f"{reason} (limit 'operations')")
@@ -248,11 +255,13 @@ class GateBook:
         self, definition: GateDefinition, call: GateCall, callees: dict[str, Standard | UserGate]
     ) -> int:
         if call.name == definition.name:
-            raise self._tokens.refuse(call.at, f"gate '{call.name}' calls itself")
+            raise self._tokens.refuse(call.at, f"gate {quoted(call.name)} calls itself")
         gate = callees[call.name] = self.find(call.name, call.at)
         self._check_parameters(call, gate)
         self._check_qubits(definition, call.operands, call.at)
         weight = gate.weight if isinstance(gate, UserGate) else 1
+        if gate.n_qubits == 0 and not call.modifiers:
+            return 0  # a phase that nothing controls is no operation
         for modifier in call.modifiers:
             exponent = modifier.argument
             if modifier.kind == "pow" and isinstance(exponent, Literal) and weight > 1:
@@ -266,7 +275,9 @@ class GateBook:
         names = [operand.name for operand in operands if isinstance(operand, Name)]
         for operand in operands:
             if not isinstance(operand, Name) or operand.name not in definition.qubits:
-                reason = f"only the qubits of gate '{definition.name}' can be used in its body"
+                reason = (
+                    f"only the qubits of gate {quoted(definition.name)} can be used in its body"
+                )
                 raise self._tokens.refuse(at, reason)
         if len(set(names)) < len(names):
             raise self._tokens.refuse(at, "a gate is applied to the same qubit twice")

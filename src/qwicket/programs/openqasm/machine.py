@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import remainder, tau
 from typing import Final
 
-from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Reset
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
-from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
+from qwicket.programs.openqasm.arithmetic import number
+from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.conditions import Flow, Label
-from qwicket.programs.openqasm.gatebook import GateBook, UserGate
+from qwicket.programs.openqasm.declarations import Declarations
+from qwicket.programs.openqasm.gatebook import UserGate
 from qwicket.programs.openqasm.gates import Standard, Template
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Evaluator, Qubits, Scopes, Variable
+from qwicket.programs.openqasm.values import Bits, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
 """Expansions of one gate that are kept, one for each set of angles."""
@@ -30,7 +32,6 @@ _STEPS_OF_OP: Final = 4
 """What an expansion costs, in steps: these keep reading below a second."""
 
 _SMALLEST_PHASE: Final = 1e-12
-_LARGEST_INPUT: Final = 1e300
 
 
 class Left(Exception):
@@ -80,34 +81,27 @@ class Machine:
     def __init__(
         self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
     ) -> None:
+        self._declarations = Declarations(tokens, version, limits, inputs)
+        self._evaluator = self._declarations.evaluator
+        self._book = self._declarations.book
         self.ops: list[Op] = []
-        self.elements: dict[str, int] = {}
+        self.elements = self._declarations.elements
+        self.plain = self._book.plain
         self._tokens = tokens
         self._max_operations = limits.operations
-        self._inputs = dict(inputs)
-        self._evaluator = Evaluator(tokens, self._physical_qubit)
-        self._book = GateBook(tokens, version, self._evaluator, limits.operations)
-        self.plain = self._book.plain
         self._main = self._frame = _Frame(self.ops, None)
         self._end = Label()
-        self._registers: list[Register] = []
-        self._n_clbits = 0
-        self._n_qubits = 0
-        self._is_physical = False
 
     def circuit(self, at: int) -> QubitCircuit:
         """Return what the program asked for, once its end at token `at` is reached."""
-        if not self._n_qubits:
-            raise self._tokens.refuse(at, "the program declares no qubits")
-        if self._inputs:
-            names = ", ".join(quoted(name) for name in sorted(self._inputs))
-            raise self._tokens.refuse(at, f"the program has no input {names}")
+        self._declarations.check_complete(at)
         self._main.flow.place(self._end)
         phase = remainder(self._main.phase, tau)
         if abs(phase) > _SMALLEST_PHASE:
             self._make_room(1, at)
             self.ops.insert(0, Gate("gphase", (), (phase,)))
-        return QubitCircuit(self._n_qubits, tuple(self.ops), tuple(self._registers))
+        registers = tuple(self._declarations.registers)
+        return QubitCircuit(self._declarations.n_qubits, tuple(self.ops), registers)
 
     def run(self, statement: Statement) -> None:
         """Carry out one statement.
@@ -138,166 +132,21 @@ class Machine:
             case syntax.Leave():
                 self._leave(statement)
             case syntax.Assignment():
-                self._assign(statement)
-            case _:
-                self._declare(statement)
-
-    # --- declarations -----------------------------------------------------------------------------
-
-    def _declare(self, statement: Statement) -> None:
-        match statement:
-            case syntax.QuantumDeclaration():
-                self._declare_qubits(statement)
-            case syntax.BitDeclaration():
-                self._declare_bits(statement)
+                self._declarations.assign(statement, self._frame.guard)
             case syntax.MeasuredDeclaration():
                 bits = statement.declaration
-                self._declare_bits(bits)
+                self._declarations.declare(bits, self._frame.guard)
                 self._measure(statement.source, syntax.Name(bits.name, bits.at), bits.at)
-            case syntax.Declaration():
-                self._declare_variable(statement)
-            case syntax.InputDeclaration():
-                self._declare_input(statement)
-            case syntax.Alias():
-                self._declare_alias(statement)
-            case syntax.GateDefinition():
-                if statement.name in self._evaluator.scopes.stack[0]:
-                    raise self._twice(statement.name, statement.at)
-                self._book.define(statement)
-            case syntax.OpaqueDeclaration():
-                self._book.declare_opaque(statement.name, statement.at)
-            case syntax.Include():
-                self._book.include(statement.at)
             case _:
-                raise AssertionError(statement)
+                self._declarations.declare(statement, self._frame.guard)
 
-    def _add_name(self, name: str, variable: Variable, at: int) -> None:
-        names = self._evaluator.scopes.stack[-1]
-        if name in names or self._book.is_user_gate(name):
-            raise self._twice(name, at)
-        names[name] = variable
-
-    def _twice(self, name: str, at: int) -> Exception:
-        return self._tokens.refuse(at, f"'{name}' is declared twice")
-
-    def _size(self, size: Expression | None, used: int, limit: int, at: int, what: str) -> int:
-        """Return the size of a new register."""
-        if size is None:
-            return 1
-        number = self._evaluator.integer(size, at)
-        if number < 1:
-            raise self._tokens.refuse(at, f"a register has at least 1 element, not {number}")
-        if used + number > limit:
-            raise self._tokens.exceed(at, f"a program has at most {limit:,} {what}")
-        return number
-
-    def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
-        name, at = statement.name, statement.at
-        if self._is_physical:
-            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
-        first = self._n_qubits
-        size = self._size(statement.size, first, MAX_QUBITS, at, "qubits")
-        indices = tuple(range(first, first + size))
-        is_scalar = statement.size is None
-        self._add_name(name, Variable(Qubits(indices, is_scalar)), at)
-        self._n_qubits += size
-        if is_scalar:
-            self.elements[name] = first
+    def add_phase(self, phase: float, at: int) -> None:
+        """Multiply by e^{i·phase}."""
+        if self._frame.guard and phase:
+            self._make_room(1, at)
+            self._frame.ops.append(Gate("gphase", (), (phase,)))
         else:
-            self.elements.update((f"{name}[{i}]", first + i) for i in range(size))
-
-    def _physical_qubit(self, index: int, at: int) -> int:
-        if self._n_qubits and not self._is_physical:
-            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
-        if index >= MAX_QUBITS:
-            raise self._tokens.exceed(at, f"a program has at most {MAX_QUBITS:,} qubits")
-        self._is_physical = True
-        self._n_qubits = max(self._n_qubits, index + 1)
-        self.elements[f"${index}"] = index
-        return index
-
-    def _declare_bits(self, statement: syntax.BitDeclaration) -> None:
-        name, at = statement.name, statement.at
-        first = self._n_clbits
-        size = self._size(statement.size, first, MAX_CLBITS, at, "classical bits")
-        if statement.value is not None:
-            type_ = syntax.Type("bit", statement.size, at)
-            value = self._evaluator.convert(type_, self._evaluator.constant(statement.value, at))
-            if value not in (False, Word(0, size)):
-                reason = f"'{name}' starts as 0; other bits come from measurements only"
-                raise self._tokens.refuse(at, reason)
-        bits = Bits(tuple(range(first, first + size)), statement.size is None)
-        self._add_name(name, Variable(bits), at)
-        self._registers.append(Register(name, size))
-        self._n_clbits += size
-
-    def _declare_variable(self, statement: syntax.Declaration) -> None:
-        type_ = statement.type
-        value: Constant = 0
-        if statement.value is not None:
-            value = self._evaluator.constant(statement.value, statement.at)
-        variable = Variable(
-            self._evaluator.convert(type_, value),
-            type_.name,
-            self._evaluator.size(type_),
-            is_constant=statement.is_constant,
-            guard=self._frame.guard,
-        )
-        self._add_name(statement.name, variable, statement.at)
-
-    def _declare_input(self, statement: syntax.InputDeclaration) -> None:
-        name, type_, at = statement.name, statement.type, statement.at
-        if type_.name == "bit":
-            raise self._tokens.refuse(at, "an input is a number or a bool, not a bit")
-        value: object = self._inputs.pop(name, None)
-        if value is None:
-            raise self._tokens.refuse(at, f"the input '{name}' has no value")
-        if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
-            raise self._tokens.refuse(
-                at, f"the value of the input '{name}' is no number, or too large"
-            )
-        if value == int(value) and type_.name in ("int", "uint"):
-            value = int(value)  # JSON has one kind of number
-        converted = self._evaluator.convert(type_, value)
-        variable = Variable(converted, type_.name, is_constant=True)
-        self._add_name(name, variable, at)
-
-    def _declare_alias(self, statement: syntax.Alias) -> None:
-        at = statement.at
-        parts = [self._evaluator.value(part) for part in statement.parts]
-        kinds = {type(part) for part in parts}
-        if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
-            raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
-        registers = [part for part in parts if isinstance(part, Bits | Qubits)]
-        self._evaluator.spend(sum(len(part.indices) for part in registers), at)
-        indices = tuple(index for part in registers for index in part.indices)
-        if len(set(indices)) < len(indices):
-            raise self._tokens.refuse(at, "an alias holds the same element twice")
-        is_scalar = len(registers) == 1 and registers[0].is_scalar
-        self._add_name(statement.name, Variable(type(registers[0])(indices, is_scalar)), at)
-
-    def _assign(self, statement: syntax.Assignment) -> None:
-        target, at = statement.target, statement.at
-        variable = None
-        if isinstance(target, syntax.Name):
-            variable = self._evaluator.scopes.find(target.name)
-        if variable is None or isinstance(variable.value, Bits):
-            value = self._evaluator.value(target)
-            what = "bits are assigned by measurements only"
-            if not isinstance(value, Bits):
-                what = "only whole variables can be assigned"
-            raise self._tokens.refuse(at, what)
-        if variable.is_constant or not variable.type_name:
-            raise self._tokens.refuse(at, "this is not a variable that can change")
-        if variable.guard != self._frame.guard:
-            reason = "the value would depend on a measurement; only bits can do that"
-            raise self._tokens.refuse(at, reason)
-        value = self._evaluator.constant(statement.value, at)
-        assert isinstance(variable.value, bool | int | float | Word)
-        if statement.operator != "=":
-            symbol = statement.operator[:-1]
-            value = self._evaluator.binary(symbol, variable.value, value, at)
-        variable.value = self._evaluator.fit(variable.type_name, variable.size, value, at)
+            self._frame.phase += phase
 
     # --- gates and measurements -------------------------------------------------------------------
 
@@ -308,7 +157,7 @@ class Machine:
         else:
             gate = frame.callees[call.name]
         self._book.check(call, gate)
-        parameters = tuple([self._evaluator.real(value, call.at) for value in call.arguments])
+        parameters = tuple([self._evaluator.angle(value, call.at) for value in call.arguments])
         operands = [self._qubits(operand, call.at) for operand in call.operands]
         n_copies = self._n_copies(operands, call.at)
         if isinstance(gate, Standard) and gate.flat and not call.modifiers:
@@ -323,8 +172,7 @@ class Machine:
         self._make_room(len(template.ops) * n_copies, call.at)
         if frame is not self._main:
             self._evaluator.spend(len(template.ops) * _STEPS_OF_OP, call.at)
-        if template.phase:
-            self.add_phase(template.phase * n_copies)
+        self.add_phase(template.phase * n_copies, call.at)
         self._place(template, operands, n_copies, call)
 
     def _expand(
@@ -353,6 +201,8 @@ class Machine:
         for statement in definition.body:
             self.run(statement)
         self._frame, self._evaluator.scopes = outer, outer_scopes
+        if abs(frame.phase) > MAX_ANGLE:
+            raise self._tokens.refuse(call.at, "the global phase of the gate is too large")
         ops = tuple([op for op in frame.ops if isinstance(op, Gate)])
         template = Template(gate.n_qubits, ops, frame.phase)
         if len(gate.templates) < _MAX_TEMPLATES:
@@ -386,7 +236,7 @@ class Machine:
                 for qubits in self._rows(operands, n_copies, call)
             ]
         if gate.phase is not None:
-            self.add_phase(gate.phase(*params) * n_copies)
+            self.add_phase(gate.phase(*params) * n_copies, call.at)
 
     def _rows(
         self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
@@ -398,7 +248,7 @@ class Machine:
         ]
         for qubits in zip(*columns, strict=True):
             if len(set(qubits)) < len(qubits):
-                reason = f"gate '{call.name}' is applied to the same qubit twice"
+                reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
                 raise self._tokens.refuse(call.at, reason)
             yield qubits
 
@@ -418,13 +268,6 @@ class Machine:
                 )
                 for op in template.ops
             ]
-
-    def add_phase(self, phase: float) -> None:
-        """Multiply by e^{i·phase}."""
-        if self._frame.guard and phase:
-            self._frame.ops.append(Gate("gphase", (), (phase,)))
-        else:
-            self._frame.phase += phase
 
     def _measure(self, source: Expression, target: Expression, at: int) -> None:
         qubits = self._qubits(source, at)
@@ -464,24 +307,24 @@ class Machine:
 
     def _if(self, statement: syntax.If) -> None:
         frame, end = self._frame, Label()
-        guard = frame.guard
-        n_open = len(statement.branches)
-        n_raised = 0
+        n_left = len(statement.branches)
+        is_open = False
         for condition, body in statement.branches:
-            n_open -= 1
+            n_left -= 1
             holds = self._evaluator.truth(condition, statement.at)
             if holds is False:
                 continue
             if holds is True:
                 self._run_block(body)
                 break
-            n_raised = n_raised or 1
-            frame.guard += frame.guard == guard
-            self._branch(holds, body, end, is_last=not (n_open or statement.otherwise))
+            if not is_open:
+                is_open = True
+                frame.guard += 1
+            self._branch(holds, body, end, is_last=not (n_left or statement.otherwise))
         else:
             self._run_block(statement.otherwise)
         frame.flow.place(end)
-        frame.guard -= n_raised
+        frame.guard -= is_open
         self._make_room(0, statement.at)
 
     def _branch(
@@ -507,8 +350,8 @@ class Machine:
             raise self._tokens.refuse(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
         if isinstance(subject, int | Word):
-            number = subject.value if isinstance(subject, Word) else subject
-            bodies = (body for values, body in cases if number in values)
+            known = int(number(subject))
+            bodies = (body for values, body in cases if known in values)
             self._run_block(next(bodies, statement.otherwise))
             return
         frame.guard += 1
@@ -532,9 +375,12 @@ class Machine:
         for case in statement.cases:
             values = []
             for node, at in case.values:
-                value = self._evaluator.integer(node, at)
+                constant = self._evaluator.constant(node, at)
+                if isinstance(constant, float):
+                    raise self._tokens.refuse(at, "a case is an integer, not a float")
+                value = int(number(constant))
                 if value in seen:
-                    raise self._tokens.refuse(at, f"case {value} is there twice")
+                    raise self._tokens.refuse(at, f"case {quoted(str(value))} is there twice")
                 seen.add(value)
                 values.append(value)
             cases.append((values, case.body))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Final
 
 from qwicket.model.circuits import Gate, QubitCircuit
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import Unfit
-from qwicket.programs.openqasm.bounds import MAX_TOKENS
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS
 from qwicket.programs.openqasm.machine import Left, Machine
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import Literal, Word
 from qwicket.programs.openqasm.tokens import Tokens
 
+_VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
 _DIGITS: Final = frozenset("0123456789.")
 _LONGEST_KNOWN: Final = 64
 """Tokens of the longest constant that is remembered."""
@@ -70,9 +70,8 @@ class Reader:
         if not parser.take("OPENQASM"):
             return
         number = texts[parser.at]
-        if number.partition(".")[0] != str(self._version) or number[1:] not in ("", ".0", ".1"):
-            wanted = f"version {self._version}.0 of OpenQASM"
-            raise self._tokens.expect(parser.at, wanted)
+        if number not in _VERSIONS[self._version]:
+            raise self._tokens.expect(parser.at, f"version {self._version}.0 of OpenQASM")
         parser.at += 1
         parser.need(";", "after the version")
 
@@ -82,11 +81,10 @@ class Reader:
         Most of most programs is such gates: `cx q[0], q[1];` costs five tokens, no node and no
         scope. Whatever is unusual, errors included, is left to the parser.
         """
-        texts, ops = self._tokens.texts, self._machine.ops
+        texts, ops, most = self._tokens.texts, self._machine.ops, self._max_operations
         find_gate, find_qubit = self._machine.plain.get, self._machine.elements.get
-        room = self._max_operations - len(ops)
         params: tuple[float, ...]
-        while room > 0 and (gate := find_gate(texts[at])) is not None:
+        while len(ops) < most and (gate := find_gate(texts[at])) is not None:
             place, params = at + 1, ()
             if texts[place] == "(":
                 known = self._plain_parameters(place + 1)
@@ -109,11 +107,10 @@ class Reader:
                 op = Gate(gate.flat, tuple(qubits[n_controls:]), params, tuple(qubits[:n_controls]))
             if texts[place + 1] != ";":
                 break
-            if gate.phase is not None:
-                self._machine.add_phase(gate.phase(*params))
             ops.append(op)
+            if gate.phase is not None:
+                self._machine.add_phase(gate.phase(*params), at)
             at = place + 2
-            room -= 1
         return at
 
     def _plain_parameters(self, at: int) -> tuple[tuple[float, ...], int] | None:
@@ -143,7 +140,7 @@ class Reader:
                 value = float(texts[end - 1])
             except ValueError:
                 return None
-            return (-value if is_negative else value) if isfinite(value) else None
+            return (-value if is_negative else value) if value <= MAX_ANGLE else None
         key = tuple(texts[start : min(end, start + _LONGEST_KNOWN)])
         known = self._values.get(key)
         if known is not None or len(key) in (0, _LONGEST_KNOWN):
@@ -155,6 +152,8 @@ class Reader:
         try:
             known = arithmetic.to_float(node.value)
         except Unfit:
+            return None
+        if not -MAX_ANGLE <= known <= MAX_ANGLE:
             return None
         if len(self._values) < _MAX_KNOWN:
             self._values[key] = known

@@ -42,7 +42,7 @@ from qwicket.programs.openqasm.syntax import (
     Switch,
     Type,
 )
-from qwicket.programs.openqasm.tokens import Tokens, is_name
+from qwicket.programs.openqasm.tokens import Tokens, is_digits, is_name, quoted, split_element
 from qwicket.programs.openqasm.words import CLASSICAL_TYPES, UNSUPPORTED
 
 _ASSIGNMENTS: Final = frozenset(
@@ -111,7 +111,7 @@ class Parser(ExpressionParser):
     def statement(self) -> Statement:
         """Read the statement that starts at the next token."""
         text = self._texts[self.at]
-        word = text.partition("[")[0] if text[-1:] == "]" else text
+        word, _ = split_element(text)
         reader = self._readers.get(word)
         if reader is not None and (word == text or word in CLASSICAL_TYPES or word == "qubit"):
             self._check_place(word)
@@ -178,7 +178,7 @@ class Parser(ExpressionParser):
 
     def _operand(self, what: str) -> Expression:
         text = self._texts[self.at]
-        word = text.partition("[")[0]
+        word, _ = split_element(text)
         if text[:1] == "$" and self.version == 3 and not self._in_gate:
             return self._primary()
         if not is_name(word) or word in self._reserved:
@@ -197,14 +197,14 @@ class Parser(ExpressionParser):
     def _name_and_size(self, text: str) -> tuple[str, Expression | None, int]:
         """Read a name with an optional plain number in brackets."""
         at = self.at
-        name, _, digits = text.partition("[")
+        name, digits = split_element(text)
         self.at += 1
         if digits:
-            return name, Literal(int(digits[:-1])), at
+            return name, Literal(int(digits)), at
         if not self.take("["):
             return name, None, at
         number, number_at = self._texts[self.at], self.at
-        if not number.isdecimal():
+        if not is_digits(number):
             raise self.tokens.expect(self.at, "a plain number")
         self.at += 1
         self.need("]", "after the number")
@@ -253,15 +253,15 @@ class Parser(ExpressionParser):
         self.at += 1
         at, text = self.at, self._texts[self.at]
         if self.version == 2:
-            self._check_new_name(text.partition("[")[0])
+            self._check_new_name(split_element(text)[0])
             name, size, at = self._name_and_size(text)
             if size is None:
                 raise self.tokens.expect(self.at, "the size of the register in brackets")
         else:
-            name, _, digits = text.partition("[")
+            name, digits = split_element(text)
             self._check_new_name(name)
             self.at += 1
-            size = Literal(int(digits[:-1])) if digits else None
+            size = Literal(int(digits)) if digits else None
             if not digits and self.take("["):
                 size = self.expression()
                 self.need("]", "after the size of the register")
@@ -321,7 +321,7 @@ class Parser(ExpressionParser):
         return InputDeclaration(type_, name, at)
 
     def _classical_type(self, context: str) -> Type:
-        word = self._texts[self.at].partition("[")[0]
+        word, _ = split_element(self._texts[self.at])
         if word in UNSUPPORTED:
             raise self.unsupported(word)
         if word not in CLASSICAL_TYPES:
@@ -383,7 +383,7 @@ class Parser(ExpressionParser):
             at = self.at
             name = self.name("a name")
             if name in names:
-                raise self.tokens.refuse(at, f"'{name}' is there twice")
+                raise self.tokens.refuse(at, f"{quoted(name)} is there twice")
             names[name] = None
             if not self.take(","):
                 self.need(end, "or ',' after a name")
@@ -441,7 +441,7 @@ class Parser(ExpressionParser):
         at = self.at
         self.need("==", "after the register of a condition")
         number, number_at = self._texts[self.at], self.at
-        if not number.isdecimal():
+        if not is_digits(number):
             raise self.tokens.expect(self.at, "a plain number")
         self.at += 1
         self.need(")", "after the condition")

@@ -98,4 +98,17 @@ def quoted(text: str) -> str:
 
 def is_name(token: str) -> bool:
     """Tell whether a token is a bare name, keywords included."""
-    return (token[:1].isalpha() or token[:1] == "_") and token[-1] != "]" and token[:6] != "pragma"
+    return token.isidentifier()
+
+
+def split_element(token: str) -> tuple[str, str]:
+    """Return the name and the digits of a token such as `q[3]`; other tokens have no digits."""
+    name, _, rest = token.partition("[")
+    if rest[-1:] == "]" and is_digits(rest[:-1]):
+        return name, rest[:-1]
+    return token, ""
+
+
+def is_digits(token: str) -> bool:
+    """Tell whether a token is made of the digits 0 to 9, which `str.isdecimal` alone does not."""
+    return token.isdecimal() and token.isascii()

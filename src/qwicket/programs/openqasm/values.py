@@ -12,7 +12,7 @@ from qwicket.model.circuits import Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import Unfit
-from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_STEPS
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.syntax import (
     Call,
@@ -175,6 +175,8 @@ class Evaluator:
             raise self._tokens.refuse(
                 at, f"an integer is needed here, not {arithmetic.kind(value)}"
             )
+        if abs(value) > MAX_INTEGER:
+            raise self._tokens.refuse(at, "the integer is too large")
         return int(value)
 
     def real(self, node: Expression, at: int) -> float:
@@ -188,6 +190,13 @@ class Evaluator:
             return arithmetic.to_float(value)
         except Unfit as why:
             raise self._refuse(at, why) from None
+
+    def angle(self, node: Expression, at: int) -> float:
+        """Return an angle that is known now, in radians."""
+        angle = self.real(node, at)
+        if not -MAX_ANGLE <= angle <= MAX_ANGLE:
+            raise self._tokens.refuse(at, f"an angle is at most {MAX_ANGLE:g} in size")
+        return angle
 
     def truth(self, node: Expression, at: int) -> Condition | bool:
         """Return an expression as a condition, or as its answer if that is known now."""

@@ -1,0 +1,73 @@
+"""Processes that read programs: always local, never a job's slot, limited in time and memory.
+
+Text from outside is read here, so that no text can stall the server's loop or end its process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final, cast
+
+from qwicket.compute.failures import OutOfMemory, OutOfTime, WorkerDied, WorkError, WorkFailed
+from qwicket.compute.pool import Pool
+from qwicket.model.errors import InvalidProgram, LimitExceeded, Unavailable
+
+if TYPE_CHECKING:
+    from qwicket.model.circuits import Checked
+    from qwicket.model.limits import Limits
+    from qwicket.programs import Refusal
+
+_READ: Final = "qwicket.programs:read_apart"
+_WARM: Final = "qwicket.programs:warm"
+_log = logging.getLogger(__name__)
+
+
+class Readers:
+    """Reads programs in a process of its own; one that dies is replaced.
+
+    Args:
+        limits: `read_time_s` and `read_memory_bytes` count here, the others inside.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._pool = Pool(1, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
+
+    async def read(self, format_name: str, source: bytes) -> Checked | Refusal:
+        """Read a program, or say why it is refused.
+
+        Raises:
+            LimitExceeded: Reading took more time or memory than it may.
+            InvalidProgram: The process ended over it.
+            Unavailable: No process could be had.
+        """
+        task = self._pool.submit(
+            _READ, format_name, source, self._limits, timeout_s=self._limits.read_time_s
+        )
+        try:
+            return cast("Checked | Refusal", await asyncio.wrap_future(task.future))
+        except OutOfTime:
+            raise LimitExceeded(
+                f"Reading the program takes more than {self._limits.read_time_s:g} s"
+                " (limit read_time_s).",
+                field="program",
+            ) from None
+        except OutOfMemory:
+            raise LimitExceeded(
+                "Reading the program takes more than"
+                f" {self._limits.read_memory_bytes >> 20} MiB (limit read_memory_bytes).",
+                field="program",
+            ) from None
+        except (WorkerDied, WorkError) as failure:
+            _log.error("a reader failed: %s %s", failure, getattr(failure, "trace", ""))
+            raise InvalidProgram(
+                "The program could not be read: the reader ended over it.", field="program"
+            ) from None
+        except WorkFailed:
+            raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
+        finally:
+            task.cancel()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._pool.close)

@@ -1,0 +1,214 @@
+"""Owns what a program declares: qubits, bits, variables, inputs and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from qwicket.model.circuits import Register
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.limits import Limits
+from qwicket.programs.openqasm import syntax
+from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
+from qwicket.programs.openqasm.gatebook import GateBook
+from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
+from qwicket.programs.openqasm.tokens import Tokens, quoted
+from qwicket.programs.openqasm.values import Bits, Evaluator, Qubits, Variable
+
+_LARGEST_INPUT: Final = 1e300
+
+
+class Declarations:
+    """Carries out declarations and assignments.
+
+    Args:
+        tokens: Where errors point.
+        version: 2 or 3.
+        limits: Bounds on what the program may ask for.
+        inputs: Values of the program's inputs, by name.
+
+    Attributes:
+        evaluator: Computes expressions with the declared names.
+        book: The gates that the program knows.
+        elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
+        registers: The classical registers so far.
+        n_qubits: The number of qubits so far.
+    """
+
+    def __init__(
+        self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
+    ) -> None:
+        self.evaluator = Evaluator(tokens, self._physical_qubit)
+        self.book = GateBook(tokens, version, self.evaluator, limits.operations)
+        self.elements: dict[str, int] = {}
+        self.registers: list[Register] = []
+        self.n_qubits = 0
+        self._max_name = limits.name_chars
+        self._tokens = tokens
+        self._inputs = dict(inputs)
+        self._n_clbits = 0
+        self._is_physical = False
+
+    def declare(self, statement: Statement, guard: int) -> None:
+        """Take in a declaration; `guard` counts the run-time branches that are open."""
+        match statement:
+            case syntax.QuantumDeclaration():
+                self._declare_qubits(statement)
+            case syntax.BitDeclaration():
+                self._declare_bits(statement)
+            case syntax.Declaration():
+                self._declare_variable(statement, guard)
+            case syntax.InputDeclaration():
+                self._declare_input(statement)
+            case syntax.Alias():
+                self._declare_alias(statement)
+            case syntax.GateDefinition():
+                if statement.name in self.evaluator.scopes.stack[0]:
+                    raise self._twice(statement.name, statement.at)
+                self.book.define(statement)
+            case syntax.OpaqueDeclaration():
+                self.book.declare_opaque(statement.name, statement.at)
+            case syntax.Include():
+                self.book.include(statement.at)
+            case _:
+                raise AssertionError(statement)
+
+    def assign(self, statement: syntax.Assignment, guard: int) -> None:
+        """Change a variable; `guard` counts the run-time branches that are open."""
+        target, at = statement.target, statement.at
+        variable = None
+        if isinstance(target, syntax.Name):
+            variable = self.evaluator.scopes.find(target.name)
+        if variable is None or isinstance(variable.value, Bits):
+            value = self.evaluator.value(target)
+            what = "bits are assigned by measurements only"
+            if not isinstance(value, Bits):
+                what = "only whole variables can be assigned"
+            raise self._tokens.refuse(at, what)
+        if variable.is_constant or not variable.type_name:
+            raise self._tokens.refuse(at, "this is not a variable that can change")
+        if variable.guard != guard:
+            reason = "the value would depend on a measurement; only bits can do that"
+            raise self._tokens.refuse(at, reason)
+        value = self.evaluator.constant(statement.value, at)
+        assert isinstance(variable.value, bool | int | float | Word)
+        if statement.operator != "=":
+            symbol = statement.operator[:-1]
+            value = self.evaluator.binary(symbol, variable.value, value, at)
+        variable.value = self.evaluator.fit(variable.type_name, variable.size, value, at)
+
+    def check_complete(self, at: int) -> None:
+        """Refuse a program without qubits, and values for inputs that it does not have."""
+        if not self.n_qubits:
+            raise self._tokens.refuse(at, "the program declares no qubits")
+        if self._inputs:
+            name = quoted(min(self._inputs))
+            raise self._tokens.refuse(at, f"the program has no input {name}")
+
+    # --- one by one -------------------------------------------------------------------------------
+
+    def _add_name(self, name: str, variable: Variable, at: int) -> None:
+        if len(name) > self._max_name:
+            reason = f"a name has at most {self._max_name} letters (limit 'name_chars')"
+            raise self._tokens.exceed(at, reason)
+        names = self.evaluator.scopes.stack[-1]
+        if name in names or self.book.is_user_gate(name):
+            raise self._twice(name, at)
+        names[name] = variable
+
+    def _twice(self, name: str, at: int) -> InvalidProgram:
+        return self._tokens.refuse(at, f"{quoted(name)} is declared twice")
+
+    def _size(self, size: Expression | None, used: int, limit: int, at: int, what: str) -> int:
+        """Return the size of a new register."""
+        n_elements = 1 if size is None else self.evaluator.integer(size, at)
+        if n_elements < 1:
+            raise self._tokens.refuse(at, f"a register has at least 1 element, not {n_elements}")
+        if used + n_elements > limit:
+            raise self._tokens.exceed(at, f"a program has at most {limit:,} {what}")
+        return n_elements
+
+    def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
+        name, at = statement.name, statement.at
+        if self._is_physical:
+            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+        first = self.n_qubits
+        size = self._size(statement.size, first, MAX_QUBITS, at, "qubits")
+        indices = tuple(range(first, first + size))
+        is_scalar = statement.size is None
+        self._add_name(name, Variable(Qubits(indices, is_scalar)), at)
+        self.n_qubits += size
+        if is_scalar:
+            self.elements[name] = first
+        else:
+            self.elements.update((f"{name}[{i}]", first + i) for i in range(size))
+
+    def _physical_qubit(self, index: int, at: int) -> int:
+        if self.n_qubits and not self._is_physical:
+            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+        if index >= MAX_QUBITS:
+            raise self._tokens.exceed(at, f"a program has at most {MAX_QUBITS:,} qubits")
+        self._is_physical = True
+        self.n_qubits = max(self.n_qubits, index + 1)
+        self.elements[f"${index}"] = index
+        return index
+
+    def _declare_bits(self, statement: syntax.BitDeclaration) -> None:
+        name, at = statement.name, statement.at
+        first = self._n_clbits
+        size = self._size(statement.size, first, MAX_CLBITS, at, "classical bits")
+        if statement.value is not None:
+            type_ = syntax.Type("bit", statement.size, at)
+            value = self.evaluator.convert(type_, self.evaluator.constant(statement.value, at))
+            if value not in (False, Word(0, size)):
+                reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
+                raise self._tokens.refuse(at, reason)
+        bits = Bits(tuple(range(first, first + size)), statement.size is None)
+        self._add_name(name, Variable(bits), at)
+        self.registers.append(Register(name, size))
+        self._n_clbits += size
+
+    def _declare_variable(self, statement: syntax.Declaration, guard: int) -> None:
+        type_ = statement.type
+        value: Constant = 0
+        if statement.value is not None:
+            value = self.evaluator.constant(statement.value, statement.at)
+        variable = Variable(
+            self.evaluator.convert(type_, value),
+            type_.name,
+            self.evaluator.size(type_),
+            is_constant=statement.is_constant,
+            guard=guard,
+        )
+        self._add_name(statement.name, variable, statement.at)
+
+    def _declare_input(self, statement: syntax.InputDeclaration) -> None:
+        name, type_, at = statement.name, statement.type, statement.at
+        if type_.name == "bit":
+            raise self._tokens.refuse(at, "an input is a number or a bool, not a bit")
+        value: object = self._inputs.pop(name, None)
+        if value is None:
+            raise self._tokens.refuse(at, f"the input {quoted(name)} has no value")
+        if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
+            raise self._tokens.refuse(
+                at, f"the value of the input {quoted(name)} is no number, or too large"
+            )
+        if value == int(value) and type_.name in ("int", "uint"):
+            value = int(value)  # JSON has one kind of number
+        converted = self.evaluator.convert(type_, value)
+        variable = Variable(converted, type_.name, is_constant=True)
+        self._add_name(name, variable, at)
+
+    def _declare_alias(self, statement: syntax.Alias) -> None:
+        at = statement.at
+        parts = [self.evaluator.value(part) for part in statement.parts]
+        kinds = {type(part) for part in parts}
+        if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
+            raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
+        registers = [part for part in parts if isinstance(part, Bits | Qubits)]
+        self.evaluator.spend(sum(len(part.indices) for part in registers), at)
+        indices = tuple(index for part in registers for index in part.indices)
+        if len(set(indices)) < len(indices):
+            raise self._tokens.refuse(at, "an alias holds the same element twice")
+        is_scalar = len(registers) == 1 and registers[0].is_scalar
+        self._add_name(statement.name, Variable(type(registers[0])(indices, is_scalar)), at)

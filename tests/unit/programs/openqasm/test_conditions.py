@@ -1,0 +1,208 @@
+"""Conditions on measured bits: each becomes jumps that take the right way for all bit values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qwicket.model.circuits import Branch, Gate, Jump, Op, QubitCircuit, Register
+from qwicket.programs.openqasm.conditions import (
+    Condition,
+    Flow,
+    Label,
+    every,
+    negate,
+    odd,
+    some,
+)
+from qwicket.programs.openqasm.conditions import test as make_test
+from unit.programs.openqasm.execution import path
+from unit.programs.openqasm.reading import why2, why3, with2, with3
+
+Bits = tuple[int, ...]
+ALL_BITS = list(product((0, 1), repeat=4))
+
+
+def number(bits: Bits, *places: int) -> int:
+    return sum(bits[place] << k for k, place in enumerate(places or range(4)))
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("c == 5", lambda b: number(b) == 5),
+        ("5 == c", lambda b: number(b) == 5),
+        ("c != 5", lambda b: number(b) != 5),
+        ("c < 5", lambda b: number(b) < 5),
+        ("c <= 5", lambda b: number(b) <= 5),
+        ("c > 5", lambda b: number(b) > 5),
+        ("c >= 5", lambda b: number(b) >= 5),
+        ("5 < c", lambda b: number(b) > 5),
+        ("5 >= c", lambda b: number(b) <= 5),
+        ("c", lambda b: number(b) != 0),
+        ("!c", lambda b: number(b) == 0),
+        ("bool(c)", lambda b: number(b) != 0),
+        ("c[2]", lambda b: b[2] == 1),
+        ("!c[2]", lambda b: b[2] == 0),
+        ("~c[2]", lambda b: b[2] == 0),
+        ("c[2] == true", lambda b: b[2] == 1),
+        ("c[2] == 0", lambda b: b[2] == 0),
+        ("true != c[2]", lambda b: b[2] == 0),
+        ("c[-1]", lambda b: b[3] == 1),
+        ('c == "0011"', lambda b: number(b) == 3),
+        ('c[0:1] == "01"', lambda b: number(b, 0, 1) == 1),
+        ("c[1:2] == 2", lambda b: number(b, 1, 2) == 2),
+        ("c[{3, 0}] == 1", lambda b: number(b, 3, 0) == 1),
+        ("uint[4](c) == 9", lambda b: number(b) == 9),
+        ("int(c[1:3]) > 4", lambda b: number(b, 1, 2, 3) > 4),
+        ("int[5](c) >= 0", lambda _b: True),
+        ("c == -1", lambda _b: False),
+        ("c > -1", lambda _b: True),
+        ("c == 16", lambda _b: False),
+        ("c == -1 || c < 0", lambda b: number(b) < 0),
+        ("c == -1 || c < -2", lambda _b: False),
+        ("c != -1 && c > -2", lambda _b: True),
+        ("c == -1 ^ c > -2", lambda _b: True),
+        ("c == 3 && !c[3]", lambda b: number(b) == 3),
+        ("c[0] && c[1] && c[2]", lambda b: b[:3] == (1, 1, 1)),
+        ("c[0] || c[1] || c == 12", lambda b: b[0] or b[1] or number(b) == 12),
+        ("!(c[0] || c[1])", lambda b: not (b[0] or b[1])),
+        ("!(c[0] && c[1])", lambda b: not (b[0] and b[1])),
+        ("c[0] && (c[1] || !c[2])", lambda b: b[0] and (b[1] or not b[2])),
+        ("c[0] && c[1] || c == 4", lambda b: b[:2] == (1, 1) or number(b) == 4),
+        ("true && c[0]", lambda b: b[0]),
+        ("false || c[0]", lambda b: b[0]),
+        ("c[0] ^ c[1]", lambda b: b[0] ^ b[1]),
+        ("c[0] ^ c[1] ^ c[2] ^ c[3]", lambda b: sum(b) % 2),
+        ("!(c[0] ^ c[1] ^ c[2])", lambda b: sum(b[:3]) % 2 == 0),
+        ("c[0] ^ true", lambda b: not b[0]),
+        ("(c[0] ^ c[1]) == 0", lambda b: b[0] == b[1]),
+        ("c[0] & c[1] | c[2]", lambda b: b[0] & b[1] | b[2]),
+        ("c[0] == c[1]", lambda b: b[0] == b[1]),
+        ("c[0] != c[1]", lambda b: b[0] != b[1]),
+        ("c[0:1] == c[2:3]", lambda b: b[:2] == b[2:]),
+        ("c[0:1] != c[2:3]", lambda b: b[:2] != b[2:]),
+        ("(c == 3) == c[0]", lambda b: (number(b) == 3) == bool(b[0])),
+        ("(c < 8) != (c > 2)", lambda b: (number(b) < 8) != (number(b) > 2)),
+        ("(c == 3) == false", lambda b: number(b) != 3),
+    ],
+)  # fmt: skip
+def test_a_condition_takes_the_right_branch(
+    condition: str, holds: Callable[[Bits], object]
+) -> None:
+    circuit = with3(f"if ({condition}) x q[0]; else y q[0]; z q[0];")
+    for bits in ALL_BITS:
+        assert path(circuit, bits) == [["y", "x"][bool(holds(bits))], "z"], (condition, bits)
+
+
+def test_a_condition_of_version_2_compares_a_register() -> None:
+    circuit = with2("if(c==5) x q[0]; z q[0];")
+    assert [bits for bits in ALL_BITS if path(circuit, bits) == ["x", "z"]] == [(1, 0, 1, 0)]
+
+
+def test_a_number_may_be_wider_than_64_bits() -> None:
+    value = (1 << 100) + 1
+    circuit = with3(f"if (c == {value}) x q[0];", n_bits=101)
+    branch = circuit.ops[0]
+    assert isinstance(branch, Branch)
+    assert branch.value == str(value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ("q[0]", "a qubit is no condition; measure it into a bit first"),
+        ("c == 1.5", "measured bits cannot be compared with a float"),
+        ('c == "01"', "4 bits are compared with a string of 2"),
+        ("c[0:1] == c", "registers of different sizes cannot be compared"),
+        ("c[0:1] < c[2:3]", "measured bits can be ordered by a constant only"),
+        ("c + 1 == 2", "measured bits can be compared and combined with && || ! & | ^ only"),
+        ("~c == 2", "measured bits can be compared and combined with && || ! & | ^ only"),
+        ("c & 3", "a whole register cannot stand here, only single bits"),
+        ("c[0] & 2", "a bit is 0 or 1"),
+        ("int[4](c) == 2", "4 measured bits need int[5] or wider"),
+        ("float(c) == 2", "measured bits cannot be cast to 'float'"),
+        ("c[4]", "index 4 is out of range: the size is 4"),
+        ("c[0][0]", "only registers have an index"),
+        ("measure q[0]", "expected a value, found 'measure'"),
+    ],
+)
+def test_what_no_branch_can_test_is_refused(condition: str, reason: str) -> None:
+    assert reason in why3(f"if ({condition}) x q[0];")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("if(c[0]==1) x q[0];", "column 4: expected a register of bits, found 'c[0]'"),
+        ("if(c>1) x q[0];", "column 5: expected '==' after the register of a condition"),
+        ("if(c==-1) x q[0];", "column 7: expected a plain number, found '-'"),
+        ("if(q==1) x q[0];", "column 5: a qubit is no condition; measure it into a bit first"),
+        ("if(c==1) barrier q;", "column 10: expected a gate, 'measure' or 'reset'"),
+        ("if(c==1) if(c==2) x q[0];", "column 10: expected a gate, 'measure' or 'reset'"),
+    ],
+)
+def test_version_2_has_one_kind_of_condition(text: str, reason: str) -> None:
+    assert reason in why2(text)
+
+
+# --- the jumps themselves -------------------------------------------------------------------------
+
+
+def conditions(n_bits: int = 4) -> st.SearchStrategy[Condition | bool]:
+    tests = st.builds(
+        make_test,
+        st.lists(st.integers(0, n_bits - 1), min_size=1, max_size=3, unique=True).map(tuple),
+        st.sampled_from(["==", "!=", "<", "<=", ">", ">="]),
+        st.integers(-1, 8),
+    )
+    return st.recursive(
+        tests | st.booleans(),
+        lambda inner: st.one_of(
+            inner.map(negate),
+            *(
+                st.lists(inner, min_size=1, max_size=4).map(combine)
+                for combine in (every, some, odd)
+            ),
+        ),
+        max_leaves=12,
+    )
+
+
+def evaluate(condition: Condition | bool, bits: Bits) -> bool:
+    """The meaning of a condition, written from the docstrings."""
+    if isinstance(condition, bool):
+        return condition
+    match type(condition).__name__:
+        case "Test":
+            value = number(bits, *condition.clbits)
+            return eval(f"{value} {condition.relation} {condition.value}")
+        case "Not":
+            return not evaluate(condition.term, bits)
+        case "Every":
+            return all(evaluate(term, bits) for term in condition.terms)
+        case "Some":
+            return any(evaluate(term, bits) for term in condition.terms)
+        case _:
+            return sum(evaluate(term, bits) for term in condition.terms) % 2 == 1
+
+
+@settings(deadline=None, derandomize=True)
+@given(conditions(), st.booleans())
+def test_jumps_follow_any_condition(condition: Condition | bool, wanted: bool) -> None:
+    if isinstance(condition, bool):
+        return
+    ops: list[Op] = []
+    flow, label = Flow(ops), Label()
+    flow.jump_if(condition, wanted, label)
+    ops.append(Gate("x", (0,)))
+    flow.place(label)
+    circuit = QubitCircuit(1, tuple(ops), (Register("c", 4),))
+    for bits in ALL_BITS:
+        goes = evaluate(condition, bits) is wanted
+        assert path(circuit, bits) == ([] if goes else ["x"])
+    assert all(op.skip >= 0 for op in ops if isinstance(op, Branch | Jump))
