@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.environments import CONTRACT, interpreter, suites
+from contract.environments import CONTRACT, ROOT, interpreter, suites
 from support.server import LiveServer
 
 
@@ -23,6 +23,7 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),  # no settings of this machine's user reach the client
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
         "QWICKET_URL": server.url,
         "QWICKET_TOKEN": server.token("vendor"),
         "QWICKET_OTHER_TOKEN": server.token("stranger"),

@@ -243,3 +243,61 @@ def test_twenty_clients_at_once_all_get_their_results(server: LiveServer) -> Non
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+OPENQASM3 = """OPENQASM 3.0;
+include "stdgates.inc";
+input angle theta;
+qubit[2] q;
+bit[2] c;
+rx(theta) q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+
+OPENQASM2 = """OPENQASM 2.0;
+include "qelib1.inc";
+qreg q[2];
+creg c[2];
+x q[1];
+measure q -> c;
+"""
+
+
+def counts_of(http: httpx.Client, **changes: Any) -> dict[str, int]:
+    made = submit(http, **changes)
+    assert made.status_code == 201, made.text
+    assert ended(http, made.json()["id"])["state"] == "completed"
+    (part,) = http.get(f"/v1/jobs/{made.json()['id']}/result").json()["parts"]
+    counts: dict[str, int] = part["counts"]
+    return counts
+
+
+def test_openqasm_is_told_from_its_text_and_its_inputs_are_bound(http: httpx.Client) -> None:
+    pi = 3.141592653589793
+    assert counts_of(http, program=OPENQASM3, inputs={"theta": pi}) == {"11": 1000}
+    assert counts_of(http, program=OPENQASM3, inputs={"theta": 0}) == {"00": 1000}
+    assert counts_of(http, program=OPENQASM2) == {"10": 1000}
+    assert counts_of(http, program=OPENQASM2, format="openqasm2") == {"10": 1000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"program": OPENQASM2.replace("x q[1]", "warp q[1]")}, "line 5, column 1"),
+        ({"program": OPENQASM3}, "theta"),
+        ({"program": OPENQASM3, "inputs": {"theta": 1, "phi": 2}}, "phi"),
+        ({"program": OPENQASM2, "inputs": {"theta": 1}}, "theta"),
+        ({"inputs": {"theta": 1}}, "inputs"),
+        ({"program": OPENQASM2, "format": "openqasm4"}, "format"),
+        ({"program": 'OPENQASM 2.0; include "/etc/passwd"; qreg q[1];'}, "include"),
+    ],
+)
+def test_a_refused_text_says_where_and_nothing_is_stored(
+    server: LiveServer, changes: dict[str, Any], said: str
+) -> None:
+    with server.client(server.token("refused")) as http:
+        answer = submit(http, **changes)
+        assert answer.status_code == 400
+        assert said in answer.json()["detail"]
+        assert http.get("/v1/jobs").json()["jobs"] == []

@@ -14,6 +14,8 @@ from qwicket.compute.pool import Pool
 from qwicket.model.errors import InvalidProgram, LimitExceeded, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.model.circuits import Checked
     from qwicket.model.limits import Limits
     from qwicket.programs import Refusal
@@ -34,7 +36,9 @@ class Readers:
         self._limits = limits
         self._pool = Pool(1, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
 
-    async def read(self, format_name: str, source: bytes) -> Checked | Refusal:
+    async def read(
+        self, format_name: str, source: bytes, inputs: Mapping[str, float] | None = None
+    ) -> Checked | Refusal:
         """Read a program, or say why it is refused.
 
         Raises:
@@ -43,7 +47,12 @@ class Readers:
             Unavailable: No process could be had.
         """
         task = self._pool.submit(
-            _READ, format_name, source, self._limits, timeout_s=self._limits.read_time_s
+            _READ,
+            format_name,
+            source,
+            self._limits,
+            dict(inputs or {}),
+            timeout_s=self._limits.read_time_s,
         )
         try:
             return cast("Checked | Refusal", await asyncio.wrap_future(task.future))

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from qwicket import engines, programs
 from qwicket.model.accounts import Actor
@@ -56,6 +57,8 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
+        if not submission.format:
+            submission = structs.replace(submission, format=programs.guess(submission.source))
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
@@ -144,14 +147,16 @@ class Admission:
                 f"format: {device.name} reads {known}, not {submission.format!r}.", field="format"
             )
         if len(submission.source) <= programs.FORMATS[submission.format].inline_bytes:
-            checked = programs.read(submission.format, submission.source, self._limits)
+            checked = programs.read(
+                submission.format, submission.source, self._limits, submission.inputs
+            )
         else:
             checked = await self._read_apart(submission)
         self._check_width(checked.summary, device)
         return checked
 
     async def _read_apart(self, submission: Submission) -> Checked:
-        answer = await self._readers.read(submission.format, submission.source)
+        answer = await self._readers.read(submission.format, submission.source, submission.inputs)
         if isinstance(answer, programs.Refusal):
             raise answer.error()
         return answer

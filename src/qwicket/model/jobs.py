@@ -29,6 +29,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One request to run a program, in the gateway's words.
 
+    An empty `format` is told from the source.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -40,6 +41,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] = ("counts",)
     seed: int | None = None
     name: str = ""
+    inputs: dict[str, float] = {}
     tags: tuple[str, ...] = ()
     priority: int = 0
     idempotency_key: str | None = None

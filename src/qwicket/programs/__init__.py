@@ -9,9 +9,13 @@ from typing import Final, NamedTuple
 from qwicket.model.circuits import Checked, QubitCircuit, pack, summarise
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs import ionq_json
+from qwicket.programs import ionq_json, openqasm
 
-__all__ = ["FORMATS", "Format", "Refusal", "read", "read_apart", "warm"]
+__all__ = ["FORMATS", "Format", "Refusal", "guess", "read", "read_apart", "warm"]
+
+
+Inputs = Mapping[str, float]
+"""Values of a program's declared inputs; angles in radians."""
 
 
 class Format(NamedTuple):
@@ -20,32 +24,46 @@ class Format(NamedTuple):
     Attributes:
         name: What a submission calls it.
         version: Rises when the reader starts to give other circuits for the same source.
-        read: Reads a source. Raises `QwicketError` and nothing else.
+        read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
         inline_bytes: Largest source that the server reads itself; a reader reads larger ones.
     """
 
     name: str
     version: int
-    read: Callable[[bytes, Limits], tuple[QubitCircuit, ...]]
+    read: Callable[[bytes, Limits, Inputs], tuple[QubitCircuit, ...]]
     inline_bytes: int
 
 
-_FORMATS: Final = (Format("ionq.circuit.v1", ionq_json.VERSION, ionq_json.read, 4 << 10),)
+def _read_ionq(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: ionq.circuit.v1 has no inputs.", field="inputs")
+    return ionq_json.read(source, limits)
+
+
+_FORMATS: Final = (
+    Format("ionq.circuit.v1", ionq_json.VERSION, _read_ionq, 4 << 10),
+    Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0),
+    Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0),
+)
+
+_HEAD_BYTES: Final = 64 << 10
+_NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
 """Every known format by its name."""
 
 
-def read(format_name: str, source: bytes, limits: Limits) -> Checked:
+def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS) -> Checked:
     """Read a program and sum it up.
 
     Args:
         format_name: One of `FORMATS`.
         source: The program's text.
         limits: Bounds on what the program may ask for.
+        inputs: A value for each input that the program declares.
 
     Raises:
-        InvalidRequest: No such format.
+        InvalidRequest: No such format, or one without inputs was given some.
         InvalidProgram: The source is refused.
         LimitExceeded: A limit is exceeded.
     """
@@ -54,8 +72,16 @@ def read(format_name: str, source: bytes, limits: Limits) -> Checked:
         names = ", ".join(sorted(FORMATS))
         detail = f"format {format_name[:64]!r} is not known; known: {names}"
         raise InvalidRequest(detail, field="format")
-    circuits = known.read(source, limits)
+    circuits = known.read(source, limits, inputs)
     return Checked(summarise(circuits), pack(circuits))
+
+
+def guess(source: bytes) -> str:
+    """Return the format that a source most likely is in, by its beginning."""
+    head = source[:_HEAD_BYTES]
+    if head.lstrip()[:1] == b"{":
+        return "ionq.circuit.v1"
+    return f"openqasm{openqasm.guess_version(head)}"
 
 
 class Refusal(NamedTuple):
@@ -73,10 +99,12 @@ class Refusal(NamedTuple):
 _REFUSALS: Final = {kind.code: kind for kind in (InvalidRequest, InvalidProgram, LimitExceeded)}
 
 
-def read_apart(format_name: str, source: bytes, limits: Limits) -> Checked | Refusal:
+def read_apart(
+    format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
+) -> Checked | Refusal:
     """Read a program in a process of its own: as `read`, but a refusal is a value."""
     try:
-        return read(format_name, source, limits)
+        return read(format_name, source, limits, inputs)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
 from qwicket.dialects.native import wire
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -60,16 +60,8 @@ class Routes:
         actor.require(Scope.JOBS_WRITE)  # before a body is taken in
         key = _idempotency_key(request)
         body = await read(request, wire.submit_decoder)
-        submission = wire.submission(body, key, await self._default_format(body.device))
-        job = await self._gateway.submit(actor, submission)
+        job = await self._gateway.submit(actor, wire.submission(body, key))
         return json(wire.job(job), 201, Location=f"{request.scope[PUBLIC_URL]}/v1/jobs/{job.id}")
-
-    async def _default_format(self, device: str) -> str:
-        try:
-            view = await self._gateway.device(device, wire.DOOR)
-        except NotFound as error:
-            raise NotFound(error.detail, field="device") from None
-        return view.device.spec.formats[0]
 
     async def list_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request)

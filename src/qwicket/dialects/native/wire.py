@@ -38,6 +38,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     format: str | None = None
     shots: _Shots = 1000
     seed: _Seed | None = None
+    inputs: dict[str, float] = {}
     outputs: _Outputs = ("counts",)
     name: str = ""
     tags: tuple[str, ...] = ()
@@ -90,15 +91,16 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
 
 
-def submission(body: SubmitBody, key: str | None, default_format: str) -> Submission:
+def submission(body: SubmitBody, key: str | None) -> Submission:
     """Return what the gateway takes."""
     return Submission(
         door=DOOR,
         device=body.device,
-        format=body.format or default_format,
+        format=body.format or "",
         source=_source(body.program),
         shots=body.shots,
         seed=body.seed,
+        inputs=body.inputs,
         outputs=body.outputs,
         name=body.name,
         tags=body.tags,

@@ -1,6 +1,4 @@
-"""Our readers against Qiskit's, in an environment that has `qiskit` and `qiskit-qasm3-import`.
-
-Where Qiskit is absent, as in the project's own environment, the module is skipped.
+"""Our readers against Qiskit's own, in an environment of Qiskit's.
 
 What is left out on purpose: controlled `U`, `u2` and `u3` in OpenQASM 3. There Qiskit departs from
 the specification by a phase, and the unit tests hold us to the specification's own formulas.
@@ -8,7 +6,6 @@ the specification by a phase, and the unit tests hold us to the specification's 
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,10 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-if importlib.util.find_spec("qiskit") is None:
-    pytest.skip("qiskit is not installed here", allow_module_level=True)
-
 import qiskit.qasm2
 import qiskit.qasm3
 from qiskit import QuantumCircuit
