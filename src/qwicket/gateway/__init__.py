@@ -84,6 +84,7 @@ class Gateway:
             QwicketError: It is refused; nothing is stored.
         """
         actor.require(Scope.JOBS_WRITE)
+        submission = self._admission.complete(submission)
         # First, so that a repeated submit is the same job although the device went off meanwhile.
         earlier = await self._admission.repeated(actor, submission)
         if earlier is not None:

@@ -57,14 +57,18 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
-        if not submission.format:
-            submission = structs.replace(submission, format=programs.guess(submission.source))
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
         estimate = engines.estimate(checked.summary, submission.shots, submission.outputs)
         self._check_cost(estimate)
         return self._new_job(actor, submission, checked, estimate)
+
+    def complete(self, submission: Submission) -> Submission:
+        """Tell the format from the source where none was named."""
+        if submission.format:
+            return submission
+        return structs.replace(submission, format=programs.guess(submission.source))
 
     async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
         """Return the job that this very submission made within 24 h, if it did.

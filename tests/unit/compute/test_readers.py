@@ -16,7 +16,9 @@ from qwicket.model.circuits import Checked
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, read
+from support.processes import user_ticks
 from support.programs import BELL
+from support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -80,8 +82,9 @@ async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read
 async def test_a_reader_that_dies_costs_its_one_request_a_refusal(readers: Readers) -> None:
     await readers.read(FORMAT, SOURCE)
     (pid,) = readers._pool.pids()
-    reading = asyncio.create_task(readers.read(FORMAT, large(150_000)))
-    await asyncio.sleep(0.02)
+    before = user_ticks(pid)
+    reading = asyncio.create_task(readers.read(FORMAT, large(200_000)))
+    await asyncio.to_thread(until, lambda: user_ticks(pid) > before + 3, "it reads")
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(InvalidProgram, match="could not be read"):
         await reading
