@@ -66,11 +66,13 @@ def read_openqasm3(
 
 
 def guess_version(source: bytes) -> Literal[2, 3]:
-    """Return which version a text is in: by its version line, else by words of version 2."""
+    """Return which version a text is in: by its version line, else its library, else its words."""
     text = source.decode("utf-8", "replace").removeprefix("\ufeff")
     line = _VERSION_LINE.match(text)
     if line is not None:
         return 2 if line[1] == "2" else 3
+    if "stdgates.inc" in text:
+        return 3
     return 2 if _WORD_OF_2.search(text) else 3
 
 

@@ -82,6 +82,7 @@ def test_what_the_fast_way_leaves_is_refused_as_ever(call: str, reason: str) -> 
         ('include "qelib1.inc"; qreg q[1];', 2),
         ("qreg q[1];", 2),
         ('include "stdgates.inc"; qubit q;', 3),
+        ('// measured into a creg once\ninclude "stdgates.inc"; qubit q;', 3),
         ("qubit q;", 3),
         ("", 3),
         ("OPENQASM 7.0; qreg q[1];", 3),
