@@ -10,7 +10,7 @@ from os import getloadavg
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import latency
+from benchmarks import engines, latency
 
 
 def main() -> int:
@@ -22,6 +22,10 @@ def main() -> int:
         table.add_row(figure.name, figure.measured, figure.floor, figure.bar, verdict)
     console = Console(width=120)
     console.print(table)
+    costs = Table("circuit, 1,000 shots", "engine", "CPU")
+    for cost in engines.measure():
+        costs.add_row(cost.name, cost.engine, f"{cost.cpu_ms:.3g} ms")
+    console.print(costs)
     console.print(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()},"
         f" {platform.machine()}, load {getloadavg()[0]:.1f}"

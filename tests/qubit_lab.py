@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import cmath
-from collections.abc import Sequence
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
+from itertools import chain, combinations, product
 from math import cos, pi, sin, sqrt
 
 import numpy as np
+from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
-from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Register
+from qwicket.engines.qubit import engine, program
+from qwicket.engines.qubit.noise import noise_of
+from qwicket.engines.qubit.state_vectors import StateVectorEngine
+from qwicket.engines.qubit.states import Simulator, State
+from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.model.circuits import (
+    Branch,
+    Gate,
+    Jump,
+    Measure,
+    Op,
+    QubitCircuit,
+    Register,
+    Reset,
+)
+from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.outcomes import Outcome
 
 Matrix = NDArray[np.complex128]
 
@@ -141,3 +162,220 @@ def scrambling(n_qubits: int) -> list[Gate]:
         gates.append(Gate("rz", (qubit,), (0.4 + 0.7 * qubit,)))
         gates.append(Gate("rx", (qubit,), (1.1 - 0.2 * qubit,)))
     return gates
+
+
+# --- running the engines --------------------------------------------------------------------------
+
+ALL = ("counts", "memory", "probabilities")
+
+
+def run(
+    circuit: QubitCircuit,
+    shots: int = 1_000,
+    seed: int = 1,
+    outputs: Sequence[str] = ALL,
+    noise: NoiseModel | None = None,
+    part: int = 0,
+) -> Outcome:
+    """Run a circuit on the engine that suits it."""
+    options = RunOptions(shots=shots, seed=seed, outputs=tuple(outputs), noise=noise)
+    return engine.run(circuit, options, part)
+
+
+def run_on(
+    simulator: Simulator,
+    circuit: QubitCircuit,
+    shots: int = 1_000,
+    seed: int = 1,
+    outputs: Sequence[str] = ALL,
+    noise: NoiseModel | None = None,
+) -> Outcome:
+    """Run a circuit on state vectors, whatever would suit it."""
+    found = StateVectorEngine(simulator).run(task(circuit, shots, seed, outputs, noise))
+    return outcome(circuit, found)
+
+
+def task(
+    circuit: QubitCircuit,
+    shots: int = 1_000,
+    seed: int = 1,
+    outputs: Sequence[str] = ALL,
+    noise: NoiseModel | None = None,
+) -> Task:
+    read = program.read(circuit)
+    sequence = SeedSequence(seed, spawn_key=(0,))
+    return Task(read, noise_of(noise, read), shots, sequence, tuple(outputs))
+
+
+def outcome(circuit: QubitCircuit, found: Found) -> Outcome:
+    return Outcome(
+        registers=circuit.registers,
+        arrays=found.arrays,
+        engine="",
+        engine_version="",
+        seed=0,
+        seconds=0,
+        notes=found.notes,
+    )
+
+
+def evolved(simulator: Simulator, n_qubits: int, gates: Iterable[Gate]) -> State:
+    """The state that a simulator makes of |0…0⟩."""
+    state = simulator.zero(n_qubits)
+    state.apply(map(simulator.prepare, gates))
+    return state
+
+
+# --- circuits that measure on their way, and noise, with density matrices -------------------------
+
+RELATIONS: Mapping[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def exact(circuit: QubitCircuit, noise: NoiseModel | None = None) -> dict[int, float]:
+    """Exact probabilities of all keys, from one density matrix for each place and key there."""
+    size = 1 << circuit.n_qubits
+    start = np.zeros((size, size), dtype=complex)
+    start[0, 0] = 1
+    at: list[dict[int, Matrix]] = [{} for _ in range(len(circuit.ops) + 1)]
+    at[0][0] = start
+    for place, op in enumerate(circuit.ops):
+        for bits, rho in at[place].items():
+            for target, key, part in _followers(circuit.n_qubits, place, op, bits, rho, noise):
+                at[target][key] = at[target].get(key, 0) + part
+    weights = {key: float(np.trace(rho).real) for key, rho in at[-1].items()}
+    return {key: weight for key, weight in weights.items() if weight > 1e-12}
+
+
+def _followers(
+    n_qubits: int, place: int, op: Op, bits: int, rho: Matrix, noise: NoiseModel | None
+) -> list[tuple[int, int, Matrix]]:
+    match op:
+        case Gate():
+            unitary = _embedded(op, n_qubits)
+            rho = unitary @ rho @ unitary.conj().T
+            return [(place + 1, bits, _disturbed(n_qubits, op, rho, noise))]
+        case Measure(qubit, clbit):
+            found = []
+            for value, part in enumerate(_halves(n_qubits, qubit, rho)):
+                for recorded, weight in enumerate(_recorded(qubit, value, noise)):
+                    key = bits & ~(1 << clbit) | recorded << clbit
+                    found.append((place + 1, key, weight * part))
+            return found
+        case Reset(qubit):
+            zero, one = _halves(n_qubits, qubit, rho)
+            flip = _embedded(Gate("x", (qubit,)), n_qubits)
+            return [(place + 1, bits, zero + flip @ one @ flip)]
+        case Branch(clbits, relation, value, skip):
+            number = sum((bits >> clbit & 1) << i for i, clbit in enumerate(clbits))
+            holds = RELATIONS[relation](number, int(value))
+            return [(place + 1 + (0 if holds else skip), bits, rho)]
+        case Jump(skip):
+            return [(place + 1 + skip, bits, rho)]
+
+
+def _halves(n_qubits: int, qubit: int, rho: Matrix) -> tuple[Matrix, Matrix]:
+    ones = np.arange(1 << n_qubits) >> qubit & 1
+    zero, one = np.diag(1 - ones), np.diag(ones)
+    return zero @ rho @ zero, one @ rho @ one
+
+
+def _recorded(qubit: int, value: int, noise: NoiseModel | None) -> tuple[float, float]:
+    """Probabilities of recording 0 and 1."""
+    error = ReadoutError() if noise is None else noise.readout_of.get(qubit, noise.readout)
+    one = 1 - error.zero_for_one if value else error.one_for_zero
+    return 1 - one, one
+
+
+@cache
+def _embedded(gate: Gate, n_qubits: int) -> Matrix:
+    return embedded(gate_unitary(gate), gate, n_qubits)
+
+
+def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None) -> Matrix:
+    """Apply what follows a gate, channel by channel, as `model/noise.py` says it."""
+    qubits = gate.targets + gate.controls
+    if noise is None or not qubits:
+        return rho
+    usual = noise.one_qubit if len(qubits) == 1 else noise.two_qubit
+    found = noise.gates.get("c" * len(gate.controls) + gate.name, usual)
+    groups = [qubits] if len(qubits) < 3 else list(combinations(qubits, 2))
+    for group in groups:
+        rho = _channel(n_qubits, group, depolarizing(found.depolarizing, len(group)), rho)
+    for kraus in (damping_of_amplitude(found), damping_of_phase(found)):
+        for qubit in chain.from_iterable(groups):
+            rho = _channel(n_qubits, (qubit,), kraus, rho)
+    return rho
+
+
+def _channel(n_qubits: int, qubits: Sequence[int], kraus: Sequence[Matrix], rho: Matrix) -> Matrix:
+    """Apply Kraus operators; the first qubit is the most significant."""
+    carrier = Gate("", tuple(qubits))
+    full = [embedded(each, carrier, n_qubits) for each in kraus]
+    return sum(each @ rho @ each.conj().T for each in full)
+
+
+def depolarizing(p: float, n_qubits: int) -> list[Matrix]:
+    letters = ["".join(each) for each in product("IXYZ", repeat=n_qubits)]
+    others = len(letters) - 1
+    return [
+        sqrt(p / others if any(c != "I" for c in each) else 1 - p) * string(each)
+        for each in letters
+    ]
+
+
+def damping_of_amplitude(noise: GateNoise) -> list[Matrix]:
+    gamma = noise.amplitude_damping
+    return [np.diag([1, sqrt(1 - gamma)]), np.array([[0, sqrt(gamma)], [0, 0]])]
+
+
+def damping_of_phase(noise: GateNoise) -> list[Matrix]:
+    lam = noise.phase_damping
+    return [np.diag([1, sqrt(1 - lam)]), np.diag([0, sqrt(lam)])]
+
+
+def one_shot(circuit: QubitCircuit, rng: Generator) -> int:
+    """The key of one shot, run on its own, without noise."""
+    state = np.eye(1, 1 << circuit.n_qubits, dtype=complex)[0]
+    index = np.arange(len(state))
+    bits = place = 0
+    while place < len(circuit.ops):
+        op = circuit.ops[place]
+        place += 1
+        match op:
+            case Gate():
+                state = _embedded(op, circuit.n_qubits) @ state
+            case Measure(qubit) | Reset(qubit):
+                ones = (index >> qubit & 1).astype(bool)
+                value = int(rng.random() < np.sum(np.abs(state[ones]) ** 2))
+                state = np.where(ones == bool(value), state, 0)
+                state = state / np.linalg.norm(state)
+                if isinstance(op, Measure):
+                    bits = bits & ~(1 << op.clbit) | value << op.clbit
+                elif value:
+                    state = state[index ^ (1 << qubit)]
+            case Branch(clbits, relation, text, skip):
+                number = sum((bits >> clbit & 1) << i for i, clbit in enumerate(clbits))
+                place += 0 if RELATIONS[relation](number, int(text)) else skip
+            case Jump(skip):
+                place += skip
+    return bits
+
+
+def assert_follows(counts: Mapping[int, int], p: Mapping[int, float], shots: int) -> None:
+    """Total variation stays below E + 3.3/√N (shared/engines.md, end of section 9)."""
+    assert sum(counts.values()) == shots
+    assert counts.keys() <= p.keys()
+    expected = 0.5 * sum(sqrt(2 * max(0.0, x * (1 - x)) / (pi * shots)) for x in p.values())
+    distance = 0.5 * sum(abs(counts.get(key, 0) / shots - x) for key, x in p.items())
+    assert distance < expected + 3.3 / sqrt(shots)
+
+
+def counted(keys: Iterable[int]) -> dict[int, int]:
+    return dict(Counter(keys))

@@ -301,3 +301,67 @@ def test_a_refused_text_says_where_and_nothing_is_stored(
         assert answer.status_code == 400
         assert said in answer.json()["detail"]
         assert http.get("/v1/jobs").json()["jobs"] == []
+
+
+TELEPORT = """OPENQASM 3;
+include "stdgates.inc";
+qubit[3] q;
+bit[2] m;
+bit out;
+ry(2.0943951023931953) q[0];
+h q[1];
+cx q[1], q[2];
+cx q[0], q[1];
+h q[0];
+m[0] = measure q[0];
+m[1] = measure q[1];
+if (m[1]) x q[2];
+if (m[0]) z q[2];
+out = measure q[2];
+"""
+
+
+def test_a_circuit_that_measures_midway_and_decides_runs(http: httpx.Client) -> None:
+    """Teleportation keeps cos²(π/3) = 1/4 for 0; the two other bits are uniform."""
+    counts = counts_of(http, program=TELEPORT, shots=8000, seed=1)
+    ones = sum(n for key, n in counts.items() if key[0] == "1")
+    assert abs(ones / 8000 - 0.75) < 0.03
+    assert len(counts) == 8
+
+
+def test_noise_is_asked_for_by_name(http: httpx.Client) -> None:
+    ideal = counts_of(http, shots=20_000, seed=3)
+    noisy = counts_of(http, shots=20_000, seed=3, noise="aria-1")
+    assert set(ideal) == {"00", "11"}
+    assert set(noisy) == {"00", "01", "10", "11"}
+    flipped = (noisy["01"] + noisy["10"]) / 20_000
+    assert abs(flipped - 8 * (15 * 0.0133 / 16) / 15) < 0.003  # 8 of the 15 Paulis flip one bit
+    refused = submit(http, noise="perfect")
+    assert (refused.status_code, refused.json()["field"]) == (400, "noise")
+
+
+def ghz(qubits: int, last: str = "") -> str:
+    lines = [f"qubit[{qubits}] q; bit[{qubits}] c;", "h q[0];"]
+    lines += [f"cx q[{i}], q[{i + 1}];" for i in range(qubits - 1)]
+    return "\n".join(['OPENQASM 3; include "stdgates.inc";', *lines, last, "c = measure q;"])
+
+
+def test_clifford_circuits_of_thousands_of_qubits_run(http: httpx.Client) -> None:
+    counts = counts_of(http, program=ghz(2_000), device="clifford", shots=100)
+    assert set(counts) == {"0" * 2_000, "1" * 2_000}
+
+
+def test_the_clifford_device_refuses_other_circuits(http: httpx.Client) -> None:
+    refused = submit(http, program=ghz(3, "t q[1];"), device="clifford")
+    assert refused.status_code == 400
+    assert "Clifford" in refused.json()["detail"]
+    too_wide = submit(http, program=ghz(5_001), device="clifford")
+    assert too_wide.status_code == 400
+    assert "qubits" in too_wide.json()["detail"]
+
+
+def test_a_result_that_nobody_could_read_is_refused(http: httpx.Client) -> None:
+    program = 'OPENQASM 3; include "stdgates.inc"; qubit q; bit[10000] c; c[0] = measure q;'
+    refused = submit(http, program=program, outputs=["memory"], shots=60_000)
+    assert refused.status_code == 400
+    assert "result_bytes" in refused.json()["detail"]

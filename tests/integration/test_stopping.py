@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,49 @@ def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs again")
         after = http.post(f"/v1/jobs/{job}/cancel").json()
         assert after["attempts"] == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_second_signal_gives_running_jobs_back_at_once(live: LiveServer) -> None:
+    with live.client() as http:
+        job = submit(http, slow(25, 2000))
+        until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+    began = time.monotonic()
+    live.process.send_signal(signal.SIGINT)
+    until(lambda: not accepts(live), "it takes no more requests")
+    live.process.send_signal(signal.SIGINT)
+    assert live.process.wait(12) == 0
+    assert time.monotonic() - began < 12
+    live.start()
+
+
+def test_nothing_is_claimed_after_the_signal(live: LiveServer) -> None:
+    with live.client() as http:
+        blockers = [submit(http, slow(24, 150)) for _ in range(2)]
+        waiting = [submit(http, BELL) for _ in range(5)]
+        until(lambda: "running" in http.get(f"/v1/jobs/{blockers[0]}").text, "workers are busy")
+        assert live.stop() == 0
+    live.start()
+    with live.client() as http:
+        stopped_at = {http.get(f"/v1/jobs/{b}", params={"wait": 60}).json()["id"] for b in blockers}
+        states = [http.get(f"/v1/jobs/{job}", params={"wait": 60}).json() for job in waiting]
+    assert stopped_at == set(blockers)
+    assert {job["state"] for job in states} == {"completed"}
+    assert min(job["started_at"] for job in states) > log_time(live)
+
+
+def accepts(live: LiveServer) -> bool:
+    try:
+        httpx.get(f"{live.url}/livez", verify=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def log_time(live: LiveServer) -> str:
+    """Return when the present server came up, as jobs write times."""
+    at = live.log.stat().st_mtime - 1
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def test_long_polls_are_answered_when_the_server_stops(live: LiveServer) -> None:

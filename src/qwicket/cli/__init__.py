@@ -19,6 +19,7 @@ __all__ = ["main"]
         "user": "accounts",
         "token": "accounts",
         "submit": "jobs",
+        "show": "show",
         "demo": "demo",
     },
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},

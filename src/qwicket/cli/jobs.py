@@ -35,7 +35,7 @@ _MOST_BARS: Final = 16
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default the device's first.",
+    help="Format of the program; by default told from its text.",
 )
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts.")

@@ -155,7 +155,7 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     type=click.FloatRange(0.5, 3600),
     callback=_finite,
     metavar="SECONDS",
-    help="Time after which a silent runner's jobs are offered again.",
+    help="Lease time of runners; a server proves life four times in it.",
 )
 @setting(
     "--limit",

@@ -9,9 +9,21 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
-from qwicket.compute.failures import OutOfMemory, OutOfTime, WorkerDied, WorkError, WorkFailed
+from qwicket.compute.failures import (
+    OutOfMemory,
+    OutOfTime,
+    Stopped,
+    WorkerDied,
+    WorkError,
+    WorkFailed,
+)
 from qwicket.compute.pool import Pool
-from qwicket.model.errors import InvalidProgram, LimitExceeded, Unavailable
+from qwicket.model.errors import (
+    InvalidProgram,
+    LimitExceeded,
+    TooManyRequests,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +46,7 @@ class Readers:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._waiting = 0
         self._pool = Pool(1, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
 
     async def read(
@@ -45,15 +58,33 @@ class Readers:
             LimitExceeded: Reading took more time or memory than it may.
             InvalidProgram: The process ended over it.
             Unavailable: No process could be had.
+            TooManyRequests: Too many programs wait.
         """
-        task = self._pool.submit(
-            _READ,
-            format_name,
-            source,
-            self._limits,
-            dict(inputs or {}),
-            timeout_s=self._limits.read_time_s,
-        )
+        if self._waiting >= self._limits.reads_waiting:
+            raise TooManyRequests(
+                f"{self._waiting} programs wait to be read (limit reads_waiting).",
+                retry_after_s=1.0,
+            )
+        self._waiting += 1
+        try:
+            return await self._read(format_name, source, inputs or {})
+        finally:
+            self._waiting -= 1
+
+    async def _read(
+        self, format_name: str, source: bytes, inputs: Mapping[str, float]
+    ) -> Checked | Refusal:
+        try:
+            task = self._pool.submit(
+                _READ,
+                format_name,
+                source,
+                self._limits,
+                dict(inputs),
+                timeout_s=self._limits.read_time_s,
+            )
+        except Stopped:
+            raise Unavailable("The server is stopping.") from None
         try:
             return cast("Checked | Refusal", await asyncio.wrap_future(task.future))
         except OutOfTime:

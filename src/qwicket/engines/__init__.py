@@ -17,6 +17,7 @@ import msgspec
 from qwicket.engines.failures import CannotRun
 from qwicket.model.circuits import Summary
 from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
 
 __all__ = ["Estimate", "estimate", "run", "warm"]
@@ -48,7 +49,7 @@ class _Room(Protocol):
     def run(self, circuit: Any, options: RunOptions, part: int, /) -> Outcome: ...
 
     def estimate(
-        self, summary: Summary, shots: int, outputs: Collection[str], /
+        self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
     ) -> tuple[int, float]: ...
 
     def warm(self) -> None: ...
@@ -75,9 +76,11 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
     return tuple([_run_part(room, circuit, chosen, part) for part, circuit in parts])
 
 
-def estimate(summary: Summary, shots: int, outputs: Collection[str]) -> Estimate:
-    """Say what a job will need, from its summary alone."""
-    return Estimate(*_room(summary.family).estimate(summary, shots, outputs))
+def estimate(
+    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
+) -> Estimate:
+    """Say what a job will need, from its summary and how it is to be run."""
+    return Estimate(*_room(summary.family).estimate(summary, shots, outputs, noise))
 
 
 def warm() -> None:

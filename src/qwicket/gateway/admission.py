@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import structs
 
-from qwicket import engines, programs
-from qwicket.model.accounts import Actor
+from qwicket import devices, engines, programs
+from qwicket.model.accounts import Actor, Scope
 from qwicket.model.circuits import Summary
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unavailable
+from qwicket.model.errors import (
+    InvalidProgram,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+)
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import OUTPUTS
-from qwicket.store import digest
+from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +31,11 @@ if TYPE_CHECKING:
     from qwicket.model.circuits import Checked
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
+    from qwicket.model.noise import NoiseModel
     from qwicket.store import Store
+
+_ROW_BYTES: Final = 24
+"""What a row of a result takes in JSON beside its bits."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -57,11 +67,16 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
+        if submission.priority > 0:
+            actor.require(Scope.ADMIN)  # it goes before everyone's jobs, not only one's own
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
-        estimate = engines.estimate(checked.summary, submission.shots, submission.outputs)
+        estimate = engines.estimate(
+            checked.summary, submission.shots, submission.outputs, _noise(submission)
+        )
         self._check_cost(estimate)
+        self._check_result(submission, checked.summary)
         return self._new_job(actor, submission, checked, estimate)
 
     def complete(self, submission: Submission) -> Submission:
@@ -82,14 +97,16 @@ class Admission:
             account=actor.account,
             door=submission.door,
             key=submission.idempotency_key,
-            digest=digest(_encode(submission)),
+            digest=_fingerprint(submission),
             now=self._now_ms(),
         )
 
     def widest(self, device: Device) -> int:
         """Return the most qubits that this machine's memory allows on a device."""
         for n_qubits in range(self._most_qubits(device), 0, -1):
-            summary = Summary(device.family, 1, n_qubits, 0, 0)
+            summary = Summary(
+                device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
+            )
             if engines.estimate(summary, 1, ("counts",)).bytes <= self._memory_bytes:
                 return n_qubits
         return 0
@@ -130,6 +147,12 @@ class Admission:
                 field="tags",
             )
         self._check_outputs(submission, device)
+        if submission.noise is not None and submission.noise not in spec.noise_models:
+            known = ", ".join(spec.noise_models) or "none"
+            raise InvalidRequest(
+                f"noise: {device.name} has no noise model {submission.noise!r}; it has {known}.",
+                field="noise",
+            )
 
     def _check_outputs(self, submission: Submission, device: Device) -> None:
         if not submission.outputs:
@@ -170,12 +193,17 @@ class Admission:
         if summary.n_qubits > most:
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} qubits, {device.name} takes {most}"
-                " (limit qubits).",
+                " (limits qubits, clifford_qubits).",
                 field="qubits",
+            )
+        if device.spec.clifford_only and not summary.is_clifford:
+            raise InvalidProgram(
+                f"{device.name} runs Clifford circuits alone, and this is none.", field="program"
             )
 
     def _most_qubits(self, device: Device) -> int:
-        return min(device.spec.qubits, self._limits.qubits)
+        limits, spec = self._limits, device.spec
+        return min(spec.qubits, limits.clifford_qubits if spec.clifford_only else limits.qubits)
 
     def _check_cost(self, estimate: engines.Estimate) -> None:
         if estimate.bytes > self._memory_bytes:
@@ -191,12 +219,31 @@ class Admission:
                 field="program",
             )
 
+    def _check_result(self, submission: Submission, summary: Summary) -> None:
+        """Refuse a job whose result nobody could read: it is kept, sent and held in memory."""
+        most = min(self._limits.outcomes, 1 << min(summary.n_clbits, 62))
+        rows = submission.shots if MEMORY in submission.outputs else 0
+        rows += min(submission.shots, most) if COUNTS in submission.outputs else 0
+        rows += most if PROBABILITIES in submission.outputs else 0
+        size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
+        if size > self._limits.result_bytes:
+            raise LimitExceeded(
+                f"The result may have {size >> 20} MiB, {self._limits.result_bytes >> 20} MiB are"
+                " allowed (limit result_bytes).",
+                field="outputs",
+            )
+
     def _new_job(
         self, actor: Actor, submission: Submission, checked: Checked, estimate: engines.Estimate
     ) -> NewJob:
         now = self._now_ms()
         seed = secrets.randbits(63) if submission.seed is None else submission.seed
-        options = RunOptions(shots=submission.shots, seed=seed, outputs=submission.outputs)
+        options = RunOptions(
+            shots=submission.shots,
+            seed=seed,
+            outputs=submission.outputs,
+            noise=_noise(submission),
+        )
         summary = checked.summary
         return NewJob(
             id=new_id(now),
@@ -216,11 +263,25 @@ class Admission:
             priority=submission.priority,
             format=submission.format,
             source=submission.source,
+            inputs=submission.inputs,
             circuits=checked.circuits,
             options=_encode(options),
             reader_version=programs.FORMATS[submission.format].version,
             wire=submission.wire,
             now=now,
             idempotency_key=submission.idempotency_key,
-            digest=digest(_encode(submission)) if submission.idempotency_key else b"",
+            digest=_fingerprint(submission) if submission.idempotency_key else b"",
         )
+
+
+def _noise(submission: Submission) -> NoiseModel | None:
+    return devices.noise_models()[submission.noise] if submission.noise else None
+
+
+def _fingerprint(submission: Submission) -> bytes:
+    """Return what tells this submission from another one under the same key.
+
+    Order does not count, nor do fields at their defaults, so that a field that a later version adds
+    does not make yesterday's submission another one.
+    """
+    return hashlib.sha256(msgspec.msgpack.encode(submission, order="sorted")).digest()

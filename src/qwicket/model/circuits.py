@@ -107,6 +107,12 @@ class Summary(msgspec.Struct, frozen=True):
         n_qubits: Widest circuit.
         n_ops_1q: Operations on one qubit, over all circuits.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
+        n_active: Most qubits that the gates of one circuit touch, at least 1; 0 means unknown.
+        n_clbits: Most classical bits of one circuit.
+        n_splits: Most measurements and resets of one circuit that something follows.
+        n_branches: Branches and jumps, over all circuits.
+        n_pauli_ops: What `pauliexp` gates cost beyond one gate each, in gates, over all circuits.
+        is_clifford: Whether every circuit is one that a stabilizer simulator runs.
     """
 
     family: str
@@ -114,6 +120,12 @@ class Summary(msgspec.Struct, frozen=True):
     n_qubits: int
     n_ops_1q: int
     n_ops_2q: int
+    n_active: int = 0
+    n_clbits: int = 0
+    n_splits: int = 0
+    n_branches: int = 0
+    n_pauli_ops: int = 0
+    is_clifford: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -135,15 +147,3 @@ def pack(circuits: tuple[QubitCircuit, ...]) -> bytes:
 def unpack(blob: bytes) -> tuple[QubitCircuit, ...]:
     """Return the circuits of a blob made by `pack`."""
     return _decoder.decode(blob)
-
-
-def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
-    """Count what admission needs of qubit circuits."""
-    ops_1q = ops_2q = 0
-    for circuit in circuits:
-        gates = [op for op in circuit.ops if isinstance(op, Gate)]
-        wide = sum(len(gate.targets) + len(gate.controls) > 1 for gate in gates)
-        ops_2q += wide
-        ops_1q += len(gates) - wide
-    widest = max((circuit.n_qubits for circuit in circuits), default=0)
-    return Summary("qubit", len(circuits), widest, ops_1q, ops_2q)

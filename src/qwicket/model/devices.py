@@ -20,6 +20,8 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         gates: Names of the gates it takes, in the format's own words.
         max_shots: Most shots of one job.
         outputs: What a job may ask for: `counts`, `memory`, `probabilities`.
+        noise_models: Names of the noise models that a job may ask for.
+        clifford_only: Whether it runs Clifford circuits alone.
         exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
     """
 
@@ -29,6 +31,8 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gates: tuple[str, ...] = ()
     max_shots: int = 1_000_000
     outputs: tuple[str, ...] = ("counts",)
+    noise_models: tuple[str, ...] = ()
+    clifford_only: bool = False
     exact: bool = False
 
 
@@ -45,7 +49,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device takes and runs jobs. `until_at` is Unix ms, when known."""
+    """Whether a device takes new jobs; those that wait still run. `until_at` is Unix ms."""
 
     is_on: bool = True
     reason: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 
@@ -19,17 +20,20 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         seed: 0 ≤ seed < 2^63; drawn at submission when the user gave none, so that a job that
             runs twice gives the same numbers.
         outputs: Which of `counts`, `memory`, `probabilities` are wanted.
+        noise: How noisy the simulated device is; None means ideal.
     """
 
     shots: int
     seed: int
     outputs: tuple[str, ...]
+    noise: NoiseModel | None = None
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request to run a program, in the gateway's words.
 
-    An empty `format` is told from the source.
+    An empty `format` is told from the source. `noise` names one of the device's noise models;
+    None is none.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -40,6 +44,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     shots: int
     outputs: tuple[str, ...] = ("counts",)
     seed: int | None = None
+    noise: str | None = None
     name: str = ""
     inputs: dict[str, float] = {}
     tags: tuple[str, ...] = ()
@@ -102,6 +107,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     format: str
     source: bytes
+    inputs: dict[str, float] = {}
     circuits: bytes
     options: bytes
     reader_version: int

@@ -21,6 +21,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     program_json_bytes: int = 10 << 20
     read_time_s: float = 5.0
     """Time to read one program."""
+    reads_waiting: int = 64
+    """Programs that wait to be read, of everyone together."""
     read_memory_bytes: int = 512 << 20
     """Memory that reading one program may take."""
     circuits: int = 5_000
@@ -35,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     run_time_s: float = 300.0
     outcomes: int = 1 << 20
     """Distinct outcomes kept for one circuit."""
+    result_bytes: int = 256 << 20
+    """One job's result as JSON, estimated."""
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
     name_chars: int = 255

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES})
 """What a submission may ask for."""
 
 SAMPLED_ONLY: Final = "sampled_only"
-"""Note: more distinct outcomes than the limit, so probabilities were left out."""
+"""Note: exact probabilities could not be had (noise, or too many outcomes or branches)."""
 
 MAX_OUTCOME_BYTES: Final = 1 << 30
 
@@ -70,25 +71,39 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return sum(register.size for register in self.registers)
 
     def keys(self) -> list[int]:
+        return list(self._each_key())
+
+    def _each_key(self) -> Iterator[int]:
         return _rows(self.arrays["keys"])
 
     def counts(self) -> dict[int, int]:
         """Return shots per key, zeros left out; empty when counts were not asked for."""
-        if COUNTS not in self.arrays:
-            return {}
-        numbers = memoryview(self.arrays[COUNTS].data).cast("q")
-        return {key: n for key, n in zip(self.keys(), numbers, strict=True) if n}
+        return dict(self.each_count())
 
     def probabilities(self) -> dict[int, float]:
         """Return exact probabilities per key; empty when there are none."""
-        if PROBABILITIES not in self.arrays:
-            return {}
-        numbers = memoryview(self.arrays[PROBABILITIES].data).cast("d")
-        return dict(zip(self.keys(), numbers, strict=True))
+        return dict(self.each_probability())
 
     def memory(self) -> list[int]:
         """Return one key per shot, in shot order; empty when memory was not asked for."""
-        return _rows(self.arrays[MEMORY]) if MEMORY in self.arrays else []
+        return list(self.each_shot())
+
+    def each_count(self) -> Iterator[tuple[int, int]]:
+        """Yield what `counts` returns, without holding all of it."""
+        if COUNTS in self.arrays:
+            numbers = memoryview(self.arrays[COUNTS].data).cast("q")
+            yield from ((key, n) for key, n in zip(self._each_key(), numbers, strict=True) if n)
+
+    def each_probability(self) -> Iterator[tuple[int, float]]:
+        """Yield what `probabilities` returns, without holding all of it."""
+        if PROBABILITIES in self.arrays:
+            numbers = memoryview(self.arrays[PROBABILITIES].data).cast("d")
+            yield from zip(self._each_key(), numbers, strict=True)
+
+    def each_shot(self) -> Iterator[int]:
+        """Yield what `memory` returns, without holding all of it."""
+        if MEMORY in self.arrays:
+            yield from _rows(self.arrays[MEMORY])
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -158,8 +173,8 @@ def key_width(n_bits: int) -> int:
     return max(1, -(-n_bits // 8))
 
 
-def _rows(array: Array) -> list[int]:
+def _rows(array: Array) -> Iterator[int]:
     width, data = array.shape[1], array.data
     if width == 1:
-        return list(data)
-    return [int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)]
+        return iter(data)
+    return (int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from qwicket.model.circuits import Checked, QubitCircuit, pack, summarise
+from qwicket.model.analysis import summarise
+from qwicket.model.circuits import Checked, QubitCircuit, pack
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import ionq_json, openqasm

@@ -68,22 +68,26 @@ class Dispatcher:
         self._stop_listening = self._store.changes.listen(self._hear)
         self._claimers = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
 
-    async def stop(self, grace_s: float) -> None:
-        """Claim no more; let what runs finish for `grace_s`, then give the rest back uncounted."""
+    def stop_claiming(self) -> None:
+        """Claim no more; what runs goes on."""
         self._is_stopping = True
         for claimer in self._claimers:
             claimer.cancel()
+
+    def hurry(self) -> None:
+        """Give back now what still runs: whoever asked to stop asks again."""
+        for run in self._runs.values():
+            run.cancel()
+
+    async def stop(self, grace_s: float) -> None:
+        """Claim no more; let what runs finish for `grace_s`, then give the rest back uncounted."""
+        self.stop_claiming()
         await asyncio.gather(*self._claimers, return_exceptions=True)
         if self._works:
             await asyncio.wait(self._works, timeout=grace_s)
-        for run in self._runs.values():
-            run.cancel()
+        self.hurry()
         await asyncio.gather(*self._works, return_exceptions=True)
         self._stop_listening()
-
-    @property
-    def running(self) -> int:
-        return len(self._runs)
 
     def _hear(self, change: Changed) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
@@ -121,8 +125,9 @@ class Dispatcher:
             if assignment is not None:
                 await self._give_back(assignment, "the server stops", blamed=False)
             raise
-        except QwicketError:
-            _log.exception("claim failed")
+        except Exception:
+            # Whatever it is, this task must live: without it the device would stand still.
+            _log.exception("a claim for %s failed", device)
             return None
 
     def _begin(self, assignment: Assignment) -> None:
@@ -172,8 +177,13 @@ class Dispatcher:
         lease, leases = assignment.lease, self._store.leases
         if isinstance(result, Failure):
             await self._insist(lambda: leases.fail(lease, result, self._now_ms()))
-        else:
+            return
+        try:
             await self._insist(lambda: leases.finish(lease, result, self._now_ms()))
+        except Exception:
+            _log.exception("the result of job %s cannot be stored", lease.job)
+            failure = Failure("result_not_stored", "The result could not be stored.")
+            await self._insist(lambda: leases.fail(lease, failure, self._now_ms()))
 
     async def _give_back(self, assignment: Assignment, reason: str, *, blamed: bool) -> None:
         await self._insist(

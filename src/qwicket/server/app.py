@@ -51,10 +51,15 @@ class App:
             await self._front(scope, receive, send)
 
     def begin_stop(self) -> None:
-        """Stop being ready and answer every long poll now with what it has."""
+        """Stop being ready, claim no more, and answer every long poll now with what it has."""
         self._is_ready = False
         if self._store is not None:
+            self._dispatcher.stop_claiming()
             self._store.changes.close()
+
+    def hurry(self) -> None:
+        """Give running jobs back at once: the operator asks a second time."""
+        self._dispatcher.hurry()
 
     async def start(self) -> None:
         """Open the store, start the workers, offer again what a former server held.
@@ -82,7 +87,7 @@ class App:
             now_ms,
         )
         gateway = Gateway(store, self._readers, self._limits, now_ms)
-        doors = {**mounts(gateway), **probes(lambda: self._is_ready)}
+        doors = {**mounts(gateway), **probes(lambda: self._is_ready and store.is_alive)}
         self._front = Front(doors, self._limits, settings.public_url)
         self._heartbeat.start()
         self._dispatcher.start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -13,6 +15,7 @@ from qwicket.server.app import App
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from qwicket.server.settings import Settings
 
@@ -24,9 +27,8 @@ _BACKLOG: Final = 2048
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
     server = _Server(App(settings), settings)
-    # Uvicorn hands a signal on when it is done with it; a stop that was asked for is no failure.
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda _number, _frame: setattr(server, "should_exit", True))
+        signal.signal(each, lambda _number, _frame: server.interrupt())
     try:
         server.run()
     except SystemExit:
@@ -39,6 +41,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._data_dir = settings.data_dir
         super().__init__(
             uvicorn.Config(
@@ -61,6 +64,7 @@ class _Server(uvicorn.Server):
         )
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         try:
             await self._app.start()
         except QwicketError as error:
@@ -73,6 +77,17 @@ class _Server(uvicorn.Server):
             await super().serve(sockets)
         finally:
             await self._app.stop()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `interrupt`: uvicorn knows no time before or after it serves."""
+        yield
+
+    def interrupt(self) -> None:
+        """Stop in good order; when asked again, do not wait for running jobs."""
+        if self.should_exit and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._app.hurry)
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

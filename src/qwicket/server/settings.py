@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: Worker processes; None means one per core.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         public_url: Address that answers name; by default that of the connection's own socket.
-        lease_s: Seconds after which a silent runner's jobs are offered again.
+        lease_s: Lease time of runners in seconds; a server proves life four times in it.
         limits: Bounds on requests, programs and jobs.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices
-from qwicket.store.jobs import JobEvent, Jobs, digest
+from qwicket.store.jobs import JobEvent, Jobs
 from qwicket.store.leases import Leases, StaleLease
 from qwicket.store.sqlite import SQLite
 
@@ -31,7 +32,6 @@ __all__ = [
     "Store",
     "TokenOwner",
     "Watch",
-    "digest",
     "lock_folder",
     "open_sqlite",
 ]
@@ -48,6 +48,11 @@ class Store:
         self.jobs = Jobs(database)
         self.leases = Leases(database)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether writes can still be done."""
+        return self._database.is_alive
+
     async def close(self) -> None:
         self.changes.close()
         await self._database.close()
@@ -58,6 +63,8 @@ def open_sqlite(folder: Path) -> Store:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "qwicket.db"
     path.touch(mode=0o600)
+    with contextlib.suppress(PermissionError):  # another's file: its owner decides
+        path.chmod(0o600)
     changes = Changes()
     return Store(SQLite(path, changes.publish), changes)
 
@@ -75,7 +82,7 @@ def lock_folder(folder: Path) -> int:
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(lock)
         raise Unavailable(f"Another server runs on {folder}.") from None
     return lock

@@ -48,4 +48,8 @@ class Database(Protocol):
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         """A list or a large value: elsewhere than on the loop, with a deadline."""
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether writes can still be done."""
+
     async def close(self) -> None: ...

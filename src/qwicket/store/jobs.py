@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from qwicket.model.errors import KeyReused, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
@@ -175,6 +176,7 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         id=new.id,
         format=new.format,
         source=new.source,
+        inputs=msgspec.json.encode(new.inputs).decode(),
         circuits=new.circuits,
         options=new.options,
         reader_version=new.reader_version,
@@ -245,12 +247,3 @@ def _cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
             note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
             return after
     return before
-
-
-def digest(*pieces: bytes) -> bytes:
-    """Return what tells one submission from another under the same idempotency key."""
-    hasher = hashlib.sha256()
-    for piece in pieces:
-        hasher.update(len(piece).to_bytes(8, "little"))
-        hasher.update(piece)
-    return hasher.digest()

@@ -96,6 +96,14 @@ def _claim(tx: Tx, device: str, runner: str, now: int) -> Assignment | None:
     )
 
 
+def _held(tx: Tx, lease: Lease) -> Job:
+    """Return the job of a lease that is the newest, or refuse."""
+    row = tx.one("job_of_lease", job=lease.job, fence=lease.fence, nonce=lease.nonce)
+    if row is None:
+        raise StaleLease
+    return rows.job(row)
+
+
 def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
     """Take one step of a job's life under its lease, or refuse."""
     row = tx.one(
@@ -133,6 +141,7 @@ def _finish(tx: Tx, lease: Lease, completion: Completion, now: int) -> Job:
 
 
 def _fail(tx: Tx, lease: Lease, failure: Failure, now: int, *, blamed: int = 0) -> Job:
+    before = _held(tx, lease).state
     job = _step(
         tx,
         "job_fail",
@@ -143,7 +152,7 @@ def _fail(tx: Tx, lease: Lease, failure: Failure, now: int, *, blamed: int = 0) 
         blamed=blamed,
     )
     tx.run("lease_end", job=job.id)
-    note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=failure.code, now=now)
+    note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     return job
 
 
@@ -155,10 +164,7 @@ def _cancelled(tx: Tx, lease: Lease, now: int) -> Job:
 
 
 def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
-    row = tx.one("job_of_lease", job=lease.job, fence=lease.fence, nonce=lease.nonce)
-    if row is None:
-        raise StaleLease
-    job = rows.job(row)
+    job = _held(tx, lease)
     if job.state is JobState.CANCELLING:
         return _cancelled(tx, lease, now)
     if blamed and job.attempts + 1 >= MAX_ATTEMPTS:

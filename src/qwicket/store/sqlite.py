@@ -8,6 +8,7 @@ loop (microseconds); lists run in two reader threads with a deadline.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -16,7 +17,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from qwicket.model.errors import QwicketError, StorageFull, Unavailable
+from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.store import statements
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ _BUSY_TIMEOUT_S: Final = 5.0
 _SCAN_DEADLINE_S: Final = 5.0
 _STEPS_PER_CHECK: Final = 10_000
 
+_OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +67,10 @@ class SQLiteTx:
 
     def changed(self, change: Changed) -> None:
         self.changes.append(change)
+
+    def expire_when(self, is_over: Callable[[], bool]) -> None:
+        """End a statement that still runs when `is_over` says so."""
+        self._connection.set_progress_handler(is_over, _STEPS_PER_CHECK)
 
 
 class _Request(Generic[T]):
@@ -146,6 +153,10 @@ class SQLite:
             self._scanners, self._scan, operation
         )
 
+    @property
+    def is_alive(self) -> bool:
+        return self._writer.is_alive()
+
     async def close(self) -> None:
         """Finish what is queued, then close every connection."""
         self._is_closed = True
@@ -175,17 +186,22 @@ class SQLite:
         self._queue.put(request)
 
     def _scan(self, operation: Callable[[Tx], T]) -> T:
+        deadline = time.monotonic() + _SCAN_DEADLINE_S
+        try:
+            tx = self._scanner()
+            tx.expire_when(lambda: time.monotonic() > deadline)
+            return operation(tx)
+        except sqlite3.Error as error:
+            raise _translate(error) from error
+
+    def _scanner(self) -> SQLiteTx:
+        """Return this thread's own reader."""
         tx: SQLiteTx | None = getattr(self._local, "tx", None)
         if tx is None:
             connection = self._connect(readonly=True)
             self._scan_connections.append(connection)
             tx = self._local.tx = SQLiteTx(connection, self._sql)
-        deadline = time.monotonic() + _SCAN_DEADLINE_S
-        tx._connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_PER_CHECK)
-        try:
-            return operation(tx)
-        except sqlite3.Error as error:
-            raise _translate(error) from error
+        return tx
 
     def _write_loop(self, connection: sqlite3.Connection) -> None:
         tx = SQLiteTx(connection, self._sql)
@@ -207,8 +223,9 @@ class SQLite:
         for request in group:
             if isinstance(request.future, Future):
                 request.settle()
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, group, changes)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._deliver, group, changes)
 
     def _deliver(self, group: list[_Request[Any]], changes: list[Changed]) -> None:
         for request in group:
@@ -229,9 +246,11 @@ def _commit(tx: SQLiteTx, group: list[_Request[Any]]) -> list[Changed]:
         for request in group:
             _run_one(tx, request)
         connection.execute("commit")
-    except sqlite3.Error as error:
-        if connection.in_transaction:
-            connection.execute("rollback")
+    except Exception as error:
+        # Whatever it is, this thread must live: without it every write would wait for ever.
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("rollback")
         translated = _translate(error)
         for request in group:
             request.error = translated
@@ -249,13 +268,17 @@ def _run_one(tx: SQLiteTx, request: _Request[Any]) -> None:
             raise  # SQLite gave up the whole transaction (a full disk): nobody's work stands
         connection.execute("rollback to operation")
         del tx.changes[told:]
-        request.error = _translate(error) if isinstance(error, sqlite3.Error) else error
+        request.error = _translate(error)
     connection.execute("release operation")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; each migration is one transaction, counted in user_version."""
-    for number, text in statements.migrations(WORDS):
+    migrations = statements.migrations(WORDS)
+    (present,) = connection.execute("pragma user_version").fetchone()
+    if present > migrations[-1][0]:
+        raise Unavailable("The database was written by a newer version of Qwicket.")
+    for number, text in migrations:
         connection.execute("begin immediate")
         (present,) = connection.execute("pragma user_version").fetchone()
         if present >= number:
@@ -267,8 +290,14 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute("commit")
 
 
-def _translate(error: sqlite3.Error) -> QwicketError:
-    """Return what a caller may know of a database error; the rest goes to the log."""
+def _translate(error: Exception) -> Exception:
+    """Return what a caller may know of an error; what the database says goes to the log.
+
+    What trying again cannot mend (a broken rule, a value that does not fit) stays as it is: it is
+    a fault of ours, and its caller treats it as one.
+    """
+    if isinstance(error, _OUR_FAULTS) or not isinstance(error, sqlite3.Error | MemoryError):
+        return error
     _log.error("database error", exc_info=error)
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL:

@@ -28,6 +28,7 @@ CONTRACT: Final = {
     "token list": DATA | {"--user"},
     "token revoke": DATA,
     "submit": {"--device", "--shots", "--format", "--wait", "--json"},
+    "show": {"--format"},
     "demo": set(),
 }
 ARGUMENTS: Final = {
@@ -35,6 +36,7 @@ ARGUMENTS: Final = {
     "user disable": ["NAME"],
     "token revoke": ["ID"],
     "submit": ["FILE"],
+    "show": ["FILE"],
     "demo": ["COMMAND"],
 }
 
@@ -134,6 +136,8 @@ def test_version_is_that_of_the_package() -> None:
         ("submit - --device x --shots many", "'many' is not a valid integer"),
         ("submit /nowhere --device x", "'/nowhere': No such file"),
         ("submit / --device x", "Is a directory"),
+        ("show", "Missing argument 'FILE'"),
+        ("show /nowhere", "'/nowhere': No such file"),
         ("serve --port 65536", "65536 is not in the range"),
         ("serve --workers 0", "0 is not in the range"),
         ("serve extra", "unexpected extra argument"),

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from qwicket.compute import Readers
 from qwicket.model.circuits import Checked
-from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.errors import InvalidProgram, LimitExceeded, TooManyRequests
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, read
 from support.processes import user_ticks
@@ -67,6 +67,16 @@ async def test_a_text_that_takes_too_long_is_refused_and_the_next_is_read() -> N
     await readers.read(FORMAT, SOURCE)
     with pytest.raises(LimitExceeded, match="read_time_s"):
         await readers.read(FORMAT, large(200_000))
+    assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
+    await readers.close()
+
+
+async def test_only_so_many_texts_wait() -> None:
+    readers = Readers(structs.replace(LIMITS, reads_waiting=3))
+    answers = await asyncio.gather(
+        *(readers.read(FORMAT, SOURCE) for _ in range(5)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [Checked] * 3 + [TooManyRequests] * 2
     assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
     await readers.close()
 

@@ -13,13 +13,14 @@ import pytest
 import qubit_lab
 from qwicket import engines
 from qwicket.engines.qubit import engine
-from qwicket.model.circuits import Gate, QubitCircuit, Reset, Summary, pack
+from qwicket.model.circuits import Gate, QubitCircuit, Summary, pack
 from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
 
 ALL = ("counts", "memory", "probabilities")
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
-WITH_RESET = qubit_lab.measured(1, [Reset(0)])
+IMPOSSIBLE = qubit_lab.measured(1, [Gate("warp", (0,))])
 
 
 def options(shots: int = 200, seed: int = 7, outputs: tuple[str, ...] = ALL) -> bytes:
@@ -74,16 +75,16 @@ def test_part_does_not_depend_on_what_ran_before_it() -> None:
 
 
 def test_part_that_cannot_run_leaves_the_others() -> None:
-    good, bad, also_good = run(BELL, WITH_RESET, BELL)
+    good, bad, also_good = run(BELL, IMPOSSIBLE, BELL)
     assert isinstance(good, Encoded)
     assert isinstance(also_good, Encoded)
     assert isinstance(bad, Failure)
     assert bad.code == "unsupported"
-    assert "operation 0 (reset)" in bad.message
+    assert bad.message == "no engine here knows the gate 'warp'"
 
 
 def test_part_without_memory_leaves_the_others() -> None:
-    wide = qubit_lab.measured(48, [Gate("h", (qubit,)) for qubit in range(48)])
+    wide = qubit_lab.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
     good, bad, also_good = run(BELL, wide, BELL)
     assert isinstance(good, Encoded)
     assert isinstance(also_good, Encoded)
@@ -101,7 +102,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
         engines.warm()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         circuits = tuple(
-            qubit_lab.measured(n, [Gate("h", (q,)) for q in range(n)]) for n in (2, 27, 2)
+            qubit_lab.measured(n, [Gate("t", (q,)) for q in range(n)]) for n in (2, 27, 2)
         )
         options = RunOptions(shots=1, seed=0, outputs=("counts",))
         for part in engines.run("qubit", pack(circuits), msgspec.msgpack.encode(options)):
@@ -113,7 +114,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
 def test_unknown_error_is_logged_under_an_id_and_told_by_it_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken() -> engine.Engine:
+    def broken(task: object) -> None:
         raise RuntimeError("/secret/path")
 
     monkeypatch.setattr(engine, "choose", broken)
@@ -138,10 +139,78 @@ def test_warm_is_quiet_and_can_be_repeated() -> None:
     engines.warm()
 
 
+def test_warm_worker_has_imported_every_engine() -> None:
+    script = """
+        import sys
+        from qwicket import engines
+        engines.warm()
+        print(sorted({"numpy", "qulacs", "stim"} & set(sys.modules)))
+    """
+    assert spawn(script) == ["['numpy', 'qulacs', 'stim']"]
+
+
 def test_estimate_names_its_numbers() -> None:
     found = engines.estimate(Summary("qubit", 1, 26, 77, 0), 1_000, ("counts",))
     assert found.bytes == pytest.approx(1.68e9, rel=0.01)
     assert 5 < found.seconds < 15
+
+
+def test_estimate_knows_noise() -> None:
+    noise = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.01))
+    summary = Summary("qubit", 1, 10, 100, 100)
+    quiet = engines.estimate(summary, 1_000, ("counts",))
+    noisy = engines.estimate(summary, 1_000, ("counts",), noise)
+    assert noisy.seconds > 100 * quiet.seconds
+
+
+def test_noise_travels_with_the_options() -> None:
+    """An X that is always followed by a wrong read-out."""
+    noise = NoiseModel(name="", source="", readout=ReadoutError(zero_for_one=1.0))
+    chosen = RunOptions(shots=5, seed=1, outputs=("counts",), noise=noise)
+    flip = qubit_lab.measured(1, [Gate("x", (0,))])
+    (result,) = engines.run("qubit", pack((flip,)), msgspec.msgpack.encode(chosen))
+    assert outcome(result).counts() == {0: 5}
+
+
+def test_options_stored_before_there_was_noise_are_ideal() -> None:
+    stored = msgspec.msgpack.encode({"shots": 5, "seed": 1, "outputs": ["counts"]})
+    (result,) = engines.run("qubit", pack((BELL,)), stored)
+    assert sum(outcome(result).counts().values()) == 5
+
+
+def test_equal_seeds_give_equal_bytes_in_every_process() -> None:
+    """Every plan: one sample, split shots, patterns of noise, damping, stabilizers."""
+    script = """
+        import msgspec, qubit_lab
+        from qwicket import engines
+        from qwicket.model.circuits import Gate, Measure, pack
+        from qwicket.model.jobs import RunOptions
+        from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+        from qwicket.model.outcomes import decode
+        gates = qubit_lab.scrambling(3)
+        split = [*gates, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
+        cliffords = [Gate("h", (q,)) for q in range(13)]
+        circuits = pack((
+            qubit_lab.measured(3, gates),
+            qubit_lab.measured(3, split),
+            qubit_lab.measured(13, cliffords),
+        ))
+        paulis = GateNoise(depolarizing=0.1, phase_damping=0.1)
+        damped = GateNoise(depolarizing=0.1, amplitude_damping=0.1)
+        for one in (None, paulis, damped):
+            noise = one and NoiseModel(
+                name="", source="", one_qubit=one, two_qubit=one,
+                readout=ReadoutError(one_for_zero=0.1),
+            )
+            outputs = ("counts", "memory")
+            options = RunOptions(shots=300, seed=5, outputs=outputs, noise=noise)
+            for part in engines.run("qubit", circuits, msgspec.msgpack.encode(options)):
+                print(sorted((name, a.data.hex()) for name, a in decode(part).arrays.items()))
+    """
+    first, second = spawn(script), spawn(script)
+    assert len(first) == 9
+    assert len(set(first)) == 9
+    assert first == second
 
 
 def test_the_server_imports_no_simulator() -> None:

@@ -59,7 +59,9 @@ def submission(**changes: Any) -> Submission:
 
 
 def program(qubits: int, *gates: dict[str, Any]) -> bytes:
-    return json.dumps({"gateset": "qis", "qubits": qubits, "circuit": gates}).encode()
+    """Return a program that uses all its qubits: idle ones cost nothing."""
+    use = {"gate": "rx", "targets": list(range(qubits)), "rotation": 0.1}
+    return json.dumps({"gateset": "qis", "qubits": qubits, "circuit": [use, *gates]}).encode()
 
 
 async def claim_options(store: Store) -> RunOptions:
@@ -123,7 +125,7 @@ async def test_a_bad_submission_is_refused_by_field_and_not_stored(
 
 
 async def test_a_refused_program_says_where(gateway: Gateway, ada: Actor) -> None:
-    bad = program(2, {"gate": "h", "target": 0}, {"gate": "warp", "target": 1})
+    bad = program(2, {"gate": "warp", "target": 1})
     with pytest.raises(InvalidProgram, match="gate 1"):
         await gateway.submit(ada, submission(source=bad))
 
@@ -156,6 +158,35 @@ async def test_a_token_without_the_scope_or_device_cannot_submit(
     other = msgspec.structs.replace(ada, devices=frozenset({"clifford"}))
     with pytest.raises(Forbidden, match="simulator"):
         await gateway.submit(other, submission())
+
+
+async def test_only_an_admin_goes_before_everyone(
+    gateway: Gateway, admin: Admin, ada: Actor
+) -> None:
+    with pytest.raises(Forbidden, match="admin"):
+        await gateway.submit(ada, submission(priority=1))
+    assert (await gateway.submit(ada, submission(priority=-1))).priority == -1
+    await admin.add_account("root", "admin", email=None, password=None)
+    made = await admin.create_token("root", scopes=["admin", "jobs:write"])
+    root = await gateway.sign_in(made.secret)
+    assert (await gateway.submit(root, submission(priority=1))).priority == 1
+
+
+async def test_the_order_of_inputs_makes_no_other_submission(gateway: Gateway, ada: Actor) -> None:
+    text = b"OPENQASM 3; input float a; input float b; qubit q; U(a, b, 0) q;"
+    one, two = (
+        submission(idempotency_key="k", source=text, format="openqasm3", inputs=inputs)
+        for inputs in ({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0})
+    )
+    assert await gateway.submit(ada, one) == await gateway.submit(ada, two)
+
+
+async def test_a_token_that_may_only_write_cancels_and_waits(
+    gateway: Gateway, admin: Admin, ada: Actor
+) -> None:
+    job = await gateway.submit(ada, submission())
+    writer = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:write"])).secret)
+    assert (await gateway.cancel(writer, job.id, wait_s=5)).state is JobState.CANCELLED
 
 
 async def test_the_same_key_makes_one_job_unless_any_field_differs(

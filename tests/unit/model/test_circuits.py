@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from qwicket.model.analysis import summarise
 from qwicket.model.circuits import (
     Branch,
     Gate,
@@ -9,7 +10,6 @@ from qwicket.model.circuits import (
     Register,
     Reset,
     pack,
-    summarise,
     unpack,
 )
 

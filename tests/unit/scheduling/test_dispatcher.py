@@ -274,6 +274,74 @@ async def test_a_write_that_was_done_although_the_store_said_no_counts_once(
     assert len(await store.jobs.results(job.id)) == 1
 
 
+async def test_a_claim_that_goes_wrong_leaves_the_claimer_and_its_slots(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = store.leases.claim
+    wrongs = [RuntimeError("a damaged row"), Unavailable()]
+
+    async def unlucky(*arguments: str) -> Assignment | None:
+        if wrongs:
+            raise wrongs.pop()
+        return await claim(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store.leases, "claim", unlucky)
+    for _ in range(4):
+        await add_job(store, ada)
+    assert await begun(driver)
+    assert await begun(driver)
+    assert not wrongs
+
+
+async def test_a_result_that_can_never_be_stored_fails_its_job(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(*_: object) -> Job:
+        raise ValueError("does not fit")
+
+    monkeypatch.setattr(store.leases, "finish", broken)
+    job = await add_job(store, ada)
+    driver.ends[await begun(driver)].set_result(DONE)
+    ended = await reach(store, job, JobState.FAILED)
+    assert ended.error_code == "result_not_stored"
+
+
+async def test_hurrying_gives_back_at_once_what_still_runs(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    await begun(driver)
+    stopping = asyncio.create_task(dispatcher.stop(60))
+    await asyncio.sleep(0)
+    dispatcher.hurry()
+    async with asyncio.timeout(10):
+        await stopping
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert present.state is JobState.QUEUED
+
+
+async def test_a_cancel_that_nobody_told_of_is_found_when_the_job_begins(
+    store: Store, ada: Token, driver: HandDriver
+) -> None:
+    await store.leases.add_runner("server", "server", NOW)
+    deaf = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW)
+    job = await add_job(store, ada)
+    assignment = await store.leases.claim("simulator", "server", NOW)
+    assert assignment is not None
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    deaf._begin(assignment)  # it listens to nothing yet, as when a cancel overtakes a claim
+    await reach(store, job, JobState.CANCELLED)
+
+
 async def test_a_stale_result_is_refused_and_counted(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:

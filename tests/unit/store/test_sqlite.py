@@ -13,7 +13,8 @@ import pytest
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import JobQuery
-from qwicket.store import Store, lock_folder, open_sqlite
+from qwicket.model.states import JobState
+from qwicket.store import Changed, Store, lock_folder, open_sqlite
 from support.stores import add_job, make_token
 
 pytestmark = pytest.mark.anyio
@@ -124,6 +125,57 @@ async def test_a_long_scan_is_ended_by_its_deadline(
         await store._database.scan(
             lambda tx: tx._connection.execute(endless).fetchone()  # type: ignore[attr-defined]
         )
+
+
+async def test_the_writer_outlives_whatever_an_operation_does(store: Store, ada: Token) -> None:
+    def give_up_the_transaction(tx: Any) -> None:
+        tx._connection.execute("rollback")  # as SQLite does by itself when memory runs out
+        raise MemoryError
+
+    with pytest.raises(Unavailable):
+        await store._database.write(give_up_the_transaction)
+    assert store.is_alive
+    await add_job(store, ada)
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 1
+
+
+async def test_a_rule_of_the_schema_that_is_broken_is_our_fault_not_the_databases(
+    store: Store,
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        await store._database.write(
+            lambda tx: tx._connection.execute("insert into member values ('a', 'b')")  # type: ignore[attr-defined]
+        )
+
+
+async def test_a_rolled_back_operation_tells_no_change(store: Store, ada: Token) -> None:
+    told: list[object] = []
+    store.changes.listen(told.append)
+
+    def change_and_fail(tx: Any) -> None:
+        tx.changed(Changed("job", 1, JobState.QUEUED, "simulator"))
+        raise StorageFull
+
+    results = await asyncio.gather(
+        add_job(store, ada), store._database.write(change_and_fail), return_exceptions=True
+    )
+    await asyncio.sleep(0)
+    assert isinstance(results[1], StorageFull)
+    assert len(told) == 1
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "qwicket.db")
+    other.execute("pragma user_version = 99")
+    other.close()
+    with pytest.raises(Unavailable, match="newer version"):
+        open_sqlite(tmp_path)
+
+
+def test_a_database_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "qwicket.db").touch(mode=0o644)
+    asyncio.run(open_sqlite(tmp_path).close())
+    assert (tmp_path / "qwicket.db").stat().st_mode & 0o077 == 0
 
 
 def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:

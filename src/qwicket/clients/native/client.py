@@ -73,6 +73,8 @@ class Client:
         shots: int = 1000,
         format: str | None = None,  # noqa: A002 - the field's own word
         seed: int | None = None,
+        noise: str | None = None,
+        inputs: Mapping[str, float] | None = None,
         outputs: Sequence[str] = ("counts",),
         name: str = "",
         tags: Sequence[str] = (),
@@ -86,8 +88,10 @@ class Client:
             program: Text, a path to a file, or the object of a JSON format.
             device: Name of the device.
             shots: Shots per circuit.
-            format: The program's format; by default the device's first.
+            format: The program's format; by default it is told from the text.
             seed: 0 ≤ seed < 2^63; by default the server draws one.
+            noise: Name of one of the device's noise models; by default none.
+            inputs: Values of the program's declared inputs, angles in radians.
             outputs: Of `counts`, `memory`, `probabilities`.
             name: A name for people.
             tags: Words to find it by.
@@ -104,6 +108,8 @@ class Client:
             "shots": shots,
             "format": format,
             "seed": seed,
+            "noise": noise,
+            "inputs": dict(inputs or {}),
             "outputs": list(outputs),
             "name": name,
             "tags": list(tags),

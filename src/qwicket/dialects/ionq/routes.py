@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import Door, check_document, json, on, read
 from qwicket.dialects.ionq import wire
+from qwicket.gateway import is_small
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, NotFound
 
@@ -15,11 +16,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from qwicket.gateway import Gateway
-    from qwicket.model.accounts import Actor
+    from qwicket.gateway import Gateway, is_small
+from qwicket.model.accounts import Actor
 
 _CANCEL_WAIT_S: Final = 5.0
-_INLINE_QUBITS: Final = 10
 
 
 def v04(gateway: Gateway) -> Door:
@@ -76,8 +76,9 @@ class Routes:
     async def cancel_job(self, request: Request) -> Response:
         """Cancel, and wait a little for a running job to end: there is no word for in between."""
         actor = await self._sign_in(request)
-        job = await self._gateway.cancel(actor, request.path_params["id"], door=wire.DOOR)
-        job = await self._gateway.wait(actor, job.id, _CANCEL_WAIT_S, door=wire.DOOR)
+        job = await self._gateway.cancel(
+            actor, request.path_params["id"], door=wire.DOOR, wait_s=_CANCEL_WAIT_S
+        )
         return json(wire.short(job))
 
     async def read_probabilities(self, request: Request) -> Response:
@@ -89,9 +90,9 @@ class Routes:
         except Conflict as error:
             # Clients repeat a 409 without end; a result that is not there is a 404 here.
             raise NotFound(error.detail) from None
-        if job.n_qubits > _INLINE_QUBITS or len(parts) > 1:
-            return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
-        return json(wire.result(job, parts))
+        if is_small(job):
+            return json(wire.result(job, parts))
+        return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from qwicket.dialects.door import raw_object
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, Submission
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DOOR: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
 _DEFAULT_SHOTS: Final = 100
+_IDEAL: Final = "ideal"
+_SAME_NOISE: Final = {"harmony-1": "harmony", "harmony-2": "harmony"}
 
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
@@ -89,7 +92,7 @@ def submission(body: SubmitBody) -> Submission:
         InvalidRequest: A field asks for something that this server cannot do.
     """
     noise = body.noise or Noise()
-    _refuse_unknown(body, noise)
+    _refuse_unknown(body)
     kept = Kept(
         type=body.type,
         metadata=_document(body.metadata, "metadata"),
@@ -104,18 +107,15 @@ def submission(body: SubmitBody) -> Submission:
         shots=_shots(body.shots),
         outputs=(COUNTS, PROBABILITIES),
         seed=noise.seed,
+        noise=None if noise.model == _IDEAL else _SAME_NOISE.get(noise.model, noise.model),
         name=body.name or "",
         wire=msgspec.json.encode(kept),
     )
 
 
-def _refuse_unknown(body: SubmitBody, noise: Noise) -> None:
+def _refuse_unknown(body: SubmitBody) -> None:
     if body.type != CIRCUIT:
         raise InvalidRequest(f"type: {body.type!r} is not supported, {CIRCUIT!r} is.", field="type")
-    if noise.model != "ideal":
-        raise InvalidRequest(
-            f"noise.model: {body.backend} has no model {noise.model!r}.", field="noise.model"
-        )
     if body.session_id is not None:
         raise InvalidRequest("session_id: there is no such session.", field="session_id")
     if body.dry_run:
@@ -211,7 +211,7 @@ def _results(job: Job) -> dict[str, Any]:
     }
 
 
-def result(job: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
+def result(job: Job, parts: list[Outcome | Failure]) -> msgspec.Raw | dict[str, msgspec.Raw]:
     """Return one circuit's probabilities, or those of several by the ids of the job's parts."""
     given = {
         part_id(job.id, number): probabilities(part, job.shots)
@@ -221,12 +221,11 @@ def result(job: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
     return given if job.n_circuits > 1 else next(iter(given.values()))
 
 
-def probabilities(outcome: Outcome, shots: int) -> dict[str, float]:
+def probabilities(outcome: Outcome, shots: int) -> msgspec.Raw:
     """Return exact probabilities, or frequencies where there are only counts."""
-    exact = outcome.probabilities()
-    if exact:
-        return {str(key): p for key, p in exact.items()}
-    return {str(key): n / shots for key, n in outcome.counts().items()}
+    if PROBABILITIES in outcome.arrays:
+        return raw_object((str(key), p) for key, p in outcome.each_probability())
+    return raw_object((str(key), n / shots) for key, n in outcome.each_count())
 
 
 def backend(view: DeviceView, now: str) -> dict[str, Any]:
@@ -239,7 +238,7 @@ def backend(view: DeviceView, now: str) -> dict[str, Any]:
         "last_updated": now,
         "has_access": True,
         "degraded": False,
-        "noise_models": ["ideal"],
+        "noise_models": [_IDEAL, *view.device.spec.noise_models],
         "supported_gates": view.device.spec.gates,
         "supported_native_gates": [],
         "supported_error_mitigations": [],

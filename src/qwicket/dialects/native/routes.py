@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
 from qwicket.dialects.native import wire
+from qwicket.gateway import is_small
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 _MAX_KEY_CHARS: Final = 255
-_INLINE_OUTCOMES: Final = 1_000
 
 
 def door(gateway: Gateway) -> Door:
@@ -89,9 +89,9 @@ class Routes:
             await self._gateway.wait(actor, request.path_params["id"], wait_s)
             actor = await self._sign_in(request)
         job, parts = await self._gateway.results(actor, request.path_params["id"])
-        if min(job.shots, 1 << job.n_qubits) * len(parts) > _INLINE_OUTCOMES:
-            return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
-        return json(wire.result(job, parts))
+        if is_small(job):
+            return json(wire.result(job, parts))
+        return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")

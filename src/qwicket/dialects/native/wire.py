@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from qwicket.dialects.door import raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.model.jobs import Job, JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import OUTPUTS, Failure, Outcome
+from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure, Outcome
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from qwicket.gateway import DeviceView
 
@@ -38,6 +39,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     format: str | None = None
     shots: _Shots = 1000
     seed: _Seed | None = None
+    noise: str | None = None
     inputs: dict[str, float] = {}
     outputs: _Outputs = ("counts",)
     name: str = ""
@@ -81,9 +83,9 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     part: int
     error: ErrorBody | None = None
     registers: tuple[tuple[str, int], ...] = ()
-    counts: dict[str, int] | None = None
-    probabilities: dict[str, float] | None = None
-    memory: list[str] | None = None
+    counts: msgspec.Raw | None = None
+    probabilities: msgspec.Raw | None = None
+    memory: msgspec.Raw | None = None
     engine: str = ""
     engine_version: str = ""
     seed: int | None = None
@@ -100,6 +102,7 @@ def submission(body: SubmitBody, key: str | None) -> Submission:
         source=_source(body.program),
         shots=body.shots,
         seed=body.seed,
+        noise=body.noise,
         inputs=body.inputs,
         outputs=body.outputs,
         name=body.name,
@@ -221,6 +224,7 @@ def device(view: DeviceView) -> dict[str, Any]:
         "formats": device.spec.formats,
         "gates": device.spec.gates,
         "outputs": device.spec.outputs,
+        "noise_models": device.spec.noise_models,
         "exact": device.spec.exact,
     }
 
@@ -237,20 +241,23 @@ def result(of: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
 def _part(number: int, part: Outcome | Failure) -> PartBody:
     if isinstance(part, Failure):
         return PartBody(part=number, error=ErrorBody(part.code, part.message))
-    width = part.n_bits
-    counts, probabilities, memory = part.counts(), part.probabilities(), part.memory()
+    width, has = part.n_bits, part.arrays
     return PartBody(
         part=number,
         registers=tuple((register.name, register.size) for register in part.registers),
-        counts={_bits(key, width): n for key, n in counts.items()} or None,
-        probabilities={_bits(key, width): p for key, p in probabilities.items()} or None,
-        memory=[_bits(key, width) for key in memory] or None,
+        counts=_keyed(part.each_count(), width) if COUNTS in has else None,
+        probabilities=_keyed(part.each_probability(), width) if PROBABILITIES in has else None,
+        memory=raw_list(_bits(key, width) for key in part.each_shot()) if MEMORY in has else None,
         engine=part.engine,
         engine_version=part.engine_version,
         seed=part.seed,
         seconds=part.seconds,
         notes=part.notes,
     )
+
+
+def _keyed(rows: Iterable[tuple[int, float]], width: int) -> msgspec.Raw:
+    return raw_object((_bits(key, width), value) for key, value in rows)
 
 
 def _bits(key: int, width: int) -> str:

@@ -1,10 +1,11 @@
-"""Qubit engines: state vectors now. Importing this room imports no simulator."""
+"""Qubit engines: state vectors and stabilizers. Importing this room imports no simulator."""
 
 from __future__ import annotations
 
 from qwicket.engines.qubit.cost import estimate
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import GateNoise, NoiseModel
 from qwicket.model.outcomes import Outcome
 
 __all__ = ["estimate", "run", "unpack", "warm"]
@@ -15,20 +16,22 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
     Args:
         circuit: What to run.
-        options: Shots, seed and outputs of the job.
+        options: Shots, seed, outputs and noise of the job.
         part: Its place in the job; no two parts draw the same numbers.
 
     Raises:
         CannotRun: No engine here runs this circuit.
-        MemoryError: The state does not fit.
+        MemoryError: It does not fit.
     """
-    from qwicket.engines.qubit.engine import choose
+    from qwicket.engines.qubit import engine
 
-    return choose().run(circuit, options.shots, (options.seed, part), options.outputs)
+    return engine.run(circuit, options, part)
 
 
 def warm() -> None:
-    """Import what running needs and run a Bell pair."""
+    """Import what running needs and run a Bell pair, once on each engine."""
     gates = (Gate("h", (0,)), Gate("x", (1,), (), (0,)))
     bell = QubitCircuit(2, (*gates, Measure(0, 0), Measure(1, 1)), (Register("c", 2),))
-    run(bell, RunOptions(shots=1, seed=0, outputs=("counts",)), 0)
+    noisy = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))
+    for noise in (None, noisy):
+        run(bell, RunOptions(shots=1, seed=0, outputs=("counts",), noise=noise), 0)

@@ -1,12 +1,19 @@
-"""What a qubit job costs, by measured rules. Imported by the server: no NumPy, no simulator."""
+"""What a qubit job costs, by measured rules, and the rules by which plans are chosen.
+
+Imported by the server: no NumPy, no simulator. Where a summary cannot tell (which measurements
+part the shots, how outcomes are distributed) the worst is assumed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Iterable
+from math import exp
+from typing import Final, NamedTuple
 
-from qwicket.model.circuits import Summary
-from qwicket.model.outcomes import MEMORY, PROBABILITIES
+from qwicket.model.analysis import pauli_cost
+from qwicket.model.circuits import Gate, Op, Summary
+from qwicket.model.noise import GateNoise, NoiseModel
+from qwicket.model.outcomes import MEMORY, PROBABILITIES, key_width
 
 SAMPLER_QUBITS: Final = 20
 """Above this many qubits counts are drawn by the simulator, which spares copies of the state."""
@@ -14,14 +21,32 @@ SAMPLER_QUBITS: Final = 20
 MAX_OUTCOMES: Final = 1 << 20
 """Distinct outcomes kept for one circuit; the default of `Limits.outcomes`."""
 
+MAX_QUBITS: Final = 48
+"""Wider states are counted as this wide: no machine has either, and numbers stay in range."""
+
+KEPT_BYTES: Final = 1 << 28
+"""Memory for the states of branches that wait; the others walk again from the start."""
+
 # Measured with one thread on x86-64 with AVX-512: bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20
+_OP_BYTES: Final = 400
+"""One operation: unpacked, numbered anew, and as text for Stim."""
+_STATE_BYTES: Final = 16
 _SAMPLED_BYTES: Final = 24
 _VECTOR_BYTES: Final = 48
 _ROW_BYTES: Final = 72
 """One distinct outcome: index, count, probability, what merges and packs them."""
+_KEY_BYTES: Final = 200
+"""One distinct outcome of many branches, beside the bits of its key."""
 _SHOT_BYTES: Final = 64
 """One shot kept in order: a Python integer at first, then two indices and a key."""
+_STRIKE_BYTES: Final = 64
+_PATTERN_BYTES: Final = 160
+_TABLEAU_BYTES: Final = 1
+_SUPPORT_BYTES: Final = 8
+"""For each qubit times each qubit: Stim's tableau, and what is made of it for probabilities."""
+_CHUNK_BYTES: Final = 1 << 26
+_LISTED_BYTES: Final = 1 << 26
 
 _AMPLITUDES_PER_S: Final = 7e8
 _CIRCUIT_S: Final = 60e-6
@@ -30,26 +55,252 @@ _SAMPLED_S: Final = 8e-9
 _VECTOR_S: Final = 40e-9
 _ROW_S: Final = 600e-9
 _SHOT_S: Final = 500e-9
+_LEAF_S: Final = 40e-6
+_CHOICE_GATES: Final = 4
+"""A measurement on the way looks at the state and scales it: as long as so many gates."""
+_TEXT_S: Final = 2e-6
+_RECORD_S: Final = 2.5e-11
+_SUPPORT_S: Final = 2e-11
+"""For each cube of the number of qubits."""
+_FRAME_S: Final = 3e-11
+_BIT_S: Final = 4e-9
 
-MAX_QUBITS: Final = 48
-"""Wider states are counted as this wide: no machine has either, and numbers stay in range."""
+_EXACT_LEAVES: Final = 1 << 12
+_EXACT_S: Final = 5.0
+
+_MOST_STRIKES: Final = 30
+_PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "ms", "pauliexp"})
+"""Gates that are on two qubits or more without a control."""
+
+_SMALL_QUBITS: Final = 12
+_MANY_OPS: Final = 1_000
 
 
-def estimate(summary: Summary, shots: int, outputs: Collection[str]) -> tuple[int, float]:
+class Job(NamedTuple):
+    """What is known of a job when its cost is estimated."""
+
+    summary: Summary
+    shots: int
+    outputs: Collection[str]
+    noise: NoiseModel | None
+
+    @property
+    def n_qubits(self) -> int:
+        return self.summary.n_active or self.summary.n_qubits
+
+    @property
+    def n_ops(self) -> float:
+        """Operations of an average circuit."""
+        return (self.summary.n_ops_1q + self.summary.n_ops_2q) / max(1, self.summary.n_circuits)
+
+    @property
+    def is_straight(self) -> bool:
+        return not (self.summary.n_splits or self.summary.n_branches)
+
+    @property
+    def exact(self) -> bool:
+        return PROBABILITIES in self.outputs
+
+
+def estimate(
+    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
+) -> tuple[int, float]:
     """Return peak bytes and seconds of one core for a whole job.
 
-    Circuits run one after the other: bytes are those of the widest, seconds add up.
+    Circuits run one after the other: bytes are those of the widest, seconds add up. Their
+    operations are unpacked together.
     """
-    n_qubits = min(summary.n_qubits, MAX_QUBITS)
+    job = Job(summary, shots, outputs, noise)
+    if _runs_on_stabilizers(job):
+        n_bytes, seconds = _stabilizer_cost(job)
+    elif job.is_straight and noise is None:
+        n_bytes, seconds = _straight_cost(job)
+    else:
+        n_bytes, seconds = _branching_cost(job)
+    n_ops = summary.n_ops_1q + summary.n_ops_2q
+    return int(n_bytes) + n_ops * _OP_BYTES, summary.n_circuits * seconds
+
+
+def suits_stabilizers(
+    n_qubits: int, n_ops: float, is_straight: bool, is_noisy: bool, exact: bool
+) -> bool:
+    """Say whether a circuit, if it is Clifford, is better run on stabilizers.
+
+    Up to 12 qubits a state vector is the quicker. It also knows exact probabilities where
+    measurements stand on the way.
+    """
+    if exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
+        return False
+    return is_noisy or not is_straight or n_qubits > _SMALL_QUBITS or n_ops > _MANY_OPS
+
+
+def copies_kept(n_qubits: int) -> int:
+    """Return how many waiting branches keep their state."""
+    return KEPT_BYTES // (_STATE_BYTES << n_qubits)
+
+
+def worth(ops: Iterable[Op]) -> int:
+    """Return how long a walk through operations takes at most, in gates."""
+    gates = 0
+    for op in ops:
+        if isinstance(op, Gate):
+            gates += 1 + (pauli_cost(op) if op.name == "pauliexp" else 0)
+        else:
+            gates += _CHOICE_GATES
+    return gates
+
+
+def exact_leaves(n_qubits: int, n_gates: float) -> int:
+    """Return how many ends of branches are walked to for exact probabilities: about 5 s' worth."""
+    return max(1, min(_EXACT_LEAVES, int(_EXACT_S / _walk_s(1 << n_qubits, n_gates))))
+
+
+def _walk_s(size: int, n_gates: float) -> float:
+    return n_gates * _gate_s(size) + size * _VECTOR_S + _LEAF_S
+
+
+def most_outcomes(n_bits: int) -> int:
+    """Return how many outcomes of a stabilizer state are listed: keys of at most 64 MiB."""
+    return min(MAX_OUTCOMES, _LISTED_BYTES // key_width(n_bits))
+
+
+def _gate_s(size: int) -> float:
+    return _GATE_S + size / _AMPLITUDES_PER_S
+
+
+def _runs_on_stabilizers(job: Job) -> bool:
+    if not job.summary.is_clifford:
+        return False
+    if job.noise is not None and (job.summary.n_branches or _is_damped(job.noise)):
+        return False
+    return suits_stabilizers(
+        job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.exact
+    )
+
+
+def _straight_cost(job: Job) -> tuple[float, float]:
+    n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
-    exact = PROBABILITIES in outputs
-    whole = exact or n_qubits <= SAMPLER_QUBITS
-    rows = min(size, MAX_OUTCOMES if exact else shots)
-    drawn = shots if MEMORY in outputs or size > 4 * shots else 0
+    whole = job.exact or n_qubits <= SAMPLER_QUBITS
+    rows = min(size, MAX_OUTCOMES if job.exact else job.shots)
+    drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     n_bytes += rows * _ROW_BYTES + drawn * _SHOT_BYTES
-    n_gates = summary.n_ops_1q + summary.n_ops_2q
-    per_gate = _GATE_S + size / _AMPLITUDES_PER_S
-    per_circuit = _CIRCUIT_S + size * (_VECTOR_S if whole else _SAMPLED_S)
-    per_circuit += rows * _ROW_S + drawn * _SHOT_S
-    return n_bytes, n_gates * per_gate + summary.n_circuits * per_circuit
+    seconds = _CIRCUIT_S + size * (_VECTOR_S if whole else _SAMPLED_S)
+    seconds += _gates(job) * _gate_s(size) + rows * _ROW_S + drawn * _SHOT_S
+    return n_bytes, seconds
+
+
+def _gates(job: Job) -> float:
+    return job.n_ops + job.summary.n_pauli_ops / max(1, job.summary.n_circuits)
+
+
+def _branching_cost(job: Job) -> tuple[float, float]:
+    """A branch, or pattern of noise, walks its own way from where it left another."""
+    n_qubits = min(job.n_qubits, MAX_QUBITS)
+    size = 1 << n_qubits
+    strikes, decays, choices = _events(job)
+    patterns = 1 + _patterns(job, strikes)
+    n_gates = _gates(job) + _CHOICE_GATES * choices
+    walk_s = _walk_s(size, n_gates)
+    ways, mean_ways = _ways(job, decays)
+    leaves, walks = min(job.shots, patterns * ways), min(job.shots, patterns * mean_ways)
+    shared = exp(-strikes) / 2 if job.is_straight else 0
+    seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
+    seconds += walks * (1 - shared) * n_gates * _gate_s(size)
+    if job.exact and job.noise is None:
+        seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
+    waiting = min(choices, job.shots.bit_length(), copies_kept(n_qubits))
+    whole = job.exact or n_qubits <= SAMPLER_QUBITS
+    n_states = waiting + (strikes > 0)
+    n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
+    n_bytes += int(n_states * size * _STATE_BYTES)
+    drawn = job.shots * strikes * _STRIKE_BYTES + patterns * _PATTERN_BYTES
+    key_bytes, key_s = _keys_cost(job, int(min(size * ways, 1 << 60)))
+    return n_bytes + drawn + key_bytes, seconds + key_s
+
+
+def _ways(job: Job, decays: float) -> tuple[float, float]:
+    """Return into how many branches the shots of a circuit part, at its end and on average.
+
+    Measurements are taken to be spread evenly, and both outcomes of each to be likely.
+    """
+    n_splits, shots = job.summary.n_splits, job.shots
+    decayed = 1 + shots * (1 - exp(-decays))
+    doublings = min(n_splits, shots.bit_length())
+    ways = min(shots, 2**doublings)
+    mean = (2**doublings - 1 + ways * (n_splits - doublings + 1)) / (n_splits + 1)
+    return ways * decayed, min(ways, mean) * decayed
+
+
+def _patterns(job: Job, strikes: float) -> float:
+    """Return how many distinct patterns of Paulis strike: k strikes have few ways if k is small."""
+    n_circuits = max(1, job.summary.n_circuits)
+    kinds = (3 * job.summary.n_ops_1q + 15 * job.summary.n_ops_2q) / n_circuits
+    total, likelihood, possible = 0.0, exp(-strikes), 1.0
+    left = 1 - likelihood
+    for k in range(1, _MOST_STRIKES):
+        likelihood *= strikes / k
+        possible = min(possible * kinds / k, 1e18)
+        total += min(job.shots * likelihood, possible)
+        left -= likelihood
+    return total + job.shots * max(0.0, left)
+
+
+def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
+    """Return what it costs to gather outcomes by key, and to put shots in order."""
+    n_bits = job.summary.n_clbits or 64
+    possible = min(possible, 1 << min(n_bits, 60))
+    listed = min(possible, most_outcomes(n_bits)) if job.exact else 0
+    rows = max(listed, min(possible, job.shots))
+    width = key_width(n_bits)
+    ordered = job.shots if MEMORY in job.outputs else 0
+    n_bytes = rows * (_KEY_BYTES + 3 * width) + ordered * (_SHOT_BYTES + 2 * width)
+    return n_bytes, rows * _ROW_S + ordered * _SHOT_S
+
+
+def _events(job: Job) -> tuple[float, float, float]:
+    """Return what happens in one shot of an average circuit: Paulis, decays, choices."""
+    n_splits = job.summary.n_splits
+    if job.noise is None:
+        return 0, 0, n_splits
+    n_circuits = max(1, job.summary.n_circuits)
+    once, twice = job.summary.n_ops_1q / n_circuits, job.summary.n_ops_2q / n_circuits
+    one, two = _worst(job.noise, False), _worst(job.noise, True)
+    strikes = once * (one.depolarizing + one.phase_damping / 2)
+    strikes += twice * (two.depolarizing + two.phase_damping)
+    decays = once * one.amplitude_damping + 2 * twice * two.amplitude_damping
+    looks = once * (one.amplitude_damping > 0) + 2 * twice * (two.amplitude_damping > 0)
+    return strikes, decays, n_splits + looks
+
+
+def _worst(noise: NoiseModel, on_two: bool) -> GateNoise:
+    """Return the most that follows any gate on one qubit, or on two."""
+    found = [noise.two_qubit if on_two else noise.one_qubit]
+    for name, exception in noise.gates.items():
+        if on_two == (name.startswith("c") or name in _PAIR_GATES):
+            found.append(exception)
+    return GateNoise(
+        depolarizing=max(each.depolarizing for each in found),
+        amplitude_damping=max(each.amplitude_damping for each in found),
+        phase_damping=max(each.phase_damping for each in found),
+    )
+
+
+def _is_damped(noise: NoiseModel) -> bool:
+    return any(_worst(noise, on_two).amplitude_damping for on_two in (False, True))
+
+
+def _stabilizer_cost(job: Job) -> tuple[float, float]:
+    n_qubits, shots = job.n_qubits, job.shots
+    n_bits = job.summary.n_clbits or n_qubits
+    n_records = n_bits + job.summary.n_splits
+    key_bytes, key_s = _keys_cost(job, 1 << min(n_records, 60))
+    chunk = min(shots, max(1_024, _CHUNK_BYTES // (n_bits + n_records)))
+    n_bytes = _BASE_BYTES + _TABLEAU_BYTES * n_qubits**2 + 2 * chunk * (n_bits + n_records)
+    seconds = _CIRCUIT_S + job.n_ops * (_TEXT_S + shots * _FRAME_S)
+    seconds += n_records * n_qubits**2 * _RECORD_S + shots * n_records * _BIT_S
+    if job.exact and job.noise is None and job.is_straight:
+        n_bytes += _SUPPORT_BYTES * n_qubits**2
+        seconds += n_qubits**3 * _SUPPORT_S
+    return n_bytes + key_bytes, seconds + key_s + shots * _SHOT_S

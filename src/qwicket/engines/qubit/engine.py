@@ -1,108 +1,77 @@
-"""What a qubit engine is, and which one runs a circuit."""
+"""Which engine runs a circuit, and what its outcome says."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from functools import cache
 from time import perf_counter
-from typing import Protocol
 
-from numpy.random import SeedSequence, default_rng
+from numpy.random import SeedSequence
 
-from qwicket.engines.qubit import sampling, terminal
-from qwicket.engines.qubit.cost import MAX_QUBITS
-from qwicket.model.circuits import Gate, QubitCircuit
-from qwicket.model.outcomes import Outcome
-
-Seed = tuple[int, int]
-"""A job's seed and the place of the circuit in the job."""
-
-
-class Engine(Protocol):
-    """A pure function from a circuit to its outcome."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str:
-        """Rises with us and with the library beneath: equal seeds repeat within one version."""
-
-    def run(
-        self, circuit: QubitCircuit, shots: int, seed: Seed, outputs: Collection[str]
-    ) -> Outcome:
-        """Run one circuit.
-
-        Args:
-            circuit: What to run.
-            shots: Number of shots.
-            seed: Equal seeds give equal numbers.
-            outputs: Which of `counts`, `memory` and `probabilities` are wanted.
-
-        Raises:
-            CannotRun: Not this circuit.
-            MemoryError: The state does not fit.
-        """
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import program as programs
+from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
+from qwicket.engines.qubit.cost import MAX_QUBITS, suits_stabilizers
+from qwicket.engines.qubit.noise import noise_of
+from qwicket.engines.qubit.state_vectors import StateVectorEngine
+from qwicket.engines.qubit.tasks import Engine, Task
+from qwicket.model.circuits import QubitCircuit
+from qwicket.model.jobs import RunOptions
+from qwicket.model.outcomes import PROBABILITIES, Outcome
 
 
-class Simulator(Protocol):
-    """Evolves state vectors. It may trust operands: they exist, and differ within a gate."""
+def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
+    """Run one circuit on the engine that suits it; arguments as in the room's `run`."""
+    started = perf_counter()
+    program = programs.read(circuit)
+    noise = noise_of(options.noise, program)
+    seed = SeedSequence(options.seed, spawn_key=(part,))
+    task = Task(program, noise, options.shots, seed, options.outputs)
+    engine = choose(task)
+    arrays, notes = engine.run(task)
+    return Outcome(
+        registers=circuit.registers,
+        arrays=arrays,
+        engine=engine.name,
+        engine_version=engine.version,
+        seed=options.seed,
+        seconds=perf_counter() - started,
+        notes=notes,
+    )
 
-    @property
-    def name(self) -> str: ...
 
-    @property
-    def version(self) -> str: ...
+def choose(task: Task) -> Engine:
+    """Return the engine for a task.
 
-    def evolve(self, n_qubits: int, circuit: Sequence[Gate]) -> sampling.State:
-        """Return the state that gates make of |0…0⟩."""
+    Stim for Clifford circuits that are wide, long, noisy or measure on their way; else Qulacs, or
+    NumPy where Qulacs has no wheel.
 
-
-class StateVectorEngine:
-    """Runs circuits on a simulator of state vectors.
-
-    One plan so far: measure at the end, so evolve once and draw all shots. Splitting shots at
-    measurements in between will be a second plan here.
-
-    Args:
-        simulator: What evolves the state.
+    Raises:
+        CannotRun: Only Stim runs circuits so wide, and it does not run this one.
     """
-
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-
-    @property
-    def name(self) -> str:
-        return self._simulator.name
-
-    @property
-    def version(self) -> str:
-        return self._simulator.version
-
-    def run(
-        self, circuit: QubitCircuit, shots: int, seed: Seed, outputs: Collection[str]
-    ) -> Outcome:
-        started = perf_counter()
-        plan = terminal.plan(circuit)
-        if plan.n_qubits > MAX_QUBITS:
-            raise MemoryError
-        state = self._simulator.evolve(plan.n_qubits, plan.gates)
-        rng = default_rng(SeedSequence(seed[0], spawn_key=(seed[1],)))
-        arrays, notes = sampling.arrays(state, plan.reads, shots, rng, outputs)
-        return Outcome(
-            registers=circuit.registers,
-            arrays=arrays,
-            engine=self.name,
-            engine_version=self.version,
-            seed=seed[0],
-            seconds=perf_counter() - started,
-            notes=notes,
-        )
-
-
-def choose() -> Engine:
-    """Return the engine for a circuit: Qulacs, or NumPy where Qulacs has no wheel."""
+    program = task.program
+    if not suits_stabilizers(
+        program.n_qubits,
+        len(program.ops),
+        program.is_straight,
+        task.noise is not None,
+        PROBABILITIES in task.outputs,
+    ):
+        return _state_vectors()
+    try:
+        return _stabilizers(stabilizers(program, task.noise))
+    except NotClifford as reason:
+        why = f"only Clifford circuits can have so many, and {reason}"
+    except ImportError:
+        why = "only Stim, which is not installed, could run so many"
+    if program.n_qubits > MAX_QUBITS:
+        raise CannotRun("unsupported", f"{program.n_qubits} qubits are in use; {why}")
     return _state_vectors()
+
+
+def _stabilizers(plan: Stabilizers) -> Engine:
+    from qwicket.engines.qubit.stim_engine import StimEngine
+
+    return StimEngine(plan)
 
 
 @cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.sampling import Floats, Integers, search
+from qwicket.engines.qubit.states import Prepared
 from qwicket.model.circuits import Gate
 
 Tensor = NDArray[np.complex128]
@@ -25,16 +27,17 @@ class NumpySimulator:
     name: Final = "numpy"
     version: Final = f"1 (numpy {np.__version__})"
 
-    def evolve(self, n_qubits: int, circuit: Sequence[Gate]) -> NumpyState:
+    def prepare(self, gate: Gate) -> Prepared:
+        return partial(apply, gate=gate)
+
+    def zero(self, n_qubits: int) -> NumpyState:
         tensor = np.zeros((2,) * n_qubits, dtype=np.complex128)
         tensor[(0,) * n_qubits] = 1
-        for gate in circuit:
-            apply(tensor, gate)
         return NumpyState(tensor)
 
 
 class NumpyState:
-    """A final state.
+    """A state.
 
     Args:
         tensor: Its amplitudes.
@@ -47,6 +50,21 @@ class NumpyState:
     def n_qubits(self) -> int:
         return self._tensor.ndim
 
+    def apply(self, gates: Iterable[Prepared]) -> None:
+        for gate in gates:
+            gate(self._tensor)
+
+    def copy(self) -> NumpyState:
+        return NumpyState(self._tensor.copy())
+
+    def p_one(self, qubit: int) -> float:
+        return min(1.0, float(squared(self._half(qubit, 1)).sum()))
+
+    def scale(self, qubit: int, zero: float, one: float) -> None:
+        for bit, factor in enumerate((zero, one)):
+            half = self._half(qubit, bit)
+            half *= factor
+
     def amplitudes(self) -> Tensor:
         """Return 2^n amplitudes; bit q of the index is qubit q."""
         return self._tensor.reshape(-1)
@@ -56,6 +74,10 @@ class NumpyState:
 
     def sample(self, shots: int, rng: Generator) -> Integers:
         return search(self.probabilities(), shots, rng)
+
+    def _half(self, qubit: int, bit: int) -> Tensor:
+        """Return a view of the amplitudes where a qubit is |bit⟩."""
+        return self._tensor[(slice(None),) * (self._tensor.ndim - 1 - qubit) + (bit, ...)]
 
 
 def squared(amplitudes: Tensor) -> Floats:

@@ -7,7 +7,6 @@ x has a bit for every X or Y and z one for every Z or Y.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from math import cos, fsum, sin
 from typing import Final, NamedTuple
 
@@ -15,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qwicket.engines.failures import CannotRun
+from qwicket.model import analysis
 from qwicket.model.circuits import Gate
 
 Rows = NDArray[np.complex128]
-
-_X_BITS: Final = str.maketrans("IXYZ", "0110")
-_Z_BITS: Final = str.maketrans("IXYZ", "0011")
 
 _NOTHING: Final = 1e-20
 """A coefficient that no double near 1 can feel."""
@@ -41,29 +38,13 @@ def sum_of(gate: Gate) -> list[Term]:
     """Return the terms of a `pauliexp`, each string once."""
     coefficients: dict[tuple[int, int], list[float]] = {}
     for letters, coefficient in zip(gate.terms, gate.params, strict=True):
-        x = int("0" + letters.translate(_X_BITS), 2)
-        z = int("0" + letters.translate(_Z_BITS), 2)
-        coefficients.setdefault((x, z), []).append(coefficient)
+        coefficients.setdefault(analysis.pauli_masks(letters), []).append(coefficient)
     return [Term(x, z, fsum(parts)) for (x, z), parts in coefficients.items()]
 
 
 def all_commute(terms: Iterable[Term]) -> bool:
-    """Say whether every two terms commute.
-
-    Commutation is bilinear in the masks, so that it is enough to compare a basis of them: at most
-    twice as many as there are qubits, however many terms there are.
-    """
-    basis: list[tuple[int, int]] = []
-    for term in terms:
-        x, z = term.x, term.z
-        for bx, bz in basis:
-            x, z = min((x, z), (x ^ bx, z ^ bz))
-        if x or z:
-            basis.append((x, z))
-    return not any(
-        ((ax & bz).bit_count() + (az & bx).bit_count()) & 1
-        for (ax, az), (bx, bz) in combinations(basis, 2)
-    )
+    """Say whether every two terms commute."""
+    return analysis.all_commute((term.x, term.z) for term in terms)
 
 
 def apply(tensor: NDArray[np.complex128], gate: Gate) -> None:

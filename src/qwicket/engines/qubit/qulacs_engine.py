@@ -8,7 +8,8 @@ Gates are applied one by one: as fast as a whole Qulacs circuit here, and signal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -23,12 +24,18 @@ from qwicket.engines.qubit.cost import SAMPLER_QUBITS
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.numpy_engine import squared
 from qwicket.engines.qubit.sampling import Floats, Integers
+from qwicket.engines.qubit.states import Prepared
 from qwicket.model.circuits import Gate
 
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
 """Qulacs' numbers for I, X, Y and Z, by the bits of `pauli.Term`."""
 
+_STATE_BYTES: Final = 16
+_SAMPLED_BYTES: Final = 24
+"""For each amplitude: a state, and one with its sampler."""
+
 _KEPT_QUBITS: Final = 12
+_KEPT_STATES: Final = 32
 
 Vector = NDArray[np.complex128]
 
@@ -40,33 +47,36 @@ class QulacsSimulator:
     version: Final = f"1 (qulacs {_qulacs_version}, numpy {np.__version__})"
 
     def __init__(self) -> None:
-        self._idle: dict[int, Any] = {}
+        self._idle: dict[int, list[Any]] = {}
 
-    def evolve(self, n_qubits: int, circuit: Sequence[Gate]) -> QulacsState:
-        state = self._zero(n_qubits)
-        for gate in circuit:
-            native = _NATIVE.get((gate.name, len(gate.controls)))
-            if native is not None:
-                native(*gate.controls, *gate.targets, *gate.params).update_quantum_state(state)
-            elif gate.name == "pauliexp":
-                _apply_pauliexp(state, n_qubits, gate)
-            elif gate.name == "gphase":
-                _apply_phase(state, gate)
-            elif gate.name != "id":
-                _dense(gate).update_quantum_state(state)
-        return QulacsState(state, n_qubits, self._idle)
+    def prepare(self, gate: Gate) -> Prepared:
+        native = _NATIVE.get((gate.name, len(gate.controls)))
+        if native is not None:
+            made = native(*gate.controls, *gate.targets, *gate.params)
+        elif gate.name == "pauliexp":
+            return partial(_apply_pauliexp, gate)
+        elif gate.name == "gphase" and gate.controls:
+            made = _phase(gate)
+        elif gate.name in ("gphase", "id"):
+            return _do_nothing
+        else:
+            made = _dense(gate)
+        apply: Prepared = made.update_quantum_state
+        return apply
 
-    def _zero(self, n_qubits: int) -> Any:
-        state = self._idle.pop(n_qubits, None)
-        if state is None:
-            _reserve(n_qubits)
-            return qulacs.QuantumState(n_qubits)
-        state.set_zero_state()
-        return state
+    def zero(self, n_qubits: int) -> QulacsState:
+        idle = self._idle.setdefault(n_qubits, [])
+        if idle:
+            state = idle.pop()
+            state.set_zero_state()
+        else:
+            _reserve(n_qubits, _SAMPLED_BYTES)
+            state = qulacs.QuantumState(n_qubits)
+        return QulacsState(state, n_qubits, idle)
 
 
 class QulacsState:
-    """A final state. A small one goes back to be used again: making it costs half a Bell pair.
+    """A state. A small one goes back to be used again: making it costs half a Bell pair.
 
     Args:
         state: Qulacs' own object.
@@ -74,18 +84,40 @@ class QulacsState:
         idle: Where it goes.
     """
 
-    def __init__(self, state: Any, n_qubits: int, idle: dict[int, Any]) -> None:
+    def __init__(self, state: Any, n_qubits: int, idle: list[Any]) -> None:
         self._state = state
         self._n_qubits = n_qubits
         self._idle = idle
 
     def __del__(self) -> None:
-        if self._n_qubits <= _KEPT_QUBITS:
-            self._idle[self._n_qubits] = self._state
+        if self._n_qubits <= _KEPT_QUBITS and len(self._idle) < _KEPT_STATES:
+            self._idle.append(self._state)
 
     @property
     def n_qubits(self) -> int:
         return self._n_qubits
+
+    def apply(self, gates: Iterable[Prepared]) -> None:
+        state = self._state
+        for gate in gates:
+            gate(state)
+
+    def copy(self) -> QulacsState:
+        if self._idle:
+            state = self._idle.pop()
+            state.load(self._state)
+        else:
+            _reserve(self._n_qubits, _STATE_BYTES)
+            state = self._state.copy()
+        return QulacsState(state, self._n_qubits, self._idle)
+
+    def p_one(self, qubit: int) -> float:
+        p_zero: float = self._state.get_zero_probability(qubit)
+        return min(1.0, max(0.0, 1 - p_zero))
+
+    def scale(self, qubit: int, zero: float, one: float) -> None:
+        factors = np.array((zero, one), dtype=np.complex128)
+        make.DiagonalMatrix([qubit], factors).update_quantum_state(self._state)
 
     def amplitudes(self) -> Vector:
         """Return a copy of the 2^n amplitudes; bit q of the index is qubit q."""
@@ -102,10 +134,10 @@ class QulacsState:
         return np.minimum(np.array(drawn, dtype=np.int64), (1 << self._n_qubits) - 1)
 
 
-def _reserve(n_qubits: int) -> None:
-    """Raise MemoryError where Qulacs would end the process: state and sampler take 24·2^n bytes."""
+def _reserve(n_qubits: int, amplitude_bytes: int) -> None:
+    """Raise MemoryError where Qulacs would end the process."""
     if n_qubits > SAMPLER_QUBITS:
-        np.empty(24 << n_qubits, dtype=np.uint8)
+        np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
 
 def _rotate_two(pauli_id: int) -> Callable[[int, int, float], Any]:
@@ -155,18 +187,21 @@ def _controlled(targets: list[int], dense: Any, controls: Sequence[int]) -> Any:
     return made
 
 
-def _apply_phase(state: Any, gate: Gate) -> None:
-    """Apply a global phase: with controls it is a phase on one of them, without it is nothing."""
-    if gate.controls:
-        first, *others = gate.controls
-        _controlled([first], matrix("p", gate.params), others).update_quantum_state(state)
+def _phase(gate: Gate) -> Any:
+    """Return a global phase with controls, which is a phase on one of them."""
+    first, *others = gate.controls
+    return _controlled([first], matrix("p", gate.params), others)
 
 
-def _apply_pauliexp(state: Any, n_qubits: int, gate: Gate) -> None:
+def _do_nothing(_: Any) -> None:
+    pass
+
+
+def _apply_pauliexp(gate: Gate, state: Any) -> None:
     terms = pauli.sum_of(gate)
     if gate.controls or not pauli.all_commute(terms):
         vector = state.get_vector()
-        pauli.apply(vector.reshape((2,) * n_qubits), gate)
+        pauli.apply(vector.reshape((2,) * state.get_qubit_count()), gate)
         state.load(vector)
         return
     for term in terms:

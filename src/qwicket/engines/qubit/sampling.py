@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SMALLEST_PROBABILITY: Final = 1e-12
-_MULTINOMIAL_SIZE: Final = 1 << 12
+_MULTINOMIAL_SIZE: Final = 1 << 9
 """Up to this many outcomes a multinomial is the quicker, whatever the shots."""
 
 
@@ -93,14 +93,9 @@ def arrays(
         CannotRun: The arrays would be larger than any outcome may be.
     """
     ordered = MEMORY in outputs
-    exact = PROBABILITIES in outputs
-    if state.n_qubits > SAMPLER_QUBITS and not exact:
-        samples = _gather(state.sample(shots, rng), reads.qubits)
-        return _arrays(_counted(samples), None, reads, outputs), ()
-    p = _marginal(state.probabilities(), state.n_qubits, reads.qubits)
-    p /= p.sum()
-    if not exact:
-        return _arrays(draw(p, shots, rng, ordered), None, reads, outputs), ()
+    if PROBABILITIES not in outputs:
+        return _arrays(sampled(state, reads, shots, rng, ordered), None, reads, outputs), ()
+    p = exact(state, reads)
     likely = p >= SMALLEST_PROBABILITY
     if np.count_nonzero(likely) > MAX_OUTCOMES:
         drawn = draw(p, shots, rng, ordered)
@@ -108,6 +103,22 @@ def arrays(
     drawn = draw(p, shots, rng, ordered) if ordered or COUNTS in outputs else _nothing()
     merged = _merge(drawn, np.flatnonzero(likely))
     return _arrays(merged, p[merged.indices], reads, outputs), ()
+
+
+def sampled(
+    state: State, reads: Readout, shots: int, rng: Generator, ordered: bool = False
+) -> Drawn:
+    """Draw shots from a state, as indices over the qubits that are read."""
+    if state.n_qubits > SAMPLER_QUBITS:
+        return _counted(_gather(state.sample(shots, rng), reads.qubits))
+    return draw(exact(state, reads), shots, rng, ordered)
+
+
+def exact(state: State, reads: Readout) -> Floats:
+    """Return the probability of every index over the qubits that are read."""
+    p = _marginal(state.probabilities(), state.n_qubits, reads.qubits)
+    p /= p.sum()
+    return p
 
 
 def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
@@ -182,18 +193,30 @@ def _arrays(
     return made
 
 
-def _keys(indices: Integers, reads: Readout) -> Array:
-    """Pack the classical bits that each index stands for."""
-    width = key_width(reads.n_bits)
-    if indices.size * width > MAX_OUTCOME_BYTES // 4:
-        text = f"{indices.size} outcomes of {reads.n_bits} bits are more than an outcome may hold"
+def check_size(n_keys: int, n_bits: int) -> None:
+    """Refuse what is larger than any outcome may be.
+
+    Raises:
+        CannotRun: So many keys of so many bits do not fit.
+    """
+    if n_keys * key_width(n_bits) > MAX_OUTCOME_BYTES // 4:
+        text = f"{n_keys} outcomes of {n_bits} bits are more than an outcome may hold"
         raise CannotRun("outcome_too_large", text)
+
+
+def packed(indices: Integers, reads: Readout) -> NDArray[np.uint8]:
+    """Pack the classical bits that each index stands for, a row each."""
+    width = key_width(reads.n_bits)
     if reads.is_plain and width == 1:
-        rows = indices.astype(np.uint8)
-    elif reads.is_plain:
-        rows = indices.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
-    else:
-        rows = np.zeros((indices.size, width), dtype=np.uint8)
-        for bit, place in reads.bits:
-            rows[:, bit >> 3] |= (((indices >> place) & 1) << (bit & 7)).astype(np.uint8)
-    return key_array(rows.tobytes(), reads.n_bits)
+        return indices.astype(np.uint8).reshape(-1, 1)
+    if reads.is_plain:
+        return indices.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
+    rows = np.zeros((indices.size, width), dtype=np.uint8)
+    for bit, place in reads.bits:
+        rows[:, bit >> 3] |= (((indices >> place) & 1) << (bit & 7)).astype(np.uint8)
+    return rows
+
+
+def _keys(indices: Integers, reads: Readout) -> Array:
+    check_size(indices.size, reads.n_bits)
+    return key_array(packed(indices, reads).tobytes(), reads.n_bits)

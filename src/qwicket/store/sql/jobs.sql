@@ -27,8 +27,8 @@ select count(*) from (
 ) as waiting;
 
 -- name: program_add
-insert into program (job, format, source, circuits, options, reader_version)
-values (:id, :format, :source, :circuits, :options, :reader_version);
+insert into program (job, format, source, inputs, circuits, options, reader_version)
+values (:id, :format, :source, :inputs, :circuits, :options, :reader_version);
 
 -- name: wire_add
 insert into job_wire (job, body) values (:id, :wire);

@@ -1,12 +1,15 @@
-"""The admission rule of shared/engines.md, section 3."""
+"""What a job is expected to need: the admission rule of shared/engines.md, section 3, and more."""
 
 from __future__ import annotations
 
+from math import exp
+
 import pytest
 
-from qwicket.engines.qubit.cost import estimate
-from qwicket.model.circuits import Summary
+from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, worth
+from qwicket.model.circuits import Gate, Measure, Summary
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 
 GIB = 1 << 30
 
@@ -38,7 +41,7 @@ def test_memory_in_shot_order_costs_bytes_and_time() -> None:
 def test_seconds_add_up_over_circuits_and_bytes_do_not() -> None:
     few = estimate(Summary("qubit", 1, 10, 100, 50), 1_000, ("counts",))
     many = estimate(Summary("qubit", 7, 10, 700, 350), 1_000, ("counts",))
-    assert many[0] == few[0]
+    assert many[0] == few[0] + 6 * 150 * 400
     assert many[1] == pytest.approx(7 * few[1])
 
 
@@ -58,3 +61,187 @@ def test_numbers_stay_storable_however_wide_the_program() -> None:
         n_bytes, seconds = estimate(Summary("qubit", 5_000, n_qubits, 10**6, 0), 10**6, ("memory",))
         assert 1_000 * GIB < n_bytes <= INT64_MAX
         assert 300 < seconds < 1e18
+
+
+def test_idle_qubits_cost_nothing() -> None:
+    wide = Summary("qubit", 1, 60, 2, 0, n_active=2, n_clbits=60)
+    assert estimate(wide, 1_000, ("counts",)) == estimate(one(2, 2), 1_000, ("counts",))
+
+
+def test_pauliexp_costs_what_it_is_worth() -> None:
+    plain, heavy = (
+        estimate(Summary("qubit", 1, 20, 1, 0, n_pauli_ops=n), 1, ("counts",))[1] for n in (0, 500)
+    )
+    assert heavy - plain == pytest.approx(500 * 2**20 / 7e8, rel=0.01)
+
+
+# --- measurements on the way ----------------------------------------------------------------------
+
+
+def splitting(n_qubits: int, n_splits: int, n_gates: int = 100) -> Summary:
+    return Summary("qubit", 1, n_qubits, n_gates, 0, n_splits=n_splits, n_clbits=n_splits)
+
+
+@pytest.mark.parametrize("n_splits", [1, 2, 5, 6, 7, 40])
+def test_splits_double_the_branches_until_shots_run_out(n_splits: int) -> None:
+    """Between measurements k and k + 1, evenly spread, there are min(64, 2^k) branches."""
+    _, seconds = estimate(splitting(16, n_splits), 64, ("counts",))
+    branches = [min(64, 2**k) for k in range(n_splits + 1)]
+    gates_s = (100 + 4 * n_splits) * (1e-6 + 2**16 / 7e8)
+    expected = sum(branches) / len(branches) * gates_s + branches[-1] * 2**16 * 40e-9
+    assert seconds == pytest.approx(expected, rel=0.15)
+
+
+def test_few_strikes_have_few_patterns() -> None:
+    """10^6 shots of 10 gates at p = 10^-5: 150 Paulis strike at most once or so."""
+    _, seconds = estimate(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",), noise(1e-5))
+    _, once = estimate(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",))
+    assert seconds < 200 * once
+
+
+def test_waiting_branches_take_a_state_each_up_to_a_bound() -> None:
+    straight, _ = estimate(splitting(20, 0), 1_000, ("counts",))
+    for n_splits, n_states in ((1, 1), (5, 5), (30, 10)):
+        n_bytes, _ = estimate(splitting(20, n_splits), 1_000, ("counts",))
+        assert n_bytes - straight == pytest.approx(n_states * 16 * 2**20, rel=0.05)
+    assert copies_kept(20) == 16
+    assert copies_kept(25) == 0
+    wide, _ = estimate(splitting(28, 30), 1_000, ("counts",))
+    assert wide == pytest.approx(24 * 2**28, rel=0.05)
+
+
+def test_exact_branches_cost_time_at_most_five_seconds_more() -> None:
+    for n_qubits in (2, 12, 20):
+        counted = estimate(splitting(n_qubits, 30), 10, ("counts",))[1]
+        exact = estimate(splitting(n_qubits, 30), 10, ("counts", "probabilities"))[1]
+        assert 0 < exact - counted < 5 + 2
+
+
+def test_a_walk_is_worth_its_gates_and_four_for_each_look() -> None:
+    sums = Gate("pauliexp", (0, 1), (0.1, 0.2, 0.3), (), ("XX", "YY", "ZZ"))
+    assert worth([Gate("h", (0,)), Measure(0, 0), sums]) == 1 + 4 + (1 + 3)
+
+
+def test_fewer_leaves_are_walked_to_where_they_are_dear() -> None:
+    assert exact_leaves(2, 100) == 4_096
+    assert 4_096 > exact_leaves(12, 1_000) > exact_leaves(16, 1_000) > 1
+    assert exact_leaves(26, 1_000) == 1
+
+
+# --- noise ----------------------------------------------------------------------------------------
+
+
+def noise(p: float = 0.0, gamma: float = 0.0) -> NoiseModel:
+    return NoiseModel(
+        name="", source="", two_qubit=GateNoise(depolarizing=p, amplitude_damping=gamma)
+    )
+
+
+def test_noise_costs_a_run_for_each_shot_that_is_struck() -> None:
+    summary = Summary("qubit", 1, 16, 0, 200)
+    _, quiet = estimate(summary, 1_000, ("counts",))
+    _, noisy = estimate(summary, 1_000, ("counts",), noise(0.005))
+    struck = 1_000 * (1 - exp(-200 * 0.005))
+    assert 0.4 * struck < noisy / quiet < 1.2 * struck
+
+
+def test_noise_needs_one_more_state() -> None:
+    """40·2^n: shared/engines.md, section 3."""
+    n_bytes, _ = estimate(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), noise(0.001))
+    assert n_bytes == pytest.approx((64 << 20) + 40 * 2**26, rel=0.01)
+
+
+def test_damping_looks_at_the_state_after_every_gate() -> None:
+    summary = Summary("qubit", 1, 16, 0, 200)
+    _, paulis = estimate(summary, 1_000, ("counts",), noise(0.005))
+    _, damped = estimate(summary, 1_000, ("counts",), noise(gamma=0.005))
+    assert damped > 5 * paulis
+
+
+@pytest.mark.parametrize(
+    ("name", "n_once", "n_twice"),
+    [("rx", 10, 0), ("ms", 0, 10), ("cx", 0, 10), ("ccx", 0, 10), ("pauliexp", 0, 10)],
+)
+def test_the_worst_gate_counts_for_those_on_as_many_qubits(
+    name: str, n_once: int, n_twice: int
+) -> None:
+    bad = NoiseModel(name="", source="", gates={name: GateNoise(depolarizing=0.1)})
+    struck, spared = (
+        estimate(Summary("qubit", 1, 10, *numbers), 1_000, ("counts",), bad)[1]
+        for numbers in ((n_once, n_twice), (n_twice, n_once))
+    )
+    assert struck > 2 * spared
+
+
+def test_one_qubit_gates_have_rates_of_their_own() -> None:
+    """IonQ's one-qubit gates are 25 times better than its two-qubit gates."""
+    model = NoiseModel(
+        name="",
+        source="",
+        one_qubit=GateNoise(depolarizing=0.0005),
+        two_qubit=GateNoise(depolarizing=0.0125),
+    )
+    _, once = estimate(Summary("qubit", 1, 14, 50, 0), 1_000, ("counts",), model)
+    _, twice = estimate(Summary("qubit", 1, 14, 0, 50), 1_000, ("counts",), model)
+    assert twice > 10 * once
+
+
+def test_read_out_errors_need_no_further_state() -> None:
+    model = NoiseModel(name="", source="", readout=ReadoutError(one_for_zero=0.1))
+    n_bytes, _ = estimate(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), model)
+    assert n_bytes == pytest.approx((64 << 20) + 24 * 2**26, rel=0.01)
+
+
+# --- stabilizers ----------------------------------------------------------------------------------
+
+
+def clifford(n_qubits: int, **facts: int) -> Summary:
+    return Summary("qubit", 1, n_qubits, n_qubits, n_qubits, is_clifford=True, **facts)
+
+
+def test_five_thousand_clifford_qubits_fit() -> None:
+    n_bytes, seconds = estimate(clifford(5_000), 10_000, ("counts",))
+    assert n_bytes < 1 << 30
+    assert 1 < seconds < 30
+
+
+def test_clifford_circuits_may_measure_on_the_way_and_be_noisy() -> None:
+    midway = clifford(1_000, n_splits=5_000, n_clbits=6_000)
+    n_bytes, seconds = estimate(midway, 1_000, ("counts",), noise(0.001))
+    assert n_bytes < 1 << 30
+    assert seconds < 60
+
+
+def test_clifford_circuits_that_stim_cannot_run_cost_a_state() -> None:
+    for summary, model in (
+        (clifford(40), noise(gamma=0.1)),
+        (clifford(40, n_splits=1, n_branches=1), noise(0.1)),
+    ):
+        assert estimate(summary, 10, ("counts",), model)[0] > 1 << 40
+
+
+def test_small_clifford_circuits_run_on_state_vectors() -> None:
+    small = Summary("qubit", 1, 10, 100, 50)
+    same = Summary("qubit", 1, 10, 100, 50, is_clifford=True)
+    assert estimate(same, 1_000, ("counts",)) == estimate(small, 1_000, ("counts",))
+
+
+def test_numbers_stay_storable_whatever_is_asked_for() -> None:
+    worst = noise(1.0, 1.0)
+    for is_clifford in (False, True):
+        for n_qubits in (63, 5_000):
+            summary = Summary(
+                "qubit",
+                5_000,
+                n_qubits,
+                10**6,
+                10**6,
+                n_clbits=10_000,
+                n_splits=10**6,
+                n_pauli_ops=10**14,
+                is_clifford=is_clifford,
+            )
+            for model in (None, worst):
+                n_bytes, seconds = estimate(summary, 10**6, ("counts", "memory"), model)
+                assert 0 < n_bytes <= INT64_MAX
+                assert 0 < seconds < 1e300

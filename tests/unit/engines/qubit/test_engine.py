@@ -9,13 +9,28 @@ from importlib.metadata import version
 import pytest
 
 import qubit_lab
+from qubit_lab import ALL
+from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
-from qwicket.engines.qubit.engine import StateVectorEngine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
-ALL = ("counts", "memory", "probabilities")
+COUNTS = ("counts",)
+DEPOLARIZING = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
+
+
+def chosen(
+    circuit: QubitCircuit, outputs: tuple[str, ...] = COUNTS, noise: NoiseModel | None = None
+) -> str:
+    return engine.choose(qubit_lab.task(circuit, outputs=outputs, noise=noise)).name
+
+
+def ghz(n_qubits: int) -> QubitCircuit:
+    chain = [Gate("x", (qubit + 1,), (), (qubit,)) for qubit in range(n_qubits - 1)]
+    return qubit_lab.measured(n_qubits, [Gate("h", (0,)), *chain])
 
 
 @pytest.fixture
@@ -27,26 +42,24 @@ def fresh_choice() -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_choice")
 def test_qulacs_runs_where_it_is_installed() -> None:
-    chosen = engine.choose()
-    assert chosen.name == "qulacs"
-    assert f"qulacs {version('qulacs')}" in chosen.version
+    found = engine.choose(qubit_lab.task(BELL))
+    assert found.name == "qulacs"
+    assert f"qulacs {version('qulacs')}" in found.version
 
 
 @pytest.mark.usefixtures("fresh_choice")
 def test_numpy_runs_where_qulacs_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "qwicket.engines.qubit.qulacs_engine", raising=False)
     monkeypatch.setitem(sys.modules, "qulacs", None)
-    chosen = engine.choose()
-    assert chosen.name == "numpy"
-    assert f"numpy {version('numpy')}" in chosen.version
-    assert chosen.run(BELL, 10, (1, 0), ("probabilities",)).probabilities() == pytest.approx(
-        {0: 0.5, 3: 0.5}
-    )
+    outcome = qubit_lab.run(BELL)
+    assert outcome.engine == "numpy"
+    assert f"numpy {version('numpy')}" in outcome.engine_version
+    assert outcome.probabilities() == pytest.approx({0: 0.5, 3: 0.5})
 
 
 def test_outcome_says_how_it_was_made() -> None:
-    runner = engine.choose()
-    outcome = runner.run(BELL, 100, (7, 3), ALL)
+    outcome = qubit_lab.run(BELL, 100, 7, ALL, part=3)
+    runner = engine.choose(qubit_lab.task(BELL))
     assert outcome.registers == (Register("c", 2),)
     assert (outcome.engine, outcome.engine_version) == (runner.name, runner.version)
     assert outcome.seed == 7
@@ -54,13 +67,18 @@ def test_outcome_says_how_it_was_made() -> None:
     assert outcome.notes == ()
 
 
-def test_both_engines_draw_the_same_shots() -> None:
+def test_stim_says_its_name_and_version() -> None:
+    outcome = qubit_lab.run(ghz(40))
+    assert outcome.engine == "stim"
+    assert f"stim {version('stim')}" in outcome.engine_version
+
+
+def test_both_state_vectors_draw_the_same_shots() -> None:
     """Below the wide sampler both draw from the same exact probabilities."""
-    gates = qubit_lab.scrambling(3)
-    circuit = qubit_lab.measured(3, gates)
+    circuit = qubit_lab.measured(3, qubit_lab.scrambling(3))
     one, other = (
-        runner.run(circuit, 500, (7, 0), ("memory",)).memory()
-        for runner in (engine.choose(), StateVectorEngine(NumpySimulator()))
+        qubit_lab.run_on(simulator, circuit, 500, 7, ("memory",)).memory()
+        for simulator in (QulacsSimulator(), NumpySimulator())
     )
     assert one == other
 
@@ -68,7 +86,7 @@ def test_both_engines_draw_the_same_shots() -> None:
 def test_idle_qubits_of_a_wide_circuit_read_zero() -> None:
     """60 qubits are more than any memory; two of them are touched."""
     circuit = qubit_lab.measured(60, [Gate("x", (41,)), Gate("x", (59,), (), (41,))])
-    outcome = engine.choose().run(circuit, 5, (0, 0), ALL)
+    outcome = qubit_lab.run(circuit, 5)
     assert outcome.counts() == {1 << 41 | 1 << 59: 5}
     assert outcome.memory() == [1 << 41 | 1 << 59] * 5
     assert outcome.probabilities() == {1 << 41 | 1 << 59: 1.0}
@@ -77,10 +95,111 @@ def test_idle_qubits_of_a_wide_circuit_read_zero() -> None:
 def test_bits_never_written_are_zero() -> None:
     ops = (Gate("x", (0,)), Gate("x", (1,)), Measure(1, 2))
     circuit = QubitCircuit(2, ops, (Register("a", 1), Register("b", 3)))
-    assert engine.choose().run(circuit, 4, (0, 0), ("counts",)).counts() == {0b100: 4}
+    assert qubit_lab.run(circuit, 4).counts() == {0b100: 4}
+
+
+# --- the choice -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("circuit", "outputs", "noise", "name"),
+    [
+        (ghz(12), COUNTS, None, "qulacs"),
+        (ghz(13), COUNTS, None, "stim"),
+        (ghz(13), ALL, None, "qulacs"),
+        (ghz(20), ALL, None, "qulacs"),
+        (ghz(21), ALL, None, "stim"),
+        (BELL, COUNTS, DEPOLARIZING, "stim"),
+        (BELL, ALL, DEPOLARIZING, "stim"),
+        (qubit_lab.measured(13, [Gate("t", (q,)) for q in range(13)]), COUNTS, None, "qulacs"),
+    ],
+    ids=["12", "13", "13 exact", "20 exact", "21 exact", "noisy", "noisy exact", "t"],
+)
+def test_clifford_circuits_go_to_stim_when_it_is_the_better(
+    circuit: QubitCircuit, outputs: tuple[str, ...], noise: NoiseModel | None, name: str
+) -> None:
+    assert chosen(circuit, outputs, noise) == name
+
+
+def test_long_clifford_circuits_go_to_stim() -> None:
+    assert chosen(qubit_lab.measured(2, [Gate("h", (0,))] * 1_000)) == "qulacs"
+    assert chosen(qubit_lab.measured(2, [Gate("h", (0,))] * 1_001)) == "stim"
+
+
+@pytest.mark.parametrize(
+    ("ops", "name"),
+    [
+        ((Measure(0, 0), Gate("h", (0,))), "stim"),
+        ((Reset(0), Gate("h", (0,))), "stim"),
+        ((Measure(0, 0), Branch((0,), "==", "1", 1), Gate("x", (1,))), "stim"),
+        ((Measure(0, 0), Branch((0,), "==", "1", 1), Gate("h", (1,))), "qulacs"),
+        ((Measure(0, 0), Branch((0, 1), "==", "1", 1), Gate("x", (1,))), "qulacs"),
+        ((Measure(0, 0), Jump(0), Gate("x", (1,))), "qulacs"),
+        ((Measure(0, 0), Gate("t", (0,))), "qulacs"),
+    ],
+    ids=["measure", "reset", "feedback", "if h", "if two bits", "jump", "t"],
+)
+def test_what_stim_cannot_do_goes_to_state_vectors(ops: tuple[Op, ...], name: str) -> None:
+    circuit = qubit_lab.measured(2, [Gate("h", (0,)), *ops])
+    assert chosen(circuit) == name
+    assert chosen(circuit, ALL) == "qulacs"
+
+
+@pytest.mark.parametrize(
+    ("noise", "name"),
+    [
+        (NoiseModel(name="", source=""), "stim"),
+        (NoiseModel(name="", source="", readout=ReadoutError(one_for_zero=0.1)), "qulacs"),
+        (NoiseModel(name="", source="", readout_of={1: ReadoutError(one_for_zero=0.1)}), "stim"),
+        (NoiseModel(name="", source="", one_qubit=GateNoise(phase_damping=0.1)), "qulacs"),
+        (NoiseModel(name="", source="", gates={"h": GateNoise(phase_damping=0.1)}), "stim"),
+        (NoiseModel(name="", source="", gates={"h": GateNoise(amplitude_damping=0.1)}), "qulacs"),
+    ],
+    ids=["none", "read-out", "other read-out", "gate in the branch", "other gate", "damping"],
+)
+def test_noise_that_a_condition_decides_on_goes_to_state_vectors(
+    noise: NoiseModel, name: str
+) -> None:
+    ops = (Gate("h", (0,)), Measure(0, 0), Branch((0,), "==", "1", 1), Gate("x", (1,)))
+    circuit = QubitCircuit(2, (*ops, Measure(1, 1)), (Register("c", 2),))
+    assert chosen(circuit, noise=noise) == name
+
+
+def test_noise_without_effect_is_no_noise() -> None:
+    silent = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))
+    circuit = qubit_lab.measured(3, qubit_lab.scrambling(3))
+    assert qubit_lab.task(circuit, noise=silent).noise is None
+    ideal, noisy = (qubit_lab.run(circuit, noise=noise) for noise in (None, silent))
+    assert noisy.arrays == ideal.arrays
+    assert noisy.notes == ()
+
+
+@pytest.mark.usefixtures("fresh_choice")
+def test_without_stim_state_vectors_run_what_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stim_engine", "support"):
+        monkeypatch.delitem(sys.modules, f"qwicket.engines.qubit.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "stim", None)
+    assert qubit_lab.run(ghz(14), outputs=COUNTS).engine == "qulacs"
+    with pytest.raises(CannotRun, match="Stim, which is not installed"):
+        qubit_lab.run(ghz(60))
+
+
+# --- too wide -------------------------------------------------------------------------------------
 
 
 def test_circuit_too_wide_for_any_memory_is_a_memory_error() -> None:
-    wide = qubit_lab.measured(100, [Gate("h", (qubit,)) for qubit in range(100)])
+    wide = qubit_lab.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
     with pytest.raises(MemoryError):
-        engine.choose().run(wide, 1, (0, 0), ("counts",))
+        qubit_lab.run(wide)
+
+
+def test_wide_circuit_that_is_not_clifford_is_told_why() -> None:
+    gates = [Gate("h", (qubit,)) for qubit in range(49)]
+    wide = qubit_lab.measured(49, [*gates, Gate("rz", (7,), (0.25,))])
+    with pytest.raises(CannotRun) as caught:
+        qubit_lab.run(wide)
+    assert caught.value.code == "unsupported"
+    assert caught.value.message == (
+        "49 qubits are in use; only Clifford circuits can have so many, and rz(0.25) is no"
+        " Clifford gate"
+    )

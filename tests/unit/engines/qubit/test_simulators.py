@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import qubit_lab
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit.engine import Simulator, StateVectorEngine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.engines.qubit.states import Simulator
 from qwicket.model.circuits import Gate
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
@@ -28,7 +28,7 @@ def infidelity(one: np.ndarray, other: np.ndarray) -> float:
 def probabilities(simulator: Simulator, n_qubits: int, gates: list[Gate]) -> list[float]:
     """Exact probabilities by the whole engine, one per key, in key order."""
     circuit = qubit_lab.measured(n_qubits, gates)
-    outcome = StateVectorEngine(simulator).run(circuit, 1, (0, 0), ("probabilities",))
+    outcome = qubit_lab.run_on(simulator, circuit, 1, 0, ("probabilities",))
     found = outcome.probabilities()
     return [found.get(key, 0.0) for key in range(1 << n_qubits)]
 
@@ -42,14 +42,14 @@ def test_gate_acts_as_its_matrix_wherever_its_qubits_are(
     for qubits in ((3, 0, 4, 1), (1, 4, 2, 0), (0, 1, 2, 3)):
         targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
         gates = [*qubit_lab.scrambling(5), Gate(name, targets, params, controls)]
-        state = simulator.evolve(5, gates)
+        state = qubit_lab.evolved(simulator, 5, gates)
         assert infidelity(state.amplitudes(), qubit_lab.amplitudes(5, gates)) < 1e-13
 
 
 def test_numpy_keeps_even_the_global_phase() -> None:
     for name, n_targets, params in qubit_lab.EXAMPLES:
         gates = [*qubit_lab.scrambling(3), Gate(name, (2, 0)[:n_targets], params)]
-        state = NumpySimulator().evolve(3, gates).amplitudes()
+        state = qubit_lab.evolved(NumpySimulator(), 3, gates).amplitudes()
         assert np.abs(state - qubit_lab.amplitudes(3, gates)).max() < 1e-14, name
 
 
@@ -181,7 +181,9 @@ def test_qulacs_and_numpy_agree_in_every_basis(
 ) -> None:
     n_qubits, gates = circuit
     turns = [Gate("u", (q,), tuple(data.draw(angles) for _ in "abc")) for q in range(n_qubits)]
-    expected, found = (simulator.evolve(n_qubits, [*gates, *turns]) for simulator in SIMULATORS)
+    expected, found = (
+        qubit_lab.evolved(simulator, n_qubits, [*gates, *turns]) for simulator in SIMULATORS
+    )
     assert infidelity(expected.amplitudes(), found.amplitudes()) < 1e-12
     assert np.abs(expected.probabilities() - found.probabilities()).max() < 1e-13
 
@@ -191,8 +193,8 @@ def test_qulacs_and_numpy_agree_in_every_basis(
 
 def test_qulacs_state_is_not_shared_between_results() -> None:
     simulator = QulacsSimulator()
-    one = simulator.evolve(1, [])
-    other = simulator.evolve(1, [Gate("x", (0,))])
+    one = qubit_lab.evolved(simulator, 1, [])
+    other = qubit_lab.evolved(simulator, 1, [Gate("x", (0,))])
     assert one.probabilities().tolist() == [1, 0]
     assert other.probabilities().tolist() == [0, 1]
 
@@ -200,15 +202,61 @@ def test_qulacs_state_is_not_shared_between_results() -> None:
 def test_qulacs_state_used_again_starts_from_zero() -> None:
     simulator = QulacsSimulator()
     for _ in range(2):
-        assert simulator.evolve(1, [Gate("x", (0,))]).probabilities().tolist() == [0, 1]
+        assert qubit_lab.evolved(simulator, 1, [Gate("x", (0,))]).probabilities().tolist() == [0, 1]
 
 
 def test_state_that_does_not_fit_is_a_memory_error() -> None:
     with pytest.raises(MemoryError):
-        QulacsSimulator().evolve(48, [])
+        qubit_lab.evolved(QulacsSimulator(), 48, [])
+
+
+@both
+def test_copy_of_a_state_goes_its_own_way(simulator: Simulator) -> None:
+    for n_qubits in (1, 14):
+        state = simulator.zero(n_qubits)
+        copy = state.copy()
+        copy.apply([simulator.prepare(Gate("x", (0,)))])
+        assert (state.p_one(0), copy.p_one(0)) == (0, 1)
+
+
+@both
+@pytest.mark.parametrize("qubit", [0, 1, 2])
+def test_scaling_is_a_diagonal_on_one_qubit(simulator: Simulator, qubit: int) -> None:
+    gates = qubit_lab.scrambling(3)
+    state = qubit_lab.evolved(simulator, 3, gates)
+    state.scale(qubit, 0.5, 2.0)
+    expected = qubit_lab.amplitudes(3, gates)
+    ones = np.arange(8) >> qubit & 1
+    expected *= np.where(ones, 2.0, 0.5)
+    assert abs(np.vdot(state.amplitudes(), expected)) == pytest.approx(np.vdot(expected, expected))
+
+
+@both
+def test_probability_of_one_is_that_of_its_qubit(simulator: Simulator) -> None:
+    """RY(θ)|0⟩ reads 1 with probability sin²(θ/2)."""
+    angles = (0.3, 1.2, 2.9)
+    gates = [Gate("ry", (qubit,), (angle,)) for qubit, angle in enumerate(angles)]
+    state = qubit_lab.evolved(simulator, 3, gates)
+    for qubit, angle in enumerate(angles):
+        assert state.p_one(qubit) == pytest.approx(sin(angle / 2) ** 2, abs=1e-14)
+
+
+def test_copy_that_does_not_fit_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qulacs would end the process."""
+    state = QulacsSimulator().zero(21)
+    asked = []
+
+    def no_room(size: int, dtype: type) -> None:
+        asked.append(size)
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", no_room)
+    with pytest.raises(MemoryError):
+        state.copy()
+    assert asked == [16 << 21]
 
 
 @both
 def test_unknown_gate_cannot_run(simulator: Simulator) -> None:
     with pytest.raises(CannotRun, match="warp"):
-        simulator.evolve(1, [Gate("warp", (0,))])
+        qubit_lab.evolved(simulator, 1, [Gate("warp", (0,))])

@@ -104,6 +104,7 @@ create table program (
     job text primary key references job (id) on delete cascade,
     format text not null,
     source {blob} not null,
+    inputs text not null,
     circuits {blob} not null,
     options {blob} not null,
     reader_version integer not null

@@ -1,0 +1,231 @@
+"""Clifford circuits as text for Stim. Which gates these are, the model says (`clifford_steps`).
+
+Everything here is up to a global phase. No text of a user ever reaches Stim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from qwicket.engines.qubit.noise import EXACT, QUIET, Noise, flip_probability
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.steps import RELATIONS
+from qwicket.model.analysis import clifford_steps, is_pauli
+from qwicket.model.circuits import Branch, Gate, Measure, Op, Reset
+from qwicket.model.noise import GateNoise
+
+Words = Sequence[tuple[str, tuple[int, ...]]]
+"""Names of Stim's gates, each with its qubits, in time order."""
+
+
+class NotClifford(Exception):
+    """Why a stabilizer simulator cannot run a circuit, as half a sentence."""
+
+
+class Stabilizers(NamedTuple):
+    """A circuit for Stim.
+
+    Attributes:
+        text: The circuit, with all its measurements.
+        n_records: How many they are.
+        record_of: Which of them each classical bit shows at last; other bits stay 0.
+        written: Which qubit each classical bit was measured from at last.
+    """
+
+    text: str
+    n_records: int
+    record_of: Mapping[int, int]
+    written: Mapping[int, int]
+
+
+def stabilizers(program: Program, noise: Noise | None) -> Stabilizers:
+    """Translate a program.
+
+    Raises:
+        NotClifford: It cannot be.
+    """
+    return _Writer(program, noise).write()
+
+
+class _Writer:
+    def __init__(self, program: Program, noise: Noise | None) -> None:
+        self._program = program
+        self._noise = noise
+        self._lines: list[str] = []
+        self._n_records = 0
+        self._record_of: dict[int, int] = {}
+        self._written: dict[int, int] = {}
+
+    def write(self) -> Stabilizers:
+        ops = self._program.ops
+        place = 0
+        while place < len(ops):
+            op = ops[place]
+            place += 1
+            if isinstance(op, Gate):
+                self._add_gate(op)
+            elif isinstance(op, Measure):
+                self._measure(op.qubit, op.clbit)
+            elif isinstance(op, Reset):
+                if op.qubit >= 0:
+                    self._lines.append(f"R {op.qubit}")
+            elif isinstance(op, Branch):
+                self._add_feedback(op, ops[place : place + op.skip])
+                place += op.skip
+            else:
+                raise NotClifford("it has a jump")
+        for bit, qubit in sorted(self._program.written.items()):
+            self._measure(qubit, bit)
+        text = "\n".join(self._lines)
+        return Stabilizers(text, self._n_records, self._record_of, self._written)
+
+    def _measure(self, qubit: int, bit: int) -> None:
+        self._written[bit] = qubit
+        if qubit < 0:
+            self._record_of.pop(bit, None)
+            return
+        self._lines.append(f"M {qubit}")
+        self._record_of[bit] = self._n_records
+        self._n_records += 1
+
+    def _add_gate(self, gate: Gate) -> None:
+        for name, qubits in words(gate):
+            self._lines.append(f"{name} {' '.join(map(str, qubits))}")
+        if self._noise is not None:
+            self._add_noise(gate, self._noise.after(gate))
+
+    def _add_noise(self, gate: Gate, found: GateNoise) -> None:
+        if found.amplitude_damping:
+            raise NotClifford("its noise has amplitude damping")
+        qubits = gate.targets + gate.controls
+        operands = " ".join(map(str, qubits))
+        if found.depolarizing:
+            self._lines.append(f"DEPOLARIZE{len(qubits)}({found.depolarizing!r}) {operands}")
+        if found.phase_damping:
+            self._lines.append(f"Z_ERROR({flip_probability(found)!r}) {operands}")
+
+    def _add_feedback(self, branch: Branch, body: Sequence[Op]) -> None:
+        """Add Paulis that depend on one bit: Stim applies them if a record is 1."""
+        gates = [op for op in body if isinstance(op, Gate) and is_pauli(op)]
+        if len(branch.clbits) != 1 or len(gates) < len(body):
+            raise NotClifford("a condition is on several bits or for more than Paulis")
+        (bit,) = branch.clbits
+        relation, value = RELATIONS[branch.relation], int(branch.value)
+        if_zero, if_one = relation(0, value), relation(1, value)
+        self._check_noise(bit, gates)
+        for gate in gates:
+            for name, qubits in words(gate):
+                if if_zero:
+                    self._lines.append(f"{name} {qubits[0]}")
+                if if_zero != if_one and bit in self._record_of:
+                    record = self._record_of[bit] - self._n_records
+                    self._lines.append(f"C{name} rec[{record}] {qubits[0]}")
+
+    def _check_noise(self, bit: int, gates: Sequence[Gate]) -> None:
+        """Refuse errors that depend on a bit, and bits that may be recorded wrong."""
+        if self._noise is None:
+            return
+        if any(self._noise.after(gate) != QUIET for gate in gates):
+            raise NotClifford("a gate with a condition is noisy")
+        if bit in self._written:
+            qubit = self._program.original(self._written[bit])
+            if self._noise.readout(qubit) != EXACT:
+                raise NotClifford("a condition is on a bit that may be recorded wrong")
+
+
+def words(gate: Gate) -> Words:
+    """Return a gate in Stim's words.
+
+    Raises:
+        NotClifford: It is no Clifford gate.
+    """
+    operands = gate.controls + gate.targets
+    name = _NAMES.get((gate.name, len(gate.controls)))
+    if name is not None:
+        return ((name, operands),)
+    steps = clifford_steps(gate)
+    if steps is None:
+        raise NotClifford(f"{_shown(gate)} is no Clifford gate")
+    return _MADE[gate.name, len(gate.controls)](operands, *steps)
+
+
+def _shown(gate: Gate) -> str:
+    params = ", ".join(f"{parameter:.6g}" for parameter in gate.params[:3])
+    return f"{'c' * len(gate.controls)}{gate.name}" + (f"({params})" if params else "")
+
+
+_NAMES: Final[Mapping[tuple[str, int], str]] = {
+    **{(name, 0): name.upper() for name in ("x", "y", "z", "h", "s", "swap")},
+    ("sdg", 0): "S_DAG",
+    ("sx", 0): "SQRT_X",
+    ("sxdg", 0): "SQRT_X_DAG",
+    ("x", 1): "CX",
+    ("y", 1): "CY",
+    ("z", 1): "CZ",
+}
+
+_Build = Callable[..., Words]
+
+
+def _nothing(_qubits: tuple[int, ...], *_steps: int) -> Words:
+    return ()
+
+
+def _cycle(*names: str) -> _Build:
+    """Return what names a gate by its number of steps."""
+
+    def build(qubits: tuple[int, ...], step: int) -> Words:
+        name = names[step % len(names)]
+        return ((name, qubits),) if name else ()
+
+    return build
+
+
+_rx = _cycle("", "SQRT_X", "X", "SQRT_X_DAG")
+_ry = _cycle("", "SQRT_Y", "Y", "SQRT_Y_DAG")
+_rz = _cycle("", "S", "Z", "S_DAG")
+
+
+def _u(qubits: tuple[int, ...], theta: int, phi: int, lam: int) -> Words:
+    return (*_rz(qubits, lam), *_ry(qubits, theta), *_rz(qubits, phi))
+
+
+def _pair(letter: str) -> _Build:
+    """Return exp(-iθ/2 P⊗P) for a Pauli P."""
+
+    def build(qubits: tuple[int, ...], step: int) -> Words:
+        root = f"SQRT_{letter}{letter}"
+        return ((), ((root, qubits),), ((letter, qubits),), ((f"{root}_DAG", qubits),))[step % 4]
+
+    return build
+
+
+_rxx = _pair("X")
+
+
+def _ms(qubits: tuple[int, ...], phi0: int, phi1: int, theta: int) -> Words:
+    """Turn both qubits' axes to X, a quarter turn about Z at a time, and back after an RXX."""
+    first, second = (qubits[0],), (qubits[1],)
+    back = (*_rz(first, -phi0), *_rz(second, -phi1))
+    return (*back, *_rxx(qubits, theta), *_rz(first, phi0), *_rz(second, phi1))
+
+
+_MADE: Final[Mapping[tuple[str, int], _Build]] = {
+    ("id", 0): _nothing,
+    ("id", 1): _nothing,
+    ("gphase", 0): _nothing,
+    ("gphase", 1): _rz,
+    ("rx", 0): _rx,
+    ("ry", 0): _ry,
+    ("rz", 0): _rz,
+    ("p", 0): _rz,
+    ("p", 1): _cycle("", "CZ"),
+    ("u", 0): _u,
+    ("rxx", 0): _rxx,
+    ("ryy", 0): _pair("Y"),
+    ("rzz", 0): _pair("Z"),
+    ("gpi", 0): _cycle("X", "H_XY", "Y", "H_NXY"),
+    ("gpi2", 0): _cycle("SQRT_X", "SQRT_Y", "SQRT_X_DAG", "SQRT_Y_DAG"),
+    ("ms", 0): _ms,
+}

@@ -1,0 +1,59 @@
+"""Read-out errors of the last measurements: bits flip after sampling, each shot on its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.tally import Rows, joined, split
+from qwicket.model.outcomes import key_width
+
+_CHUNK_SHOTS: Final = 1 << 16
+
+
+class Flip(NamedTuple):
+    """How often one classical bit is recorded wrong."""
+
+    bit: int
+    one_for_zero: float
+    zero_for_one: float
+
+
+def flips(program: Program, written: Mapping[int, int], noise: Noise) -> list[Flip]:
+    """Return the bits that may be recorded wrong, of those written with qubits of a program."""
+    found = []
+    for bit, qubit in sorted(written.items()):
+        error = noise.readout(program.original(qubit))
+        if error.one_for_zero or error.zero_for_one:
+            found.append(Flip(bit, error.one_for_zero, error.zero_for_one))
+    return found
+
+
+def flip(rows: Rows, found: Sequence[Flip], rng: Generator) -> None:
+    """Flip bits of packed keys in place, one key a shot."""
+    for bit, one_for_zero, zero_for_one in found:
+        column, mask = rows[:, bit >> 3], np.uint8(1 << (bit & 7))
+        wrong = rng.random(len(rows)) < np.where(column & mask, zero_for_one, one_for_zero)
+        column ^= wrong * mask
+
+
+def misread(
+    counts: Mapping[bytes, int], found: Sequence[Flip], n_bits: int, rng: Generator
+) -> Counter[bytes]:
+    """Return what is recorded of shots that were counted."""
+    recorded: Counter[bytes] = Counter()
+    keys = sorted(counts)
+    rows = joined(keys, key_width(n_bits))
+    ends = np.cumsum([counts[key] for key in keys])
+    for start in range(0, int(ends[-1]), _CHUNK_SHOTS):
+        shots = np.arange(start, min(start + _CHUNK_SHOTS, int(ends[-1])))
+        chunk = rows[np.searchsorted(ends, shots, side="right")]
+        flip(chunk, found, rng)
+        recorded.update(split(chunk))
+    return recorded

@@ -1,0 +1,125 @@
+"""Which Paulis strike which shots. Drawn before anything is simulated, as no state decides it.
+
+Shots that are struck alike are simulated once and sampled together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from math import sqrt
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from qwicket.engines.qubit.noise import Noise, flip_probability
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Integers
+from qwicket.model.circuits import Gate
+
+_PAULIS: Final = ("id", "x", "y", "z")
+_Z: Final = 3
+_CODE_BITS: Final = 4
+"""An event is a site and, in its low bits, a Pauli for each of at most two qubits."""
+
+
+class Strike(NamedTuple):
+    """Paulis that follow operation `place`."""
+
+    place: int
+    gates: tuple[Gate, ...]
+
+
+class Pattern(NamedTuple):
+    """Shots that are struck alike; strikes are in the order of their places."""
+
+    strikes: tuple[Strike, ...]
+    shots: int
+
+
+class Sites:
+    """Where Paulis may strike a program.
+
+    Args:
+        program: What runs.
+        noise: What disturbs it; amplitude damping is no Pauli and is left out.
+    """
+
+    def __init__(self, program: Program, noise: Noise) -> None:
+        self._sites: list[tuple[int, tuple[int, ...]]] = []
+        self._alike: dict[tuple[float, int, int], list[int]] = {}
+        self._strikes: dict[int, Strike] = {}
+        for place, op in enumerate(program.ops):
+            if isinstance(op, Gate):
+                self._add_gate(place, op, noise)
+
+    def patterns(self, shots: int, rng: Generator) -> Iterator[Pattern]:
+        """Draw the pattern of every shot; ordered by the first strike, the undisturbed last."""
+        struck = self._draw(shots, rng)
+        for events in sorted(struck):
+            numbers = np.frombuffer(events, dtype=">i8").tolist()
+            yield Pattern(tuple(map(self._strike, numbers)), struck[events])
+        undisturbed = shots - struck.total()
+        if undisturbed:
+            yield Pattern((), undisturbed)
+
+    def _add_gate(self, place: int, gate: Gate, noise: Noise) -> None:
+        found = noise.after(gate)
+        operands = gate.targets + gate.controls
+        if found.depolarizing:
+            size = min(2, len(operands))
+            for qubits in combinations(operands, size):
+                self._add(place, qubits, (found.depolarizing, 1, 4**size))
+        if flip_probability(found):
+            for qubit in operands:
+                self._add(place, (qubit,), (flip_probability(found), _Z, _Z + 1))
+
+    def _add(self, place: int, qubits: tuple[int, ...], kind: tuple[float, int, int]) -> None:
+        self._alike.setdefault(kind, []).append(len(self._sites))
+        self._sites.append((place, qubits))
+
+    def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
+        """Count the shots of every pattern but the empty one; its events are big-endian bytes."""
+        shot_parts, event_parts = [], []
+        for (probability, low, high), sites in self._alike.items():
+            cells = hits(shots * len(sites), probability, rng)
+            shot_parts.append(cells // len(sites))
+            codes = rng.integers(low, high, cells.size)
+            event_parts.append(np.array(sites)[cells % len(sites)] << _CODE_BITS | codes)
+        if not shot_parts:
+            return Counter()
+        struck = np.concatenate(shot_parts)
+        events = np.concatenate(event_parts)
+        order = np.lexsort((events, struck))
+        struck, data = struck[order], events[order].astype(">i8").tobytes()
+        ends = np.flatnonzero(np.diff(struck, append=-1)) + 1
+        bounds = pairwise([0, *(8 * ends).tolist()])
+        return Counter([data[start:stop] for start, stop in bounds])
+
+    def _strike(self, event: int) -> Strike:
+        if event not in self._strikes:
+            place, qubits = self._sites[event >> _CODE_BITS]
+            letters = (event & 3, event >> 2 & 3)
+            gates = [
+                Gate(_PAULIS[letter], (qubit,))
+                for letter, qubit in zip(letters, qubits, strict=False)
+                if letter
+            ]
+            self._strikes[event] = Strike(place, tuple(gates))
+        return self._strikes[event]
+
+
+def hits(n_cells: int, probability: float, rng: Generator) -> Integers:
+    """Return which of many trials succeed, ascending, by drawing the gaps between successes."""
+    parts = [np.zeros(0, dtype=np.int64)]
+    last = -1
+    while last < n_cells:
+        expected = (n_cells - last) * probability
+        gaps = rng.geometric(probability, int(expected + 6 * sqrt(expected)) + 8)
+        found = last + np.cumsum(np.minimum(gaps, n_cells + 1))
+        last = int(found[-1])
+        parts.append(found)
+    cells = np.concatenate(parts)
+    return cells[: np.searchsorted(cells, n_cells)]

@@ -1,0 +1,146 @@
+"""A circuit as the engines take it: checked, without idle qubits, its last measurements set apart.
+
+Simulators write outside their memory when told to, so this is their guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.sampling import Readout, readout
+from qwicket.model.analysis import tail_start
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+
+_MAX_DIGITS: Final = 4_000
+"""Numbers of more than 10,000 bits; Python itself reads no more than 4,300 digits."""
+
+
+class Program(NamedTuple):
+    """Operations on the qubits that any gate touches, numbered anew from 0.
+
+    A measurement or reset of any other qubit names it as ~(its old number): it is |0⟩.
+
+    Attributes:
+        n_qubits: Qubits that a gate touches, at least one.
+        ops: Operations up to the last gate that matters; jumps skip as many as they did.
+        is_straight: All operations are gates: everything is measured at the end.
+        written: What is measured last: from classical bit to qubit.
+        n_bits: Classical bits.
+        origin: The old number of each qubit.
+    """
+
+    n_qubits: int
+    ops: Sequence[Op]
+    is_straight: bool
+    written: Mapping[int, int]
+    n_bits: int
+    origin: Sequence[int]
+
+    def reads(self) -> Readout:
+        """Return how an index of the final state becomes classical bits."""
+        busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
+        return readout(busy, self.n_bits)
+
+    def original(self, qubit: int) -> int:
+        """Return the number that a qubit had in the circuit."""
+        return self.origin[qubit] if qubit >= 0 else ~qubit
+
+
+def read(circuit: QubitCircuit) -> Program:
+    """Check a circuit and number its qubits anew.
+
+    Raises:
+        CannotRun: An operand does not exist or comes twice, or a jump leads out of the circuit.
+    """
+    gates: list[Gate] = []
+    used: set[int] = set()
+    measured: set[int] = set()
+    written: dict[int, int] = {}
+    fresh: dict[int, int] = {}
+    is_straight = True
+    for place, op in enumerate(circuit.ops):
+        if isinstance(op, Gate):
+            operands = op.targets + op.controls
+            if measured and not measured.isdisjoint(operands):
+                is_straight = False
+            if len(operands) > 1 and len(set(operands)) < len(operands):
+                raise _invalid(f"operation {place} names a qubit twice")
+            used.update(operands)
+            gates.append(op)
+        elif isinstance(op, Measure):
+            measured.add(op.qubit)
+            written[op.clbit] = op.qubit
+        elif isinstance(op, Reset):
+            if op.qubit in used:
+                is_straight = False
+            else:
+                fresh[place] = op.qubit
+        else:
+            _check_jump(place, op, circuit)
+            is_straight = False
+    _check_range("qubit", used.union(measured, fresh.values()), circuit.n_qubits)
+    _check_range("classical bit", written.keys(), circuit.n_clbits)
+    ops: Sequence[Op] = gates
+    if not is_straight:
+        ops, written = _without_tail(circuit.ops, fresh)
+        is_straight = all(isinstance(op, Gate) for op in ops)
+    made = Program(circuit.n_qubits, ops, is_straight, written, circuit.n_clbits, ())
+    return _renumbered(made, sorted(used))
+
+
+def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], dict[int, int]]:
+    """Set apart what is measured at the end; resets of fresh qubits become resets of idle ones."""
+    start = tail_start(ops)
+    head: list[Op] = [
+        Reset(~op.qubit) if isinstance(op, Reset) and place in fresh else op
+        for place, op in enumerate(ops[:start])
+    ]
+    tail = ops[start:]
+    gates = [op for op in tail if isinstance(op, Gate)]
+    return head + gates, {op.clbit: op.qubit for op in tail if isinstance(op, Measure)}
+
+
+def _renumbered(program: Program, used: Sequence[int]) -> Program:
+    if len(used) == program.n_qubits:
+        return program._replace(origin=used)
+    place_of = {qubit: place for place, qubit in enumerate(used)}
+    return program._replace(
+        n_qubits=max(1, len(used)),
+        ops=[_moved(op, place_of) for op in program.ops],
+        written={bit: place_of.get(qubit, ~qubit) for bit, qubit in program.written.items()},
+        origin=used,
+    )
+
+
+def _moved(op: Op, place_of: Mapping[int, int]) -> Op:
+    if isinstance(op, Gate):
+        targets = tuple([place_of[qubit] for qubit in op.targets])
+        controls = tuple([place_of[qubit] for qubit in op.controls])
+        return Gate(op.name, targets, op.params, controls, op.terms)
+    if isinstance(op, Measure):
+        return Measure(place_of.get(op.qubit, ~op.qubit), op.clbit)
+    if isinstance(op, Reset) and op.qubit >= 0:
+        return Reset(place_of.get(op.qubit, ~op.qubit))
+    return op
+
+
+def _check_jump(place: int, op: Branch | Jump, circuit: QubitCircuit) -> None:
+    if not 0 <= op.skip < len(circuit.ops) - place:
+        raise _invalid(f"operation {place} leads out of the circuit")
+    if isinstance(op, Branch):
+        _check_range("classical bit", op.clbits, circuit.n_clbits)
+        if not (
+            op.value.isascii() and op.value.isdigit() and len(op.value) <= circuit.n_clbits + 9
+        ):
+            raise _invalid(f"operation {place} compares with what is no number")
+
+
+def _check_range(kind: str, found: Collection[int], number: int) -> None:
+    if found and not (min(found) >= 0 and max(found) < number):
+        raise _invalid(f"a {kind} is named that is outside 0..{number - 1}")
+
+
+def _invalid(text: str) -> CannotRun:
+    return CannotRun("invalid_circuit", text)

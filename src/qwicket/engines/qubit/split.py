@@ -1,0 +1,250 @@
+"""Circuits that measure on their way: at each measurement the shots part in two branches.
+
+A branch has one state and definite classical bits, so a condition merely moves its place in the
+program. Branches are walked depth first. The one with fewer shots goes first: each wait at most
+halves what goes on, so at most log2(shots) branches ever wait, however long the circuit is.
+
+A waiting branch keeps a copy of the state where it left, as long as `KEPT_BYTES` hold the copies;
+beyond that the oldest lose theirs and walk again from the start along the outcomes they took,
+which gives the same state to the last bit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from numpy.random import Generator
+
+from qwicket.engines.qubit.cost import copies_kept
+from qwicket.engines.qubit.patterns import Strike
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
+from qwicket.engines.qubit.states import Prepared, Simulator, State
+from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step
+from qwicket.model.circuits import Gate, Measure, Op, Reset
+
+Divide = Callable[[float, float], tuple[float, float]]
+"""From an amount and the probability of the second of two branches to the amounts of both."""
+
+_READY_OPS: Final = 20_000
+_GAP: Final = Gate("id", (0,))
+_place = attrgetter("place")
+
+
+class Leaf(NamedTuple):
+    """The end of a branch: bits are definite but for those that are measured last."""
+
+    bits: int
+    amount: float
+    state: State
+
+
+class _Mark(NamedTuple):
+    """A place in a branch to go on from."""
+
+    step: int
+    n_choices: int
+    bits: int
+    state: State
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A branch not yet walked: it takes `choice` where the walked one has `n_choices` behind it."""
+
+    amount: float
+    n_choices: int
+    choice: int
+    mark: _Mark | None
+
+
+def by_shots(rng: Generator) -> Divide:
+    """Return how whole shots part: at random."""
+
+    def divide(shots: float, p: float) -> tuple[float, float]:
+        if not p:
+            return shots, 0
+        second = int(rng.binomial(int(shots), p))
+        return shots - second, second
+
+    return divide
+
+
+def by_weight(weight: float, p: float) -> tuple[float, float]:
+    """Part a probability; what is next to nothing is given to the other."""
+    second = weight * p
+    if second < SMALLEST_PROBABILITY:
+        return weight, 0
+    if weight - second < SMALLEST_PROBABILITY:
+        return 0, weight
+    return weight - second, second
+
+
+def _ready(simulator: Simulator, program: Program) -> list[Prepared]:
+    """Prepare all gates, if they are not too many to keep; what is no gate leaves a gap."""
+    if len(program.ops) > _READY_OPS:
+        return []
+    return [simulator.prepare(op if isinstance(op, Gate) else _GAP) for op in program.ops]
+
+
+def _gates(ops: Sequence[Op]) -> Iterator[Gate]:
+    return (op for op in ops if isinstance(op, Gate))
+
+
+class Walk:
+    """Walks all branches of a program.
+
+    Args:
+        simulator: What evolves states.
+        program: What runs.
+        steps: The same as steps.
+        divide: How a branch parts in two.
+    """
+
+    def __init__(
+        self, simulator: Simulator, program: Program, steps: Sequence[Step], divide: Divide
+    ) -> None:
+        self._simulator = simulator
+        self._program = program
+        self._steps = steps
+        self._divide = divide
+        self._ready = _ready(simulator, program)
+        self._kept = copies_kept(program.n_qubits)
+        self._waiting: list[_Waiting] = []
+        self._choices: list[int] = []
+        self._strikes: Sequence[Strike] = ()
+
+    def leaves(
+        self,
+        amount: float,
+        strikes: Sequence[Strike] = (),
+        begun: State | None = None,
+        done: int = 0,
+    ) -> Iterator[Leaf]:
+        """Yield the ends of all branches. A leaf's state is the caller's until the next one.
+
+        Args:
+            amount: Shots, or weight, of all branches together.
+            strikes: Paulis that strike on the way.
+            begun: A state to begin with, which is changed.
+            done: How many operations, all gates of the first step, it has behind it.
+        """
+        self._strikes = strikes
+        self._amount = amount
+        self._choices.clear()
+        self._waiting.clear()
+        self._start(begun, done)
+        del begun  # this frame would keep it alive until the last leaf
+        yield self._to_the_end()
+        while self._waiting:
+            self._resume(self._waiting.pop())
+            yield self._to_the_end()
+
+    def apply(self, state: State, start: int, stop: int) -> None:
+        """Apply the gates of the program from `start` on, before `stop`."""
+        if self._ready:
+            state.apply(self._ready[start:stop])
+        else:
+            state.apply(map(self._simulator.prepare, _gates(self._program.ops[start:stop])))
+
+    def _start(self, state: State | None = None, done: int = 0) -> None:
+        self._state = self._simulator.zero(self._program.n_qubits) if state is None else state
+        self._done = done
+        self._step = self._n_choices = self._bits = 0
+
+    def _resume(self, waiting: _Waiting) -> None:
+        self._amount = waiting.amount
+        self._choices[waiting.n_choices :] = [waiting.choice]
+        if waiting.mark is None:
+            self._start()
+        else:
+            self._step, self._n_choices, self._bits, self._state = waiting.mark
+
+    def _to_the_end(self) -> Leaf:
+        while self._step < len(self._steps):
+            self._take(self._steps[self._step])
+            self._step += 1
+        state = self._state
+        del self._state  # or it would live on beside the next one
+        return Leaf(self._bits, self._amount, state)
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case Run(start, stop):
+                self._run(max(start, self._done), stop)
+            case Measure(qubit, bit):
+                read = self._measure(qubit) if qubit >= 0 else 0
+                self._bits = self._bits & ~(1 << bit) | read << bit
+            case Reset(qubit):
+                if self._measure(qubit):
+                    self._flip(qubit)
+            case Damp(qubit, gamma):
+                self._damp(qubit, gamma)
+            case Misread(bit, one_for_zero, zero_for_one):
+                wrong = zero_for_one if self._bits >> bit & 1 else one_for_zero
+                self._bits ^= self._choose(wrong) << bit
+            case If(number, holds, value, target):
+                if not holds(number(self._bits), value):
+                    self._step = target - 1
+            case Go(target):
+                self._step = target - 1
+
+    def _run(self, start: int, stop: int) -> None:
+        """Apply gates and the Paulis that strike among them."""
+        first = bisect_left(self._strikes, start, key=_place)
+        for strike in self._strikes[first:]:
+            if strike.place >= stop:
+                break
+            self.apply(self._state, start, strike.place + 1)
+            self._state.apply(map(self._simulator.prepare, strike.gates))
+            start = strike.place + 1
+        self.apply(self._state, start, stop)
+
+    def _measure(self, qubit: int) -> int:
+        p_one = self._state.p_one(qubit)
+        outcome = self._choose(p_one)
+        if 0 < p_one < 1:
+            if outcome:
+                self._state.scale(qubit, 0, p_one**-0.5)
+            else:
+                self._state.scale(qubit, (1 - p_one) ** -0.5, 0)
+        return outcome
+
+    def _damp(self, qubit: int, gamma: float) -> None:
+        p_one = self._state.p_one(qubit)
+        p_decay = gamma * p_one
+        if self._choose(p_decay):
+            self._state.scale(qubit, 0, p_one**-0.5)
+            self._flip(qubit)
+        elif p_one:
+            norm = (1 - p_decay) ** -0.5
+            self._state.scale(qubit, norm, norm * (1 - gamma) ** 0.5)
+
+    def _flip(self, qubit: int) -> None:
+        self._state.apply((self._simulator.prepare(Gate("x", (qubit,))),))
+
+    def _choose(self, p: float) -> int:
+        """Return which of two branches to go on with; the other one waits if it has anything."""
+        if self._n_choices == len(self._choices):
+            first, second = self._divide(self._amount, p)
+            choice = int(not first or 0 < second < first)
+            if first and second:
+                self._wait(1 - choice, first if choice else second)
+            self._amount = second if choice else first
+            self._choices.append(choice)
+        choice = self._choices[self._n_choices]
+        self._n_choices += 1
+        return choice
+
+    def _wait(self, choice: int, amount: float) -> None:
+        n_choices = len(self._choices)
+        mark = None
+        if self._kept:
+            if len(self._waiting) >= self._kept:
+                self._waiting[-self._kept].mark = None
+            mark = _Mark(self._step, n_choices, self._bits, self._state.copy())
+        self._waiting.append(_Waiting(amount, n_choices, choice, mark))

@@ -1,0 +1,123 @@
+"""Runs circuits on a simulator of state vectors, by one of three plans.
+
+Everything measured at the end: evolve once, sample once. Measurements on the way: `split`. Noise:
+one walk, as in `split`, for each `pattern` of Paulis, the patterns sharing the state before their
+first strike; amplitude damping is a choice like a measurement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+
+from numpy.random import Generator, default_rng
+
+from qwicket.engines.qubit import sampling
+from qwicket.engines.qubit.cost import MAX_OUTCOMES, MAX_QUBITS, exact_leaves, worth
+from qwicket.engines.qubit.misreads import flips, misread
+from qwicket.engines.qubit.patterns import Sites
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.split import Leaf, Walk, by_shots, by_weight
+from qwicket.engines.qubit.states import Simulator, State
+from qwicket.engines.qubit.steps import Run, steps
+from qwicket.engines.qubit.tally import Tally, arrays, memory
+from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.model.circuits import Gate
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY
+
+
+class StateVectorEngine:
+    """Runs circuits on a simulator of state vectors.
+
+    Args:
+        simulator: What evolves states.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    @property
+    def name(self) -> str:
+        return self._simulator.name
+
+    @property
+    def version(self) -> str:
+        return self._simulator.version
+
+    def run(self, task: Task) -> Found:
+        if task.program.n_qubits > MAX_QUBITS:
+            raise MemoryError
+        rng = default_rng(task.seed)
+        if task.noise is None and task.program.is_straight:
+            state = self._evolved(task.program)
+            return Found(
+                *sampling.arrays(state, task.program.reads(), task.shots, rng, task.outputs)
+            )
+        return self._run_branches(task, rng)
+
+    def _evolved(self, program: Program) -> State:
+        state = self._simulator.zero(program.n_qubits)
+        state.apply(self._simulator.prepare(op) for op in program.ops if isinstance(op, Gate))
+        return state
+
+    def _run_branches(self, task: Task, rng: Generator) -> Found:
+        outputs, p = set(task.outputs), None
+        notes: tuple[str, ...] = ()
+        if PROBABILITIES in outputs:
+            p = None if task.noise else self._probabilities(task.program)
+            if p is None:
+                outputs.add(COUNTS)
+                notes = (SAMPLED_ONLY,)
+        counts = self._counts(task, rng) if outputs & {COUNTS, MEMORY} else Counter()
+        n_bits = task.program.n_bits
+        made = arrays(counts, p, n_bits, outputs)
+        if MEMORY in outputs:
+            made[MEMORY] = memory(counts, n_bits, rng)
+        return Found(made, notes)
+
+    def _probabilities(self, program: Program) -> Mapping[bytes, float] | None:
+        """Return exact probabilities, or None where they are too many or take too long."""
+        tally = Tally(program)
+        most = exact_leaves(program.n_qubits, worth(program.ops))
+        p: defaultdict[bytes, float] = defaultdict(float)
+        walk = Walk(self._simulator, program, steps(program), by_weight)
+        for number, leaf in enumerate(walk.leaves(1.0)):
+            if number == most:
+                return None
+            for key, weight in tally.weigh(leaf):
+                p[key] += weight
+            del leaf
+            if len(p) > MAX_OUTCOMES:
+                return None
+        return p
+
+    def _counts(self, task: Task, rng: Generator) -> Counter[bytes]:
+        counts: Counter[bytes] = Counter()
+        tally = Tally(task.program)
+        for leaf in self._leaves(task, rng):
+            for key, shots in tally.count(leaf, rng):
+                counts[key] += shots
+            del leaf  # or its state would live on beside the next one
+        if task.noise is None:
+            return counts
+        found = flips(task.program, task.program.written, task.noise)
+        return misread(counts, found, task.program.n_bits, rng) if found else counts
+
+    def _leaves(self, task: Task, rng: Generator) -> Iterator[Leaf]:
+        program, noise = task.program, task.noise
+        made = steps(program, noise)
+        walk = Walk(self._simulator, program, made, by_shots(rng))
+        if noise is None:
+            yield from walk.leaves(task.shots)
+            return
+        shared = self._simulator.zero(program.n_qubits)
+        done = 0
+        last = made[0].stop if made and isinstance(made[0], Run) else 0
+        for strikes, shots in Sites(program, noise).patterns(task.shots, rng):
+            if strikes:
+                reached = min(strikes[0].place, last)
+                walk.apply(shared, done, reached)
+                done = reached
+                yield from walk.leaves(shots, strikes, shared.copy(), done)
+            else:
+                yield from walk.leaves(shots, (), shared, done)

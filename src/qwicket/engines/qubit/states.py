@@ -1,0 +1,59 @@
+"""What simulates state vectors: the seam between plans and libraries.
+
+Whoever calls must have checked operands: they exist, and differ within a gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, Self
+
+from qwicket.engines.qubit import sampling
+from qwicket.model.circuits import Gate
+
+Prepared = Callable[[Any], object]
+"""A gate made ready by one simulator for its own states. Applying it again costs less."""
+
+
+class State(sampling.State, Protocol):
+    """A state that gates change. It starts, and is kept, normalised up to rounding."""
+
+    def apply(self, gates: Iterable[Prepared]) -> None: ...
+
+    def copy(self) -> Self:
+        """Return a state of its own.
+
+        Raises:
+            MemoryError: It does not fit.
+        """
+
+    def p_one(self, qubit: int) -> float:
+        """Return the probability of reading 1, between 0 and 1."""
+
+    def scale(self, qubit: int, zero: float, one: float) -> None:
+        """Multiply the amplitudes by `zero` where the qubit is |0⟩ and by `one` where it is |1⟩."""
+
+
+class Simulator(Protocol):
+    """Makes states and prepares gates for them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Rises with us and with the library beneath: equal seeds repeat within one version."""
+
+    def prepare(self, gate: Gate) -> Prepared:
+        """Make a gate ready.
+
+        Raises:
+            CannotRun: No such gate.
+        """
+
+    def zero(self, n_qubits: int) -> State:
+        """Return |0…0⟩.
+
+        Raises:
+            MemoryError: It does not fit.
+        """

@@ -1,0 +1,147 @@
+"""A program as the steps of a small machine: jumps have targets, noise has its place."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.program import Program
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Relation, Reset
+
+
+class Run(NamedTuple):
+    """Gates in a row: those of the program from `start` on, before `stop`."""
+
+    start: int
+    stop: int
+
+
+class Damp(NamedTuple):
+    """Amplitude damping: |1⟩ decays with probability `gamma`."""
+
+    qubit: int
+    gamma: float
+
+
+class Misread(NamedTuple):
+    """A bit just recorded may be wrong."""
+
+    bit: int
+    one_for_zero: float
+    zero_for_one: float
+
+
+class If(NamedTuple):
+    """Go on if a number among the bits stands in a relation to `value`, else go to `target`."""
+
+    number: Callable[[int], int]
+    holds: Callable[[int, int], bool]
+    value: int
+    target: int
+
+
+class Go(NamedTuple):
+    """Go to step `target`."""
+
+    target: int
+
+
+Step = Run | Measure | Reset | Damp | Misread | If | Go
+
+RELATIONS: Final[Mapping[Relation, Callable[[int, int], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def steps(program: Program, noise: Noise | None = None) -> list[Step]:
+    """Return the steps of a program; those that change nothing are left out."""
+    writer = _Writer(program, noise)
+    for place in range(len(program.ops)):
+        writer.add(place)
+    return writer.finished()
+
+
+class _Writer:
+    """Writes steps one by one; gates gather until something else comes."""
+
+    def __init__(self, program: Program, noise: Noise | None) -> None:
+        self._program = program
+        self._noise = noise
+        self._entries = {
+            place + 1 + op.skip
+            for place, op in enumerate(program.ops)
+            if isinstance(op, Branch | Jump)
+        }
+        self._made: list[Step] = []
+        self._step_at: dict[int, int] = {}
+        self._start: int | None = None
+
+    def add(self, place: int) -> None:
+        op = self._program.ops[place]
+        if place in self._entries:
+            self._end_run(place)
+            self._step_at[place] = len(self._made)
+        if isinstance(op, Gate):
+            self._add_gate(place, op)
+            return
+        self._end_run(place)
+        if isinstance(op, Measure):
+            self._made += [op, *_misreads(op, self._program, self._noise)]
+        elif isinstance(op, Branch):
+            target = place + 1 + op.skip
+            holds = RELATIONS[op.relation]
+            self._made.append(If(_number(op.clbits), holds, int(op.value), target))
+        elif isinstance(op, Jump):
+            self._made.append(Go(place + 1 + op.skip))
+        elif op.qubit >= 0:
+            self._made.append(op)
+
+    def finished(self) -> list[Step]:
+        """Return the steps, with targets that are steps."""
+        end = len(self._program.ops)
+        self._end_run(end)
+        self._step_at[end] = len(self._made)
+        return [
+            step._replace(target=self._step_at[step.target]) if isinstance(step, If | Go) else step
+            for step in self._made
+        ]
+
+    def _add_gate(self, place: int, gate: Gate) -> None:
+        if self._start is None:
+            self._start = place
+        gamma = self._noise.after(gate).amplitude_damping if self._noise else 0
+        if gamma:
+            self._end_run(place + 1)
+            self._made += [Damp(qubit, gamma) for qubit in gate.targets + gate.controls]
+
+    def _end_run(self, place: int) -> None:
+        if self._start is not None:
+            self._made.append(Run(self._start, place))
+            self._start = None
+
+
+def _number(clbits: tuple[int, ...]) -> Callable[[int], int]:
+    """Return what reads the number in some bits, the first of which is the lowest."""
+    if not clbits:
+        return lambda _: 0
+    low, size = clbits[0], len(clbits)
+    if clbits == tuple(range(low, low + size)):
+        mask = (1 << size) - 1
+        return lambda bits: bits >> low & mask
+    return lambda bits: sum((bits >> bit & 1) << i for i, bit in enumerate(clbits))
+
+
+def _misreads(op: Measure, program: Program, noise: Noise | None) -> Sequence[Misread]:
+    if noise is None:
+        return ()
+    error = noise.readout(program.original(op.qubit))
+    if not (error.one_for_zero or error.zero_for_one):
+        return ()
+    return (Misread(op.clbit, error.one_for_zero, error.zero_for_one),)

@@ -1,0 +1,100 @@
+"""Clifford circuits, thousands of qubits wide, with Stim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+import stim
+from numpy.random import default_rng
+
+from qwicket.engines.qubit.clifford import Stabilizers
+from qwicket.engines.qubit.misreads import flip, flips
+from qwicket.engines.qubit.sampling import check_size
+from qwicket.engines.qubit.support import support
+from qwicket.engines.qubit.tally import Rows, arrays, split
+from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_array, key_width
+
+_CHUNK_BYTES: Final = 1 << 25
+_LEAST_SHOTS: Final = 1_024
+"""Shots are drawn in chunks that unpack into so many bytes. Stim draws no fewer than this."""
+
+
+class StimEngine:
+    """Samples one circuit.
+
+    Args:
+        plan: The circuit.
+    """
+
+    name: Final = "stim"
+    version: Final[str] = f"1 (stim {stim.__version__}, numpy {np.__version__})"
+
+    def __init__(self, plan: Stabilizers) -> None:
+        self._plan = plan
+
+    def run(self, task: Task) -> Found:
+        outputs, p = set(task.outputs), None
+        notes: tuple[str, ...] = ()
+        if PROBABILITIES in outputs:
+            p = self._probabilities(task)
+            if p is None:
+                outputs.add(COUNTS)
+                notes = (SAMPLED_ONLY,)
+        n_bits = task.program.n_bits
+        if MEMORY in outputs:
+            check_size(task.shots, n_bits)
+        counts: Counter[bytes] = Counter()
+        parts = []
+        for rows in self._rows(task) if outputs & {COUNTS, MEMORY} else ():
+            if COUNTS in outputs:
+                counts.update(split(rows))
+                check_size(len(counts), n_bits)
+            if MEMORY in outputs:
+                parts.append(rows.tobytes())
+        made = arrays(counts, p, n_bits, outputs)
+        if MEMORY in outputs:
+            made[MEMORY] = key_array(b"".join(parts), n_bits)
+        return Found(made, notes)
+
+    def _rows(self, task: Task) -> Iterator[Rows]:
+        """Draw all shots, in order, as packed keys."""
+        stim_seed, flip_seed = task.seed.generate_state(2, np.uint64).tolist()
+        sampler = stim.Circuit(self._plan.text).compile_sampler(seed=stim_seed)
+        rng = default_rng(flip_seed)
+        found = [] if task.noise is None else flips(task.program, self._plan.written, task.noise)
+        n_bits, n_records = task.program.n_bits, self._plan.n_records
+        chunk = max(_LEAST_SHOTS, _CHUNK_BYTES // (n_bits + n_records + 1))
+        for start in range(0, task.shots, chunk):
+            shots = min(chunk, task.shots - start)
+            rows = self._gathered(sampler.sample(shots, bit_packed=True), n_bits)
+            flip(rows, found, rng)
+            yield rows
+
+    def _gathered(self, records: Rows, n_bits: int) -> Rows:
+        """Put the record that each classical bit shows in the bit's place."""
+        record_of = self._plan.record_of
+        if n_bits == len(record_of) == self._plan.n_records and self._is_plain():
+            return records
+        bits = np.zeros((len(records), 8 * key_width(n_bits)), dtype=np.uint8)
+        shown = np.array(list(record_of.values()), dtype=np.int64)
+        found = records[:, shown >> 3] >> (shown & 7).astype(np.uint8)
+        bits[:, list(record_of)] = found & 1
+        return np.packbits(bits, axis=1, bitorder="little")
+
+    def _is_plain(self) -> bool:
+        return all(bit == record for bit, record in self._plan.record_of.items())
+
+    def _probabilities(self, task: Task) -> Mapping[bytes, float] | None:
+        """Return exact probabilities, or None where they are not known or too many."""
+        if task.noise is not None or not task.program.is_straight:
+            return None
+        n_bits = task.program.n_bits
+        keys = support(self._plan, n_bits)
+        if keys is None:
+            return None
+        width = key_width(n_bits)
+        return {key.to_bytes(width, "little"): 1 / len(keys) for key in keys}

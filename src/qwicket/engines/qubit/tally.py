@@ -1,0 +1,128 @@
+"""Outcomes gathered from many branches, and what becomes of them. A key is the bytes it travels as.
+
+The order of shots is drawn at the end: which branch a shot went through must not show in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from qwicket.engines.qubit import sampling
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Floats, Integers
+from qwicket.engines.qubit.split import Leaf
+from qwicket.model.outcomes import (
+    COUNTS,
+    PROBABILITIES,
+    Array,
+    float64_array,
+    int64_array,
+    key_array,
+    key_width,
+)
+
+Rows = NDArray[np.uint8]
+"""Packed keys, one per row."""
+
+
+class Tally:
+    """Adds up the leaves of a walk.
+
+    Args:
+        program: What was walked.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._reads = program.reads()
+        self._width = key_width(program.n_bits)
+        self._settled = ~sum(1 << bit for bit in program.written)
+
+    def count(self, leaf: Leaf, rng: Generator) -> Iterator[tuple[bytes, int]]:
+        """Draw the shots of a leaf."""
+        shots = int(leaf.amount)
+        if not self._reads.qubits:
+            yield self._key(leaf), shots
+            return
+        drawn = sampling.sampled(leaf.state, self._reads, shots, rng)
+        yield from zip(self._keys(leaf, drawn.indices), drawn.counts.tolist(), strict=True)
+
+    def weigh(self, leaf: Leaf) -> Iterator[tuple[bytes, float]]:
+        """Return the probabilities of a leaf that are not next to nothing."""
+        if not self._reads.qubits:
+            yield self._key(leaf), leaf.amount
+            return
+        p = leaf.amount * sampling.exact(leaf.state, self._reads)
+        likely = np.flatnonzero(p >= sampling.SMALLEST_PROBABILITY)
+        yield from zip(self._keys(leaf, likely), p[likely].tolist(), strict=True)
+
+    def _key(self, leaf: Leaf) -> bytes:
+        return (leaf.bits & self._settled).to_bytes(self._width, "little")
+
+    def _keys(self, leaf: Leaf, indices: Integers) -> Iterator[bytes]:
+        rows = sampling.packed(indices, self._reads)
+        rows |= np.frombuffer(self._key(leaf), dtype=np.uint8)
+        return split(rows)
+
+
+def split(rows: Rows) -> Iterator[bytes]:
+    """Yield each row as bytes: several times faster to count than rows of an array."""
+    data, width = rows.tobytes(), rows.shape[1]
+    return (data[start : start + width] for start in range(0, len(data), width))
+
+
+def joined(keys: Collection[bytes], width: int) -> Rows:
+    """Return keys as rows."""
+    return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), width)
+
+
+def arrays(
+    counts: Mapping[bytes, int],
+    p: Mapping[bytes, float] | None,
+    n_bits: int,
+    outputs: Collection[str],
+) -> dict[str, Array]:
+    """Return the arrays of an outcome, except its memory.
+
+    Args:
+        counts: Shots by key; may be empty if only probabilities are wanted.
+        p: Exact probabilities by key, if there are any.
+        n_bits: Classical bits.
+        outputs: What is wanted.
+
+    Raises:
+        CannotRun: The arrays would be larger than any outcome may be.
+    """
+    made = {}
+    keys = sorted(counts.keys() | p.keys() if p else counts, key=_value)
+    if COUNTS in outputs or p is not None:
+        sampling.check_size(len(keys), n_bits)
+        made["keys"] = key_array(b"".join(keys), n_bits)
+    if COUNTS in outputs:
+        found = np.array([counts.get(key, 0) for key in keys], dtype="<i8")
+        made[COUNTS] = int64_array(found.tobytes())
+    if p is not None:
+        likelihoods: Floats = np.array([p.get(key, 0.0) for key in keys], dtype="<f8")
+        made[PROBABILITIES] = float64_array((likelihoods / likelihoods.sum()).tobytes())
+    return made
+
+
+def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:
+    """Return shots in an order of their own.
+
+    Raises:
+        CannotRun: The array would be larger than any outcome may be.
+    """
+    sampling.check_size(counts.total(), n_bits)
+    keys = sorted(counts, key=_value)
+    order = rng.permutation(np.repeat(np.arange(len(keys)), [counts[key] for key in keys]))
+    return key_array(joined(keys, key_width(n_bits))[order].tobytes(), n_bits)
+
+
+def _value(key: bytes) -> bytes:
+    """Return what sorts as the number does."""
+    return key[::-1]

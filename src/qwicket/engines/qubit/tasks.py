@@ -1,0 +1,56 @@
+"""What goes into a qubit engine and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+from numpy.random import SeedSequence
+
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.program import Program
+from qwicket.model.outcomes import Array
+
+
+class Task(NamedTuple):
+    """One circuit to run.
+
+    Attributes:
+        program: What to run.
+        noise: What disturbs it; None where it is ideal.
+        shots: Number of shots.
+        seed: Equal seeds give equal numbers.
+        outputs: Which of `counts`, `memory` and `probabilities` are wanted.
+    """
+
+    program: Program
+    noise: Noise | None
+    shots: int
+    seed: SeedSequence
+    outputs: Collection[str]
+
+
+class Found(NamedTuple):
+    """The arrays of an outcome and its notes."""
+
+    arrays: dict[str, Array]
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """A pure function from a task to what it gives."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Rises with us and with the library beneath: equal seeds repeat within one version."""
+
+    def run(self, task: Task) -> Found:
+        """Run one circuit.
+
+        Raises:
+            CannotRun: Not this circuit.
+            MemoryError: It does not fit.
+        """

@@ -1,0 +1,197 @@
+"""What can be told of a circuit without running it: its summary, and which plans it allows.
+
+`summarise` tells admission, and the engines choose by the very same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from math import pi
+from typing import Final
+
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
+
+
+def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
+    """Count what admission needs of qubit circuits."""
+    ops_1q = ops_2q = branches = pauli_ops = splits = 0
+    active = 1
+    for circuit in circuits:
+        used: set[int] = set()
+        for op in circuit.ops:
+            if isinstance(op, Gate):
+                operands = op.targets + op.controls
+                used.update(operands)
+                if len(operands) > 1:
+                    ops_2q += 1
+                else:
+                    ops_1q += 1
+                if op.name == "pauliexp":
+                    pauli_ops += pauli_cost(op)
+            elif isinstance(op, Branch | Jump):
+                branches += 1
+        active = max(active, len(used))
+        splits = max(splits, _count_splits(circuit.ops))
+    return Summary(
+        "qubit",
+        len(circuits),
+        max((circuit.n_qubits for circuit in circuits), default=0),
+        ops_1q,
+        ops_2q,
+        n_active=active,
+        n_clbits=max((circuit.n_clbits for circuit in circuits), default=0),
+        n_splits=splits,
+        n_branches=branches,
+        n_pauli_ops=pauli_ops,
+        is_clifford=all(is_clifford(circuit.ops) for circuit in circuits),
+    )
+
+
+def tail_start(ops: Sequence[Op]) -> int:
+    """Return where the end of a circuit begins that is run once and then sampled.
+
+    From there on no qubit changes that was measured, nothing branches, and every way through the
+    circuit passes this place.
+    """
+    entered = 0
+    for place, op in enumerate(ops):
+        if isinstance(op, Branch | Jump):
+            entered = max(entered, place + 1 + op.skip)
+    changed: set[int] = set()
+    needed: set[int] = set()
+    for place in range(len(ops) - 1, entered - 1, -1):
+        op = ops[place]
+        if isinstance(op, Gate):
+            changed.update(op.targets, op.controls)
+        elif isinstance(op, Measure):
+            if op.qubit in changed:
+                return place + 1
+            needed.add(op.qubit)
+        elif isinstance(op, Reset) and op.qubit not in changed and op.qubit not in needed:
+            continue
+        else:
+            return place + 1
+    return min(entered, len(ops))
+
+
+def _count_splits(ops: Sequence[Op]) -> int:
+    """Count what may split the shots; resets of a qubit that is still |0⟩ do not."""
+    used: set[int] = set()
+    count = 0
+    for op in ops[: tail_start(ops)]:
+        if isinstance(op, Gate):
+            used.update(op.targets, op.controls)
+        elif isinstance(op, Measure | Reset):
+            count += op.qubit in used
+    return count
+
+
+CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
+    **dict.fromkeys(("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap"), ()),
+    **dict.fromkeys(("rx", "ry", "rz", "p", "gpi2", "rxx", "ryy", "rzz"), (pi / 2,)),
+    "u": (pi / 2, pi / 2, pi / 2),
+    "gpi": (pi / 4,),
+    "ms": (pi / 2, pi / 2, pi / 2),
+}
+"""Gates that are Clifford when each parameter is a multiple of its step."""
+
+CONTROLLED_CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
+    **dict.fromkeys(("id", "x", "y", "z"), ()),
+    "p": (pi,),
+    "gphase": (pi / 2,),
+}
+"""The same for gates with one control."""
+
+_TOLERANCE: Final = 1e-9
+_LARGEST_ANGLE: Final = 1e6
+"""Beyond this the rounding of π alone comes near the tolerance."""
+_PAULI_STEPS: Final = {"x": 0, "y": 0, "z": 0, "id": 0, "rx": 2, "ry": 2, "rz": 2, "p": 2, "gpi": 2}
+
+
+def clifford_steps(gate: Gate) -> tuple[int, ...] | None:
+    """Return the parameters of a Clifford gate in steps of its grid; None for any other gate."""
+    if gate.name == "gphase" and not gate.controls:
+        return ()
+    if len(gate.controls) > 1:
+        return None
+    grid = (CONTROLLED_CLIFFORD_GRID if gate.controls else CLIFFORD_GRID).get(gate.name)
+    if grid is None:
+        return None
+    if not grid:
+        return ()
+    steps = []
+    for parameter, step in zip(gate.params, grid, strict=False):
+        if not abs(parameter) <= _LARGEST_ANGLE:
+            return None
+        steps.append(round(parameter / step))
+        if abs(parameter - steps[-1] * step) > _TOLERANCE:
+            return None
+    return tuple(steps) if len(steps) == len(grid) else None
+
+
+_X_BITS: Final = str.maketrans("IXYZ", "0110")
+_Z_BITS: Final = str.maketrans("IXYZ", "0011")
+_CHEBYSHEV_ORDERS: Final = 20.0
+_MOST_ORDERS: Final = 1e5
+_STRING_GATES: Final = 25
+"""A Pauli string on its own takes as long as this many gates."""
+
+
+def pauli_masks(letters: str) -> tuple[int, int]:
+    """Return the bits of a Pauli string that are X or Y, and those that are Z or Y.
+
+    The rightmost letter is bit 0 of both.
+    """
+    return int("0" + letters.translate(_X_BITS), 2), int("0" + letters.translate(_Z_BITS), 2)
+
+
+def all_commute(strings: Iterable[tuple[int, int]]) -> bool:
+    """Say whether every two Pauli strings, given as masks, commute.
+
+    Commutation is bilinear in the masks, so that it is enough to compare a basis of them: at most
+    twice as many as there are qubits, however many strings there are.
+    """
+    basis: list[tuple[int, int]] = []
+    for x, z in strings:
+        for bx, bz in basis:
+            x, z = min((x, z), (x ^ bx, z ^ bz))
+        if x or z:
+            basis.append((x, z))
+    return not any(
+        ((ax & bz).bit_count() + (az & bx).bit_count()) & 1
+        for (ax, az), (bx, bz) in combinations(basis, 2)
+    )
+
+
+def pauli_cost(gate: Gate) -> int:
+    """Return what a `pauliexp` costs beyond one gate, in gates."""
+    if all_commute(map(pauli_masks, gate.terms)):
+        return len(gate.terms) * (_STRING_GATES if gate.controls else 1)
+    orders = min(_MOST_ORDERS, _CHEBYSHEV_ORDERS + sum(map(abs, gate.params)))
+    return int(len(gate.terms) * orders * _STRING_GATES)
+
+
+def is_clifford(ops: Sequence[Op]) -> bool:
+    """Say whether a stabilizer simulator can run operations.
+
+    A branch must test a single bit and skip Pauli gates only; a jump never will do.
+    """
+    for place, op in enumerate(ops):
+        if isinstance(op, Gate):
+            if clifford_steps(op) is None:
+                return False
+        elif isinstance(op, Branch):
+            if len(op.clbits) != 1 or not all(map(is_pauli, ops[place + 1 : place + 1 + op.skip])):
+                return False
+        elif isinstance(op, Jump):
+            return False
+    return True
+
+
+def is_pauli(op: Op) -> bool:
+    """Say whether an operation is a Pauli gate, a phase apart."""
+    if not isinstance(op, Gate) or op.controls or op.name not in _PAULI_STEPS:
+        return False
+    steps = clifford_steps(op)
+    return steps is not None and all(step % _PAULI_STEPS[op.name] == 0 for step in steps)

@@ -1,0 +1,250 @@
+"""Drawings of circuits as text: a line per qubit, time to the right, gates as early as they fit.
+
+Knows no terminal: the caller says how wide it is and what it can show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from math import isfinite, pi
+from typing import Final
+from unicodedata import east_asian_width
+
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+
+_MAX_QUBITS: Final = 40
+_MAX_COLUMNS: Final = 200
+
+_LABEL_CHARS: Final = 32
+_MOST_PARAMETERS: Final = 3
+_NO_QUBIT: Final = -1
+_SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
+_ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz"))
+"""Gates that do not tell their targets apart."""
+
+_ASCII_WORDS: Final = {"π": "pi", "√": "sqrt", "†": "dg", "→": "->", "⟩": ">", "·": "*"}
+_ASCII_LINES: Final = str.maketrans("─│┼║╫┄●⊕✕⋮…", "-|+::.@Xx:~")
+
+Names = Mapping[tuple[int, ...], str]
+
+
+@dataclass
+class _Column:
+    """What stands on the rows of one column, and below them; its texts share one middle."""
+
+    marks: dict[int, str] = field(default_factory=dict)
+    bars: dict[int, str] = field(default_factory=dict)
+    left: int = 1
+    right: int = 2
+
+    def put(self, row: int, mark: str) -> None:
+        self.marks[row] = mark
+        self.left = max(self.left, 1 + len(mark) // 2)
+        self.right = max(self.right, 1 + len(mark) - len(mark) // 2)
+
+    def cell(self, text: str, fill: str) -> str:
+        half = len(text) // 2
+        return fill * (self.left - half) + text + fill * (self.right - len(text) + half)
+
+
+class _Page:
+    """Columns that fill up from the left.
+
+    Row 0 has what belongs to no qubit. The wires follow, then one row for all qubits left out.
+    """
+
+    def __init__(self, circuit: QubitCircuit, width: int, is_ascii: bool) -> None:
+        self.wires = _wires(circuit)
+        self.bits = _bit_names(circuit.registers)
+        names = ["", *(f"q{wire}" for wire in self.wires), "⋮"]
+        del names[circuit.n_qubits + 1 :]
+        self._names = [name.ljust(max(map(len, names)) + 1) for name in names]
+        self._rows = {wire: row for row, wire in enumerate(self.wires, 1)} | {_NO_QUBIT: 0}
+        self._others = len(self.wires) + 1
+        self._words = str.maketrans(_ASCII_WORDS if is_ascii else {})
+        self._room = max(12, width - len(self._names[0]) - 2)
+        self._columns: list[_Column] = []
+        self._free: dict[int, int] = defaultdict(int)
+        self._open = set(range(1, self._others)) or {0}
+
+    def add(self, op: Op | str) -> bool:
+        """Place an operation, or a word that nothing passes; returns whether it is seen."""
+        if not self._open:
+            return False
+        if isinstance(op, str):
+            return self._put({0: op}, range(len(self._names)), "║╫")
+        marks = {self._rows.get(qubit, self._others): mark for qubit, mark in _marks(op, self.bits)}
+        if marks.keys() == {self._others}:
+            return False
+        if self._others in marks:
+            marks[self._others] = "⋮"
+        clbits = [~op.clbit] if isinstance(op, Measure) else []
+        return self._put(marks, range(min(marks), max(marks) + 1), "│┼", *clbits)
+
+    def _put(self, marks: Mapping[int, str], rows: range, bars: str, *clbits: int) -> bool:
+        """Draw marks, joined across rows, in the first column that is free."""
+        place = max(self._free[key] for key in (*rows, *clbits))
+        self._free.update(dict.fromkeys((*rows, *clbits), place + 1))
+        if place >= _MAX_COLUMNS:
+            self._open.difference_update(rows)
+            return False
+        self._columns += [_Column() for _ in range(place + 1 - len(self._columns))]
+        for row in rows:
+            self._columns[place].put(row, self._short(marks.get(row, bars[1])))
+        self._columns[place].bars.update(dict.fromkeys(rows[:-1], bars[0]))
+        return True
+
+    def _short(self, text: str) -> str:
+        text, most = text.translate(self._words), min(_LABEL_CHARS, self._room - 2)
+        return text if len(text) <= most else text[: most - 9] + "…" + text[-8:]
+
+    def lines(self) -> Iterator[str]:
+        """Return blocks of columns, an empty line between them."""
+        start = used = 0
+        for end, column in enumerate(self._columns):
+            if used + column.left + column.right > self._room and end > start:
+                yield from self._block(self._columns[start:end], "┄" if start else "─", "┄")
+                yield ""
+                start, used = end, 0
+            used += column.left + column.right
+        yield from self._block(self._columns[start:], "┄" if start else "─", "─")
+
+    def _block(self, columns: Sequence[_Column], begin: str, end: str) -> Iterator[str]:
+        first = 0 if any(0 in column.marks for column in columns) else 1
+        for row, name in list(enumerate(self._names))[first:]:
+            fill, ends = ("─", begin + end) if 0 < row < self._others else (" ", "  ")
+            cells = "".join(column.cell(column.marks.get(row, fill), fill) for column in columns)
+            yield name + ends[0] + cells + ends[1]
+            if row < len(self._names) - 1:
+                bars = "".join(column.cell(column.bars.get(row, " "), " ") for column in columns)
+                yield " " * (len(name) + 1) + bars + " "
+
+
+def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> list[str]:
+    """Draw a circuit.
+
+    At most 40 qubits are drawn (the first that something acts on) and 200 columns. A last sentence
+    says what was left out.
+
+    Args:
+        circuit: What to draw.
+        width: Longest line in characters; what is wider goes on in further blocks.
+        is_ascii: Whether to do without line-drawing characters and Greek letters.
+
+    Returns:
+        Lines. Those of one block are equally long; an empty line parts two blocks.
+    """
+    page = _Page(circuit, width, is_ascii)
+    signs = _signs(circuit.ops, page.bits)
+    n_drawn = 0
+    for place, op in enumerate((*circuit.ops, None)):
+        is_seen = [page.add(sign) for sign in signs.get(place, ())]
+        if op is not None:
+            n_drawn += is_seen[-1] if isinstance(op, Branch | Jump) else page.add(op)
+    lines = [line.translate(_ASCII_LINES if is_ascii else {}) for line in page.lines()]
+    n_hidden, n_ops = circuit.n_qubits - len(page.wires), len(circuit.ops)
+    if n_hidden or n_drawn < n_ops:
+        qubits = f"{n_hidden:,} of {circuit.n_qubits:,} qubits"
+        lines += ["", f"Left out: {qubits}, {n_ops - n_drawn:,} of {n_ops:,} operations."]
+    return lines
+
+
+def _wires(circuit: QubitCircuit) -> Sequence[int]:
+    if circuit.n_qubits <= _MAX_QUBITS:
+        return range(circuit.n_qubits)
+    gates = (op for op in circuit.ops if isinstance(op, Gate))
+    used = {qubit for gate in gates for qubit in (*gate.controls, *gate.targets)}
+    used |= {op.qubit for op in circuit.ops if isinstance(op, Measure | Reset)}
+    return sorted(used)[:_MAX_QUBITS] or range(_MAX_QUBITS)
+
+
+def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
+    """Return what an operation puts on which qubit."""
+    if isinstance(op, Measure):
+        yield op.qubit, f"M→{bits[op.clbit,]}"
+    elif isinstance(op, Reset):
+        yield op.qubit, "|0⟩"
+    elif isinstance(op, Gate):
+        yield from ((control, "●") for control in op.controls)
+        label = _SYMBOLS.get(op.name, op.name.upper() if len(op.name) == 1 else op.name)
+        label = "⊕" if op.name == "x" and op.controls else label
+        has_roles = len(op.targets) > 1 and op.name not in _ALIKE
+        for k, target in enumerate(op.targets or (_NO_QUBIT,)):
+            role = f":{k}" if has_roles else ""
+            yield target, label + role + ("" if has_roles and k else _parameters(op))
+
+
+def _parameters(gate: Gate) -> str:
+    texts = [_angle(parameter) for parameter in gate.params[:_MOST_PARAMETERS]]
+    if gate.terms:
+        texts = [f"{text}·{term}" for text, term in zip(texts, gate.terms, strict=False)]
+    rest = "…" if len(gate.params) > _MOST_PARAMETERS else ""
+    return f"({','.join(texts)}{rest})" if texts else ""
+
+
+@lru_cache(4096)
+def _angle(value: float) -> str:
+    """Return a short text: a fraction of π where it is one, else four digits."""
+    turn = Fraction(value / pi).limit_denominator(64) if isfinite(value) else Fraction(0)
+    top, bottom = turn.as_integer_ratio()
+    if not 0 < abs(top) < 100 or abs(top * pi / bottom - value) > 1e-9:
+        return f"{value or 0.0:.4g}"
+    return {1: "π", -1: "-π"}.get(top, f"{top}π") + (f"/{bottom}" if bottom > 1 else "")
+
+
+def _bit_names(registers: Sequence[Register]) -> Names:
+    """Return the names of all bits and registers; each letter is one character cell wide."""
+    names, start = {}, 0
+    for register in registers:
+        bits = range(start, start + register.size)
+        name = "".join("?" if east_asian_width(each) in "WF" else each for each in register.name)
+        names[tuple(bits)] = name
+        names.update({(bit,): f"{name}[{k}]" for k, bit in enumerate(bits)})
+        start += register.size
+    return names
+
+
+def _signs(ops: Sequence[Op], bits: Names) -> Mapping[int, Sequence[str]]:
+    """Return the words about the flow that stand before each operation and after the last."""
+    tests = {k: _test(op, bits) for k, op in enumerate(ops) if isinstance(op, Branch)}
+    ends = {k: k + 1 + op.skip for k, op in enumerate(ops) if isinstance(op, Branch | Jump)}
+    return _nested_signs(ends, tests) or _numbered_signs(ends, tests)
+
+
+def _test(branch: Branch, bits: Names) -> str:
+    relation, value = branch.relation, branch.value
+    if len(branch.clbits) == 1 and relation == "!=" and value in ("0", "1"):
+        relation, value = "==", "10"[int(value)]
+    together = ",".join(bits[bit,] for bit in branch.clbits)
+    return f"{bits.get(branch.clbits, f'{{{together}}}')}{relation}{value}"
+
+
+def _nested_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
+    """Tell the flow as if, else and end; nothing where jumps do not nest like that."""
+    signs: dict[int, list[str]] = defaultdict(list)
+    open_ends: list[int] = []
+    for place in sorted({*ends, *ends.values()}):
+        while open_ends and open_ends[-1] == place:
+            signs[open_ends.pop()].append("end")
+        if place not in ends:
+            continue
+        strays = place not in tests and (not open_ends or open_ends.pop() != place + 1)
+        if strays or (open_ends and open_ends[-1] < ends[place]):
+            return {}
+        open_ends.append(ends[place])
+        signs[place].append(f"if {tests[place]}" if place in tests else "else")
+    return signs
+
+
+def _numbered_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
+    """Tell the flow as jumps to numbered places."""
+    numbers = {end: number for number, end in enumerate(sorted(set(ends.values())), 1)}
+    signs = defaultdict(list, {end: [f"{number}:"] for end, number in numbers.items()})
+    for place, end in ends.items():
+        unless = f" unless {tests[place]}" if place in tests else ""
+        signs[place].append(f"→{numbers[end]}{unless}")
+    return signs

@@ -1,0 +1,312 @@
+"""Noise on state vectors, against Kraus sums on density matrices and closed formulas."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import qubit_lab
+from qubit_lab import assert_follows
+from qwicket.engines.qubit import split
+from qwicket.engines.qubit.numpy_engine import NumpySimulator
+from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.engines.qubit.states import Simulator
+from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+
+SIMULATORS = (NumpySimulator(), QulacsSimulator())
+both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
+SHOTS = 100_000
+
+
+def model(
+    one_qubit: GateNoise = GateNoise(),  # noqa: B008 - frozen
+    two_qubit: GateNoise = GateNoise(),  # noqa: B008
+    **others: object,
+) -> NoiseModel:
+    return NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit, **others)  # type: ignore[arg-type]
+
+
+def x(qubit: int) -> Gate:
+    return Gate("x", (qubit,))
+
+
+def cx(control: int, target: int) -> Gate:
+    return Gate("x", (target,), (), (control,))
+
+
+def counts(
+    simulator: Simulator, circuit: QubitCircuit, noise: NoiseModel, shots: int = SHOTS
+) -> dict[int, int]:
+    return qubit_lab.run_on(simulator, circuit, shots, 3, ("counts",), noise).counts()
+
+
+# --- reference numbers of shared/engines.md, section 9 --------------------------------------------
+
+BELL = qubit_lab.measured(2, [Gate("h", (0,)), cx(0, 1)])
+
+
+@both
+def test_reference_d_bell_with_depolarizing(simulator: Simulator) -> None:
+    """P(01) = P(10) = 4p/15."""
+    found = counts(simulator, BELL, model(two_qubit=GateNoise(depolarizing=0.1)), 1_000_000)
+    odd = 0.4 / 15
+    assert (round(odd, 6), round(0.5 - odd, 6)) == (0.026667, 0.473333)
+    assert_follows(found, {0: 0.5 - odd, 1: odd, 2: odd, 3: 0.5 - odd}, 1_000_000)
+
+
+@both
+def test_reference_d_with_flipped_read_out(simulator: Simulator) -> None:
+    error = ReadoutError(one_for_zero=0.02, zero_for_one=0.02)
+    noise = model(two_qubit=GateNoise(depolarizing=0.1), readout=error)
+    expected = {0: 0.455824, 1: 0.044176, 2: 0.044176, 3: 0.455824}
+    assert_follows(counts(simulator, BELL, noise, 1_000_000), expected, 1_000_000)
+
+
+@both
+@pytest.mark.parametrize(("n_qubits", "p"), [(3, 0.1), (5, 0.3)])
+def test_reference_e_ghz_depolarized_at_the_end(
+    simulator: Simulator, n_qubits: int, p: float
+) -> None:
+    """P(0…0) = ½[(1 - 2p/3)^n + (2p/3)^n]; an `id` on each qubit carries the noise."""
+    ghz = [Gate("h", (0,)), *(cx(q, q + 1) for q in range(n_qubits - 1))]
+    last = [Gate("id", (q,)) for q in range(n_qubits)]
+    circuit = qubit_lab.measured(n_qubits, [*ghz, *last])
+    found = counts(simulator, circuit, model(gates={"id": GateNoise(depolarizing=p)}))
+    f = 2 * p / 3
+    expected = {}
+    for key in range(1 << n_qubits):
+        ones = key.bit_count()
+        one_way = (1 - f) ** (n_qubits - ones) * f**ones
+        expected[key] = (one_way + (1 - f) ** ones * f ** (n_qubits - ones)) / 2
+    assert expected[0] == pytest.approx(((1 - f) ** n_qubits + f**n_qubits) / 2)
+    assert_follows(found, expected, SHOTS)
+
+
+# --- IonQ's model (shared/wire/ionq.md 7.6) -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("r", "n_qubits"), [(0.0005, 1), (0.0133, 2)])
+def test_ionqs_rates_as_total_probabilities(r: float, n_qubits: int) -> None:
+    """ρ → (1-r)ρ + r·1/d is the depolarizing channel with p = r (d² - 1)/d²."""
+    d = 2**n_qubits
+    p = r * (d * d - 1) / (d * d)
+    gates = qubit_lab.scrambling(n_qubits)
+    state = qubit_lab.amplitudes(n_qubits, gates)
+    rho = state[:, None] * state.conj()[None, :]
+    kraus = qubit_lab.depolarizing(p, n_qubits)
+    found = sum(each @ rho @ each.conj().T for each in kraus)
+    assert abs(found - ((1 - r) * rho + r * qubit_lab.string("I" * n_qubits) / d)).max() < 1e-15
+    weights = [abs(each[0]).max() ** 2 for each in kraus]
+    if n_qubits == 1:
+        assert weights == pytest.approx([1 - 3 * r / 4] + [r / 4] * 3)
+    else:
+        assert weights == pytest.approx([1 - 15 * r / 16] + [r / 16] * 15)
+
+
+@both
+def test_aria_on_a_chain_of_native_gates(simulator: Simulator) -> None:
+    """Each rxx mixes its pair with 1/d at rate r: 12 of them keep (1-r)^12 of what is ideal.
+
+    The rest is uniform, as a maximally mixed pair stays mixed; one-qubit noise is left out.
+    """
+    r = 0.0133
+    noise = model(two_qubit=GateNoise(depolarizing=15 * r / 16))
+    turns = [Gate("ms", (0, 1), (0.0, 0.0, 0.2))] * 12
+    circuit = qubit_lab.measured(2, [Gate("ry", (0,), (0.4,)), *turns])
+    ideal = qubit_lab.exact(circuit)
+    kept = (1 - r) ** 12
+    expected = {key: kept * ideal.get(key, 0) + (1 - kept) / 4 for key in range(4)}
+    assert_follows(counts(simulator, circuit, noise), expected, SHOTS)
+
+
+# --- each channel against its formula -------------------------------------------------------------
+
+
+@both
+def test_depolarizing_strikes_with_its_total_probability(simulator: Simulator) -> None:
+    """X and Y flip a bit, Z does not: two thirds of p."""
+    circuit = qubit_lab.measured(1, [x(0)])
+    found = counts(simulator, circuit, model(GateNoise(depolarizing=0.3)))
+    assert_follows(found, {0: 0.2, 1: 0.8}, SHOTS)
+
+
+@both
+def test_certain_depolarizing_leaves_the_identity_out(simulator: Simulator) -> None:
+    """p = 1 is allowed: every Pauli but the identity, one of three each."""
+    circuit = qubit_lab.measured(1, [x(0)])
+    found = counts(simulator, circuit, model(GateNoise(depolarizing=1.0)))
+    assert_follows(found, {0: 2 / 3, 1: 1 / 3}, SHOTS)
+
+
+@both
+def test_amplitude_damping_lets_one_decay(simulator: Simulator) -> None:
+    """γ after each of five gates: 1 is left with probability (1-γ)^5; 0 stays."""
+    gates = [x(0), *[Gate("id", (0,))] * 4, Gate("id", (1,))]
+    found = counts(simulator, qubit_lab.measured(2, gates), model(GateNoise(amplitude_damping=0.2)))
+    assert_follows(found, {1: 0.8**5, 0: 1 - 0.8**5}, SHOTS)
+
+
+@both
+def test_amplitude_damping_shrinks_what_is_off_the_diagonal(simulator: Simulator) -> None:
+    """√(1-γ) on ⟨X⟩: H, damping, H again without noise."""
+    gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
+    noise = model(gates={"id": GateNoise(amplitude_damping=0.36)})
+    found = counts(simulator, qubit_lab.measured(1, gates), noise)
+    assert_follows(found, {0: (1 + 0.8) / 2, 1: (1 - 0.8) / 2}, SHOTS)
+
+
+@both
+def test_phase_damping_shrinks_what_is_off_the_diagonal(simulator: Simulator) -> None:
+    """√(1-λ) on ⟨X⟩."""
+    gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
+    noise = model(gates={"id": GateNoise(phase_damping=0.36)})
+    found = counts(simulator, qubit_lab.measured(1, gates), noise)
+    assert_follows(found, {0: 0.9, 1: 0.1}, SHOTS)
+
+
+@both
+def test_read_out_errors_are_each_qubits_own(simulator: Simulator) -> None:
+    noise = model(
+        readout=ReadoutError(one_for_zero=0.1, zero_for_one=0.3),
+        readout_of={2: ReadoutError(one_for_zero=0.5), 9: ReadoutError(zero_for_one=1.0)},
+    )
+    circuit = qubit_lab.measured(3, [x(0), Gate("t", (1,)), Gate("t", (2,))])
+    found = counts(simulator, circuit, noise)
+    expected = {
+        key: (0.7 if key & 1 else 0.3) * (0.1 if key & 2 else 0.9) * 0.5 for key in range(8)
+    }
+    assert_follows(found, expected, SHOTS)
+
+
+def test_idle_qubits_are_read_wrong_too() -> None:
+    """Qubit 40 is touched by nothing; its number counts."""
+    noise = model(readout_of={40: ReadoutError(one_for_zero=0.25)})
+    circuit = qubit_lab.measured(50, [Gate("t", (3,))])
+    found = qubit_lab.run(circuit, SHOTS, noise=noise).counts()
+    assert_follows(found, {0: 0.75, 1 << 40: 0.25}, SHOTS)
+
+
+def test_exceptions_go_by_name_and_controls() -> None:
+    noise = model(
+        GateNoise(depolarizing=0.9),
+        GateNoise(depolarizing=0.9),
+        gates={"x": GateNoise(), "cx": GateNoise(phase_damping=0.1), "rz": GateNoise()},
+    )
+    assert qubit_lab.task(qubit_lab.measured(1, [x(0)]), noise=noise).noise is None
+    controlled = qubit_lab.task(qubit_lab.measured(2, [cx(0, 1)]), noise=noise)
+    assert controlled.noise is not None
+    assert controlled.noise.after(cx(0, 1)) == GateNoise(phase_damping=0.1)
+    assert controlled.noise.after(Gate("z", (0,))) == GateNoise(depolarizing=0.9)
+
+
+def test_global_phase_touches_no_qubit() -> None:
+    noise = model(GateNoise(depolarizing=0.9), GateNoise(depolarizing=0.9))
+    assert (
+        qubit_lab.task(qubit_lab.measured(1, [Gate("gphase", (), (1.0,))]), noise=noise).noise
+        is None
+    )
+    phase = Gate("gphase", (), (1.0,), (0,))
+    assert qubit_lab.task(qubit_lab.measured(1, [phase]), noise=noise).noise is not None
+
+
+# --- any circuit ----------------------------------------------------------------------------------
+
+MIXED = model(
+    GateNoise(depolarizing=0.02, amplitude_damping=0.03, phase_damping=0.04),
+    GateNoise(depolarizing=0.05, amplitude_damping=0.02, phase_damping=0.01),
+    gates={"rz": GateNoise()},
+    readout=ReadoutError(one_for_zero=0.03, zero_for_one=0.05),
+    readout_of={1: ReadoutError(one_for_zero=0.2)},
+)
+PAULIS = msgspec.structs.replace(
+    MIXED,
+    one_qubit=GateNoise(depolarizing=0.02, phase_damping=0.04),
+    two_qubit=GateNoise(depolarizing=0.05, phase_damping=0.01),
+)
+GATES = (
+    *qubit_lab.scrambling(3),
+    *(cx(0, 1), cx(1, 2), Gate("rz", (1,), (0.8,)), Gate("rxx", (2, 0), (0.7,))),
+    *(Gate("x", (2,), (), (0, 1)), Gate("h", (1,)), cx(2, 0), Gate("ry", (0,), (1.2,))),
+)
+MIDWAY = QubitCircuit(
+    3,
+    (
+        *GATES[:11],
+        *(Measure(1, 0), Branch((0,), "==", "1", 2), Gate("ry", (0,), (0.9,)), cx(0, 2)),
+        *(Reset(1), cx(2, 1), Measure(2, 1), Gate("h", (2,)), Branch((0, 1), "<", "3", 1), x(1)),
+        *(Measure(qubit, 2 + qubit) for qubit in range(3)),
+    ),
+    (Register("c", 5),),
+)
+
+
+@both
+@pytest.mark.parametrize("noise", [MIXED, PAULIS], ids=["damped", "Paulis"])
+@pytest.mark.parametrize(
+    "circuit", [qubit_lab.measured(3, GATES), MIDWAY], ids=["straight", "midway"]
+)
+def test_noisy_circuit_follows_its_density_matrix(
+    simulator: Simulator, circuit: QubitCircuit, noise: NoiseModel
+) -> None:
+    """Three qubits, a gate on three of them, every kind of noise."""
+    assert_follows(
+        counts(simulator, circuit, noise, 30_000), qubit_lab.exact(circuit, noise), 30_000
+    )
+
+
+rates = st.one_of(st.just(0.0), st.floats(0, 1))
+gate_noises = st.builds(GateNoise, depolarizing=rates, amplitude_damping=rates, phase_damping=rates)
+readouts = st.builds(ReadoutError, one_for_zero=rates, zero_for_one=rates)
+models = st.builds(
+    NoiseModel,
+    name=st.just(""),
+    source=st.just(""),
+    one_qubit=gate_noises,
+    two_qubit=gate_noises,
+    gates=st.dictionaries(st.sampled_from(["h", "cx", "ccx", "rxx"]), gate_noises, max_size=2),
+    readout=readouts,
+    readout_of=st.dictionaries(st.integers(0, 2), readouts, max_size=2),
+)
+
+
+@given(
+    models, st.lists(st.sampled_from([*MIDWAY.ops[:-3], *GATES]), max_size=10), st.integers(0, 99)
+)
+@settings(max_examples=60, deadline=None)
+def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], seed: int) -> None:
+    circuit = qubit_lab.measured(3, ops)
+    expected = qubit_lab.exact(circuit, noise)
+    for runner in (qubit_lab.run, lambda *args: qubit_lab.run_on(SIMULATORS[1], *args)):
+        outcome = runner(circuit, 2_000, seed, ("counts", "memory"), noise)
+        assert_follows(outcome.counts(), expected, 2_000)
+        assert Counter(outcome.memory()) == outcome.counts()
+
+
+# --- what comes out -------------------------------------------------------------------------------
+
+
+@both
+def test_noise_has_no_exact_probabilities(simulator: Simulator) -> None:
+    circuit = qubit_lab.measured(3, GATES)
+    outcome = qubit_lab.run_on(simulator, circuit, 100, 1, ("probabilities",), PAULIS)
+    assert outcome.notes == ("sampled_only",)
+    assert outcome.probabilities() == {}
+    assert sum(outcome.counts().values()) == 100
+
+
+@pytest.mark.parametrize("noise", [MIXED, PAULIS], ids=["damped", "Paulis"])
+def test_equal_seeds_repeat_bit_for_bit_and_others_differ(noise: NoiseModel) -> None:
+    one, again, other = (qubit_lab.run(MIDWAY, 300, seed, noise=noise).arrays for seed in (1, 1, 2))
+    assert one == again
+    assert one["memory"] != other["memory"]
+
+
+def test_walking_again_gives_what_a_copy_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = qubit_lab.run(MIDWAY, 300, noise=MIXED).arrays
+    monkeypatch.setattr(split, "copies_kept", lambda _: 0)
+    assert qubit_lab.run(MIDWAY, 300, noise=MIXED).arrays == expected
