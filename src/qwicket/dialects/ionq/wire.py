@@ -261,12 +261,19 @@ def time(at_ms: int) -> str:
     return _time(at_ms) or ""
 
 
+def _in_our_words(error: QwicketError) -> str:
+    """Return the detail with the field as this dialect names it."""
+    if error.field == "noise":
+        return error.detail.replace("noise:", "noise.model:", 1)
+    return error.detail
+
+
 def problem(error: QwicketError) -> bytes:
     """Return the body of a refusal or failure."""
     return msgspec.json.encode(
         {
             "statusCode": error.status,
             "error": _PHRASES.get(error.status) or HTTPStatus(error.status).phrase,
-            "message": error.detail,
+            "message": _in_our_words(error),
         }
     )
