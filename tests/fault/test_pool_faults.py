@@ -13,16 +13,25 @@ from pathlib import Path
 
 import pytest
 
-import pool_tasks
-from pools import SOON_S, WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
 from qwicket.compute import Pool, Stopped, Task, WorkerDied
+from support import pool_tasks
+from support.pools import (
+    SOON_S,
+    WORKER_PATH,
+    announced,
+    eventually,
+    failure,
+    holdings,
+    is_gone,
+    result,
+)
 
 LIMIT_S = 30.0
 
 OWNER = """
 import signal, sys
-import pool_tasks
-from pools import eventually
+from support import pool_tasks
+from support.pools import eventually
 from qwicket.compute import Pool
 
 task, *paths = sys.argv[1:]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import qwicket.compute
-from pools import WORKER_PATH, announced, eventually, holdings, is_gone
 from qwicket.compute import Compute, LocalCompute, OutOfTime, Stopped, Work, WorkError
+from support.pools import WORKER_PATH, announced, eventually, holdings, is_gone
 
 WORK = Work(b"circuits", b"options", "qubit", timeout_s=30.0)
 
@@ -23,7 +23,7 @@ def _worker_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_compute(
-    use: Callable[[LocalCompute], Awaitable[None]], engine: str = "pool_tasks:engine"
+    use: Callable[[LocalCompute], Awaitable[None]], engine: str = "support.pool_tasks:engine"
 ) -> None:
     async def main() -> None:
         compute = LocalCompute(1, memory_bytes=None, spares=0, engine=engine, warm=None)
@@ -55,7 +55,7 @@ def test_cancelling_the_await_kills_the_process(tmp_path: Path) -> None:
             await running
         await asyncio.to_thread(eventually, lambda: is_gone(worker))
 
-    with_compute(use, "pool_tasks:endless_engine")
+    with_compute(use, "support.pool_tasks:endless_engine")
 
 
 def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) 
         running.cancel()
         await asyncio.wait([running])
 
-    with_compute(use, "pool_tasks:endless_engine")
+    with_compute(use, "support.pool_tasks:endless_engine")
     assert not (tmp_path / "never").exists()
 
 
@@ -78,7 +78,7 @@ def test_time_limit_is_an_exception_of_the_await(tmp_path: Path) -> None:
         with pytest.raises(OutOfTime):
             await compute.run(endless(tmp_path / "spin", timeout_s=0.1))
 
-    with_compute(use, "pool_tasks:endless_engine")
+    with_compute(use, "support.pool_tasks:endless_engine")
 
 
 def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(Stopped):
             await compute.run(WORK)
 
-    with_compute(use, "pool_tasks:endless_engine")
+    with_compute(use, "support.pool_tasks:endless_engine")
     assert holdings() == before
 
 

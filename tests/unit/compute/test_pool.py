@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-import pool_tasks
-from pools import WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
 from qwicket.compute import (
     NotStarted,
     OutOfMemory,
@@ -27,6 +25,8 @@ from qwicket.compute import (
     WorkerDied,
     WorkError,
 )
+from support import pool_tasks
+from support.pools import WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
 
 MIB = 1 << 20
 LIMIT_S = 30.0
@@ -107,7 +107,7 @@ def test_messages_of_every_size_class_arrive_whole(pool: Pool, size: int) -> Non
 
 
 def test_warm_up_is_called_once_in_each_process(open_pool: OpenPool) -> None:
-    pool = open_pool(warm="pool_tasks:warm")
+    pool = open_pool(warm="support.pool_tasks:warm")
     first, second = call(pool, pool_tasks.warmed), call(pool, pool_tasks.warmed)
     assert first == second == [call(pool, pool_tasks.pid)]
 
@@ -161,7 +161,7 @@ def test_long_message_is_cut(pool: Pool) -> None:
         (pool_tasks.no_pickle, (), "TypeError"),
         (pool_tasks.leave, (1,), "SystemExit"),
         ("no_such_module:run", (), "ModuleNotFoundError"),
-        ("pool_tasks:no_such_function", (), "AttributeError"),
+        ("support.pool_tasks:no_such_function", (), "AttributeError"),
         (pool_tasks.echo, (), "TypeError"),
     ],
 )
@@ -280,7 +280,7 @@ def test_spare_takes_over_at_once(
     warm = tmp_path / "warm"
     warm.mkdir()
     monkeypatch.setenv(pool_tasks.WARM_FOLDER, str(warm))
-    pool = open_pool(spares=1, warm="pool_tasks:warm_slowly")
+    pool = open_pool(spares=1, warm="support.pool_tasks:warm_slowly")
     eventually(lambda: len(list(warm.iterdir())) == 2)
     (spare,) = set(pool.pids()) - {call(pool, pool_tasks.pid)}
     task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
@@ -299,7 +299,7 @@ def test_lost_worker_is_replaced_before_there_is_work(open_pool: OpenPool) -> No
 
 
 def test_warm_up_that_fails_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
-    pool = open_pool(warm="pool_tasks:warm_badly")
+    pool = open_pool(warm="support.pool_tasks:warm_badly")
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "status 1" in str(error)
@@ -310,7 +310,7 @@ def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(
 ) -> None:
     # The limit is a minute, and nobody should have to set it.
     monkeypatch.setattr("qwicket.compute.nursery._START_LIMIT_S", 0.2)
-    pool = open_pool(warm="pool_tasks:warm_for_ever")
+    pool = open_pool(warm="support.pool_tasks:warm_for_ever")
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "not ready after 0.2 s" in str(error)
@@ -452,7 +452,7 @@ def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
     gate = tmp_path / "gate"
     monkeypatch.setenv(pool_tasks.GATE, str(gate))
     gate.touch()
-    pool = open_pool(warm="pool_tasks:warm_when_let")
+    pool = open_pool(warm="support.pool_tasks:warm_when_let")
     idle = call(pool, pool_tasks.pid)
     assert isinstance(idle, int)
     gate.unlink()

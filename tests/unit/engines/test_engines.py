@@ -10,13 +10,13 @@ from textwrap import dedent
 import msgspec
 import pytest
 
-import qubit_lab
 from qwicket import engines
 from qwicket.engines.qubit import engine
 from qwicket.model.circuits import Gate, QubitCircuit, Summary, pack
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+from support import qubit_lab
 
 ALL = ("counts", "memory", "probabilities")
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
@@ -95,7 +95,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
     """Qulacs ends the process when it cannot allocate: the engine must ask before it does."""
     script = """
         import resource, msgspec
-        import qubit_lab
+        from support import qubit_lab
         from qwicket import engines
         from qwicket.model.circuits import Gate, pack
         from qwicket.model.jobs import RunOptions
@@ -181,7 +181,8 @@ def test_options_stored_before_there_was_noise_are_ideal() -> None:
 def test_equal_seeds_give_equal_bytes_in_every_process() -> None:
     """Every plan: one sample, split shots, patterns of noise, damping, stabilizers."""
     script = """
-        import msgspec, qubit_lab
+        import msgspec
+        from support import qubit_lab
         from qwicket import engines
         from qwicket.model.circuits import Gate, Measure, pack
         from qwicket.model.jobs import RunOptions

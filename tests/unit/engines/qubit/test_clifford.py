@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import stim
 
-import qubit_lab
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
 from qwicket.engines.qubit.noise import noise_of
@@ -22,6 +21,7 @@ from qwicket.model.analysis import (
 )
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from support import qubit_lab
 
 N_TARGETS = {name: n_targets for name, n_targets, _ in qubit_lab.EXAMPLES}
 

@@ -8,14 +8,14 @@ from importlib.metadata import version
 
 import pytest
 
-import qubit_lab
-from qubit_lab import ALL
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from support import qubit_lab
+from support.qubit_lab import ALL
 
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
 COUNTS = ("counts",)

@@ -8,10 +8,10 @@ from math import pi
 import numpy as np
 import pytest
 
-import qubit_lab
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import gates
 from qwicket.model import circuits
+from support import qubit_lab
 
 ANGLES = (-3.0, -pi / 2, 0.0, 0.3, pi, 7.5)
 

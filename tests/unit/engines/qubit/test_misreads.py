@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from qubit_lab import assert_follows
 from qwicket.engines.qubit import misreads
 from qwicket.engines.qubit.misreads import Flip, flip, misread
+from support.qubit_lab import assert_follows
 
 SHOTS = 100_000
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qubit_lab
-from qubit_lab import assert_follows
 from qwicket.engines.qubit import split
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from support import qubit_lab
+from support.qubit_lab import assert_follows
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import qubit_lab
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
 from qwicket.model.circuits import Gate
+from support import qubit_lab
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)

@@ -13,8 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-import qubit_lab
-from qubit_lab import assert_follows
 from qwicket.engines.qubit import cost, split, state_vectors
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
@@ -30,6 +28,8 @@ from qwicket.model.circuits import (
     Relation,
     Reset,
 )
+from support import qubit_lab
+from support.qubit_lab import assert_follows
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)

@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-import qubit_lab
-from qubit_lab import assert_follows
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling, stim_engine, support
 from qwicket.engines.qubit.clifford import stabilizers
@@ -19,6 +17,8 @@ from qwicket.engines.qubit.stim_engine import StimEngine
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 from qwicket.model.outcomes import Outcome
+from support import qubit_lab
+from support.qubit_lab import assert_follows
 
 
 def run(

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 
-import qubit_lab
 from qwicket.engines.qubit import support as module
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.cost import most_outcomes
 from qwicket.engines.qubit.support import reduced, span, support
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from support import qubit_lab
 
 
 def outcomes(circuit: QubitCircuit) -> list[int] | None:

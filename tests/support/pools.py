@@ -12,8 +12,8 @@ from qwicket.compute import Task
 
 T = TypeVar("T")
 
-WORKER_PATH = str(Path(__file__).parent)
-"""What workers need on PYTHONPATH to import `pool_tasks`."""
+WORKER_PATH = str(Path(__file__).parent.parent)
+"""What workers need on PYTHONPATH to import `support.pool_tasks`."""
 
 SOON_S = 20.0
 """Far more than anything here takes; reached only when something hangs."""
