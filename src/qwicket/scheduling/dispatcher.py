@@ -70,6 +70,8 @@ class Dispatcher:
 
     def stop_claiming(self) -> None:
         """Claim no more; what runs goes on."""
+        if self._is_stopping:
+            return  # a second cancel would interrupt a claimer that gives its claim back
         self._is_stopping = True
         for claimer in self._claimers:
             claimer.cancel()

@@ -314,6 +314,36 @@ async def test_a_result_that_can_never_be_stored_fails_its_job(
     assert ended.error_code == "result_not_stored"
 
 
+async def test_a_claim_that_was_under_way_when_all_stopped_is_given_back(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim, committed, told = store.leases.claim, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: str) -> Assignment | None:
+        assignment = await claim(*arguments)  # type: ignore[arg-type]
+        if assignment is not None:
+            committed.set()
+            await told.wait()
+        return assignment
+
+    monkeypatch.setattr(store.leases, "claim", slow)
+    job = await add_job(store, ada)
+    await committed.wait()
+    stopping = asyncio.create_task(dispatcher.stop(0))
+    dispatcher.stop_claiming()
+    await asyncio.sleep(0)
+    dispatcher.stop_claiming()
+    told.set()
+    await stopping
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert present.state is JobState.QUEUED
+
+
 async def test_hurrying_gives_back_at_once_what_still_runs(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
