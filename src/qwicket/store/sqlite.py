@@ -111,12 +111,8 @@ class SQLite:
         self._queue: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
-        try:
-            writer = self._connect()
-            _migrate(writer)
-            self._by_key = SQLiteTx(self._connect(readonly=True), self._sql)
-        except sqlite3.Error as error:
-            raise Unavailable(f"{path.name} cannot be opened as a database: {error}.") from error
+        writer, by_key = self._open()
+        self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
@@ -166,6 +162,19 @@ class SQLite:
         for connection in (self._by_key._connection, *self._scan_connections):
             connection.close()
 
+    def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        """Return the writer's and the loop's connection to a database that is up to date."""
+        with contextlib.ExitStack() as opened:
+            try:
+                writer = opened.enter_context(contextlib.closing(self._connect()))
+                _migrate(writer)
+                by_key = opened.enter_context(contextlib.closing(self._connect(readonly=True)))
+            except sqlite3.Error as error:
+                name = self._path.name
+                raise Unavailable(f"{name} cannot be opened as a database: {error}.") from error
+            opened.pop_all()
+        return writer, by_key
+
     def _connect(self, *, readonly: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path,
@@ -174,10 +183,14 @@ class SQLite:
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma foreign_keys = on")
-        if readonly:
-            connection.execute("pragma query_only = on")
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma foreign_keys = on")
+            if readonly:
+                connection.execute("pragma query_only = on")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _enqueue(self, request: _Request[Any]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,12 @@ def test_no_brace_is_left_unfilled() -> None:
 
 
 @pytest.fixture(scope="module")
-def schema() -> sqlite3.Connection:
+def schema() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
     for _, text in statements.migrations(WORDS):
         connection.executescript(text)
-    return connection
+    yield connection
+    connection.close()
 
 
 @pytest.mark.parametrize("name", sorted(SQL))
