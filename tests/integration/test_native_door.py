@@ -365,3 +365,12 @@ def test_a_result_that_nobody_could_read_is_refused(http: httpx.Client) -> None:
     refused = submit(http, program=program, outputs=["memory"], shots=60_000)
     assert refused.status_code == 400
     assert "result_bytes" in refused.json()["detail"]
+
+
+def test_few_qubits_read_into_many_bits_come_back_whole(http: httpx.Client) -> None:
+    """Small by its shots and qubits, large by its bits: it is worded beside the loop."""
+    program = 'OPENQASM 3; include "stdgates.inc"; qubit q; bit[5000] c; x q; c[4999] = measure q;'
+    made = submit(http, program=program, outputs=["memory"], shots=50).json()
+    ended(http, made["id"])
+    (part,) = http.get(f"/v1/jobs/{made['id']}/result").json()["parts"]
+    assert part["memory"] == ["1" + "0" * 4_999] * 50

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
-__all__ = ["DeviceView", "Gateway", "Results", "is_small"]
+__all__ = ["DeviceView", "Gateway", "Results"]
 
 _SMALL_QUBITS: Final = 8
 _SMALL_SHOTS: Final = 2_000
+_SMALL_BYTES: Final = 32 << 10
 
 
 class DeviceView(NamedTuple):
@@ -179,7 +180,7 @@ class Gateway:
         parts = await self._store.jobs.results(job.id)
         if not any(isinstance(part, Encoded) for part in parts):
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
-        if is_small(job):
+        if _is_quick(job):
             return Results(job, [_decode(part) for part in parts])
         return Results(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
@@ -210,9 +211,16 @@ class Results(NamedTuple):
     job: Job
     parts: list[Outcome | Failure]
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a door words it in about a millisecond; else it does so beside the loop."""
+        outcomes = [part for part in self.parts if isinstance(part, Outcome)]
+        size = sum(len(array.data) for part in outcomes for array in part.arrays.values())
+        return _is_quick(self.job) and size <= _SMALL_BYTES
 
-def is_small(job: Job) -> bool:
-    """Say whether a job's result is decoded and worded in well under a millisecond."""
+
+def _is_quick(job: Job) -> bool:
+    """Say whether a job's result is decoded in well under a millisecond."""
     return job.n_qubits <= _SMALL_QUBITS and job.shots * job.n_circuits <= _SMALL_SHOTS
 
 

@@ -396,6 +396,7 @@ async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:
         while await beat_of(store) < 3:
             await asyncio.sleep(0.01)
     await asyncio.to_thread(heartbeat.stop)
+    assert not heartbeat._thread.is_alive()
     assert (last := await beat_of(store)) == await beat_of(store)
     assert last >= 3
 

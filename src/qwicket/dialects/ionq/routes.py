@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import Door, check_document, json, on, read
 from qwicket.dialects.ionq import wire
-from qwicket.gateway import is_small
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, NotFound
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from qwicket.gateway import Gateway, is_small
+    from qwicket.gateway import Gateway
 from qwicket.model.accounts import Actor
 
 _CANCEL_WAIT_S: Final = 5.0
@@ -84,15 +83,13 @@ class Routes:
     async def read_probabilities(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         try:
-            job, parts = await self._gateway.results(
-                actor, request.path_params["id"], door=wire.DOOR
-            )
+            results = await self._gateway.results(actor, request.path_params["id"], door=wire.DOOR)
         except Conflict as error:
             # Clients repeat a 409 without end; a result that is not there is a 404 here.
             raise NotFound(error.detail) from None
-        if is_small(job):
-            return json(wire.result(job, parts))
-        return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
+        if results.is_small:
+            return json(wire.result(*results))
+        return await asyncio.to_thread(lambda: json(wire.result(*results)))
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")

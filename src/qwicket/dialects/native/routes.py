@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
 from qwicket.dialects.native import wire
-from qwicket.gateway import is_small
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
 
@@ -88,10 +87,10 @@ class Routes:
         if wait_s:
             await self._gateway.wait(actor, request.path_params["id"], wait_s)
             actor = await self._sign_in(request)
-        job, parts = await self._gateway.results(actor, request.path_params["id"])
-        if is_small(job):
-            return json(wire.result(job, parts))
-        return await asyncio.to_thread(lambda: json(wire.result(job, parts)))
+        results = await self._gateway.results(actor, request.path_params["id"])
+        if results.is_small:
+            return json(wire.result(*results))
+        return await asyncio.to_thread(lambda: json(wire.result(*results)))
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
