@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
 
 
@@ -23,6 +24,13 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
     """An HTTP client of the shared server, signed in as ada."""
     with server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that a whole test process shares. Nobody stops this one."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

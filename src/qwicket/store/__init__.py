@@ -33,6 +33,7 @@ __all__ = [
     "TokenOwner",
     "Watch",
     "lock_folder",
+    "open_postgres",
     "open_sqlite",
 ]
 
@@ -67,6 +68,22 @@ def open_sqlite(folder: Path) -> Store:
         path.chmod(0o600)
     changes = Changes()
     return Store(SQLite(path, changes.publish), changes)
+
+
+def open_postgres(url: str) -> Store:
+    """Open the store on a PostgreSQL server, making its tables where there are none.
+
+    Call it on the event loop to hear what other servers change.
+
+    Raises:
+        Unavailable: No server answers there, or the extra `postgres` is not installed.
+    """
+    try:
+        from qwicket.store.postgres import Postgres
+    except ImportError:
+        raise Unavailable("PostgreSQL needs the extra: pip install 'qwicket[postgres]'.") from None
+    changes = Changes()
+    return Store(Postgres(url, changes), changes)
 
 
 def lock_folder(folder: Path) -> int:

@@ -31,6 +31,7 @@ class Changes:
     def __init__(self) -> None:
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._listeners: set[Callable[[Changed], None]] = set()
+        self._resync_listeners: set[Callable[[], None]] = set()
         self._is_closed = False
 
     def publish(self, changes: Iterable[Changed]) -> None:
@@ -45,6 +46,19 @@ class Changes:
         """Call `listener` (quick, on the loop) for every change; returns how to stop it."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
+
+    def resync(self) -> None:
+        """Make everyone look again: changes that other servers made may have been missed."""
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.wake()
+        for listener in tuple(self._resync_listeners):
+            listener()
+
+    def on_resync(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` (quick, on the loop) at each `resync`; returns how to stop it."""
+        self._resync_listeners.add(listener)
+        return lambda: self._resync_listeners.discard(listener)
 
     @contextmanager
     def watch(self, job: str) -> Iterator[Watch]:

@@ -1,8 +1,7 @@
-"""SQLite: one writer thread that commits in groups, and readers beside it.
+"""SQLite: one file, one writer that commits in groups, and readers beside it.
 
-The writer drains a queue of operations into one transaction, a savepoint each, so that a refusal
-harms no neighbour and many submits share one flush to disk. Look-ups by key run directly on the
-loop (microseconds); lists run in two reader threads with a deadline.
+Look-ups by key run directly on the loop (microseconds); lists run in two reader threads with a
+deadline.
 """
 
 from __future__ import annotations
@@ -10,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import sqlite3
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.store import statements
+from qwicket.store.writer import Writer, fail, run_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from concurrent.futures import Future
     from pathlib import Path
 
     from qwicket.store.changes import Changed
     from qwicket.store.database import Row, Tx
+    from qwicket.store.writer import Group, Publish
 
 T = TypeVar("T")
 
@@ -34,7 +35,6 @@ WORDS: Final = {
     "blob": "blob",
     "greatest": "max",
     "serial": "integer",
-    "skip_locked": "",
 }
 
 _GROUP: Final = 256
@@ -68,32 +68,16 @@ class SQLiteTx:
     def changed(self, change: Changed) -> None:
         self.changes.append(change)
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection.in_transaction
+
+    def command(self, text: str) -> None:
+        self._connection.execute(text)
+
     def expire_when(self, is_over: Callable[[], bool]) -> None:
         """End a statement that still runs when `is_over` says so."""
         self._connection.set_progress_handler(is_over, _STEPS_PER_CHECK)
-
-
-class _Request(Generic[T]):
-    """One operation on its way through the writer, and the future that awaits it."""
-
-    __slots__ = ("durable", "error", "future", "operation", "result")
-
-    def __init__(
-        self, operation: Callable[[Tx], T], durable: bool, future: asyncio.Future[T] | Future[T]
-    ) -> None:
-        self.operation = operation
-        self.durable = durable
-        self.future = future
-        self.result: T | None = None
-        self.error: BaseException | None = None
-
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]  # T, set by the writer
 
 
 class SQLite:
@@ -104,22 +88,16 @@ class SQLite:
         publish: Called on the event loop with what each commit changed.
     """
 
-    def __init__(self, path: Path, publish: Callable[[Sequence[Changed]], None]) -> None:
+    def __init__(self, path: Path, publish: Publish) -> None:
         self._path = path
-        self._publish = publish
         self._sql = statements.load(WORDS)
-        self._queue: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_closed = False
-        writer, by_key = self._open()
+        writing, by_key = self._open()
+        self._writing = SQLiteTx(writing, self._sql)
         self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
-        self._writer = threading.Thread(
-            target=self._write_loop, args=(writer,), name="sqlite-writer", daemon=True
-        )
-        self._writer.start()
+        self._writer = Writer(self._commit, publish, most=_GROUP)
 
     async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T:
         """Run `operation` in the writer's next group.
@@ -128,15 +106,10 @@ class SQLite:
             StorageFull: The disk is full; nothing of the operation is stored.
             Unavailable: The database cannot be written now.
         """
-        self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._enqueue(_Request(operation, durable, future))
-        return await future
+        return await self._writer.write(operation, durable=durable)
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        future: Future[T] = Future()
-        self._enqueue(_Request(operation, False, future))
-        return future
+        return self._writer.submit(operation)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         try:
@@ -151,15 +124,14 @@ class SQLite:
 
     @property
     def is_alive(self) -> bool:
-        return self._writer.is_alive()
+        return self._writer.is_alive
 
     async def close(self) -> None:
         """Finish what is queued, then close every connection."""
-        self._is_closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._writer.join)
+        await self._writer.close()
         self._scanners.shutdown()
-        for connection in (self._by_key._connection, *self._scan_connections):
+        opened = (self._writing._connection, self._by_key._connection, *self._scan_connections)
+        for connection in opened:
             connection.close()
 
     def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -193,11 +165,6 @@ class SQLite:
             raise
         return connection
 
-    def _enqueue(self, request: _Request[Any]) -> None:
-        if self._is_closed:
-            raise Unavailable("The server is stopping.")
-        self._queue.put(request)
-
     def _scan(self, operation: Callable[[Tx], T]) -> T:
         deadline = time.monotonic() + _SCAN_DEADLINE_S
         try:
@@ -216,73 +183,22 @@ class SQLite:
             tx = self._local.tx = SQLiteTx(connection, self._sql)
         return tx
 
-    def _write_loop(self, connection: sqlite3.Connection) -> None:
-        tx = SQLiteTx(connection, self._sql)
-        is_open = True
-        while is_open:
-            group: list[_Request[Any]] = []
-            request = self._queue.get()
-            while request is not None:
-                group.append(request)
-                if len(group) == _GROUP or self._queue.empty():
-                    break
-                request = self._queue.get()
-            is_open = request is not None
-            if group:
-                self._settle(group, _commit(tx, group))
-        connection.close()
-
-    def _settle(self, group: list[_Request[Any]], changes: list[Changed]) -> None:
-        for request in group:
-            if isinstance(request.future, Future):
-                request.settle()
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._deliver, group, changes)
-
-    def _deliver(self, group: list[_Request[Any]], changes: list[Changed]) -> None:
-        for request in group:
-            request.settle()
-        if changes:
-            self._publish(changes)
-
-
-def _commit(tx: SQLiteTx, group: list[_Request[Any]]) -> list[Changed]:
-    """Run a group in one transaction; leave each request's result or error in it."""
-    connection = tx._connection
-    tx.changes = []
-    durable = any(request.durable for request in group)
-    try:
-        # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
-        connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
-        connection.execute("begin immediate")
-        for request in group:
-            _run_one(tx, request)
-        connection.execute("commit")
-    except Exception as error:
-        # Whatever it is, this thread must live: without it every write would wait for ever.
-        with contextlib.suppress(sqlite3.Error):
-            if connection.in_transaction:
-                connection.execute("rollback")
-        translated = _translate(error)
-        for request in group:
-            request.error = translated
-        return []
-    return tx.changes
-
-
-def _run_one(tx: SQLiteTx, request: _Request[Any]) -> None:
-    connection, told = tx._connection, len(tx.changes)
-    connection.execute("savepoint operation")
-    try:
-        request.result = request.operation(tx)
-    except Exception as error:
-        if not connection.in_transaction:
-            raise  # SQLite gave up the whole transaction (a full disk): nobody's work stands
-        connection.execute("rollback to operation")
-        del tx.changes[told:]
-        request.error = _translate(error)
-    connection.execute("release operation")
+    def _commit(self, group: Group) -> list[Changed]:
+        session, connection = self._writing, self._writing._connection
+        durable = any(request.durable for request in group)
+        try:
+            # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
+            session.command(f"pragma synchronous = {'full' if durable else 'normal'}")
+            session.command("begin immediate")
+            run_group(session, group, _translate)
+            session.command("commit")
+        except Exception as error:
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    session.command("rollback")
+            fail(group, _translate(error))
+            return []
+        return session.changes
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -28,7 +28,7 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
-            `greatest`, `skip_locked`.
+            `greatest`.
     """
     fills = _fills(words)
     return {

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from qwicket.model.accounts import Token
-from qwicket.store import Changed, Store, open_sqlite
+from qwicket.store import Changed, Store, open_postgres, open_sqlite
+from support.postgres import PostgresServer
 from support.stores import NOW, make_token
 
+OpenStore = Callable[[], Store]
 
-@pytest.fixture(params=["sqlite"])
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens the test's database, as often as it is called."""
+    if request.param == "sqlite":
+        yield lambda: open_sqlite(tmp_path)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield lambda: open_postgres(url)
+
+
+@pytest.fixture
+async def store(open_store: OpenStore) -> AsyncIterator[Store]:
+    opened = open_store()
     yield opened
     await opened.close()
 

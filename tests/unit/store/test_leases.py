@@ -293,6 +293,6 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
     """Force a state, as no operation can."""
 
     def force(tx: object) -> None:
-        tx._connection.execute("update job set state = ? where id = ?", (state, job))  # type: ignore[attr-defined]
+        tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")  # type: ignore[attr-defined]
 
     await store._database.write(force)

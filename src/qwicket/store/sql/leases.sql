@@ -10,7 +10,6 @@ where id = (
     where device = :device and {before:claim}
     order by priority desc, seq
     limit 1
-    {skip_locked}
 ) and {before:claim}
 returning {job};
 

@@ -1,0 +1,148 @@
+"""What several servers on one PostgreSQL tell each other after their commits, by NOTIFY.
+
+A notification is a hint to look, never the truth: it may be lost with a connection, so that after
+each reconnect everybody looks again, and slow polls run beneath. It is sent by its own thread and
+connection, many changes in one, because a NOTIFY inside the commits would serialise them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import secrets
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import psycopg
+
+from qwicket.store.changes import Changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qwicket.store.changes import Changes
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+_CHANNEL: Final = "qwicket_changes"
+_MOST_CHANGES: Final = 40
+"""Of one notification, which must stay below 8,000 bytes."""
+_LOOK_S: Final = 0.1
+_RETRY_S: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class _Sheet(msgspec.Struct, array_like=True):
+    """One notification: who sends it, and what changed."""
+
+    sender: str
+    changes: list[Changed]
+
+
+_decoder = msgspec.json.Decoder(_Sheet)
+
+
+class Bulletin:
+    """Sends what this server changed, and publishes here what others send.
+
+    Args:
+        connect: Makes a connection that commits each statement by itself.
+        changes: This server's hub. Without a running event loop nobody listens to it, and nobody
+            is heard.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], changes: Changes) -> None:
+        self._connect = connect
+        self._changes = changes
+        self._sender = secrets.token_hex(8)
+        self._loop = _running_loop()
+        self._outbox: queue.SimpleQueue[list[Changed] | None] = queue.SimpleQueue()
+        self._is_closed = threading.Event()
+        works = [self._send_all] if self._loop is None else [self._send_all, self._hear_all]
+        self._threads = [threading.Thread(target=work, name="bulletin", daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, changes: list[Changed]) -> None:
+        """Tell the other servers; returns at once."""
+        if changes:
+            self._outbox.put(changes)
+
+    def close(self) -> None:
+        """Send what is left and stop listening."""
+        self._is_closed.set()
+        self._outbox.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _send_all(self) -> None:
+        connection: Connection | None = None
+        for changes in self._bundles():
+            sheet = msgspec.json.encode(_Sheet(self._sender, changes)).decode()
+            try:
+                if connection is None:
+                    connection = self._connect()
+                connection.execute("select pg_notify(%s, %s)", (_CHANNEL, sheet))
+            except psycopg.Error as error:
+                _log.info("other servers could not be told: %s", error)
+                if connection is not None:
+                    connection.close()
+                connection = None
+        if connection is not None:
+            connection.close()
+
+    def _bundles(self) -> Iterator[list[Changed]]:
+        """Yield what there is to send, as much at once as one notification takes."""
+        is_open = True
+        while is_open:
+            waiting: list[Changed] = []
+            changes = self._outbox.get()
+            while changes is not None:
+                waiting += changes
+                if self._outbox.empty():
+                    break
+                changes = self._outbox.get()
+            is_open = changes is not None
+            for start in range(0, len(waiting), _MOST_CHANGES):
+                yield waiting[start : start + _MOST_CHANGES]
+
+    def _hear_all(self) -> None:
+        while not self._is_closed.is_set():
+            try:
+                with self._connect() as connection:
+                    connection.execute(f"listen {_CHANNEL}")
+                    self._on_loop(self._changes.resync)  # what was told before now was missed
+                    self._hear(connection)
+            except psycopg.Error as error:
+                _log.info("other servers cannot be heard: %s", error)
+                self._is_closed.wait(_RETRY_S)
+
+    def _hear(self, connection: Connection) -> None:
+        while not self._is_closed.is_set():
+            for notification in connection.notifies(timeout=_LOOK_S):
+                self._receive(notification.payload)
+
+    def _receive(self, payload: str) -> None:
+        try:
+            sheet = _decoder.decode(payload)
+        except msgspec.DecodeError:
+            _log.warning("a notification on %s is not ours", _CHANNEL)
+            return
+        if sheet.sender != self._sender:
+            self._on_loop(self._changes.publish, sheet.changes)
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed
+                self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

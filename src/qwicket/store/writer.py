@@ -1,0 +1,178 @@
+"""The one writer of a database: operations in groups, one transaction and one flush for each.
+
+A thread drains a queue of operations. Each runs between savepoints, so that a refusal harms no
+neighbour. How a group is committed is the database's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from qwicket.model.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.store.changes import Changed
+    from qwicket.store.database import Tx
+
+    Publish = Callable[[Sequence[Changed]], None]
+
+T = TypeVar("T")
+
+
+class Session(Protocol):
+    """A connection inside a transaction; also the `Tx` that operations see."""
+
+    changes: list[Changed]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the transaction still stands: databases give up on some errors."""
+
+    def command(self, text: str) -> None:
+        """Run a statement that has neither name nor rows."""
+
+
+class Request(Generic[T]):
+    """One operation on its way through the writer, and the future that awaits it."""
+
+    __slots__ = ("durable", "error", "future", "operation", "result")
+
+    def __init__(
+        self, operation: Callable[[Tx], T], durable: bool, future: asyncio.Future[T] | Future[T]
+    ) -> None:
+        self.operation = operation
+        self.durable = durable
+        self.future = future
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)  # type: ignore[arg-type]  # T, set by the writer
+
+
+Group = list[Request[Any]]
+
+
+class Writer:
+    """The thread.
+
+    Args:
+        commit: Runs and commits a group, leaves result or error in each request, and returns what
+            was changed. It must not raise: without this thread every write would wait for ever.
+        publish: Called on the event loop with what each commit changed.
+        most: Operations of one group at most.
+    """
+
+    def __init__(
+        self, commit: Callable[[Group], list[Changed]], publish: Publish, *, most: int
+    ) -> None:
+        self._commit = commit
+        self._publish = publish
+        self._most = most
+        self._queue: queue.SimpleQueue[Request[Any] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    async def write(self, operation: Callable[[Tx], T], *, durable: bool) -> T:
+        """Run `operation` in the next group and return what it returns."""
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._enqueue(Request(operation, durable, future))
+        return await future
+
+    def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
+        """As `write`, not flushed, for threads that have no event loop."""
+        future: Future[T] = Future()
+        self._enqueue(Request(operation, False, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what is queued."""
+        self._is_closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _enqueue(self, request: Request[Any]) -> None:
+        if self._is_closed:
+            raise Unavailable("The server is stopping.")
+        self._queue.put(request)
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            group: Group = []
+            request = self._queue.get()
+            while request is not None:
+                group.append(request)
+                if len(group) == self._most or self._queue.empty():
+                    break
+                request = self._queue.get()
+            is_open = request is not None
+            if group:
+                self._settle(group, self._commit(group))
+
+    def _settle(self, group: Group, changes: list[Changed]) -> None:
+        for request in group:
+            if isinstance(request.future, Future):
+                request.settle()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._deliver, group, changes)
+
+    def _deliver(self, group: Group, changes: list[Changed]) -> None:
+        for request in group:
+            request.settle()
+        if changes:
+            self._publish(changes)
+
+
+def run_group(session: Session, group: Group, translate: Callable[[Exception], Exception]) -> None:
+    """Run the operations of a group in the open transaction of `session`.
+
+    Raises:
+        Exception: What ended the whole transaction; then nobody's work stands.
+    """
+    session.changes = []
+    for request in group:
+        _run_one(session, request, translate)
+
+
+def fail(group: Group, error: Exception) -> None:
+    """Leave the same error in every request of a group whose work does not stand."""
+    for request in group:
+        request.error = error
+
+
+def _run_one(
+    session: Session, request: Request[Any], translate: Callable[[Exception], Exception]
+) -> None:
+    told = len(session.changes)
+    request.error = None
+    session.command("savepoint operation")
+    try:
+        request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
+    except Exception as error:
+        if not session.is_open:
+            raise
+        session.command("rollback to savepoint operation")
+        del session.changes[told:]
+        request.error = translate(error)
+    session.command("release savepoint operation")

