@@ -198,9 +198,12 @@ def warm_for_ever() -> None:
     signal.pause()
 
 
-def engine(family: str, circuits: bytes, options: bytes) -> tuple[str, bytes, bytes]:
-    return family, circuits, options
+Job = tuple[str, bytes, bytes]
 
 
-def endless_engine(family: str, circuits: bytes, options: bytes) -> None:
-    spin(circuits.decode())
+def engine(jobs: list[Job]) -> list[tuple[Job, float]]:
+    return [(job, 0.5) for job in jobs]
+
+
+def endless_engine(jobs: list[Job]) -> None:
+    spin(jobs[0][1].decode())

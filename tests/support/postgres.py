@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
-
 _EMPTY = b"""
 do $$ declare tables text; begin
     select string_agg(quote_ident(tablename), ', ') into tables

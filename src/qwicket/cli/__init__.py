@@ -18,6 +18,8 @@ __all__ = ["main"]
         "serve": "serve",
         "user": "accounts",
         "token": "accounts",
+        "project": "projects",
+        "device": "devices",
         "submit": "jobs",
         "show": "show",
         "demo": "demo",

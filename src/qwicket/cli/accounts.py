@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -16,25 +14,7 @@ from qwicket.model.accounts import Scope
 if TYPE_CHECKING:
     from qwicket.model.accounts import Role, Token
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
-_LONGEST_S: Final = 100 * 366 * 86400
 _MAX_PASSWORD_BYTES: Final = 8192
-
-
-def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Return a time such as 90d or 12h in seconds.
-
-    Raises:
-        click.BadParameter: It is none.
-    """
-    if text is None:
-        return None
-    match = _LIFE.fullmatch(text)
-    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < seconds <= _LONGEST_S:
-        raise click.BadParameter(f"{text!r} is no time such as 90d, 12h or 30m.")
-    return seconds
 
 
 @click.group()
@@ -55,15 +35,14 @@ def user() -> None:
 @click.option(
     "--password-stdin", is_flag=True, help="Read a password, one line, from standard input."
 )
-@options.data_dir
-@options.database_url
+@options.place
 def add_user(
-    name: str, role: Role, email: str | None, password_stdin: bool, data_dir: Path
+    name: str, role: Role, email: str | None, password_stdin: bool, place: options.Place
 ) -> None:
     """Make the account NAME, with a project of its own."""
     password = _password() if password_stdin else None
     account = options.as_admin(
-        data_dir, lambda admin: admin.add_account(name, role, email=email, password=password)
+        place, lambda admin: admin.add_account(name, role, email=email, password=password)
     )
     click.echo(f"{account.name} ({account.role})")
 
@@ -82,22 +61,20 @@ def _password() -> str:
 
 
 @user.command("list")
-@options.data_dir
-@options.database_url
-def list_users(data_dir: Path) -> None:
+@options.place
+def list_users(place: options.Place) -> None:
     """List all accounts."""
-    for account in options.as_admin(data_dir, lambda admin: admin.accounts()):
+    for account in options.as_admin(place, lambda admin: admin.accounts()):
         disabled = "  disabled" if account.disabled_at else ""
         click.echo(f"{account.name}  {account.role}  {account.email}{disabled}")
 
 
 @user.command("disable")
 @click.argument("name")
-@options.data_dir
-@options.database_url
-def disable_user(name: str, data_dir: Path) -> None:
+@options.place
+def disable_user(name: str, place: options.Place) -> None:
     """Bar the account NAME: its tokens sign in no more."""
-    options.as_admin(data_dir, lambda admin: admin.disable_account(name))
+    options.as_admin(place, lambda admin: admin.disable_account(name))
 
 
 @click.group()
@@ -123,20 +100,21 @@ def token() -> None:
     metavar="D",
     help="Device it may use. Repeatable; by default all.",
 )
-@click.option("--expires", callback=life_s, metavar="TIME", help="Life of the token, such as 90d.")
-@options.data_dir
-@options.database_url
+@click.option(
+    "--expires", callback=options.life_s, metavar="TIME", help="Life of the token, such as 90d."
+)
+@options.place
 def create_token(
     user_name: str,
     project: str | None,
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
     expires: int | None,
-    data_dir: Path,
+    place: options.Place,
 ) -> None:
     """Make a token and print it, once and nothing else."""
     made = options.as_admin(
-        data_dir,
+        place,
         lambda admin: admin.create_token(
             user_name, project=project, scopes=scopes, devices=devices, life_s=expires
         ),
@@ -146,21 +124,19 @@ def create_token(
 
 @token.command("list")
 @click.option("--user", "user_name", required=True, metavar="NAME", help="Whose tokens.")
-@options.data_dir
-@options.database_url
-def list_tokens(user_name: str, data_dir: Path) -> None:
+@options.place
+def list_tokens(user_name: str, place: options.Place) -> None:
     """List the tokens of an account by id; their secrets are kept nowhere."""
-    for each in options.as_admin(data_dir, lambda admin: admin.tokens(user_name)):
+    for each in options.as_admin(place, lambda admin: admin.tokens(user_name)):
         click.echo(f"{each.id}  {' '.join(each.scopes)}  {_fate(each)}")
 
 
 @token.command("revoke")
 @click.argument("id")
-@options.data_dir
-@options.database_url
-def revoke_token(id: str, data_dir: Path) -> None:  # noqa: A002 - the argument's name for people
+@options.place
+def revoke_token(id: str, place: options.Place) -> None:  # noqa: A002 - the argument's name for people
     """Revoke the token with this ID (see `token list`)."""
-    options.as_admin(data_dir, lambda admin: admin.revoke_token(id))
+    options.as_admin(place, lambda admin: admin.revoke_token(id))
 
 
 def _fate(token: Token) -> str:

@@ -66,17 +66,16 @@ def _text(path: Path, key: str, item: Any) -> str:
     return str(item)
 
 
-def _commands(context: click.Context) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands(
+    context: click.Context, group: click.Command | None = None, names: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """All commands that do something, each under the names that lead to it."""
-    group = context.command
-    assert isinstance(group, click.Group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            for sub_name, sub in command.commands.items():
-                yield (name, sub_name), sub
-        elif command is not None:
-            yield (name,), command
+    command = group or context.command
+    if not isinstance(command, click.Group):
+        yield names, command
+        return
+    for name in command.list_commands(context):
+        yield from _commands(context, command.get_command(context, name), (*names, name))
 
 
 def _names(command: click.Command) -> set[str]:

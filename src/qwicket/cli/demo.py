@@ -60,8 +60,9 @@ def demo(command: tuple[str, ...]) -> None:
 
 
 def _token(folder: Path) -> str:
-    options.as_admin(folder, lambda admin: admin.add_account("ada", email=None, password=None))
-    return options.as_admin(folder, lambda admin: admin.create_token("ada")).secret
+    place = options.Place(folder, None)
+    options.as_admin(place, lambda admin: admin.add_account("ada", email=None, password=None))
+    return options.as_admin(place, lambda admin: admin.create_token("ada")).secret
 
 
 @options.client_errors

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import click
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from qwicket.gateway.admin import Admin
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_LONGEST_S: Final = 100 * 366 * 86400
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -29,14 +34,6 @@ def _default_data_dir() -> Path:
     return default_data_dir()
 
 
-def _refuse_database(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
-    if url:
-        raise click.UsageError(
-            "--database-url is not supported by this version: it keeps everything in the embedded"
-            " database of --data-dir."
-        )
-
-
 data_dir = setting(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -47,18 +44,49 @@ data_dir = setting(
 )
 database_url = setting(
     "--database-url",
-    callback=_refuse_database,
-    expose_value=False,
     metavar="URL",
-    help="Database in place of the embedded one; PostgreSQL comes in a later version.",
+    help="PostgreSQL server in place of the embedded database: postgresql://user:password@host/name"
+    " (extra `postgres`).",
 )
 
 
-def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
-    """Do an administrator's work on a data folder, while a server may run on it.
+class Place(NamedTuple):
+    """Where everything is kept."""
+
+    data_dir: Path
+    database_url: str | None
+
+
+def place(command: F) -> F:
+    """Give a command the options that say where everything is kept, as one `place`."""
+
+    @functools.wraps(command)
+    def with_place(*, data_dir: Path, database_url: str | None, **others: Any) -> Any:
+        return command(place=Place(data_dir, database_url), **others)
+
+    return cast(F, data_dir(database_url(with_place)))
+
+
+def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Return a time such as 90d or 12h in seconds.
 
     Raises:
-        click.ClickException: It was refused, or the folder cannot be used.
+        click.BadParameter: It is none.
+    """
+    if text is None:
+        return None
+    match = _LIFE.fullmatch(text)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST_S:
+        raise click.BadParameter(f"{text!r} is no time such as 90d, 12h or 30m.")
+    return seconds
+
+
+def as_admin(place: Place, work: Callable[[Admin], Awaitable[T]]) -> T:
+    """Do an administrator's work where everything is kept, while servers may run there.
+
+    Raises:
+        click.ClickException: It was refused, or the folder or database cannot be used.
     """
     import asyncio
     import logging
@@ -66,10 +94,11 @@ def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
 
     from qwicket.gateway.admin import Admin
     from qwicket.model.errors import QwicketError
-    from qwicket.store import open_sqlite
+    from qwicket.store import open_postgres, open_sqlite
 
     async def do() -> T:
-        store = open_sqlite(folder)
+        url = place.database_url
+        store = open_postgres(url) if url else open_sqlite(place.data_dir)
         try:
             return await work(Admin(store, lambda: time.time_ns() // 1_000_000))
         finally:
@@ -84,7 +113,7 @@ def as_admin(folder: Path, work: Callable[[Admin], Awaitable[T]]) -> T:
     except QwicketError as error:
         raise click.ClickException(error.detail) from None
     except OSError as error:
-        raise click.ClickException(f"{folder}: {error.strerror}.") from None
+        raise click.ClickException(f"{place.data_dir}: {error.strerror}.") from None
 
 
 def client_errors(command: Callable[..., T]) -> Callable[..., T]:

@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -58,8 +57,8 @@ def _address(_context: click.Context, _option: click.Parameter, url: str | None)
     return url
 
 
-def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):  # a range lets NaN through
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # a range lets NaN through
         raise click.BadParameter(f"{value} is no time.")
     return value
 
@@ -105,8 +104,7 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     metavar="PORT",
     help="Port to listen on; 0 takes a free one.",
 )
-@options.data_dir
-@options.database_url
+@options.place
 @setting(
     "--compute",
     default="local",
@@ -158,6 +156,13 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     help="Lease time of runners; a server proves life four times in it.",
 )
 @setting(
+    "--keep-days",
+    type=click.FloatRange(0.001, 36_500),
+    callback=_finite,
+    metavar="DAYS",
+    help="Delete jobs so long after they ended; by default they are kept.",
+)
+@setting(
     "--limit",
     "limits",
     multiple=True,
@@ -168,11 +173,12 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
 def serve(
     host: str,
     port: int,
-    data_dir: Path,
+    place: options.Place,
     workers: int | None,
     public_url: str | None,
     trusted_proxy: str | None,
     lease_s: float,
+    keep_days: float | None,
     limits: Limits,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
@@ -186,11 +192,13 @@ def serve(
     settings = Settings(
         host=host,
         port=port,
-        data_dir=data_dir,
+        data_dir=place.data_dir,
+        database_url=place.database_url,
         workers=workers,
         public_url=public_url,
         trusted_proxy=trusted_proxy,
         lease_s=lease_s,
+        keep_days=keep_days,
         limits=limits,
     )
     sys.exit(run(settings))

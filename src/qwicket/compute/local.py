@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from qwicket.compute.pool import Pool
-from qwicket.model.jobs import Completion
+from qwicket.model.jobs import Ran
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.model.jobs import Completion
 
 
 class Work(NamedTuple):
     """One job as an engine sees it.
 
     Attributes:
+        family: Which engines: `qubit`, `photonic` or `atoms`.
         circuits: Packed circuits, opaque here.
         options: Packed run options, opaque here.
-        family: Which engines: `qubit`, `photonic` or `atoms`.
-        timeout_s: Time it may run once it has a process; it is killed after that.
     """
 
+    family: str
     circuits: bytes
     options: bytes
-    family: str
-    timeout_s: float
 
 
 class Compute(Protocol):
@@ -32,11 +35,13 @@ class Compute(Protocol):
     def slots(self) -> int:
         """How many jobs run at the same time."""
 
-    async def run(self, work: Work) -> Completion:
-        """Run a job and return one entry per circuit. Cancelling the await stops the job.
+    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[Ran]:
+        """Run jobs one after the other as one task; return what each gave, in their order.
+
+        Cancelling the await stops them. They may run for `timeout_s` once they have a process.
 
         Raises:
-            WorkFailed: No result; the class says why.
+            WorkFailed: No results; the class says why.
         """
 
     async def close(self) -> None:
@@ -60,7 +65,7 @@ class LocalCompute:
         *,
         memory_bytes: int | None,
         spares: int = 1,
-        engine: str = "qwicket.engines:run",
+        engine: str = "qwicket.engines:run_jobs",
         warm: str | None = "qwicket.engines:warm",
     ) -> None:
         self._engine = engine
@@ -74,12 +79,12 @@ class LocalCompute:
     def memory_bytes(self) -> int | None:
         return self._pool.memory_bytes
 
-    async def run(self, work: Work) -> Completion:
-        task = self._pool.submit(
-            self._engine, work.family, work.circuits, work.options, timeout_s=work.timeout_s
-        )
+    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[Ran]:
+        jobs = [tuple(work) for work in works]
+        task = self._pool.submit(self._engine, jobs, timeout_s=timeout_s)
         try:
-            return cast(Completion, await asyncio.wrap_future(task.future))
+            found = cast("list[tuple[Completion, float]]", await asyncio.wrap_future(task.future))
+            return [Ran(completion, seconds) for completion, seconds in found]
         finally:
             task.cancel()  # nothing happens to work that is over
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.compute import (
     NotStarted,
@@ -13,13 +13,21 @@ from qwicket.compute import (
     Work,
     WorkerDied,
     WorkError,
+    WorkFailed,
 )
-from qwicket.drivers import Died, NotBegun
+from qwicket.drivers import Died, NotBegun, RunApart
+from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from qwicket.compute import Compute
-    from qwicket.model.jobs import Assignment, Completion
+    from qwicket.drivers import Desk
+    from qwicket.model.devices import Family
+    from qwicket.model.jobs import Assignment
+
+_BATCH: Final = 16
 
 _log = logging.getLogger(__name__)
 
@@ -29,43 +37,60 @@ class SimulatedDriver:
 
     Args:
         compute: Where engines run.
-        family: The engines' family.
+        families: Which engines run each device's jobs.
         run_time_s: Longest run of one job.
     """
 
-    def __init__(self, compute: Compute, family: str, run_time_s: float) -> None:
+    batch = _BATCH
+    forwards = False
+
+    def __init__(self, compute: Compute, families: Mapping[str, Family], run_time_s: float) -> None:
         self._compute = compute
-        self._family = family
+        self._families = families
         self._run_time_s = run_time_s
 
     @property
     def slots(self) -> int:
         return self._compute.slots
 
-    async def run(self, assignment: Assignment) -> Completion | Failure:
-        work = Work(assignment.circuits, assignment.options, self._family, self._run_time_s)
+    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+        works = [
+            Work(self._families[each.device], each.circuits, each.options) for each in assignments
+        ]
         try:
-            return await self._compute.run(work)
-        except WorkerDied as death:
-            raise Died(str(death)) from death
+            return await self._compute.run(works, timeout_s=self._run_time_s)
         except (NotStarted, Stopped) as failure:
             raise NotBegun(str(failure)) from failure
-        except OutOfTime as failure:
-            return Failure(
-                "run_time_exceeded",
+        except WorkFailed as failure:
+            if len(assignments) > 1:
+                raise RunApart(str(failure)) from failure
+            return [self._failed(assignments[0], failure)]
+
+    def _failed(self, assignment: Assignment, failure: WorkFailed) -> Ran:
+        """Return how one job failed.
+
+        Raises:
+            Died: Its worker did.
+        """
+        if isinstance(failure, WorkerDied):
+            raise Died(str(failure)) from failure
+        if isinstance(failure, OutOfTime):
+            text = (
                 f"The job was stopped after {failure.limit_s:g} s, the most that one job may run"
-                " (limit run_time_s).",
+                " (limit run_time_s)."
             )
-        except OutOfMemory as failure:
+            return Ran(Failure("run_time_exceeded", text), failure.limit_s)
+        if isinstance(failure, OutOfMemory):
             allowed = "all there is" if failure.limit_bytes is None else _mib(failure.limit_bytes)
-            return Failure(
-                "out_of_memory",
+            text = (
                 f"The job needed more memory than one job may use: {_mib(assignment.est_bytes)}"
-                f" were estimated, {allowed} is allowed (limit memory_bytes).",
+                f" were estimated, {allowed} is allowed (limit memory_bytes)."
             )
-        except WorkError as failure:
-            _log.error("engine failed on job %s: %s", assignment.lease.job, failure.trace)
-            return Failure("engine_error", "The engine failed; the log has it under the job's id.")
+            return Ran(Failure("out_of_memory", text), assignment.est_seconds)
+        trace = failure.trace if isinstance(failure, WorkError) else str(failure)
+        _log.error("engine failed on job %s: %s", assignment.lease.job, trace)
+        text = "The engine failed; the log has it under the job's id."
+        return Ran(Failure("engine_error", text), assignment.est_seconds)
 
 
 def _mib(size: int) -> str:

@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
+from time import perf_counter
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -20,7 +21,7 @@ from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
 
-__all__ = ["Estimate", "estimate", "run", "warm"]
+__all__ = ["Estimate", "estimate", "run", "run_jobs", "warm"]
 
 _ROOMS: Final[Mapping[str, str]] = {"qubit": "qwicket.engines.qubit"}
 """Where each family's engines live. A new family is a package and a line here."""
@@ -53,6 +54,25 @@ class _Room(Protocol):
     ) -> tuple[int, float]: ...
 
     def warm(self) -> None: ...
+
+
+def run_jobs(
+    jobs: Sequence[tuple[str, bytes, bytes]],
+) -> list[tuple[tuple[PartResult, ...], float]]:
+    """Run jobs one after the other, in a worker process.
+
+    Args:
+        jobs: Family, circuits and options of each, as `run` takes them.
+
+    Returns:
+        What `run` returns of each, and the seconds that it took.
+    """
+    return [_timed(*job) for job in jobs]
+
+
+def _timed(family: str, circuits: bytes, options: bytes) -> tuple[tuple[PartResult, ...], float]:
+    began = perf_counter()
+    return run(family, circuits, options), perf_counter() - began
 
 
 def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:

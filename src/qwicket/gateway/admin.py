@@ -1,4 +1,4 @@
-"""What an administrator does: accounts and tokens."""
+"""What an administrator does: accounts, projects, tokens, and turning devices on and off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.gateway.signin import digest, hash_password, new_secret
-from qwicket.model.accounts import DEFAULT_SCOPES, Account, Role, Scope, Token, check_name
+from qwicket.model.accounts import (
+    DEFAULT_SCOPES,
+    Account,
+    Project,
+    Role,
+    Scope,
+    Token,
+    check_name,
+)
+from qwicket.model.devices import Device, DeviceStatus
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id
 
@@ -19,6 +28,8 @@ _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _MAX_EMAIL_CHARS: Final = 254
 _MIN_PASSWORD_CHARS: Final = 8
 _MAX_PASSWORD_CHARS: Final = 1_024
+_MAX_REASON_CHARS: Final = 200
+_MAX_SHARES: Final = 1_000_000
 
 
 class NewToken(NamedTuple):
@@ -32,7 +43,7 @@ class NewToken(NamedTuple):
 
 
 class Admin:
-    """Accounts and tokens, by someone who has the data folder or an admin token."""
+    """Administration, by someone who has the data folder, the database or an admin token."""
 
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -68,6 +79,91 @@ class Admin:
             NotFound: There is no such account.
         """
         return await self._store.accounts.disable(name, self._now_ms())
+
+    async def add_project(self, name: str, *, shares: int = 1) -> Project:
+        """Make a project without members.
+
+        Raises:
+            InvalidRequest: The name or the number of shares cannot be taken.
+            Conflict: The name is in use.
+        """
+        check_name(name)
+        return await self._store.accounts.add_project(name, _shares(shares), self._now_ms())
+
+    async def projects(self) -> list[Project]:
+        return await self._store.accounts.projects()
+
+    async def set_shares(self, project: str, shares: int) -> Project:
+        """Say how much of the devices a project gets beside the others.
+
+        Raises:
+            InvalidRequest: Not a number of shares.
+            NotFound: There is no such project.
+        """
+        return await self._store.accounts.set_shares(project, _shares(shares))
+
+    async def members(self, project: str) -> list[str]:
+        """Return the names of a project's members.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        return await self._store.accounts.members(project)
+
+    async def add_member(self, project: str, account: str) -> None:
+        """Let an account submit for a project and read its jobs.
+
+        Raises:
+            NotFound: No such account or project.
+        """
+        await self._store.accounts.add_member(project, account)
+
+    async def remove_member(self, project: str, account: str) -> None:
+        """Take an account out of a project; its tokens for that project are revoked.
+
+        Raises:
+            NotFound: No such account, project or member.
+            Conflict: It is the account's own project.
+        """
+        await self._store.accounts.remove_member(project, account, self._now_ms())
+
+    async def devices(self) -> list[tuple[Device, DeviceStatus]]:
+        """Return all devices in listing order, and whether they are on."""
+        devices = self._store.devices
+        return [
+            (device, await devices.status(device.name, self._now_ms()))
+            for device in await devices.all()
+        ]
+
+    async def turn_on(self, device: str) -> None:
+        """Let a device take and run jobs again.
+
+        Raises:
+            NotFound: There is no such device.
+        """
+        await self._store.devices.set_status(device, DeviceStatus(), self._now_ms())
+
+    async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
+        """Refuse a device's new jobs and keep those that wait; what runs goes on.
+
+        Args:
+            device: Its name.
+            reason: A few words for users.
+            until_at: Unix milliseconds when it is on again by itself; None for never.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidRequest: The reason is too long, or the time has passed.
+        """
+        if len(reason) > _MAX_REASON_CHARS or not reason.isprintable():
+            raise InvalidRequest(
+                f"reason is one line of at most {_MAX_REASON_CHARS} characters.", field="reason"
+            )
+        now = self._now_ms()
+        if until_at is not None and until_at <= now:
+            raise InvalidRequest("until has passed.", field="until")
+        status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
+        await self._store.devices.set_status(device, status, now)
 
     async def create_token(
         self,
@@ -122,6 +218,12 @@ class Admin:
             NotFound: There is no such token.
         """
         return await self._store.accounts.revoke(token, self._now_ms())
+
+
+def _shares(shares: int) -> int:
+    if not 1 <= shares <= _MAX_SHARES:
+        raise InvalidRequest(f"shares must be 1 to {_MAX_SHARES}.", field="shares")
+    return shares
 
 
 def _password_hash(password: str) -> str:

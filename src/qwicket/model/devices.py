@@ -49,7 +49,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device takes new jobs; those that wait still run. `until_at` is Unix ms."""
+    """Whether a device takes and runs jobs; off, what waits is kept. `until_at` is Unix ms."""
 
     is_on: bool = True
     reason: str = ""

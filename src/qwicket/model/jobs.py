@@ -5,6 +5,8 @@ All times are Unix milliseconds in UTC.
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import msgspec
 
 from qwicket.model.noise import NoiseModel
@@ -88,7 +90,11 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that passed every check and is about to be stored."""
+    """A job about to be stored.
+
+    It is queued when it passed every check; a draft (`expires_at` set) when its program is still to
+    come, see `Ready`; failed (`error` set) where a dialect demands a 2xx for what is refused.
+    """
 
     id: str
     account: str
@@ -113,6 +119,10 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     reader_version: int
     wire: bytes
     now: int
+    group: str | None = None
+    state: JobState = JobState.QUEUED
+    expires_at: int | None = None
+    error: Failure | None = None
     idempotency_key: str | None = None
     digest: bytes = b""
 
@@ -126,6 +136,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     door: str | None = None
     device: str | None = None
+    group: str | None = None
     states: tuple[JobState, ...] = ()
     before: int | None = None
     limit: int = 50
@@ -140,16 +151,46 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     runner: str
 
 
+class Forward(NamedTuple):
+    """A job's way to another cloud: the mark it bears there, and its id once that is known."""
+
+    marker: str
+    vendor_job_id: str | None
+
+
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease with all that a driver needs to do the job."""
+    """A lease with all that a driver needs to do the job.
+
+    `state` is `running`; `uncertain` when it must first be found out what became of the job at its
+    vendor; `cancelling` when only its end is to be brought about.
+    """
 
     lease: Lease
     device: str
+    state: JobState
     attempts: int
     est_bytes: int
+    est_seconds: float
     circuits: bytes
     options: bytes
+    forward: Forward | None = None
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """A process that claims jobs. It lives while its beat rises."""
+
+    id: str
+    kind: Literal["server", "agent"]
+    beat: int
+    slots: int
 
 
 Completion = tuple[Encoded | Failure, ...]
 """One entry per circuit, in the order of submission."""
+
+
+class Ran(NamedTuple):
+    """What running one job gave, and the seconds of one core that it took."""
+
+    result: Completion | Failure
+    seconds: float

@@ -1,26 +1,28 @@
 """The server's own runner: claims jobs for its devices and hands them to their driver.
 
 One task per device claims; a slot is taken before the claim, so that nothing is claimed that
-cannot start at once. It wakes with the commit of a submit and polls slowly beneath.
+cannot start at once. It wakes with the commit of a submit and polls slowly beneath. Another task
+renews: it compares what is held here with what the store believes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.drivers import Died, NotBegun
+from qwicket.drivers import Died, NotBegun, RunApart, StoppedThere
 from qwicket.model.errors import QwicketError
+from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from qwicket.drivers import Driver
-    from qwicket.model.jobs import Assignment, Completion, Job
+    from qwicket.model.jobs import Assignment, Forward, Job, Lease
     from qwicket.store import Changed, Store
 
 _SLOW_POLL_S: Final = 2.0
@@ -29,7 +31,41 @@ _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 _log = logging.getLogger(__name__)
 
-Run = asyncio.Task["Completion | Failure"]
+Key = tuple[str, int]
+"""A job and the fence of its lease."""
+
+
+class _Desk:
+    """Writes down, under a lease, how far a job came on its way to another cloud."""
+
+    def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._lease = lease
+        self._now_ms = now_ms
+        self.cancel_asked = asyncio.Event()
+
+    async def intend(self, marker: str) -> Forward:
+        return await self._store.leases.intend(self._lease, marker, self._now_ms())
+
+    async def sent(self, vendor_job_id: str) -> None:
+        await self._store.leases.sent(self._lease, vendor_job_id, self._now_ms())
+
+
+class _Run(NamedTuple):
+    """A task of the driver: one job, or some tiny ones that travel together."""
+
+    task: asyncio.Task[list[Ran]]
+    desk: _Desk
+    forwards: bool
+
+    def stop(self) -> None:
+        """The user wants it to end: here at once, elsewhere when the other side says so."""
+        self.desk.cancel_asked.set()
+        if not self.forwards:
+            self.task.cancel()
+
+    def fault(self, kind: type[Exception]) -> bool:
+        return not self.task.cancelled() and isinstance(self.task.exception(), kind)
 
 
 class Dispatcher:
@@ -57,141 +93,168 @@ class Dispatcher:
         self._now_ms = now_ms
         self._slots = asyncio.Semaphore(driver.slots)
         self._wakes = {device: asyncio.Event() for device in devices}
-        self._runs: dict[tuple[str, int], Run] = {}
+        self._renewal = asyncio.Event()
+        self._runs: dict[Key, _Run] = {}
+        self._held: set[Key] = set()
+        self._claims = _Claims()
+        self._cancelled_early: set[str] = set()
         self._works: set[asyncio.Task[None]] = set()
-        self._claimers: list[asyncio.Task[None]] = []
-        self._stop_listening: Callable[[], None] = lambda: None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop_listening: list[Callable[[], None]] = []
         self._is_stopping = False
         self.stale_results = 0
 
     def start(self) -> None:
-        self._stop_listening = self._store.changes.listen(self._hear)
-        self._claimers = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
+        changes = self._store.changes
+        self._stop_listening = [changes.listen(self._hear), changes.on_resync(self._look_again)]
+        self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
+        self._tasks.append(asyncio.create_task(self._renew_always()))
+        self._renewal.set()
 
     def stop_claiming(self) -> None:
         """Claim no more; what runs goes on."""
         if self._is_stopping:
             return  # a second cancel would interrupt a claimer that gives its claim back
         self._is_stopping = True
-        for claimer in self._claimers:
-            claimer.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def hurry(self) -> None:
         """Give back now what still runs: whoever asked to stop asks again."""
         for run in self._runs.values():
-            run.cancel()
+            run.task.cancel()
 
     async def stop(self, grace_s: float) -> None:
         """Claim no more; let what runs finish for `grace_s`, then give the rest back uncounted."""
         self.stop_claiming()
-        await asyncio.gather(*self._claimers, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._works:
             await asyncio.wait(self._works, timeout=grace_s)
         self.hurry()
         await asyncio.gather(*self._works, return_exceptions=True)
-        self._stop_listening()
+        for stop in self._stop_listening:
+            stop()
 
     def _hear(self, change: Changed) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
             self._wakes[change.device].set()
         elif change.state is JobState.CANCELLING:
+            if not self._claims.is_quiet:
+                self._cancelled_early.add(change.job)  # it may just have been claimed
             for (job, _fence), run in self._runs.items():
                 if job == change.job:
-                    run.cancel()
+                    run.stop()
+
+    def _look_again(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
+        self._renewal.set()
 
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
         while True:
             wake.clear()
             await self._slots.acquire()
-            assignment = await self._claim(device)
-            if assignment is not None:
-                self._begin(assignment)
-                continue
-            self._slots.release()
-            try:
-                async with asyncio.timeout(_SLOW_POLL_S):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+            assignments = await self._claim(device)
+            if assignments:
+                self._begin(assignments)
+            else:
+                self._slots.release()
+            if self._claims.is_quiet:
+                self._cancelled_early.clear()
+            if not assignments:
+                await _woken(wake, _SLOW_POLL_S)
 
-    async def _claim(self, device: str) -> Assignment | None:
-        claim = asyncio.ensure_future(
-            self._store.leases.claim(device, self._runner, self._now_ms())
-        )
+    async def _claim(self, device: str) -> list[Assignment]:
+        claim = asyncio.ensure_future(self._next(device))
         try:
-            return await asyncio.shield(claim)
+            with self._claims:
+                assignments = await asyncio.shield(claim)
+                self._held.update(_key(each) for each in assignments)
+                return assignments
         except asyncio.CancelledError:
-            # The claim may have been committed: its job must not stay with a runner that stops.
-            assignment = await claim
-            if assignment is not None:
-                await self._give_back(assignment, "the server stops", blamed=False)
+            # The claim may have been committed: its jobs must not stay with a runner that stops.
+            for each in await claim:
+                await self._give_back(each, "the server stops", blamed=False)
             raise
         except Exception:
-            # Whatever it is, this task must live: without it the device would stand still.
+            # Whatever it is, this task must live: without it the device would stand still. A claim
+            # that was made although the store said otherwise is found by the next renewal.
             _log.exception("a claim for %s failed", device)
-            return None
+            self._renewal.set()
+            return []
 
-    def _begin(self, assignment: Assignment) -> None:
-        run: Run = asyncio.ensure_future(self._driver.run(assignment))
-        lease = assignment.lease
-        self._runs[lease.job, lease.fence] = run
-        work = asyncio.create_task(self._work(assignment, run))
+    async def _next(self, device: str) -> list[Assignment]:
+        leases, driver = self._store.leases, self._driver
+        if driver.forwards:
+            found = await leases.claim_unattended(device, self._runner, self._now_ms())
+            if found is not None:
+                return [found]
+        return await leases.claim(device, self._runner, self._now_ms(), most=driver.batch)
+
+    def _begin(self, assignments: list[Assignment]) -> None:
+        desk = _Desk(self._store, assignments[0].lease, self._now_ms)
+        task = asyncio.ensure_future(self._driver.run(assignments, desk))
+        run = _Run(task, desk, self._driver.forwards)
+        self._runs.update((_key(each), run) for each in assignments)
+        work = asyncio.create_task(self._work(assignments, run))
+        if not self._cancelled_early.isdisjoint(each.lease.job for each in assignments):
+            run.stop()
         self._works.add(work)
         work.add_done_callback(self._works.discard)
 
-    async def _work(self, assignment: Assignment, run: Run) -> None:
-        """See one job through, from its claim to its end or release."""
-        job, fence = assignment.lease.job, assignment.lease.fence
+    async def _work(self, assignments: Sequence[Assignment], run: _Run) -> None:
+        """See a task through, from its claim to the end or release of each of its jobs."""
         try:
-            await self._heed_early_cancel(job, run)
-            await asyncio.wait([run])
-            if _fault(run, NotBegun):
+            await asyncio.wait([run.task])
+            if run.fault(NotBegun):
                 await asyncio.sleep(_NOT_BEGUN_PAUSE_S)  # the slot cannot work just now either
         finally:
-            del self._runs[job, fence]
+            for each in assignments:
+                del self._runs[_key(each)]
             self._slots.release()
-        if run.cancelled():
+        await asyncio.gather(
+            *(self._close(each, run, number) for number, each in enumerate(assignments))
+        )
+
+    async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
+        try:
+            await self._end_or_give_back(assignment, run, number)
+        finally:
+            self._held.discard(_key(assignment))
+
+    async def _end_or_give_back(self, assignment: Assignment, run: _Run, number: int) -> None:
+        task, lease = run.task, assignment.lease
+        if task.cancelled():
             # Asked to stop, or the server stops: the release tells which by the job's state.
             await self._give_back(assignment, "the server stops", blamed=False)
-        elif _fault(run, Died):
-            await self._give_back(assignment, str(run.exception()), blamed=True)
-        elif _fault(run, NotBegun):
-            await self._give_back(assignment, str(run.exception()), blamed=False)
-        elif run.exception() is not None:
-            _log.error("driver failed on job %s", job, exc_info=run.exception())
+        elif run.fault(StoppedThere):
+            await self._insist(lambda: self._store.leases.stopped(lease, self._now_ms()))
+        elif run.fault(Died):
+            await self._give_back(assignment, str(task.exception()), blamed=True)
+        elif run.fault(NotBegun) or run.fault(RunApart):
+            await self._give_back(assignment, str(task.exception()), blamed=False)
+        elif task.exception() is not None:
+            _log.error("driver failed on job %s", lease.job, exc_info=task.exception())
             text = "The driver failed; the server's log has the cause under the job's id."
-            await self._end(assignment, Failure("driver_error", text))
+            await self._end(assignment, Ran(Failure("driver_error", text), 0.0))
         else:
-            await self._end(assignment, run.result())
+            await self._end(assignment, task.result()[number])
 
-    async def _heed_early_cancel(self, job: str, run: Run) -> None:
-        """Stop a job whose cancel was committed before this runner could listen for it."""
-        try:
-            present = await self._store.jobs.get(job)
-        except QwicketError:
-            _log.exception("the state of a claimed job could not be read")
-            return
-        if present is not None and present.state is JobState.CANCELLING:
-            run.cancel()
-
-    async def _end(self, assignment: Assignment, result: Completion | Failure) -> None:
+    async def _end(self, assignment: Assignment, ran: Ran) -> None:
         lease, leases = assignment.lease, self._store.leases
-        if isinstance(result, Failure):
-            await self._insist(lambda: leases.fail(lease, result, self._now_ms()))
-            return
         try:
-            await self._insist(lambda: leases.finish(lease, result, self._now_ms()))
+            await self._insist(lambda: leases.finish(lease, ran, self._now_ms()))
         except Exception:
             _log.exception("the result of job %s cannot be stored", lease.job)
             failure = Failure("result_not_stored", "The result could not be stored.")
-            await self._insist(lambda: leases.fail(lease, failure, self._now_ms()))
+            failed = Ran(failure, ran.seconds)
+            await self._insist(lambda: leases.finish(lease, failed, self._now_ms()))
 
     async def _give_back(self, assignment: Assignment, reason: str, *, blamed: bool) -> None:
+        lease = assignment.lease
         await self._insist(
-            lambda: self._store.leases.release(
-                assignment.lease, reason, self._now_ms(), blamed=blamed
-            )
+            lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=blamed)
         )
 
     async def _insist(self, write: Callable[[], Awaitable[Job]]) -> None:
@@ -217,6 +280,75 @@ class Dispatcher:
             else:
                 return
 
+    async def _renew_always(self) -> None:
+        while True:
+            await _woken(self._renewal, _SLOW_POLL_S)
+            is_asked = self._renewal.is_set()
+            self._renewal.clear()
+            if not (self._held or is_asked):
+                continue
+            try:
+                await self._renew()
+            except Exception:
+                _log.exception("what this server holds could not be compared with the store")
+                self._renewal.set()
+                await asyncio.sleep(_RETRY_S[-1])
 
-def _fault(run: Run, kind: type[Exception]) -> bool:
-    return not run.cancelled() and isinstance(run.exception(), kind)
+    async def _renew(self) -> None:
+        """Stop what is to stop or was lost; give back what this runner holds without knowing."""
+        was_quiet, claims = self._claims.is_quiet, self._claims.number
+        runs, known = tuple(self._runs.items()), set(self._held)
+        stored = await self._store.leases.held(self._runner)
+        found = {(each.lease.job, each.lease.fence): each for each in stored}
+        for key, run in runs:
+            present = found.get(key)
+            if present is None:
+                run.task.cancel()  # lost: whatever it gives is refused
+            elif present.state is JobState.CANCELLING:
+                run.stop()
+        if was_quiet and claims == self._claims.number:
+            for key in found.keys() - known:
+                await self._release_unheard(found[key].lease)
+
+    async def _release_unheard(self, lease: Lease) -> None:
+        reason = "its claim was made, but the store said otherwise"
+        await self._insist(
+            lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=False)
+        )
+
+
+class _Claims:
+    """Whether a claim is under way: its jobs are in the store before they are known here."""
+
+    def __init__(self) -> None:
+        self._pending = 0
+        self._begun = 0
+
+    def __enter__(self) -> None:
+        self._pending += 1
+        self._begun += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._pending -= 1
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self._pending
+
+    @property
+    def number(self) -> int:
+        """How many have begun so far."""
+        return self._begun
+
+
+def _key(assignment: Assignment) -> Key:
+    return assignment.lease.job, assignment.lease.fence
+
+
+async def _woken(event: asyncio.Event, timeout_s: float) -> None:
+    """Wait for an event, or for as long as a poll beneath it may take."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass

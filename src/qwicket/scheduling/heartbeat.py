@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.jobs import Runner
     from qwicket.store import Leases
 
 _log = logging.getLogger(__name__)
@@ -17,9 +20,12 @@ _log = logging.getLogger(__name__)
 class Heartbeat:
     """Raises the beat of one runner several times per lease time until stopped."""
 
-    def __init__(self, leases: Leases, runner: str, *, lease_s: float) -> None:
+    def __init__(
+        self, leases: Leases, runner: Runner, now_ms: Callable[[], int], *, lease_s: float
+    ) -> None:
         self._leases = leases
         self._runner = runner
+        self._now_ms = now_ms
         self._interval_s = lease_s / 4
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -34,6 +40,6 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
             try:
-                self._leases.beat(self._runner).result(self._interval_s)
+                self._leases.beat(self._runner, self._now_ms()).result(self._interval_s)
             except (QwicketError, TimeoutError):
                 _log.warning("a heartbeat was not stored")

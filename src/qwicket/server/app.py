@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -14,11 +16,13 @@ from qwicket.compute.memory import available_bytes
 from qwicket.dialects import mounts
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
+from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
-from qwicket.scheduling import Dispatcher, Heartbeat
+from qwicket.model.jobs import Runner
+from qwicket.scheduling import Chores, Dispatcher, Heartbeat, Lookout
 from qwicket.server.http import Front
 from qwicket.server.probes import probes
-from qwicket.store import Store, lock_folder, open_sqlite
+from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -44,6 +48,8 @@ class App:
         self._limits = _with_memory(settings.limits, self._workers)
         self._front: Front | None = None
         self._store: Store | None = None
+        self._lock: int | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,44 +71,64 @@ class App:
         """Open the store, start the workers, offer again what a former server held.
 
         Raises:
-            Unavailable: Another server runs on the folder.
+            Unavailable: Another server runs on the folder, or no database answers.
             OSError: The folder cannot be used.
         """
         settings = self._settings
-        self._lock = lock_folder(settings.data_dir)
-        store = self._store = open_sqlite(settings.data_dir)
+        store = self._store = self._open_store()
         self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
         self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")
-        # The folder's lock is ours, so that whoever held these leases is gone.
-        await store.leases.void_runners("server", now_ms())
-        runner = new_id(now_ms())
-        await store.leases.add_runner(runner, "server", now_ms())
-        self._heartbeat = Heartbeat(store.leases, runner, lease_s=settings.lease_s)
-        self._dispatcher = Dispatcher(
-            store,
-            SimulatedDriver(self._compute, "qubit", self._limits.run_time_s),
-            [device.name for device in await store.devices.all() if device.driver == "simulated"],
-            runner,
-            now_ms,
-        )
+        if self._lock is not None:
+            # The folder's lock is ours, so that every other server is gone.
+            for each in await store.leases.runners():
+                if each.kind == "server":
+                    await store.leases.void_runner(each.id, now_ms())
+        families = {
+            device.name: device.family
+            for device in await store.devices.all()
+            if device.driver == "simulated"
+        }
+        driver = SimulatedDriver(self._compute, families, self._limits.run_time_s)
+        runner = self._runner = Runner(new_id(now_ms()), "server", 0, driver.slots)
+        await store.leases.add_runner(runner.id, runner.kind, now_ms(), slots=runner.slots)
+        self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
+        self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms)
+        lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
+        chores = Chores(store, runner.id, now_ms, keep_days=settings.keep_days)
         gateway = Gateway(store, self._readers, self._limits, now_ms)
         doors = {**mounts(gateway), **probes(lambda: self._is_ready and store.is_alive)}
         self._front = Front(doors, self._limits, settings.public_url)
         self._heartbeat.start()
         self._dispatcher.start()
+        self._tasks = [
+            asyncio.create_task(lookout.keep_watch()),
+            asyncio.create_task(chores.keep_house()),
+        ]
         self._is_ready = True
 
     async def stop(self) -> None:
         """Let running jobs finish for a while, give the others back, close everything."""
         self.begin_stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._dispatcher.stop(_RUN_GRACE_S)
         self._heartbeat.stop()
         await self._compute.close()
         await self._readers.close()
         if self._store is not None:
+            with contextlib.suppress(QwicketError):  # others notice when it does not beat
+                await self._store.leases.void_runner(self._runner.id, now_ms())
             await self._store.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _open_store(self) -> Store:
+        if self._settings.database_url is not None:
+            return open_postgres(self._settings.database_url)
+        self._lock = lock_folder(self._settings.data_dir)
+        return open_sqlite(self._settings.data_dir)
 
 
 def _with_memory(limits: Limits, workers: int) -> Limits:

@@ -23,18 +23,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         port: Port to listen on; 0 takes any free one.
         data_dir: Folder of the embedded store.
+        database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         public_url: Address that answers name; by default that of the connection's own socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
+        keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         limits: Bounds on requests, programs and jobs.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    database_url: str | None = None
     workers: int | None = None
     trusted_proxy: str | None = None
     public_url: str | None = None
     lease_s: float = 45.0
+    keep_days: float | None = None
     limits: Limits = Limits()
+
+    def __repr__(self) -> str:
+        return f"Settings(host={self.host!r}, port={self.port!r}, data_dir={self.data_dir!r})"

@@ -12,9 +12,20 @@ from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices
-from qwicket.store.jobs import JobEvent, Jobs
-from qwicket.store.leases import Leases, StaleLease
+from qwicket.store.groups import Groups
+from qwicket.store.jobs import (
+    EndedJob,
+    JobEvent,
+    Jobs,
+    Line,
+    ProjectShare,
+    RunningJob,
+    WaitingJob,
+)
+from qwicket.store.leases import Held, Leases, StaleLease
+from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
+from qwicket.store.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +35,22 @@ __all__ = [
     "Changed",
     "Changes",
     "Devices",
+    "EndedJob",
+    "Groups",
+    "Held",
     "JobEvent",
     "Jobs",
     "Leases",
+    "Line",
     "PasswordAccount",
+    "ProjectShare",
+    "Records",
+    "RunningJob",
     "StaleLease",
     "Store",
     "TokenOwner",
+    "Upkeep",
+    "WaitingJob",
     "Watch",
     "lock_folder",
     "open_postgres",
@@ -46,8 +66,11 @@ class Store:
         self.changes = changes
         self.accounts = Accounts(database)
         self.devices = Devices(database)
+        self.groups = Groups(database)
         self.jobs = Jobs(database)
         self.leases = Leases(database)
+        self.records = Records(database)
+        self.upkeep = Upkeep(database)
 
     @property
     def is_alive(self) -> bool:

@@ -79,6 +79,54 @@ class Accounts:
         row = await self._database.read(lambda tx: tx.one("project_by_name", name=name))
         return rows.project(_found(row, f"There is no project {name}."))
 
+    async def add_project(self, name: str, shares: int, now: int) -> Project:
+        """Make a project without members.
+
+        Raises:
+            Conflict: The name is taken.
+        """
+        return await self._database.write(lambda tx: _add_project(tx, name, shares, now))
+
+    async def projects(self) -> list[Project]:
+        found = await self._database.scan(lambda tx: tx.all("project_list"))
+        return [rows.project(row) for row in found]
+
+    async def set_shares(self, project: str, shares: int) -> Project:
+        """Say how much of the devices a project gets beside others.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        row = await self._database.write(
+            lambda tx: tx.one("project_set_shares", name=project, shares=shares)
+        )
+        return rows.project(_found(row, f"There is no project {project}."))
+
+    async def members(self, project: str) -> list[str]:
+        """Return the names of the accounts in a project.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        return await self._database.scan(lambda tx: _members(tx, project))
+
+    async def add_member(self, project: str, account: str) -> None:
+        """Let an account submit on a project's account and read its jobs.
+
+        Raises:
+            NotFound: No such account or project.
+        """
+        await self._database.write(lambda tx: _add_member(tx, project, account))
+
+    async def remove_member(self, project: str, account: str, now: int) -> None:
+        """Take an account out of a project; its tokens for the project are revoked.
+
+        Raises:
+            NotFound: No such account, project or member.
+            Conflict: It is the account's own project.
+        """
+        await self._database.write(lambda tx: _remove_member(tx, project, account, now))
+
     async def add_token(
         self, token: Token, *, account: str, project: str | None, digest: bytes
     ) -> Token:
@@ -142,10 +190,44 @@ def _add(
     return rows.account(row)
 
 
-def _add_token(tx: Tx, token: Token, account: str, project: str | None, digest: bytes) -> Token:
-    owner = rows.account(
-        _found(tx.one("account_by_name", name=account), f"There is no account {account}.")
+def _add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
+    if tx.one("project_by_name", name=name) or tx.one("account_by_name", name=name):
+        raise Conflict(f"The name {name} is taken.", field="name")
+    tx.run("project_add", id=new_id(now), name=name, shares=shares, now=now)
+    return _project(tx, name)
+
+
+def _project(tx: Tx, name: str) -> Project:
+    return rows.project(
+        _found(tx.one("project_by_name", name=name), f"There is no project {name}.")
     )
+
+
+def _account(tx: Tx, name: str) -> Account:
+    return rows.account(
+        _found(tx.one("account_by_name", name=name), f"There is no account {name}.")
+    )
+
+
+def _members(tx: Tx, project: str) -> list[str]:
+    return [name for (name,) in tx.all("member_list", project=_project(tx, project).id)]
+
+
+def _add_member(tx: Tx, project: str, account: str) -> None:
+    tx.run("member_add", account=_account(tx, account).id, project=_project(tx, project).id)
+
+
+def _remove_member(tx: Tx, project: str, account: str, now: int) -> None:
+    member = {"account": _account(tx, account).id, "project": _project(tx, project).id}
+    if project == account:
+        raise Conflict(f"{project} is the account's own project.")
+    if not tx.run("member_remove", **member):
+        raise NotFound(f"{account} is no member of {project}.")
+    tx.run("token_revoke_member", **member, now=now)
+
+
+def _add_token(tx: Tx, token: Token, account: str, project: str | None, digest: bytes) -> Token:
+    owner = _account(tx, account)
     bound = _project_of(tx, owner, project or account)
     tx.run(
         "token_add",
@@ -164,8 +246,7 @@ def _add_token(tx: Tx, token: Token, account: str, project: str | None, digest: 
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:
-    row = _found(tx.one("project_by_name", name=name), f"There is no project {name}.")
-    project = rows.project(row)
+    project = _project(tx, name)
     if tx.one("member_get", account=account.id, project=project.id) is None:
         raise NotFound(f"{account.name} is no member of a project {name}.")
     return project

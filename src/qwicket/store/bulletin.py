@@ -63,7 +63,9 @@ class Bulletin:
         self._outbox: queue.SimpleQueue[list[Changed] | None] = queue.SimpleQueue()
         self._is_closed = threading.Event()
         works = [self._send_all] if self._loop is None else [self._send_all, self._hear_all]
-        self._threads = [threading.Thread(target=work, name="bulletin", daemon=True) for work in works]
+        self._threads = [
+            threading.Thread(target=work, name="bulletin", daemon=True) for work in works
+        ]
         for thread in self._threads:
             thread.start()
 

@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import KeyReused, TooManyRequests
+from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import Encoded, Failure, PartResult
-from qwicket.store import rows
+from qwicket.model.states import JobState
+from qwicket.store import groups, rows, shares
 from qwicket.store.changes import Changed
 
 if TYPE_CHECKING:
     from qwicket.store.database import Database, Row, Tx
 
-_KEY_LIFE_MS: Final = 24 * 3600 * 1000
+KEY_LIFE_MS: Final = 24 * 3600 * 1000
+"""How long an idempotency key counts."""
+
 _BLOB_PART_BYTES: Final = 1 << 20
+_RECENT: Final = 30
 
 
 class JobEvent(NamedTuple):
@@ -27,6 +31,51 @@ class JobEvent(NamedTuple):
     after: str
     actor: str
     reason: str
+
+
+class WaitingJob(NamedTuple):
+    """What a forecast needs of a job that waits."""
+
+    id: str
+    project: str
+    est_seconds: float
+
+
+class RunningJob(NamedTuple):
+    """What a forecast needs of a job that runs."""
+
+    id: str
+    est_seconds: float
+    started_at: int
+
+
+class EndedJob(NamedTuple):
+    """How long a job really ran, beside what was estimated."""
+
+    est_seconds: float
+    started_at: int
+    ended_at: int
+
+
+class ProjectShare(NamedTuple):
+    """How much of a device a project that waits has used, and its number of shares."""
+
+    project: str
+    vtime: float
+    shares: int
+
+
+class Line(NamedTuple):
+    """Who stands in line for a device: all that a forecast is made from.
+
+    `recent` are the last jobs that were completed; `epoch` is that of fair share, in Unix ms.
+    """
+
+    waiting: list[WaitingJob]
+    running: list[RunningJob]
+    shares: list[ProjectShare]
+    recent: list[EndedJob]
+    epoch: int
 
 
 class Jobs:
@@ -43,8 +92,45 @@ class Jobs:
         Raises:
             KeyReused: The key came with other content.
             TooManyRequests: The project has `waiting_limit` jobs waiting.
+            NotFound: The account has no such group.
+            Conflict: The group is closed, or was opened for another device.
+            LimitExceeded: The group has as many jobs as it takes.
         """
         return await self._database.write(lambda tx: _add(tx, new, waiting_limit))
+
+    async def admit(self, draft: str, ready: NewJob) -> Job:
+        """Queue a draft whose program has come and passed every check.
+
+        Args:
+            draft: The job.
+            ready: The program and its numbers; who and where were settled with the draft.
+
+        Raises:
+            Conflict: The job is no draft any more.
+        """
+        return await self._database.write(lambda tx: _admit(tx, draft, ready))
+
+    async def refuse(self, draft: str, failure: Failure, now: int) -> Job:
+        """Fail a draft whose program was refused.
+
+        Raises:
+            Conflict: The job is no draft any more.
+        """
+        return await self._database.write(
+            lambda tx: refuse(tx, draft, failure.code, failure.message, now)
+        )
+
+    async def delete(self, job: str) -> None:
+        """Forget an ended job and all that belongs to it.
+
+        Raises:
+            Conflict: It has not ended.
+        """
+        await self._database.write(lambda tx: delete(tx, job))
+
+    async def line(self, device: str, *, limit: int) -> Line:
+        """Return who waits for a device, at most `limit` jobs, and what runs on it."""
+        return await self._database.scan(lambda tx: _line(tx, device, limit))
 
     async def repeated(
         self, *, account: str, door: str, key: str, digest: bytes, now: int
@@ -85,7 +171,11 @@ class Jobs:
 
     async def cancel(self, job: str, *, actor: str, now: int) -> Job | None:
         """Cancel a waiting job at once, ask a running one to stop, leave an ended one alone."""
-        return await self._database.write(lambda tx: _cancel(tx, job, actor, now))
+        return await self._database.write(lambda tx: cancel(tx, job, actor, now))
+
+    async def cancel_group(self, group: str, *, actor: str, now: int) -> list[str]:
+        """Cancel what has not ended of a group; return the ids of those jobs."""
+        return await self._database.write(lambda tx: _cancel_group(tx, group, actor, now))
 
 
 def record(tx: Tx, row: Row) -> Job:
@@ -138,49 +228,59 @@ def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
     )
 
 
+def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
+    """Cancel what waits, ask what runs to stop, leave what has ended alone."""
+    before = _job(tx.one("job_get", id=job))
+    for step in ("job_withdraw", "job_ask_cancel"):
+        row = tx.one(step, job=job, now=now, now_us=now * 1000)
+        if row is not None and before is not None:
+            after = record(tx, row)
+            note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
+            if before.state is JobState.QUEUED:
+                shares.leave(tx, after, now)
+            return after
+    return before
+
+
+def _cancel_group(tx: Tx, group: str, actor: str, now: int) -> list[str]:
+    jobs = [job for (job,) in tx.all("group_unfinished", id=group)]
+    for job in jobs:
+        cancel(tx, job, actor, now)
+    return jobs
+
+
+def refuse(tx: Tx, draft: str, code: str, text: str, now: int) -> Job:
+    """Fail a draft."""
+    row = tx.one(
+        "job_refuse", job=draft, now=now, now_us=now * 1000, error_code=code, error_text=text
+    )
+    if row is None:
+        raise Conflict("The job is no draft any more.")
+    return record(tx, row)
+
+
+def delete(tx: Tx, job: str) -> None:
+    """Forget an ended job; bytes that no other result has go with it."""
+    large = tx.all("outcome_blobs", job=job)
+    if not tx.run("job_delete", job=job):
+        raise Conflict("Only a job that has ended can be deleted.")
+    for (sha256,) in large:
+        tx.run("blob_drop", sha256=sha256)
+
+
 def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
     if new.idempotency_key is not None:
         earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
             return earlier
-    waiting = tx.one("job_waiting_count", project=new.project, limit=waiting_limit)
-    if waiting and waiting[0] >= waiting_limit:
-        raise TooManyRequests(
-            f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
-            retry_after_s=10.0,
-        )
-    last_created, last_change = tx.one("job_last_times", account=new.account) or (0, 0)
-    row = tx.one(
-        "job_add",
-        id=new.id,
-        account=new.account,
-        project=new.project,
-        device=new.device,
-        door=new.door,
-        name=new.name,
-        tags=rows.from_texts(new.tags),
-        shots=new.shots,
-        n_circuits=new.n_circuits,
-        n_qubits=new.n_qubits,
-        n_ops_1q=new.n_ops_1q,
-        n_ops_2q=new.n_ops_2q,
-        est_bytes=new.est_bytes,
-        est_seconds=new.est_seconds,
-        priority=new.priority,
-        change=max(new.now * 1000, last_change + 1),
-        created_at=max(new.now, last_created + 1),
-    )
-    assert row is not None
-    tx.run(
-        "program_add",
-        id=new.id,
-        format=new.format,
-        source=new.source,
-        inputs=msgspec.json.encode(new.inputs).decode(),
-        circuits=new.circuits,
-        options=new.options,
-        reader_version=new.reader_version,
-    )
+    if new.group is not None:
+        groups.join(tx, new.group, new.account, new.device, new.now)
+    if new.error is None:
+        _check_waiting(tx, new.project, waiting_limit)
+    job = _insert(tx, new)
+    if job.state is JobState.QUEUED:
+        _add_program(tx, job.id, new)
+        shares.enter(tx, job, new.now)
     tx.run("wire_add", id=new.id, wire=new.wire)
     if new.idempotency_key is not None:
         tx.run(
@@ -192,12 +292,86 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
             job=new.id,
             now=new.now,
         )
+    return job
+
+
+def _check_waiting(tx: Tx, project: str, limit: int) -> None:
+    waiting = tx.one("job_waiting_count", project=project, limit=limit)
+    if waiting and waiting[0] >= limit:
+        raise TooManyRequests(
+            f"The project has {limit} jobs waiting (limit waiting_jobs).", retry_after_s=10.0
+        )
+
+
+def _insert(tx: Tx, new: NewJob) -> Job:
+    last_created, last_change = tx.one("job_last_times", account=new.account) or (0, 0)
+    created_at = max(new.now, last_created + 1)
+    state = JobState.FAILED if new.error else new.state
+    row = tx.one(
+        "job_add",
+        id=new.id,
+        account=new.account,
+        project=new.project,
+        device=new.device,
+        door=new.door,
+        group=new.group,
+        state=state,
+        name=new.name,
+        tags=rows.from_texts(new.tags),
+        **_numbers(new),
+        priority=new.priority,
+        change=max(new.now * 1000, last_change + 1),
+        created_at=created_at,
+        queued_at=created_at if state is JobState.QUEUED else None,
+        ended_at=created_at if state is JobState.FAILED else None,
+        expires_at=new.expires_at,
+        error_code=new.error.code if new.error else None,
+        error_text=new.error.message if new.error else None,
+    )
+    assert row is not None
     return record(tx, row)
+
+
+def _numbers(new: NewJob) -> dict[str, int | float]:
+    """Return what is known of a job once its program was checked."""
+    return {
+        "shots": new.shots,
+        "n_circuits": new.n_circuits,
+        "n_qubits": new.n_qubits,
+        "n_ops_1q": new.n_ops_1q,
+        "n_ops_2q": new.n_ops_2q,
+        "est_bytes": new.est_bytes,
+        "est_seconds": new.est_seconds,
+    }
+
+
+def _admit(tx: Tx, draft: str, ready: NewJob) -> Job:
+    now = ready.now
+    row = tx.one("job_admit", job=draft, now=now, now_us=now * 1000, **_numbers(ready))
+    if row is None:
+        raise Conflict("The job is no draft any more.")
+    job = record(tx, row)
+    _add_program(tx, draft, ready)
+    shares.enter(tx, job, now)
+    return job
+
+
+def _add_program(tx: Tx, job: str, new: NewJob) -> None:
+    tx.run(
+        "program_add",
+        id=job,
+        format=new.format,
+        source=new.source,
+        inputs=msgspec.json.encode(new.inputs).decode(),
+        circuits=new.circuits,
+        options=new.options,
+        reader_version=new.reader_version,
+    )
 
 
 def _repeated(tx: Tx, account: str, door: str, key: str, digest: bytes, now: int) -> Job | None:
     row = tx.one("idempotency_get", account=account, door=door, key=key)
-    if row is None or row[2] < now - _KEY_LIFE_MS:
+    if row is None or row[2] < now - KEY_LIFE_MS:
         return None
     if row[0] != digest:
         raise KeyReused(field="Idempotency-Key")
@@ -214,6 +388,7 @@ def _list(tx: Tx, query: JobQuery) -> list[Job]:
         account=query.account,
         door=query.door,
         device=query.device,
+        group=query.group,
         states="|" + "|".join(query.states) + "|" if query.states else None,
         before=INT64_MAX if query.before is None else query.before,
         limit=query.limit,
@@ -238,12 +413,11 @@ def _result(tx: Tx, row: Row) -> PartResult:
     return Encoded(body, sha256)
 
 
-def _cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
-    before = _job(tx.one("job_get", id=job))
-    for step in ("job_withdraw", "job_ask_cancel"):
-        row = tx.one(step, job=job, now=now, now_us=now * 1000)
-        if row is not None and before is not None:
-            after = record(tx, row)
-            note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
-            return after
-    return before
+def _line(tx: Tx, device: str, limit: int) -> Line:
+    return Line(
+        [WaitingJob(*row) for row in tx.all("job_waiting_list", device=device, limit=limit)],
+        [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
+        [ProjectShare(*row) for row in tx.all("share_list", device=device)],
+        [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
+        (tx.one("epoch_get") or (0,))[0],
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import Conflict
-from qwicket.model.jobs import Assignment, Completion, Job, Lease
+from qwicket.model.jobs import Assignment, Forward, Job, Lease, Ran, Runner
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
-from qwicket.store import rows
+from qwicket.store import rows, shares
 from qwicket.store.jobs import add_result, note, record
 
 if TYPE_CHECKING:
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from qwicket.store.database import Database, Tx
 
 MAX_ATTEMPTS: Final = 3
+
+_TINY_S: Final = 0.005
+"""Jobs estimated at no more than this travel together: handing one over costs as much."""
+
+_BATCH_S: Final = 0.02
+"""How long jobs that travel together may take: the first waits for the last."""
 
 
 class StaleLease(Conflict):
@@ -28,71 +34,170 @@ class StaleLease(Conflict):
     remedy = "Stop working on the job: another runner has it, or it has ended."
 
 
+class Held(NamedTuple):
+    """A lease as its runner or the store knows it, and how the job stands."""
+
+    lease: Lease
+    state: JobState
+
+
 class Leases:
-    """The four verbs, for the server's dispatcher and for agents alike."""
+    """Claim, renew, finish, release: for the server's dispatcher and for agents alike."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_runner(self, runner: str, kind: str, now: int) -> None:
-        await self._database.write(lambda tx: tx.run("runner_add", id=runner, kind=kind, now=now))
+    async def add_runner(self, runner: str, kind: str, now: int, *, slots: int = 0) -> None:
+        await self._database.write(
+            lambda tx: tx.run("runner_add", id=runner, kind=kind, slots=slots, now=now)
+        )
 
-    def beat(self, runner: str) -> Future[int]:
-        """Raise a runner's beat, from a plain thread: loops stall, and beats must not."""
-        return self._database.submit(lambda tx: tx.run("runner_beat", id=runner))
+    def beat(self, runner: Runner, now: int) -> Future[None]:
+        """Raise a runner's beat, from a plain thread: loops stall, and beats must not.
 
-    async def void_runners(self, kind: str, now: int) -> list[Job]:
-        """Offer again, uncounted, all that runners of this kind hold, and forget the runners."""
-        return await self._database.write(lambda tx: _void_runners(tx, kind, now))
+        A runner that was given up while it stood still is entered again; what it held it has lost.
+        """
+        return self._database.submit(lambda tx: _beat(tx, runner, now))
 
-    async def claim(self, device: str, runner: str, now: int) -> Assignment | None:
-        """Take the next job of a device. Not flushed: a claim lost to a power cut re-queues."""
-        return await self._database.write(lambda tx: _claim(tx, device, runner, now), durable=False)
+    async def runners(self) -> list[Runner]:
+        found = await self._database.read(lambda tx: tx.all("runner_list"))
+        return [Runner(*row) for row in found]
 
-    async def finish(self, lease: Lease, completion: Completion, now: int) -> Job:
-        """End a job with what its circuits gave: results and state in one operation.
+    async def void_runner(self, runner: str, now: int) -> list[Job]:
+        """Offer again, uncounted, all that a runner holds, and forget the runner."""
+        return await self._database.write(lambda tx: _void_runner(tx, runner, now))
+
+    async def void_orphans(self, now: int) -> list[Job]:
+        """Offer again what is held by those who are no runners any more."""
+        return await self._database.write(lambda tx: _void_orphans(tx, now))
+
+    async def claim(self, device: str, runner: str, now: int, *, most: int = 1) -> list[Assignment]:
+        """Take the next jobs of a device: one, or up to `most` tiny ones that travel together.
+
+        Not flushed: a claim lost to a power cut re-queues.
+        """
+        return await self._database.write(
+            lambda tx: _claim(tx, device, runner, now, most), durable=False
+        )
+
+    async def claim_unattended(self, device: str, runner: str, now: int) -> Assignment | None:
+        """Look after a job that went to another cloud and whose runner is gone.
+
+        It is `uncertain` or `cancelling` and stays so until it is found out what became of it.
+        """
+        return await self._database.write(
+            lambda tx: _claim_unattended(tx, device, runner), durable=False
+        )
+
+    async def held(self, runner: str) -> list[Held]:
+        """Return what the store believes that a runner holds, and how it stands."""
+        found = await self._database.scan(lambda tx: tx.all("lease_states", runner=runner))
+        return [
+            Held(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
+            for job, fence, nonce, state in found
+        ]
+
+    async def finish(self, lease: Lease, ran: Ran, now: int) -> Job:
+        """End a job with what its circuits gave, or why they gave nothing, in one operation.
 
         Raises:
             StaleLease: Another runner has the job, or it has ended.
         """
-        return await self._database.write(lambda tx: _finish(tx, lease, completion, now))
-
-    async def fail(self, lease: Lease, failure: Failure, now: int) -> Job:
-        """End a job that gave nothing.
-
-        Raises:
-            StaleLease: As for `finish`.
-        """
-        return await self._database.write(lambda tx: _fail(tx, lease, failure, now))
+        return await self._database.write(lambda tx: _finish(tx, lease, ran, now))
 
     async def release(self, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
         """Offer the job again; the third death that it is blamed for fails it.
 
-        A job that was asked to stop is cancelled instead: nobody works on it any more.
+        A job that was asked to stop is cancelled instead: nobody works on it any more. One that
+        may have gone to another cloud becomes `uncertain` instead: it is never sent twice.
 
         Raises:
             StaleLease: As for `finish`.
         """
         return await self._database.write(lambda tx: _release(tx, lease, reason, now, blamed))
 
+    async def stopped(self, lease: Lease, now: int) -> Job:
+        """Cancel a job that another cloud has surely stopped, or never began.
 
-def _claim(tx: Tx, device: str, runner: str, now: int) -> Assignment | None:
-    row = tx.one("job_claim", device=device, now=now, now_us=now * 1000)
-    if row is None:
-        return None
-    job = record(tx, row)
+        Raises:
+            StaleLease: As for `finish`.
+        """
+        return await self._database.write(lambda tx: _cancelled(tx, lease, now))
+
+    async def intend(self, lease: Lease, marker: str, now: int) -> Forward:
+        """Write down, on disk, that the job is about to go to another cloud under this mark.
+
+        Returns:
+            What is written; of an earlier try, if there was one.
+
+        Raises:
+            StaleLease: As for `finish`.
+        """
+        return await self._database.write(lambda tx: _intend(tx, lease, marker, now))
+
+    async def sent(self, lease: Lease, vendor_job_id: str, now: int) -> Job:
+        """Write down what the other cloud calls the job; an uncertain job runs again.
+
+        Raises:
+            StaleLease: As for `finish`.
+        """
+        return await self._database.write(lambda tx: _sent(tx, lease, vendor_job_id, now))
+
+
+def _beat(tx: Tx, runner: Runner, now: int) -> None:
+    if not tx.run("runner_beat", id=runner.id):
+        tx.run("runner_add", id=runner.id, kind=runner.kind, slots=runner.slots, now=now)
+
+
+def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> list[Assignment]:
+    taken: list[Assignment] = []
+    seconds = 0.0
+    while len(taken) < most and seconds < _BATCH_S:
+        row = tx.one("job_next", device=device, now=now)
+        if row is None or (taken and not _is_tiny(rows.job(row))):
+            break
+        job = _step_to_running(tx, rows.job(row).id, now)
+        shares.charge(tx, job, now)
+        taken.append(_assign(tx, job, runner))
+        seconds += job.est_seconds
+        if len(taken) == 1 and not _is_tiny(rows.job(row)):
+            break
+    return taken
+
+
+def _is_tiny(job: Job) -> bool:
+    """Say whether a job may travel with others. One that ran before runs alone: it may kill."""
+    return job.est_seconds <= _TINY_S and job.started_at is None
+
+
+def _step_to_running(tx: Tx, job: str, now: int) -> Job:
+    row = tx.one("job_claim", job=job, now=now, now_us=now * 1000)
+    assert row is not None  # writers follow each other: it was next a moment ago
+    return record(tx, row)
+
+
+def _claim_unattended(tx: Tx, device: str, runner: str) -> Assignment | None:
+    row = tx.one("job_unattended", device=device)
+    return _assign(tx, rows.job(row), runner) if row else None
+
+
+def _assign(tx: Tx, job: Job, runner: str) -> Assignment:
     nonce = secrets.token_hex(16)
     taken = tx.one("lease_take", job=job.id, nonce=nonce, runner=runner)
     program = tx.one("program_of_claim", job=job.id)
     assert taken is not None
     assert program is not None
+    circuits, options, marker, vendor_job_id = program
     return Assignment(
         lease=Lease(job=job.id, fence=taken[0], nonce=nonce, runner=runner),
-        device=device,
+        device=job.device,
+        state=job.state,
         attempts=job.attempts,
         est_bytes=job.est_bytes,
-        circuits=program[0],
-        options=program[1],
+        est_seconds=job.est_seconds,
+        circuits=circuits,
+        options=options,
+        forward=Forward(marker, vendor_job_id) if marker else None,
     )
 
 
@@ -120,67 +225,104 @@ def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
     return record(tx, row)
 
 
-def _finish(tx: Tx, lease: Lease, completion: Completion, now: int) -> Job:
-    failures = [result for result in completion if isinstance(result, Failure)]
-    if failures:
-        job = _step(
-            tx,
-            "job_fail",
-            lease,
-            now,
-            error_code=failures[0].code,
-            error_text=failures[0].message,
-            blamed=0,
-        )
-    else:
+def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
+    if isinstance(ran.result, Failure):
+        return _fail(tx, lease, ran.result, ran.seconds, now)
+    failure = next((part for part in ran.result if isinstance(part, Failure)), None)
+    if failure is None:
         job = _step(tx, "job_complete", lease, now)
-    for part, result in enumerate(completion):
+    else:
+        job = _step(tx, "job_fail", lease, now, **_words(failure), blamed=0)
+    for part, result in enumerate(ran.result):
         add_result(tx, job.id, part, result)
-    tx.run("lease_end", job=job.id)
+    _end(tx, job, ran.seconds, now)
     return job
 
 
-def _fail(tx: Tx, lease: Lease, failure: Failure, now: int, *, blamed: int = 0) -> Job:
+def _fail(
+    tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
+) -> Job:
     before = _held(tx, lease).state
-    job = _step(
-        tx,
-        "job_fail",
-        lease,
-        now,
-        error_code=failure.code,
-        error_text=failure.message,
-        blamed=blamed,
-    )
-    tx.run("lease_end", job=job.id)
+    job = _step(tx, "job_fail", lease, now, **_words(failure), blamed=blamed)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
+    _end(tx, job, seconds, now)
     return job
+
+
+def _words(failure: Failure) -> dict[str, str]:
+    return {"error_code": failure.code, "error_text": failure.message}
+
+
+def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:
+    tx.run("lease_end", job=job.id)
+    shares.settle(tx, job, seconds, now)
 
 
 def _cancelled(tx: Tx, lease: Lease, now: int) -> Job:
+    before = _held(tx, lease).state
     job = _step(tx, "job_cancel", lease, now)
     tx.run("lease_end", job=job.id)
-    note(tx, job, before=JobState.CANCELLING, actor=lease.runner, reason="stopped", now=now)
+    note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
     return job
 
 
 def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
     job = _held(tx, lease)
+    forward = _forward(tx, job.id)
+    if forward is not None and (job.state is not JobState.RUNNING or not forward.vendor_job_id):
+        return _leave_open(tx, lease, job, reason, now)
     if job.state is JobState.CANCELLING:
         return _cancelled(tx, lease, now)
     if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
         text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason}."
-        return _fail(tx, lease, Failure("worker_died", text), now, blamed=1)
+        return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
     job = _step(tx, "job_release", lease, now, blamed=int(blamed))
     tx.run("lease_void", job=job.id)
+    shares.refund(tx, job, now)
     note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
     return job
 
 
-def _void_runners(tx: Tx, kind: str, now: int) -> list[Job]:
+def _leave_open(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
+    """Give up a job that may live at another cloud: another runner must look after it."""
+    if job.state is JobState.RUNNING:
+        job = _step(tx, "job_doubt", lease, now)
+        note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
+    tx.run("lease_void", job=job.id)
+    return job
+
+
+def _forward(tx: Tx, job: str) -> Forward | None:
+    row = tx.one("forward_get", job=job)
+    return Forward(*row) if row else None
+
+
+def _intend(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
+    _held(tx, lease)
+    tx.run("forward_intend", job=lease.job, marker=marker, now=now)
+    forward = _forward(tx, lease.job)
+    assert forward is not None
+    return forward
+
+
+def _sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
+    job = _held(tx, lease)
+    tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
+    if job.state is not JobState.UNCERTAIN:
+        return job
+    job = _step(tx, "job_adopt", lease, now)
+    note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
+    return job
+
+
+def _void_orphans(tx: Tx, now: int) -> list[Job]:
+    return [job for (runner,) in tx.all("lease_orphans") for job in _void_runner(tx, runner, now)]
+
+
+def _void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
     released = []
-    for (runner,) in tx.all("runner_list", kind=kind):
-        for job, fence, nonce, holder in tx.all("lease_list", runner=runner):
-            lease = Lease(job=job, fence=fence, nonce=nonce, runner=holder)
-            released.append(_release(tx, lease, "its runner is gone", now, blamed=False))
-        tx.run("runner_remove", id=runner)
+    for job, fence, nonce, _ in tx.all("lease_states", runner=runner):
+        lease = Lease(job=job, fence=fence, nonce=nonce, runner=runner)
+        released.append(_release(tx, lease, "its runner is gone", now, blamed=False))
+    tx.run("runner_remove", id=runner)
     return released

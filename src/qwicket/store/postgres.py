@@ -148,7 +148,9 @@ class Postgres:
         return self._writer.submit(operation)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, operation)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, self._read, operation
+        )
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         return await self.read(operation)
@@ -247,7 +249,7 @@ class _Address:
 
 
 def _adapt(connection: Connection) -> None:
-    """Send every integer as bigint: else each width of number has a prepared statement of its own."""
+    """Send every integer as bigint: else each width has a prepared statement of its own."""
     connection.adapters.register_dumper(int, Int8Dumper)
 
 

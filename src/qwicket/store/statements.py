@@ -11,7 +11,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import Account, Project, Token
+from qwicket.model.groups import Group
 from qwicket.model.jobs import Job
+from qwicket.model.records import Record
 from qwicket.model.states import STEPS, JobState
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
     fills["account"] = columns("account", Account)
     fills["project"] = columns("project", Project)
     fills["token"] = columns("token", Token)
+    fills["group"] = columns('"group"', Group)
+    fills["record"] = columns("record", Record)
     fills["states"] = _texts(JobState)
     for step in STEPS:
         fills[f"before:{step.verb}"] = _is_one_of(step.before)

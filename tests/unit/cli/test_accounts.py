@@ -1,7 +1,8 @@
-"""`qwicket user` and `qwicket token` on a folder without a server."""
+"""Commands of administrators on a folder without a server."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qwicket.cli import main
+from qwicket.devices import built_in
+from qwicket.store import open_sqlite
 
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}\n")
 YEAR_S = 365 * 86400
@@ -158,3 +161,76 @@ def test_a_file_that_is_no_database_is_one_line(folder: Folder) -> None:
     folder.path.mkdir()
     (folder.path / "qwicket.db").write_bytes(b"no database at all, but text" * 100)
     assert "qwicket.db cannot be opened as a database" in folder.refusal("user", "list")
+
+
+# --- projects and devices ----------------------------------------------------------------------
+
+
+def test_a_project_has_members_and_shares(folder: Folder) -> None:
+    folder.out("user", "add", "ada")
+    assert folder.out("project", "add", "lab", "--shares", "3") == "lab  3 shares\n"
+    folder.out("project", "member", "add", "lab", "ada")
+    assert folder.out("project", "member", "list", "lab") == "ada\n"
+    folder.out("project", "shares", "lab", "5")
+    assert folder.out("project", "list") == "ada  1 share\nlab  5 shares\n"
+    assert TOKEN.fullmatch(folder.out("token", "create", "--user", "ada", "--project", "lab"))
+
+
+def test_who_leaves_a_project_loses_its_tokens_for_it(folder: Folder) -> None:
+    folder.out("user", "add", "ada")
+    folder.out("project", "add", "lab")
+    folder.out("project", "member", "add", "lab", "ada")
+    folder.out("token", "create", "--user", "ada", "--project", "lab")
+    folder.out("token", "create", "--user", "ada")
+    folder.out("project", "member", "remove", "lab", "ada")
+    listed = folder.out("token", "list", "--user", "ada").splitlines()
+    assert ["revoked" in line for line in listed] == [True, False]
+    said = folder.refusal("token", "create", "--user", "ada", "--project", "lab")
+    assert "ada is no member of a project lab" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("project add ada", "The name ada is taken"),
+        ("project add Lab", "name must be"),
+        ("project add lab --shares 0", "shares must be 1 to"),
+        ("project shares ada 0", "shares must be 1 to"),
+        ("project shares lab 2", "There is no project lab"),
+        ("project member add lab ada", "There is no project lab"),
+        ("project member add ada bob", "There is no account bob"),
+        ("project member remove ada ada", "own project"),
+        ("project member list lab", "There is no project lab"),
+        ("device on warp", "There is no device warp"),
+        ("device off warp --reason none", "There is no device warp"),
+        ("device off warp --reason none --until 2020-01-01T00:00", "until has passed"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(folder: Folder, arguments: str, said: str) -> None:
+    folder.out("user", "add", "ada")
+    assert said in folder.refusal(*arguments.split())
+
+
+def test_a_device_is_turned_off_with_a_reason_and_on_again(folder: Folder) -> None:
+    async def seed() -> None:
+        store = open_sqlite(folder.path)
+        await store.devices.seed(built_in(), "builtin")
+        await store.close()
+
+    asyncio.run(seed())
+    until = "2099-01-02T03:04"
+    folder.out("device", "off", "simulator", "--reason", "new fridge", "--until", until)
+    folder.out("device", "off", "clifford", "--reason", "rest")
+    listed = folder.out("device", "list").splitlines()
+    lines = {line.split()[0]: line for line in listed}
+    assert lines["simulator"].endswith("off until 2099-01-02 03:04 UTC: new fridge")
+    assert lines["clifford"].endswith("off: rest")
+    folder.out("device", "on", "simulator")
+    assert "off" not in folder.out("device", "list").splitlines()[0]
+
+
+@pytest.mark.parametrize("until", ["soon", "2099-13-01", "5 minutes"])
+def test_a_time_that_is_none_is_refused(folder: Folder, until: str) -> None:
+    result = folder.run("device", "off", "simulator", "--reason", "x", "--until", until)
+    assert result.exit_code == 2
+    assert until in result.stderr

@@ -20,13 +20,22 @@ DATA: Final = {"--data-dir", "--database-url"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--compute", "--workers", "--public-url", "--trusted-proxy"}
-    | {"--tls-cert", "--tls-key", "--lease-s", "--limit"},
+    | {"--tls-cert", "--tls-key", "--lease-s", "--keep-days", "--limit"},
     "user add": DATA | {"--role", "--email", "--password-stdin"},
     "user list": DATA,
     "user disable": DATA,
     "token create": DATA | {"--user", "--project", "--scope", "--device", "--expires"},
     "token list": DATA | {"--user"},
     "token revoke": DATA,
+    "project add": DATA | {"--shares"},
+    "project list": DATA,
+    "project shares": DATA,
+    "project member add": DATA,
+    "project member remove": DATA,
+    "project member list": DATA,
+    "device list": DATA,
+    "device on": DATA,
+    "device off": DATA | {"--reason", "--until"},
     "submit": {"--device", "--shots", "--format", "--wait", "--json"},
     "show": {"--format"},
     "demo": set(),
@@ -35,6 +44,13 @@ ARGUMENTS: Final = {
     "user add": ["NAME"],
     "user disable": ["NAME"],
     "token revoke": ["ID"],
+    "project add": ["NAME"],
+    "project shares": ["NAME", "SHARES"],
+    "project member add": ["PROJECT", "ACCOUNT"],
+    "project member remove": ["PROJECT", "ACCOUNT"],
+    "project member list": ["PROJECT"],
+    "device on": ["NAME"],
+    "device off": ["NAME"],
     "submit": ["FILE"],
     "show": ["FILE"],
     "demo": ["COMMAND"],
@@ -91,7 +107,9 @@ def test_help_explains_the_command_and_every_option_and_argument(name: str) -> N
             assert parameter.human_readable_name in command.help
 
 
-@pytest.mark.parametrize("name", ["", "user", "token", *CONTRACT])
+@pytest.mark.parametrize(
+    "name", ["", "user", "token", "project", "project member", "device", *CONTRACT]
+)
 @pytest.mark.parametrize("width", [80, 120])
 def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
     status, out, err = run(*name.split(), "--help", env={"COLUMNS": str(width)})

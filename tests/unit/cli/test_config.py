@@ -146,9 +146,12 @@ def test_a_broken_file_hinders_neither_help_nor_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).exit_code == 0
 
 
-def test_settings_that_this_version_lacks_are_refused_from_the_file_too() -> None:
-    write('database_url = "postgresql://lab"\n')
-    assert "--database-url is not supported by this version" in refusal("user", "list")
+def test_the_database_of_the_file_counts_for_every_command() -> None:
+    write('database_url = "postgresql://nobody:hush@127.0.0.1:1/none"\n')
+    said = CliRunner().invoke(main, ["project", "member", "list", "ada"])
+    assert said.exit_code == 1
+    assert "The database server cannot be reached" in said.stderr
+    assert "hush" not in said.output
 
 
 # --- limits ----------------------------------------------------------------------------------
@@ -204,7 +207,6 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
         ("--compute cloud", "--compute cloud is not supported by this version"),
         ("--tls-cert cert.pem", "put a proxy that speaks TLS in front"),
         ("--tls-key key.pem", "put a proxy that speaks TLS in front"),
-        ("--database-url postgresql://lab", "--database-url is not supported by this version"),
         ("--lease-s nan", "nan is no time"),
         ("--lease-s 0", "is not in the range"),
         ("--trusted-proxy *", "'*' is no network"),

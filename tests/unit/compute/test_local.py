@@ -12,9 +12,10 @@ import pytest
 
 import qwicket.compute
 from qwicket.compute import Compute, LocalCompute, OutOfTime, Stopped, Work, WorkError
+from qwicket.model.jobs import Ran
 from support.pools import WORKER_PATH, announced, eventually, holdings, is_gone
 
-WORK = Work(b"circuits", b"options", "qubit", timeout_s=30.0)
+WORK = Work("qubit", b"circuits", b"options")
 
 
 @pytest.fixture(autouse=True)
@@ -35,20 +36,25 @@ def with_compute(
     asyncio.run(main())
 
 
-def endless(path: Path, timeout_s: float = 30.0) -> Work:
-    return Work(str(path).encode(), b"", "qubit", timeout_s)
+def run(compute: Compute, *works: Work, timeout_s: float = 30.0) -> Awaitable[list[Ran]]:
+    return compute.run(works, timeout_s=timeout_s)
+
+
+def endless(path: Path) -> Work:
+    return Work("qubit", str(path).encode(), b"")
 
 
 def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
     async def use(compute: Compute) -> None:
-        assert await compute.run(WORK) == ("qubit", b"circuits", b"options")
+        other = Work("atoms", b"more", b"")
+        assert await run(compute, WORK, other) == [(WORK, 0.5), (other, 0.5)]
 
     with_compute(use)
 
 
 def test_cancelling_the_await_kills_the_process(tmp_path: Path) -> None:
     async def use(compute: LocalCompute) -> None:
-        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
         worker = await asyncio.to_thread(announced, tmp_path / "spin")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -60,10 +66,10 @@ def test_cancelling_the_await_kills_the_process(tmp_path: Path) -> None:
 
 def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) -> None:
     async def use(compute: LocalCompute) -> None:
-        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
         worker = await asyncio.to_thread(announced, tmp_path / "spin")
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(compute.run(endless(tmp_path / "never")), 0.01)
+            await asyncio.wait_for(run(compute, endless(tmp_path / "never")), 0.01)
         assert not is_gone(worker)
         assert not running.done()
         running.cancel()
@@ -76,7 +82,7 @@ def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) 
 def test_time_limit_is_an_exception_of_the_await(tmp_path: Path) -> None:
     async def use(compute: LocalCompute) -> None:
         with pytest.raises(OutOfTime):
-            await compute.run(endless(tmp_path / "spin", timeout_s=0.1))
+            await run(compute, endless(tmp_path / "spin"), timeout_s=0.1)
 
     with_compute(use, "support.pool_tasks:endless_engine")
 
@@ -85,13 +91,13 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
     before = holdings()
 
     async def use(compute: LocalCompute) -> None:
-        running = asyncio.create_task(compute.run(endless(tmp_path / "spin")))
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
         await asyncio.to_thread(announced, tmp_path / "spin")
         await compute.close()
         with pytest.raises(Stopped):
             await running
         with pytest.raises(Stopped):
-            await compute.run(WORK)
+            await run(compute, WORK)
 
     with_compute(use, "support.pool_tasks:endless_engine")
     assert holdings() == before
@@ -100,7 +106,7 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
 def test_engine_that_is_missing_fails_the_work() -> None:
     async def use(compute: LocalCompute) -> None:
         with pytest.raises(WorkError, match="ModuleNotFoundError"):
-            await compute.run(WORK)
+            await run(compute, WORK)
 
     with_compute(use, "no_such_engines:run")
 
@@ -110,7 +116,7 @@ def test_engines_are_reached_unless_another_function_is_named() -> None:
         compute = LocalCompute(1, memory_bytes=1 << 30, spares=0)
         try:
             with pytest.raises(WorkError, match="KeyError: 'no such family'"):
-                await compute.run(Work(b"", b"", "no such family", 30.0))
+                await run(compute, Work("no such family", b"", b""))
         finally:
             await compute.close()
 

@@ -25,7 +25,7 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.ids import new_id, part_id
-from qwicket.model.jobs import JobQuery, RunOptions, Submission
+from qwicket.model.jobs import JobQuery, Ran, RunOptions, Submission
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
 from qwicket.store import Store
@@ -66,8 +66,7 @@ def program(qubits: int, *gates: dict[str, Any]) -> bytes:
 
 async def claim_options(store: Store) -> RunOptions:
     await store.leases.add_runner("r", "server", NOW)
-    assignment = await store.leases.claim("simulator", "r", NOW)
-    assert assignment is not None
+    (assignment,) = await store.leases.claim("simulator", "r", NOW)
     return msgspec.msgpack.decode(assignment.options, type=RunOptions)
 
 
@@ -281,9 +280,9 @@ async def test_a_failed_job_says_why_there_is_no_result(
 ) -> None:
     job = await gateway.submit(ada, submission())
     await store.leases.add_runner("r", "server", NOW)
-    assignment = await store.leases.claim("simulator", "r", NOW)
-    assert assignment is not None
-    await store.leases.fail(assignment.lease, Failure("out_of_memory", "too big for us"), NOW)
+    (assignment,) = await store.leases.claim("simulator", "r", NOW)
+    failure = Failure("out_of_memory", "too big for us")
+    await store.leases.finish(assignment.lease, Ran(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
         await gateway.results(ada, job.id)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from qwicket.drivers import Died, NotBegun
+from qwicket.drivers import Desk, Died, NotBegun, RunApart
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
-from qwicket.model.jobs import Assignment, Completion, Job
+from qwicket.model.jobs import Assignment, Job, Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Heartbeat
@@ -20,26 +20,31 @@ from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
 
-DONE = (Encoded(b"body", b"sha"),)
+DONE = Ran((Encoded(b"body", b"sha"),), 0.001)
 
 
 class HandDriver:
-    """Begins a job and leaves it to the test how it ends."""
+    """Begins jobs and leaves it to the test how they end."""
 
-    def __init__(self, slots: int) -> None:
+    forwards = False
+
+    def __init__(self, slots: int, batch: int = 1) -> None:
         self.slots = slots
+        self.batch = batch
         self.begun: asyncio.Queue[str] = asyncio.Queue()
-        self.ends: dict[str, asyncio.Future[Completion | Failure]] = {}
+        self.ends: dict[str, asyncio.Future[Ran]] = {}
         self.stopped: list[str] = []
 
-    async def run(self, assignment: Assignment) -> Completion | Failure:
-        job = assignment.lease.job
-        end = self.ends[job] = asyncio.get_running_loop().create_future()
-        self.begun.put_nowait(job)
+    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+        jobs = [each.lease.job for each in assignments]
+        loop = asyncio.get_running_loop()
+        self.ends.update((job, loop.create_future()) for job in jobs)
+        for job in jobs:
+            self.begun.put_nowait(job)
         try:
-            return await end
+            return [await self.ends[job] for job in jobs]
         except asyncio.CancelledError:
-            self.stopped.append(job)
+            self.stopped += jobs
             raise
 
 
@@ -132,7 +137,7 @@ async def test_a_failure_fails_the_job_with_its_words(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)
-    driver.ends[await begun(driver)].set_result(Failure("out_of_memory", "too big"))
+    driver.ends[await begun(driver)].set_result(Ran(Failure("out_of_memory", "too big"), 0.1))
     ended = await reach(store, job, JobState.FAILED)
     assert (ended.error_code, ended.error_text) == ("out_of_memory", "too big")
 
@@ -284,10 +289,10 @@ async def test_a_claim_that_goes_wrong_leaves_the_claimer_and_its_slots(
     claim = store.leases.claim
     wrongs = [RuntimeError("a damaged row"), Unavailable()]
 
-    async def unlucky(*arguments: str) -> Assignment | None:
+    async def unlucky(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
         if wrongs:
             raise wrongs.pop()
-        return await claim(*arguments)  # type: ignore[arg-type]
+        return await claim(device, runner, now, most=most)
 
     monkeypatch.setattr(store.leases, "claim", unlucky)
     for _ in range(4):
@@ -304,7 +309,11 @@ async def test_a_result_that_can_never_be_stored_fails_its_job(
     dispatcher: Dispatcher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def broken(*_: object) -> Job:
+    finish = store.leases.finish
+
+    async def broken(lease: Lease, ran: Ran, now: int) -> Job:
+        if isinstance(ran.result, Failure):
+            return await finish(lease, ran, now)
         raise ValueError("does not fit")
 
     monkeypatch.setattr(store.leases, "finish", broken)
@@ -323,12 +332,12 @@ async def test_a_claim_that_was_under_way_when_all_stopped_is_given_back(
 ) -> None:
     claim, committed, told = store.leases.claim, asyncio.Event(), asyncio.Event()
 
-    async def slow(*arguments: str) -> Assignment | None:
-        assignment = await claim(*arguments)  # type: ignore[arg-type]
-        if assignment is not None:
+    async def slow(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
+        assignments = await claim(device, runner, now, most=most)
+        if assignments:
             committed.set()
             await told.wait()
-        return assignment
+        return assignments
 
     monkeypatch.setattr(store.leases, "claim", slow)
     job = await add_job(store, ada)
@@ -359,17 +368,50 @@ async def test_hurrying_gives_back_at_once_what_still_runs(
     assert present.state is JobState.QUEUED
 
 
-async def test_a_cancel_that_nobody_told_of_is_found_when_the_job_begins(
-    store: Store, ada: Token, driver: HandDriver
+async def test_a_cancel_that_nobody_told_of_is_found_by_the_next_renewal(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
-    await store.leases.add_runner("server", "server", NOW)
-    deaf = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW)
     job = await add_job(store, ada)
-    assignment = await store.leases.claim("simulator", "server", NOW)
-    assert assignment is not None
+    await begun(driver)
+    dispatcher._stop_listening[0]()
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    deaf._begin(assignment)  # it listens to nothing yet, as when a cancel overtakes a claim
+    store.changes.resync()  # as after a lost connection
     await reach(store, job, JobState.CANCELLED)
+
+
+async def test_a_claim_that_the_store_denied_is_found_and_offered_again(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    dispatcher: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim, lies = store.leases.claim, [Unavailable()]
+
+    async def liar(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
+        assignments = await claim(device, runner, now, most=most)
+        if assignments and lies:
+            raise lies.pop()
+        return assignments
+
+    monkeypatch.setattr(store.leases, "claim", liar)
+    job = await add_job(store, ada)
+    assert await begun(driver) == job.id
+    driver.ends[job.id].set_result(DONE)
+    ended = await reach(store, job, JobState.COMPLETED)
+    assert ended.attempts == 0
+
+
+async def test_work_whose_lease_was_lost_is_stopped(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    job = await add_job(store, ada)
+    await begun(driver)
+    await store.leases.void_runner("server", NOW)
+    store.changes.resync()
+    async with asyncio.timeout(10):
+        while driver.stopped != [job.id]:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_stale_result_is_refused_and_counted(
@@ -377,20 +419,66 @@ async def test_a_stale_result_is_refused_and_counted(
 ) -> None:
     job = await add_job(store, ada)
     end = driver.ends[await begun(driver)]
-    await store.leases.void_runners("server", NOW)
+    await store.leases.void_runner("server", NOW)
     again = await begun(driver)
-    end.set_result((Encoded(b"stale", b""),))
+    end.set_result(Ran((Encoded(b"stale", b""),), 0.1))
     driver.ends[again].set_result(DONE)
     await reach(store, job, JobState.COMPLETED)
     async with asyncio.timeout(10):
         while not dispatcher.stale_results:
             await asyncio.sleep(0.01)
-    assert tuple(await store.jobs.results(again)) == DONE
+    assert tuple(await store.jobs.results(again)) == DONE.result
+
+
+@pytest.fixture
+async def coach(store: Store, ada: Token) -> AsyncIterator[HandDriver]:
+    """A driver of one slot whose first task is a batch of three jobs."""
+    driver = HandDriver(1, batch=16)
+    await store.leases.add_runner("server", "server", NOW)
+    dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW)
+    for _ in range(3):
+        await add_job(store, ada)
+    dispatcher.start()
+    yield driver
+    await dispatcher.stop(0)
+
+
+async def test_tiny_jobs_travel_together_and_end_each_for_itself(
+    store: Store, ada: Token, coach: HandDriver
+) -> None:
+    jobs = [await begun(coach) for _ in range(3)]
+    coach.ends[jobs[0]].set_result(DONE)
+    coach.ends[jobs[1]].set_result(Ran(Failure("x", "y"), 0.1))
+    coach.ends[jobs[2]].set_result(DONE)
+    for job, state in zip(jobs, ("completed", "failed", "completed"), strict=True):
+        present = await store.jobs.get(job)
+        assert present is not None
+        await reach(store, present, JobState(state))
+
+
+@pytest.mark.parametrize("end", [RunApart("a mate died"), None])
+async def test_jobs_whose_batch_broke_run_alone_and_uncounted(
+    store: Store, ada: Token, coach: HandDriver, end: Exception | None
+) -> None:
+    jobs = [await begun(coach) for _ in range(3)]
+    if end is None:
+        await store.jobs.cancel(jobs[0], actor="ada", now=NOW)
+    else:
+        coach.ends[jobs[0]].set_exception(end)
+    left = jobs if end else jobs[1:]
+    for _ in left:
+        job = await begun(coach)
+        assert coach.begun.empty()  # alone
+        coach.ends[job].set_result(DONE)
+        present = await store.jobs.get(job)
+        assert present is not None
+        assert (await reach(store, present, JobState.COMPLETED)).attempts == 0
 
 
 async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:
     await store.leases.add_runner("server", "server", NOW)
-    heartbeat = Heartbeat(store.leases, "server", lease_s=0.04)
+    runner = Runner("server", "server", 0, 0)
+    heartbeat = Heartbeat(store.leases, runner, lambda: NOW, lease_s=0.04)
     heartbeat.start()
     async with asyncio.timeout(10):
         while await beat_of(store) < 3:
@@ -402,7 +490,5 @@ async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:
 
 
 async def beat_of(store: Store) -> int:
-    row = await store._database.read(
-        lambda tx: tx._connection.execute("select beat from runner").fetchone()  # type: ignore[attr-defined]
-    )
-    return int(row[0])
+    (runner,) = await store.leases.runners()
+    return runner.beat

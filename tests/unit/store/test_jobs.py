@@ -7,7 +7,7 @@ import pytest
 from qwicket.model.accounts import Token
 from qwicket.model.errors import KeyReused, TooManyRequests
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import JobQuery
+from qwicket.model.jobs import JobQuery, Ran
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store
@@ -47,11 +47,10 @@ async def test_the_change_number_rises_with_every_write_of_an_account(
     store: Store, ada: Token, runner: str
 ) -> None:
     one, two = await add_job(store, ada), await add_job(store, ada)
-    assignment = await store.leases.claim("simulator", runner, NOW)
-    assert assignment is not None
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
     claimed = await store.jobs.get(one.id)
     cancelled = await store.jobs.cancel(two.id, actor="ada", now=NOW)
-    ended = await store.leases.finish(assignment.lease, (Encoded(b"", b""),), NOW)
+    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
     assert claimed is not None
     assert cancelled is not None
     numbers = [one.change, two.change, claimed.change, cancelled.change, ended.change]
@@ -178,7 +177,7 @@ async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> N
 async def test_a_cancelled_job_is_never_claimed(store: Store, ada: Token, runner: str) -> None:
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    assert await store.leases.claim("simulator", runner, NOW) is None
+    assert await store.leases.claim("simulator", runner, NOW) == []
 
 
 async def test_a_running_job_is_asked_to_stop(store: Store, ada: Token, runner: str) -> None:
@@ -195,9 +194,8 @@ async def test_cancelling_an_ended_job_changes_nothing(
     store: Store, ada: Token, runner: str
 ) -> None:
     await add_job(store, ada)
-    assignment = await store.leases.claim("simulator", runner, NOW)
-    assert assignment is not None
-    ended = await store.leases.finish(assignment.lease, (Encoded(b"", b""),), NOW)
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
     assert await store.jobs.cancel(ended.id, actor="ada", now=NOW) == ended
 
 
@@ -209,11 +207,10 @@ async def test_results_come_back_part_by_part_whatever_their_size(
     store: Store, ada: Token, runner: str
 ) -> None:
     job = await add_job(store, ada, n_circuits=3)
-    assignment = await store.leases.claim("simulator", runner, NOW)
-    assert assignment is not None
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
     large = bytes(range(256)) * 4096 * 3 + b"tail"
     given = (Encoded(b"small", b"1"), Encoded(large, b"2"), Failure("code", "text"))
-    await store.leases.finish(assignment.lease, given, NOW)
+    await store.leases.finish(assignment.lease, Ran(given, 0.1), NOW)
     assert tuple(await store.jobs.results(job.id)) == given
     assert await store.jobs.results(job.id, 1) == [given[1]]
     assert await store.jobs.results(job.id, 9) == []

@@ -7,21 +7,23 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from qwicket.devices import built_in
 from qwicket.model.accounts import Token
-from qwicket.model.jobs import Assignment, Job, Lease
+from qwicket.model.devices import DeviceStatus
+from qwicket.model.jobs import Assignment, Job, Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import STEP, JobState
-from qwicket.store import Changed, StaleLease, Store
+from qwicket.store import Changed, Held, StaleLease, Store
 from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
-DONE = (Encoded(b"body", b"sha"),)
+DONE = Ran((Encoded(b"body", b"sha"),), 0.001)
+FAILED = Ran(Failure("x", "y"), 0.001)
 
 
 async def claim(store: Store, runner: str, device: str = "simulator") -> Assignment:
-    assignment = await store.leases.claim(device, runner, NOW)
-    assert assignment is not None
+    (assignment,) = await store.leases.claim(device, runner, NOW)
     return assignment
 
 
@@ -50,7 +52,7 @@ async def test_the_oldest_job_of_the_highest_priority_is_claimed_first(
 
 async def test_a_claim_takes_only_its_devices_jobs(store: Store, ada: Token, runner: str) -> None:
     await add_job(store, ada, device="clifford")
-    assert await store.leases.claim("simulator", runner, NOW) is None
+    assert await store.leases.claim("simulator", runner, NOW) == []
 
 
 async def test_many_claims_at_once_take_each_job_once(
@@ -60,7 +62,7 @@ async def test_many_claims_at_once_take_each_job_once(
     claims = await asyncio.gather(
         *(store.leases.claim("simulator", runner, NOW) for _ in range(60))
     )
-    taken = [assignment.lease.job for assignment in claims if assignment]
+    taken = [assignment.lease.job for claim in claims for assignment in claim]
     assert sorted(taken) == sorted(job.id for job in jobs)
 
 
@@ -72,7 +74,7 @@ async def test_finishing_stores_state_and_results_in_one(
     job = await store.leases.finish(assignment.lease, DONE, NOW + 9)
     await asyncio.sleep(0)
     assert (job.state, job.ended_at) == (JobState.COMPLETED, NOW + 9)
-    assert tuple(await store.jobs.results(job.id)) == DONE
+    assert tuple(await store.jobs.results(job.id)) == DONE.result
     assert [change.state for change in told] == ["queued", "running", "completed"]
     assert [change.version for change in told] == [1, 2, 3]
 
@@ -82,8 +84,8 @@ async def test_a_failed_part_fails_the_job_and_keeps_the_good_ones(
 ) -> None:
     await add_job(store, ada, n_circuits=2)
     assignment = await claim(store, runner)
-    completion = (*DONE, Failure("out_of_memory", "too big"))
-    job = await store.leases.finish(assignment.lease, completion, NOW)
+    completion = (Encoded(b"body", b"sha"), Failure("out_of_memory", "too big"))
+    job = await store.leases.finish(assignment.lease, Ran(completion, 0.001), NOW)
     assert (job.state, job.error_code, job.error_text) == ("failed", "out_of_memory", "too big")
     assert tuple(await store.jobs.results(job.id)) == completion
 
@@ -95,7 +97,7 @@ async def test_a_job_finishes_once(store: Store, ada: Token, runner: str) -> Non
     with pytest.raises(StaleLease):
         await store.leases.finish(assignment.lease, DONE, NOW)
     with pytest.raises(StaleLease):
-        await store.leases.fail(assignment.lease, Failure("x", "y"), NOW)
+        await store.leases.finish(assignment.lease, FAILED, NOW)
 
 
 async def test_two_results_at_once_count_once(store: Store, ada: Token, runner: str) -> None:
@@ -152,8 +154,7 @@ async def test_a_job_started_again_keeps_its_first_start(
     await add_job(store, ada)
     first = await claim(store, runner)
     await store.leases.release(first.lease, "test", NOW, blamed=False)
-    second = await store.leases.claim("simulator", runner, NOW + 60_000)
-    assert second is not None
+    (second,) = await store.leases.claim("simulator", runner, NOW + 60_000)
     present = await store.jobs.get(second.lease.job)
     assert present is not None
     assert present.started_at == NOW
@@ -208,25 +209,97 @@ async def test_a_lost_runners_jobs_are_offered_again_at_once(
     jobs = [await add_job(store, ada) for _ in range(3)]
     leases = [(await claim(store, runner)).lease for _ in jobs]
     await store.jobs.cancel(jobs[2].id, actor="ada", now=NOW)
-    voided = await store.leases.void_runners("server", NOW)
+    voided = await store.leases.void_runner(runner, NOW)
     assert sorted(job.state for job in voided) == ["cancelled", "queued", "queued"]
     for lease in leases:
         with pytest.raises(StaleLease):
             await store.leases.finish(lease, DONE, NOW)
-    assert await store.leases.void_runners("server", NOW) == []
+    assert await store.leases.void_runner(runner, NOW) == []
 
 
-async def test_voiding_servers_leaves_agents_alone(store: Store, ada: Token) -> None:
-    await store.leases.add_runner("agent", "agent", NOW)
+async def test_voiding_a_runner_leaves_others_alone(store: Store, ada: Token, runner: str) -> None:
+    await store.leases.add_runner("other", "server", NOW)
     await add_job(store, ada)
-    lease = (await claim(store, "agent")).lease
-    assert await store.leases.void_runners("server", NOW) == []
+    lease = (await claim(store, "other")).lease
+    assert await store.leases.void_runner(runner, NOW) == []
     assert (await store.leases.finish(lease, DONE, NOW)).state is JobState.COMPLETED
 
 
 async def test_a_beat_raises_only_its_runner(store: Store, runner: str) -> None:
-    assert await asyncio.wrap_future(store.leases.beat(runner)) == 1
-    assert await asyncio.wrap_future(store.leases.beat("nobody")) == 0
+    await store.leases.add_runner("other", "server", NOW, slots=3)
+    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 0, 0), NOW))
+    assert sorted(await store.leases.runners(), key=lambda each: each.id) == [
+        Runner("other", "server", 0, 3),
+        Runner(runner, "server", 1, 0),
+    ]
+
+
+async def test_a_runner_that_was_given_up_is_entered_again_by_its_beat(
+    store: Store, runner: str
+) -> None:
+    await store.leases.void_runner(runner, NOW)
+    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 7, 2), NOW))
+    assert await store.leases.runners() == [Runner(runner, "server", 0, 2)]
+
+
+async def test_what_is_held_by_no_runner_is_offered_again(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada)
+    await claim(store, "nobody")
+    assert [each.id for each in await store.leases.void_orphans(NOW)] == [job.id]
+    assert await store.leases.void_orphans(NOW) == []
+
+
+async def test_the_store_says_what_a_runner_holds(store: Store, ada: Token, runner: str) -> None:
+    jobs = [await add_job(store, ada) for _ in range(2)]
+    leases = [(await claim(store, runner)).lease for _ in jobs]
+    await store.jobs.cancel(jobs[1].id, actor="ada", now=NOW)
+    held = {each.lease.job: each for each in await store.leases.held(runner)}
+    assert held[jobs[0].id] == Held(leases[0], JobState.RUNNING)
+    assert held[jobs[1].id] == Held(leases[1], JobState.CANCELLING)
+    await store.leases.finish(leases[0], DONE, NOW)
+    assert [each.lease.job for each in await store.leases.held(runner)] == [jobs[1].id]
+
+
+async def test_tiny_jobs_are_claimed_together(store: Store, ada: Token, runner: str) -> None:
+    jobs = [await add_job(store, ada, est_seconds=0.001) for _ in range(5)]
+    batch = await store.leases.claim("simulator", runner, NOW, most=4)
+    assert [each.lease.job for each in batch] == [job.id for job in jobs[:4]]
+    assert len({each.lease.nonce for each in batch}) == 4
+    for each in batch:
+        assert (await store.leases.finish(each.lease, DONE, NOW)).state is JobState.COMPLETED
+
+
+async def test_a_batch_takes_no_longer_than_a_blink(store: Store, ada: Token, runner: str) -> None:
+    for _ in range(10):
+        await add_job(store, ada, est_seconds=0.005)
+    assert len(await store.leases.claim("simulator", runner, NOW, most=16)) == 4
+
+
+async def test_a_job_that_is_not_tiny_runs_alone(store: Store, ada: Token, runner: str) -> None:
+    tiny, big, last = [await add_job(store, ada, est_seconds=s) for s in (0.001, 1.0, 0.001)]
+    claims = [await store.leases.claim("simulator", runner, NOW, most=16) for _ in range(3)]
+    assert [[each.lease.job for each in one] for one in claims] == [[tiny.id], [big.id], [last.id]]
+
+
+async def test_a_job_that_ran_before_runs_alone(store: Store, ada: Token, runner: str) -> None:
+    back = await add_job(store, ada)
+    await _release(store, (await claim(store, runner)).lease)
+    others = [await add_job(store, ada) for _ in range(2)]
+    first = await store.leases.claim("simulator", runner, NOW, most=16)
+    second = await store.leases.claim("simulator", runner, NOW, most=16)
+    assert [each.lease.job for each in first] == [back.id]
+    assert [each.lease.job for each in second] == [job.id for job in others]
+
+
+async def test_nothing_is_claimed_for_a_device_that_is_off(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    await add_job(store, ada)
+    off = DeviceStatus(is_on=False, reason="maintenance", until_at=NOW + 1000)
+    await store.devices.set_status("simulator", off, NOW)
+    assert await store.leases.claim("simulator", runner, NOW) == []
+    assert len(await store.leases.claim("simulator", runner, NOW + 1000)) == 1
 
 
 async def _release(store: Store, lease: Lease) -> Job:
@@ -235,7 +308,7 @@ async def _release(store: Store, lease: Lease) -> Job:
 
 VERBS: dict[str, Callable[[Store, Lease], Awaitable[Job]]] = {
     "complete": lambda store, lease: store.leases.finish(lease, DONE, NOW),
-    "fail": lambda store, lease: store.leases.fail(lease, Failure("x", "y"), NOW),
+    "fail": lambda store, lease: store.leases.finish(lease, FAILED, NOW),
     "release": _release,
 }
 
@@ -273,7 +346,7 @@ async def test_a_claim_starts_only_from_the_states_of_the_table(
     job = await add_job(store, ada)
     await put_into(store, job.id, state)
     claimed = await store.leases.claim("simulator", runner, NOW)
-    assert (claimed is not None) == (state in STEP["claim"].before)
+    assert bool(claimed) == (state in STEP["claim"].before)
 
 
 @pytest.mark.parametrize("state", list(JobState))

@@ -24,6 +24,27 @@ insert into project (id, name, shares, created_at) values (:id, :name, :shares, 
 -- name: project_by_name
 select {project} from project where name = :name;
 
+-- name: project_list
+select {project} from project order by name;
+
+-- name: project_set_shares
+update project set shares = :shares where name = :name returning {project};
+
+-- name: member_list
+-- Index member_by_project.
+select account.name from member
+inner join account on account.id = member.account
+where member.project = :project
+order by account.name;
+
+-- name: member_remove
+delete from member where account = :account and project = :project;
+
+-- name: token_revoke_member
+-- Index token_by_account.
+update token set revoked_at = :now
+where account = :account and project = :project and revoked_at is null;
+
 -- name: member_add
 insert into member (account, project) values (:account, :project) on conflict do nothing;
 

@@ -3,15 +3,24 @@
 
 -- name: job_add
 insert into job (
-    id, account, project, device, door, state, version, name, tags, shots, n_circuits, n_qubits,
-    n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, change,
-    created_at, queued_at
+    id, account, project, device, door, "group", state, version, name, tags, shots, n_circuits,
+    n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, change,
+    created_at, queued_at, ended_at, expires_at, error_code, error_text
 )
 values (
-    :id, :account, :project, :device, :door, 'queued', 1, :name, :tags, :shots, :n_circuits,
+    :id, :account, :project, :device, :door, :group, :state, 1, :name, :tags, :shots, :n_circuits,
     :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0, :change,
-    :created_at, :created_at
+    :created_at, :queued_at, :ended_at, :expires_at, :error_code, :error_text
 )
+returning {job};
+
+-- name: job_admit
+update job set
+    state = {after:admit}, version = version + 1, change = {next_change}, queued_at = :now,
+    expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
+    n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
+    est_seconds = :est_seconds
+where id = :job and {before:admit}
 returning {job};
 
 -- name: job_last_times
@@ -45,10 +54,30 @@ where id = :id
         or project in (select project from member where member.account = :account)
     );
 
+-- name: job_waiting_list
+-- All that wait for a device, project by project in their order; index job_to_claim.
+select id, project, est_seconds from job
+where device = :device and state = 'queued'
+order by project, priority desc, seq
+limit :limit;
+
+-- name: job_running_list
+-- What runs on a device; index job_running.
+select id, est_seconds, started_at from job
+where device = :device and state in ('running', 'cancelling');
+
+-- name: job_completed_list
+-- The last ones; index job_completed.
+select est_seconds, started_at, ended_at from job
+where device = :device and state = 'completed'
+order by ended_at desc
+limit :limit;
+
 -- name: job_list
 -- Newest first below a `seq`; index job_by_account.
 select {job} from job
 where account = :account and seq < :before
+    and (cast(:group as text) is null or "group" = :group)
     and (cast(:device as text) is null or device = :device)
     and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
 order by seq desc
@@ -58,6 +87,7 @@ limit :limit;
 -- As job_list, for a vendor's door; index job_by_door.
 select {job} from job
 where account = :account and door = :door and seq < :before
+    and (cast(:group as text) is null or "group" = :group)
     and (cast(:device as text) is null or device = :device)
     and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
 order by seq desc

@@ -1,17 +1,59 @@
 -- Leases: the four verbs of scheduling, and the runners that hold them.
 
+-- name: job_next
+-- The oldest job of the highest priority of the project that has used least; nothing while the
+-- device is off. Indexes share_next and job_to_claim, in their order.
+select {job}
+from share
+inner join job
+    on job.device = share.device and job.project = share.project and job.state = 'queued'
+where share.device = :device and share.has_work = 1
+    and not exists (
+        select 1 from device_state
+        where device_state.device = :device and device_state.is_on = 0
+            and (device_state.until_at is null or device_state.until_at > :now)
+    )
+order by share.vtime, share.project, job.priority desc, job.seq
+limit 1;
+
 -- name: job_claim
--- The oldest job of the highest priority; index job_to_claim.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change},
     started_at = coalesce(started_at, :now)
-where id = (
-    select id from job
-    where device = :device and {before:claim}
-    order by priority desc, seq
-    limit 1
-) and {before:claim}
+where id = :job and {before:claim}
 returning {job};
+
+-- name: job_unattended
+-- The oldest job that went to another cloud and that nobody looks after; index job_unattended.
+select {job} from job
+where device = :device and state in ('uncertain', 'cancelling')
+    and not exists (
+        select 1 from lease where lease.job = job.id and lease.runner is not null
+    )
+order by seq
+limit 1;
+
+-- name: job_doubt
+update job set
+    state = {after:doubt}, version = version + 1, change = {next_change}
+where id = :job and {before:doubt} and {holds_lease}
+returning {job};
+
+-- name: job_adopt
+update job set
+    state = {after:adopt}, version = version + 1, change = {next_change}
+where id = :job and {before:adopt} and {holds_lease}
+returning {job};
+
+-- name: forward_get
+select marker, vendor_job_id from forward where job = :job;
+
+-- name: forward_intend
+insert into forward (job, intent_at, marker) values (:job, :now, :marker)
+on conflict (job) do nothing;
+
+-- name: forward_sent
+update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :job;
 
 -- name: lease_take
 insert into lease (job, fence, nonce, runner) values (:job, 1, :nonce, :runner)
@@ -20,7 +62,11 @@ set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner
 returning fence;
 
 -- name: program_of_claim
-select circuits, options from program where job = :job;
+-- With what is known of its way to another cloud; primary keys only.
+select program.circuits, program.options, forward.marker, forward.vendor_job_id
+from program
+left join forward on forward.job = program.job
+where program.job = :job;
 
 -- name: job_complete
 update job set
@@ -58,18 +104,26 @@ update lease set runner = null, nonce = null where job = :job;
 -- name: lease_end
 delete from lease where job = :job;
 
--- name: lease_list
--- What one runner holds; index lease_by_runner.
-select job, fence, nonce, runner from lease where runner = :runner;
+-- name: lease_states
+-- What one runner holds and how it stands; index lease_by_runner.
+select lease.job, lease.fence, lease.nonce, job.state
+from lease
+inner join job on job.id = lease.job
+where lease.runner = :runner;
+
+-- name: lease_orphans
+-- Held by nobody who lives; index lease_by_runner.
+select distinct runner from lease
+where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 
 -- name: runner_add
-insert into runner (id, kind, beat, started_at) values (:id, :kind, 0, :now);
+insert into runner (id, kind, beat, slots, started_at) values (:id, :kind, 0, :slots, :now);
 
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
 
 -- name: runner_list
-select id from runner where kind = :kind;
+select id, kind, beat, slots from runner;
 
 -- name: runner_remove
 delete from runner where id = :id;

@@ -1,0 +1,77 @@
+"""`qwicket device`: what there is, and turning it on and off."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from qwicket.cli import options
+
+if TYPE_CHECKING:
+    from qwicket.model.devices import DeviceStatus
+
+
+def until_ms(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Return a time such as 90m, or 2026-11-30T08:00, in Unix milliseconds.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        life_s = options.life_s(_context, _option, text)
+        assert life_s is not None
+        return time.time_ns() // 1_000_000 + 1000 * life_s
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@click.group()
+def device() -> None:
+    """List devices, turn them on and off."""
+
+
+@device.command("list")
+@options.place
+def list_devices(place: options.Place) -> None:
+    """List all devices."""
+    for each, status in options.as_admin(place, lambda admin: admin.devices()):
+        doors = ",".join(each.doors)
+        click.echo(f"{each.name}  {each.family}  {each.spec.qubits} qubits  {doors}{_off(status)}")
+
+
+@device.command("on")
+@click.argument("name")
+@options.place
+def turn_on(name: str, place: options.Place) -> None:
+    """Let the device NAME take and run jobs again."""
+    options.as_admin(place, lambda admin: admin.turn_on(name))
+
+
+@device.command("off")
+@click.argument("name")
+@click.option("--reason", required=True, help="A few words that users read.")
+@click.option(
+    "--until",
+    callback=until_ms,
+    metavar="TIME",
+    help="When it is on again by itself: 90m, 12h, 3d, or 2026-11-30T08:00 (UTC).",
+)
+@options.place
+def turn_off(name: str, reason: str, until: int | None, place: options.Place) -> None:
+    """Refuse new jobs for the device NAME and keep those that wait; what runs goes on."""
+    options.as_admin(place, lambda admin: admin.turn_off(name, reason, until_at=until))
+
+
+def _off(status: DeviceStatus) -> str:
+    if status.is_on:
+        return ""
+    if status.until_at is None:
+        return f"  off: {status.reason}"
+    until = datetime.fromtimestamp(status.until_at / 1000, UTC)
+    return f"  off until {until:%Y-%m-%d %H:%M} UTC: {status.reason}"

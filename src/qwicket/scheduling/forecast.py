@@ -1,0 +1,139 @@
+"""When will my job run? An estimate from who waits, what runs, and how long jobs really took.
+
+It plays fair share forward from one look at the queue, at most once a second for each device. It
+cannot know who will still come, nor what other devices take of the same workers: it is an estimate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.shares import cost, weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qwicket.store import Line, Store, WaitingJob
+
+_FRESH_S: Final = 1.0
+_MOST_JOBS: Final = 20_000
+"""Further back no place is told."""
+_RATIOS: Final = (0.01, 100.0)
+"""Bounds of what measured run times are believed to say about estimates."""
+
+
+class Place(NamedTuple):
+    """Where a job stands: jobs before it, and the seconds until it is expected to start."""
+
+    ahead: int
+    start_in_s: float
+
+
+class Outlook(NamedTuple):
+    """A look at one device's queue.
+
+    Attributes:
+        places: Of the jobs that wait, as far back as is looked.
+        start_in_s: When a job that comes now would be expected to start.
+        ratio: Measured run time over estimates, of late.
+    """
+
+    places: dict[str, Place]
+    start_in_s: float
+    ratio: float
+
+
+class Forecast:
+    """Forecasts for all devices.
+
+    Args:
+        store: The queue.
+        now_ms: The clock.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._looks: dict[str, tuple[float, asyncio.Task[Outlook]]] = {}
+
+    async def outlook(self, device: str) -> Outlook:
+        """Return a look at a device's queue that is at most a second old."""
+        made_at, task = self._looks.get(device, (-_FRESH_S, None))
+        now = time.monotonic()
+        if task is None or now - made_at >= _FRESH_S:
+            task = asyncio.create_task(self._look(device))
+            self._looks[device] = (now, task)
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self._looks.pop(device, None)
+            raise
+
+    async def place(self, device: str, job: str) -> Place | None:
+        """Return where a waiting job stands; None when it does not wait, or too far back."""
+        return (await self.outlook(device)).places.get(job)
+
+    async def _look(self, device: str) -> Outlook:
+        line = await self._store.jobs.line(device, limit=_MOST_JOBS)
+        runners = await self._store.leases.runners()
+        slots = max(1, sum(runner.slots for runner in runners))
+        return await asyncio.to_thread(foresee, line, slots, self._now_ms())
+
+
+def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
+    """Play the queue forward.
+
+    Args:
+        line: Who waits and what runs.
+        slots: Tasks that run at the same time.
+        now_ms: Unix time.
+    """
+    ratio = _ratio(line)
+    busy = [
+        max(0.0, job.est_seconds * ratio - (now_ms - job.started_at) / 1000) for job in line.running
+    ]
+    free_in = sorted(busy)[-slots:] + [0.0] * (slots - len(busy))
+    heapq.heapify(free_in)
+    places = {}
+    for ahead, job in enumerate(_in_turn(line, weight(now_ms, line.epoch))):
+        start_in_s = free_in[0]
+        places[job.id] = Place(ahead, start_in_s)
+        heapq.heapreplace(free_in, start_in_s + job.est_seconds * ratio)
+    return Outlook(places, free_in[0], ratio)
+
+
+def _in_turn(line: Line, second: float) -> Iterator[WaitingJob]:
+    """Yield the jobs in the order in which fair share would claim them.
+
+    Args:
+        line: Who waits.
+        second: What a second of use counts now.
+    """
+    waiting: dict[str, deque[WaitingJob]] = {}
+    for job in line.waiting:
+        waiting.setdefault(job.project, deque()).append(job)
+    shares = {share.project: share.shares for share in line.shares}
+    turns = [(share.vtime, share.project) for share in line.shares if share.project in waiting]
+    heapq.heapify(turns)
+    while turns:
+        vtime, project = turns[0]
+        job = waiting[project].popleft()
+        yield job
+        if waiting[project]:
+            used = cost(job.est_seconds) * second / shares[project]
+            heapq.heapreplace(turns, (vtime + used, project))
+        else:
+            heapq.heappop(turns)
+
+
+def _ratio(line: Line) -> float:
+    estimated = sum(cost(job.est_seconds) for job in line.recent)
+    if not estimated:
+        return 1.0
+    ran = sum(job.ended_at - job.started_at for job in line.recent) / 1000
+    least, most = _RATIOS
+    return min(most, max(least, ran / estimated))

@@ -1,0 +1,109 @@
+"""Operations on groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound
+from qwicket.model.groups import Group, GroupUse, NewGroup
+from qwicket.model.limits import INT64_MAX
+
+if TYPE_CHECKING:
+    from qwicket.store.database import Database, Tx
+
+
+class Groups:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, new: NewGroup) -> Group:
+        return await self._database.write(lambda tx: _open(tx, new))
+
+    async def get(self, group: str) -> Group | None:
+        row = await self._database.read(lambda tx: tx.one("group_get", id=group))
+        return Group(*row) if row else None
+
+    async def visible(self, group: str, account: str) -> Group | None:
+        """Return the group if this account may read it."""
+        row = await self._database.read(
+            lambda tx: tx.one("group_visible", id=group, account=account)
+        )
+        return Group(*row) if row else None
+
+    async def page(
+        self, account: str, door: str, *, before: int | None = None, limit: int = 50
+    ) -> list[Group]:
+        """Return an account's groups of one door, newest first."""
+        found = await self._database.scan(
+            lambda tx: tx.all(
+                "group_list",
+                account=account,
+                door=door,
+                before=INT64_MAX if before is None else before,
+                limit=limit,
+            )
+        )
+        return [Group(*row) for row in found]
+
+    async def close(self, group: str, now: int) -> Group:
+        """Take no more jobs; those it has go on. A closed group stays as it is.
+
+        Raises:
+            NotFound: There is no such group.
+        """
+        return await self._database.write(lambda tx: _close(tx, group, now))
+
+    async def use(self, group: str) -> GroupUse:
+        """Return what a group's jobs came to."""
+        row = await self._database.scan(lambda tx: tx.one("group_use", id=group))
+        assert row is not None
+        return GroupUse(row[0], row[1], int(row[2]))
+
+
+def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
+    """Check that a group takes one more job of this account and device.
+
+    Raises:
+        NotFound: The account has no such group.
+        Conflict: It is closed, or was opened for another device.
+        LimitExceeded: It has as many jobs as it takes.
+    """
+    row = tx.one("group_get", id=group)
+    found = Group(*row) if row else None
+    if found is None or found.account != account:
+        raise NotFound("There is no such group.", field="group")
+    if not found.is_open(now):
+        raise Conflict("The group is closed.", field="group")
+    if found.device not in (None, device):
+        raise Conflict(f"The group is for the device {found.device}.", field="group")
+    if found.jobs_limit is not None:
+        count = tx.one("group_job_count", id=group, limit=found.jobs_limit)
+        if count and count[0] >= found.jobs_limit:
+            raise LimitExceeded(
+                f"The group takes {found.jobs_limit} jobs and has them.", field="group"
+            )
+
+
+def _open(tx: Tx, new: NewGroup) -> Group:
+    row = tx.one(
+        "group_add",
+        id=new.id,
+        account=new.account,
+        project=new.project,
+        door=new.door,
+        device=new.device,
+        name=new.name,
+        jobs_limit=new.jobs_limit,
+        now=new.now,
+        expires_at=new.expires_at,
+        body=new.body,
+    )
+    assert row is not None
+    return Group(*row)
+
+
+def _close(tx: Tx, group: str, now: int) -> Group:
+    row = tx.one("group_close", id=group, now=now) or tx.one("group_get", id=group)
+    if row is None:
+        raise NotFound("There is no such group.")
+    return Group(*row)

@@ -1,0 +1,61 @@
+"""Fair share inside the operations that submit, claim, finish and release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.shares import CREDIT_S, HALF_LIFE_S, REBASE_AFTER, cost, weight
+
+if TYPE_CHECKING:
+    from qwicket.model.jobs import Job
+    from qwicket.store.database import Tx
+
+
+def enter(tx: Tx, job: Job, now: int) -> None:
+    """A job begins to wait."""
+    credit = CREDIT_S * weight(now, _epoch(tx, now))
+    tx.run("share_open", device=job.device, project=job.project, credit=credit)
+
+
+def charge(tx: Tx, job: Job, now: int) -> None:
+    """A job begins to run: count what it is estimated to take."""
+    _count(tx, job, cost(job.est_seconds), now)
+
+
+def refund(tx: Tx, job: Job, now: int) -> None:
+    """A job that began waits again: take back what was counted."""
+    _count(tx, job, -cost(job.est_seconds), now)
+
+
+def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
+    """A job ended: count what it really took in place of the estimate."""
+    _count(tx, job, cost(seconds) - cost(job.est_seconds), now)
+
+
+def leave(tx: Tx, job: Job, now: int) -> None:
+    """A job that waited never will run."""
+    _count(tx, job, 0.0, now)
+
+
+def rebase(tx: Tx, now: int) -> bool:
+    """Make the numbers small again where they have grown; say whether they had."""
+    epoch = _epoch(tx, now)
+    if now - epoch < 1000 * HALF_LIFE_S * REBASE_AFTER:
+        return False
+    tx.run("share_rebase", factor=1 / weight(now, epoch))
+    tx.run("epoch_put", at=now)
+    return True
+
+
+def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:
+    counted = seconds * weight(now, _epoch(tx, now)) if seconds else 0.0
+    tx.run("share_charge", device=job.device, project=job.project, charge=counted)
+
+
+def _epoch(tx: Tx, now: int) -> int:
+    row = tx.one("epoch_get")
+    if row is None:
+        tx.run("epoch_put", at=now)
+        return now
+    epoch: int = row[0]
+    return epoch

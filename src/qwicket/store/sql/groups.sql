@@ -1,0 +1,52 @@
+-- Jobs sent together.
+
+-- name: group_add
+insert into "group" (
+    id, account, project, door, device, name, state, jobs_limit, created_at, expires_at, body
+)
+values (
+    :id, :account, :project, :door, :device, :name, 'open', :jobs_limit, :now, :expires_at, :body
+)
+returning {group};
+
+-- name: group_get
+select {group} from "group" where id = :id;
+
+-- name: group_visible
+-- A group that this account may read: its own, or one of its projects'. Primary keys only.
+select {group} from "group"
+where id = :id
+    and (
+        account = :account
+        or project in (select project from member where member.account = :account)
+    );
+
+-- name: group_list
+-- Newest first below a `seq`; index group_by_account.
+select {group} from "group"
+where account = :account and door = :door and seq < :before
+order by seq desc
+limit :limit;
+
+-- name: group_close
+update "group" set state = 'closed', closed_at = :now where id = :id and state = 'open'
+returning {group};
+
+-- name: group_job_count
+-- Stops counting at the limit; index job_by_group.
+select count(*) from (select 1 from job where "group" = :id limit :limit) as waiting;
+
+-- name: group_unfinished
+-- Index job_by_group.
+select id from job
+where "group" = :id and state in ('draft', 'queued', 'running', 'uncertain')
+order by seq;
+
+-- name: group_use
+-- What the jobs of a group took; index job_by_group.
+select
+    count(*),
+    coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
+    coalesce(sum(case when ended_at is not null and started_at is not null
+                      then ended_at - started_at else 0 end), 0)
+from job where "group" = :id;

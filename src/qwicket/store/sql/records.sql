@@ -1,0 +1,25 @@
+-- Documents that clients register.
+
+-- name: record_put
+-- The natural key makes a repeated registration the same record.
+insert into record (id, account, door, key, body, created_at, updated_at)
+values (:id, :account, :door, :key, :body, :now, :now)
+on conflict (account, door, key) do nothing;
+
+-- name: record_by_key
+select {record} from record where account = :account and door = :door and key = :key;
+
+-- name: record_update
+update record set body = :body, updated_at = :now
+where account = :account and door = :door and key = :key
+returning {record};
+
+-- name: record_list
+-- Newest first below a `seq`; index record_by_account.
+select {record} from record
+where account = :account and door = :door and seq < :before
+order by seq desc
+limit :limit;
+
+-- name: record_delete
+delete from record where account = :account and door = :door and key = :key;

@@ -1,0 +1,53 @@
+-- Fair share: whose turn it is on a device.
+
+-- name: share_open
+-- A project has work again. Absence buys no monopoly: it starts no more than a credit below the
+-- least of those who wait. Index share_next.
+insert into share (device, project, vtime, has_work)
+values (
+    :device, :project,
+    {greatest}(0, coalesce(
+        (select min(other.vtime) - :credit from share as other
+         where other.device = :device and other.has_work = 1),
+        0
+    )),
+    1
+)
+on conflict (device, project) do update
+set has_work = 1, vtime = {greatest}(share.vtime, excluded.vtime)
+where share.has_work = 0;
+
+-- name: share_charge
+-- Count use, and note whether more of the project's jobs wait; index job_to_claim.
+update share set
+    vtime = vtime + :charge / (select project.shares from project where project.id = :project),
+    has_work = case when exists (
+        select 1 from job
+        where job.device = :device and job.project = :project and job.state = 'queued'
+    ) then 1 else 0 end
+where device = :device and project = :project;
+
+-- name: share_list
+-- Index share_next.
+select share.project, share.vtime, project.shares
+from share
+inner join project on project.id = share.project
+where share.device = :device and share.has_work = 1;
+
+-- name: share_repair
+-- `has_work` says what is so: for flags that a fault of ours left wrong.
+update share set has_work = 1 - has_work
+where has_work <> case when exists (
+    select 1 from job
+    where job.device = share.device and job.project = share.project and job.state = 'queued'
+) then 1 else 0 end;
+
+-- name: share_rebase
+-- Everyone alike, so that the order stays.
+update share set vtime = vtime * :factor;
+
+-- name: epoch_get
+select at from epoch where id = 1;
+
+-- name: epoch_put
+insert into epoch (id, at) values (1, :at) on conflict (id) do update set at = excluded.at;

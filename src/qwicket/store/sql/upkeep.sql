@@ -1,0 +1,44 @@
+-- What somebody has to do now and then, and who does it.
+
+-- name: duty_take
+-- Free when nobody holds it, or when its holder is no runner any more.
+insert into duty (name, holder, fence) values (:name, :runner, 1)
+on conflict (name) do update
+set holder = excluded.holder, fence = duty.fence + 1
+where not exists (select 1 from runner where runner.id = duty.holder);
+
+-- name: duty_holder
+select holder from duty where name = :name;
+
+-- name: draft_expired
+-- Index job_draft.
+select id from job where state = 'draft' and expires_at <= :now limit :limit;
+
+-- name: job_refuse
+update job set
+    state = {after:refuse}, version = version + 1, change = {next_change}, ended_at = :now,
+    error_code = :error_code, error_text = :error_text
+where id = :job and {before:refuse}
+returning {job};
+
+-- name: idempotency_purge
+-- Index idempotency_by_age.
+delete from idempotency where made_at < :before;
+
+-- name: job_old
+-- Index job_ended.
+select id from job where ended_at < :before limit :limit;
+
+-- name: job_delete
+delete from job where id = :job and ended_at is not null;
+
+-- name: outcome_blobs
+select distinct sha256 from outcome where job = :job and body is null and sha256 is not null;
+
+-- name: blob_drop
+-- Equal results share their bytes; index outcome_by_blob.
+delete from blob
+where sha256 = :sha256
+    and not exists (
+        select 1 from outcome where outcome.sha256 = :sha256 and outcome.body is null
+    );

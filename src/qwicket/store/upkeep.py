@@ -1,0 +1,68 @@
+"""Operations that somebody has to do now and then, and duties: who does them for all servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.store import shares
+from qwicket.store.jobs import KEY_LIFE_MS, delete, refuse
+
+if TYPE_CHECKING:
+    from qwicket.store.database import Database, Tx
+
+_BATCH: Final = 200
+"""Jobs touched by one operation: others write in between."""
+
+
+class Upkeep:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take_duty(self, name: str, runner: str) -> bool:
+        """Take on periodic work unless a living runner does it; say whether it is ours."""
+        holder = await self._database.read(lambda tx: tx.one("duty_holder", name=name))
+        if holder == (runner,):
+            return True
+        return await self._database.write(lambda tx: _take_duty(tx, name, runner))
+
+    async def expire_drafts(self, now: int) -> int:
+        """Fail drafts whose program never came; return how many, at most some hundred."""
+        return await self._database.write(lambda tx: _expire_drafts(tx, now))
+
+    async def forget_keys(self, now: int) -> int:
+        """Forget idempotency keys that count no more."""
+        return await self._database.write(
+            lambda tx: tx.run("idempotency_purge", before=now - KEY_LIFE_MS)
+        )
+
+    async def delete_ended(self, before: int) -> int:
+        """Delete jobs that ended before a time; return how many, at most some hundred."""
+        return await self._database.write(lambda tx: _delete_ended(tx, before))
+
+    async def mend_shares(self, now: int) -> int:
+        """Set right what fair share believes of waiting work; return how many were wrong."""
+        return await self._database.write(lambda tx: _mend_shares(tx, now))
+
+
+def _take_duty(tx: Tx, name: str, runner: str) -> bool:
+    tx.run("duty_take", name=name, runner=runner)
+    return tx.one("duty_holder", name=name) == (runner,)
+
+
+def _expire_drafts(tx: Tx, now: int) -> int:
+    expired = tx.all("draft_expired", now=now, limit=_BATCH)
+    for (job,) in expired:
+        refuse(tx, job, "draft_expired", "The program was not sent in time.", now)
+    return len(expired)
+
+
+def _delete_ended(tx: Tx, before: int) -> int:
+    old = tx.all("job_old", before=before, limit=_BATCH)
+    for (job,) in old:
+        delete(tx, job)
+    return len(old)
+
+
+def _mend_shares(tx: Tx, now: int) -> int:
+    shares.rebase(tx, now)
+    return tx.run("share_repair")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from qwicket.model.jobs import Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.model.states import JobState
+from qwicket.scheduling import Chores
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    await opened.leases.add_runner("me", "server", NOW)
+    await opened.leases.add_runner("other", "server", NOW)
+    yield opened
+    await opened.close()
+
+
+async def test_one_server_does_the_chores_of_all(store: Store) -> None:
+    mine = Chores(store, "me", lambda: NOW, keep_days=None)
+    others = Chores(store, "other", lambda: NOW, keep_days=None)
+    assert await mine.do_round()
+    assert not await others.do_round()
+    await store.leases.void_runner("me", NOW)
+    assert await others.do_round()
+
+
+@pytest.mark.parametrize(("keep_days", "is_kept"), [(None, True), (31.0, True), (30.0, False)])
+async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
+    store: Store, keep_days: float | None, is_kept: bool
+) -> None:
+    ada = await make_token(store)
+    jobs = [await add_job(store, ada) for _ in range(250)]
+    for assignment in await store.leases.claim("simulator", "me", NOW):
+        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
+    for job in jobs[1:]:
+        await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    later = NOW + 30 * DAY_MS + 1
+    await Chores(store, "me", lambda: later, keep_days=keep_days).do_round()
+    assert [await store.jobs.get(job.id) is not None for job in jobs] == [is_kept] * len(jobs)
+
+
+async def test_drafts_expire_and_orphans_are_offered_again(store: Store) -> None:
+    ada = await make_token(store)
+    draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW)
+    orphan = await add_job(store, ada)
+    await store.leases.claim("simulator", "nobody", NOW)
+    await Chores(store, "me", lambda: NOW, keep_days=None).do_round()
+    present = [await store.jobs.get(job.id) for job in (draft, orphan)]
+    assert [job.state for job in present if job] == ["failed", "queued"]

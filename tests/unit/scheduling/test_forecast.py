@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qwicket.model.shares import HALF_LIFE_S
+from qwicket.scheduling import Forecast, Place
+from qwicket.scheduling.forecast import foresee
+from qwicket.store import EndedJob, Line, ProjectShare, RunningJob, WaitingJob, open_sqlite
+from support.stores import NOW, add_job, make_token
+
+ADA, BOB = ProjectShare("ada", 0.0, 1), ProjectShare("bob", 0.0, 1)
+
+
+def line(
+    waiting: list[WaitingJob] | None = None,
+    running: list[RunningJob] | None = None,
+    shares: list[ProjectShare] | None = None,
+    recent: list[EndedJob] | None = None,
+) -> Line:
+    return Line(waiting or [], running or [], shares or [ADA, BOB], recent or [], NOW)
+
+
+def jobs(project: str, number: int, est_seconds: float = 1.0) -> list[WaitingJob]:
+    return [WaitingJob(f"{project}{n}", project, est_seconds) for n in range(number)]
+
+
+def order(places: dict[str, Place]) -> list[str]:
+    return sorted(places, key=lambda job: places[job].ahead)
+
+
+def test_an_empty_queue_starts_a_job_now() -> None:
+    assert foresee(line(), 2, NOW) == ({}, 0.0, 1.0)
+
+
+def test_jobs_of_one_project_start_one_after_the_other() -> None:
+    places = foresee(line(jobs("ada", 4, 3.0)), 1, NOW).places
+    assert [places[f"ada{n}"] for n in range(4)] == [Place(n, 3.0 * n) for n in range(4)]
+
+
+def test_slots_run_side_by_side() -> None:
+    outlook = foresee(line(jobs("ada", 4, 3.0)), 2, NOW)
+    assert [place.start_in_s for place in outlook.places.values()] == [0.0, 0.0, 3.0, 3.0]
+    assert outlook.start_in_s == 6.0
+
+
+def test_projects_take_turns_whoever_came_first() -> None:
+    places = foresee(line(jobs("ada", 3) + jobs("bob", 3)), 1, NOW).places
+    assert order(places) == ["ada0", "bob0", "ada1", "bob1", "ada2", "bob2"]
+
+
+def test_who_used_more_waits_longer_and_shares_weigh() -> None:
+    used = [ProjectShare("ada", 2.5, 1), BOB]
+    places = foresee(line(jobs("ada", 1) + jobs("bob", 4), shares=used), 1, NOW).places
+    assert order(places) == ["bob0", "bob1", "bob2", "ada0", "bob3"]
+    rich = [ProjectShare("ada", 0.5, 1), ProjectShare("bob", 0.0, 4)]
+    places = foresee(line(jobs("ada", 1) + jobs("bob", 4), shares=rich), 1, NOW).places
+    assert order(places) == ["bob0", "bob1", "ada0", "bob2", "bob3"]
+
+
+def test_what_runs_is_waited_for() -> None:
+    running = [RunningJob("r", 10.0, NOW - 4_000), RunningJob("late", 1.0, NOW - 9_000)]
+    places = foresee(line(jobs("ada", 3), running), 2, NOW).places
+    assert [place.start_in_s for place in places.values()] == [0.0, 1.0, 2.0]
+    places = foresee(line(jobs("ada", 2), running[:1]), 1, NOW).places
+    assert [place.start_in_s for place in places.values()] == [6.0, 7.0]
+
+
+def test_measured_run_times_correct_the_estimates() -> None:
+    recent = [EndedJob(1.0, NOW, NOW + 2_500)] * 4
+    outlook = foresee(line(jobs("ada", 2), recent=recent), 1, NOW)
+    assert outlook.ratio == pytest.approx(2.5)
+    assert outlook.places["ada1"].start_in_s == pytest.approx(2.5)
+
+
+@pytest.mark.anyio
+async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    await store.leases.add_runner("r", "server", NOW, slots=1)
+    later = NOW + int(700 * HALF_LIFE_S)
+    for name, est_seconds, priority in (("ada", 1.0, 0), ("bob", 0.3, 0), ("eve", 2.0, 5)):
+        token = await make_token(store, name)
+        await store.accounts.set_shares(name, len(name) + int(10 * est_seconds))
+        for number in range(7):
+            await add_job(
+                store, token, later, est_seconds=est_seconds * (1 + number % 3), priority=priority
+            )
+            await add_job(store, token, later, priority=-1)
+        await store.leases.claim("simulator", "r", later)
+    forecast = Forecast(store, lambda: later)
+    places = (await forecast.outlook("simulator")).places
+    claimed = [
+        assignment.lease.job
+        for _ in range(len(places))
+        for assignment in await store.leases.claim("simulator", "r", later)
+    ]
+    assert claimed == order(places)
+    await store.close()
+
+
+@pytest.mark.anyio
+async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    job = await add_job(store, await make_token(store))
+    forecast = Forecast(store, lambda: NOW)
+    assert await forecast.place("simulator", job.id) == Place(0, 0.0)
+    assert await forecast.place("clifford", job.id) is None
+    await store.close()

@@ -1,0 +1,108 @@
+"""Who is gone: beats that stand still, on the watcher's own clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.jobs import Runner
+from qwicket.model.states import JobState
+from qwicket.scheduling import Lookout
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+LEASE_S = 40.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    await opened.leases.add_runner("me", "server", NOW)
+    await opened.leases.add_runner("other", "server", NOW)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def ada(store: Store) -> Token:
+    return await make_token(store)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lookout(store: Store, clock: Clock) -> Lookout:
+    return Lookout(store, "me", lambda: NOW, clock, lease_s=LEASE_S)
+
+
+async def beat(store: Store, runner: str) -> None:
+    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 0, 0), NOW))
+
+
+async def look_for(lookout: Lookout, clock: Clock, seconds: float) -> list[str]:
+    """Look every ten seconds; return who was found gone."""
+    gone = await lookout.look()
+    for _ in range(int(seconds / 10)):
+        clock.now += 10
+        gone += await lookout.look()
+    return gone
+
+
+async def test_a_beat_that_stands_still_for_the_lease_time_voids_its_runner(
+    store: Store, ada: Token, lookout: Lookout, clock: Clock
+) -> None:
+    job = await add_job(store, ada)
+    await store.leases.claim("simulator", "other", NOW)
+    assert await look_for(lookout, clock, LEASE_S - 10) == []
+    assert await look_for(lookout, clock, 10) == ["other"]
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert (present.state, present.attempts) == (JobState.QUEUED, 0)
+    assert [runner.id for runner in await store.leases.runners()] == ["me"]
+
+
+async def test_a_runner_that_beats_keeps_what_it_holds(
+    store: Store, lookout: Lookout, clock: Clock
+) -> None:
+    for _ in range(10):
+        assert await look_for(lookout, clock, LEASE_S - 10) == []
+        await beat(store, "other")
+
+
+async def test_no_runner_voids_itself(store: Store, lookout: Lookout, clock: Clock) -> None:
+    assert await look_for(lookout, clock, 3 * LEASE_S) == ["other"]
+
+
+async def test_a_watcher_that_slept_has_seen_no_stillness(
+    store: Store, lookout: Lookout, clock: Clock
+) -> None:
+    await look_for(lookout, clock, LEASE_S - 10)
+    clock.now += 100 * LEASE_S
+    assert await look_for(lookout, clock, LEASE_S - 10) == []
+    assert await look_for(lookout, clock, 10) == ["other"]
+
+
+async def test_a_runner_that_comes_back_is_watched_anew(
+    store: Store, lookout: Lookout, clock: Clock
+) -> None:
+    assert await look_for(lookout, clock, LEASE_S) == ["other"]
+    await beat(store, "other")
+    assert await look_for(lookout, clock, LEASE_S - 10) == []
+    assert await look_for(lookout, clock, 10) == ["other"]

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound
+from qwicket.model.groups import Group, GroupUse, NewGroup
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import JobQuery, Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.store import Store
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+
+async def opened(store: Store, token: Token, **changes: Any) -> Group:
+    new = NewGroup(
+        id=new_id(NOW), account=token.account, project=token.project, door="ionq", now=NOW
+    )
+    return await store.groups.open(_replace(new, **changes))
+
+
+def _replace(new: NewGroup, **changes: Any) -> NewGroup:
+    from msgspec import structs
+
+    return structs.replace(new, **changes)
+
+
+async def test_an_open_group_is_readable_and_takes_jobs(store: Store, ada: Token) -> None:
+    group = await opened(store, ada, name="bells", body=b'{"x": 1}')
+    assert await store.groups.get(group.id) == group
+    assert (group.state, group.name, group.body) == ("open", "bells", b'{"x": 1}')
+    job = await add_job(store, ada, group=group.id)
+    assert job.group == group.id
+
+
+async def test_a_closed_group_takes_no_jobs_and_keeps_those_it_has(
+    store: Store, ada: Token
+) -> None:
+    group = await opened(store, ada)
+    job = await add_job(store, ada, group=group.id)
+    closed = await store.groups.close(group.id, NOW + 5)
+    assert (closed.state, closed.closed_at) == ("closed", NOW + 5)
+    with pytest.raises(Conflict, match="closed"):
+        await add_job(store, ada, group=group.id)
+    assert await store.jobs.get(job.id) == job
+    assert await store.groups.close(group.id, NOW + 9) == closed
+
+
+async def test_a_group_takes_no_jobs_after_its_time(store: Store, ada: Token) -> None:
+    group = await opened(store, ada, expires_at=NOW + 1000)
+    await add_job(store, ada, NOW + 999, group=group.id)
+    with pytest.raises(Conflict, match="closed"):
+        await add_job(store, ada, NOW + 1000, group=group.id)
+
+
+async def test_a_group_takes_as_many_jobs_as_it_says(store: Store, ada: Token) -> None:
+    group = await opened(store, ada, jobs_limit=2)
+    for _ in range(2):
+        await add_job(store, ada, group=group.id)
+    with pytest.raises(LimitExceeded, match="takes 2 jobs"):
+        await add_job(store, ada, group=group.id)
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 2
+
+
+async def test_a_group_for_one_device_takes_jobs_of_no_other(store: Store, ada: Token) -> None:
+    group = await opened(store, ada, device="clifford")
+    await add_job(store, ada, device="clifford", group=group.id)
+    with pytest.raises(Conflict, match="clifford"):
+        await add_job(store, ada, group=group.id)
+
+
+async def test_anothers_group_is_as_good_as_none(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    group = await opened(store, ada)
+    for unknown in (group.id, new_id(NOW)):
+        with pytest.raises(NotFound):
+            await add_job(store, bob, group=unknown)
+    assert await store.groups.visible(group.id, bob.account) is None
+    assert await store.groups.visible(group.id, ada.account) == group
+
+
+async def test_closing_an_unknown_group_is_refused(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.groups.close(new_id(NOW), NOW)
+
+
+async def test_all_jobs_of_a_group_are_cancelled_at_once(
+    store: Store, ada: Token, runner: str
+) -> None:
+    group = await opened(store, ada)
+    ended, running, waiting = [await add_job(store, ada, group=group.id) for _ in range(3)]
+    other = await add_job(store, ada)
+    first = (await store.leases.claim("simulator", runner, NOW))[0].lease
+    await store.leases.finish(first, Ran((Encoded(b"", b""),), 0.1), NOW)
+    await store.leases.claim("simulator", runner, NOW)
+    cancelled = await store.jobs.cancel_group(group.id, actor="ada", now=NOW)
+    assert cancelled == [running.id, waiting.id]
+    states = {job.id: job.state for job in await store.jobs.page(JobQuery(account=ada.account))}
+    assert states == {
+        ended.id: "completed",
+        running.id: "cancelling",
+        waiting.id: "cancelled",
+        other.id: "queued",
+    }
+
+
+async def test_a_group_says_what_its_jobs_came_to(store: Store, ada: Token, runner: str) -> None:
+    group = await opened(store, ada)
+    assert await store.groups.use(group.id) == GroupUse(0, 0, 0)
+    for _ in range(2):
+        await add_job(store, ada, group=group.id)
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW + 250)
+    assert await store.groups.use(group.id) == GroupUse(2, 1, 250)
+
+
+async def test_jobs_are_listed_by_group_and_groups_newest_first(store: Store, ada: Token) -> None:
+    groups = [await opened(store, ada) for _ in range(3)]
+    job = await add_job(store, ada, group=groups[1].id)
+    await add_job(store, ada, group=groups[2].id)
+    for door in (None, "native"):
+        query = JobQuery(account=ada.account, door=door, group=groups[1].id)
+        assert [each.id for each in await store.jobs.page(query)] == [job.id]
+    assert await store.groups.page(ada.account, "ionq") == groups[::-1]
+    below = await store.groups.page(ada.account, "ionq", before=groups[2].seq, limit=1)
+    assert below == [groups[1]]
+    assert await store.groups.page(ada.account, "qbraid") == []

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import NotFound
+from qwicket.model.ids import new_id
+from qwicket.store import Store
+from support.stores import NOW, make_token
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_registering_twice_is_one_record(store: Store, ada: Token) -> None:
+    made = await asyncio.gather(
+        *(
+            store.records.register(
+                ada.account, "qbraid", "key", b"%d" % n, record=new_id(NOW), now=NOW
+            )
+            for n in range(5)
+        )
+    )
+    assert len({record.id for record in made}) == 1
+    assert await store.records.get(ada.account, "qbraid", "key") == made[0]
+
+
+async def test_a_record_is_updated_and_deleted_by_its_key(store: Store, ada: Token) -> None:
+    await store.records.register(ada.account, "qbraid", "key", b"1", record=new_id(NOW), now=NOW)
+    changed = await store.records.update(ada.account, "qbraid", "key", b"2", now=NOW + 5)
+    assert (changed.body, changed.created_at, changed.updated_at) == (b"2", NOW, NOW + 5)
+    assert await store.records.delete(ada.account, "qbraid", "key")
+    assert not await store.records.delete(ada.account, "qbraid", "key")
+    with pytest.raises(NotFound):
+        await store.records.update(ada.account, "qbraid", "key", b"3", now=NOW)
+
+
+async def test_records_of_other_accounts_and_doors_are_others(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    for account, door in ((ada, "qbraid"), (bob, "qbraid"), (ada, "ionq")):
+        await store.records.register(account.account, door, "key", b"", record=new_id(NOW), now=NOW)
+    assert len(await store.records.page(ada.account, "qbraid")) == 1
+    await store.records.delete(ada.account, "qbraid", "key")
+    assert await store.records.get(bob.account, "qbraid", "key") is not None
+
+
+async def test_records_are_listed_newest_first_and_page_by_seq(store: Store, ada: Token) -> None:
+    made = [
+        await store.records.register(
+            ada.account, "qbraid", str(n), b"", record=new_id(NOW), now=NOW
+        )
+        for n in range(4)
+    ]
+    page = await store.records.page(ada.account, "qbraid", limit=2)
+    assert page == made[:1:-1]
+    assert await store.records.page(ada.account, "qbraid", before=page[-1].seq) == made[1::-1]

@@ -1,0 +1,187 @@
+"""Fair share: whose job is next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.jobs import Job, Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.model.shares import HALF_LIFE_S, REBASE_AFTER
+from qwicket.store import Store
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+HALF_LIFE_MS = int(1000 * HALF_LIFE_S)
+
+
+async def take(store: Store, now: int = NOW) -> str:
+    """Claim the next job; return its project."""
+    (assignment,) = await store.leases.claim("simulator", "runner", now)
+    return await project_of(store, assignment.lease.job)
+
+
+async def project_of(store: Store, job_id: str) -> str:
+    job = await store.jobs.get(job_id)
+    assert job is not None
+    return job.project
+
+
+async def many(store: Store, token: Token, number: int, **changes: Any) -> list[Job]:
+    return [await add_job(store, token, **changes) for _ in range(number)]
+
+
+@pytest.fixture
+async def bob(store: Store) -> Token:
+    return await make_token(store, "bob")
+
+
+async def test_ten_jobs_beside_five_hundred_are_among_the_next_twenty(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 500, est_seconds=1.0)
+    for _ in range(5):
+        await take(store)
+    await many(store, bob, 10, est_seconds=1.0)
+    started = Counter([await take(store) for _ in range(20)])
+    assert started[bob.project] == 10
+
+
+async def test_projects_take_turns_by_what_their_jobs_cost(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 40, est_seconds=3.0)
+    await many(store, bob, 40, est_seconds=1.0)
+    started = Counter([await take(store) for _ in range(40)])
+    assert started == {ada.project: 10, bob.project: 30}
+
+
+async def test_shares_weigh_what_a_project_gets(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await store.accounts.set_shares("ada", 3)
+    await many(store, ada, 40, est_seconds=1.0)
+    await many(store, bob, 40, est_seconds=1.0)
+    started = Counter([await take(store) for _ in range(40)])
+    assert started == {ada.project: 30, bob.project: 10}
+
+
+async def test_jobs_that_were_estimated_too_low_are_paid_for_when_they_end(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 20, est_seconds=1.0)
+    await many(store, bob, 20, est_seconds=1.0)
+    started = Counter[str]()
+    for _ in range(12):
+        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        project = await project_of(store, assignment.lease.job)
+        started[project] += 1
+        seconds = 5.0 if project == ada.project else 1.0
+        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), seconds), NOW)
+    assert started == {ada.project: 2, bob.project: 10}
+
+
+async def test_jobs_that_are_estimated_at_nothing_still_take_turns(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 10, est_seconds=0.0)
+    await many(store, bob, 10, est_seconds=0.0)
+    started = Counter([await take(store) for _ in range(10)])
+    assert started == {ada.project: 5, bob.project: 5}
+
+
+async def test_what_was_given_back_is_not_paid_for(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 10, est_seconds=1.0)
+    await many(store, bob, 10, est_seconds=1.0)
+    for _ in range(6):
+        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        if await project_of(store, assignment.lease.job) == ada.project:
+            await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    line = await store.jobs.line("simulator", limit=100)
+    vtimes = {share.project: share.vtime for share in line.shares}
+    assert vtimes[ada.project] == pytest.approx(0.0)
+
+
+async def test_absence_buys_no_monopoly(store: Store, ada: Token, bob: Token, runner: str) -> None:
+    await many(store, ada, 400, est_seconds=10.0)
+    for _ in range(100):  # 1,000 s of use, while bob is away
+        await take(store)
+    await many(store, bob, 100, est_seconds=10.0)
+    started = Counter([await take(store) for _ in range(40)])
+    assert started[bob.project] == pytest.approx(20 + 3, abs=1)  # 60 s of credit, then turns
+
+
+async def test_use_of_yesterday_counts_half(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 60, est_seconds=10.0)
+    for _ in range(12):
+        await take(store)
+    later = NOW + HALF_LIFE_MS
+    await many(store, bob, 60, now=later, est_seconds=10.0)
+    for _ in range(6):  # ada's 120 s count 60 now
+        assert await take(store, later) == bob.project
+    started = Counter([await take(store, later) for _ in range(10)])
+    assert started[ada.project] == 5
+
+
+async def test_numbers_are_made_small_again_and_the_order_stays(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 5)
+    await many(store, bob, 5)
+    await take(store)
+    later = NOW + int(1.5 * REBASE_AFTER * HALF_LIFE_MS)
+    await take(store, later)
+    before = (await store.jobs.line("simulator", limit=100)).shares
+    assert await store.upkeep.mend_shares(later) == 0
+    after = (await store.jobs.line("simulator", limit=100)).shares
+    assert [share.project for share in after] == [share.project for share in before]
+    assert max(share.vtime for share in after) < 1.0 < max(share.vtime for share in before)
+    await take(store, later + 1)
+
+
+async def test_priority_orders_the_jobs_of_one_project_alone(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    plain = await add_job(store, ada, est_seconds=1.0)
+    await many(store, bob, 5, priority=5, est_seconds=1.0)
+    urgent = await add_job(store, ada, priority=9, est_seconds=1.0)
+    order = []
+    for _ in range(4):
+        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        order.append(assignment.lease.job)
+    own = [each for each in order if await project_of(store, each) == ada.project]
+    assert own == [urgent.id, plain.id]
+
+
+async def test_cancelled_jobs_leave_no_place_in_the_line(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    job = await add_job(store, ada)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert (await store.jobs.line("simulator", limit=10)).shares == []
+    await add_job(store, bob)
+    assert await take(store) == bob.project
+
+
+async def test_upkeep_finds_nothing_to_mend_after_a_jobs_life(
+    store: Store, ada: Token, runner: str
+) -> None:
+    jobs = await many(store, ada, 4)
+    leases = [(await store.leases.claim("simulator", runner, NOW))[0].lease for _ in range(3)]
+    await store.leases.release(leases[0], "test", NOW, blamed=False)
+    await store.leases.finish(leases[1], Ran((Encoded(b"", b""),), 0.1), NOW)
+    await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
+    assert await store.upkeep.mend_shares(NOW) == 0
+    await store._database.write(
+        lambda tx: tx._connection.execute("update share set has_work = 0")  # type: ignore[attr-defined]
+    )
+    assert await store.upkeep.mend_shares(NOW) == 1
+    assert await take(store) == ada.project

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import Conflict
+from qwicket.model.jobs import Job, Ran
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import JobState
+from qwicket.store import Store
+from support.stores import NOW, add_job, new_job
+
+pytestmark = pytest.mark.anyio
+
+DAY_MS = 24 * 3600 * 1000
+LARGE = Encoded(bytes(3 << 20), b"large")
+
+
+async def ended(store: Store, token: Token, result: Encoded, now: int = NOW) -> Job:
+    await add_job(store, token, now)
+    (assignment,) = await store.leases.claim("simulator", "runner", now)
+    return await store.leases.finish(assignment.lease, Ran((result,), 0.1), now)
+
+
+async def test_a_duty_has_one_holder_until_it_is_gone(store: Store, runner: str) -> None:
+    await store.leases.add_runner("other", "server", NOW)
+    took = await asyncio.gather(
+        *(store.upkeep.take_duty("upkeep", who) for who in (runner, "other", runner))
+    )
+    assert sorted(took) in ([False, True, True], [False, False, True])
+    holder, waiting = (runner, "other") if took[0] else ("other", runner)
+    assert await store.upkeep.take_duty("upkeep", holder)
+    assert not await store.upkeep.take_duty("upkeep", waiting)
+    assert await store.upkeep.take_duty("another", waiting)
+    await store.leases.void_runner(holder, NOW)
+    assert await store.upkeep.take_duty("upkeep", waiting)
+    assert not await store.upkeep.take_duty("upkeep", holder)
+
+
+async def test_drafts_expire(store: Store, ada: Token) -> None:
+    late = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
+    early = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 20)
+    assert await store.upkeep.expire_drafts(NOW + 10) == 1
+    one, two = await store.jobs.get(late.id), await store.jobs.get(early.id)
+    assert one is not None
+    assert two is not None
+    assert (one.state, one.error_code, two.state) == ("failed", "draft_expired", "draft")
+
+
+async def test_a_draft_whose_program_came_is_queued_and_claimed(
+    store: Store, ada: Token, runner: str
+) -> None:
+    draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10, shots=0)
+    assert await store.leases.claim("simulator", runner, NOW) == []
+    ready = new_job(ada, NOW + 5, shots=77, circuits=b"packed")
+    job = await store.jobs.admit(draft.id, ready)
+    assert (job.state, job.shots, job.queued_at) == (JobState.QUEUED, 77, NOW + 5)
+    assert job.expires_at is None
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    assert (assignment.lease.job, assignment.circuits) == (draft.id, b"packed")
+    with pytest.raises(Conflict):
+        await store.jobs.admit(draft.id, ready)
+
+
+async def test_a_draft_whose_program_is_refused_fails_with_the_reason(
+    store: Store, ada: Token
+) -> None:
+    draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
+    job = await store.jobs.refuse(draft.id, Failure("invalid_program", "line 3"), NOW)
+    assert (job.state, job.error_code, job.error_text) == ("failed", "invalid_program", "line 3")
+    with pytest.raises(Conflict):
+        await store.jobs.refuse(draft.id, Failure("x", "y"), NOW)
+
+
+async def test_what_is_refused_after_a_2xx_is_a_failed_job(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, error=Failure("invalid_program", "line 3"))
+    assert (job.state, job.error_text, job.ended_at) == ("failed", "line 3", job.created_at)
+    assert await store.leases.claim("simulator", runner, NOW) == []
+
+
+async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> None:
+    await add_job(store, ada, idempotency_key="old", digest=b"1")
+    await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")
+    assert await store.upkeep.forget_keys(NOW + DAY_MS + 1) == 1
+    again = await store.jobs.repeated(
+        account=ada.account, door="native", key="new", digest=b"1", now=NOW + DAY_MS
+    )
+    assert again is not None
+
+
+async def test_ended_jobs_are_deleted_after_their_time_and_no_others(
+    store: Store, ada: Token, runner: str
+) -> None:
+    old = await ended(store, ada, Encoded(b"1", b"a"))
+    new = await ended(store, ada, Encoded(b"2", b"b"), NOW + 1000)
+    waiting = await add_job(store, ada)
+    assert await store.upkeep.delete_ended(NOW + 1000) == 1
+    assert await store.jobs.get(old.id) is None
+    assert await store.jobs.results(old.id) == []
+    assert await store.jobs.results(new.id) == [Encoded(b"2", b"b")]
+    assert await store.jobs.get(waiting.id) == waiting
+
+
+async def test_bytes_that_two_results_share_go_with_the_last(
+    store: Store, ada: Token, runner: str
+) -> None:
+    one, two = await ended(store, ada, LARGE), await ended(store, ada, LARGE)
+    await store.jobs.delete(one.id)
+    assert await store.jobs.results(two.id) == [LARGE]
+    await store.jobs.delete(two.id)
+    left = await store._database.read(lambda tx: tx.all("blob_get", sha256=LARGE.sha256))
+    assert left == []
+
+
+async def test_a_job_that_has_not_ended_is_not_deleted(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada)
+    with pytest.raises(Conflict):
+        await store.jobs.delete(job.id)
+    await store.leases.claim("simulator", runner, NOW)
+    with pytest.raises(Conflict):
+        await store.jobs.delete(job.id)
