@@ -18,8 +18,7 @@ from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_FORMATS: Final = {".json": "ionq.circuit.v1"}
-"""Formats that an extension tells; the text tells all others."""
+_JSON_FORMATS: Final = ("ionq.circuit.v1", "qobj")
 
 _KINDS: Final = (
     ("Measure", "measures"),
@@ -56,8 +55,7 @@ def show(file: IO[bytes], format_name: str | None) -> None:
     name = str(getattr(file, "name", "<stdin>"))
     try:
         source = file.read(limits.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
-        known = format_name or _FORMATS.get(Path(name).suffix.lower())
-        known = known or programs.guess(source)
+        known = format_name or _told(Path(name).suffix.lower(), programs.guess(source))
         checked = programs.read(known, source, limits)
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}.") from None
@@ -70,6 +68,13 @@ def show(file: IO[bytes], format_name: str | None) -> None:
     needs = engines.estimate(checked.summary, _SHOTS, ("counts",))
     estimate = f"{_scaled(needs.bytes, _BYTES)}, {_scaled(needs.seconds, _SECONDS)}"
     _print(_fact("format", known), _fact("estimate", f"{estimate} for {_SHOTS:,} shots"))
+
+
+def _told(extension: str, guessed: str) -> str:
+    """Return the format that the text tells, or the first in JSON if the extension says JSON."""
+    if extension == ".json" and guessed not in _JSON_FORMATS:
+        return _JSON_FORMATS[0]
+    return guessed
 
 
 def _print(*lines: str) -> None:

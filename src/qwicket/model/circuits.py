@@ -20,6 +20,7 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 | `gpi2` (φ) | 1/√2 [[1, -i e^{-iφ}], [-i e^{iφ}, 1]] |
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
 | `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
+| `unitary` (re, im, re, …) | any unitary matrix, row by row, targets[0] its most significant bit |
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class Summary(msgspec.Struct, frozen=True):
         n_clbits: Most classical bits of one circuit.
         n_splits: Most measurements and resets of one circuit that something follows.
         n_branches: Branches and jumps, over all circuits.
-        n_pauli_ops: What `pauliexp` gates cost beyond one gate each, in gates, over all circuits.
+        n_extra_ops: What `pauliexp` and `unitary` cost beyond one gate each, in gates, over all
+            circuits.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
     """
 
@@ -124,7 +126,7 @@ class Summary(msgspec.Struct, frozen=True):
     n_clbits: int = 0
     n_splits: int = 0
     n_branches: int = 0
-    n_pauli_ops: int = 0
+    n_extra_ops: int = 0
     is_clifford: bool = False
 
 

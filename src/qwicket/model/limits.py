@@ -32,6 +32,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Qubits of a state vector; memory may allow fewer."""
     clifford_qubits: int = 5_000
     """Widest register of any program: only Clifford circuits are simulated at that width."""
+    clbits: int = 10_000
+    """Classical bits of one circuit."""
+    matrix_qubits: int = 8
+    """Qubits of one gate that is given as a matrix."""
     memory_bytes: int | None = None
     """Memory one job may use; None means this machine's memory divided among the workers."""
     run_time_s: float = 300.0

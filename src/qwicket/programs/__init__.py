@@ -10,7 +10,7 @@ from qwicket.model.analysis import summarise
 from qwicket.model.circuits import Checked, QubitCircuit, pack
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs import ionq_json, openqasm
+from qwicket.programs import ionq_json, openqasm, qobj
 
 __all__ = ["FORMATS", "Format", "Refusal", "guess", "read", "read_apart", "warm"]
 
@@ -41,13 +41,21 @@ def _read_ionq(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCirc
     return ionq_json.read(source, limits)
 
 
+def _read_qobj(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: qobj has no inputs.", field="inputs")
+    return qobj.read(source, limits)
+
+
 _FORMATS: Final = (
     Format("ionq.circuit.v1", ionq_json.VERSION, _read_ionq, 4 << 10),
     Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0),
     Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0),
+    Format("qobj", qobj.VERSION, _read_qobj, 4 << 10),
 )
 
 _HEAD_BYTES: Final = 64 << 10
+_QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
 _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
@@ -81,7 +89,7 @@ def guess(source: bytes) -> str:
     """Return the format that a source most likely is in, by its beginning."""
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] == b"{":
-        return "ionq.circuit.v1"
+        return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
     return f"openqasm{openqasm.guess_version(head)}"
 
 

@@ -179,6 +179,8 @@ def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
 
 
 def _parameters(gate: Gate) -> str:
+    if gate.name == "unitary":
+        return ""
     texts = [_angle(parameter) for parameter in gate.params[:_MOST_PARAMETERS]]
     if gate.terms:
         texts = [f"{text}·{term}" for text, term in zip(texts, gate.terms, strict=False)]

@@ -10,16 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from math import fmod, isfinite, tau
 from types import MappingProxyType
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from qwicket.model.circuits import Gate
-from qwicket.model.limits import INT64_MAX
-from qwicket.programs.json_text import quoted
-
-Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
-"""Python's integers have no end, refusals that quote them must."""
+from qwicket.programs.json_text import Fault, Int64, quoted
 
 
 class WireGate(msgspec.Struct, gc=False):
@@ -35,19 +31,6 @@ class WireGate(msgspec.Struct, gc=False):
     time: float | None = None
     coefficients: tuple[float, ...] | None = None
     terms: tuple[str, ...] | None = None
-
-
-class Fault(Exception):
-    """What is wrong with a gate, said by a function that does not know which gate it is.
-
-    Args:
-        text: What is wrong.
-        field: The key at fault.
-    """
-
-    def __init__(self, text: str, field: str) -> None:
-        super().__init__(text)
-        self.field = field
 
 
 class Rule(NamedTuple):

@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
-from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.ionq_gates import GATESETS, Fault, Int64, Rule, WireGate, add_gate
-from qwicket.programs.json_text import quoted
+from qwicket.programs.ionq_gates import GATESETS, Rule, WireGate, add_gate
+from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
 
 VERSION: Final = 1
 
@@ -50,14 +50,14 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         InvalidProgram: The text is no such object, or a gate in it makes no sense.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
-    _check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
     program = json_text.decode(_decoder, source, _place_of_path)
     members = _members(program)
-    _check_limit("circuits", len(members), limits.circuits)
+    check_limit("circuits", len(members), limits.circuits)
     width = _width(program, members, limits)
     n_measures = width * len(members)
     n_gates = sum(len(member.circuit or ()) for member in members)
-    _check_limit("operations", n_measures + n_gates, limits.operations)
+    check_limit("operations", n_measures + n_gates, limits.operations)
     measures = tuple(Measure(qubit, qubit) for qubit in range(width))
     registers = (Register(REGISTER, width),)
     circuits = []
@@ -67,7 +67,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         rules = _rules(member.gateset or program.gateset or "qis", number)
         gates: list[Gate] = []
         n_ops += _add_gates(gates, member, number, rules, width, limits.operations - n_ops)
-        _check_limit("operations", n_ops, limits.operations, " or more")
+        check_limit("operations", n_ops, limits.operations, " or more")
         circuits.append(QubitCircuit(width, (*gates, *measures), registers))
     return tuple(circuits)
 
@@ -110,7 +110,7 @@ def _check_width(qubits: int | None, part: int | None, limits: Limits) -> None:
         return
     if qubits < 1:
         raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
-    _check_limit("clifford_qubits", qubits, limits.clifford_qubits)
+    check_limit("clifford_qubits", qubits, limits.clifford_qubits)
 
 
 def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:
@@ -120,11 +120,6 @@ def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:
         text = f"gateset {quoted(gateset)} is not known; known: {known}"
         raise _refusal(part, text, "gateset")
     return rules
-
-
-def _check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
-    if number > limit:
-        raise LimitExceeded(f"{name}: {number}{suffix} is above the limit of {limit}", field=name)
 
 
 def _add_gates(

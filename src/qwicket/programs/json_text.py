@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from qwicket.model.errors import InvalidProgram
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import INT64_MAX
 
 T = TypeVar("T")
 
-_EXPECTED: Final = re.compile(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`")
+Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
+"""Python's integers have no end, refusals that quote them must."""
+
+_EXPECTED: Final = re.compile(r"Expected `([\w |]+)`, got `(\w+)`")
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
 _KINDS: Final = {
     "int": "an integer",
@@ -26,6 +30,29 @@ _KINDS: Final = {
     "array": "a list",
     "object": "an object",
 }
+
+
+class Fault(Exception):
+    """What is wrong with a part of a program, said by what does not know which part it is.
+
+    Args:
+        text: What is wrong.
+        field: The key at fault.
+    """
+
+    def __init__(self, text: str, field: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
+    """Refuse a number above a limit.
+
+    Raises:
+        LimitExceeded: It is; the detail names the limit and both numbers.
+    """
+    if number > limit:
+        raise LimitExceeded(f"{name}: {number}{suffix} is above the limit of {limit}", field=name)
 
 
 def decode(
@@ -65,8 +92,9 @@ def _misshapen(reason: str, path: str, place: Callable[[str], str]) -> InvalidPr
         path = f"{path}.{missing[1]}".strip(".")
         complaint = "is missing"
     elif expected := _EXPECTED.fullmatch(reason):
-        wanted, got = (_KINDS.get(kind, kind) for kind in expected.groups())
-        complaint = f"must be {wanted}, not {got}"
+        kinds = expected[1].removesuffix(" | null").split(" | ")
+        wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
+        complaint = f"must be {wanted}, not {_KINDS.get(expected[2], expected[2])}"
     else:
         complaint = "is out of range"
     subject = path.rpartition(".")[2] or "the program"

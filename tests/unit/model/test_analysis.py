@@ -74,7 +74,7 @@ def test_sums_of_paulis_cost_terms_times_orders(
 ) -> None:
     """Terms that do not commute take about 20 orders and one more for each radian."""
     gate = Gate("pauliexp", (0, 1), params, controls, terms)
-    assert summarise((circuit(gate),)).n_pauli_ops == cost
+    assert summarise((circuit(gate),)).n_extra_ops == cost
 
 
 def test_masks_have_the_rightmost_letter_lowest() -> None:

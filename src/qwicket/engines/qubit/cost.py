@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from math import exp
 from typing import Final, NamedTuple
 
-from qwicket.model.analysis import pauli_cost
+from qwicket.model.analysis import extra_cost
 from qwicket.model.circuits import Gate, Op, Summary
 from qwicket.model.noise import GateNoise, NoiseModel
 from qwicket.model.outcomes import MEMORY, PROBABILITIES, key_width
@@ -144,7 +144,7 @@ def worth(ops: Iterable[Op]) -> int:
     gates = 0
     for op in ops:
         if isinstance(op, Gate):
-            gates += 1 + (pauli_cost(op) if op.name == "pauliexp" else 0)
+            gates += 1 + extra_cost(op)
         else:
             gates += _CHOICE_GATES
     return gates
@@ -192,7 +192,7 @@ def _straight_cost(job: Job) -> tuple[float, float]:
 
 
 def _gates(job: Job) -> float:
-    return job.n_ops + job.summary.n_pauli_ops / max(1, job.summary.n_circuits)
+    return job.n_ops + job.summary.n_extra_ops / max(1, job.summary.n_circuits)
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cmath import exp
 from collections.abc import Callable, Mapping
-from math import cos, pi, sin, sqrt
+from math import cos, isqrt, pi, sin, sqrt
 from typing import Final
 
 import numpy as np
@@ -129,6 +129,12 @@ def _gpi2(phi: float) -> Matrix:
     return _array([[r, -1j * r * exp(-1j * phi)], [-1j * r * exp(1j * phi), r]])
 
 
+def _unitary(*numbers: float) -> Matrix:
+    entries = np.array(numbers).view(np.complex128)
+    size = isqrt(len(entries))
+    return entries.reshape(size, size)
+
+
 def _ms(phi0: float, phi1: float, theta: float) -> Matrix:
     return _rotation(np.kron(_gpi(phi0), _gpi(phi1)).astype(np.complex128), theta)
 
@@ -146,4 +152,5 @@ _MADE: Final[Mapping[str, Callable[..., Matrix]]] = {
     "gpi": _gpi,
     "gpi2": _gpi2,
     "ms": _ms,
+    "unitary": _unitary,
 }

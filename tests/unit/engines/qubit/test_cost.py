@@ -70,7 +70,7 @@ def test_idle_qubits_cost_nothing() -> None:
 
 def test_pauliexp_costs_what_it_is_worth() -> None:
     plain, heavy = (
-        estimate(Summary("qubit", 1, 20, 1, 0, n_pauli_ops=n), 1, ("counts",))[1] for n in (0, 500)
+        estimate(Summary("qubit", 1, 20, 1, 0, n_extra_ops=n), 1, ("counts",))[1] for n in (0, 500)
     )
     assert heavy - plain == pytest.approx(500 * 2**20 / 7e8, rel=0.01)
 
@@ -238,7 +238,7 @@ def test_numbers_stay_storable_whatever_is_asked_for() -> None:
                 10**6,
                 n_clbits=10_000,
                 n_splits=10**6,
-                n_pauli_ops=10**14,
+                n_extra_ops=10**14,
                 is_clifford=is_clifford,
             )
             for model in (None, worst):

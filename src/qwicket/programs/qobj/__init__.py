@@ -1,0 +1,12 @@
+"""Format `qobj`: the JSON in which Qiskit sent circuits before it sent OpenQASM and QPY.
+
+`read` gives the circuits; `settings` gives what the document says of the job around them, for a
+door that needs it. Only type QASM is read, pulses are refused.
+"""
+
+from __future__ import annotations
+
+from qwicket.programs.qobj.reader import VERSION, read
+from qwicket.programs.qobj.settings import ExperimentSettings, Settings, settings
+
+__all__ = ["VERSION", "ExperimentSettings", "Settings", "read", "settings"]

@@ -1,0 +1,129 @@
+"""The gates by Qiskit's names, as flat gates; a global phase is dropped, since nothing controls it.
+
+Most are those of `qelib1.inc`, which is Qiskit's own list. Does not own gates that are given as a
+matrix or as a state (`matrices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import pi
+from typing import Final
+
+from qwicket.model.circuits import Gate, Op
+from qwicket.programs.json_text import Fault
+from qwicket.programs.openqasm.bounds import MAX_ANGLE
+from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, Standard, Template
+from qwicket.programs.qobj.wire import Instruction
+
+
+def add_gate(ops: list[Op], instruction: Instruction) -> None:
+    """Append a gate whose qubits exist and are all different.
+
+    Raises:
+        Fault: There is no such gate, or it takes other qubits or parameters.
+    """
+    name, qubits = instruction.name, instruction.qubits
+    gate = _GATES.get(name) or _many(name, len(qubits))
+    if len(qubits) != gate.n_qubits:
+        raise Fault(f"takes {_count(gate.n_qubits, 'qubit')}, not {len(qubits)}", "qubits")
+    angles = _angles(instruction, gate.n_parameters)
+    if gate.flat:
+        n_controls = gate.n_controls
+        ops.append(Gate(gate.flat, qubits[n_controls:], angles, qubits[:n_controls]))
+        return
+    for op in gate.template(angles).ops:
+        targets = tuple([qubits[target] for target in op.targets])
+        controls = tuple([qubits[control] for control in op.controls])
+        ops.append(Gate(op.name, targets, op.params, controls))
+
+
+def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
+    angles = []
+    for index, value in enumerate(instruction.params):
+        if not isinstance(value, float):
+            raise Fault("params must be numbers", f"params[{index}]")
+        if abs(value) > MAX_ANGLE:
+            raise Fault(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
+        angles.append(value)
+    if len(angles) != n_parameters:
+        raise Fault(f"takes {_count(n_parameters, 'parameter')}, not {len(angles)}", "params")
+    return tuple(angles)
+
+
+def _many(name: str, n_qubits: int) -> Standard:
+    """Return a gate whose last qubit is its target and all others are controls."""
+    if name not in _MANY_CONTROLS:
+        raise Fault("is no instruction that is known here", "name")
+    flat, n_parameters = _MANY_CONTROLS[name]
+    n_qubits = max(2, n_qubits)
+    return Standard(n_parameters, n_qubits, flat, n_qubits - 1)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _on(n_parameters: int, n_qubits: int, make: Callable[..., tuple[Gate, ...]]) -> Standard:
+    return Standard(n_parameters, n_qubits, compose=lambda *a: Template(n_qubits, make(*a)))
+
+
+def _r(theta: float, phi: float) -> tuple[Gate, ...]:
+    """Turn about the axis cos φ X + sin φ Y."""
+    return (Gate("u", (0,), (theta, phi - pi / 2, pi / 2 - phi)),)
+
+
+def _rzx(theta: float) -> tuple[Gate, ...]:
+    """exp(-iθ/2 Z⊗X), with Z on the first qubit."""
+    return (Gate("h", (1,)), Gate("rzz", (0, 1), (theta,)), Gate("h", (1,)))
+
+
+def _ecr() -> tuple[Gate, ...]:
+    return (*_rzx(pi / 4), Gate("x", (0,)), *_rzx(-pi / 4))
+
+
+def _iswap() -> tuple[Gate, ...]:
+    return (Gate("rxx", (0, 1), (-pi / 2,)), Gate("ryy", (0, 1), (-pi / 2,)))
+
+
+def _dcx() -> tuple[Gate, ...]:
+    return (Gate("x", (1,), (), (0,)), Gate("x", (0,), (), (1,)))
+
+
+def _xx_plus_yy(theta: float, beta: float) -> tuple[Gate, ...]:
+    """exp(-iθ/4 (XX + YY)), turned about Z of the first qubit by β."""
+    turn = (Gate("rxx", (0, 1), (theta / 2,)), Gate("ryy", (0, 1), (theta / 2,)))
+    return (Gate("rz", (0,), (beta,)), *turn, Gate("rz", (0,), (-beta,)))
+
+
+def _xx_minus_yy(theta: float, beta: float) -> tuple[Gate, ...]:
+    """exp(-iθ/4 (XX - YY)), turned about Z of the second qubit by β."""
+    turn = (Gate("rxx", (0, 1), (theta / 2,)), Gate("ryy", (0, 1), (-theta / 2,)))
+    return (Gate("rz", (1,), (-beta,)), *turn, Gate("rz", (1,), (beta,)))
+
+
+_GATES: Final[Mapping[str, Standard]] = {
+    **BUILT_IN_2,
+    **QELIB1,
+    "cs": Standard(0, 2, "s", 1),
+    "csdg": Standard(0, 2, "sdg", 1),
+    "ccz": Standard(0, 3, "z", 2),
+    "c3sx": Standard(0, 4, "sx", 3),
+    "rcccx": QELIB1["rc3x"],
+    "ryy": Standard(1, 2, "ryy"),
+    "r": _on(2, 1, _r),
+    "rzx": _on(1, 2, _rzx),
+    "ecr": _on(0, 2, _ecr),
+    "iswap": _on(0, 2, _iswap),
+    "dcx": _on(0, 2, _dcx),
+    "xx_plus_yy": _on(2, 2, _xx_plus_yy),
+    "xx_minus_yy": _on(2, 2, _xx_minus_yy),
+}
+
+_MANY_CONTROLS: Final[Mapping[str, tuple[str, int]]] = {
+    "mcx": ("x", 0),
+    "mcx_gray": ("x", 0),
+    "mcphase": ("p", 1),
+    "mcu1": ("p", 1),
+}
+"""By name the flat gate that is controlled, and its number of angles."""

@@ -1,0 +1,118 @@
+"""What a document says of the job around its circuits: for doors, which make submissions of it.
+
+Instructions are passed over, so that this is quick also where reading is not. A job here has one
+number of shots, one seed and one method: experiments that differ in them are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from qwicket.model.errors import InvalidProgram
+from qwicket.programs import json_text
+from qwicket.programs.qobj.wire import Config, place_of_path
+
+T = TypeVar("T")
+
+
+class ExperimentSettings(msgspec.Struct, frozen=True):
+    """What one experiment asks for.
+
+    Attributes:
+        header: Its header as JSON, just as it came; `{}` without one.
+        memory: Whether it wants each shot's outcome as well.
+    """
+
+    header: msgspec.Raw
+    memory: bool
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a document asks for; None where it says nothing.
+
+    Attributes:
+        qobj_id: The client's name for it.
+        header: Its header as JSON, just as it came.
+        shots: Shots per circuit.
+        seed: Seed of the simulator.
+        method: Simulation method, in the client's words.
+        experiments: What each experiment asks for.
+    """
+
+    qobj_id: str
+    header: msgspec.Raw
+    shots: int | None
+    seed: int | None
+    method: str | None
+    experiments: tuple[ExperimentSettings, ...]
+
+
+class _Experiment(msgspec.Struct):
+    config: Config | None = None
+    header: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Qobj(msgspec.Struct):
+    qobj_id: str
+    config: Config
+    header: msgspec.Raw
+    experiments: tuple[_Experiment, ...]
+
+
+_decoder: Final = msgspec.json.Decoder(_Qobj)
+
+
+def settings(source: bytes) -> Settings:
+    """Read what a document asks for. An experiment's config wins over that of the document.
+
+    Args:
+        source: JSON text, no larger than a program may be.
+
+    Raises:
+        InvalidProgram: The text is no such document, or its experiments differ in what is one
+            thing for a whole job.
+    """
+    qobj = json_text.decode(_decoder, source, place_of_path)
+    _check_header(qobj.header, "header")
+    for number, experiment in enumerate(qobj.experiments):
+        _check_header(experiment.header, f"experiments[{number}].header")
+    configs = [experiment.config or Config() for experiment in qobj.experiments]
+    memory = [_own(qobj.config.memory, config.memory) for config in configs]
+    return Settings(
+        qobj_id=qobj.qobj_id,
+        header=qobj.header.copy(),
+        shots=_common("shots", qobj.config.shots, [config.shots for config in configs]),
+        seed=_common(
+            "seed_simulator",
+            qobj.config.seed_simulator,
+            [config.seed_simulator for config in configs],
+        ),
+        method=_common("method", qobj.config.method, [config.method for config in configs]),
+        experiments=tuple(
+            [
+                ExperimentSettings(experiment.header.copy(), bool(wants_memory))
+                for experiment, wants_memory in zip(qobj.experiments, memory, strict=True)
+            ]
+        ),
+    )
+
+
+def _common(name: str, outer: T | None, inner: list[T | None]) -> T | None:
+    """Return what all experiments say."""
+    said = [_own(outer, each) for each in inner] or [outer]
+    for number, each in enumerate(said):
+        if each != said[0]:
+            at = f"experiments[{number}].config.{name}"
+            raise InvalidProgram(f"{at} differs from that of experiment 0", field=at)
+    return said[0]
+
+
+def _own(outer: T | None, inner: T | None) -> T | None:
+    return outer if inner is None else inner
+
+
+def _check_header(header: msgspec.Raw, at: str) -> None:
+    if bytes(header)[:1] != b"{":
+        raise InvalidProgram(f"{at} must be an object", field=at)

@@ -1,0 +1,103 @@
+"""The document as typed structs, of which only what the reader needs is named."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from qwicket.programs.json_text import Int64, quoted
+
+Complex = float | tuple[float, ...]
+"""A real number, or a real and an imaginary part."""
+
+Parameter = float | str | tuple[float | tuple[Complex, ...], ...]
+"""An angle, a letter of a label, an amplitude, or a matrix of rows."""
+
+
+class Instruction(msgspec.Struct, gc=False):
+    name: str
+    qubits: tuple[Int64, ...] = ()
+    params: tuple[Parameter, ...] = ()
+    memory: Int64 | tuple[Int64, ...] | None = None
+    register: Int64 | tuple[Int64, ...] | None = None
+    conditional: Int64 | None = None
+    mask: str | None = None
+    relation: str | None = None
+    val: str | None = None
+
+
+class Config(msgspec.Struct):
+    """What an experiment may set for itself, and the document for all of them."""
+
+    n_qubits: Int64 | None = None
+    memory_slots: Int64 | None = None
+    meas_level: Int64 | None = None
+    noise_model: msgspec.Raw = msgspec.Raw(b"null")
+    shots: Int64 | None = None
+    memory: bool | None = None
+    seed_simulator: Int64 | None = None
+    method: str | None = None
+
+
+class Header(msgspec.Struct):
+    creg_sizes: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Experiment(msgspec.Struct):
+    instructions: tuple[Instruction, ...]
+    config: Config | None = None
+    header: Header | None = None
+
+
+class Qobj(msgspec.Struct):
+    qobj_id: str
+    type: str
+    schema_version: str
+    experiments: tuple[Experiment, ...]
+    config: Config
+    header: Header
+
+
+decoder: Final = msgspec.json.Decoder(Qobj)
+
+
+# --- where a refusal points -----------------------------------------------------------------------
+
+
+class _InstructionName(msgspec.Struct):
+    name: str = ""
+
+
+class _ExperimentNames(msgspec.Struct):
+    instructions: tuple[_InstructionName, ...] = ()
+
+
+class _Names(msgspec.Struct):
+    experiments: tuple[_ExperimentNames, ...] = ()
+
+
+_names_decoder: Final = msgspec.json.Decoder(_Names)
+_PATH: Final = re.compile(r"experiments\[(\d+)\](?:\.instructions\[(\d+)\])?")
+
+
+def place(experiment: int, instruction: int, name: str) -> str:
+    """Return words such as `experiments[0].instructions[3] (cx): `."""
+    shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
+    return f"experiments[{experiment}].instructions[{instruction}] ({shown}): "
+
+
+def place_of_path(source: bytes, path: str) -> str:
+    """Return the same words for a path such as `experiments[0].instructions[3].params[1]`."""
+    found = _PATH.match(path)
+    if found is None:
+        return ""
+    if found[2] is None:
+        return f"{found[0]}: "
+    try:
+        experiments = _names_decoder.decode(source).experiments
+        name = experiments[int(found[1])].instructions[int(found[2])].name
+    except (msgspec.MsgspecError, RecursionError):
+        return f"{found[0]}: "
+    return place(int(found[1]), int(found[2]), name)
