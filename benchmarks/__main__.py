@@ -10,7 +10,7 @@ from os import getloadavg
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engines, latency
+from benchmarks import engines, latency, reading
 
 
 def main() -> int:
@@ -26,6 +26,10 @@ def main() -> int:
     for cost in engines.measure():
         costs.add_row(cost.name, cost.engine, f"{cost.cpu_ms:.3g} ms")
     console.print(costs)
+    readings = Table(f"format, {reading.N_GATES:,} gates", "text", "CPU to read")
+    for found in reading.measure():
+        readings.add_row(found.format, f"{found.size_bytes:,} bytes", f"{found.cpu_ms:.1f} ms")
+    console.print(readings)
     console.print(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()},"
         f" {platform.machine()}, load {getloadavg()[0]:.1f}"

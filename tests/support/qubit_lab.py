@@ -53,7 +53,7 @@ EXAMPLES: tuple[tuple[str, int, tuple[float, ...]], ...] = (
     *((name, 2, (0.7,)) for name in ("rxx", "ryy", "rzz")),
     ("ms", 2, (0.4, -1.3, 0.7)),
 )
-"""Every gate of the flat form but `pauliexp`: name, number of targets, parameters."""
+"""Every gate of the flat form but `pauliexp` and `unitary`: name, number of targets, parameters."""
 
 
 def string(letters: str) -> Matrix:
@@ -106,8 +106,17 @@ def unitary(name: str, params: Sequence[float]) -> Matrix:
     raise AssertionError(name)
 
 
+def dense(matrix: Matrix, targets: tuple[int, ...], controls: tuple[int, ...] = ()) -> Gate:
+    """A matrix as a gate, first target most significant."""
+    numbers = [part for entry in matrix.ravel() for part in (entry.real, entry.imag)]
+    return Gate("unitary", targets, tuple(map(float, numbers)), controls)
+
+
 def gate_unitary(gate: Gate) -> Matrix:
     """The matrix of a gate without its controls, first target most significant."""
+    if gate.name == "unitary":
+        entries = [complex(*pair) for pair in zip(gate.params[::2], gate.params[1::2], strict=True)]
+        return np.array(entries).reshape((1 << len(gate.targets),) * 2)
     if gate.name != "pauliexp":
         return unitary(gate.name, gate.params)
     size = 1 << len(gate.targets)

@@ -48,6 +48,14 @@ IONQ: Final = {
         {"circuit": [{"gate": "t", "target": 0}]},
     ],
 }
+QOBJ: Final = {
+    "qobj_id": "a",
+    "type": "QASM",
+    "schema_version": "1.3.0",
+    "header": {},
+    "config": {},
+    "experiments": [{"instructions": [{"name": "h", "qubits": [0]}]}],
+}
 
 
 def show(source: str | bytes, *arguments: str, columns: int = 80) -> Result:
@@ -153,6 +161,8 @@ def test_an_estimate_has_the_unit_that_suits_it(n_qubits: int, said: str) -> Non
         ("TELEPORTATION.QASM", TELEPORTATION, "openqasm3"),
         ("both.json", json.dumps(IONQ), "ionq.circuit.v1"),
         ("both.txt", json.dumps(IONQ), "ionq.circuit.v1"),
+        ("old.json", json.dumps(QOBJ), "qobj"),
+        ("old.txt", json.dumps(QOBJ), "qobj"),
         ("bell", BELL, "openqasm2"),
         ("bell", "\ufeff" + BELL, "openqasm2"),
         ("both", "\ufeff" + json.dumps(IONQ), "ionq.circuit.v1"),

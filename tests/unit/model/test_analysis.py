@@ -77,6 +77,16 @@ def test_sums_of_paulis_cost_terms_times_orders(
     assert summarise((circuit(gate),)).n_extra_ops == cost
 
 
+def test_matrix_costs_about_as_many_gates_as_it_has_rows_and_is_no_clifford() -> None:
+    """Measured with Qulacs: 1, 2, 6, 11, 21, 41, 81 and 171 gates on 1 to 8 qubits."""
+    for n_qubits, measured in ((2, 2), (3, 6), (5, 21), (8, 171)):
+        matrix = tuple(float(k % (2**n_qubits + 1) == 0) for k in range(4**n_qubits))
+        gate = Gate("unitary", tuple(range(n_qubits)), tuple(x for p in matrix for x in (p, 0.0)))
+        summary = summarise((circuit(gate),))
+        assert measured / 2 <= 1 + summary.n_extra_ops <= 2 * measured
+        assert not summary.is_clifford
+
+
 def test_masks_have_the_rightmost_letter_lowest() -> None:
     assert pauli_masks("XYZI") == (0b1100, 0b0110)
     assert pauli_masks("") == (0, 0)

@@ -183,6 +183,14 @@ def test_a_phase_stands_above_the_qubits_and_is_joined_to_its_controls() -> None
         """)
 
 
+def test_a_matrix_has_no_numbers_in_its_picture() -> None:
+    swap = (1.0, 0.0, *[0.0] * 10, 1.0, *[0.0] * 5, 1.0, *[0.0] * 11, 1.0, 0.0)
+    assert drawn(2, Gate("unitary", (1, 0), swap)) == picture("""
+        q0 ──unitary:1──
+                 │
+        q1 ──unitary:0──""")
+
+
 def test_a_long_label_is_shortened_in_its_middle() -> None:
     terms = Gate("pauliexp", (0, 1), (0.5, pi, 0.1, 0.2), (), ("XZ", "YY", "XX", "ZZ"))
     assert drawn(2, terms) == picture("""

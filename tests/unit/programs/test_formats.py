@@ -41,6 +41,27 @@ def test_every_format_is_listed_under_its_name() -> None:
         assert known.inline_bytes >= 0
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (SOURCE, "ionq.circuit.v1"),
+        (b' {"qobj_id": "a", "header": {}, "config": {}}', "qobj"),
+        (b'{"experiments": [{"instructions": []}], "type": "QASM"}', "qobj"),
+        (b"OPENQASM 2.0; qreg q[1];", "openqasm2"),
+        (b"OPENQASM 3; qubit q;", "openqasm3"),
+    ],
+)
+def test_format_is_guessed_from_the_beginning(source: bytes, name: str) -> None:
+    assert programs.guess(source) == name
+
+
+@pytest.mark.parametrize("name", ["ionq.circuit.v1", "qobj"])
+def test_formats_without_inputs_take_none(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"inputs: {name} has no inputs") as caught:
+        programs.read(name, SOURCE, Limits(), {"theta": 1.0})
+    assert caught.value.field == "inputs"
+
+
 def test_registry_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         programs.FORMATS["other"] = programs.FORMATS["ionq.circuit.v1"]  # type: ignore[index]

@@ -30,6 +30,11 @@ class Test(NamedTuple):
         return Branch(self.slots, self.relation, str(self.value), skip)
 
 
+def _is_bit(slot: int) -> Test:
+    """Return the test that stands for the bit in a slot."""
+    return Test((slot,), "==", 1)
+
+
 class _Known(NamedTuple):
     """What a register bit holds, and the place since when."""
 
@@ -60,16 +65,16 @@ class Registers:
         kept = [is_certain or self._stands_for(*pair) for pair in zip(bits, slots, strict=False)]
         self._written.update(dict.fromkeys(slots, place))
         for bit, slot, is_kept in zip(bits, slots, kept, strict=False):
-            self._known[bit] = _Known(Test((slot,), "==", 1), place) if is_kept else None
+            self._known[bit] = _Known(_is_bit(slot), place) if is_kept else None
 
     def _stands_for(self, bit: int, slot: int) -> bool:
         if bit not in self._known:
             return slot not in self._written
         known = self._known[bit]
-        return known is not None and known == (Test((slot,), "==", 1), self._written.get(slot))
+        return known is not None and known == (_is_bit(slot), self._written.get(slot))
 
     def bfunc(self, bit: int, mask: str, relation: str, val: str, place: int) -> int:
-        """Note a test of the register's bits under a mask; return how many it reads.
+        """Note a test of the register's bits under a mask; return how many they are.
 
         Raises:
             Fault: The test makes no sense, or reads what memory does not hold.
@@ -83,12 +88,13 @@ class Registers:
         values: list[bool] = []
         for number in [found.start() for found in re.finditer("1", ones)]:
             test = self._test(number, "mask")
-            if isinstance(test, Test) and test.relation == "==" and test.value == 1:
+            if isinstance(test, Test) and test == _is_bit(test.slots[0]):
                 slots += test.slots
                 values.append(wanted[number : number + 1] == "1")
             elif test is not False:
                 raise Fault(f"mask reads register {number}, which is itself a test", "mask")
-        return self._note(bit, slots, values, wanted.count("1"), relation, place)
+        self._note(bit, slots, values, wanted.count("1"), relation, place)
+        return ones.count("1")
 
     def _note(
         self,
@@ -98,7 +104,7 @@ class Registers:
         n_ones: int,
         relation: str,
         place: int,
-    ) -> int:
+    ) -> None:
         """Note a test; its answer is known if `val` has a bit that the register has not."""
         is_negated = relation == "!="
         test: Test | bool = is_negated
@@ -107,7 +113,6 @@ class Registers:
             test = Test(tuple(slots), "!=" if is_negated else "==", value)
             test = test if slots else not is_negated
         self._known[bit] = _Known(test, place)
-        return len(slots)
 
     def condition(self, bit: int) -> Test | bool:
         """Return what makes a register bit 1.

@@ -85,7 +85,8 @@ _PATH: Final = re.compile(r"experiments\[(\d+)\](?:\.instructions\[(\d+)\])?")
 def place(experiment: int, instruction: int, name: str) -> str:
     """Return words such as `experiments[0].instructions[3] (cx): `."""
     shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
-    return f"experiments[{experiment}].instructions[{instruction}] ({shown}): "
+    words = f"experiments[{experiment}].instructions[{instruction}]"
+    return f"{words} ({shown}): " if name else f"{words}: "
 
 
 def place_of_path(source: bytes, path: str) -> str:

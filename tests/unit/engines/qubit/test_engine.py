@@ -203,3 +203,11 @@ def test_wide_circuit_that_is_not_clifford_is_told_why() -> None:
         "49 qubits are in use; only Clifford circuits can have so many, and rz(0.25) is no"
         " Clifford gate"
     )
+
+
+def test_matrix_is_no_clifford_gate_even_if_it_could_be() -> None:
+    ops = [Gate("h", (qubit,)) for qubit in range(13)]
+    swap = qubit_lab.dense(qubit_lab.unitary("swap", ()), (3, 7))
+    assert qubit_lab.run(qubit_lab.measured(13, ops), outputs=("counts",)).engine == "stim"
+    found = qubit_lab.run(qubit_lab.measured(13, [*ops, swap]), outputs=("counts",))
+    assert found.engine == "qulacs"

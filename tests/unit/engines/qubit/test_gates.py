@@ -38,7 +38,15 @@ def test_examples_cover_the_table_of_the_model() -> None:
     names = {
         name for row in table for cell in re.findall(r"`([^`]*)`", row) for name in cell.split()
     }
-    assert names == {name for name, _, _ in qubit_lab.EXAMPLES} | {"pauliexp"}
+    assert names == {name for name, _, _ in qubit_lab.EXAMPLES} | {"pauliexp", "unitary"}
+
+
+def test_unitary_is_the_matrix_that_it_is_given_row_by_row() -> None:
+    root = np.array([[0.6, 0.8j], [-0.8, 0.6j]])
+    assert gates.matrix("unitary", (0.6, 0, 0, 0.8, -0.8, 0, 0, 0.6)).tolist() == root.tolist()
+    pair = np.kron(root, qubit_lab.Y)
+    made = gates.matrix("unitary", qubit_lab.dense(pair, (0, 1)).params)
+    assert np.array_equal(made, pair)
 
 
 def test_native_gates_are_the_rotations_that_ionq_names() -> None:

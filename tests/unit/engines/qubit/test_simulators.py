@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import unitary_group
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
@@ -42,6 +43,20 @@ def test_gate_acts_as_its_matrix_wherever_its_qubits_are(
     for qubits in ((3, 0, 4, 1), (1, 4, 2, 0), (0, 1, 2, 3)):
         targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
         gates = [*qubit_lab.scrambling(5), Gate(name, targets, params, controls)]
+        state = qubit_lab.evolved(simulator, 5, gates)
+        assert infidelity(state.amplitudes(), qubit_lab.amplitudes(5, gates)) < 1e-13
+
+
+@both
+@pytest.mark.parametrize("n_controls", [0, 1, 2])
+@pytest.mark.parametrize("n_targets", [1, 2, 3])
+def test_matrix_acts_on_its_targets_the_first_of_which_is_most_significant(
+    simulator: Simulator, n_controls: int, n_targets: int
+) -> None:
+    matrix = unitary_group.rvs(1 << n_targets, random_state=n_targets)
+    for qubits in ((3, 0, 4, 1, 2), (1, 4, 2, 0, 3), (0, 1, 2, 3, 4)):
+        targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
+        gates = [*qubit_lab.scrambling(5), qubit_lab.dense(matrix, targets, controls)]
         state = qubit_lab.evolved(simulator, 5, gates)
         assert infidelity(state.amplitudes(), qubit_lab.amplitudes(5, gates)) < 1e-13
 
