@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections import defaultdict
+
+import numpy as np
 import pytest
 
 from qwicket.model.circuits import Branch, Gate, Measure
+from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
+from support import qubit_lab
 from unit.programs.qobj.documents import (
     Json,
     bfunc,
@@ -91,6 +97,7 @@ def test_a_register_is_read_again_after_it_was_measured_again() -> None:
     ("instructions", "register"),
     [
         ((measure(0, 0, 5), measure(1, 0), x(2, 5)), 5),
+        ((measure(0, 1), measure(1, 0, 0), measure(2, 1, 7, conditional=0), x(2, 7)), 7),
         ((measure(0, 0, 0), bfunc(5, "0x1", "0x1"), measure(0, 0, 0), x(2, 5)), 5),
         ((measure(0, 0, 0), measure(1, 1, 1), measure(2, 2, 1, conditional=0), x(2, 1)), 1),
         ((measure(0, 0, 0), bfunc(5, "0x1", "0x1"), measure(1, 1, 5, conditional=0), x(2, 5)), 5),
@@ -145,3 +152,74 @@ def test_bits_that_are_tested_count_as_operations() -> None:
     measured = [measure(k, k, k) for k in range(3)]
     program = source(experiment(*measured, *[bfunc(9, "0x7", "0x7")] * 10))
     assert excess(program, Limits(operations=32)).startswith("operations: 33 or more")
+
+
+# --- against the rules themselves -----------------------------------------------------------------
+
+
+def expected(instructions: list[Json]) -> dict[int, float]:
+    """Memory's distribution by the words of wire/ibm-qx.md, 8.3, with a register that is kept."""
+    start = np.eye(1, 8)[0]
+    paths: list[tuple[int, int, np.ndarray]] = [(0, 0, start)]
+    for each in instructions:
+        paths = [after for path in paths for after in followers(each, *path)]
+    found: defaultdict[int, float] = defaultdict(float)
+    for memory, _, state in paths:
+        found[memory] += float(np.vdot(state, state).real)
+    return {memory: p for memory, p in found.items() if p > 1e-12}
+
+
+def followers(
+    each: Json, memory: int, register: int, state: np.ndarray
+) -> list[tuple[int, int, np.ndarray]]:
+    if "conditional" in each and not register >> each["conditional"] & 1:
+        return [(memory, register, state)]
+    if each["name"] == "bfunc":
+        equal = register & int(each["mask"], 16) == int(each["val"], 16)
+        bit, value = each["register"], equal == (each["relation"] == "==")
+        return [(memory, register & ~(1 << bit) | value << bit, state)]
+    (qubit,) = each["qubits"]
+    if each["name"] != "measure":
+        gate = Gate(each["name"], (qubit,))
+        matrix = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 3)
+        return [(memory, register, matrix @ state)]
+    (slot,) = each["memory"]
+    after = []
+    for value in (0, 1):
+        part = np.where(np.arange(8) >> qubit & 1 == value, state, 0)
+        kept = register
+        for bit in each.get("register", ()):
+            kept = register & ~(1 << bit) | value << bit
+        if np.vdot(part, part).real > 1e-12:
+            after.append((memory & ~(1 << slot) | value << slot, kept, part))
+    return after
+
+
+def drawn(rng: random.Random) -> Json:
+    kind = rng.randrange(6)
+    if kind < 2:
+        made: Json = {"name": rng.choice("hx"), "qubits": [rng.randrange(3)]}
+    elif kind < 4:
+        slot = rng.randrange(3)
+        made = measure(rng.randrange(3), slot, rng.choice((slot, slot, slot, 3, None)))
+    else:
+        mask = rng.randrange(1, 16)
+        val = mask & rng.randrange(16) if rng.random() < 0.9 else rng.randrange(16)
+        return bfunc(rng.randrange(3, 6), hex(mask), hex(val), rng.choice(("==", "!=")))
+    if rng.random() < 0.5:
+        made["conditional"] = rng.randrange(6)
+    return made
+
+
+def test_whatever_is_read_does_what_a_register_of_bits_would_do() -> None:
+    rng = random.Random(3)
+    n_read = 0
+    for _ in range(1_500):
+        instructions = [drawn(rng) for _ in range(rng.randint(3, 9))]
+        try:
+            found = outcomes(*instructions)
+        except InvalidProgram:
+            continue
+        assert found == pytest.approx(expected(instructions), abs=1e-12), instructions
+        n_read += any("conditional" in each for each in instructions)
+    assert n_read > 300
