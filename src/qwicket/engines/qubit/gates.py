@@ -130,7 +130,7 @@ def _gpi2(phi: float) -> Matrix:
 
 
 def _unitary(*numbers: float) -> Matrix:
-    entries = np.array(numbers).view(np.complex128)
+    entries = np.array(numbers, dtype=np.float64).view(np.complex128)
     size = isqrt(len(entries))
     return entries.reshape(size, size)
 
