@@ -50,7 +50,7 @@ EXAMPLES: tuple[tuple[str, int, tuple[float, ...]], ...] = (
     ("u", 1, (0.7, -1.1, 2.3)),
     ("gphase", 0, (0.7,)),
     ("swap", 2, ()),
-    *((name, 2, (0.7,)) for name in ("rxx", "ryy", "rzz")),
+    *((name, 2, (0.7,)) for name in ("rxx", "ryy", "rzz", "zz")),
     ("ms", 2, (0.4, -1.3, 0.7)),
 )
 """Every gate of the flat form but `pauliexp` and `unitary`: name, number of targets, parameters."""
@@ -94,8 +94,8 @@ def unitary(name: str, params: Sequence[float]) -> Matrix:
             return np.array([[cmath.exp(1j * params[0])]])
         case "swap":
             return sum(string(pair) for pair in ("II", "XX", "YY", "ZZ")) / 2
-        case "rxx" | "ryy" | "rzz":
-            return exponential(string(name[1:].upper()), half[0])
+        case "rxx" | "ryy" | "rzz" | "zz":
+            return exponential(string(name[-2:].upper()), half[0])
         case "gpi":
             return on_equator(params[0])
         case "gpi2":

@@ -89,7 +89,7 @@ def _count_splits(ops: Sequence[Op]) -> int:
 
 CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
     **dict.fromkeys(("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap"), ()),
-    **dict.fromkeys(("rx", "ry", "rz", "p", "gpi2", "rxx", "ryy", "rzz"), (pi / 2,)),
+    **dict.fromkeys(("rx", "ry", "rz", "p", "gpi2", "rxx", "ryy", "rzz", "zz"), (pi / 2,)),
     "u": (pi / 2, pi / 2, pi / 2),
     "gpi": (pi / 4,),
     "ms": (pi / 2, pi / 2, pi / 2),

@@ -16,6 +16,7 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 | `gphase` (γ) | e^{iγ}, no target |
 | `swap` | exchanges its two targets |
 | `rxx ryy rzz` (θ) | exp(-iθ/2 P⊗P) |
+| `zz` (θ) | as `rzz`, done by the machine itself |
 | `gpi` (φ) | [[0, e^{-iφ}], [e^{iφ}, 0]] |
 | `gpi2` (φ) | 1/√2 [[1, -i e^{-iφ}], [-i e^{iφ}, 1]] |
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |

@@ -23,7 +23,7 @@ _LABEL_CHARS: Final = 32
 _MOST_PARAMETERS: Final = 3
 _NO_QUBIT: Final = -1
 _SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
-_ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz"))
+_ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz", "zz"))
 """Gates that do not tell their targets apart."""
 
 _ASCII_WORDS: Final = {"π": "pi", "√": "sqrt", "†": "dg", "→": "->", "⟩": ">", "·": "*"}

@@ -218,7 +218,7 @@ _NATIVE: Final[Mapping[str, Rule]] = {
     "gpi": Rule("gpi", _phase, takes_controls=False),
     "gpi2": Rule("gpi2", _phase, takes_controls=False),
     "ms": Rule("ms", _phases_and_angle, n_targets=2, takes_controls=False),
-    "zz": Rule("rzz", _angle, n_targets=2, takes_controls=False),
+    "zz": Rule("zz", _angle, n_targets=2, takes_controls=False),
     "nop": _NOP,
 }
 GATESETS: Final = MappingProxyType({"qis": _QIS, "native": _NATIVE})

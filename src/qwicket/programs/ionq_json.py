@@ -19,7 +19,7 @@ from qwicket.programs import json_text
 from qwicket.programs.ionq_gates import GATESETS, Rule, WireGate, add_gate
 from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 REGISTER: Final = "c"
 """Name of the one register; IonQ's JSON names none."""

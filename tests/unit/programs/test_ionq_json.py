@@ -142,8 +142,8 @@ def test_pauliexp_of_one_qubit() -> None:
             {"gate": "ms", "targets": [1, 0], "phases": [0.5, 0.75], "angle": 0.1},
             Gate("ms", (1, 0), (0.5 * TURN, 0.75 * TURN, 0.1 * TURN)),
         ),
-        ({"gate": "zz", "targets": [0, 1], "angle": 0.2}, Gate("rzz", (0, 1), (0.2 * TURN,))),
-        ({"gate": "zz", "targets": [0, 1], "phase": 0.2}, Gate("rzz", (0, 1), (0.2 * TURN,))),
+        ({"gate": "zz", "targets": [0, 1], "angle": 0.2}, Gate("zz", (0, 1), (0.2 * TURN,))),
+        ({"gate": "zz", "targets": [0, 1], "phase": 0.2}, Gate("zz", (0, 1), (0.2 * TURN,))),
         ({"gate": "gpi", "target": 0, "phase": 1e6 + 0.25}, Gate("gpi", (0,), (0.25 * TURN,))),
     ],
 )
@@ -200,7 +200,7 @@ def test_worked_example_of_cirq() -> None:
                      {"gate": "zz", "targets": [0, 1], "phase": 0.1}]}]}"""
     first, second = read(source, LIMITS)
     assert gates_of(first) == [Gate("gpi2", (0,), (pi / 2,))]
-    assert [gate.name for gate in gates_of(second)] == ["ms", "rzz"]
+    assert [gate.name for gate in gates_of(second)] == ["ms", "zz"]
 
 
 def test_members_are_padded_to_the_width_of_the_job() -> None:

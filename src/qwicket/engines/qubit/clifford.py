@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from qwicket.engines.qubit.noise import EXACT, QUIET, Noise, flip_probability
+from qwicket.engines.qubit.noise import EXACT, QUIET, After, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
 from qwicket.model.analysis import clifford_steps, is_pauli
 from qwicket.model.circuits import Branch, Gate, Measure, Op, Reset
-from qwicket.model.noise import GateNoise
 
 Words = Sequence[tuple[str, tuple[int, ...]]]
 """Names of Stim's gates, each with its qubits, in time order."""
@@ -93,17 +92,19 @@ class _Writer:
         for name, qubits in words(gate):
             self._lines.append(f"{name} {' '.join(map(str, qubits))}")
         if self._noise is not None:
-            self._add_noise(gate, self._noise.after(gate))
+            self._add_noise(self._noise.after(gate))
 
-    def _add_noise(self, gate: Gate, found: GateNoise) -> None:
-        if found.amplitude_damping:
+    def _add_noise(self, found: After) -> None:
+        if found.damped:
             raise NotClifford("its noise has amplitude damping")
-        qubits = gate.targets + gate.controls
-        operands = " ".join(map(str, qubits))
-        if found.depolarizing:
-            self._lines.append(f"DEPOLARIZE{len(qubits)}({found.depolarizing!r}) {operands}")
-        if found.phase_damping:
-            self._lines.append(f"Z_ERROR({flip_probability(found)!r}) {operands}")
+        for blow in found.blows:
+            p, operands = blow.probability, " ".join(map(str, blow.qubits))
+            if blow.is_depolarizing:
+                self._lines.append(f"DEPOLARIZE{len(blow.qubits)}({p!r}) {operands}")
+            elif blow.is_phase_flip:
+                self._lines.append(f"Z_ERROR({p!r}) {operands}")
+            else:
+                self._lines.append(f"PAULI_CHANNEL_1({p / 2!r}, {p / 2!r}, 0) {operands}")
 
     def _add_feedback(self, branch: Branch, body: Sequence[Op]) -> None:
         """Add Paulis that depend on one bit: Stim applies them if a record is 1."""
@@ -225,6 +226,7 @@ _MADE: Final[Mapping[tuple[str, int], _Build]] = {
     ("rxx", 0): _rxx,
     ("ryy", 0): _pair("Y"),
     ("rzz", 0): _pair("Z"),
+    ("zz", 0): _pair("Z"),
     ("gpi", 0): _cycle("X", "H_XY", "Y", "H_NXY"),
     ("gpi2", 0): _cycle("SQRT_X", "SQRT_Y", "SQRT_X_DAG", "SQRT_Y_DAG"),
     ("ms", 0): _ms,

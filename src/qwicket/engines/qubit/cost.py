@@ -6,7 +6,7 @@ part the shots, how outcomes are distributed) the worst is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from math import exp
 from typing import Final, NamedTuple
 
@@ -69,7 +69,7 @@ _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
 
 _MOST_STRIKES: Final = 30
-_PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "ms", "pauliexp"})
+_PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates that are on two qubits or more without a control."""
 
 _SMALL_QUBITS: Final = 12
@@ -99,7 +99,8 @@ class Job(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        return PROBABILITIES in self.outputs
+        """Whether exact probabilities are given; with noise there are counts alone."""
+        return PROBABILITIES in self.outputs and self.noise is None
 
 
 def estimate(
@@ -119,6 +120,14 @@ def estimate(
         n_bytes, seconds = _branching_cost(job)
     n_ops = summary.n_ops_1q + summary.n_ops_2q
     return int(n_bytes) + n_ops * _OP_BYTES, summary.n_circuits * seconds
+
+
+def amplitudes_of(
+    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
+) -> int:
+    """Return of how many qubits a state vector is needed; 0 where stabilizers do."""
+    job = Job(summary, shots, outputs, noise)
+    return 0 if _runs_on_stabilizers(job) else job.n_qubits
 
 
 def suits_stabilizers(
@@ -208,7 +217,7 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     shared = exp(-strikes) / 2 if job.is_straight else 0
     seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
-    if job.exact and job.noise is None:
+    if job.exact:
         seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
     waiting = min(choices, job.shots.bit_length(), copies_kept(n_qubits))
     whole = job.exact or n_qubits <= SAMPLER_QUBITS
@@ -266,29 +275,49 @@ def _events(job: Job) -> tuple[float, float, float]:
         return 0, 0, n_splits
     n_circuits = max(1, job.summary.n_circuits)
     once, twice = job.summary.n_ops_1q / n_circuits, job.summary.n_ops_2q / n_circuits
-    one, two = _worst(job.noise, False), _worst(job.noise, True)
-    strikes = once * (one.depolarizing + one.phase_damping / 2)
-    strikes += twice * (two.depolarizing + two.phase_damping)
-    decays = once * one.amplitude_damping + 2 * twice * two.amplitude_damping
-    looks = once * (one.amplitude_damping > 0) + 2 * twice * (two.amplitude_damping > 0)
+    (strikes_1, gamma_1), (strikes_2, gamma_2) = _worst(job.noise, 1), _worst(job.noise, 2)
+    strikes = once * strikes_1 + twice * strikes_2
+    decays = once * gamma_1 + 2 * twice * gamma_2
+    looks = once * (gamma_1 > 0) + 2 * twice * (gamma_2 > 0)
     return strikes, decays, n_splits + looks
 
 
-def _worst(noise: NoiseModel, on_two: bool) -> GateNoise:
-    """Return the most that follows any gate on one qubit, or on two."""
-    found = [noise.two_qubit if on_two else noise.one_qubit]
-    for name, exception in noise.gates.items():
-        if on_two == (name.startswith("c") or name in _PAIR_GATES):
-            found.append(exception)
-    return GateNoise(
-        depolarizing=max(each.depolarizing for each in found),
-        amplitude_damping=max(each.amplitude_damping for each in found),
-        phase_damping=max(each.phase_damping for each in found),
-    )
+def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
+    """Return the most that follows any gate on one qubit, or on two.
+
+    Returns:
+        Paulis that strike after one gate, and γ on each of its qubits.
+    """
+    found = list(_all_noise(noise, n_qubits))
+    longest = max(each.duration_s for each in found)
+    relaxations = (noise.relaxation, *noise.relaxation_of.values())
+    decays = [relaxation.during(longest) for relaxation in relaxations]
+    flips = max(each.phase_damping for each in found) + max(each.phase_damping for each in decays)
+    strikes = max(each.depolarizing for each in found) + n_qubits * flips / 2
+    strikes += n_qubits * max(each.bit_flip for each in decays)
+    gamma = max(each.amplitude_damping for each in found)
+    return strikes, min(1.0, gamma + max(each.amplitude_damping for each in decays))
+
+
+def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
+    """Yield all that may follow a gate on one qubit, or on two or more."""
+    is_on_pairs = n_qubits > 1
+    yield noise.two_qubit if is_on_pairs else noise.one_qubit
+    named = [noise.gates]
+    for site in noise.sites:
+        if len(site.qubits) == n_qubits:
+            yield site.usual
+            named.append(site.gates)
+    for exceptions in named:
+        for name, exception in exceptions.items():
+            if is_on_pairs == (name.startswith("c") or name in _PAIR_GATES):
+                yield exception
+    if is_on_pairs:
+        yield from filter(None, (noise.several, *(site.several for site in noise.sites)))
 
 
 def _is_damped(noise: NoiseModel) -> bool:
-    return any(_worst(noise, on_two).amplitude_damping for on_two in (False, True))
+    return any(_worst(noise, n_qubits)[1] for n_qubits in (1, 2))
 
 
 def _stabilizer_cost(job: Job) -> tuple[float, float]:
@@ -300,7 +329,7 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
     n_bytes = _BASE_BYTES + _TABLEAU_BYTES * n_qubits**2 + 2 * chunk * (n_bits + n_records)
     seconds = _CIRCUIT_S + job.n_ops * (_TEXT_S + shots * _FRAME_S)
     seconds += n_records * n_qubits**2 * _RECORD_S + shots * n_records * _BIT_S
-    if job.exact and job.noise is None and job.is_straight:
+    if job.exact and job.is_straight:
         n_bytes += _SUPPORT_BYTES * n_qubits**2
         seconds += n_qubits**3 * _SUPPORT_S
     return n_bytes + key_bytes, seconds + key_s + shots * _SHOT_S

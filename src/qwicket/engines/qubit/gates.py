@@ -149,6 +149,7 @@ _MADE: Final[Mapping[str, Callable[..., Matrix]]] = {
     "rxx": _rxx,
     "ryy": _ryy,
     "rzz": _rzz,
+    "zz": _rzz,
     "gpi": _gpi,
     "gpi2": _gpi2,
     "ms": _ms,

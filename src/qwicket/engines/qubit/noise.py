@@ -2,62 +2,161 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import combinations
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 from qwicket.engines.qubit.program import Program
 from qwicket.model.circuits import Gate, Measure
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import Decay, GateNoise, NoiseModel, ReadoutError
 
-QUIET: Final = GateNoise()
 EXACT: Final = ReadoutError()
+
+# A Pauli by number: 0 is none, then X, Y and Z; that of a second qubit counts fourfold.
+_ANY: Final = 1
+_FLIPS: Final = (1, 3)
+_Z: Final = (3, 4)
+
+
+class Blow(NamedTuple):
+    """Paulis that may strike together.
+
+    Attributes:
+        qubits: One or two.
+        probability: That one strikes.
+        low: The first of those that may strike, each as likely.
+        high: The number after the last.
+    """
+
+    qubits: tuple[int, ...]
+    probability: float
+    low: int
+    high: int
+
+    @property
+    def kind(self) -> tuple[float, int, int]:
+        """What is drawn alike wherever it strikes."""
+        return self.probability, self.low, self.high
+
+    @property
+    def is_depolarizing(self) -> bool:
+        """Whether every Pauli but the identity may strike."""
+        return self.low == _ANY and self.high == 4 ** len(self.qubits)
+
+    @property
+    def is_phase_flip(self) -> bool:
+        return (self.low, self.high) == _Z
+
+
+class After(NamedTuple):
+    """What follows one gate: Paulis, then amplitude damping with probability γ on some qubits."""
+
+    blows: tuple[Blow, ...]
+    damped: tuple[tuple[int, float], ...]
+
+    def on(self, operands: Sequence[int]) -> After:
+        """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
+        blows = [
+            blow._replace(qubits=tuple([operands[place] for place in blow.qubits]))
+            for blow in self.blows
+        ]
+        return After(tuple(blows), tuple([(operands[place], g) for place, g in self.damped]))
+
+
+QUIET: Final = After((), ())
 
 
 class Noise:
-    """A noise model, looked up by gate.
+    """A noise model, looked up by the gates of a program.
 
     Args:
         model: The model as data.
+        program: Its qubits are numbered anew; the model knows the old numbers.
     """
 
-    def __init__(self, model: NoiseModel) -> None:
+    def __init__(self, model: NoiseModel, program: Program) -> None:
         self._model = model
-        self._known: dict[tuple[str, int, int], GateNoise] = {}
+        self._program = program
+        self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
+        self._is_alike = not (model.sites or model.relaxation_of)
+        self._known: dict[tuple[str, tuple[int, ...]], After] = {}
 
-    def after(self, gate: Gate) -> GateNoise:
-        """Return what follows a gate: on each pair of its qubits, or on its only one.
-
-        A qubit that is in several pairs is damped as often, and the damping here is the whole.
-        """
-        kind = (gate.name, len(gate.controls), len(gate.targets))
-        if kind not in self._known:
-            self._known[kind] = self._after(*kind)
-        return self._known[kind]
+    def after(self, gate: Gate) -> After:
+        """Return what follows a gate."""
+        operands = gate.targets + gate.controls
+        name = "c" * len(gate.controls) + gate.name
+        key = (name, tuple(range(len(operands))) if self._is_alike else operands)
+        if key not in self._known:
+            self._known[key] = self._after(*key)
+        return self._known[key].on(operands) if self._is_alike else self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:
         """Return the read-out error of a qubit, by its number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
-    def _after(self, name: str, n_controls: int, n_targets: int) -> GateNoise:
-        n_qubits = n_controls + n_targets
-        if not n_qubits:
-            return QUIET
-        usual = self._model.one_qubit if n_qubits == 1 else self._model.two_qubit
-        found = self._model.gates.get("c" * n_controls + name, usual)
-        if n_qubits <= 2:
-            return found
-        return GateNoise(
-            depolarizing=found.depolarizing,
-            amplitude_damping=1 - (1 - found.amplitude_damping) ** (n_qubits - 1),
-            phase_damping=1 - (1 - found.phase_damping) ** (n_qubits - 1),
-        )
+    def _after(self, name: str, operands: tuple[int, ...]) -> After:
+        pairs = list(combinations(operands, 2))
+        groups = pairs if pairs else [(qubit,) for qubit in operands]
+        blows, flips = [], []
+        amplitude: defaultdict[int, float] = defaultdict(float)
+        phase: defaultdict[int, float] = defaultdict(float)
+        for group in groups:
+            found = self._found(name, group, is_one_of_several=len(groups) > 1)
+            if found.depolarizing:
+                blows.append(Blow(group, found.depolarizing, _ANY, 4 ** len(group)))
+            for qubit in group:
+                decay = self._decay(qubit, found.duration_s)
+                if decay.bit_flip:
+                    flips.append(Blow((qubit,), decay.bit_flip, *_FLIPS))
+                for total, parts in (
+                    (amplitude, (found.amplitude_damping, decay.amplitude_damping)),
+                    (phase, (found.phase_damping, decay.phase_damping)),
+                ):
+                    for part in parts:
+                        total[qubit] += part - total[qubit] * part
+        blows += flips
+        blows += [
+            Blow((qubit,), flip_probability(phase[qubit]), *_Z)
+            for qubit in operands
+            if flip_probability(phase[qubit])
+        ]
+        return After(tuple(blows), tuple((q, amplitude[q]) for q in operands if amplitude[q]))
+
+    def _found(self, name: str, group: tuple[int, ...], is_one_of_several: bool) -> GateNoise:
+        """Return what the model has for a gate, the most special first."""
+        model = self._model
+        site = None
+        if self._sites:
+            site = self._sites.get(tuple(sorted(map(self._program.original, group))))
+        if site is not None and name in site.gates:
+            return site.gates[name]
+        if name in model.gates:
+            return model.gates[name]
+        if is_one_of_several and site is not None and site.several is not None:
+            return site.several
+        if is_one_of_several and model.several is not None:
+            return model.several
+        if site is not None:
+            return site.usual
+        return model.one_qubit if len(group) == 1 else model.two_qubit
+
+    def _decay(self, qubit: int, duration_s: float) -> Decay:
+        if not duration_s:
+            return Decay()
+        model = self._model
+        relaxation = model.relaxation
+        if model.relaxation_of:
+            relaxation = model.relaxation_of.get(self._program.original(qubit), relaxation)
+        return relaxation.during(duration_s)
 
 
 def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
     """Return the noise of a program, or None where it changes nothing."""
     if model is None:
         return None
-    noise = Noise(model)
+    noise = Noise(model, program)
     measured = [op.qubit for op in program.ops if isinstance(op, Measure)]
     measured += program.written.values()
     if any(noise.readout(program.original(qubit)) != EXACT for qubit in measured):
@@ -67,9 +166,9 @@ def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
     return None
 
 
-def flip_probability(noise: GateNoise) -> float:
+def flip_probability(phase_damping: float) -> float:
     """Return the probability of a Z that phase damping amounts to: (1 - √(1-λ))/2.
 
     Nielsen and Chuang, section 8.3.6; written so that nothing cancels for small λ.
     """
-    return noise.phase_damping / (2 + 2 * sqrt(1 - noise.phase_damping))
+    return phase_damping / (2 + 2 * sqrt(1 - phase_damping))

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 from math import sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
-from qwicket.engines.qubit.noise import Noise, flip_probability
+from qwicket.engines.qubit.noise import Blow, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers
 from qwicket.model.circuits import Gate
 
 _PAULIS: Final = ("id", "x", "y", "z")
-_Z: Final = 3
 _CODE_BITS: Final = 4
 """An event is a site and, in its low bits, a Pauli for each of at most two qubits."""
 
@@ -66,19 +65,9 @@ class Sites:
             yield Pattern((), undisturbed)
 
     def _add_gate(self, place: int, gate: Gate, noise: Noise) -> None:
-        found = noise.after(gate)
-        operands = gate.targets + gate.controls
-        if found.depolarizing:
-            size = min(2, len(operands))
-            for qubits in combinations(operands, size):
-                self._add(place, qubits, (found.depolarizing, 1, 4**size))
-        if flip_probability(found):
-            for qubit in operands:
-                self._add(place, (qubit,), (flip_probability(found), _Z, _Z + 1))
-
-    def _add(self, place: int, qubits: tuple[int, ...], kind: tuple[float, int, int]) -> None:
-        self._alike.setdefault(kind, []).append(len(self._sites))
-        self._sites.append((place, qubits))
+        for blow in noise.after(gate).blows:
+            self._alike.setdefault(blow.kind, []).append(len(self._sites))
+            self._sites.append((place, blow.qubits))
 
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
         """Count the shots of every pattern but the empty one; its events are big-endian bytes."""

@@ -170,6 +170,7 @@ _NATIVE: Final[Mapping[tuple[str, int], Callable[..., Any]]] = {
     ("rxx", 0): _rotate_two(1),
     ("ryy", 0): _rotate_two(2),
     ("rzz", 0): _rotate_two(3),
+    ("zz", 0): _rotate_two(3),
     ("x", 1): make.CNOT,
     ("z", 1): make.CZ,
 }

@@ -116,10 +116,10 @@ class _Writer:
     def _add_gate(self, place: int, gate: Gate) -> None:
         if self._start is None:
             self._start = place
-        gamma = self._noise.after(gate).amplitude_damping if self._noise else 0
-        if gamma:
+        damped = self._noise.after(gate).damped if self._noise else ()
+        if damped:
             self._end_run(place + 1)
-            self._made += [Damp(qubit, gamma) for qubit in gate.targets + gate.controls]
+            self._made += [Damp(qubit, gamma) for qubit, gamma in damped]
 
     def _end_run(self, place: int) -> None:
         if self._start is not None:

@@ -25,7 +25,7 @@ def patterns(
 ) -> list[Pattern]:
     model = NoiseModel(name="", source="", **noise)  # type: ignore[arg-type]
     read = program.read(QubitCircuit(3, gates, ()))
-    return list(Sites(read, Noise(model)).patterns(shots, default_rng(seed)))
+    return list(Sites(read, Noise(model, read)).patterns(shots, default_rng(seed)))
 
 
 def by_strike(found: list[Pattern]) -> Counter[object]:

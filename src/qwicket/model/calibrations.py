@@ -1,0 +1,153 @@
+"""What was measured of a device at some time: lifetimes, errors, durations, connectivity.
+
+    valid_from = 2026-01-31T12:00:00Z
+    source = "measured on the bench"
+    connectivity = [[0, 1], [1, 2]]          # without it every pair is connected
+    readout_s = 4e-6
+    qubit = { t1_s = 80e-6, t2_s = 60e-6, one_for_zero = 0.012, zero_for_one = 0.025 }
+    one_qubit = { error = 0.0003, duration_s = 35e-9 }
+    two_qubit = { error = 0.009, duration_s = 300e-9 }
+    relaxes_to = "zero"
+
+    [qubits.2]
+    t1_s = 45e-6
+    t2_s = 70e-6
+    one_for_zero = 0.02
+    zero_for_one = 0.04
+    gate = { error = 0.0008, duration_s = 35e-9 }
+
+    [[pairs]]
+    qubits = [1, 2]
+    error = 0.021
+    duration_s = 380e-9
+
+`qubit`, `one_qubit` and `two_qubit` are the device's averages; they stand for every qubit and pair
+that has no figures of its own. All times are in seconds, all errors are average infidelities. How
+noise follows from this, `twins` says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from qwicket.model.noise import Index, Lifetime, Probability, Seconds
+
+Pair = tuple[Index, Index]
+
+
+class GateFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A gate: its average infidelity, and how many seconds it takes."""
+
+    error: Probability
+    duration_s: Seconds
+
+
+class QubitFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A qubit.
+
+    Attributes:
+        t1_s: Lifetime of |1⟩ in seconds.
+        t2_s: Lifetime of a superposition in seconds, at most twice T1.
+        one_for_zero: Probability of recording 1 where the qubit was prepared in 0.
+        zero_for_one: Probability of recording 0 where it was prepared in 1.
+        gate: Its gates; None is as the device's average.
+        frequency_hz: Where its transition lies.
+    """
+
+    t1_s: Lifetime
+    t2_s: Lifetime
+    one_for_zero: Probability
+    zero_for_one: Probability
+    gate: GateFigures | None = None
+    frequency_hz: Lifetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.t2_s > 2 * self.t1_s:
+            raise ValueError(f"t2_s = {self.t2_s:g} is more than twice t1_s = {self.t1_s:g}")
+
+    @property
+    def spam_error(self) -> float:
+        """Mean probability that a prepared 0 or 1 is recorded as the other."""
+        return (self.one_for_zero + self.zero_for_one) / 2
+
+
+class PairFigures(GateFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The two-qubit gate of one pair, in either order."""
+
+    qubits: Pair
+
+    def __post_init__(self) -> None:
+        _check_pair(self.qubits)
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One calibration.
+
+    Attributes:
+        valid_from: From when on it holds.
+        source: Where the figures are from, in words.
+        qubit: The average qubit.
+        one_qubit: The average gate on one qubit.
+        two_qubit: The average gate on two qubits.
+        qubits: Qubits with figures of their own.
+        pairs: Pairs with figures of their own.
+        connectivity: Pairs that a gate can act on; None is all.
+        readout_s: How long a measurement takes.
+        reset_s: How long it takes to prepare |0⟩.
+        relaxes_to: Where qubits end when they are left alone, as `noise.Relaxation` has it.
+    """
+
+    valid_from: Annotated[datetime, msgspec.Meta(tz=True)]
+    source: str
+    qubit: QubitFigures
+    one_qubit: GateFigures
+    two_qubit: GateFigures
+    qubits: dict[int, QubitFigures] = {}
+    pairs: tuple[PairFigures, ...] = ()
+    connectivity: tuple[Pair, ...] | None = None
+    readout_s: Seconds | None = None
+    reset_s: Seconds | None = None
+    relaxes_to: Literal["zero", "mixed"] = "zero"
+
+    def __post_init__(self) -> None:
+        for pair in self.connectivity or ():
+            _check_pair(pair)
+
+    @property
+    def valid_from_ms(self) -> int:
+        return round(self.valid_from.timestamp() * 1000)
+
+    def check(self, n_qubits: int) -> None:
+        """Refuse figures of qubits that a device does not have.
+
+        Raises:
+            ValueError: There is such a qubit.
+        """
+        named = {*self.qubits}
+        for pair in (*(self.connectivity or ()), *(each.qubits for each in self.pairs)):
+            named.update(pair)
+        if named and not 0 <= min(named) <= max(named) < n_qubits:
+            raise ValueError(f"the calibration names a qubit outside 0..{n_qubits - 1}")
+
+    def connected(self, n_qubits: int) -> tuple[Pair, ...]:
+        """Return every pair that a gate can act on."""
+        if self.connectivity is not None:
+            return self.connectivity
+        return tuple((a, b) for a in range(n_qubits) for b in range(a + 1, n_qubits))
+
+
+class Calibrated(msgspec.Struct, frozen=True):
+    """A calibration as it is kept: with an id that jobs refer to."""
+
+    id: str
+    device: str
+    valid_from: int
+    body: Calibration
+
+
+def _check_pair(pair: Pair) -> None:
+    if pair[0] == pair[1]:
+        raise ValueError("a pair is of two qubits")
