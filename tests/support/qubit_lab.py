@@ -7,8 +7,8 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
-from itertools import chain, combinations, product
-from math import cos, pi, sin, sqrt
+from itertools import combinations, product
+from math import cos, exp, pi, sin, sqrt
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -31,7 +31,7 @@ from qwicket.model.circuits import (
     Reset,
 )
 from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
 from qwicket.model.outcomes import Outcome
 
 Matrix = NDArray[np.complex128]
@@ -312,15 +312,46 @@ def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None)
     qubits = gate.targets + gate.controls
     if noise is None or not qubits:
         return rho
-    usual = noise.one_qubit if len(qubits) == 1 else noise.two_qubit
-    found = noise.gates.get("c" * len(gate.controls) + gate.name, usual)
     groups = [qubits] if len(qubits) < 3 else list(combinations(qubits, 2))
-    for group in groups:
-        rho = _channel(n_qubits, group, depolarizing(found.depolarizing, len(group)), rho)
-    for kraus in (damping_of_amplitude(found), damping_of_phase(found)):
-        for qubit in chain.from_iterable(groups):
-            rho = _channel(n_qubits, (qubit,), kraus, rho)
+    found = [(group, _following(gate, group, len(groups) > 1, noise)) for group in groups]
+    for group, each in found:
+        rho = _channel(n_qubits, group, depolarizing(each.depolarizing, len(group)), rho)
+    for group, each in found:
+        for qubit in group:
+            relaxation = noise.relaxation_of.get(qubit, noise.relaxation)
+            for kraus in (
+                relaxed(relaxation, each.duration_s),
+                damping_of_amplitude(each),
+                damping_of_phase(each),
+            ):
+                rho = _channel(n_qubits, (qubit,), kraus, rho)
     return rho
+
+
+def _following(
+    gate: Gate, group: tuple[int, ...], is_one_of_several: bool, noise: NoiseModel
+) -> GateNoise:
+    """What the model has for a gate on one of its pairs, by the order that the model states."""
+    name = "c" * len(gate.controls) + gate.name
+    sites = [site for site in noise.sites if set(site.qubits) == set(group)]
+    by_name = [site.gates.get(name) for site in sites] + [noise.gates.get(name)]
+    several = [site.several for site in sites] + [noise.several]
+    usual = [site.usual for site in sites]
+    usual += [noise.one_qubit if len(group) == 1 else noise.two_qubit]
+    ranked = by_name + (several if is_one_of_several else []) + usual
+    return next(each for each in ranked if each is not None)
+
+
+def relaxed(relaxation: Relaxation, duration_s: float) -> list[Matrix]:
+    """Kraus operators from ⟨Z⟩'s and the coherence's decay; Paulis if it ends mixed."""
+    z = exp(-duration_s / relaxation.t1_s) if relaxation.t1_s else 1.0
+    c = exp(-duration_s / relaxation.t2_s) if relaxation.t2_s else sqrt(z)
+    if relaxation.towards == "mixed":
+        flip, turn = (1 - z) / 4, (1 + z - 2 * c) / 4
+        weights = {"I": 1 - 2 * flip - turn, "X": flip, "Y": flip, "Z": turn}
+        return [sqrt(max(0.0, p)) * PAULI[letter] for letter, p in weights.items()]
+    rest = sqrt(max(0.0, z - c * c))
+    return [np.diag([1, c]), np.diag([0, rest]), np.array([[0, sqrt(1 - z)], [0, 0]])]
 
 
 def _channel(n_qubits: int, qubits: Sequence[int], kraus: Sequence[Matrix], rho: Matrix) -> Matrix:
@@ -347,6 +378,14 @@ def damping_of_amplitude(noise: GateNoise) -> list[Matrix]:
 def damping_of_phase(noise: GateNoise) -> list[Matrix]:
     lam = noise.phase_damping
     return [np.diag([1, sqrt(1 - lam)]), np.diag([0, sqrt(lam)])]
+
+
+def process_fidelity(gate: Gate, noise: NoiseModel) -> float:
+    """That of what follows a gate on qubits 0 to k - 1: overlap of Bell pairs before and after."""
+    size = len(gate.targets + gate.controls)
+    bell = np.eye(1 << size, dtype=complex).reshape(-1) / sqrt(1 << size)
+    rho = np.outer(bell, bell)
+    return float((bell @ _disturbed(2 * size, gate, rho, noise) @ bell).real)
 
 
 def one_shot(circuit: QubitCircuit, rng: Generator) -> int:

@@ -1,4 +1,4 @@
-"""The built-in devices and noise models: one TOML file each, and no code."""
+"""The built-in devices, calibrations and noise models: one TOML file each, and no code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import Device
 from qwicket.model.noise import NoiseModel
 
@@ -16,14 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["built_in", "load", "noise_models"]
+__all__ = ["built_in", "calibrations", "load", "noise_models"]
+
+
+class DeviceFile(Device, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device as a file says it. A simulated one with a calibration is a twin."""
+
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if self.calibration is not None:
+            self.calibration.check(self.spec.qubits)
+
+    @property
+    def device(self) -> Device:
+        """The device alone: calibrations are kept apart, because they change."""
+        return Device(**{name: getattr(self, name) for name in Device.__struct_fields__})
 
 
 def built_in() -> list[Device]:
     """Return the devices that ship with the package, in listing order."""
-    files = resources.files(__name__).iterdir()
-    found = [_decode(file.read_bytes()) for file in files if file.name.endswith(".toml")]
+    found = [file.device for file in _files()]
     return sorted(found, key=lambda device: (device.position, device.name))
+
+
+def calibrations() -> dict[str, Calibration]:
+    """Return the calibrations that ship with the package, by names of devices."""
+    return {file.name: file.calibration for file in _files() if file.calibration is not None}
 
 
 @cache
@@ -34,8 +54,8 @@ def noise_models() -> Mapping[str, NoiseModel]:
     return MappingProxyType({model.name: model for model in models})
 
 
-def load(path: Path) -> Device:
-    """Read one device from a TOML file.
+def load(path: Path) -> DeviceFile:
+    """Read one device, and its calibration if it has one, from a TOML file.
 
     Raises:
         msgspec.ValidationError: A key is unknown, missing or of the wrong type; it is named.
@@ -43,5 +63,11 @@ def load(path: Path) -> Device:
     return _decode(path.read_bytes())
 
 
-def _decode(text: bytes) -> Device:
-    return msgspec.toml.decode(text, type=Device)
+@cache
+def _files() -> tuple[DeviceFile, ...]:
+    files = resources.files(__name__).iterdir()
+    return tuple(_decode(file.read_bytes()) for file in files if file.name.endswith(".toml"))
+
+
+def _decode(text: bytes) -> DeviceFile:
+    return msgspec.toml.decode(text, type=DeviceFile)

@@ -36,10 +36,12 @@ class Estimate(msgspec.Struct, frozen=True):
     Attributes:
         bytes: Peak memory of its worker.
         seconds: Time on one core.
+        amplitudes: Of how many qubits it needs a state vector; 0 where it needs none.
     """
 
     bytes: int
     seconds: float
+    amplitudes: int
 
 
 class _Room(Protocol):
@@ -52,6 +54,10 @@ class _Room(Protocol):
     def estimate(
         self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
     ) -> tuple[int, float]: ...
+
+    def amplitudes_of(
+        self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
+    ) -> int: ...
 
     def warm(self) -> None: ...
 
@@ -100,7 +106,8 @@ def estimate(
     summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
 ) -> Estimate:
     """Say what a job will need, from its summary and how it is to be run."""
-    return Estimate(*_room(summary.family).estimate(summary, shots, outputs, noise))
+    room, asked = _room(summary.family), (summary, shots, outputs, noise)
+    return Estimate(*room.estimate(*asked), room.amplitudes_of(*asked))
 
 
 def warm() -> None:

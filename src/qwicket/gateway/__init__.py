@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
+    from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device, DeviceStatus
     from qwicket.model.jobs import Job, JobQuery, Submission
     from qwicket.model.limits import Limits
@@ -36,11 +37,12 @@ _SMALL_BYTES: Final = 32 << 10
 
 
 class DeviceView(NamedTuple):
-    """A device as a door may show it: `qubits` is what this machine's memory allows."""
+    """A device as a door may show it: `qubits` is what a program may have on this machine."""
 
     device: Device
     status: DeviceStatus
     qubits: int
+    calibration: Calibrated | None
 
 
 class Gateway:
@@ -195,14 +197,59 @@ class Gateway:
         Raises:
             NotFound: The door does not show such a device.
         """
+        return await self._view(await self._shown(name, door))
+
+    async def calibration(self, name: str, door: str, at: int | None = None) -> Calibrated:
+        """Return the calibration of a device that is in force, or was.
+
+        Args:
+            name: The device.
+            door: Which door shows it.
+            at: Unix milliseconds; None is now.
+
+        Raises:
+            NotFound: The door shows no such device, or nothing was measured of it by then.
+        """
+        await self._shown(name, door)
+        at = self._now_ms() if at is None else at
+        found = await self._store.calibrations.at(name, at)
+        if found is None:
+            raise NotFound(f"The device {name} has no calibration, or had none by then.")
+        return found
+
+    async def calibrations(self, name: str, door: str, limit: int) -> list[Calibrated]:
+        """Return the last calibrations of a device, the last one first.
+
+        Raises:
+            NotFound: The door shows no such device.
+        """
+        await self._shown(name, door)
+        return await self._store.calibrations.history(name, limit)
+
+    async def calibration_by_id(self, name: str, door: str, calibration: str) -> Calibrated:
+        """Return a calibration that some job was run by.
+
+        Raises:
+            NotFound: The door shows no such device, or it has no such calibration.
+        """
+        await self._shown(name, door)
+        found = await self._store.calibrations.get(calibration)
+        if found is None or found.device != name:
+            raise NotFound(f"The device {name} has no such calibration.")
+        return found
+
+    async def _shown(self, name: str, door: str) -> Device:
         device = await self._store.devices.get(name)
         if device is None or door not in device.doors:
             raise NotFound(f"There is no device {name}.")
-        return await self._view(device)
+        return device
 
     async def _view(self, device: Device) -> DeviceView:
-        status = await self._store.devices.status(device.name, self._now_ms())
-        return DeviceView(device, status, self._admission.widest(device))
+        now = self._now_ms()
+        status = await self._store.devices.status(device.name, now)
+        calibration = await self._store.calibrations.at(device.name, now)
+        is_twin = calibration is not None and device.driver == "simulated"
+        return DeviceView(device, status, self._admission.widest(device, is_twin), calibration)
 
 
 class Results(NamedTuple):

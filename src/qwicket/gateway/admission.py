@@ -10,6 +10,7 @@ import msgspec
 from msgspec import structs
 
 from qwicket import devices, engines, programs
+from qwicket.model import twins
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.circuits import Summary
 from qwicket.model.errors import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.compute import Readers
+    from qwicket.model.calibrations import Calibrated
     from qwicket.model.circuits import Checked
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
@@ -60,6 +62,7 @@ class Admission:
         self._limits = limits
         self._memory_bytes = limits.memory_bytes
         self._now_ms = now_ms
+        self._twins: dict[str, NoiseModel] = {}
 
     async def admit(self, actor: Actor, submission: Submission) -> NewJob:
         """Return the job to store.
@@ -72,12 +75,14 @@ class Admission:
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
-        estimate = engines.estimate(
-            checked.summary, submission.shots, submission.outputs, _noise(submission)
-        )
+        now = self._now_ms()
+        calibration = await self._store.calibrations.at(device.name, now)
+        noise = self._noise(submission, device, calibration)
+        estimate = engines.estimate(checked.summary, submission.shots, submission.outputs, noise)
         self._check_cost(estimate)
         self._check_result(submission, checked.summary)
-        return self._new_job(actor, submission, checked, estimate)
+        new = _new_job(actor, submission, checked, estimate, noise, now)
+        return structs.replace(new, calibration=calibration.id if calibration else None)
 
     def complete(self, submission: Submission) -> Submission:
         """Tell the format from the source where none was named."""
@@ -101,13 +106,19 @@ class Admission:
             now=self._now_ms(),
         )
 
-    def widest(self, device: Device) -> int:
-        """Return the most qubits that this machine's memory allows on a device."""
+    def widest(self, device: Device, is_twin: bool = False) -> int:
+        """Return the most qubits of a device that this machine can simulate all in use.
+
+        A twin shows as many as its original: Clifford circuits may use them all, others some.
+        """
+        if is_twin:
+            return self._most_qubits(device)
         for n_qubits in range(self._most_qubits(device), 0, -1):
             summary = Summary(
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
             )
-            if engines.estimate(summary, 1, ("counts",)).bytes <= self._memory_bytes:
+            needed = engines.estimate(summary, 1, ("counts",))
+            if needed.bytes <= self._memory_bytes and needed.amplitudes <= self._limits.qubits:
                 return n_qubits
         return 0
 
@@ -193,8 +204,15 @@ class Admission:
         if summary.n_qubits > most:
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} qubits, {device.name} takes {most}"
-                " (limits qubits, clifford_qubits).",
+                " (its qubits, and limit clifford_qubits).",
                 field="qubits",
+            )
+        own = device.spec.native_gates
+        foreign = [gate for gate in summary.native_gates if own and gate not in own]
+        if foreign:
+            raise InvalidProgram(
+                f"{device.name} has the native gates {', '.join(own)}, not {', '.join(foreign)}.",
+                field="program",
             )
         if device.spec.clifford_only and not summary.is_clifford:
             raise InvalidProgram(
@@ -202,10 +220,15 @@ class Admission:
             )
 
     def _most_qubits(self, device: Device) -> int:
-        limits, spec = self._limits, device.spec
-        return min(spec.qubits, limits.clifford_qubits if spec.clifford_only else limits.qubits)
+        return min(device.spec.qubits, self._limits.clifford_qubits)
 
     def _check_cost(self, estimate: engines.Estimate) -> None:
+        if estimate.amplitudes > self._limits.qubits:
+            raise LimitExceeded(
+                f"The program uses {estimate.amplitudes} qubits; unless it is a Clifford circuit,"
+                f" {self._limits.qubits} are simulated (limit qubits).",
+                field="qubits",
+            )
         if estimate.bytes > self._memory_bytes:
             raise LimitExceeded(
                 f"The program needs about {estimate.bytes >> 20} MiB,"
@@ -233,49 +256,63 @@ class Admission:
                 field="outputs",
             )
 
-    def _new_job(
-        self, actor: Actor, submission: Submission, checked: Checked, estimate: engines.Estimate
-    ) -> NewJob:
-        now = self._now_ms()
-        seed = secrets.randbits(63) if submission.seed is None else submission.seed
-        options = RunOptions(
-            shots=submission.shots,
-            seed=seed,
-            outputs=submission.outputs,
-            noise=_noise(submission),
-        )
-        summary = checked.summary
-        return NewJob(
-            id=new_id(now),
-            account=actor.account,
-            project=actor.project,
-            device=submission.device,
-            door=submission.door,
-            name=submission.name,
-            tags=submission.tags,
-            shots=submission.shots,
-            n_circuits=summary.n_circuits,
-            n_qubits=summary.n_qubits,
-            n_ops_1q=summary.n_ops_1q,
-            n_ops_2q=summary.n_ops_2q,
-            est_bytes=estimate.bytes,
-            est_seconds=estimate.seconds,
-            priority=submission.priority,
-            format=submission.format,
-            source=submission.source,
-            inputs=submission.inputs,
-            circuits=checked.circuits,
-            options=_encode(options),
-            reader_version=programs.FORMATS[submission.format].version,
-            wire=submission.wire,
-            now=now,
-            idempotency_key=submission.idempotency_key,
-            digest=_fingerprint(submission) if submission.idempotency_key else b"",
-        )
+    def _noise(
+        self, submission: Submission, device: Device, calibration: Calibrated | None
+    ) -> NoiseModel | None:
+        """Return the noise asked for, or that of a twin: a twin is what it is."""
+        if calibration is None or device.driver != "simulated":
+            return devices.noise_models()[submission.noise] if submission.noise else None
+        if calibration.id not in self._twins:
+            spec = device.spec
+            self._twins[calibration.id] = twins.noise(
+                calibration.body, spec.qubits, spec.native_gates, device.name
+            )
+        return self._twins[calibration.id]
 
 
-def _noise(submission: Submission) -> NoiseModel | None:
-    return devices.noise_models()[submission.noise] if submission.noise else None
+def _new_job(
+    actor: Actor,
+    submission: Submission,
+    checked: Checked,
+    estimate: engines.Estimate,
+    noise: NoiseModel | None,
+    now: int,
+) -> NewJob:
+    seed = secrets.randbits(63) if submission.seed is None else submission.seed
+    options = RunOptions(
+        shots=submission.shots,
+        seed=seed,
+        outputs=submission.outputs,
+        noise=noise,
+    )
+    summary = checked.summary
+    return NewJob(
+        id=new_id(now),
+        account=actor.account,
+        project=actor.project,
+        device=submission.device,
+        door=submission.door,
+        name=submission.name,
+        tags=submission.tags,
+        shots=submission.shots,
+        n_circuits=summary.n_circuits,
+        n_qubits=summary.n_qubits,
+        n_ops_1q=summary.n_ops_1q,
+        n_ops_2q=summary.n_ops_2q,
+        est_bytes=estimate.bytes,
+        est_seconds=estimate.seconds,
+        priority=submission.priority,
+        format=submission.format,
+        source=submission.source,
+        inputs=submission.inputs,
+        circuits=checked.circuits,
+        options=_encode(options),
+        reader_version=programs.FORMATS[submission.format].version,
+        wire=submission.wire,
+        now=now,
+        idempotency_key=submission.idempotency_key,
+        digest=_fingerprint(submission) if submission.idempotency_key else b"",
+    )
 
 
 def _fingerprint(submission: Submission) -> bytes:

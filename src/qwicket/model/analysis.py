@@ -12,11 +12,14 @@ from typing import Final
 
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
 
+_NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
+
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Count what admission needs of qubit circuits."""
     ops_1q = ops_2q = branches = extra_ops = splits = 0
     active = 1
+    native: set[str] = set()
     for circuit in circuits:
         used: set[int] = set()
         for op in circuit.ops:
@@ -29,6 +32,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     ops_1q += 1
                 if op.name in COSTLY:
                     extra_ops += extra_cost(op)
+                elif op.name in _NATIVE:
+                    native.add(op.name)
             elif isinstance(op, Branch | Jump):
                 branches += 1
         active = max(active, len(used))
@@ -44,6 +49,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_splits=splits,
         n_branches=branches,
         n_extra_ops=extra_ops,
+        native_gates=tuple(sorted(native)),
         is_clifford=all(is_clifford(circuit.ops) for circuit in circuits),
     )
 

@@ -115,6 +115,7 @@ class Summary(msgspec.Struct, frozen=True):
         n_branches: Branches and jumps, over all circuits.
         n_extra_ops: What `pauliexp` and `unitary` cost beyond one gate each, in gates, over all
             circuits.
+        native_gates: Which gates of trapped ions' machines it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
     """
 
@@ -128,6 +129,7 @@ class Summary(msgspec.Struct, frozen=True):
     n_splits: int = 0
     n_branches: int = 0
     n_extra_ops: int = 0
+    native_gates: tuple[str, ...] = ()
     is_clifford: bool = False
 
 

@@ -18,6 +18,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         qubits: Widest circuit it takes.
         formats: Formats it reads, the preferred one first.
         gates: Names of the gates it takes, in the format's own words.
+        native_gates: Those of its machine; none means that it takes any machine's.
         max_shots: Most shots of one job.
         outputs: What a job may ask for: `counts`, `memory`, `probabilities`.
         noise_models: Names of the noise models that a job may ask for.
@@ -29,6 +30,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     qubits: int
     formats: tuple[str, ...]
     gates: tuple[str, ...] = ()
+    native_gates: tuple[str, ...] = ()
     max_shots: int = 1_000_000
     outputs: tuple[str, ...] = ("counts",)
     noise_models: tuple[str, ...] = ()

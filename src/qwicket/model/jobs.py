@@ -22,7 +22,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         seed: 0 ≤ seed < 2^63; drawn at submission when the user gave none, so that a job that
             runs twice gives the same numbers.
         outputs: Which of `counts`, `memory`, `probabilities` are wanted.
-        noise: How noisy the simulated device is; None means ideal.
+        noise: How noisy the simulated device is; None means ideal. A twin's is frozen here at
+            submission: a later calibration does not change the job.
     """
 
     shots: int
@@ -35,7 +36,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request to run a program, in the gateway's words.
 
     An empty `format` is told from the source. `noise` names one of the device's noise models;
-    None is none.
+    None is none,
+    and on a twin that of its calibration.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -119,6 +121,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     reader_version: int
     wire: bytes
     now: int
+    calibration: str | None = None
     group: str | None = None
     state: JobState = JobState.QUEUED
     expires_at: int | None = None

@@ -79,6 +79,7 @@ class App:
         self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
         self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")
+        await store.calibrations.seed(devices.calibrations(), now_ms())
         if self._lock is not None:
             # The folder's lock is ours, so that every other server is gone.
             for each in await store.leases.runners():

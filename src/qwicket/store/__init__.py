@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qwicket.model.errors import Unavailable
 from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
+from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accounts",
+    "Calibrations",
     "Changed",
     "Changes",
     "Devices",
@@ -65,6 +67,7 @@ class Store:
         self._database = database
         self.changes = changes
         self.accounts = Accounts(database)
+        self.calibrations = Calibrations(database)
         self.devices = Devices(database)
         self.groups = Groups(database)
         self.jobs = Jobs(database)

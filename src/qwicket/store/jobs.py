@@ -332,7 +332,7 @@ def _insert(tx: Tx, new: NewJob) -> Job:
     return record(tx, row)
 
 
-def _numbers(new: NewJob) -> dict[str, int | float]:
+def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
     """Return what is known of a job once its program was checked."""
     return {
         "shots": new.shots,
@@ -342,6 +342,7 @@ def _numbers(new: NewJob) -> dict[str, int | float]:
         "n_ops_2q": new.n_ops_2q,
         "est_bytes": new.est_bytes,
         "est_seconds": new.est_seconds,
+        "calibration": new.calibration,
     }
 
 

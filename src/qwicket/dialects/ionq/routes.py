@@ -28,6 +28,8 @@ def v04(gateway: Gateway) -> Door:
         [
             on("/backends", GET=do.list_backends),
             on("/backends/{backend}", GET=do.read_backend),
+            on("/backends/{backend}/characterizations", GET=do.list_characterizations),
+            on("/backends/{backend}/characterizations/{id}", GET=do.read_characterization),
             on("/jobs", POST=do.submit_job),
             on("/jobs/{id}", GET=do.read_job),
             on("/jobs/{id}/status/cancel", PUT=do.cancel_job),
@@ -57,6 +59,21 @@ class Routes:
     async def read_backend(self, request: Request) -> Response:
         view = await self._gateway.device(request.path_params["backend"], wire.DOOR)
         return json(wire.backend(view, wire.time(time.time_ns() // 1_000_000)))
+
+    async def list_characterizations(self, request: Request) -> Response:
+        """Answer without a key, as for backends; the newest first."""
+        limit = wire.page_limit(request.query_params.get("limit"))
+        backend = request.path_params["backend"]
+        view = await self._gateway.device(backend, wire.DOOR)
+        found = await self._gateway.calibrations(backend, wire.DOOR, limit)
+        return json(wire.characterizations(view.device, found))
+
+    async def read_characterization(self, request: Request) -> Response:
+        await self._sign_in(request)
+        backend, id_text = request.path_params["backend"], request.path_params["id"]
+        view = await self._gateway.device(backend, wire.DOOR)
+        found = await self._gateway.calibration_by_id(backend, wire.DOOR, id_text)
+        return json(wire.characterization(view.device, found))
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)

@@ -22,10 +22,13 @@ from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Device
 
 DOOR: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
 _DEFAULT_SHOTS: Final = 100
+_MOST_CHARACTERIZATIONS: Final = 10
 _IDEAL: Final = "ideal"
 _SAME_NOISE: Final = {"harmony-1": "harmony", "harmony-2": "harmony"}
 
@@ -159,7 +162,7 @@ def job(job: Job, kept_body: bytes) -> dict[str, Any]:
     """Return the job body. Some keys must be absent rather than null, others the reverse."""
     kept = _kept_decoder.decode(kept_body)
     is_completed = job.state is JobState.COMPLETED
-    return {
+    body: dict[str, Any] = {
         "id": job.id,
         "status": status(job),
         "type": kept.type,
@@ -167,7 +170,6 @@ def job(job: Job, kept_body: bytes) -> dict[str, Any]:
         "dry_run": False,
         "name": job.name,
         "shots": job.shots,
-        "noise": kept.noise,
         "settings": kept.settings,
         "metadata": kept.metadata,
         "failure": _failure(job),
@@ -190,6 +192,8 @@ def job(job: Job, kept_body: bytes) -> dict[str, Any]:
         "output": {},
         "results": _results(job) if is_completed else None,
     }
+    # A twin's noise is that of its calibration; what is absent nobody takes for a model's name.
+    return body if job.calibration else {**body, "noise": kept.noise}
 
 
 def _failure(job: Job) -> dict[str, str]:
@@ -230,7 +234,7 @@ def probabilities(outcome: Outcome, shots: int) -> msgspec.Raw:
 
 def backend(view: DeviceView, now: str) -> dict[str, Any]:
     """Return one row of `/backends`."""
-    return {
+    row: dict[str, Any] = {
         "backend": view.device.name,
         "status": "available" if view.status.is_on else "offline",
         "qubits": view.qubits,
@@ -238,11 +242,64 @@ def backend(view: DeviceView, now: str) -> dict[str, Any]:
         "last_updated": now,
         "has_access": True,
         "degraded": False,
-        "noise_models": [_IDEAL, *view.device.spec.noise_models],
         "supported_gates": view.device.spec.gates,
-        "supported_native_gates": [],
+        "supported_native_gates": view.device.spec.native_gates,
         "supported_error_mitigations": [],
     }
+    if view.calibration is None:
+        return {**row, "noise_models": [_IDEAL, *view.device.spec.noise_models]}
+    return {**row, "characterization_id": view.calibration.id}
+
+
+def page_limit(text: str | None) -> int:
+    """Return how many characterizations are asked for.
+
+    Raises:
+        InvalidRequest: It is no number from 1 to 10.
+    """
+    if text is None:
+        return _MOST_CHARACTERIZATIONS
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    if not 1 <= limit <= _MOST_CHARACTERIZATIONS:
+        raise InvalidRequest(f"limit must be 1 to {_MOST_CHARACTERIZATIONS}.", field="limit")
+    return limit
+
+
+def characterizations(device: Device, found: list[Calibrated]) -> dict[str, Any]:
+    """Return one page: there is no other."""
+    return {"characterizations": [characterization(device, each) for each in found], "pages": 1}
+
+
+def characterization(device: Device, found: Calibrated) -> dict[str, Any]:
+    """Return a calibration in IonQ's words: fidelities, and times in seconds."""
+    body = found.body
+    return {
+        "id": found.id,
+        "backend": device.name,
+        "target": device.name,  # cirq-ionq reads this
+        "date": _time(found.valid_from),
+        "qubits": device.spec.qubits,
+        "connectivity": body.connected(device.spec.qubits),
+        "fidelity": {
+            "spam": _fidelity(body.qubit.spam_error),
+            "1q": _fidelity(body.one_qubit.error),
+            "2q": _fidelity(body.two_qubit.error),
+        },
+        "timing": {
+            "readout": body.readout_s,
+            "reset": body.reset_s,
+            "1q": body.one_qubit.duration_s,
+            "2q": body.two_qubit.duration_s,
+            "t1": body.qubit.t1_s,
+            "t2": body.qubit.t2_s,
+        },
+    }
+
+
+def _fidelity(error: float) -> dict[str, float]:
+    """Return a fidelity; one figure is known, so that it is both mean and median."""
+    fidelity = round(1 - error, 12)
+    return {"median": fidelity, "mean": fidelity}
 
 
 def _duration(job: Job) -> int:

@@ -27,6 +27,7 @@ def door(gateway: Gateway) -> Door:
         [
             on("/devices", GET=do.list_devices),
             on("/devices/{name}", GET=do.read_device),
+            on("/devices/{name}/calibration", GET=do.read_calibration),
             on("/jobs", GET=do.list_jobs, POST=do.submit_job),
             on("/jobs/{id}", GET=do.read_job),
             on("/jobs/{id}/cancel", POST=do.cancel_job),
@@ -53,6 +54,14 @@ class Routes:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
         return json(wire.device(await self._gateway.device(request.path_params["name"], wire.DOOR)))
+
+    async def read_calibration(self, request: Request) -> Response:
+        """Answer with what is in force now, or was at `?at=`."""
+        actor = await self._sign_in(request)
+        actor.require(Scope.DEVICES_READ)
+        at = wire.instant(request.query_params, "at")
+        name = request.path_params["name"]
+        return json(wire.calibration(await self._gateway.calibration(name, wire.DOOR, at)))
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)

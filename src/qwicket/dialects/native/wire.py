@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from qwicket.gateway import DeviceView
+    from qwicket.model.calibrations import Calibrated
 
 DOOR: Final = "native"
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -70,6 +71,7 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     qubits: int
     priority: int
     attempts: int
+    calibration: str | None
     created_at: str | None
     queued_at: str | None
     started_at: str | None
@@ -179,6 +181,25 @@ def seconds(params: Mapping[str, str], name: str, most: float) -> float:
     return min(float(text), most)
 
 
+def instant(params: Mapping[str, str], name: str) -> int | None:
+    """Return a query parameter as Unix milliseconds.
+
+    Raises:
+        InvalidRequest: It is no time in ISO 8601 with its offset from UTC.
+    """
+    text = params.get(name)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError
+        return round(at.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        example = "2026-01-31T12:00:00Z"
+        raise InvalidRequest(f"{name} must be a time such as {example}.", field=name) from None
+
+
 def job(job: Job) -> JobBody:
     return JobBody(
         id=job.id,
@@ -193,6 +214,7 @@ def job(job: Job) -> JobBody:
         qubits=job.n_qubits,
         priority=job.priority,
         attempts=job.attempts,
+        calibration=job.calibration,
         created_at=_time(job.created_at),
         queued_at=_time(job.queued_at),
         started_at=_time(job.started_at),
@@ -223,10 +245,17 @@ def device(view: DeviceView) -> dict[str, Any]:
         "max_shots": device.spec.max_shots,
         "formats": device.spec.formats,
         "gates": device.spec.gates,
+        "native_gates": device.spec.native_gates,
         "outputs": device.spec.outputs,
         "noise_models": device.spec.noise_models,
         "exact": device.spec.exact,
+        "calibration": view.calibration.id if view.calibration else None,
     }
+
+
+def calibration(found: Calibrated) -> dict[str, Any]:
+    """Return a calibration: its id and device, and its figures as its file words them."""
+    return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
 
 
 def result(of: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:

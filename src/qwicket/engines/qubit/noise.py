@@ -97,8 +97,8 @@ class Noise:
         return self._model.readout_of.get(qubit, self._model.readout)
 
     def _after(self, name: str, operands: tuple[int, ...]) -> After:
-        pairs = list(combinations(operands, 2))
-        groups = pairs if pairs else [(qubit,) for qubit in operands]
+        pairs: list[tuple[int, ...]] = list(combinations(operands, 2))
+        groups = pairs or [(qubit,) for qubit in operands]
         blows, flips = [], []
         amplitude: defaultdict[int, float] = defaultdict(float)
         phase: defaultdict[int, float] = defaultdict(float)

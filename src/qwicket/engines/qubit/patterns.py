@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from qwicket.engines.qubit.noise import Blow, Noise
+from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers
 from qwicket.model.circuits import Gate

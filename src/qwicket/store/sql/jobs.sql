@@ -4,12 +4,13 @@
 -- name: job_add
 insert into job (
     id, account, project, device, door, "group", state, version, name, tags, shots, n_circuits,
-    n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, change,
+    n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
     created_at, queued_at, ended_at, expires_at, error_code, error_text
 )
 values (
     :id, :account, :project, :device, :door, :group, :state, 1, :name, :tags, :shots, :n_circuits,
-    :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0, :change,
+    :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0,
+    :calibration, :change,
     :created_at, :queued_at, :ended_at, :expires_at, :error_code, :error_text
 )
 returning {job};
@@ -19,7 +20,7 @@ update job set
     state = {after:admit}, version = version + 1, change = {next_change}, queued_at = :now,
     expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
     n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
-    est_seconds = :est_seconds
+    est_seconds = :est_seconds, calibration = :calibration
 where id = :job and {before:admit}
 returning {job};
 

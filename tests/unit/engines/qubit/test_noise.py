@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import exp
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 from support import qubit_lab
 from support.qubit_lab import assert_follows
 
@@ -248,8 +249,34 @@ MIDWAY = QubitCircuit(
 )
 
 
+LOCAL = msgspec.structs.replace(
+    MIXED,
+    several=GateNoise(depolarizing=0.02, duration_s=0.03),
+    sites=(
+        SiteNoise(qubits=(0,), usual=GateNoise(depolarizing=0.2, duration_s=0.1)),
+        SiteNoise(
+            qubits=(2, 1),
+            usual=GateNoise(depolarizing=0.1, amplitude_damping=0.05, duration_s=0.2),
+            gates={"cx": GateNoise(phase_damping=0.3, duration_s=0.1)},
+            several=GateNoise(depolarizing=0.3),
+        ),
+    ),
+    relaxation=Relaxation(t1_s=2.0, t2_s=1.0),
+    relaxation_of={1: Relaxation(t1_s=0.5, t2_s=0.7), 2: Relaxation(t2_s=0.9, towards="mixed")},
+)
+HOT = msgspec.structs.replace(
+    PAULIS,
+    one_qubit=GateNoise(depolarizing=0.01, duration_s=0.05),
+    two_qubit=GateNoise(depolarizing=0.03, duration_s=0.2),
+    relaxation=Relaxation(t1_s=1.0, t2_s=1.0, towards="mixed"),
+    relaxation_of={1: Relaxation(t1_s=0.4, t2_s=0.8, towards="mixed")},
+)
+
+
 @both
-@pytest.mark.parametrize("noise", [MIXED, PAULIS], ids=["damped", "Paulis"])
+@pytest.mark.parametrize(
+    "noise", [MIXED, PAULIS, LOCAL, HOT], ids=["damped", "Paulis", "local", "hot"]
+)
 @pytest.mark.parametrize(
     "circuit", [qubit_lab.measured(3, GATES), MIDWAY], ids=["straight", "midway"]
 )
@@ -263,8 +290,27 @@ def test_noisy_circuit_follows_its_density_matrix(
 
 
 rates = st.one_of(st.just(0.0), st.floats(0, 1))
-gate_noises = st.builds(GateNoise, depolarizing=rates, amplitude_damping=rates, phase_damping=rates)
+gate_noises = st.builds(
+    GateNoise,
+    depolarizing=rates,
+    amplitude_damping=rates,
+    phase_damping=rates,
+    duration_s=st.floats(0, 1),
+)
 readouts = st.builds(ReadoutError, one_for_zero=rates, zero_for_one=rates)
+relaxations = st.builds(
+    Relaxation,
+    t1_s=st.floats(0.1, 10),
+    t2_s=st.floats(0.01, 0.2),
+    towards=st.sampled_from(["zero", "mixed"]),
+)
+sites = st.builds(
+    SiteNoise,
+    qubits=st.lists(st.integers(0, 2), min_size=1, max_size=2, unique=True).map(tuple),
+    usual=gate_noises,
+    gates=st.dictionaries(st.sampled_from(["h", "cx", "rxx"]), gate_noises, max_size=1),
+    several=st.none() | gate_noises,
+)
 models = st.builds(
     NoiseModel,
     name=st.just(""),
@@ -273,6 +319,10 @@ models = st.builds(
     two_qubit=gate_noises,
     gates=st.dictionaries(st.sampled_from(["h", "cx", "ccx", "rxx"]), gate_noises, max_size=2),
     readout=readouts,
+    several=st.none() | gate_noises,
+    sites=st.lists(sites, max_size=2, unique_by=lambda site: frozenset(site.qubits)).map(tuple),
+    relaxation=relaxations,
+    relaxation_of=st.dictionaries(st.integers(0, 2), relaxations, max_size=2),
     readout_of=st.dictionaries(st.integers(0, 2), readouts, max_size=2),
 )
 
@@ -288,6 +338,29 @@ def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], 
         outcome = runner(circuit, 2_000, seed, ("counts", "memory"), noise)
         assert_follows(outcome.counts(), expected, 2_000)
         assert Counter(outcome.memory()) == outcome.counts()
+
+
+def test_a_model_knows_qubits_by_their_numbers_in_the_circuit() -> None:
+    """Only qubits 40 and 41 of 50 are used; the pair's X strikes with two thirds of p."""
+    pair = SiteNoise(qubits=(41, 40), usual=GateNoise(), gates={"cx": GateNoise(depolarizing=1.0)})
+    far = SiteNoise(qubits=(0, 1), usual=GateNoise(amplitude_damping=1.0))
+    circuit = qubit_lab.measured(50, [x(40), cx(40, 41)])
+    found = qubit_lab.run(circuit, SHOTS, noise=model(sites=(pair, far))).counts()
+    both_ones = 3 << 40
+    expected = {both_ones ^ (flips << 40): 4 / 15 for flips in (1, 2, 3)}
+    assert_follows(found, {both_ones: 3 / 15, **expected}, SHOTS)
+
+
+def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
+    """A hundred gates of T1/100: (1 + e^-1)/2 of the ones are left, on stabilizers too."""
+    noise = model(
+        gates={"id": GateNoise(duration_s=0.01)}, relaxation=Relaxation(t1_s=1.0, towards="mixed")
+    )
+    circuit = qubit_lab.measured(1, [x(0), *[Gate("id", (0,))] * 100])
+    outcome = qubit_lab.run(circuit, SHOTS, noise=noise)
+    left = (1 + exp(-1)) / 2
+    assert outcome.engine == "stim"
+    assert_follows(outcome.counts(), {1: left, 0: 1 - left}, SHOTS)
 
 
 # --- what comes out -------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""Operations on calibrations: what was measured of devices, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwicket.model.calibrations import Calibrated, Calibration
+from qwicket.model.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.store.database import Database, Row, Tx
+
+_decoder = msgspec.json.Decoder(Calibration)
+
+
+class Calibrations:
+    """Rows are never changed; the last one added that is valid by then is in force."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def seed(self, calibrations: Mapping[str, Calibration], now: int) -> None:
+        """Add calibrations, by names of devices, that differ from the device's last one."""
+        await self._database.write(lambda tx: _seed(tx, calibrations, now))
+
+    async def at(self, device: str, at: int) -> Calibrated | None:
+        """Return what is in force at a time in Unix milliseconds."""
+        row = await self._database.read(lambda tx: tx.one("calibration_at", device=device, at=at))
+        return _calibrated(row) if row else None
+
+    async def get(self, calibration: str) -> Calibrated | None:
+        row = await self._database.read(lambda tx: tx.one("calibration_get", id=calibration))
+        return _calibrated(row) if row else None
+
+    async def history(self, device: str, limit: int) -> list[Calibrated]:
+        """Return a device's calibrations, the last one added first."""
+        found = await self._database.scan(
+            lambda tx: tx.all("calibration_list", device=device, limit=limit)
+        )
+        return [_calibrated(row) for row in found]
+
+
+def _seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
+    for device, calibration in calibrations.items():
+        body = msgspec.json.encode(calibration).decode()
+        number, last = tx.one("calibration_last", device=device) or (0, None)
+        if body != last:
+            tx.run(
+                "calibration_add",
+                id=new_id(now),
+                device=device,
+                number=number + 1,
+                valid_from=calibration.valid_from_ms,
+                body=body,
+            )
+
+
+def _calibrated(row: Row) -> Calibrated:
+    id_, device, valid_from, body = row
+    return Calibrated(id_, device, valid_from, _decoder.decode(body))

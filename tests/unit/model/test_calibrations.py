@@ -1,0 +1,74 @@
+"""Calibrations as files hold them."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import msgspec
+import pytest
+
+from qwicket.model import calibrations
+from qwicket.model.calibrations import Calibration
+
+LEAST = """
+valid_from = 2026-01-01T00:00:00Z
+source = "a test"
+qubit = { t1_s = 1.0, t2_s = 1.0, one_for_zero = 0.01, zero_for_one = 0.03 }
+one_qubit = { error = 0.001, duration_s = 1e-6 }
+two_qubit = { error = 0.01, duration_s = 1e-5 }
+"""
+
+
+def read(text: str) -> Calibration:
+    return msgspec.toml.decode(text, type=Calibration)
+
+
+def test_example_in_the_docstring_is_a_calibration() -> None:
+    _, _, rest = (calibrations.__doc__ or "").partition("\n\n")
+    example, _, _ = rest.partition("\n\n`qubit`")
+    found = read(dedent(example))
+    found.check(3)
+    assert found.qubits[2].gate == calibrations.GateFigures(error=0.0008, duration_s=35e-9)
+    assert found.pairs[0].qubits == (1, 2)
+    assert found.connected(3) == ((0, 1), (1, 2))
+    assert found.valid_from_ms == 1_769_860_800_000  # date -d 2026-01-31T12:00:00Z +%s
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Calibration) == found
+
+
+def test_without_connectivity_every_pair_is_connected() -> None:
+    found = read(LEAST)
+    assert found.connected(3) == ((0, 1), (0, 2), (1, 2))
+    assert found.qubit.spam_error == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (LEAST.replace("t2_s = 1.0", "t2_s = 2.1"), "more than twice"),
+        (LEAST.replace("t1_s = 1.0", "t1_s = 0.0"), "> 0"),
+        (LEAST.replace("error = 0.001", "error = 1.5"), "<= 1"),
+        (LEAST.replace("1e-6", "-1.0"), ">= 0"),
+        (LEAST.replace("00Z", "00"), "timezone"),
+        (LEAST + "connectivity = [[1, 1]]", "two qubits"),
+        (LEAST + "pairs = [{ qubits = [2, 2], error = 0, duration_s = 0 }]", "two qubits"),
+        (LEAST + "temperature_k = 0.02", "unknown field"),
+        (LEAST + 'relaxes_to = "one"', "Invalid enum value"),
+    ],
+)
+def test_what_cannot_be_is_refused(text: str, why: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=why):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "connectivity = [[0, 3]]",
+        "pairs = [{ qubits = [3, 1], error = 0, duration_s = 0 }]",
+        "[qubits.3]\nt1_s = 1\nt2_s = 1\none_for_zero = 0\nzero_for_one = 0",
+        "[qubits.-1]\nt1_s = 1\nt2_s = 1\none_for_zero = 0\nzero_for_one = 0",
+    ],
+)
+def test_figures_of_qubits_that_a_device_has_not_are_refused(more: str) -> None:
+    with pytest.raises(ValueError, match=r"outside 0\.\.2"):
+        read(LEAST + more).check(3)
