@@ -10,11 +10,15 @@ import random
 import time
 from collections.abc import Callable
 from math import tau
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a worker; read when Qulacs is imported
 
+from qwicket import devices
 from qwicket.engines import qubit
+from qwicket.model import twins
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel
@@ -59,8 +63,18 @@ def measure() -> list[Cost]:
         _cost("noisy, 12 qubits, 180 gates", turning(12, 180), PAULIS),
         _cost("noisy Clifford, 12 qubits, 10 layers", layers(12, 10), PAULIS),
         _cost("damped, 8 qubits, 96 gates", turning(8, 96), DAMPING),
+        _cost("twin of Aria 1, 12 qubits, 180 gates", turning(12, 180), twin("qpu.aria-1")),
+        _cost("twin of Aria 1, GHZ, 25 qubits", ghz(25), twin("qpu.aria-1")),
+        _cost("the same, 12 qubits, damped", ghz(12), twin("qpu.aria-1", "zero")),
         _cost("2 qubits, 8 rounds of measure, if, reset", rounds(8)),
     ]
+
+
+def twin(name: str, relaxes_to: Literal["zero", "mixed"] = "mixed") -> NoiseModel:
+    """Return a twin's noise; ions that relaxed to zero would need amplitude damping."""
+    (spec,) = (device.spec for device in devices.built_in() if device.name == name)
+    calibration = msgspec.structs.replace(devices.calibrations()[name], relaxes_to=relaxes_to)
+    return twins.noise(calibration, spec.qubits, spec.native_gates, name)
 
 
 def ghz(n_qubits: int) -> QubitCircuit:

@@ -120,6 +120,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         store = open_sqlite(folder)
         admin = Admin(store, now_ms)
         runner.run(store.devices.seed(devices.built_in(), "builtin"))
+        runner.run(store.calibrations.seed(devices.calibrations(), 0))
         runner.run(admin.add_account("ada", email=None, password=None))
         token = runner.run(admin.create_token("ada")).secret
         limits = Limits(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)

@@ -37,6 +37,7 @@ def clock() -> Clock:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = open_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(), "builtin")
+    await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
     await opened.close()
 

@@ -103,6 +103,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[QwicketError], str]] = {
     "no outputs": ({"outputs": ()}, InvalidRequest, "outputs"),
     "unknown output": ({"outputs": ("amplitudes",)}, InvalidRequest, "outputs"),
     "too wide": ({"source": program(30)}, LimitExceeded, "qubits"),
+    "noise of a device without": ({"noise": "perfect"}, InvalidRequest, "noise"),
     "too large for memory": ({"source": program(28)}, LimitExceeded, "program"),
     "too long": (
         {"source": program(24, *[{"gate": "h", "target": 0}] * 20_000)},
@@ -288,7 +289,8 @@ async def test_a_failed_job_says_why_there_is_no_result(
 
 
 async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
-    assert [view.device.name for view in await gateway.devices("ionq")] == ["simulator"]
+    names = [view.device.name for view in await gateway.devices("ionq")]
+    assert names == ["simulator", "qpu.aria-1", "qpu.forte-1"]
     assert await gateway.devices("xanadu") == []
     with pytest.raises(NotFound):
         await gateway.device("simulator", "xanadu")

@@ -285,6 +285,8 @@ def _events(job: Job) -> tuple[float, float, float]:
 def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     """Return the most that follows any gate on one qubit, or on two.
 
+    Gates that count as several are left out: they are rare, and jobs would look thrice as long.
+
     Returns:
         Paulis that strike after one gate, and γ on each of its qubits.
     """
@@ -300,7 +302,7 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
 
 
 def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
-    """Yield all that may follow a gate on one qubit, or on two or more."""
+    """Yield all that may follow a gate on one qubit, or on two."""
     is_on_pairs = n_qubits > 1
     yield noise.two_qubit if is_on_pairs else noise.one_qubit
     named = [noise.gates]
@@ -310,10 +312,8 @@ def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
             named.append(site.gates)
     for exceptions in named:
         for name, exception in exceptions.items():
-            if is_on_pairs == (name.startswith("c") or name in _PAIR_GATES):
+            if name != "swap" and is_on_pairs == (name.startswith("c") or name in _PAIR_GATES):
                 yield exception
-    if is_on_pairs:
-        yield from filter(None, (noise.several, *(site.several for site in noise.sites)))
 
 
 def _is_damped(noise: NoiseModel) -> bool:

@@ -285,7 +285,7 @@ def test_noisy_circuit_follows_its_density_matrix(
 ) -> None:
     """Three qubits, a gate on three of them, every kind of noise."""
     assert_follows(
-        counts(simulator, circuit, noise, 30_000), qubit_lab.exact(circuit, noise), 30_000
+        counts(simulator, circuit, noise, 10_000), qubit_lab.exact(circuit, noise), 10_000
     )
 
 

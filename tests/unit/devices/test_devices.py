@@ -1,0 +1,79 @@
+"""The built-in devices, their files, and the page about them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from qwicket import devices
+
+DOCS = Path(__file__).parents[3] / "docs" / "devices.md"
+TWIN = (Path(devices.__file__).parent / "aria-1.toml").read_text()
+
+
+def test_devices_come_in_listing_order_with_names_of_their_own() -> None:
+    found = devices.built_in()
+    assert [device.position for device in found] == sorted(device.position for device in found)
+    assert len({device.name for device in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "qubits", "native"),
+    [("qpu.aria-1", 25, ("gpi", "gpi2", "ms")), ("qpu.forte-1", 36, ("gpi", "gpi2", "zz"))],
+)
+def test_twins_have_their_originals_qubits_and_gates(
+    name: str, qubits: int, native: tuple[str, ...]
+) -> None:
+    (twin,) = (device for device in devices.built_in() if device.name == name)
+    assert (twin.spec.qubits, twin.spec.native_gates) == (qubits, native)
+    assert twin.doors == ("native", "ionq")
+    assert not twin.spec.exact
+    assert devices.calibrations()[name].source
+
+
+def test_a_file_gives_a_device_and_its_calibration(tmp_path: Path) -> None:
+    path = tmp_path / "twin.toml"
+    path.write_text(TWIN)
+    file = devices.load(path)
+    assert file.device in devices.built_in()
+    assert file.calibration == devices.calibrations()[file.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (TWIN + "connectivity = [[0, 25]]", r"outside 0\.\.24"),
+        (TWIN.replace("t2_s = 1.0", "t2_s = 201.0"), "more than twice"),
+        (TWIN + "humidity = 0.4", "unknown field `humidity`"),
+    ],
+)
+def test_a_file_with_a_wrong_calibration_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "twin.toml"
+    path.write_text(text)
+    with pytest.raises(msgspec.ValidationError, match=why):
+        devices.load(path)
+
+
+def test_the_page_lists_every_device_with_its_doors_and_qubits() -> None:
+    rows = {}
+    for line in DOCS.read_text().splitlines():
+        if re.match(r"\| `[^`]+` \|", line):
+            name, doors, qubits, *_ = (cell.strip(" `") for cell in line.strip("|").split("|"))
+            rows[name] = (doors, qubits.replace(",", ""))
+    expected = {
+        device.name: (" ".join(device.doors), str(device.spec.qubits))
+        for device in devices.built_in()
+    }
+    assert rows == expected
+
+
+def test_the_pages_example_is_a_twin(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    path = tmp_path / "twin.toml"
+    path.write_text(example)
+    file = devices.load(path)
+    assert file.calibration is not None
+    assert file.calibration.pairs

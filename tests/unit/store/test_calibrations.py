@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from qwicket import devices
+from qwicket.model.accounts import Token
+from qwicket.model.calibrations import Calibration, GateFigures
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, add_job
+
+pytestmark = pytest.mark.anyio
+
+ARIA = "qpu.aria-1"
+START = datetime.fromtimestamp(NOW / 1000, UTC)
+
+
+def calibration(hours: float = 0.0, error: float = 0.01) -> Calibration:
+    return structs.replace(
+        devices.calibrations()[ARIA],
+        valid_from=START + timedelta(hours=hours),
+        two_qubit=GateFigures(error=error, duration_s=6e-4),
+    )
+
+
+@pytest.fixture
+async def seeded(store: Store) -> Store:
+    await store.devices.seed(devices.built_in(), "builtin")
+    return store
+
+
+async def bodies(store: Store, limit: int = 9) -> list[Calibration]:
+    return [each.body for each in await store.calibrations.history(ARIA, limit)]
+
+
+async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
+    first, second = calibration(), calibration(error=0.02)
+    for each in (first, first, second, second, first):
+        await seeded.calibrations.seed({ARIA: each}, NOW)
+    assert await bodies(seeded) == [first, second, first]
+    assert await bodies(seeded, 1) == [first]
+    ids = {each.id for each in await seeded.calibrations.history(ARIA, 9)}
+    assert len(ids) == 3
+
+
+async def test_the_last_one_that_is_valid_by_then_is_in_force(seeded: Store) -> None:
+    hour = 3_600_000
+    for each in (calibration(0, 0.01), calibration(2, 0.02), calibration(2, 0.03)):
+        await seeded.calibrations.seed({ARIA: each}, NOW)
+    errors = []
+    for at in (NOW - 1, NOW, NOW + 2 * hour - 1, NOW + 2 * hour, NOW + 9 * hour):
+        found = await seeded.calibrations.at(ARIA, at)
+        errors.append(found and found.body.two_qubit.error)
+    assert errors == [None, 0.01, 0.01, 0.03, 0.03]
+    assert await seeded.calibrations.at("simulator", NOW) is None
+
+
+async def test_a_calibration_is_found_by_its_id(seeded: Store) -> None:
+    await seeded.calibrations.seed({ARIA: calibration()}, NOW)
+    found = await seeded.calibrations.at(ARIA, NOW)
+    assert found is not None
+    assert (found.device, found.valid_from, found.body) == (ARIA, NOW, calibration())
+    assert await seeded.calibrations.get(found.id) == found
+    assert await seeded.calibrations.get("nothing") is None
+
+
+async def test_servers_that_start_at_once_do_not_double_it(tmp_path: Path) -> None:
+    stores = [open_sqlite(tmp_path) for _ in range(4)]
+    await stores[0].devices.seed(devices.built_in(), "builtin")
+    await asyncio.gather(
+        *(each.calibrations.seed(devices.calibrations(), NOW) for each in stores for _ in range(3))
+    )
+    assert len(await stores[0].calibrations.history(ARIA, 9)) == 1
+    for each in stores:
+        await each.close()
+
+
+async def test_of_two_writers_that_count_alike_one_adds_the_row(seeded: Store) -> None:
+    """As on a database where neither sees the other before its commit."""
+
+    def add(tx: Any) -> int:
+        row = {"device": ARIA, "number": 1, "valid_from": NOW, "body": "{}"}
+        return sum(tx.run("calibration_add", id=name, **row) for name in ("one", "other"))
+
+    assert await seeded._database.write(add) == 1
+
+
+async def test_a_job_keeps_the_id_of_its_calibration(seeded: Store, ada: Token) -> None:
+    assert (await add_job(seeded, ada)).calibration is None
+    job = await add_job(seeded, ada, calibration="c")
+    assert job.calibration == "c"
+    assert await seeded.jobs.get(job.id) == job
