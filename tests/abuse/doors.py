@@ -137,10 +137,11 @@ class Way(NamedTuple):
 
     @property
     def is_public(self) -> bool:
-        return self.door is not NATIVE and self.path.startswith("/backends")
+        is_of_backends = self.door is not NATIVE and self.path.startswith("/backends")
+        return is_of_backends and "{uuid}" not in self.path
 
     def url(self, job: str) -> str:
-        path = self.path.format(id=job, name="simulator", backend="simulator")
+        path = self.path.format(id=job, uuid=job, name="simulator", backend="simulator")
         return self.door.prefix + path
 
     def send(self, client: httpx.Client, url: str, headers: dict[str, str]) -> httpx.Response:

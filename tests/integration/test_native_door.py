@@ -171,6 +171,73 @@ def test_devices_say_what_they_take(http: httpx.Client) -> None:
     assert http.get("/v1/devices/nowhere").status_code == 404
 
 
+def test_a_twin_shows_its_calibration_and_runs_by_it(http: httpx.Client) -> None:
+    device = http.get("/v1/devices/qpu.aria-1").json()
+    assert (device["qubits"], device["exact"]) == (25, False)
+    assert device["native_gates"] == ["gpi", "gpi2", "ms"]
+    answer = http.get("/v1/devices/qpu.aria-1/calibration")
+    calibration = answer.json()
+    assert calibration["id"] == device["calibration"]
+    assert calibration["valid_from"] == "2024-10-24T00:00:00Z"
+    assert calibration["two_qubit"] == {"error": 0.004, "duration_s": 0.0006}
+    job = submit(http, device="qpu.aria-1", shots=20_000).json()
+    assert job["calibration"] == calibration["id"]
+    assert ended(http, job["id"])["state"] == "completed"
+    (part,) = http.get(f"/v1/jobs/{job['id']}/result").json()["parts"]
+    # Read-out alone flips one of two bits with 2 · 0.0039; gates add about half as much.
+    assert 0.006 < (part["counts"]["01"] + part["counts"]["10"]) / 20_000 < 0.02
+
+
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [
+        ("2024-10-24T00:00:00Z", 200),
+        ("2024-10-24T02:00:00+02:00", 200),
+        ("2024-10-23T23:59:59Z", 404),
+        ("2024-10-24T00:00:00", 400),
+        ("yesterday", 400),
+        ("0001-01-01T00:00:00+23:59", 404),
+        ("", 400),
+    ],
+)
+def test_a_calibration_of_another_time_is_asked_for_by_instant(
+    http: httpx.Client, at: str, status: int
+) -> None:
+    answer = http.get("/v1/devices/qpu.aria-1/calibration", params={"at": at})
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["field"] == "at"
+
+
+@pytest.mark.parametrize("name", ["simulator", "nothing"])
+def test_a_device_without_a_calibration_has_none_to_show(http: httpx.Client, name: str) -> None:
+    assert http.get(f"/v1/devices/{name}/calibration").status_code == 404
+
+
+def test_a_twin_takes_no_other_noise_and_no_foreign_gate(http: httpx.Client) -> None:
+    refused = submit(http, device="qpu.aria-1", noise="ideal")
+    assert (refused.status_code, refused.json()["field"]) == (400, "noise")
+    zz = {"gate": "zz", "targets": [0, 1], "angle": 0.2}
+    program = {"gateset": "native", "qubits": 2, "circuit": [zz]}
+    refused = submit(http, device="qpu.aria-1", program=program)
+    assert refused.status_code == 400
+    assert "gpi, gpi2, ms, not zz" in refused.json()["detail"]
+
+
+def test_a_calibration_outlives_the_server_and_is_not_doubled(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path)
+    try:
+        path = "/v1/devices/qpu.forte-1/calibration"
+        with server.client() as http:
+            before = http.get(path).json()
+        server.kill()
+        server.start()
+        with server.client() as http:
+            assert http.get(path).json() == before
+    finally:
+        server.stop()
+
+
 def test_an_error_tells_field_cause_and_remedy(http: httpx.Client) -> None:
     answer = submit(http, shots=0)
     assert answer.status_code == 400

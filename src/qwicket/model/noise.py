@@ -28,7 +28,7 @@ Qubits and pairs may have noise of their own, and qubits may relax while a gate 
 
 from __future__ import annotations
 
-from math import expm1, log1p
+from math import expm1, log1p, sqrt
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -180,3 +180,11 @@ class NoiseModel(
     relaxation_of: dict[int, Relaxation] = {}
     readout: ReadoutError = ReadoutError()
     readout_of: dict[int, ReadoutError] = {}
+
+
+def flip_probability(phase_damping: float) -> float:
+    """Return the probability of a Z that phase damping amounts to: (1 - √(1-λ))/2.
+
+    Nielsen and Chuang, section 8.3.6; written so that nothing cancels for small λ.
+    """
+    return phase_damping / (2 + 2 * sqrt(1 - phase_damping))

@@ -29,7 +29,7 @@ def v04(gateway: Gateway) -> Door:
             on("/backends", GET=do.list_backends),
             on("/backends/{backend}", GET=do.read_backend),
             on("/backends/{backend}/characterizations", GET=do.list_characterizations),
-            on("/backends/{backend}/characterizations/{id}", GET=do.read_characterization),
+            on("/backends/{backend}/characterizations/{uuid}", GET=do.read_characterization),
             on("/jobs", POST=do.submit_job),
             on("/jobs/{id}", GET=do.read_job),
             on("/jobs/{id}/status/cancel", PUT=do.cancel_job),
@@ -69,8 +69,9 @@ class Routes:
         return json(wire.characterizations(view.device, found))
 
     async def read_characterization(self, request: Request) -> Response:
-        await self._sign_in(request)
-        backend, id_text = request.path_params["backend"], request.path_params["id"]
+        actor = await self._sign_in(request)
+        actor.require(Scope.DEVICES_READ)
+        backend, id_text = request.path_params["backend"], request.path_params["uuid"]
         view = await self._gateway.device(backend, wire.DOOR)
         found = await self._gateway.calibration_by_id(backend, wire.DOOR, id_text)
         return json(wire.characterization(view.device, found))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
-from math import sqrt
 from typing import Final, NamedTuple
 
 from qwicket.engines.qubit.program import Program
 from qwicket.model.circuits import Gate, Measure
-from qwicket.model.noise import Decay, GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import Decay, GateNoise, NoiseModel, ReadoutError, flip_probability
 
 EXACT: Final = ReadoutError()
 
@@ -164,11 +163,3 @@ def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
     if any(noise.after(op) != QUIET for op in program.ops if isinstance(op, Gate)):
         return noise
     return None
-
-
-def flip_probability(phase_damping: float) -> float:
-    """Return the probability of a Z that phase damping amounts to: (1 - √(1-λ))/2.
-
-    Nielsen and Chuang, section 8.3.6; written so that nothing cancels for small λ.
-    """
-    return phase_damping / (2 + 2 * sqrt(1 - phase_damping))

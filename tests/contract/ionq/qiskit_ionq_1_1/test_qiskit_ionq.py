@@ -10,7 +10,7 @@ from qiskit.circuit.random import random_circuit
 from qiskit.compiler import transpile
 from qiskit.providers import JobStatus
 from qiskit.quantum_info import SparsePauliOp, Statevector
-from qiskit_ionq import IonQProvider
+from qiskit_ionq import GPI2Gate, IonQProvider, MSGate, ZZGate
 from qiskit_ionq.exceptions import IonQAPIError, IonQJobStateError
 
 URL = os.environ["QWICKET_URL"]
@@ -86,6 +86,63 @@ def test_a_job_is_found_again_by_its_id_alone():
     again = simulator().retrieve_job(first.job_id())
     again.result(wait=0.05, timeout=60)
     assert again.get_probabilities() == {"00": 0.5, "11": 0.5}
+
+
+def twin(name="aria-1"):
+    return IonQProvider(TOKEN, URL + PREFIXES[0]).get_backend(f"ionq_qpu.{name}")
+
+
+@pytest.mark.parametrize(("name", "qubits"), [("aria-1", 25), ("forte-1", 36)])
+def test_a_twin_has_its_originals_qubits(name, qubits):
+    assert twin(name).num_qubits == qubits
+
+
+def test_a_bell_pair_on_a_twin_has_its_noise():
+    job = twin().run(bell(), shots=10_000)
+    job.result(wait=0.05, timeout=60)
+    assert job.status() is JobStatus.DONE
+    counts = job.get_counts()
+    assert sum(counts.values()) == 10_000
+    # Read-out flips one of two bits with 2 · 0.0039, gates add about half as much.
+    assert 0.006 < (counts["01"] + counts["10"]) / 10_000 < 0.025
+    assert abs(counts["00"] / 10_000 - 0.495) < 0.03
+
+
+def test_a_twins_calibration_is_read():
+    found = twin().calibration()
+    assert (found.backend, found.qubits, found.date.year) == ("qpu.aria-1", 25, 2024)
+    assert len(found.connectivity) == 25 * 24 / 2
+    assert found.fidelity["1q"]["median"] == 0.9995
+    assert found.fidelity["2q"]["median"] == 0.996
+    assert found.median_spam_fidelity == 0.9961
+    assert found.timing["2q"] == 0.0006
+    assert (found.timing["t1"], found.timing["t2"]) == (100, 1)
+
+
+def native(name, two):
+    backend = IonQProvider(TOKEN, URL + PREFIXES[0]).get_backend(
+        f"ionq_qpu.{name}", gateset="native"
+    )
+    circuit = QuantumCircuit(2, 2)
+    circuit.append(GPI2Gate(0.25), [0])
+    circuit.append(two, [0, 1])
+    circuit.measure([0, 1], [0, 1])
+    return backend.run(circuit, shots=500)
+
+
+def test_native_gates_of_the_machine_run_on_its_twin():
+    for name, two in (("aria-1", MSGate(0, 0)), ("forte-1", ZZGate(0.25))):
+        job = native(name, two)
+        job.result(wait=0.05, timeout=60)
+        assert sum(job.get_counts().values()) == 500
+
+
+def test_native_gates_of_another_machine_are_refused_by_name():
+    for name, two, word in (("aria-1", ZZGate(0.25), "zz"), ("forte-1", MSGate(0, 0), "ms")):
+        with pytest.raises(IonQAPIError) as refused:
+            native(name, two)
+        assert refused.value.status_code == 400
+        assert f"not {word}" in refused.value.message
 
 
 def test_bits_stand_in_qiskits_order():

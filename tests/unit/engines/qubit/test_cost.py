@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import exp
+from typing import Any
 
+import msgspec
 import pytest
 
-from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, worth
+from qwicket.engines.qubit.cost import amplitudes_of, copies_kept, estimate, exact_leaves, worth
 from qwicket.model.circuits import Gate, Measure, Summary
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 
 GIB = 1 << 30
 
@@ -184,6 +186,63 @@ def test_one_qubit_gates_have_rates_of_their_own() -> None:
     _, once = estimate(Summary("qubit", 1, 14, 50, 0), 1_000, ("counts",), model)
     _, twice = estimate(Summary("qubit", 1, 14, 0, 50), 1_000, ("counts",), model)
     assert twice > 10 * once
+
+
+def test_gates_that_count_as_several_do_not_stand_for_all() -> None:
+    usual = GateNoise(depolarizing=0.01)
+    plain = NoiseModel(name="", source="", two_qubit=usual)
+    swaps = NoiseModel(
+        name="",
+        source="",
+        two_qubit=usual,
+        gates={"swap": GateNoise(depolarizing=0.03)},
+        several=GateNoise(depolarizing=0.02),
+    )
+    summary = Summary("qubit", 1, 14, 0, 50)
+    assert estimate(summary, 1_000, ("counts",), swaps) == estimate(
+        summary, 1_000, ("counts",), plain
+    )
+
+
+@pytest.mark.parametrize(("qubits", "numbers"), [((3,), (10, 0)), ((3, 4), (0, 10))])
+def test_the_worst_qubit_or_pair_counts(qubits: tuple[int, ...], numbers: tuple[int, int]) -> None:
+    site = SiteNoise(qubits=qubits, usual=GateNoise(depolarizing=0.1))
+    bad = NoiseModel(name="", source="", sites=(site,))
+    struck, spared = (
+        estimate(Summary("qubit", 1, 10, *each), 1_000, ("counts",), bad)[1]
+        for each in (numbers, numbers[::-1])
+    )
+    assert struck > 2 * spared
+
+
+def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
+    """At T1 = T2 = 100 gates, mixed: bits flip with (1 - e^-0.01)/2, phases half as often."""
+    lasting = GateNoise(duration_s=1.0)
+    summary = Summary("qubit", 1, 14, 50, 0, is_clifford=True)
+
+    def seconds(noise: GateNoise, **relaxation: Any) -> float:
+        model = NoiseModel(name="", source="", one_qubit=noise, relaxation=Relaxation(**relaxation))
+        return estimate(summary, 1_000, ("counts",), model)[1]
+
+    times = {"t1_s": 100.0, "t2_s": 100.0}
+    assert seconds(lasting, **times) > 100 * seconds(lasting, towards="mixed", **times)
+    turned = msgspec.structs.replace(summary, is_clifford=False)
+    model = NoiseModel(
+        name="", source="", one_qubit=lasting, relaxation=Relaxation(towards="mixed", **times)
+    )
+    same = NoiseModel(name="", source="", one_qubit=GateNoise(depolarizing=0.0075))
+    assert estimate(turned, 1_000, ("counts",), model)[1] == pytest.approx(
+        estimate(turned, 1_000, ("counts",), same)[1], rel=0.05
+    )
+
+
+def test_stabilizers_need_no_amplitudes() -> None:
+    paulis, damped = noise(0.01), noise(gamma=0.01)
+    wide = Summary("qubit", 1, 36, 40, 40, n_active=30, is_clifford=True)
+    assert amplitudes_of(wide, 10, ("counts",), paulis) == 0
+    assert amplitudes_of(wide, 10, ("counts",), damped) == 30
+    turned = msgspec.structs.replace(wide, is_clifford=False)
+    assert amplitudes_of(turned, 10, ("counts",), paulis) == 30
 
 
 def test_read_out_errors_need_no_further_state() -> None:

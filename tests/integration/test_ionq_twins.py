@@ -1,0 +1,114 @@
+"""Twins through the IonQ door over HTTP: rows, characterizations, results, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from support.server import LiveServer
+from support.waiting import until
+
+DOOR = "/ionq/v0.4"
+BELL = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
+
+
+@pytest.fixture
+def key(server: LiveServer) -> dict[str, str]:
+    return {"Authorization": f"apiKey {server.token()}"}
+
+
+@pytest.fixture
+def bare(server: LiveServer) -> Any:
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        yield client
+
+
+def test_rows_of_twins_are_those_of_machines(bare: httpx.Client) -> None:
+    rows = {row["backend"]: row for row in bare.get(f"{DOOR}/backends").json()}
+    assert list(rows) == ["simulator", "qpu.aria-1", "qpu.forte-1"]
+    for name, qubits, native in (
+        ("qpu.aria-1", 25, ["gpi", "gpi2", "ms"]),
+        ("qpu.forte-1", 36, ["gpi", "gpi2", "zz"]),
+    ):
+        row = rows[name]
+        assert (row["qubits"], row["status"], row["has_access"]) == (qubits, "available", True)
+        assert row["supported_native_gates"] == native
+        assert "noise_models" not in row
+        assert bare.get(f"{DOOR}/backends/{name}").json()["qubits"] == qubits
+    assert "characterization_id" not in rows["simulator"]
+    assert rows["simulator"]["noise_models"][0] == "ideal"
+
+
+def test_characterizations_have_ionqs_words(bare: httpx.Client, key: dict[str, str]) -> None:
+    path = f"{DOOR}/backends/qpu.forte-1/characterizations"
+    answer = bare.get(path, params={"limit": 1}).json()
+    (found,) = answer["characterizations"]
+    assert answer["pages"] == 1
+    row = bare.get(f"{DOOR}/backends/qpu.forte-1").json()
+    assert found["id"] == row["characterization_id"]
+    assert (found["backend"], found["target"]) == ("qpu.forte-1", "qpu.forte-1")
+    assert found["date"] == "2024-11-07T00:00:00.000Z"
+    assert len(found["connectivity"]) == 36 * 35 // 2
+    assert found["fidelity"]["2q"] == {"median": 0.99536, "mean": 0.99536}
+    assert found["timing"] == {
+        "readout": 0.00015,
+        "reset": 2e-05,
+        "1q": 0.00013,
+        "2q": 0.00097,
+        "t1": 100.0,
+        "t2": 1.0,
+    }
+    assert bare.get(f"{path}/{found['id']}", headers=key).json() == found
+    assert bare.get(f"{path}/{found['id']}").status_code == 401
+    other = f"{DOOR}/backends/qpu.aria-1/characterizations/{found['id']}"
+    assert bare.get(other, headers=key).status_code == 404
+
+
+def test_the_simulator_has_none_and_an_unknown_backend_is_unknown(bare: httpx.Client) -> None:
+    found = bare.get(f"{DOOR}/backends/simulator/characterizations").json()
+    assert found == {"characterizations": [], "pages": 1}
+    assert bare.get(f"{DOOR}/backends/qpu.none/characterizations").status_code == 404
+
+
+@pytest.mark.parametrize("limit", ["0", "11", "x", "", "-1", "1" * 400])
+def test_a_wrong_limit_is_refused_by_name(bare: httpx.Client, limit: str) -> None:
+    answer = bare.get(f"{DOOR}/backends/qpu.aria-1/characterizations", params={"limit": limit})
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("limit")
+
+
+def test_frequencies_of_a_twin_are_multiples_of_one_shot(
+    bare: httpx.Client, key: dict[str, str]
+) -> None:
+    body = {
+        "type": "ionq.circuit.v1",
+        "backend": "qpu.aria-1",
+        "shots": 1000,
+        "input": {"gateset": "qis", "qubits": 2, "circuit": BELL},
+    }
+    job = bare.post(f"{DOOR}/jobs", json=body, headers=key).json()["id"]
+
+    def completed() -> Any:
+        found = bare.get(f"{DOOR}/jobs/{job}", headers=key).json()
+        return found if found["status"] == "completed" else None
+
+    found = until(completed, "the job completes")
+    assert "noise" not in found
+    p = bare.get(found["results"]["probabilities"]["url"], headers=key).json()
+    assert sum(p.values()) == pytest.approx(1)
+    assert all(round(1000 * each) / 1000 == each for each in p.values())
+
+
+def test_noise_of_a_model_is_for_the_simulator_alone(
+    bare: httpx.Client, key: dict[str, str]
+) -> None:
+    body = {
+        "backend": "qpu.aria-1",
+        "noise": {"model": "forte-1"},
+        "input": {"gateset": "qis", "qubits": 2, "circuit": BELL},
+    }
+    answer = bare.post(f"{DOOR}/jobs", json=body, headers=key)
+    assert answer.status_code == 400
+    assert "noise.model: qpu.aria-1 has no noise model 'forte-1'" in answer.json()["message"]
