@@ -316,15 +316,15 @@ def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None)
     found = [(group, _following(gate, group, len(groups) > 1, noise)) for group in groups]
     for group, each in found:
         rho = _channel(n_qubits, group, depolarizing(each.depolarizing, len(group)), rho)
-    for group, each in found:
-        for qubit in group:
+    single = [(qubit, each) for group, each in found for qubit in group]
+    for towards in ("mixed", "zero"):  # Paulis come before what is none
+        for qubit, each in single:
             relaxation = noise.relaxation_of.get(qubit, noise.relaxation)
-            for kraus in (
-                relaxed(relaxation, each.duration_s),
-                damping_of_amplitude(each),
-                damping_of_phase(each),
-            ):
-                rho = _channel(n_qubits, (qubit,), kraus, rho)
+            if relaxation.towards == towards:
+                rho = _channel(n_qubits, (qubit,), relaxed(relaxation, each.duration_s), rho)
+    for qubit, each in single:
+        for kraus in (damping_of_amplitude(each), damping_of_phase(each)):
+            rho = _channel(n_qubits, (qubit,), kraus, rho)
     return rho
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["built_in", "calibrations", "load", "noise_models"]
+__all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models"]
 
 
 class DeviceFile(Device, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,12 +36,12 @@ class Estimate(msgspec.Struct, frozen=True):
     Attributes:
         bytes: Peak memory of its worker.
         seconds: Time on one core.
-        amplitudes: Of how many qubits it needs a state vector; 0 where it needs none.
+        state_qubits: Of how many qubits it needs a state vector; 0 where it needs none.
     """
 
     bytes: int
     seconds: float
-    amplitudes: int
+    state_qubits: int
 
 
 class _Room(Protocol):
@@ -55,7 +55,7 @@ class _Room(Protocol):
         self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
     ) -> tuple[int, float]: ...
 
-    def amplitudes_of(
+    def state_qubits(
         self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
     ) -> int: ...
 
@@ -107,7 +107,7 @@ def estimate(
 ) -> Estimate:
     """Say what a job will need, from its summary and how it is to be run."""
     room, asked = _room(summary.family), (summary, shots, outputs, noise)
-    return Estimate(*room.estimate(*asked), room.amplitudes_of(*asked))
+    return Estimate(*room.estimate(*asked), room.state_qubits(*asked))
 
 
 def warm() -> None:

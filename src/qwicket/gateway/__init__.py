@@ -218,13 +218,13 @@ class Gateway:
         return found
 
     async def calibrations(self, name: str, door: str, limit: int) -> list[Calibrated]:
-        """Return the last calibrations of a device, the last one first.
+        """Return the last calibrations of a device, the one in force first.
 
         Raises:
             NotFound: The door shows no such device.
         """
         await self._shown(name, door)
-        return await self._store.calibrations.history(name, limit)
+        return await self._store.calibrations.history(name, self._now_ms(), limit)
 
     async def calibration_by_id(self, name: str, door: str, calibration: str) -> Calibrated:
         """Return a calibration that some job was run by.

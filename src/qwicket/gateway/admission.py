@@ -118,7 +118,7 @@ class Admission:
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
             )
             needed = engines.estimate(summary, 1, ("counts",))
-            if needed.bytes <= self._memory_bytes and needed.amplitudes <= self._limits.qubits:
+            if needed.bytes <= self._memory_bytes and needed.state_qubits <= self._limits.qubits:
                 return n_qubits
         return 0
 
@@ -223,9 +223,9 @@ class Admission:
         return min(device.spec.qubits, self._limits.clifford_qubits)
 
     def _check_cost(self, estimate: engines.Estimate) -> None:
-        if estimate.amplitudes > self._limits.qubits:
+        if estimate.state_qubits > self._limits.qubits:
             raise LimitExceeded(
-                f"The program uses {estimate.amplitudes} qubits; unless it is a Clifford circuit,"
+                f"The program uses {estimate.state_qubits} qubits; unless it is a Clifford circuit,"
                 f" {self._limits.qubits} are simulated (limit qubits).",
                 field="qubits",
             )

@@ -13,6 +13,7 @@ from typing import Final
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
+"""Gates that come in IonQ's native gateset alone."""
 
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:

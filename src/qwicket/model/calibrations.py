@@ -14,6 +14,7 @@
     t2_s = 70e-6
     one_for_zero = 0.02
     zero_for_one = 0.04
+    frequency_hz = 5.1e9
     gate = { error = 0.0008, duration_s = 35e-9 }
 
     [[pairs]]
@@ -35,6 +36,7 @@ import msgspec
 
 from qwicket.model.noise import Index, Lifetime, Probability, Seconds
 
+Hertz = Annotated[float, msgspec.Meta(gt=0, le=1e18)]
 Pair = tuple[Index, Index]
 
 
@@ -62,7 +64,7 @@ class QubitFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     one_for_zero: Probability
     zero_for_one: Probability
     gate: GateFigures | None = None
-    frequency_hz: Lifetime | None = None
+    frequency_hz: Hertz | None = None
 
     def __post_init__(self) -> None:
         if self.t2_s > 2 * self.t1_s:

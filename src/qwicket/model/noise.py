@@ -35,7 +35,7 @@ import msgspec
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-Lifetime = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+Lifetime = Annotated[float, msgspec.Meta(ge=1e-12, le=1e9)]
 Index = Annotated[int, msgspec.Meta(ge=0)]
 
 

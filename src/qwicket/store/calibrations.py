@@ -36,10 +36,10 @@ class Calibrations:
         row = await self._database.read(lambda tx: tx.one("calibration_get", id=calibration))
         return _calibrated(row) if row else None
 
-    async def history(self, device: str, limit: int) -> list[Calibrated]:
-        """Return a device's calibrations, the last one added first."""
+    async def history(self, device: str, at: int, limit: int) -> list[Calibrated]:
+        """Return what was in force up to a time, that of the time first."""
         found = await self._database.scan(
-            lambda tx: tx.all("calibration_list", device=device, limit=limit)
+            lambda tx: tx.all("calibration_list", device=device, at=at, limit=limit)
         )
         return [_calibrated(row) for row in found]
 

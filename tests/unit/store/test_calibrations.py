@@ -35,7 +35,7 @@ async def seeded(store: Store) -> Store:
 
 
 async def bodies(store: Store, limit: int = 9) -> list[Calibration]:
-    return [each.body for each in await store.calibrations.history(ARIA, limit)]
+    return [each.body for each in await store.calibrations.history(ARIA, NOW, limit)]
 
 
 async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
@@ -44,7 +44,7 @@ async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
         await seeded.calibrations.seed({ARIA: each}, NOW)
     assert await bodies(seeded) == [first, second, first]
     assert await bodies(seeded, 1) == [first]
-    ids = {each.id for each in await seeded.calibrations.history(ARIA, 9)}
+    ids = {each.id for each in await seeded.calibrations.history(ARIA, NOW, 9)}
     assert len(ids) == 3
 
 
@@ -58,6 +58,7 @@ async def test_the_last_one_that_is_valid_by_then_is_in_force(seeded: Store) -> 
         errors.append(found and found.body.two_qubit.error)
     assert errors == [None, 0.01, 0.01, 0.03, 0.03]
     assert await seeded.calibrations.at("simulator", NOW) is None
+    assert [each.two_qubit.error for each in await bodies(seeded)] == [0.01]
 
 
 async def test_a_calibration_is_found_by_its_id(seeded: Store) -> None:
@@ -75,7 +76,7 @@ async def test_servers_that_start_at_once_do_not_double_it(tmp_path: Path) -> No
     await asyncio.gather(
         *(each.calibrations.seed(devices.calibrations(), NOW) for each in stores for _ in range(3))
     )
-    assert len(await stores[0].calibrations.history(ARIA, 9)) == 1
+    assert len(await stores[0].calibrations.history(ARIA, NOW, 9)) == 1
     for each in stores:
         await each.close()
 

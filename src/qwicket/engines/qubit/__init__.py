@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from qwicket.engines.qubit.cost import amplitudes_of, estimate
+from qwicket.engines.qubit.cost import estimate, state_qubits
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel
 from qwicket.model.outcomes import Outcome
 
-__all__ = ["amplitudes_of", "estimate", "run", "unpack", "warm"]
+__all__ = ["estimate", "run", "state_qubits", "unpack", "warm"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:

@@ -122,7 +122,7 @@ def estimate(
     return int(n_bytes) + n_ops * _OP_BYTES, summary.n_circuits * seconds
 
 
-def amplitudes_of(
+def state_qubits(
     summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
 ) -> int:
     """Return of how many qubits a state vector is needed; 0 where stabilizers do."""

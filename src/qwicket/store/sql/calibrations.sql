@@ -20,6 +20,6 @@ select id, device, valid_from, body from calibration where id = :id;
 
 -- name: calibration_list
 select id, device, valid_from, body from calibration
-where device = :device
+where device = :device and valid_from <= :at
 order by number desc
 limit :limit;

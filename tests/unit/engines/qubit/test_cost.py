@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from qwicket.engines.qubit.cost import amplitudes_of, copies_kept, estimate, exact_leaves, worth
+from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, state_qubits, worth
 from qwicket.model.circuits import Gate, Measure, Summary
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
@@ -236,13 +236,13 @@ def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
     )
 
 
-def test_stabilizers_need_no_amplitudes() -> None:
+def test_stabilizers_need_no_state_vector() -> None:
     paulis, damped = noise(0.01), noise(gamma=0.01)
     wide = Summary("qubit", 1, 36, 40, 40, n_active=30, is_clifford=True)
-    assert amplitudes_of(wide, 10, ("counts",), paulis) == 0
-    assert amplitudes_of(wide, 10, ("counts",), damped) == 30
+    assert state_qubits(wide, 10, ("counts",), paulis) == 0
+    assert state_qubits(wide, 10, ("counts",), damped) == 30
     turned = msgspec.structs.replace(wide, is_clifford=False)
-    assert amplitudes_of(turned, 10, ("counts",), paulis) == 30
+    assert state_qubits(turned, 10, ("counts",), paulis) == 30
 
 
 def test_read_out_errors_need_no_further_state() -> None:
