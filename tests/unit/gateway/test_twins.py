@@ -65,8 +65,7 @@ def ghz(qubits: int) -> list[dict[str, Any]]:
 async def claim(store: Store, device: str) -> Assignment:
     runner = new_id(NOW)
     await store.leases.add_runner(runner, "server", NOW)
-    assignment = await store.leases.claim(device, runner, NOW)
-    assert assignment is not None
+    (assignment,) = await store.leases.claim(device, runner, NOW)
     return assignment
 
 
