@@ -157,6 +157,8 @@ class Admission:
                 " (limits tags, name_chars).",
                 field="tags",
             )
+        if any("\0" in text for text in (submission.name, *submission.tags)):
+            raise InvalidRequest("name and tags must not contain the character NUL.", field="name")
         self._check_outputs(submission, device)
         if submission.noise is not None and submission.noise not in spec.noise_models:
             known = ", ".join(spec.noise_models) or "none"

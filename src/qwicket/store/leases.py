@@ -250,7 +250,8 @@ def _fail(
 
 
 def _words(failure: Failure) -> dict[str, str]:
-    return {"error_code": failure.code, "error_text": failure.message}
+    text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps no NUL
+    return {"error_code": failure.code, "error_text": text}
 
 
 def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:

@@ -19,7 +19,7 @@ from psycopg import conninfo, errors
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.bulletin import Bulletin
 from qwicket.store.writer import Writer, fail, run_group
@@ -289,6 +289,8 @@ def _translate(error: Exception) -> Exception:
     What trying again cannot mend (a broken rule, a value that does not fit) stays as it is: it is
     a fault of ours, and its caller treats it as one.
     """
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return InvalidRequest("Text must not contain the character NUL.")
     ours = isinstance(error, _OUR_FAULTS)
     known = isinstance(error, psycopg.Error | PoolTimeout | PoolClosed | MemoryError)
     if ours or not known:

@@ -1,0 +1,263 @@
+"""What only PostgreSQL can be asked: several servers, lost connections, secrets in addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from qwicket.model.errors import InvalidRequest, Unavailable
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+from qwicket.store import Changed, Store, open_postgres
+from support.postgres import PostgresServer
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.database() as address:
+        yield address
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    store = open_postgres(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    async with opened(url) as one:
+        yield one
+
+
+def end_sessions(url: str) -> None:
+    """End every other session of the database, as a restart of the server does."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+async def heard(store: Store, wanted: Callable[[Changed], bool]) -> None:
+    """Wait until the store tells a change."""
+    event = asyncio.Event()
+    stop = store.changes.listen(lambda change: event.set() if wanted(change) else None)
+    async with asyncio.timeout(10):
+        await event.wait()
+    stop()
+
+
+async def listens(store: Store) -> None:
+    """Wait until the store hears others."""
+    event = asyncio.Event()
+    stop = store.changes.on_resync(event.set)
+    async with asyncio.timeout(10):
+        await event.wait()
+    stop()
+
+
+async def test_servers_hear_what_the_others_change(url: str) -> None:
+    async with opened(url) as one, opened(url) as two:
+        await listens(two)
+        ada = await make_token(one)
+        waiting = asyncio.create_task(
+            heard(two, lambda change: change.state is JobState.QUEUED and change.version == 1)
+        )
+        await asyncio.sleep(0)
+        job = await add_job(one, ada)
+        await waiting
+        with one.changes.watch(job.id) as watch:
+            await two.jobs.cancel(job.id, actor="ada", now=NOW)
+            assert await watch.changed(10)
+
+
+async def test_a_long_burst_of_changes_reaches_the_others_whole(url: str) -> None:
+    async with opened(url) as one, opened(url) as two:
+        await listens(two)
+        ada = await make_token(one)
+        told: set[str] = set()
+        two.changes.listen(lambda change: told.add(change.job))
+        jobs = await asyncio.gather(*(add_job(one, ada) for _ in range(300)))
+        async with asyncio.timeout(10):
+            while told != {job.id for job in jobs}:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_server_does_not_hear_itself_twice(url: str, store: Store) -> None:
+    await listens(store)
+    told: list[Changed] = []
+    store.changes.listen(told.append)
+    ada = await make_token(store)
+    job = await add_job(store, ada)
+    async with opened(url) as other:  # whose word comes after the echo would
+        await other.jobs.cancel(job.id, actor="ada", now=NOW)
+        async with asyncio.timeout(10):
+            while len(told) < 2:
+                await asyncio.sleep(0.01)
+    assert [change.version for change in told] == [1, 2]
+
+
+async def test_equal_keys_at_two_servers_at_once_make_one_job(url: str) -> None:
+    async with opened(url) as one, opened(url) as two:
+        ada = await make_token(one)
+        jobs = await asyncio.gather(
+            *(
+                add_job(each, ada, idempotency_key=f"key {number}", digest=b"same")
+                for number in range(20)
+                for each in (one, two, one, two)
+            )
+        )
+        assert len({job.id for job in jobs}) == 20
+        assert len(await one.jobs.page(JobQuery(account=ada.account, limit=100))) == 20
+
+
+async def test_two_servers_claim_each_job_once_and_times_stay_unique(url: str) -> None:
+    async with opened(url) as one, opened(url) as two:
+        ada = await make_token(one)
+        jobs = await asyncio.gather(*(add_job(each, ada) for _ in range(50) for each in (one, two)))
+        assert len({job.created_at for job in jobs}) == 100
+        assert len({job.change for job in jobs}) == 100
+        claims = await asyncio.gather(
+            *(each.leases.claim("simulator", "r", NOW) for _ in range(60) for each in (one, two))
+        )
+        taken = [assignment.lease.job for claim in claims for assignment in claim]
+        assert sorted(taken) == sorted(job.id for job in jobs)
+
+
+async def test_a_lost_connection_is_made_anew_without_anybody_noticing(
+    url: str, store: Store
+) -> None:
+    ada = await make_token(store)
+    for _ in range(3):
+        end_sessions(url)
+        job = await add_job(store, ada)
+        end_sessions(url)
+        assert await store.jobs.get(job.id) == job
+    assert store.is_alive
+
+
+async def test_after_a_lost_connection_everyone_looks_again(url: str, store: Store) -> None:
+    await listens(store)
+    again = asyncio.create_task(listens(store))
+    await asyncio.sleep(0)
+    end_sessions(url)
+    await again
+
+
+async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store: Store) -> None:
+    ada = await make_token(store)
+
+    def end_own_session_at_commit(tx: Any) -> None:
+        command = tx.command
+
+        def cut(text: str) -> None:
+            command(text)
+            if text == "commit":
+                tx._connection.close()
+                raise psycopg.OperationalError("the answer is lost")
+
+        tx.command = cut
+
+    results = await asyncio.gather(
+        store._database.write(lambda _: threading.Event().wait(0.2)),  # the others wait together
+        store._database.write(end_own_session_at_commit),
+        add_job(store, ada, idempotency_key="k", digest=b"d"),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results[1:]] == [Unavailable, Unavailable]
+    again = await add_job(store, ada, idempotency_key="k", digest=b"d")
+    assert await store.jobs.page(JobQuery(account=ada.account)) == [again]
+
+
+async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
+    goes_on = threading.Event()
+    standing = asyncio.ensure_future(store._database.write(lambda _: goes_on.wait(30)))
+    async with opened(url) as other:
+        async with asyncio.timeout(8):
+            await make_token(other)  # waits for the lock, but no longer than 3 s
+    goes_on.set()
+    with pytest.raises(Unavailable):
+        await standing
+    await make_token(store, "bob")
+
+
+async def test_a_statement_that_takes_too_long_is_ended(store: Store) -> None:
+    with pytest.raises(Unavailable):
+        await store._database.scan(
+            lambda tx: tx._connection.execute("select pg_sleep(60)")  # type: ignore[attr-defined]
+        )
+
+
+async def test_reads_cannot_write(store: Store) -> None:
+    with pytest.raises(Unavailable) as refused:
+        await store._database.read(lambda tx: tx.run("epoch_put", at=1))
+    assert isinstance(refused.value.__cause__, psycopg.errors.ReadOnlySqlTransaction)
+
+
+async def test_text_that_the_database_cannot_keep_is_the_callers_fault(store: Store) -> None:
+    with pytest.raises(InvalidRequest, match="NUL"):
+        await store.devices.get("a\0b")
+
+
+async def test_a_database_of_a_newer_version_is_refused(url: str, store: Store) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("insert into schema_version values (99)")
+    try:
+        with pytest.raises(Unavailable, match="newer version"):
+            open_postgres(url)
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("delete from schema_version where number = 99")
+
+
+async def test_servers_that_start_together_make_the_tables_once(postgres: PostgresServer) -> None:
+    postgres.run("create database together")
+    url = psycopg.conninfo.make_conninfo(postgres.url, dbname="together")
+    stores = await asyncio.gather(*(asyncio.to_thread(open_postgres, url) for _ in range(4)))
+    await make_token(stores[0])
+    for store in stores:
+        await store.close()
+    postgres.run("drop database together")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ada:hush@127.0.0.1:1/none",
+        "postgresql://ada:hush@127.0.0.1:port/none",
+        "host=127.0.0.1 port=1 user=ada password=hush",
+        "no address at all: hush",
+    ],
+)
+def test_a_password_is_in_no_message(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(Unavailable) as refused:
+        open_postgres(address)
+    error: BaseException | None = refused.value
+    while error is not None:
+        assert "hush" not in f"{error!r} {error}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert "hush" not in caplog.text
+
+
+async def test_session_options_of_the_address_are_kept(url: str) -> None:
+    mine = psycopg.conninfo.make_conninfo(url, options="-c work_mem=1234kB")
+    async with opened(mine) as store:
+        shown = await store._database.write(
+            lambda tx: tx._connection.execute("show work_mem").fetchone()  # type: ignore[attr-defined]
+        )
+        assert shown == ("1234kB",)
