@@ -172,13 +172,18 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
 
         tx.command = cut
 
-    results = await asyncio.gather(
-        store._database.write(lambda _: threading.Event().wait(0.2)),  # the others wait together
+    begun, goes_on = threading.Event(), threading.Event()
+    first = asyncio.ensure_future(store._database.write(lambda _: (begun.set(), goes_on.wait(10))))
+    await asyncio.to_thread(begun.wait, 10)
+    group = asyncio.gather(
         store._database.write(end_own_session_at_commit),
         add_job(store, ada, idempotency_key="k", digest=b"d"),
         return_exceptions=True,
     )
-    assert [type(result) for result in results[1:]] == [Unavailable, Unavailable]
+    await asyncio.sleep(0)
+    goes_on.set()
+    await first
+    assert [type(result) for result in await group] == [Unavailable, Unavailable]
     again = await add_job(store, ada, idempotency_key="k", digest=b"d")
     assert await store.jobs.page(JobQuery(account=ada.account)) == [again]
 
