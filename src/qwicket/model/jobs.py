@@ -36,8 +36,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request to run a program, in the gateway's words.
 
     An empty `format` is told from the source. `noise` names one of the device's noise models;
-    None is none,
-    and on a twin that of its calibration.
+    None is none, and on a twin that of its calibration. `priority` orders the jobs of one project;
+    it puts none before another project's.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -53,6 +53,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inputs: dict[str, float] = {}
     tags: tuple[str, ...] = ()
     priority: int = 0
+    group: str | None = None
     idempotency_key: str | None = None
     wire: bytes = b"{}"
 

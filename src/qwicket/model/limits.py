@@ -45,6 +45,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """One job's result as JSON, estimated."""
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
+    group_life_s: float = 30 * 86_400.0
+    """Longest time for which a group may be opened, where it is limited at all."""
     name_chars: int = 255
     tags: int = 32
     list_page: int = 1_000

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.store import Line, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
-_MOST_JOBS: Final = 20_000
+_MOST_JOBS: Final = 5_000
 """Further back no place is told."""
 _RATIOS: Final = (0.01, 100.0)
 """Bounds of what measured run times are believed to say about estimates."""

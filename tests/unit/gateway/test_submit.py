@@ -160,18 +160,6 @@ async def test_a_token_without_the_scope_or_device_cannot_submit(
         await gateway.submit(other, submission())
 
 
-async def test_only_an_admin_goes_before_everyone(
-    gateway: Gateway, admin: Admin, ada: Actor
-) -> None:
-    with pytest.raises(Forbidden, match="admin"):
-        await gateway.submit(ada, submission(priority=1))
-    assert (await gateway.submit(ada, submission(priority=-1))).priority == -1
-    await admin.add_account("root", "admin", email=None, password=None)
-    made = await admin.create_token("root", scopes=["admin", "jobs:write"])
-    root = await gateway.sign_in(made.secret)
-    assert (await gateway.submit(root, submission(priority=1))).priority == 1
-
-
 async def test_the_order_of_inputs_makes_no_other_submission(gateway: Gateway, ada: Actor) -> None:
     text = b"OPENQASM 3; input float a; input float b; qubit q; U(a, b, 0) q;"
     one, two = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from starlette.responses import Response
+
 from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
 from qwicket.dialects.native import wire
 from qwicket.model.accounts import Scope
@@ -12,7 +14,6 @@ from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -29,9 +30,14 @@ def door(gateway: Gateway) -> Door:
             on("/devices/{name}", GET=do.read_device),
             on("/devices/{name}/calibration", GET=do.read_calibration),
             on("/jobs", GET=do.list_jobs, POST=do.submit_job),
-            on("/jobs/{id}", GET=do.read_job),
+            on("/jobs/{id}", GET=do.read_job, DELETE=do.delete_job),
             on("/jobs/{id}/cancel", POST=do.cancel_job),
+            on("/jobs/{id}/events", GET=do.list_events),
             on("/jobs/{id}/result", GET=do.read_result),
+            on("/groups", GET=do.list_groups, POST=do.open_group),
+            on("/groups/{id}", GET=do.read_group),
+            on("/groups/{id}/close", POST=do.close_group),
+            on("/groups/{id}/cancel", POST=do.cancel_group),
         ],
         wire.problem,
         error_type=wire.PROBLEM_TYPE,
@@ -53,7 +59,8 @@ class Routes:
     async def read_device(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
-        return json(wire.device(await self._gateway.device(request.path_params["name"], wire.DOOR)))
+        view = await self._gateway.device(request.path_params["name"], wire.DOOR)
+        return json(wire.device(view, await self._gateway.outlook(view.device.name)))
 
     async def read_calibration(self, request: Request) -> Response:
         """Answer with what is in force now, or was at `?at=`."""
@@ -84,7 +91,16 @@ class Routes:
         job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self._sign_in(request)  # the token may have been revoked meanwhile
-        return json(wire.job(job))
+        return json(wire.job(job, await self._gateway.place(job)))
+
+    async def delete_job(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        await self._gateway.delete(actor, request.path_params["id"])
+        return Response(status_code=204)
+
+    async def list_events(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        return json(wire.events(await self._gateway.events(actor, request.path_params["id"])))
 
     async def cancel_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -100,6 +116,42 @@ class Routes:
         if results.is_small:
             return json(wire.result(*results))
         return await asyncio.to_thread(lambda: json(wire.result(*results)))
+
+    async def open_group(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        actor.require(Scope.JOBS_WRITE)
+        body = await read(request, wire.group_decoder)
+        group = await self._gateway.groups.open(
+            actor,
+            wire.DOOR,
+            device=body.device,
+            name=body.name,
+            jobs_limit=body.jobs_limit,
+            life_s=body.life_s,
+        )
+        where = f"{request.scope[PUBLIC_URL]}/v1/groups/{group.id}"
+        return json(wire.group(group), 201, Location=where)
+
+    async def list_groups(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        before, limit = wire.page(request.query_params, self._gateway.limits.list_page)
+        groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
+        return json(wire.group_list(groups, limit))
+
+    async def read_group(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        group = await self._gateway.groups.get(actor, request.path_params["id"])
+        return json(wire.group(group, await self._gateway.groups.use(group)))
+
+    async def close_group(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        return json(wire.group(await self._gateway.groups.close(actor, request.path_params["id"])))
+
+    async def cancel_group(self, request: Request) -> Response:
+        """Cancel what has not ended of the group."""
+        actor = await self._sign_in(request)
+        cancelled = await self._gateway.groups.cancel_all(actor, request.path_params["id"])
+        return json({"cancelled": cancelled})
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")

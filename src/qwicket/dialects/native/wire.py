@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import DeviceView
     from qwicket.model.calibrations import Calibrated
+    from qwicket.model.groups import Group, GroupUse
+    from qwicket.scheduling import Outlook, Place
+    from qwicket.store import JobEvent
 
 DOOR: Final = "native"
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -46,6 +49,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str = ""
     tags: tuple[str, ...] = ()
     priority: _Priority = 0
+    group: str | None = None
 
 
 submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
@@ -56,6 +60,28 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str
 
 
+class QueueBody(msgspec.Struct, frozen=True):
+    """Where a waiting job is expected to stand: an estimate, made at most once a second.
+
+    `position` counts from 1; `starts_in_s` is in seconds from now.
+    """
+
+    position: int
+    starts_in_s: float
+
+
+class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/groups`."""
+
+    name: str = ""
+    device: str | None = None
+    jobs_limit: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] | None = None
+    life_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+group_decoder: Final = msgspec.json.Decoder(GroupBody)
+
+
 class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     """One job. Times are ISO 8601 in UTC, or null."""
 
@@ -64,6 +90,7 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     device: str
     door: str
+    group: str | None
     name: str
     tags: tuple[str, ...]
     shots: int
@@ -77,6 +104,7 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str | None
     ended_at: str | None
     error: ErrorBody | None
+    queue: QueueBody | None
 
 
 class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,6 +138,7 @@ def submission(body: SubmitBody, key: str | None) -> Submission:
         name=body.name,
         tags=body.tags,
         priority=body.priority,
+        group=body.group,
         idempotency_key=key,
     )
 
@@ -128,18 +157,20 @@ def query(params: Mapping[str, str], most: int) -> JobQuery:
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
     """
-    known = {"limit", "before", "state", "device"}
+    known = {"limit", "before", "state", "device", "group"}
     for name in params:
         if name not in known:
             raise InvalidRequest(
                 f"There is no parameter {name!r}; there are {', '.join(sorted(known))}.",
                 field=name,
             )
+    before, limit = page(params, most)
     return JobQuery(
         device=params.get("device"),
+        group=params.get("group"),
         states=_states(params.get("state")),
-        before=integer(params, "before", 1, INT64_MAX, None),
-        limit=integer(params, "limit", 1, most, min(50, most)) or 1,
+        before=before,
+        limit=limit,
     )
 
 
@@ -200,13 +231,15 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
         raise InvalidRequest(f"{name} must be a time such as {example}.", field=name) from None
 
 
-def job(job: Job) -> JobBody:
+def job(job: Job, place: Place | None = None) -> JobBody:
+    """Return a job, with its place in the queue where that was looked up."""
     return JobBody(
         id=job.id,
         state=job.state,
         version=job.version,
         device=job.device,
         door=job.door,
+        group=job.group,
         name=job.name,
         tags=job.tags,
         shots=job.shots,
@@ -220,6 +253,7 @@ def job(job: Job) -> JobBody:
         started_at=_time(job.started_at),
         ended_at=_time(job.ended_at),
         error=ErrorBody(job.error_code, job.error_text or "") if job.error_code else None,
+        queue=QueueBody(place.ahead + 1, round(place.start_in_s, 3)) if place else None,
     )
 
 
@@ -231,7 +265,63 @@ def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
     }
 
 
-def device(view: DeviceView) -> dict[str, Any]:
+def events(of: list[JobEvent]) -> dict[str, Any]:
+    return {
+        "events": [
+            {
+                "version": event.version,
+                "at": _time(event.at),
+                "from": event.before,
+                "to": event.after,
+                "reason": event.reason,
+            }
+            for event in of
+        ]
+    }
+
+
+def group(group: Group, use: GroupUse | None = None) -> dict[str, Any]:
+    """Return a group, with what its jobs came to where that was counted."""
+    body: dict[str, Any] = {
+        "id": group.id,
+        "name": group.name,
+        "state": group.state,
+        "device": group.device,
+        "jobs_limit": group.jobs_limit,
+        "created_at": _time(group.created_at),
+        "expires_at": _time(group.expires_at),
+        "closed_at": _time(group.closed_at),
+    }
+    if use is not None:
+        body["jobs"] = use.jobs
+        body["unfinished"] = use.unfinished
+        body["run_seconds"] = use.run_ms / 1000
+    return body
+
+
+def group_list(groups: list[Group], limit: int) -> dict[str, Any]:
+    return {
+        "groups": [group(each) for each in groups],
+        "next": groups[-1].seq if len(groups) == limit else None,
+    }
+
+
+def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
+    """Return `before` and `limit` of a list.
+
+    Raises:
+        InvalidRequest: A parameter is malformed.
+    """
+    before = integer(params, "before", 1, INT64_MAX, None)
+    return before, integer(params, "limit", 1, most, min(50, most)) or 1
+
+
+def queue(outlook: Outlook) -> dict[str, Any]:
+    return {"length": len(outlook.places), "starts_in_s": round(outlook.start_in_s, 3)}
+
+
+def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
+    """Return a device, with how long its queue is where that was looked up."""
     device, status = view.device, view.status
     return {
         "name": device.name,
@@ -250,6 +340,7 @@ def device(view: DeviceView) -> dict[str, Any]:
         "noise_models": device.spec.noise_models,
         "exact": device.spec.exact,
         "calibration": view.calibration.id if view.calibration else None,
+        **({"queue": queue(outlook)} if outlook else {}),
     }
 
 

@@ -1,0 +1,203 @@
+"""Groups and records on behalf of an actor: jobs sent together, documents merely registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.groups import Group, GroupUse, NewGroup
+from qwicket.model.ids import new_id, parse_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+    from qwicket.model.records import Record
+    from qwicket.store import Store
+
+
+class Groups:
+    """Open, read, close and cancel groups. Another account's group looks like an absent one."""
+
+    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._limits = limits
+        self._now_ms = now_ms
+
+    async def open(
+        self,
+        actor: Actor,
+        door: str,
+        *,
+        device: str | None = None,
+        name: str = "",
+        jobs_limit: int | None = None,
+        life_s: float | None = None,
+        body: bytes = b"{}",
+    ) -> Group:
+        """Open a group.
+
+        Args:
+            actor: Whose it is.
+            door: Which dialect opens it.
+            device: The only device of its jobs; by default any.
+            name: What people call it.
+            jobs_limit: Most jobs it takes.
+            life_s: Seconds after which it takes no more.
+            body: What only the vendor needs back, opaque.
+
+        Raises:
+            NotFound: The door does not show such a device.
+            LimitExceeded: The name is too long.
+            InvalidRequest: A limit is below 1, or the name no text.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        if device is not None:
+            found = await self._store.devices.get(device)
+            if found is None or door not in found.doors:
+                raise NotFound(f"There is no device {device}.", field="device")
+            actor.require_device(device)
+        self._check(name, jobs_limit, life_s)
+        now = self._now_ms()
+        new = NewGroup(
+            id=new_id(now),
+            account=actor.account,
+            project=actor.project,
+            door=door,
+            now=now,
+            device=device,
+            name=name,
+            jobs_limit=jobs_limit,
+            expires_at=None if life_s is None else now + int(1000 * life_s),
+            body=body,
+        )
+        return await self._store.groups.open(new)
+
+    def _check(self, name: str, jobs_limit: int | None, life_s: float | None) -> None:
+        if len(name) > self._limits.name_chars:
+            raise LimitExceeded(
+                f"name has {len(name)} characters, {self._limits.name_chars} are allowed"
+                " (limit name_chars).",
+                field="name",
+            )
+        if "\0" in name:
+            raise InvalidRequest("name must not contain the character NUL.", field="name")
+        if jobs_limit is not None and jobs_limit < 1:
+            raise InvalidRequest("jobs_limit must be at least 1.", field="jobs_limit")
+        if life_s is not None and not 0 < life_s <= self._limits.group_life_s:
+            raise LimitExceeded(
+                f"A group lives at most {self._limits.group_life_s:g} s (limit group_life_s).",
+                field="life_s",
+            )
+
+    async def get(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
+        """Return a group that this actor may read.
+
+        Raises:
+            NotFound: Absent, another account's or another door's.
+        """
+        actor.require(Scope.JOBS_READ)
+        return await self._find(actor, id_text, door)
+
+    async def page(
+        self, actor: Actor, door: str, *, before: int | None = None, limit: int = 50
+    ) -> list[Group]:
+        """Return the actor's own groups of a door, newest first."""
+        actor.require(Scope.JOBS_READ)
+        return await self._store.groups.page(actor.account, door, before=before, limit=limit)
+
+    async def use(self, group: Group) -> GroupUse:
+        """Return what the group's jobs came to."""
+        return await self._store.groups.use(group.id)
+
+    async def close(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
+        """Take no more jobs; those it has go on.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: It is readable but another account's.
+        """
+        group = await self._own(actor, id_text, door)
+        return await self._store.groups.close(group.id, self._now_ms())
+
+    async def cancel_all(self, actor: Actor, id_text: str, *, door: str | None = None) -> list[str]:
+        """Cancel what has not ended of a group; return the ids of those jobs.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: It is readable but another account's.
+        """
+        group = await self._own(actor, id_text, door)
+        return await self._store.jobs.cancel_group(
+            group.id, actor=actor.account, now=self._now_ms()
+        )
+
+    async def _own(self, actor: Actor, id_text: str, door: str | None) -> Group:
+        actor.require(Scope.JOBS_WRITE)
+        group = await self._find(actor, id_text, door)
+        if group.account != actor.account:
+            raise Forbidden("Only the account that opened a group may do that.")
+        return group
+
+    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Group:
+        ref = parse_id(id_text)
+        group = await self._store.groups.visible(ref.job, actor.account) if ref else None
+        if group is None or ref is None or ref.part is not None or door not in (None, group.door):
+            raise NotFound("There is no such group.")
+        return group
+
+
+class Records:
+    """Documents that a client registers under a natural key of its own."""
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def register(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
+        """Keep a document; one that has this key already stays as it is."""
+        actor.require(Scope.JOBS_WRITE)
+        now = self._now_ms()
+        return await self._store.records.register(
+            actor.account, door, key, body, record=new_id(now), now=now
+        )
+
+    async def get(self, actor: Actor, door: str, key: str) -> Record:
+        """Return a document of the actor's.
+
+        Raises:
+            NotFound: There is none under this key.
+        """
+        actor.require(Scope.JOBS_READ)
+        record = await self._store.records.get(actor.account, door, key)
+        if record is None:
+            raise NotFound("There is no such record.")
+        return record
+
+    async def update(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
+        """Replace a document.
+
+        Raises:
+            NotFound: There is none under this key.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        return await self._store.records.update(actor.account, door, key, body, now=self._now_ms())
+
+    async def page(
+        self, actor: Actor, door: str, *, before: int | None = None, limit: int = 50
+    ) -> list[Record]:
+        """Return the actor's documents of a door, newest first."""
+        actor.require(Scope.JOBS_READ)
+        return await self._store.records.page(actor.account, door, before=before, limit=limit)
+
+    async def delete(self, actor: Actor, door: str, key: str) -> None:
+        """Forget a document.
+
+        Raises:
+            NotFound: There is none under this key.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        if not await self._store.records.delete(actor.account, door, key):
+            raise NotFound("There is no such record.")
