@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from abuse.doors import DOORS, NATIVE, Door
-from qwicket.cli.options import as_admin
+from qwicket.cli.options import Place, as_admin
 from qwicket.gateway.admin import NewToken
 from support.server import LiveServer
 from support.waiting import until
@@ -42,7 +42,7 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
 
     def make(name: str, *scopes: str, life_s: int | None = None) -> NewToken:
         return as_admin(
-            server.folder / "data",
+            Place(server.folder / "data", None),
             lambda admin: admin.create_token(name, scopes=scopes, life_s=life_s),
         )
 
