@@ -44,6 +44,7 @@ class Chores:
         self._now_ms = now_ms
         self._keep_days = keep_days
         self._every_s = every_s
+        self._has_swept = False
 
     async def keep_house(self) -> None:
         """Do a round now and then, for ever."""
@@ -65,6 +66,9 @@ class Chores:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: upkeep.delete_ended(before))
         await self._store.leases.void_orphans(self._now_ms())
+        if not self._has_swept:  # only a crash leaves some
+            await upkeep.drop_orphans()
+            self._has_swept = True
         mended = await upkeep.mend_shares(self._now_ms())
         if mended:
             _log.warning("fair share was wrong about %d projects; it is mended", mended)

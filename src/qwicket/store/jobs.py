@@ -199,6 +199,16 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
+def pieces(result: PartResult) -> list[bytes]:
+    """Return what of a result is kept in pieces: nothing of a small one."""
+    body = b"" if isinstance(result, Failure) else result.body
+    if len(body) <= _BLOB_PART_BYTES:
+        return []
+    return [
+        body[start : start + _BLOB_PART_BYTES] for start in range(0, len(body), _BLOB_PART_BYTES)
+    ]
+
+
 def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
     """Keep what one part gave; a large body goes to `blob` in parts."""
     if isinstance(result, Failure):
@@ -214,9 +224,10 @@ def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
         return
     is_large = len(result.body) > _BLOB_PART_BYTES
     if is_large:
-        for number, start in enumerate(range(0, len(result.body), _BLOB_PART_BYTES)):
-            piece = result.body[start : start + _BLOB_PART_BYTES]
-            tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
+        kept = tx.one("blob_size", sha256=result.sha256)
+        if kept != (len(result.body),):
+            for number, piece in enumerate(pieces(result)):
+                tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
     tx.run(
         "outcome_add",
         job=job,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import Conflict
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Ran, Runner
-from qwicket.model.outcomes import Failure
+from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
-from qwicket.store.jobs import add_result, note, record
+from qwicket.store.jobs import add_result, note, pieces, record
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -100,10 +101,20 @@ class Leases:
     async def finish(self, lease: Lease, ran: Ran, now: int) -> Job:
         """End a job with what its circuits gave, or why they gave nothing, in one operation.
 
+        What is large is written piece by piece before, so that others write in between.
+
         Raises:
             StaleLease: Another runner has the job, or it has ended.
         """
+        await self._write_large(ran)
         return await self._database.write(lambda tx: _finish(tx, lease, ran, now))
+
+    async def _write_large(self, ran: Ran) -> None:
+        for result in () if isinstance(ran.result, Failure) else ran.result:
+            for number, piece in enumerate(pieces(result)):
+                assert isinstance(result, Encoded)
+                blob = {"sha256": result.sha256, "part": number, "bytes": piece}
+                await self._database.write(partial(_add_piece, blob=blob), durable=False)
 
     async def release(self, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
         """Offer the job again; the third death that it is blamed for fails it.
@@ -142,6 +153,10 @@ class Leases:
             StaleLease: As for `finish`.
         """
         return await self._database.write(lambda tx: _sent(tx, lease, vendor_job_id, now))
+
+
+def _add_piece(tx: Tx, blob: dict[str, object]) -> None:
+    tx.run("blob_add", **blob)
 
 
 def _beat(tx: Tx, runner: Runner, now: int) -> None:

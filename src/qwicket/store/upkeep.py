@@ -39,6 +39,10 @@ class Upkeep:
         """Delete jobs that ended before a time; return how many, at most some hundred."""
         return await self._database.write(lambda tx: _delete_ended(tx, before))
 
+    async def drop_orphans(self) -> int:
+        """Forget pieces of results that were never finished; return of how many results."""
+        return await self._database.write(_drop_orphans)
+
     async def mend_shares(self, now: int) -> int:
         """Set right what fair share believes of waiting work; return how many were wrong."""
         return await self._database.write(lambda tx: _mend_shares(tx, now))
@@ -61,6 +65,13 @@ def _delete_ended(tx: Tx, before: int) -> int:
     for (job,) in old:
         delete(tx, job)
     return len(old)
+
+
+def _drop_orphans(tx: Tx) -> int:
+    orphans = tx.all("blob_orphans")
+    for (sha256,) in orphans:
+        tx.run("blob_drop", sha256=sha256)
+    return len(orphans)
 
 
 def _mend_shares(tx: Tx, now: int) -> int:

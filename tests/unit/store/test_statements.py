@@ -38,7 +38,7 @@ def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection, name: str) -
     # Lists of all there is, all small; and upkeep.
     whole = {
         *("account_list", "device_list", "project_list", "runner_list"),
-        *("lease_orphans", "share_repair", "share_rebase"),
+        *("blob_orphans", "lease_orphans", "share_repair", "share_rebase"),
     }
     parameters = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
     plan = schema.execute(f"explain query plan {SQL[name]}", parameters).fetchall()

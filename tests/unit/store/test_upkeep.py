@@ -9,7 +9,8 @@ from qwicket.model.errors import Conflict
 from qwicket.model.jobs import Job, Ran
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
-from qwicket.store import Store
+from qwicket.store import StaleLease, Store
+from qwicket.store.leases import _finish
 from support.stores import NOW, add_job, new_job
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +115,33 @@ async def test_bytes_that_two_results_share_go_with_the_last(
     await store.jobs.delete(two.id)
     left = await store._database.read(lambda tx: tx.all("blob_get", sha256=LARGE.sha256))
     assert left == []
+
+
+async def test_pieces_of_a_result_that_was_never_finished_are_swept(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    lease = (await store.leases.held(runner))[0].lease
+    await store.leases.release(lease, "test", NOW, blamed=False)
+    with pytest.raises(StaleLease):
+        await store.leases.finish(assignment.lease, Ran((LARGE,), 0.1), NOW)
+    kept = await ended(store, ada, Encoded(bytes(2 << 20), b"other"))
+    assert await store.upkeep.drop_orphans() == 1
+    assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
+    assert (await store.jobs.results(kept.id))[0] == Encoded(bytes(2 << 20), b"other")
+
+
+async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada)
+    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    ran = Ran((LARGE,), 0.1)
+    await store.leases._write_large(ran)
+    assert await store.upkeep.drop_orphans() == 1
+    await store._database.write(lambda tx: _finish(tx, assignment.lease, ran, NOW))
+    assert await store.jobs.results(job.id) == [LARGE]
 
 
 async def test_a_job_that_has_not_ended_is_not_deleted(

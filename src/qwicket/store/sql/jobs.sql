@@ -110,6 +110,9 @@ values (:job, :part, :body, :sha256, :error_code, :error_text);
 -- name: blob_get
 select bytes from blob where sha256 = :sha256 order by part;
 
+-- name: blob_size
+select coalesce(sum(length(bytes)), 0) from blob where sha256 = :sha256;
+
 -- name: blob_add
 insert into blob (sha256, part, bytes) values (:sha256, :part, :bytes) on conflict do nothing;
 

@@ -35,6 +35,13 @@ delete from job where id = :job and ended_at is not null;
 -- name: outcome_blobs
 select distinct sha256 from outcome where job = :job and body is null and sha256 is not null;
 
+-- name: blob_orphans
+-- Pieces of results that were never finished; indexes of `blob` and outcome_by_blob.
+select distinct sha256 from blob
+where not exists (
+    select 1 from outcome where outcome.sha256 = blob.sha256 and outcome.body is null
+);
+
 -- name: blob_drop
 -- Equal results share their bytes; index outcome_by_blob.
 delete from blob
