@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import pytest
 
 from abuse.conftest import run_bell
 from abuse.doors import DOORS, IONQ, NATIVE, Door
+from support import raw
 from support.server import LiveServer
 
 GB = 1 << 30
@@ -71,8 +72,7 @@ class Upload(NamedTuple):
 
     @classmethod
     def begin(cls, live: LiveServer, door: Door, token: str, *headers: str) -> Upload:
-        host, port = live.url.removeprefix("http://").split(":")
-        connection = socket.create_connection((host, int(port)), timeout=60)
+        connection = raw.connect(live.url)
         lines = [f"POST {door.jobs} HTTP/1.1", "Host: x", *headers]
         lines += [f"{name}: {value}" for name, value in door.auth(token).items()]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -89,13 +89,11 @@ class Upload(NamedTuple):
 
     def answer(self) -> httpx.Response:
         """Read the answer; the server must end the connection after it."""
-        reader = http.client.HTTPResponse(self.socket)
-        reader.begin()
-        content = reader.read()
-        assert reader.getheader("connection") == "close"
-        with contextlib.suppress(ConnectionResetError), self.socket:
-            assert self.socket.recv(1) == b""
-        return httpx.Response(reader.status, headers=reader.getheaders(), content=content)
+        answer = raw.answer(self.socket)
+        assert answer.headers["connection"] == "close"
+        assert raw.is_ended(self.socket)
+        self.socket.close()
+        return answer
 
 
 FRAMINGS = {"declared": f"Content-Length: {GB}", "chunked": "Transfer-Encoding: chunked"}
@@ -156,18 +154,6 @@ def test_a_connection_is_kept_after_a_small_body_that_nobody_read(
         assert opened in (None, connection.sock)
         opened = connection.sock
     connection.close()
-
-
-@pytest.mark.parametrize("framing", ["Content-Length: 33", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("token", ["right", "wrong"])
-def test_a_body_behind_an_upgrade_is_not_taken_for_the_next_request(
-    live: LiveServer, token: str, framing: str
-) -> None:
-    secret = live.token() if token == "right" else token
-    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", framing)
-    upload = Upload.begin(live, NATIVE, secret, *upgrade)
-    upload.socket.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-    NATIVE.refused(upload.answer(), 400 if token == "right" else 401)
 
 
 HEAVY = {
@@ -232,3 +218,34 @@ def drip_until_answered(upload: Upload) -> None:
         except TimeoutError:
             continue
     raise AssertionError("no answer within 30 s")
+
+
+# --- many -----------------------------------------------------------------------------------------
+
+
+def test_a_hundred_uploads_at_once_take_the_memory_of_a_few(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    room = 48 * MB
+    live = LiveServer(tmp_path_factory.mktemp("many"), "--limit", f"bodies_bytes={room}")
+    token, size = live.token(), 12 * MB
+    httpx.post(live.url + NATIVE.jobs, content=b" " * size, headers=NATIVE.auth(token))
+    peak = Peak(live)
+    uploads = [Upload.begin(live, NATIVE, token, f"Content-Length: {size}") for _ in range(100)]
+    with ThreadPoolExecutor(len(uploads)) as threads:
+        list(threads.map(lambda upload: upload.send(size - MB, "declared"), uploads))
+        assert peak.rise_bytes() < 3 * room
+        list(threads.map(lambda upload: upload.send(MB, "declared"), uploads))
+    statuses = [raw.answer(upload.socket).status_code for upload in uploads]
+    assert statuses.count(400) >= room // size, "these are no JSON, and had room"
+    assert statuses.count(400) + statuses.count(503) == len(uploads)
+    assert peak.rise_bytes() < 3 * room
+    for upload in uploads:
+        upload.socket.close()
+    run_bell_on(live)
+    assert live.stop() == 0
+
+
+def run_bell_on(live: LiveServer) -> None:
+    with live.client() as client:
+        run_bell(client, NATIVE, live.token())

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -28,21 +29,15 @@ def _supported(_context: click.Context, _option: click.Parameter, compute: str) 
     return compute
 
 
-def _refuse_tls(_context: click.Context, _option: click.Parameter, file: str | None) -> None:
-    if file:
-        raise click.UsageError(
-            "--tls-cert and --tls-key are not supported by this version: put a proxy that speaks"
-            " TLS in front, and name it with --trusted-proxy."
-        )
-
-
 def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Return the networks as uvicorn takes them: without bits beyond their prefix."""
+    networks = []
     for each in text.split(",") if text else []:
         try:
-            ipaddress.ip_network(each.strip(), strict=False)
+            networks.append(str(ipaddress.ip_network(each.strip(), strict=False)))
         except ValueError:
             raise click.BadParameter(f"{each!r} is no network such as 10.0.0.0/8.") from None
-    return text
+    return ",".join(networks) or None
 
 
 def _address(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
@@ -50,9 +45,10 @@ def _address(_context: click.Context, _option: click.Parameter, url: str | None)
         return None
     try:
         parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        is_address = False
+    if not is_address or parts.username is not None or parts.query or parts.fragment:
         raise click.BadParameter(f"{url!r} is no address such as https://lab.example.org.")
     return url
 
@@ -134,17 +130,15 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
 )
 @setting(
     "--tls-cert",
-    callback=_refuse_tls,
-    expose_value=False,
+    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Certificate; TLS comes in a later version.",
+    help="Certificate chain in PEM; the server then speaks https alone.",
 )
 @setting(
     "--tls-key",
-    callback=_refuse_tls,
-    expose_value=False,
+    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Key of the certificate.",
+    help="Private key of the certificate, in PEM and without a password.",
 )
 @setting(
     "--lease-s",
@@ -177,6 +171,8 @@ def serve(
     workers: int | None,
     public_url: str | None,
     trusted_proxy: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     lease_s: float,
     keep_days: float | None,
     limits: Limits,
@@ -184,6 +180,8 @@ def serve(
     """Run the server until SIGTERM or Ctrl-C."""
     from qwicket.server import Settings, run
 
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key come together.")
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -197,6 +195,8 @@ def serve(
         workers=workers,
         public_url=public_url,
         trusted_proxy=trusted_proxy,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         lease_s=lease_s,
         keep_days=keep_days,
         limits=limits,

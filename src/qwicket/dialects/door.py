@@ -6,12 +6,14 @@ understands, and what is unexpected is logged once, under the request's id.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
+import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -46,8 +48,10 @@ _MAX_FIELD_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
     r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
 )
-_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
+_STEP: Final = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.int8)
+"""What a byte of JSON outside of texts adds to the depth."""
+_NUL: Final = b"\\u0000"
+_SMALL_BODY_BYTES: Final = 64 << 10
 _SLICE: Final = 1_000
 _JSON: Final = "application/json"
 _log = logging.getLogger("qwicket.door")
@@ -160,14 +164,24 @@ def _sliced(
     return msgspec.Raw(opening + b",".join(slices) + closing)
 
 
-async def read(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """Decode the request's body, whatever its Content-Type says.
+async def read(request: Request, parse: Callable[[bytes], T]) -> T:
+    """Return what `parse` makes of the request's body, whatever its Content-Type says.
+
+    A large body is parsed beside the loop: it takes many steps, between which others come through.
 
     Raises:
-        InvalidRequest: It is no JSON, or a field is wrong; `field` names it.
-        BodyTooLarge: It exceeds the limit.
+        QwicketError: The body is too large or too slow, or `parse` refuses it.
     """
-    return decode(await request.body(), decoder)
+    body = await request.body()
+    if len(body) <= _SMALL_BODY_BYTES:
+        return parse(body)
+    return await asyncio.to_thread(parse, body)
+
+
+def address(request: Request) -> str:
+    """Return the client's address: that of its socket, or what a trusted proxy says of it."""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -186,15 +200,27 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise InvalidRequest(f"The body is no valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply (limit json_depth).") from None
-    if b"\\u0000" in body:
+    if _NUL in body:
         _refuse_nul(value, "")
     return value
 
 
-def _misfit(complaint: str) -> InvalidRequest:
+def decode_field(raw: msgspec.Raw, decoder: msgspec.json.Decoder[T], field: str) -> T:
+    """Decode what `decode` left raw.
+
+    Raises:
+        InvalidRequest: It has a wrong type; `field` says where.
+    """
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), field) from None
+
+
+def _misfit(complaint: str, field: str = "") -> InvalidRequest:
     """Return what msgspec complains of, with the field by its path from the body."""
     what, _, where = complaint.partition(" - at `$")
-    path = where.rstrip("`").removeprefix(".")
+    path = (field + where.rstrip("`")).removeprefix(".")
     if wrong := _WRONG_KEY.fullmatch(what):
         path = f"{path}.{wrong[2]}".removeprefix(".")
         detail = f"{path} is missing." if wrong[1] else f"There is no field {path}."
@@ -211,9 +237,20 @@ def _refuse_nul(value: object, field: str) -> None:
         for index, item in enumerate(value):
             _refuse_nul(item, f"{field}[{index}]")
     elif (isinstance(value, str) and "\0" in value) or (
-        isinstance(value, msgspec.Raw) and b"\\u0000" in _without_escapes(bytes(value))
+        isinstance(value, msgspec.Raw) and _has_nul(bytes(value))
     ):
         raise InvalidRequest(f"{field}: contains a NUL character.", field=field)
+
+
+def _has_nul(text: bytes) -> bool:
+    """Return whether JSON text has an escaped NUL: one after an even number of backslashes."""
+    start = 0
+    while (at := text.find(_NUL, start)) >= 0:
+        before = text[start:at]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
+            return True
+        start = at + len(_NUL)
+    return False
 
 
 def check_document(document: bytes, field: str, limits: Limits) -> None:
@@ -234,10 +271,8 @@ def check_document(document: bytes, field: str, limits: Limits) -> None:
         raise LimitExceeded(
             f"{field} has more than {limits.json_keys} keys (limit json_keys).", field=field
         )
-    levels = bare.translate(_TO_SQUARE, _NO_BRACKETS)
-    for _ in range(limits.json_depth):
-        levels = levels.replace(b"[]", b"")
-    if levels:
+    steps = _STEP[np.frombuffer(bare, np.uint8)]
+    if np.cumsum(steps, dtype=np.int32).max(initial=0) > limits.json_depth:
         raise LimitExceeded(
             f"{field} is nested deeper than {limits.json_depth} (limit json_depth).", field=field
         )

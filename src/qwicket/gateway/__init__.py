@@ -71,13 +71,14 @@ class Gateway:
         self.records = Records(store, now_ms)
         self.limits = limits
 
-    async def sign_in(self, secret: str | None) -> Actor:
-        """Return who holds this token.
+    async def sign_in(self, secret: str | None, address: str) -> Actor:
+        """Return who holds this token; `address` is the client's.
 
         Raises:
             Unauthenticated: It is absent, unknown, expired or revoked.
+            TooManyRequests: It is unknown, as were many others from this address.
         """
-        return await self._sign_in.by_token(secret)
+        return await self._sign_in.by_token(secret, address)
 
     async def sign_in_with_password(self, login: str, password: str, address: str) -> Actor:
         """Return who has this name or e-mail address and this password.

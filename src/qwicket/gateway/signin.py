@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import re
 import secrets
 import string
-import time
-from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 import argon2
 
+from qwicket.gateway.throttle import Tries, WrongTokens
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor
-from qwicket.model.errors import TooManyRequests, Unauthenticated
+from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "qw_"
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_CHARS: Final = 43  # 62^43 > 2^256
-_MAX_SECRET_CHARS: Final = 512
-_TRY_WINDOW_S: Final = 60.0
-_MAX_TRACKED: Final = 10_000
+_TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 _HASHES_AT_ONCE: Final = 2
 
 _hasher = argon2.PasswordHasher()
@@ -57,19 +55,28 @@ class SignIn:
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._tries = _Tries(limits.password_tries)
+        self._tries = Tries(limits.password_tries)
+        self._wrong_tokens = WrongTokens(limits.wrong_tokens)
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
 
-    async def by_token(self, secret: str | None) -> Actor:
+    async def by_token(self, secret: str | None, address: str) -> Actor:
         """Return who holds this token.
+
+        It is looked up before its address is counted: refused unread, a right token would be shut
+        out by whoever guesses from the same address. Only what looks like a token, but is none, is
+        counted: the client that lost its settings or missed an expiry is no guesser.
 
         Raises:
             Unauthenticated: It is absent, unknown, expired or revoked, or its account disabled.
+            TooManyRequests: It is unknown, as were many others from this address.
         """
-        if not secret or len(secret) > _MAX_SECRET_CHARS:
+        if not secret:
             raise Unauthenticated
+        if not _TOKEN.fullmatch(secret):
+            raise Unauthenticated("The token is not valid.")
         owner = await self._store.accounts.token_owner(digest(secret))
         if owner is None:
+            self._wrong_tokens.count(address)
             raise Unauthenticated("The token is not valid.")
         return self._actor(owner)
 
@@ -130,27 +137,3 @@ def _matches(stored: str | None, password: str) -> bool:
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
     return stored is not None
-
-
-class _Tries:
-    """Password tries of the last minute, per address and name; the oldest pairs are forgotten."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-
-    def count(self, address: str, login: str) -> None:
-        now = time.monotonic()
-        recent = self._recent.setdefault((address, login), deque())
-        self._recent.move_to_end((address, login))
-        while recent and recent[0] <= now - _TRY_WINDOW_S:
-            recent.popleft()
-        if len(recent) >= self._limit:
-            wait_s = recent[0] + _TRY_WINDOW_S - now
-            raise TooManyRequests(
-                f"Over {self._limit} password tries in a minute (limit password_tries).",
-                retry_after_s=wait_s,
-            )
-        recent.append(now)
-        if len(self._recent) > _MAX_TRACKED:
-            self._recent.popitem(last=False)

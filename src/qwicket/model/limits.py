@@ -52,9 +52,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     list_page: int = 1_000
     wait_s: float = 60.0
     """Longest long poll."""
+    connections: int = 4_096
+    """Open connections; fewer where the process may not open so many files."""
+    head_bytes: int = 128 << 10
+    """Request line and headers together."""
+    head_timeout_s: float = 20.0
+    """Time for a request's head, and for a new connection's silence or handshake."""
+    keep_alive_s: float = 75.0
+    """Pause between two requests of a connection."""
     body_timeout_s: float = 30.0
+    """Time for a body, beside what its bytes may take."""
+    body_bytes_per_s: int = 32 << 10
+    """Least rate of a body: its time grows by what has arrived at this rate."""
+    bodies_bytes: int = 256 << 20
+    """Bodies over 64 KiB that are held at the same time, of everyone together."""
+    answer_timeout_s: float = 30.0
+    """Time in which a client must take some of an answer."""
+    answer_bytes_per_s: int = 4 << 10
+    """Least rate at which a client takes an answer, measured over `answer_timeout_s`."""
     password_tries: int = 10
     """Tries per minute, address and name."""
+    wrong_tokens: int = 100
+    """Unknown tokens at once from one address; each second one more."""
 
 
 INT64_MAX = (1 << 63) - 1

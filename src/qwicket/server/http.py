@@ -1,4 +1,4 @@
-"""What is the same for every request, whatever its door: id, size and time limits, its mount."""
+"""What is the same for every request, whatever its door: id, bounds on its body, its mount."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID
-from qwicket.model.errors import BodyTooLarge, InvalidRequest, RequestTimeout
+from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _SKIPPED_BYTES: Final = 64 << 10
+_SMALL_BYTES: Final = 64 << 10
+"""What a body may have without being counted: so many connections can hold it anyway."""
 
 
 class Front:
@@ -25,7 +27,7 @@ class Front:
 
     Args:
         mounts: Prefix to door; the longest prefix that fits wins, "" takes the rest.
-        limits: `body_bytes` and `body_timeout_s` count here.
+        limits: Those of bodies count here.
         public_url: The address that answers name; by default that of each connection's socket.
     """
 
@@ -34,12 +36,13 @@ class Front:
     ) -> None:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
+        self._room = _Room(limits.bodies_bytes)
         self._public_url = public_url.rstrip("/") if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix, door = self._find(scope["path"])
         request_id = secrets.token_hex(8)
-        body = _Body(scope, receive, self._limits)
+        body = _Body(scope, receive, self._limits, self._room)
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -59,7 +62,10 @@ class Front:
             REQUEST_ID: request_id,
             PUBLIC_URL: self._public_url or _own_url(scope),
         }
-        await door(inner, body.receive, send_on)
+        try:
+            await door(inner, body.receive, send_on)
+        finally:
+            body.release()
 
     def _find(self, path: str) -> tuple[str, ASGIApp]:
         for prefix, door in self._mounts:
@@ -75,6 +81,26 @@ def _own_url(scope: Scope) -> str:
     return f"{scope['scheme']}://{host}" + (f":{port}" if port else "")
 
 
+class _Room:
+    """Room for the bodies that are held at the same time."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._free_bytes = most_bytes
+
+    def take(self, size_bytes: int) -> None:
+        if size_bytes > self._free_bytes:
+            raise Unavailable(
+                f"Bodies of over {self._most_bytes} bytes together are being received"
+                " (limit bodies_bytes).",
+                retry_after_s=1.0,
+            )
+        self._free_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+
+
 class _Body:
     """The body of one request: bounded while a door reads it, skipped when none wants the rest.
 
@@ -83,69 +109,75 @@ class _Body:
     everything, and a socket that closes on unread bytes takes the answer down with it.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits, room: _Room) -> None:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"")
         self._declared = int(declared[:20]) if declared.isdigit() else 0
         self._receive = receive
         self._limits = limits
+        self._room = room
+        self._held = 0
         self._deadline = asyncio.get_running_loop().time() + limits.body_timeout_s
         self._received = 0
+        self._is_late = False
         self.is_complete = not self._declared and b"transfer-encoding" not in headers
-        # The HTTP parser takes such a body for the connection's next request.
-        is_upgrade = b"upgrade" in headers and b"upgrade" in headers.get(b"connection", b"").lower()
-        self._is_lost = is_upgrade and not self.is_complete
 
     @property
     def is_too_much_to_skip(self) -> bool:
         """Whether waiting for the rest, to use the connection again, is no good."""
         if self.is_complete:
             return False
-        if self._is_lost:
-            return True
-        is_late = asyncio.get_running_loop().time() >= self._deadline
-        return is_late or not 0 < self._declared <= _SKIPPED_BYTES
+        return self._is_late or not 0 < self._declared <= _SKIPPED_BYTES
 
     async def receive(self) -> Message:
         """Return the next message.
 
         Raises:
             BodyTooLarge: It, or what was declared, is over `body_bytes`.
-            RequestTimeout: The body is not all here within `body_timeout_s`.
-            InvalidRequest: It came with an upgrade to another protocol.
+            RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
+            Unavailable: All bodies together are over `bodies_bytes`.
         """
-        if self._is_lost:
-            raise InvalidRequest(
-                "A request with a body cannot ask for an upgrade (h2c, websocket)."
-            )
-        if self._declared > self._limits.body_bytes:
-            raise _too_large(self._limits)
         if self.is_complete:
             return await self._receive()
+        self._hold(self._declared)
         try:
             message = await self._next()
         except TimeoutError:
+            self._is_late = True
             raise RequestTimeout(
-                f"The body did not arrive within {self._limits.body_timeout_s:g} s"
-                " (limit body_timeout_s)."
+                f"The body did not arrive within {self._limits.body_timeout_s:g} s and the time for"
+                f" {self._limits.body_bytes_per_s} bytes per second"
+                " (limits body_timeout_s, body_bytes_per_s)."
             ) from None
-        self._received += len(message.get("body", b""))
-        if self._received > self._limits.body_bytes:
-            raise _too_large(self._limits)
+        size = len(message.get("body", b""))
+        self._received += size
+        self._deadline += size / self._limits.body_bytes_per_s
+        self._hold(self._received)
         return message
 
     async def skip(self) -> None:
         """Read what is left, as far as it comes in time."""
+        self.release()
         with contextlib.suppress(TimeoutError):
             while not self.is_complete:
                 await self._next()
+
+    def release(self) -> None:
+        """Make room for other bodies: nobody needs this one any more."""
+        self._room.give_back(self._held)
+        self._held = 0
+
+    def _hold(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            raise BodyTooLarge(
+                f"The body is over {self._limits.body_bytes} bytes (limit body_bytes)."
+            )
+        if size > max(self._held, _SMALL_BYTES):
+            self._room.take(size - self._held)
+            self._held = size
 
     async def _next(self) -> Message:
         async with asyncio.timeout_at(self._deadline):
             message = await self._receive()
         self.is_complete = not message.get("more_body", False)
         return message
-
-
-def _too_large(limits: Limits) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is over {limits.body_bytes} bytes (limit body_bytes).")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
+import ssl
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from qwicket.model.errors import QwicketError
 from qwicket.server.app import App
+from qwicket.server.connection import Connection
 
 if TYPE_CHECKING:
     import socket
@@ -20,19 +24,22 @@ if TYPE_CHECKING:
     from qwicket.server.settings import Settings
 
 _REQUEST_GRACE_S: Final = 5
-_KEEP_ALIVE_S: Final = 75
+_TLS_GOODBYE_S: Final = 2.0
 _BACKLOG: Final = 2048
+_SPARE_FILES: Final = 64
+"""For what is opened for moments: new workers, a command's database, connections being refused."""
 
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
-    server = _Server(App(settings), settings)
+    try:
+        server = _Server(App(settings), settings)
+    except OSError as error:  # of TLS too: its errors are OSErrors
+        sys.stderr.write(f"Error: --tls-cert, --tls-key: {error.strerror or error}.\n")
+        return 1
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: server.interrupt())
-    try:
-        server.run()
-    except SystemExit:
-        return 1  # the address is taken; uvicorn has said so
+    server.run()
     return 0 if server.started else 1
 
 
@@ -42,12 +49,11 @@ class _Server(uvicorn.Server):
     def __init__(self, app: App, settings: Settings) -> None:
         self._app = app
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._data_dir = settings.data_dir
+        self._settings = settings
+        self._tls = _tls(settings)
         super().__init__(
             uvicorn.Config(
                 app,
-                host=settings.host,
-                port=settings.port,
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -57,8 +63,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=settings.trusted_proxy is not None,
                 forwarded_allow_ips=settings.trusted_proxy,
-                backlog=_BACKLOG,
-                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_keep_alive=settings.limits.keep_alive_s,  # type: ignore[arg-type]  # only ever given to call_later
                 timeout_graceful_shutdown=_REQUEST_GRACE_S,
             )
         )
@@ -71,7 +76,7 @@ class _Server(uvicorn.Server):
             sys.stderr.write(f"Error: {error}\n")
             return
         except OSError as error:
-            sys.stderr.write(f"Error: {self._data_dir}: {error.strerror}.\n")
+            sys.stderr.write(f"Error: {self._settings.data_dir}: {error.strerror}.\n")
             return
         try:
             await super().serve(sockets)
@@ -90,14 +95,59 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in self.servers:
-            for each in listener.sockets:
-                host, port = each.getsockname()[:2]
-                address = f"[{host}]" if ":" in host else host
-                sys.stderr.write(f"Qwicket listens on http://{address}:{port}\n")
+        """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
+        settings, limits = self._settings, self._settings.limits
+        most = _make_room(limits.connections)
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                lambda: Connection(self.config, self.server_state, limits, most),
+                settings.host,
+                settings.port,
+                backlog=_BACKLOG,
+                ssl=self._tls,
+                ssl_handshake_timeout=limits.head_timeout_s if self._tls else None,
+                ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
+            )
+        except OSError as error:
+            sys.stderr.write(f"Error: {error.strerror}.\n")
+            self.should_exit = True
+            return
+        self.servers = [listener]
+        self.started = True
+        scheme = "https" if self._tls else "http"
+        for each in listener.sockets:
+            host, port = each.getsockname()[:2]
+            address = f"[{host}]" if ":" in host else host
+            sys.stderr.write(f"Qwicket listens on {scheme}://{address}:{port}\n")
         sys.stderr.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_stop()
         await super().shutdown(sockets)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what speaks TLS, if it is asked for.
+
+    Raises:
+        OSError: The files cannot be read, or do not fit together.
+    """
+    if settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # Without a password here, an encrypted key would ask for one at the terminal.
+    context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _make_room(connections: int) -> int:
+    """Raise the limit of open files as far as needed; return how many connections then fit."""
+    others = len([*Path("/proc/self/fd").iterdir()]) + _SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = others + connections
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, min(connections, most - others))

@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
+        tls_cert: Certificate chain in PEM; with it the server speaks TLS.
+        tls_key: Its private key, without a password.
         public_url: Address that answers name; by default that of the connection's own socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
@@ -38,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None = None
     workers: int | None = None
     trusted_proxy: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     public_url: str | None = None
     lease_s: float = 45.0
     keep_days: float | None = None

@@ -205,8 +205,8 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
     [
         ("--compute dask://lab:8786", "--compute dask://lab:8786 is not supported by this version"),
         ("--compute cloud", "--compute cloud is not supported by this version"),
-        ("--tls-cert cert.pem", "put a proxy that speaks TLS in front"),
-        ("--tls-key key.pem", "put a proxy that speaks TLS in front"),
+        ("--tls-cert cert.pem", "--tls-cert and --tls-key come together"),
+        ("--tls-key key.pem", "--tls-cert and --tls-key come together"),
         ("--lease-s nan", "nan is no time"),
         ("--lease-s 0", "is not in the range"),
         ("--trusted-proxy *", "'*' is no network"),
@@ -214,6 +214,9 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
         ("--public-url lab.example.org", "'lab.example.org' is no address"),
         ("--public-url ftp://lab.example.org", "is no address"),
         ("--public-url http://[", "is no address"),
+        ("--public-url https://lab.example.org:99999", "is no address"),
+        ("--public-url https://ada:secret@lab.example.org", "is no address"),
+        ("--public-url https://lab.example.org/?a=1", "is no address"),
         (f"--data-dir {__file__}", "is a file"),
     ],
 )
@@ -224,7 +227,9 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(arguments: str, said: 
 def test_what_can_be_served_is_taken(serve: Serve) -> None:
     settings = serve(
         *["serve", "--compute", "local", "--public-url", "https://lab.example.org/q"],
-        *["--trusted-proxy", "10.0.0.0/8, ::1", "--workers", "7"],
+        *["--trusted-proxy", "10.0.0.1/8, ::1", "--workers", "7"],
+        *["--tls-cert", "chain.pem", "--tls-key", "key.pem"],
     )
     assert settings.public_url == "https://lab.example.org/q"
-    assert (settings.trusted_proxy, settings.workers) == ("10.0.0.0/8, ::1", 7)
+    assert (settings.trusted_proxy, settings.workers) == ("10.0.0.0/8,::1/128", 7)
+    assert (settings.tls_cert, settings.tls_key) == (Path("chain.pem"), Path("key.pem"))

@@ -19,6 +19,8 @@ from qwicket.store import Store
 
 pytestmark = pytest.mark.anyio
 
+HERE = "127.0.0.1"
+
 
 async def token_for(admin: Admin, name: str = "ada", **options: object) -> str:
     await admin.add_account(name, email=None, password=None)
@@ -35,51 +37,51 @@ def test_a_secret_passes_through_every_client_unchanged() -> None:
 
 async def test_a_token_signs_in_with_what_it_may_do(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin, scopes=["jobs:read"], devices=["simulator"])
-    actor = await gateway.sign_in(secret)
+    actor = await gateway.sign_in(secret, HERE)
     assert (actor.account_name, actor.role) == ("ada", "member")
     assert (actor.scopes, actor.devices) == ({"jobs:read"}, {"simulator"})
 
 
 async def test_by_default_a_token_may_read_and_submit(admin: Admin, gateway: Gateway) -> None:
-    actor = await gateway.sign_in(await token_for(admin))
+    actor = await gateway.sign_in(await token_for(admin), HERE)
     assert (actor.scopes, actor.devices) == (set(DEFAULT_SCOPES), frozenset())
 
 
 @pytest.mark.parametrize("secret", [None, "", "qw_" + "a" * 43, "x" * 100_000, "\ud800", "é"])
 async def test_what_is_no_token_does_not_sign_in(gateway: Gateway, secret: str | None) -> None:
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(secret)
+        await gateway.sign_in(secret, HERE)
 
 
 async def test_the_stored_digest_is_no_token(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(digest(secret).hex())
+        await gateway.sign_in(digest(secret).hex(), HERE)
 
 
 async def test_a_revoked_token_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada")
-    await gateway.sign_in(made.secret)
+    await gateway.sign_in(made.secret, HERE)
     await admin.revoke_token(made.token.id)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await gateway.sign_in(made.secret)
+        await gateway.sign_in(made.secret, HERE)
 
 
 async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:  # type: ignore[no-untyped-def]
     secret = await token_for(admin, life_s=60)
     clock.ms += 59_999
-    await gateway.sign_in(secret)
+    await gateway.sign_in(secret, HERE)
     clock.ms += 1
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in(secret)
+        await gateway.sign_in(secret, HERE)
 
 
 async def test_a_disabled_account_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin)
     await admin.disable_account("ada")
     with pytest.raises(Unauthenticated, match="disabled"):
-        await gateway.sign_in(secret)
+        await gateway.sign_in(secret, HERE)
 
 
 async def test_no_secret_shows_in_a_repr(admin: Admin, store: Store) -> None:
@@ -174,4 +176,4 @@ async def test_only_an_admin_has_admin_tokens(admin: Admin, gateway: Gateway) ->
     with pytest.raises(InvalidRequest, match="no admin"):
         await admin.create_token("ada", scopes=["admin"])
     made = await admin.create_token("root", scopes=["admin", "admin"])
-    assert (await gateway.sign_in(made.secret)).scopes == {"admin"}
+    assert (await gateway.sign_in(made.secret, HERE)).scopes == {"admin"}

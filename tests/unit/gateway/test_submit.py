@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from qwicket.gateway import Gateway
-from qwicket.gateway.admin import Admin
+from qwicket.gateway.admin import Admin, NewToken
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.errors import (
@@ -35,16 +35,20 @@ from support.stores import NOW
 pytestmark = pytest.mark.anyio
 
 
+async def signed_in(gateway: Gateway, made: NewToken) -> Actor:
+    return await gateway.sign_in(made.secret, "127.0.0.1")
+
+
 @pytest.fixture
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email=None, password=None)
-    return await gateway.sign_in((await admin.create_token("ada")).secret)
+    return await signed_in(gateway, await admin.create_token("ada"))
 
 
 @pytest.fixture
 async def bob(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("bob", email=None, password=None)
-    return await gateway.sign_in((await admin.create_token("bob")).secret)
+    return await signed_in(gateway, await admin.create_token("bob"))
 
 
 def submission(**changes: Any) -> Submission:
@@ -147,12 +151,12 @@ async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
 async def test_a_token_without_the_scope_or_device_cannot_submit(
     gateway: Gateway, admin: Admin, store: Store, ada: Actor
 ) -> None:
-    reader = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:read"])).secret)
+    reader = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:read"]))
     with pytest.raises(Forbidden, match="jobs:write"):
         await gateway.submit(reader, submission())
     with pytest.raises(Forbidden, match="jobs:write"):
         await gateway.cancel(reader, new_id(NOW))
-    writer = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:write"])).secret)
+    writer = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:write"]))
     with pytest.raises(Forbidden, match="jobs:read"):
         await gateway.job(writer, new_id(NOW))
     other = msgspec.structs.replace(ada, devices=frozenset({"clifford"}))
@@ -173,7 +177,7 @@ async def test_a_token_that_may_only_write_cancels_and_waits(
     gateway: Gateway, admin: Admin, ada: Actor
 ) -> None:
     job = await gateway.submit(ada, submission())
-    writer = await gateway.sign_in((await admin.create_token("ada", scopes=["jobs:write"])).secret)
+    writer = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:write"]))
     assert (await gateway.cancel(writer, job.id, wait_s=5)).state is JobState.CANCELLED
 
 

@@ -36,7 +36,8 @@ ZZ = {"gate": "zz", "targets": [0, 1], "angle": 0.2}
 @pytest.fixture
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email=None, password=None)
-    return await gateway.sign_in((await admin.create_token("ada")).secret)
+    made = await admin.create_token("ada")
+    return await gateway.sign_in(made.secret, "127.0.0.1")
 
 
 def submission(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import Door, check_document, json, on, read
+from qwicket.dialects.door import Door, address, json, on, read
 from qwicket.dialects.ionq import wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, NotFound
@@ -79,10 +79,9 @@ class Routes:
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.JOBS_WRITE)  # before a body is taken in
-        body = await read(request, wire.submit_decoder)
-        check_document(bytes(body.metadata), "metadata", self._gateway.limits)
-        check_document(bytes(body.settings), "settings", self._gateway.limits)
-        job = await self._gateway.submit(actor, wire.submission(body))
+        limits = self._gateway.limits
+        submission = await read(request, lambda body: wire.submission(body, limits))
+        job = await self._gateway.submit(actor, submission)
         return json(wire.submitted(job), 201)
 
     async def read_job(self, request: Request) -> Response:
@@ -111,4 +110,5 @@ class Routes:
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        return await self._gateway.sign_in(secret.strip() if scheme.lower() == "apikey" else None)
+        token = secret.strip() if scheme.lower() == "apikey" else None
+        return await self._gateway.sign_in(token, address(request))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import raw_object
+from qwicket.dialects.door import check_document, decode, raw_object
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, Submission
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
+    from qwicket.model.limits import Limits
 
 DOOR: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
@@ -88,12 +89,16 @@ _FAILURE_CODES: Final = {
 }
 
 
-def submission(body: SubmitBody) -> Submission:
-    """Return what the gateway takes.
+def submission(text: bytes, limits: Limits) -> Submission:
+    """Return what the gateway takes of a request's body.
 
     Raises:
-        InvalidRequest: A field asks for something that this server cannot do.
+        InvalidRequest: It is malformed, or asks for something that this server cannot do.
+        LimitExceeded: A free-form object is too large.
     """
+    body = decode(text, submit_decoder)
+    check_document(bytes(body.metadata), "metadata", limits)
+    check_document(bytes(body.settings), "settings", limits)
     noise = body.noise or Noise()
     _refuse_unknown(body)
     kept = Kept(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from qwicket.dialects.door import PUBLIC_URL, Door, json, on, read
+from qwicket.dialects.door import PUBLIC_URL, Door, address, decode, json, on, read
 from qwicket.dialects.native import wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
@@ -74,8 +74,9 @@ class Routes:
         actor = await self._sign_in(request)
         actor.require(Scope.JOBS_WRITE)  # before a body is taken in
         key = _idempotency_key(request)
-        body = await read(request, wire.submit_decoder)
-        job = await self._gateway.submit(actor, wire.submission(body, key))
+        limits = self._gateway.limits
+        submission = await read(request, lambda body: wire.submission(body, key, limits))
+        job = await self._gateway.submit(actor, submission)
         return json(wire.job(job), 201, Location=f"{request.scope[PUBLIC_URL]}/v1/jobs/{job.id}")
 
     async def list_jobs(self, request: Request) -> Response:
@@ -120,7 +121,7 @@ class Routes:
     async def open_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.JOBS_WRITE)
-        body = await read(request, wire.group_decoder)
+        body = await read(request, lambda text: decode(text, wire.group_decoder))
         group = await self._gateway.groups.open(
             actor,
             wire.DOOR,
@@ -155,7 +156,8 @@ class Routes:
 
     async def _sign_in(self, request: Request) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        return await self._gateway.sign_in(secret.strip() if scheme.lower() == "bearer" else None)
+        token = secret.strip() if scheme.lower() == "bearer" else None
+        return await self._gateway.sign_in(token, address(request))
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import raw_list, raw_object
+from qwicket.dialects.door import check_document, decode, decode_field, raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.model.jobs import Job, JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.groups import Group, GroupUse
+    from qwicket.model.limits import Limits
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent
 
@@ -36,7 +37,11 @@ _Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/jobs`. `program` is text, or for JSON formats the object itself."""
+    """`POST /v1/jobs`. `program` is text, or for JSON formats the object itself.
+
+    What may have any number of items stays raw until its size is known: items are made at a
+    million a second, and nothing else runs meanwhile.
+    """
 
     device: str
     program: msgspec.Raw
@@ -44,15 +49,18 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     shots: _Shots = 1000
     seed: _Seed | None = None
     noise: str | None = None
-    inputs: dict[str, float] = {}
-    outputs: _Outputs = ("counts",)
+    inputs: msgspec.Raw = msgspec.Raw(b"{}")
+    outputs: msgspec.Raw = msgspec.Raw(b'["counts"]')
     name: str = ""
-    tags: tuple[str, ...] = ()
+    tags: msgspec.Raw = msgspec.Raw(b"[]")
     priority: _Priority = 0
     group: str | None = None
 
 
-submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+_submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+_inputs_decoder: Final = msgspec.json.Decoder(dict[str, float])
+_outputs_decoder: Final = msgspec.json.Decoder(_Outputs)
+_tags_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -123,8 +131,16 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
 
 
-def submission(body: SubmitBody, key: str | None) -> Submission:
-    """Return what the gateway takes."""
+def submission(text: bytes, key: str | None, limits: Limits) -> Submission:
+    """Return what the gateway takes of a request's body.
+
+    Raises:
+        InvalidRequest: It is malformed; `field` says where.
+        LimitExceeded: A field has too many items.
+    """
+    body = decode(text, _submit_decoder)
+    for field in ("inputs", "outputs", "tags"):
+        check_document(bytes(getattr(body, field)), field, limits)
     return Submission(
         door=DOOR,
         device=body.device,
@@ -133,10 +149,10 @@ def submission(body: SubmitBody, key: str | None) -> Submission:
         shots=body.shots,
         seed=body.seed,
         noise=body.noise,
-        inputs=body.inputs,
-        outputs=body.outputs,
+        inputs=decode_field(body.inputs, _inputs_decoder, "inputs"),
+        outputs=decode_field(body.outputs, _outputs_decoder, "outputs"),
         name=body.name,
-        tags=body.tags,
+        tags=decode_field(body.tags, _tags_decoder, "tags"),
         priority=body.priority,
         group=body.group,
         idempotency_key=key,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +12,9 @@ import urllib3
 from qwicket.clients.native import BadAnswer, ClientError, Unreachable, timely
 from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
+from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, kept, response
+from support.certificates import Certificate
 
 GOOD = {"text": "x" * 2_000}
 ONCE = Patience(tries=1)
@@ -120,22 +119,14 @@ def test_a_proxy_of_an_unknown_kind_is_refused_and_not_quoted(
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a key and its self-signed certificate for 127.0.0.1."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    command += f" -subj /CN=lab -addext subjectAltName=IP:127.0.0.1 -keyout {path} -out {path}.crt"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
-    return path
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificates.certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls(certificate: Path) -> ssl.SSLContext:
+def tls(certificate: Certificate) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(certificate.chain, certificate.key)
     return context
 
 
@@ -147,9 +138,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls: ssl.SSLCo
 
 
 def test_a_certificate_that_the_operator_trusts_is_taken(
-    tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tls: ssl.SSLContext, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
     with BadServer(answer(200, GOOD), drip(0.02, GOOD), tls=tls) as server:
         assert Transport(server.url, "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
         began = time.monotonic()

@@ -1,0 +1,279 @@
+"""One connection: uvicorn's HTTP/1.1, with bounds on heads, silence and answers that nobody takes.
+
+What is refused here has no door yet and is answered in plain text. Bodies are bounded in `http.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import termios
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
+    import uvicorn
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+    from uvicorn.server import ServerState
+
+    from qwicket.model.limits import Limits
+
+_LINGER_S: Final = 2.0
+_INT: Final = struct.Struct("i")
+_ACKNOWLEDGED: Final = struct.Struct("Q")
+_ACKNOWLEDGED_AT: Final = 120
+"""Where Linux's tcp_info has tcpi_bytes_acked (linux/tcp.h, since 4.1)."""
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+"""Linger for no time: the kernel drops what it holds of an answer, and resets (socket(7))."""
+
+
+class Connection(HttpToolsProtocol):
+    """Serves the requests of one socket.
+
+    Args:
+        config: Of uvicorn.
+        state: What uvicorn's connections share.
+        limits: Those of heads, pauses and answers count here.
+        most: Open connections, of which this is one.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, state: ServerState, limits: Limits, most: int
+    ) -> None:
+        super().__init__(config, state, {})
+        self._limits = limits
+        self._most = most
+        self._is_head_open = self._is_continued = False
+        self._is_over = False
+        self._running: RequestResponseCycle | None = None
+        self._head_bytes = self._chunk_bytes = 0
+        self._untaken_bytes = self._taken_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request waits for its answer."""
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first, whatever its type
+        return cycle is None or cycle.response_complete
+
+    # --- beginning and end ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            self._refuse(503, f"Over {self._most} connections are open (limit connections).")
+            transport.close()
+        else:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # A timer that is left would keep all this in memory until it fires.
+        self._unset_keepalive_if_required()
+        self._cancel_deadline()
+        if self._stall is not None:
+            self._stall.cancel()
+        self._tell_requests()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_requests(self) -> None:
+        """Tell that nobody listens any more; uvicorn tells only the newest, and late."""
+        for cycle in (self._running, self.cycle):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _end(self) -> None:
+        """Close when the client has taken what it asked for."""
+        self.transport.close()
+        self._watch_answer()
+
+    def _abort(self) -> None:
+        self._tell_requests()
+        self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._end()
+
+    def _refuse(self, status: int, why: str) -> None:
+        """Answer what is no request; linger, so that unread input does not eat the answer."""
+        self._is_over = True
+        self._cancel_deadline()
+        if not self._is_idle:
+            if self.pipeline or self.cycle.response_started:
+                self._abort()
+                return
+            if not self.cycle.more_body:
+                self.cycle.keep_alive = False  # the answer in the making comes first
+                return
+            self._tell_requests()
+        self.transport.write(_plain_text(status, why))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(_LINGER_S, self._abort)
+
+    # --- heads ------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        self._unset_keepalive_if_required()
+        self._is_continued = self._is_head_open
+        self._chunk_bytes = len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            pass
+        else:
+            if self._is_continued and self._is_head_open:
+                self._head_bytes += self._chunk_bytes
+            if self._head_bytes <= self._limits.head_bytes:
+                self._await_head()
+                return
+        if self._head_bytes > self._limits.head_bytes:
+            most = self._limits.head_bytes
+            self._refuse(431, f"The head is over {most} bytes (limit head_bytes).")
+        else:
+            self._refuse(400, "This is no HTTP/1.1 request.")
+
+    def _feed(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._should_upgrade():
+                    self._is_over = True
+                    self._cancel_deadline()
+                    self.handle_websocket_upgrade()
+                    return
+                rest = memoryview(rest)[upgrade.args[0] :]
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Parse a head once more, without the upgrade that it asks for (RFC 9110, 7.8: ignored).
+
+        The parser would take the request's body for the next request.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("this is no proxy")
+        head = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+        head += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
+        self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_head_open = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._is_head_open = False
+        self._cancel_deadline()
+        if self._is_continued or self._chunk_bytes > self._limits.head_bytes:
+            # Exactly: the chunks may have other requests in them.
+            self._head_bytes = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
+            if self._head_bytes > self._limits.head_bytes:
+                raise ValueError("the head is too large")  # the parser ends over it
+        if not self._is_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._is_upgrade():
+            super().on_message_complete()
+
+    def _is_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def _await_head(self) -> None:
+        """Give the client its time for a head, counted once, when nothing else goes on."""
+        if self._is_idle and not self._is_over and self._deadline is None:
+            self._deadline = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._is_head_open:
+            within = f"{self._limits.head_timeout_s:g} s (limit head_timeout_s)"
+            self._refuse(408, f"The head did not arrive within {within}.")
+        else:
+            self._end()
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_answer()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Below TLS, answers wait in a buffer that pauses nobody.
+        if self.scheme == "https" or self.transport.is_closing():
+            self._watch_answer()
+
+    def _watch_answer(self) -> None:
+        if self._stall is None:
+            self._untaken_bytes = self._waiting_bytes()
+            self._taken_bytes = self._acknowledged_bytes()
+            self._stall = self.loop.call_later(self._limits.answer_timeout_s, self._check_answer)
+
+    def _check_answer(self) -> None:
+        """End the connection if the client took neither all that waited nor enough of it."""
+        self._stall = None
+        enough = self._limits.answer_bytes_per_s * self._limits.answer_timeout_s
+        if self._acknowledged_bytes() - self._taken_bytes < min(self._untaken_bytes, enough):
+            with self._socket() as lent:
+                lent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self._abort()
+        elif self._waiting_bytes():
+            self._watch_answer()
+
+    def _waiting_bytes(self) -> int:
+        """Return what waits here and in the kernel, which takes megabytes at once."""
+        with self._socket() as lent:
+            queued = fcntl.ioctl(lent, termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
+
+    def _acknowledged_bytes(self) -> int:
+        with self._socket() as lent:
+            information = lent.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
+
+    @contextmanager
+    def _socket(self) -> Iterator[socket.socket]:
+        """Lend the transport's socket: what uvloop gives opens a file for each question."""
+        lent = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+        try:
+            yield lent
+        finally:
+            lent.detach()
+
+
+def _plain_text(status: int, why: str) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "content-type: text/plain; charset=utf-8",
+        f"content-length: {len(why)}",
+        "connection: close",
+        *(["retry-after: 1"] if status == 503 else []),
+    ]
+    return "\r\n".join([*lines, "", why]).encode("ascii")

@@ -1,0 +1,134 @@
+"""Who guesses tokens is slowed, by address; a right token is let in from the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from abuse.doors import DOORS, NATIVE, Door
+from qwicket.gateway.signin import new_secret
+from support.server import LiveServer
+from support.waiting import until
+
+SIZE = 5
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that believes the proxy on this machine, and allows five wrong tokens."""
+    live = LiveServer(
+        tmp_path_factory.mktemp("guessing"),
+        *("--trusted-proxy", "127.0.0.1/8", "--limit", f"wrong_tokens={SIZE}"),
+    )
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def proxy(live: LiveServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live.url) as proxy:
+        yield proxy
+
+
+def ask(
+    client: httpx.Client, token: str, address: str | None, door: Door = NATIVE
+) -> httpx.Response:
+    headers = door.auth(token)
+    if address is not None:
+        headers["X-Forwarded-For"] = address
+    return client.post(door.jobs, content=b"", headers=headers)
+
+
+def guess_until_slowed(proxy: httpx.Client, address: str | None, door: Door = NATIVE) -> None:
+    for _ in range(SIZE):
+        door.refused(ask(proxy, new_secret(), address, door), 401)
+    until(  # a second may have passed meanwhile, and given one more
+        lambda: ask(proxy, new_secret(), address, door).status_code == 429, "guesses are slowed"
+    )
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_guesses_are_slowed_in_the_shape_of_the_door(proxy: httpx.Client, door: Door) -> None:
+    address = f"192.0.2.{DOORS.index(door)}"
+    guess_until_slowed(proxy, address, door)
+    answer = ask(proxy, new_secret(), address, door)
+    assert "wrong_tokens" in door.refused(answer, 429)
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_right_token_is_let_in_beside_those_who_guess(
+    live: LiveServer, proxy: httpx.Client
+) -> None:
+    guess_until_slowed(proxy, "192.0.2.10")
+    for _ in range(3 * SIZE):
+        assert ask(proxy, live.token(), "192.0.2.10").status_code == 400, "signed in"
+
+
+def test_guesses_are_taken_again_with_time(proxy: httpx.Client) -> None:
+    guess_until_slowed(proxy, "192.0.2.11")
+    until(lambda: ask(proxy, new_secret(), "192.0.2.11").status_code == 401, "one more is allowed")
+
+
+def test_what_is_no_guess_does_not_count(live: LiveServer, proxy: httpx.Client) -> None:
+    token = live.token()
+    live.admin("user", "add", "mallory")
+    revoked = live.admin("token", "create", "--user", "mallory")
+    listed = live.admin("token", "list", "--user", "mallory").splitlines()[-1]
+    live.admin("token", "revoke", listed.split()[0])
+    for wrong in ("x", token[:-1], token + "x", token.upper(), token[3:], revoked):
+        for _ in range(2 * SIZE):
+            NATIVE.refused(ask(proxy, wrong, "192.0.2.12"), 401)
+    NATIVE.refused(ask(proxy, new_secret(), "192.0.2.12"), 401)
+
+
+def test_each_address_counts_by_itself(proxy: httpx.Client) -> None:
+    guess_until_slowed(proxy, "192.0.2.13")
+    assert ask(proxy, new_secret(), "192.0.2.14").status_code == 401
+
+
+def test_the_addresses_of_one_customer_count_together(proxy: httpx.Client) -> None:
+    for host in range(SIZE):
+        ask(proxy, new_secret(), f"2001:db8:0:1::{host}")
+    until(
+        lambda: ask(proxy, new_secret(), "2001:db8:0:1:ffff::1").status_code == 429,
+        "guesses from one /64 are slowed",
+    )
+    assert ask(proxy, new_secret(), "2001:db8:0:2::1").status_code == 401
+
+
+def test_what_a_client_forwards_itself_does_not_count(proxy: httpx.Client) -> None:
+    for number in range(SIZE):
+        ask(proxy, new_secret(), f"198.51.100.{number}, 192.0.2.15")
+    until(
+        lambda: ask(proxy, new_secret(), "203.0.113.9, 192.0.2.15, 127.0.0.9").status_code == 429,
+        "the address that the proxy saw is slowed",
+    )
+
+
+def test_whom_no_proxy_vouches_for_counts_by_the_socket(server: LiveServer) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        until(
+            lambda: any(
+                ask(client, new_secret(), f"198.51.100.{n}").status_code == 429 for n in range(99)
+            ),
+            "guesses are slowed, whatever address they claim",
+        )
+        assert ask(client, server.token(), None).status_code == 400
+
+
+@pytest.mark.parametrize("odd", ["", ",", "unknown", "x" * 50_000, "1," * 20_000, "[::1"])
+def test_an_odd_forwarded_address_harms_nobody(
+    live: LiveServer, proxy: httpx.Client, odd: str
+) -> None:
+    NATIVE.refused(ask(proxy, live.token(), odd), 400)  # signed in, and no body
+    assert ask(proxy, new_secret(), odd).status_code in (401, 429)
+
+
+def test_the_scheme_that_the_proxy_speaks_is_the_one_that_answers_name(
+    live: LiveServer, proxy: httpx.Client
+) -> None:
+    headers = {**NATIVE.auth(live.token()), "X-Forwarded-Proto": "https"}
+    made = proxy.post("/v1/jobs", content=NATIVE.text(), headers=headers)
+    assert made.headers["location"].startswith(live.url.replace("http://", "https://") + "/v1/")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from qwicket.gateway import throttle
+from qwicket.gateway.throttle import Tries, WrongTokens, network
+from qwicket.model.errors import TooManyRequests
+
+
+class Clock:
+    """Time that a test moves, in place of the machine's."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(throttle, "time", clock)  # a bucket takes minutes to fill
+    return clock
+
+
+def is_counted(wrong: WrongTokens, address: str = "192.0.2.1") -> bool:
+    try:
+        wrong.count(address)
+    except TooManyRequests:
+        return False
+    return True
+
+
+def test_a_bucket_holds_its_size_and_refills_by_one_each_second(clock: Clock) -> None:
+    wrong = WrongTokens(100)
+    assert [is_counted(wrong) for _ in range(101)] == [True] * 100 + [False]
+    for seconds, allowed in ((1, 1), (10, 10), (1_000, 100)):
+        clock.now += seconds
+        assert sum(is_counted(wrong) for _ in range(200)) == allowed
+
+
+def test_an_empty_bucket_says_when_to_come_back(clock: Clock) -> None:
+    wrong = WrongTokens(2)
+    wrong.count("192.0.2.1")
+    wrong.count("192.0.2.1")
+    clock.now += 0.25
+    with pytest.raises(TooManyRequests, match="wrong_tokens") as refused:
+        wrong.count("192.0.2.1")
+    assert refused.value.retry_after_s == pytest.approx(0.75)
+    clock.now += 0.75
+    wrong.count("192.0.2.1")
+
+
+def test_who_is_refused_does_not_wait_longer_for_it(clock: Clock) -> None:
+    wrong = WrongTokens(1)
+    assert [is_counted(wrong) for _ in range(50)] == [True] + [False] * 49
+    clock.now += 1
+    assert is_counted(wrong)
+
+
+def test_addresses_without_number_take_bounded_memory() -> None:
+    wrong, tries = WrongTokens(1), Tries(1)
+    for number in range(20_000):
+        wrong.count(f"10.0.{number >> 8}.{number & 255}")
+        tries.count(f"10.0.{number >> 8}.{number & 255}", "ada")
+    assert len(wrong._full_at) == len(tries._recent) == 10_000
+    assert not is_counted(wrong, "10.0.78.31"), "the latest are known"
+    assert is_counted(wrong, "10.0.0.0"), "the oldest are forgotten"
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+        ("", ""),
+        ("192.0.2.01", "192.0.2.01"),
+        ("x" * 1_000_000, "x" * 64),
+    ],
+)
+def test_one_client_counts_as_one(address: str, counts_as: str) -> None:
+    assert network(address) == counts_as
+
+
+def test_password_tries_of_one_network_count_together() -> None:
+    tries = Tries(2)
+    tries.count("2001:db8::1", "ada")
+    tries.count("2001:db8::2", "ada")
+    with pytest.raises(TooManyRequests, match="password_tries"):
+        tries.count("2001:db8::3", "ada")
+    tries.count("2001:db8::3", "bob")
+    tries.count("2001:db8:0:1::3", "ada")

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from qwicket.model.limits import Limits
+from qwicket.server.connection import Connection
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = Limits(head_timeout_s=0.2, head_bytes=1_000)
+GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
+
+
+class Echo(asyncio.Protocol):
+    """Stands where uvicorn puts a websocket protocol: gets the head, then what comes."""
+
+    def __init__(self, config: uvicorn.Config, server_state: object, app_state: object) -> None:
+        self.transport: asyncio.WriteTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Application:
+    """Answers with its path; on /slow when told, on /watch never, and notes who left before."""
+
+    def __init__(self) -> None:
+        self.has_begun = asyncio.Event()
+        self.has_heard = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.disconnects = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            self.has_begun.set()
+            await self.may_answer.wait()
+        if scope["path"] == "/watch":
+            await receive()
+            self.has_begun.set()
+        if scope["path"] in ("/read", "/watch") and (await receive())["type"] == "http.disconnect":
+            self.disconnects += 1
+            self.has_heard.set()
+            return
+        body = scope["path"].encode()
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+@pytest.fixture
+async def application() -> Application:
+    return Application()
+
+
+@pytest.fixture
+async def connect(application: Application) -> AsyncIterator[Connect]:
+    config = uvicorn.Config(application, ws=Echo, lifespan="off", access_log=False)
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(config, state, LIMITS, 100), "127.0.0.1", 0
+    )
+    port = server.sockets[0].getsockname()[1]
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        return reader, writer
+
+    yield connect
+    for writer in writers:
+        writer.transport.abort()
+    server.close()
+    while state.tasks:
+        await asyncio.sleep(0)
+
+
+async def test_a_websocket_is_handed_over_and_then_left_alone(connect: Connect) -> None:
+    reader, writer = await connect()
+    upgrade = GET % b"ws" + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    writer.write(upgrade)
+    assert await reader.readexactly(len(upgrade)) == upgrade.replace(b"Host", b"host").replace(
+        b"Connection", b"connection"
+    ).replace(b"Upgrade: w", b"upgrade: w")
+    silent, _ = await connect()
+    assert await silent.read() == b"", "its time for a head is over"
+    writer.write(b"still there")
+    assert await reader.readexactly(11) == b"still there"
+
+
+async def test_what_follows_a_request_badly_ends_the_connection_after_its_answer(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"slow" + b"\r\n\0\0\0")
+    await application.has_begun.wait()
+    application.may_answer.set()
+    assert (await reader.read()).endswith(b"\r\n\r\n/slow")
+
+
+async def test_a_body_that_breaks_off_badly_is_told_so_once(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"read" + b"Transfer-Encoding: chunked\r\n\r\n")
+    writer.write(b"no chunk\r\n")
+    said = await reader.read()
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.count(b"\r\n\r\n") == 1
+    await application.has_heard.wait()
+
+
+async def test_a_request_with_others_behind_it_hears_that_the_client_left(
+    connect: Connect, application: Application
+) -> None:
+    _, writer = await connect()
+    writer.write((GET % b"watch" + b"\r\n") * 3)
+    await application.has_begun.wait()
+    writer.transport.abort()
+    await application.has_heard.wait()
+    assert application.disconnects == 1
+
+
+async def test_a_bad_request_in_a_row_ends_them_all(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write((GET % b"slow" + b"\r\n") * 2 + b"\0\0\0")
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    application.may_answer.set()
