@@ -18,6 +18,7 @@ from qwicket.compute.failures import (
     WorkFailed,
 )
 from qwicket.compute.pool import Pool
+from qwicket.compute.turns import Turns
 from qwicket.model.errors import (
     InvalidProgram,
     LimitExceeded,
@@ -32,27 +33,36 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.programs import Refusal
 
+_PROCESSES: Final = 2
 _READ: Final = "qwicket.programs:read_apart"
 _WARM: Final = "qwicket.programs:warm"
 _log = logging.getLogger(__name__)
 
 
 class Readers:
-    """Reads programs in a process of its own; one that dies is replaced.
+    """Reads programs in processes of their own; one that dies is replaced.
+
+    An account has one program read at a time, and accounts take turns: a text that uses up all of
+    its time delays no other account while one reader is left.
 
     Args:
-        limits: `read_time_s` and `read_memory_bytes` count here, the others inside.
+        limits: Those named `read…` count here, the others inside.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._waiting = 0
-        self._pool = Pool(1, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
+        self._turns = Turns(_PROCESSES)
+        self._pool = Pool(_PROCESSES, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
 
     async def read(
-        self, format_name: str, source: bytes, inputs: Mapping[str, float] | None = None
+        self,
+        format_name: str,
+        source: bytes,
+        inputs: Mapping[str, float] | None = None,
+        *,
+        account: str,
     ) -> Checked | Refusal:
-        """Read a program, or say why it is refused.
+        """Read a program of an account, or say why it is refused.
 
         Raises:
             LimitExceeded: Reading took more time or memory than it may.
@@ -60,16 +70,21 @@ class Readers:
             Unavailable: No process could be had.
             TooManyRequests: Too many programs wait.
         """
-        if self._waiting >= self._limits.reads_waiting:
-            raise TooManyRequests(
-                f"{self._waiting} programs wait to be read (limit reads_waiting).",
-                retry_after_s=1.0,
-            )
-        self._waiting += 1
-        try:
+        self._check_room(account)
+        async with self._turns.turn(account):
             return await self._read(format_name, source, inputs or {})
-        finally:
-            self._waiting -= 1
+
+    def _check_room(self, account: str) -> None:
+        """Refuse one program too many; the first one of an account always finds room."""
+        limits, turns = self._limits, self._turns
+        n_own, n_all = turns.count(account), turns.count_all()
+        if n_own >= limits.reads_waiting_each:
+            reason = f"{n_own} programs of yours wait to be read (limit reads_waiting_each)."
+        elif n_own and n_all >= limits.reads_waiting:
+            reason = f"{n_all} programs wait to be read (limit reads_waiting)."
+        else:
+            return
+        raise TooManyRequests(reason, retry_after_s=1.0)
 
     async def _read(
         self, format_name: str, source: bytes, inputs: Mapping[str, float]

@@ -72,7 +72,7 @@ class Admission:
         """
         device = await self._device(actor, submission)
         self._check_numbers(submission, device)
-        checked = await self._read(submission, device)
+        checked = await self._read(actor, submission, device)
         now = self._now_ms()
         calibration = await self._store.calibrations.at(device.name, now)
         noise = self._noise(submission, device, calibration)
@@ -175,7 +175,7 @@ class Admission:
                     f"outputs: {device.name} gives {known}, not {output!r}.", field="outputs"
                 )
 
-    async def _read(self, submission: Submission, device: Device) -> Checked:
+    async def _read(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         if (
             submission.format not in device.spec.formats
             or submission.format not in programs.FORMATS
@@ -189,12 +189,14 @@ class Admission:
                 submission.format, submission.source, self._limits, submission.inputs
             )
         else:
-            checked = await self._read_apart(submission)
+            checked = await self._read_apart(actor, submission)
         self._check_width(checked.summary, device)
         return checked
 
-    async def _read_apart(self, submission: Submission) -> Checked:
-        answer = await self._readers.read(submission.format, submission.source, submission.inputs)
+    async def _read_apart(self, actor: Actor, submission: Submission) -> Checked:
+        answer = await self._readers.read(
+            submission.format, submission.source, submission.inputs, account=actor.account
+        )
         if isinstance(answer, programs.Refusal):
             raise answer.error()
         return answer

@@ -22,7 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_time_s: float = 5.0
     """Time to read one program."""
     reads_waiting: int = 64
-    """Programs that wait to be read, of everyone together."""
+    """Programs that wait to be read, of everyone together; an account's first always may."""
+    reads_waiting_each: int = 16
+    """Programs of one account that wait to be read."""
     read_memory_bytes: int = 512 << 20
     """Memory that reading one program may take."""
     circuits: int = 5_000

@@ -13,7 +13,13 @@ from msgspec import structs
 
 from qwicket.compute import Readers
 from qwicket.model.circuits import Checked
-from qwicket.model.errors import InvalidProgram, LimitExceeded, TooManyRequests
+from qwicket.model.errors import (
+    InvalidProgram,
+    LimitExceeded,
+    QwicketError,
+    TooManyRequests,
+    Unavailable,
+)
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, read
 from support.processes import user_ticks
@@ -25,6 +31,7 @@ pytestmark = pytest.mark.anyio
 LIMITS = Limits()
 FORMAT = "ionq.circuit.v1"
 SOURCE = json.dumps(BELL).encode()
+ADA, BOB, EVE = "ada", "bob", "eve"
 
 
 @pytest.fixture
@@ -40,14 +47,14 @@ def large(gates: int) -> bytes:
 
 
 async def test_a_reader_reads_as_the_server_would(readers: Readers) -> None:
-    assert await readers.read(FORMAT, SOURCE) == read(FORMAT, SOURCE, LIMITS)
+    assert await readers.read(FORMAT, SOURCE, account=ADA) == read(FORMAT, SOURCE, LIMITS)
 
 
 async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
     bad = SOURCE.replace(b"cnot", b"warp")
     with pytest.raises(InvalidProgram) as here:
         read(FORMAT, bad, LIMITS)
-    answer = await readers.read(FORMAT, bad)
+    answer = await readers.read(FORMAT, bad, account=ADA)
     assert isinstance(answer, Refusal)
     error = answer.error()
     assert type(error) is InvalidProgram
@@ -56,7 +63,7 @@ async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
 
 async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
     readers = Readers(structs.replace(LIMITS, operations=10))
-    answer = await readers.read(FORMAT, large(1_000))
+    answer = await readers.read(FORMAT, large(1_000), account=ADA)
     assert isinstance(answer, Refusal)
     assert isinstance(answer.error(), LimitExceeded)
     await readers.close()
@@ -64,38 +71,98 @@ async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
 
 async def test_a_text_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
     readers = Readers(structs.replace(LIMITS, read_time_s=0.1))
-    await readers.read(FORMAT, SOURCE)
+    await readers.read(FORMAT, SOURCE, account=ADA)
     with pytest.raises(LimitExceeded, match="read_time_s"):
-        await readers.read(FORMAT, large(200_000))
-    assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
+        await readers.read(FORMAT, large(200_000), account=ADA)
+    assert isinstance(await readers.read(FORMAT, SOURCE, account=ADA), Checked)
     await readers.close()
 
 
-async def test_only_so_many_texts_wait() -> None:
-    readers = Readers(structs.replace(LIMITS, reads_waiting=3))
+async def read_many(readers: Readers, accounts: str) -> list[str]:
+    """Submit a text for each letter at once; return the kinds of the answers."""
     answers = await asyncio.gather(
-        *(readers.read(FORMAT, SOURCE) for _ in range(5)), return_exceptions=True
+        *(readers.read(FORMAT, SOURCE, account=account) for account in accounts),
+        return_exceptions=True,
     )
-    assert [type(answer) for answer in answers] == [Checked] * 3 + [TooManyRequests] * 2
-    assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
+    return [getattr(answer, "detail", type(answer).__name__) for answer in answers]
+
+
+async def test_only_so_many_texts_of_one_account_wait() -> None:
+    readers = Readers(structs.replace(LIMITS, reads_waiting_each=3))
+    *read, first, second = await read_many(readers, "aaabaa")
+    assert read == ["Checked"] * 4
+    assert first == second == "3 programs of yours wait to be read (limit reads_waiting_each)."
+    assert isinstance(await readers.read(FORMAT, SOURCE, account="a"), Checked)
     await readers.close()
+
+
+async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
+    readers = Readers(structs.replace(LIMITS, reads_waiting=3))
+    answers = await read_many(readers, "aaaabcb")
+    full = "programs wait to be read (limit reads_waiting)."
+    assert answers == ["Checked"] * 3 + [f"3 {full}"] + ["Checked"] * 2 + [f"5 {full}"]
+    await readers.close()
+
+
+async def test_too_many_texts_are_told_to_come_again() -> None:
+    readers = Readers(structs.replace(LIMITS, reads_waiting_each=1))
+    reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyRequests) as refusal:
+        await readers.read(FORMAT, SOURCE, account=ADA)
+    assert refusal.value.retry_after_s == 1.0
+    await reading
+    await readers.close()
+
+
+async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> None:
+    readers = Readers(structs.replace(LIMITS, read_time_s=100))
+    reading = [asyncio.create_task(begin_reading(readers, EVE)) for _ in range(3)]
+    os.kill(await busy_reader(readers), signal.SIGSTOP)
+    for account in (ADA, BOB, ADA):
+        assert isinstance(await readers.read(FORMAT, SOURCE, account=account), Checked)
+    assert not any(task.done() for task in reading)
+    await readers.close()
+    assert {type(error) for error in await asyncio.gather(*reading)} == {Unavailable}
 
 
 async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read() -> None:
     readers = Readers(structs.replace(LIMITS, read_memory_bytes=16 << 20))
     with pytest.raises(LimitExceeded, match="read_memory_bytes"):
-        await readers.read(FORMAT, large(150_000))
-    assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
+        await readers.read(FORMAT, large(150_000), account=ADA)
+    assert isinstance(await readers.read(FORMAT, SOURCE, account=ADA), Checked)
     await readers.close()
 
 
 async def test_a_reader_that_dies_costs_its_one_request_a_refusal(readers: Readers) -> None:
-    await readers.read(FORMAT, SOURCE)
-    (pid,) = readers._pool.pids()
-    before = user_ticks(pid)
-    reading = asyncio.create_task(readers.read(FORMAT, large(200_000)))
-    await asyncio.to_thread(until, lambda: user_ticks(pid) > before + 3, "it reads")
+    reading = asyncio.create_task(begin_reading(readers, ADA))
+    pid = await busy_reader(readers)
+    waiting = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(InvalidProgram, match="could not be read"):
-        await reading
-    assert isinstance(await readers.read(FORMAT, SOURCE), Checked)
+    error = await reading
+    assert isinstance(error, InvalidProgram)
+    assert error.status == 400
+    assert "could not be read" in error.detail
+    assert isinstance(await waiting, Checked)
+    await asyncio.to_thread(until, lambda: len(readers._pool.pids()) == 2, "it is replaced")
+    assert pid not in readers._pool.pids()
+
+
+async def begin_reading(readers: Readers, account: str) -> Exception | None:
+    """Read a text that takes about a second; return what it was refused with."""
+    try:
+        await readers.read(FORMAT, large(200_000), account=account)
+    except QwicketError as error:
+        return error
+    return None
+
+
+async def busy_reader(readers: Readers) -> int:
+    """Return the process that reads a long text."""
+    await asyncio.to_thread(until, lambda: len(readers._pool.pids()) == 2, "both are there")
+    before = {pid: user_ticks(pid) for pid in readers._pool.pids()}
+
+    def found() -> int | None:
+        return next((pid for pid in before if user_ticks(pid) > before[pid] + 20), None)
+
+    return await asyncio.to_thread(until, found, "it reads")
