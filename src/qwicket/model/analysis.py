@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from math import pi
 from typing import Final
 
@@ -14,6 +14,9 @@ from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that come in IonQ's native gateset alone."""
+# As tuples: a union would be made anew at each of a million operations.
+_FORKS: Final = (Branch, Jump)
+_SPLITS: Final = (Measure, Reset)
 
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
@@ -25,9 +28,12 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         used: set[int] = set()
         for op in circuit.ops:
             if isinstance(op, Gate):
-                operands = op.targets + op.controls
-                used.update(operands)
-                if len(operands) > 1:
+                targets = op.targets
+                used.update(targets)
+                if op.controls:
+                    used.update(op.controls)
+                    ops_2q += 1
+                elif len(targets) > 1:
                     ops_2q += 1
                 else:
                     ops_1q += 1
@@ -35,7 +41,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     extra_ops += extra_cost(op)
                 elif op.name in _NATIVE:
                     native.add(op.name)
-            elif isinstance(op, Branch | Jump):
+            elif isinstance(op, _FORKS):
                 branches += 1
         active = max(active, len(used))
         splits = max(splits, _count_splits(circuit.ops))
@@ -62,15 +68,18 @@ def tail_start(ops: Sequence[Op]) -> int:
     circuit passes this place.
     """
     entered = 0
-    for place, op in enumerate(ops):
-        if isinstance(op, Branch | Jump):
+    n_leading = next((k for k, op in enumerate(ops) if not isinstance(op, Gate)), len(ops))
+    for place, op in enumerate(islice(ops, n_leading, None), n_leading):
+        if isinstance(op, _FORKS):
             entered = max(entered, place + 1 + op.skip)
     changed: set[int] = set()
     needed: set[int] = set()
-    for place in range(len(ops) - 1, entered - 1, -1):
+    for place in range(len(ops) - 1, max(entered, n_leading) - 1, -1):
         op = ops[place]
         if isinstance(op, Gate):
-            changed.update(op.targets, op.controls)
+            changed.update(op.targets)
+            if op.controls:
+                changed.update(op.controls)
         elif isinstance(op, Measure):
             if op.qubit in changed:
                 return place + 1
@@ -84,12 +93,15 @@ def tail_start(ops: Sequence[Op]) -> int:
 
 def _count_splits(ops: Sequence[Op]) -> int:
     """Count what may split the shots; resets of a qubit that is still |0⟩ do not."""
+    end = tail_start(ops)
     used: set[int] = set()
     count = 0
-    for op in ops[: tail_start(ops)]:
+    for op in islice(ops, end):
         if isinstance(op, Gate):
-            used.update(op.targets, op.controls)
-        elif isinstance(op, Measure | Reset):
+            used.update(op.targets)
+            if op.controls:
+                used.update(op.controls)
+        elif isinstance(op, _SPLITS):
             count += op.qubit in used
     return count
 

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     program_text_bytes: int = 1 << 20
     program_json_bytes: int = 10 << 20
     read_time_s: float = 5.0
-    """Time to read one program."""
+    """Time to read one program. Every text that the other limits allow is read in a second on one
+    core; the rest is for slow and busy machines, and delays nobody but the text's own account."""
     reads_waiting: int = 64
     """Programs that wait to be read, of everyone together; an account's first always may."""
     reads_waiting_each: int = 16

@@ -7,8 +7,12 @@ from typing import Final
 MAX_ANGLE: Final = 1e100
 """Largest angle in radians, in size: far beyond sense, and sums and multiples stay finite."""
 
-MAX_TOKENS: Final = 600_000
-"""Words, numbers and signs of one text. A megabyte of plain gates has fewer."""
+MAX_TOKENS: Final = 650_000
+"""Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
+
+MAX_UNUSUAL_TOKENS: Final = 360_000
+"""Of these, those outside of plain gates on single qubits, which the full parser reads. A megabyte
+of branches as Qiskit writes them, each around one gate, has fewer."""
 
 MAX_QUBITS: Final = 10_000
 """Qubits of one text; the device checks its own number later."""

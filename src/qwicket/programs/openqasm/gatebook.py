@@ -36,6 +36,7 @@ from qwicket.programs.openqasm.syntax import (
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator
 
+_STEPS_OF_MODIFIER: Final = 10
 _HUGE: Final = 1 << 40
 """Weights stop to grow here: every limit is far below."""
 
@@ -170,7 +171,7 @@ class GateBook:
     def modified(self, template: Template, call: GateCall) -> Template:
         """Return a template under the modifiers of a call, the one next to the gate first."""
         for modifier in reversed(call.modifiers):
-            self._evaluator.spend(len(template.ops), modifier.at)
+            self._evaluator.spend(_STEPS_OF_MODIFIER + len(template.ops), modifier.at)
             if modifier.kind == "inv":
                 template = modifiers.invert(template)
             elif modifier.kind == "pow":

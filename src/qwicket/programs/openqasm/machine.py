@@ -7,9 +7,10 @@ counted up and stands in front; inside a branch it stays where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from math import remainder, tau
-from typing import Final
+from typing import Any, Final
 
 from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Reset
 from qwicket.model.limits import Limits
@@ -26,6 +27,9 @@ from qwicket.programs.openqasm.values import Bits, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
 """Expansions of one gate that are kept, one for each set of angles."""
+
+_MAX_PLACED: Final = 1_000
+"""Gates on registers that are remembered, as the same ones may come again in a loop."""
 
 _STEPS_OF_GATE: Final = 50
 _STEPS_OF_OP: Final = 4
@@ -91,6 +95,20 @@ class Machine:
         self._max_operations = limits.operations
         self._main = self._frame = _Frame(self.ops, None)
         self._end = Label()
+        self._placed: dict[tuple[object, ...], list[Gate]] = {}
+        self._runners: Mapping[type, Callable[[Any], None]] = {
+            syntax.GateCall: self._gate_call,
+            syntax.Measurement: self._measurement,
+            syntax.MeasuredDeclaration: self._measured_declaration,
+            syntax.Reset: self._reset,
+            syntax.Barrier: self._barrier,
+            syntax.If: self._if,
+            syntax.For: self._for,
+            syntax.Switch: self._switch,
+            syntax.Block: self._block,
+            syntax.Leave: self._leave,
+            syntax.Assignment: self._assign,
+        }
 
     def circuit(self, at: int) -> QubitCircuit:
         """Return what the program asked for, once its end at token `at` is reached."""
@@ -109,36 +127,11 @@ class Machine:
         Raises:
             Left: The statement certainly ends the program, or the loop around it.
         """
-        match statement:
-            case syntax.GateCall():
-                self._gate_call(statement)
-            case syntax.Measurement():
-                self._measure(statement.source, statement.target, statement.at)
-            case syntax.Reset():
-                qubits = self._qubits(statement.operand, statement.at)
-                self._make_room(len(qubits.indices), statement.at)
-                self._frame.ops += map(Reset, qubits.indices)
-            case syntax.Barrier():
-                for operand in statement.operands:
-                    self._qubits(operand, statement.at)
-            case syntax.If():
-                self._if(statement)
-            case syntax.For():
-                self._for(statement)
-            case syntax.Switch():
-                self._switch(statement)
-            case syntax.Block():
-                self._run_block(statement.body)
-            case syntax.Leave():
-                self._leave(statement)
-            case syntax.Assignment():
-                self._declarations.assign(statement, self._frame.guard)
-            case syntax.MeasuredDeclaration():
-                bits = statement.declaration
-                self._declarations.declare(bits, self._frame.guard)
-                self._measure(statement.source, syntax.Name(bits.name, bits.at), bits.at)
-            case _:
-                self._declarations.declare(statement, self._frame.guard)
+        run = self._runners.get(type(statement))
+        if run is not None:
+            run(statement)
+        else:
+            self._declarations.declare(statement, self._frame.guard)
 
     def add_phase(self, phase: float, at: int) -> None:
         """Multiply by e^{i·phase}."""
@@ -227,39 +220,40 @@ class Machine:
     ) -> None:
         """Append one flat gate for each element of the operands."""
         self._make_room(n_copies, call.at)
-        name, n_controls = gate.flat, gate.n_controls
-        if len(operands) == 1:
-            self._frame.ops += [Gate(name, (qubit,), params) for qubit in operands[0].indices]
-        else:
-            self._frame.ops += [
-                Gate(name, qubits[n_controls:], params, qubits[:n_controls])
-                for qubits in self._rows(operands, n_copies, call)
-            ]
+        key = (gate.flat, params, *operands)
+        gates = self._placed.get(key)
+        if gates is None:
+            qubits, n_controls = range(gate.n_qubits), gate.n_controls
+            op = Gate(gate.flat, tuple(qubits[n_controls:]), params, tuple(qubits[:n_controls]))
+            gates = _copies(op, self._columns(operands, n_copies, call), n_copies)
+            if len(self._placed) < _MAX_PLACED:
+                self._placed[key] = gates
+        self._frame.ops += gates
         if gate.phase is not None:
             self.add_phase(gate.phase(*params) * n_copies, call.at)
 
-    def _rows(
+    def _columns(
         self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
-    ) -> Iterator[tuple[int, ...]]:
-        """Yield the qubits of each application of a gate."""
+    ) -> list[tuple[int, ...]]:
+        """Return each operand's qubits, one for each application of a gate."""
         columns = [
             operand.indices * n_copies if operand.is_scalar else operand.indices
             for operand in operands
         ]
-        for qubits in zip(*columns, strict=True):
-            if len(set(qubits)) < len(qubits):
-                reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
-                raise self._tokens.refuse(call.at, reason)
-            yield qubits
+        widths = map(len, map(set, zip(*columns, strict=True)))
+        if len(columns) > 1 and min(widths) < len(columns):
+            reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
+            raise self._tokens.refuse(call.at, reason)
+        return columns
 
     def _place(
         self, template: Template, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
     ) -> None:
         """Append a template for each element of the operands."""
-        ops = self._frame.ops
-        for qubits in self._rows(operands, n_copies, call):
-            pick = qubits.__getitem__
-            ops += [
+        columns = self._columns(operands, n_copies, call)
+        if n_copies == 1:
+            pick = [column[0] for column in columns].__getitem__
+            self._frame.ops += [
                 Gate(
                     op.name,
                     tuple(map(pick, op.targets)),
@@ -268,6 +262,29 @@ class Machine:
                 )
                 for op in template.ops
             ]
+            return
+        copies = [_copies(op, columns, n_copies) for op in template.ops]
+        self._frame.ops += chain.from_iterable(zip(*copies, strict=True))
+
+    def _measurement(self, statement: syntax.Measurement) -> None:
+        self._measure(statement.source, statement.target, statement.at)
+
+    def _measured_declaration(self, statement: syntax.MeasuredDeclaration) -> None:
+        bits = statement.declaration
+        self._declarations.declare(bits, self._frame.guard)
+        self._measure(statement.source, syntax.Name(bits.name, bits.at), bits.at)
+
+    def _reset(self, statement: syntax.Reset) -> None:
+        qubits = self._qubits(statement.operand, statement.at)
+        self._make_room(len(qubits.indices), statement.at)
+        self._frame.ops += map(Reset, qubits.indices)
+
+    def _barrier(self, statement: syntax.Barrier) -> None:
+        for operand in statement.operands:
+            self._qubits(operand, statement.at)
+
+    def _assign(self, statement: syntax.Assignment) -> None:
+        self._declarations.assign(statement, self._frame.guard)
 
     def _measure(self, source: Expression, target: Expression, at: int) -> None:
         qubits = self._qubits(source, at)
@@ -293,6 +310,9 @@ class Machine:
             raise self._book.too_many(at)
 
     # --- control flow -----------------------------------------------------------------------------
+
+    def _block(self, statement: syntax.Block) -> None:
+        self._run_block(statement.body)
 
     def _run_block(self, body: Iterable[Statement]) -> None:
         """Run statements in a scope of their own."""
@@ -457,3 +477,17 @@ class Machine:
         frame.flow.jump(loop.end if kind == "break" else loop.next)
         frame.guard += 1
         loop.n_raised += 1
+
+
+def _copies(op: Gate, columns: Sequence[tuple[int, ...]], n_copies: int) -> list[Gate]:
+    """Return a gate for each row of columns, of which its own qubits are the numbers."""
+    targets = _rows(columns, op.targets)
+    return [
+        *map(
+            Gate, repeat(op.name, n_copies), targets, repeat(op.params), _rows(columns, op.controls)
+        )
+    ]
+
+
+def _rows(columns: Sequence[tuple[int, ...]], chosen: Sequence[int]) -> Iterable[tuple[int, ...]]:
+    return zip(*[columns[place] for place in chosen], strict=True) if chosen else repeat(())

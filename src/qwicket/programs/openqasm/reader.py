@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from qwicket.model.circuits import Gate, QubitCircuit
+from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import Unfit
-from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
 from qwicket.programs.openqasm.machine import Left, Machine
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import Literal, Word
@@ -38,8 +39,7 @@ class Reader:
     ) -> None:
         self._tokens = Tokens(text)
         if len(self._tokens.texts) > MAX_TOKENS:
-            reason = f"the text has more than {MAX_TOKENS:,} words, numbers and signs"
-            raise self._tokens.exceed(MAX_TOKENS, reason)
+            raise self._too_long(MAX_TOKENS, MAX_TOKENS)
         self._version = version
         self._max_operations = limits.operations
         self._parser = Parser(self._tokens, version)
@@ -51,18 +51,27 @@ class Reader:
         parser, machine = self._parser, self._machine
         self._read_version()
         is_over = False
+        n_unusual = 0
         while True:
             if not is_over:
                 parser.at = self._plain_gates(parser.at)
             parser.skip_blanks()
             if parser.is_at_end():
                 return machine.circuit(parser.at)
+            start = parser.at
             statement = parser.statement()
+            n_unusual += parser.at - start
+            if n_unusual > MAX_UNUSUAL_TOKENS:
+                raise self._too_long(start, MAX_UNUSUAL_TOKENS, " outside of plain gates")
             if not is_over:
                 try:
                     machine.run(statement)
                 except Left:
                     is_over = True
+
+    def _too_long(self, at: int, limit: int, where: str = "") -> LimitExceeded:
+        reason = f"the text has more than {limit:,} words, numbers and signs{where}"
+        return self._tokens.exceed(at, reason)
 
     def _read_version(self) -> None:
         parser, texts = self._parser, self._tokens.texts

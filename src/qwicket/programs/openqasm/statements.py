@@ -8,7 +8,7 @@ from typing import Literal as OneOf
 
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.bounds import MAX_BLOCKS
-from qwicket.programs.openqasm.expressions import ExpressionParser, element
+from qwicket.programs.openqasm.expressions import ExpressionParser
 from qwicket.programs.openqasm.syntax import (
     Alias,
     Assignment,
@@ -49,7 +49,7 @@ _ASSIGNMENTS: Final = frozenset(
     {"=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="}
 )
 _AFTER_VARIABLE: Final = _ASSIGNMENTS | {"["}
-_MODIFIERS: Final = ("ctrl", "negctrl", "inv", "pow")
+_MODIFIERS: Final = frozenset({"ctrl", "negctrl", "inv", "pow"})
 _IN_GATES: Final[Mapping[int, frozenset[str]]] = {
     2: frozenset({"barrier"}),
     3: frozenset({"barrier", "nop", "for", "if", "break", "continue", "gphase", "{", *_MODIFIERS}),
@@ -72,6 +72,7 @@ class Parser(ExpressionParser):
         super().__init__(tokens, version)
         self._blocks = 0
         self._in_gate = False
+        self._in_gates = _IN_GATES[version]
         self._readers: Mapping[str, Callable[[], Statement]] = {
             "barrier": self._barrier,
             "creg": self._old_bits,
@@ -110,10 +111,13 @@ class Parser(ExpressionParser):
 
     def statement(self) -> Statement:
         """Read the statement that starts at the next token."""
-        text = self._texts[self.at]
-        word, _ = split_element(text)
-        reader = self._readers.get(word)
-        if reader is not None and (word == text or word in CLASSICAL_TYPES or word == "qubit"):
+        text = word = self._texts[self.at]
+        reader = self._readers.get(text)
+        if reader is None and text[-1:] == "]":
+            word, _ = split_element(text)
+            if word in CLASSICAL_TYPES or word == "qubit":
+                reader = self._readers.get(word)
+        if reader is not None:
             self._check_place(word)
             return reader()
         if word in self._reserved or not is_name(word):
@@ -134,7 +138,7 @@ class Parser(ExpressionParser):
         return self.tokens.expect(self.at, "a statement")
 
     def _check_place(self, word: str) -> None:
-        if self._in_gate and word not in _IN_GATES[self.version]:
+        if self._in_gate and word not in self._in_gates:
             reason = f"'{word}' cannot stand in a gate body, which holds gates only"
             raise self.tokens.refuse(self.at, reason)
         if self._blocks and word in _TOP_LEVEL:
@@ -144,9 +148,9 @@ class Parser(ExpressionParser):
 
     def _gate_call(self) -> Statement:
         modifiers = []
-        while self.version == 3 and self._texts[self.at] in _MODIFIERS:
+        while (name := self._texts[self.at]) in _MODIFIERS and self.version == 3:
             modifiers.append(self._modifier())
-        at, name = self.at, self._texts[self.at]
+        at = self.at
         if not is_name(name) or (name in self._reserved and name != "gphase"):
             raise self.tokens.expect(at, "the name of a gate")
         self.at += 1
@@ -177,22 +181,21 @@ class Parser(ExpressionParser):
         return tuple(operands)
 
     def _operand(self, what: str) -> Expression:
-        text = self._texts[self.at]
-        word, _ = split_element(text)
-        if text[:1] == "$" and self.version == 3 and not self._in_gate:
-            return self._primary()
-        if not is_name(word) or word in self._reserved:
-            raise self.tokens.expect(self.at, what)
-        if self.version == 2:
-            return self._operand_2(text)
+        at, text = self.at, self._texts[self.at]
+        name, digits = split_element(text)
+        if not is_name(name) or name in self._reserved:
+            if text[:1] == "$" and self.version == 3 and not self._in_gate:
+                return self._primary()
+            raise self.tokens.expect(at, what)
         self.at += 1
-        return self._indexed(element(text, self.at - 1))
-
-    def _operand_2(self, text: str) -> Expression:
-        """Read `q` or `q[3]`: OpenQASM 2 has no arithmetic on indices."""
-        at = self.at
-        name, size, _ = self._name_and_size(text)
-        return Name(name, at) if size is None else Index(Name(name, at), size, at)
+        base: Expression = Name(name, at)
+        if digits:
+            base = Index(base, Literal(int(digits)), at)
+        if self._texts[self.at] != "[":
+            return base
+        if self.version == 3:
+            return self._indexed(base)
+        return base if digits else Index(base, self._size_2(), at)
 
     def _name_and_size(self, text: str) -> tuple[str, Expression | None, int]:
         """Read a name with an optional plain number in brackets."""
@@ -201,14 +204,17 @@ class Parser(ExpressionParser):
         self.at += 1
         if digits:
             return name, Literal(int(digits)), at
-        if not self.take("["):
-            return name, None, at
-        number, number_at = self._texts[self.at], self.at
+        return name, self._size_2() if self._texts[self.at] == "[" else None, at
+
+    def _size_2(self) -> Expression:
+        """Read a plain number in brackets: OpenQASM 2 has no arithmetic there."""
+        self.at += 1
+        number, at = self._texts[self.at], self.at
         if not is_digits(number):
-            raise self.tokens.expect(self.at, "a plain number")
+            raise self.tokens.expect(at, "a plain number")
         self.at += 1
         self.need("]", "after the number")
-        return name, Literal(self._integer(number, number_at)), at
+        return Literal(self._integer(number, at))
 
     def _measure(self) -> Statement:
         at = self.at

@@ -103,10 +103,10 @@ def is_name(token: str) -> bool:
 
 def split_element(token: str) -> tuple[str, str]:
     """Return the name and the digits of a token such as `q[3]`; other tokens have no digits."""
+    if token[-1:] != "]":
+        return token, ""
     name, _, rest = token.partition("[")
-    if rest[-1:] == "]" and is_digits(rest[:-1]):
-        return name, rest[:-1]
-    return token, ""
+    return (name, rest[:-1]) if is_digits(rest[:-1]) else (token, "")
 
 
 def is_digits(token: str) -> bool:
