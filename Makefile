@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := 0.9
 
-.PHONY: demo test check lint fault bench format clean
+.PHONY: demo test check lint fault fault-long bench format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -25,6 +25,9 @@ lint: $(READY)
 
 fault: $(READY)  ## Kills, crashes and other trouble
 	$(BIN)/pytest -n auto --dist worksteal tests/fault
+
+fault-long: $(READY)  ## What takes too long for every change
+	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

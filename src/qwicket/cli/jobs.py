@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli.commands import INTERRUPTED
-from qwicket.cli.options import client_errors
+from qwicket.cli.options import client_errors, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +37,18 @@ _MOST_BARS: Final = 16
     metavar="F",
     help="Format of the program; by default told from its text.",
 )
+@inputs
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts.")
 @client_errors
 def submit(
-    file: IO[str], device: str, shots: int, format_name: str | None, wait: bool, as_json: bool
+    file: IO[str],
+    device: str,
+    shots: int,
+    format_name: str | None,
+    inputs: tuple[tuple[str, float], ...],
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Submit the program in FILE ("-" is standard input) and print the job's id.
 
@@ -56,7 +63,7 @@ def submit(
     except ValueError:
         raise click.ClickException("The program is no UTF-8 text.") from None
     with connect() as client:
-        job = client.submit(program, device, shots=shots, format=format_name)
+        job = client.submit(program, device, shots=shots, format=format_name, inputs=dict(inputs))
         if wait:
             _follow(job, as_json)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
@@ -26,6 +27,34 @@ def setting(flag: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     """Return an option that the environment and `qwicket.toml` can set, too."""
     variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
     return click.option(flag, *names, envvar=variable, show_envvar=True, **attributes)
+
+
+class _Input(click.ParamType[tuple[str, float]]):
+    """`name=value`: the value of an input that a program declares."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _context: click.Context | None
+    ) -> tuple[str, float]:
+        name, _, text = str(value).partition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not name.strip() or not math.isfinite(number):
+            self.fail(f"{value!r} is not of the form name=number.")
+        return name.strip(), number
+
+
+inputs = click.option(
+    "--input",
+    "inputs",
+    type=_Input(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of an input that the program declares; angles in radians. May be repeated.",
+)
 
 
 def _default_data_dir() -> Path:

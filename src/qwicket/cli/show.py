@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
+from qwicket.cli import options
 from qwicket.model.analysis import summarise
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, unpack
 
@@ -41,7 +42,8 @@ _SECONDS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (8640
     metavar="F",
     help="Format of the program; by default told from the file's extension or text.",
 )
-def show(file: IO[bytes], format_name: str | None) -> None:
+@options.inputs
+def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
     """Draw the program in FILE ("-" is standard input), count what it does, estimate its needs.
 
     No server takes part: the program is read as one with default limits reads it. The exit status
@@ -56,7 +58,7 @@ def show(file: IO[bytes], format_name: str | None) -> None:
     try:
         source = file.read(limits.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
         known = format_name or _told(Path(name).suffix.lower(), programs.guess(source))
-        checked = programs.read(known, source, limits)
+        checked = programs.read(known, source, limits, dict(inputs))
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}.") from None
     except QwicketError as error:

@@ -36,8 +36,8 @@ CONTRACT: Final = {
     "device list": DATA,
     "device on": DATA,
     "device off": DATA | {"--reason", "--until"},
-    "submit": {"--device", "--shots", "--format", "--wait", "--json"},
-    "show": {"--format"},
+    "submit": {"--device", "--shots", "--format", "--input", "--wait", "--json"},
+    "show": {"--format", "--input"},
     "demo": set(),
 }
 ARGUMENTS: Final = {

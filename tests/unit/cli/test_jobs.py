@@ -57,6 +57,22 @@ def test_submit_sends_program_device_shots_and_format() -> None:
     assert (sent["shots"], sent["format"]) == (5, "ionq.circuit.v1")
 
 
+def test_submit_sends_the_inputs() -> None:
+    with BadServer(QUEUED) as server:
+        submit(server, "--input", "theta=0.5", "--input", "n = 2")
+        sent = server.requests[0].json
+    assert sent["inputs"] == {"theta": 0.5, "n": 2.0}
+
+
+@pytest.mark.parametrize("given", ["theta", "theta=", "theta=pi", "theta=nan", "=1"])
+def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: str) -> None:
+    with BadServer() as server:
+        result = submit(server, "--input", given)
+    assert result.exit_code == 2
+    assert "is not of the form name=number" in result.stderr
+    assert not server.requests
+
+
 def test_a_json_program_arrives_as_it_was_written() -> None:
     text = '{ "angle": 1.10, "again": 1, "again": 2, "large": 12345678901234567890.5 }'
     with BadServer(QUEUED) as server:

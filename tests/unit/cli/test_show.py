@@ -115,6 +115,27 @@ def test_a_program_with_everything_is_counted_by_kind_and_name() -> None:
     }
 
 
+ANSATZ: Final = """OPENQASM 3.0;
+include "stdgates.inc";
+input float[64] theta; input int n;
+qubit q;
+for int i in [1:n] { rx(theta) q; }
+"""
+
+
+def test_inputs_get_the_given_values() -> None:
+    text = shown(ANSATZ, "--input", "theta=0.25", "--input", "n=3")
+    assert text.count("rx(0.25)") == 3
+
+
+def test_an_input_without_a_value_and_a_value_without_an_input_are_refused() -> None:
+    missing = show(ANSATZ, "--input", "n=3")
+    unknown = show(BELL, "--input", "n=3")
+    assert (missing.exit_code, unknown.exit_code) == (1, 1)
+    assert "the input 'theta' has no value" in missing.stderr
+    assert "the program has no input 'n'" in unknown.stderr
+
+
 def test_no_line_is_wider_than_the_terminal() -> None:
     result = show(TELEPORTATION, columns=50)
     assert max(map(len, result.stdout.partition("\nqubits")[0].splitlines())) <= 50

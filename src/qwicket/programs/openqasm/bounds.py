@@ -10,7 +10,7 @@ MAX_ANGLE: Final = 1e100
 MAX_TOKENS: Final = 650_000
 """Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
 
-MAX_UNUSUAL_TOKENS: Final = 360_000
+MAX_UNUSUAL_TOKENS: Final = 400_000
 """Of these, those outside of plain gates on single qubits, which the full parser reads. A megabyte
 of branches as Qiskit writes them, each around one gate, has fewer."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 import re
+import time
+from typing import NamedTuple
 
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, QubitCircuit, Reset, pack
 from qwicket.model.errors import InvalidProgram, LimitExceeded
@@ -126,3 +128,47 @@ def check(circuit: QubitCircuit) -> None:
             case Jump(skip):
                 assert 0 <= skip <= len(circuit.ops) - place - 1
     pack((circuit,))
+
+
+class Tally(NamedTuple):
+    """What came of many damaged programs.
+
+    Attributes:
+        n_read: How many were read into sound circuits.
+        n_refused: How many were refused as they should be.
+        faults: What was wrong with the others; each begins with its seed.
+        slowest: CPU seconds, seed and name of those that took longest, the longest first.
+    """
+
+    n_read: int
+    n_refused: int
+    faults: list[str]
+    slowest: list[tuple[float, int, str]]
+
+
+_N_SLOWEST = 5
+
+
+def fuzz(first: int, count: int) -> Tally:
+    """Damage programs, one with each seed from `first` on, and read them."""
+    programs = list(PROGRAMS.items())
+    n_read = n_refused = 0
+    faults: list[str] = []
+    slowest: list[tuple[float, int, str]] = []
+    for seed in range(first, first + count):
+        rng = random.Random(seed)
+        name, program = rng.choice(programs)
+        text = mutate(rng, program.text)
+        start = time.process_time()
+        try:
+            circuit = read_mutant(program, text)
+            seconds = time.process_time() - start
+            if circuit is not None:
+                check(circuit)
+            n_read += circuit is not None
+            n_refused += circuit is None
+        except Exception as fault:
+            seconds = time.process_time() - start
+            faults.append(f"{seed}, {name}: {fault!r}\n{text}")
+        slowest = sorted([*slowest, (seconds, seed, name)], reverse=True)[:_N_SLOWEST]
+    return Tally(n_read, n_refused, faults, slowest)

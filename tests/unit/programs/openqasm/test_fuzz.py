@@ -1,6 +1,6 @@
 """Damaged programs: refused with a place, or read into a circuit that an engine can run.
 
-`benchmarks/fuzz_openqasm.py` does the same a hundred thousand times.
+`tests/fault/test_openqasm_fuzz.py` does the same a hundred thousand times.
 """
 
 from __future__ import annotations

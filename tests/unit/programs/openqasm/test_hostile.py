@@ -279,7 +279,6 @@ def test_long_texts_are_read_in_bounded_time(unit: str, n_tokens: int) -> None:
         "cp(0.39269908169872414) q[0], q[1];\n",
         "c[0] = measure q[0];\n",
         "if (c[0]) {\n  x q[0];\n}\n",
-        "if (c == 3) {\n  rz(0.5) q[0];\n}\n",
         "ctrl @ rx(0.5) q[0], q[1];\n",
         "swap_twice q[0], q[1];\n",
     ],

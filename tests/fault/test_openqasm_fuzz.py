@@ -1,0 +1,39 @@
+"""A hundred thousand damaged programs, in processes as small as the server's own readers.
+
+Always the same ones, so that what fails here fails again. `make fault-long` reads other ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from qwicket.compute import Pool
+from qwicket.model.limits import Limits
+from support.pools import WORKER_PATH
+from unit.programs.openqasm.mutation import Tally, fuzz
+
+LIMITS = Limits()
+PROGRAMS = 100_000
+CHUNK = 5_000
+MOST_S = 1.0
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    """One process with a reader's limits."""
+    monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
+    made = Pool(1, spares=0, warm="qwicket.programs:warm", memory_bytes=LIMITS.read_memory_bytes)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("first", range(0, PROGRAMS, CHUNK))
+def test_damaged_programs_are_read_or_refused_in_time(pool: Pool, first: int) -> None:
+    tally: Tally = pool.submit(fuzz, first, CHUNK, timeout_s=150).future.result()
+    assert not tally.faults, "\n\n".join(tally.faults[:3])
+    assert tally.n_read + tally.n_refused == CHUNK
+    assert min(tally.n_read, tally.n_refused) > CHUNK // 10, "the damage is too small or too great"
+    seconds, *which = tally.slowest[0]
+    assert seconds < MOST_S, which
