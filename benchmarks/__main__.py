@@ -10,13 +10,13 @@ from os import getloadavg
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engines, latency, reading
+from benchmarks import engines, hostile, latency, reading
 
 
 def main() -> int:
     """Measure and print; return 1 when a figure is over its bar."""
     table = Table("figure", "measured", "floor", "bar", "")
-    figures = latency.measure()
+    figures = latency.measure() + hostile.measure()
     for figure in figures:
         verdict = "" if figure.is_within is None else ("ok" if figure.is_within else "OVER")
         table.add_row(figure.name, figure.measured, figure.floor, figure.bar, verdict)

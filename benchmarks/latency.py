@@ -51,12 +51,19 @@ class Keeper:
         Raises:
             RuntimeError: The server refused.
         """
-        self._connection.request(method, path, body, self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= 400:
+        status, text = self._exchange(method, path, body)
+        if status >= 400:
             raise RuntimeError(text.decode())
         return text
+
+    def status(self, method: str, path: str, body: bytes | None = None) -> int:
+        """Return the answer's status, whatever it is."""
+        return self._exchange(method, path, body)[0]
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        self._connection.request(method, path, body, self._headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
 
 
 def measure() -> list[Figure]:

@@ -31,12 +31,18 @@ def server(folder: Path, *options: str) -> Iterator[Live]:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith(_ANNOUNCEMENT), line
-        _qwicket("user", "add", "bench", *data)
-        token = _qwicket("token", "create", "--user", "bench", *data)
+        token = account(folder, "bench")
         yield Live(line.removeprefix(_ANNOUNCEMENT).strip(), token, process.pid)
     finally:
         process.terminate()
         process.wait(40)
+
+
+def account(folder: Path, name: str) -> str:
+    """Make an account in a server's folder; return a token of it."""
+    data = ["--data-dir", str(folder)]
+    _qwicket("user", "add", name, *data)
+    return _qwicket("token", "create", "--user", name, *data)
 
 
 def _qwicket(*arguments: str) -> str:
