@@ -61,6 +61,25 @@ def test(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition |
     return Test(clbits, relation, value)
 
 
+def test_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
+    """Return a test on bits as a number in two's complement, or its answer."""
+    half = 1 << len(clbits) - 1
+    match relation:
+        case "==":
+            return -half <= value < half and test(clbits, "==", value % (2 * half))
+        case "<" if value < -half or value >= half:
+            return value >= half
+        case "<":
+            is_negative, unsigned = (
+                Test(clbits[-1:], "!=", 0),
+                test(clbits, "<", value % (2 * half)),
+            )
+            return every((is_negative, unsigned)) if value < 0 else some((is_negative, unsigned))
+        case "<=":
+            return test_signed(clbits, "<", value + 1)
+    return negate(test_signed(clbits, _OPPOSITE[relation], value))
+
+
 def every(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that all terms hold."""
     open_terms = []

@@ -13,7 +13,7 @@ from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gatebook import GateBook
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Evaluator, Qubits, Variable
+from qwicket.programs.openqasm.values import Bits, Evaluator, Number, Qubits, Variable
 
 _LARGEST_INPUT: Final = 1e300
 
@@ -80,22 +80,28 @@ class Declarations:
         if isinstance(target, syntax.Name):
             variable = self.evaluator.scopes.find(target.name)
         if variable is None or isinstance(variable.value, Bits):
-            value = self.evaluator.value(target)
             what = "bits are assigned by measurements only"
-            if not isinstance(value, Bits):
+            if not isinstance(self.evaluator.value(target), Bits):
                 what = "only whole variables can be assigned"
             raise self._tokens.refuse(at, what)
         if variable.is_constant or not variable.type_name:
             raise self._tokens.refuse(at, "this is not a variable that can change")
+        name, size = variable.type_name, variable.size
+        value: Constant | Number | None = None
+        if statement.operator == "=":
+            value = self.evaluator.reading(name, size, statement.value, at)
         if variable.guard != guard:
-            reason = "the value would depend on a measurement; only bits can do that"
-            raise self._tokens.refuse(at, reason)
-        value = self.evaluator.constant(statement.value, at)
-        assert isinstance(variable.value, bool | int | float | Word)
-        if statement.operator != "=":
-            symbol = statement.operator[:-1]
-            value = self.evaluator.binary(symbol, variable.value, value, at)
-        variable.value = self.evaluator.fit(variable.type_name, variable.size, value, at)
+            if not isinstance(value, Number):
+                reason = "the value would depend on a measurement; only bits can do that"
+                raise self._tokens.refuse(at, reason)
+            self.evaluator.tentative.append(variable)
+        if value is not None:
+            self.evaluator.set_reading(variable, value, at)
+            return
+        former = self.evaluator.constant(target, at)
+        step = self.evaluator.constant(statement.value, at)
+        new = self.evaluator.binary(statement.operator[:-1], former, step, at)
+        variable.value = self.evaluator.fit(name, size, new, at)
 
     def check_complete(self, at: int) -> None:
         """Refuse a program without qubits, and values for inputs that it does not have."""
@@ -169,18 +175,18 @@ class Declarations:
         self._n_clbits += size
 
     def _declare_variable(self, statement: syntax.Declaration, guard: int) -> None:
-        type_ = statement.type
-        value: Constant = 0
-        if statement.value is not None:
-            value = self.evaluator.constant(statement.value, statement.at)
-        variable = Variable(
-            self.evaluator.convert(type_, value),
-            type_.name,
-            self.evaluator.size(type_),
-            is_constant=statement.is_constant,
-            guard=guard,
-        )
-        self._add_name(statement.name, variable, statement.at)
+        type_, node, at = statement.type, statement.value, statement.at
+        size = self.evaluator.size(type_)
+        value: Constant | Number = 0
+        if node is None or statement.is_constant:
+            known = 0 if node is None else self.evaluator.constant(node, at)
+            value = self.evaluator.fit(type_.name, size, known, type_.at)
+        else:
+            value = self.evaluator.reading(type_.name, size, node, type_.at)
+        is_constant = statement.is_constant
+        variable = Variable(None, type_.name, size, is_constant=is_constant, guard=guard)
+        self.evaluator.set_reading(variable, value, at)
+        self._add_name(statement.name, variable, at)
 
     def _declare_input(self, statement: syntax.InputDeclaration) -> None:
         name, type_, at = statement.name, statement.type, statement.at

@@ -23,7 +23,7 @@ from qwicket.programs.openqasm.gatebook import UserGate
 from qwicket.programs.openqasm.gates import Standard, Template
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Qubits, Scopes, Variable
+from qwicket.programs.openqasm.values import Bits, Number, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
 """Expansions of one gate that are kept, one for each set of angles."""
@@ -80,6 +80,7 @@ class Machine:
         ops: The operations so far.
         elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
         plain: Gates that are one flat gate, by name.
+        dropped: Qubits that were measured into nothing, so that no gate may follow on them.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Machine:
         self._max_operations = limits.operations
         self._main = self._frame = _Frame(self.ops, None)
         self._end = Label()
+        self.dropped: set[int] = set()
         self._placed: dict[tuple[object, ...], list[Gate]] = {}
         self._runners: Mapping[type, Callable[[Any], None]] = {
             syntax.GateCall: self._gate_call,
@@ -152,6 +154,8 @@ class Machine:
         self._book.check(call, gate)
         parameters = tuple([self._evaluator.angle(value, call.at) for value in call.arguments])
         operands = [self._qubits(operand, call.at) for operand in call.operands]
+        if self.dropped and frame is self._main:
+            self._check_dropped(operands, call.at)
         n_copies = self._n_copies(operands, call.at)
         if isinstance(gate, Standard) and gate.flat and not call.modifiers:
             self._place_flat(gate, parameters, operands, n_copies, call)
@@ -167,6 +171,15 @@ class Machine:
             self._evaluator.spend(len(template.ops) * _STEPS_OF_OP, call.at)
         self.add_phase(template.phase * n_copies, call.at)
         self._place(template, operands, n_copies, call)
+
+    def _check_dropped(self, operands: Sequence[Qubits], at: int) -> None:
+        """Refuse a gate on what was measured into nothing: a circuit keeps every result."""
+        if any(not self.dropped.isdisjoint(operand.indices) for operand in operands):
+            reason = (
+                "the qubit was measured before and the result dropped; give that 'measure' a bit,"
+                " as in 'c = measure q;', or reset the qubit"
+            )
+            raise self._tokens.refuse(at, reason)
 
     def _expand(
         self,
@@ -267,7 +280,11 @@ class Machine:
         self._frame.ops += chain.from_iterable(zip(*copies, strict=True))
 
     def _measurement(self, statement: syntax.Measurement) -> None:
-        self._measure(statement.source, statement.target, statement.at)
+        if statement.target is None:
+            # What is measured last and kept nowhere changes no outcome.
+            self.dropped.update(self._qubits(statement.source, statement.at).indices)
+        else:
+            self._measure(statement.source, statement.target, statement.at)
 
     def _measured_declaration(self, statement: syntax.MeasuredDeclaration) -> None:
         bits = statement.declaration
@@ -277,6 +294,8 @@ class Machine:
     def _reset(self, statement: syntax.Reset) -> None:
         qubits = self._qubits(statement.operand, statement.at)
         self._make_room(len(qubits.indices), statement.at)
+        if not self._frame.guard:
+            self.dropped.difference_update(qubits.indices)
         self._frame.ops += map(Reset, qubits.indices)
 
     def _barrier(self, statement: syntax.Barrier) -> None:
@@ -296,6 +315,7 @@ class Machine:
             reason = f"a measurement of {n_qubits} qubits does not fit {n_bits} bits"
             raise self._tokens.refuse(at, reason)
         self._make_room(n_qubits, at)
+        self._evaluator.forget_readings(bits.indices)
         self._frame.ops += map(Measure, qubits.indices, bits.indices)
 
     def _qubits(self, node: Expression, at: int) -> Qubits:
@@ -317,13 +337,14 @@ class Machine:
     def _run_block(self, body: Iterable[Statement]) -> None:
         """Run statements in a scope of their own."""
         stack = self._evaluator.scopes.stack
-        depth = len(stack)
+        depth, n_tentative = len(stack), len(self._evaluator.tentative)
         stack.append({})
         try:
             for statement in body:
                 self.run(statement)
         finally:
             del stack[depth:]
+            self._evaluator.forget_tentative(n_tentative)
 
     def _if(self, statement: syntax.If) -> None:
         frame, end = self._frame, Label()
@@ -366,7 +387,7 @@ class Machine:
     def _switch(self, statement: syntax.Switch) -> None:
         frame, end, at = self._frame, Label(), statement.at
         subject = self._evaluator.value(statement.subject)
-        if not isinstance(subject, int | Bits | Word):
+        if not isinstance(subject, int | Bits | Number | Word):
             raise self._tokens.refuse(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
         if isinstance(subject, int | Word):
@@ -376,7 +397,7 @@ class Machine:
             return
         frame.guard += 1
         for place, (values, body) in enumerate(cases):
-            tests = [conditions.test(subject.indices, "==", value) for value in values]
+            tests = [self._evaluator.equals(subject, value) for value in values]
             condition = conditions.some(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
             if not isinstance(condition, bool):
@@ -415,6 +436,7 @@ class Machine:
         loop = _Loop(frame.guard)
         frame.loops.append(loop)
         left = ""
+        n_tentative = len(self._evaluator.tentative)
         for value in values:
             variable = Variable(value, statement.type.name, size, guard=frame.guard)
             stack.append({statement.name: variable})
@@ -427,10 +449,12 @@ class Machine:
             if loop.next.sources:
                 frame.flow.place(loop.next)
                 loop.next = Label()
+                self._evaluator.forget_tentative(n_tentative)
             if left in ("break", "end"):
                 break
         frame.loops.pop()
         frame.flow.place(loop.end)
+        self._evaluator.forget_tentative(n_tentative)
         frame.guard -= loop.n_raised
         if left == "end":
             raise Left(left)

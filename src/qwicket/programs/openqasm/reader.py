@@ -53,7 +53,7 @@ class Reader:
         is_over = False
         n_unusual = 0
         while True:
-            if not is_over:
+            if not is_over and not machine.dropped:
                 parser.at = self._plain_gates(parser.at)
             parser.skip_blanks()
             if parser.is_at_end():

@@ -91,6 +91,7 @@ class Parser(ExpressionParser):
             **dict.fromkeys((*_MODIFIERS, "gphase"), self._gate_call),
             **dict.fromkeys(("break", "continue", "end"), self._leave),
             "{": self._block,
+            "box": self._box,
             "const": self._constant,
             "for": self._for,
             "input": self._input,
@@ -220,9 +221,8 @@ class Parser(ExpressionParser):
         at = self.at
         self.at += 1
         source = self._operand("a qubit or a register of qubits")
-        if self.version == 3 and self._texts[self.at] == ";":
-            reason = "the result of 'measure' needs a bit, as in 'c = measure q;'"
-            raise self.tokens.refuse(at, reason)
+        if self.version == 3 and self.take(";"):
+            return Measurement(source, None, at)
         self.need("->", "between the qubits and the bits of 'measure'")
         target = self._operand("a bit or a register of bits")
         self.need(";", "after the measurement")
@@ -418,6 +418,13 @@ class Parser(ExpressionParser):
         return tuple(statements)
 
     def _block(self) -> Statement:
+        return Block(self._body())
+
+    def _box(self) -> Statement:
+        """Read a box, which is about time alone: here it is a block."""
+        self.at += 1
+        if self._texts[self.at] != "{":
+            raise self.tokens.refuse(self.at, "a box has no duration here: gates have none")
         return Block(self._body())
 
     def _condition(self) -> Expression:

@@ -163,7 +163,8 @@ class GateCall(Node, frozen=True):
 
 class Measurement(Node, frozen=True):
     source: Expression
-    target: Expression
+    target: Expression | None
+    """None drops the result."""
     at: int
 
 

@@ -42,6 +42,13 @@ class Bits(Node, frozen=True):
     is_scalar: bool
 
 
+class Number(Node, frozen=True):
+    """Classical bits read as an integer, first bit lowest; in two's complement if signed."""
+
+    bits: tuple[int, ...]
+    is_signed: bool
+
+
 class Qubits(Node, frozen=True):
     """Qubits by number."""
 
@@ -49,7 +56,7 @@ class Qubits(Node, frozen=True):
     is_scalar: bool
 
 
-Value = Constant | Bits | Qubits | Condition
+Value = Constant | Bits | Number | Qubits | Condition
 
 _CONSTANT: Final = (bool, int, float, Word)
 _MIRRORED: Final[dict[str, Relation]] = {
@@ -69,7 +76,7 @@ class Variable:
     """What a name stands for.
 
     Attributes:
-        value: The present value.
+        value: The present value; None where it is lost, as `Evaluator.forget…` say.
         type_name: Name of the classical type; empty for registers, aliases and parameters.
         size: Bits of the type, if it was given.
         is_constant: False where an assignment may change it, and for registers, which gate
@@ -81,7 +88,7 @@ class Variable:
 
     def __init__(
         self,
-        value: Value,
+        value: Value | None,
         type_name: str = "",
         size: int | None = None,
         *,
@@ -126,6 +133,9 @@ class Evaluator:
     Args:
         tokens: Where errors point.
         physical: Makes a physical qubit (number, place) usable and returns its index.
+
+    Attributes:
+        tentative: Variables that got their value in a branch which is still open.
     """
 
     def __init__(self, tokens: Tokens, physical: Callable[[int, int], int]) -> None:
@@ -133,6 +143,8 @@ class Evaluator:
         self._tokens = tokens
         self._physical = physical
         self._steps_left = MAX_STEPS - len(tokens.texts)
+        self._readings: dict[int, list[tuple[Variable, Number]]] = {}
+        self.tentative: list[Variable] = []
 
     def spend(self, steps: int, at: int) -> None:
         """Count work before it is done, so that no short text is long in the reading."""
@@ -163,7 +175,40 @@ class Evaluator:
 
     def constant(self, node: Expression, at: int) -> Constant:
         """Return a value that is known now."""
+        return self._known(self.value(node), at)
+
+    def reading(self, name: str, size: int | None, node: Expression, at: int) -> Constant | Number:
+        """Return the value of a variable: known now, or read from measured bits."""
         value = self.value(node)
+        if isinstance(value, Bits | Number):
+            return self._as_number(name, size, value, at)
+        return self.fit(name, size, self._known(value, at), at)
+
+    def set_reading(self, variable: Variable, value: Constant | Number, at: int) -> None:
+        """Give a variable its value, and note which bits it stands for.
+
+        It is no copy, so that it is lost with the next measurement into these bits.
+        """
+        variable.value = value
+        if isinstance(value, Number):
+            self.spend(len(value.bits) * _STEPS_OF_TERM, at)
+            for bit in value.bits:
+                self._readings.setdefault(bit, []).append((variable, value))
+
+    def forget_readings(self, bits: Sequence[int]) -> None:
+        """Take their values from the variables that stand for some bits: these change now."""
+        for bit in bits if self._readings else ():
+            for variable, value in self._readings.pop(bit, ()):
+                if variable.value is value:
+                    variable.value = None
+
+    def forget_tentative(self, n_before: int) -> None:
+        """Take their values from variables that a branch gave one, now that it ends."""
+        for variable in self.tentative[n_before:]:
+            variable.value = None
+        del self.tentative[n_before:]
+
+    def _known(self, value: Value, at: int) -> Constant:
         if not isinstance(value, _CONSTANT):
             raise self._tokens.refuse(at, "a value is needed that is known before the program runs")
         return value
@@ -201,6 +246,13 @@ class Evaluator:
     def truth(self, node: Expression, at: int) -> Condition | bool:
         """Return an expression as a condition, or as its answer if that is known now."""
         return self._truth(self.value(node), at)
+
+    def equals(self, subject: Bits | Number, value: int) -> Condition | bool:
+        """Return whether bits are a number."""
+        if isinstance(subject, Number) and subject.is_signed:
+            return conditions.test_signed(subject.bits, "==", value)
+        bits = subject.bits if isinstance(subject, Number) else subject.indices
+        return conditions.test(bits, "==", value)
 
     def size(self, type_: Type) -> int | None:
         """Return the number of bits of a type, if it has one."""
@@ -254,8 +306,14 @@ class Evaluator:
 
     def _name(self, node: Name) -> Value:
         variable = self.scopes.find(node.name)
-        if variable is not None:
+        if variable is not None and variable.value is not None:
             return variable.value
+        if variable is not None:
+            reason = (
+                f"{quoted(node.name)} has no certain value here: its bits were measured again,"
+                " or only a branch gave it one"
+            )
+            raise self._tokens.refuse(node.at, reason)
         reason = f"{quoted(node.name)} is not declared"
         if self.scopes.outside is not None and node.name in self.scopes.outside:
             reason = (
@@ -315,7 +373,11 @@ class Evaluator:
                 return arithmetic.unary(node.operator, value)
             except Unfit as why:
                 raise self._refuse(node.at, why) from None
-        is_bit = not isinstance(value, Bits) or value.is_scalar
+        is_bit = True
+        if isinstance(value, Bits):
+            is_bit = value.is_scalar
+        elif isinstance(value, Number):
+            is_bit = len(value.bits) == 1
         if node.operator == "!" or (node.operator == "~" and is_bit):
             return conditions.negate(self._truth(value, node.at))
         raise self._tokens.refuse(node.at, _AT_RUN_TIME)
@@ -363,6 +425,8 @@ class Evaluator:
 
     def _single(self, value: Value, at: int) -> Condition | bool:
         """Return one bit or truth value as a condition."""
+        if isinstance(value, Number):
+            value = Bits(value.bits, False)
         if isinstance(value, Bits) and not value.is_scalar and len(value.indices) > 1:
             raise self._tokens.refuse(at, "a whole register cannot stand here, only single bits")
         if isinstance(value, _CONSTANT) and arithmetic.number(value) not in (0, 1):
@@ -374,14 +438,19 @@ class Evaluator:
             raise self._tokens.refuse(at, "a qubit is no condition; measure it into a bit first")
         if isinstance(value, Bits):
             return conditions.test(value.indices, "!=", 0)
+        if isinstance(value, Number):
+            return conditions.test(value.bits, "!=", 0)
         if isinstance(value, _CONSTANT):
             return bool(arithmetic.number(value))
         return value
 
     def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
         relation = _RELATIONS[step.operator]
-        if isinstance(right, Bits) and isinstance(left, _CONSTANT):
+        if isinstance(right, Bits | Number) and isinstance(left, _CONSTANT):
             left, right, relation = right, left, _MIRRORED[relation]
+        if isinstance(left, Number) and left.is_signed and isinstance(right, _CONSTANT):
+            return conditions.test_signed(left.bits, relation, self._integer(right, step.at))
+        left, right = self._bits_of(left, right, step.at)
         if isinstance(left, Bits) and isinstance(right, _CONSTANT):
             return conditions.test(left.indices, relation, self._unsigned(right, left, step.at))
         if relation not in ("==", "!="):
@@ -392,14 +461,31 @@ class Evaluator:
             differ = conditions.odd((self._single(left, step.at), self._single(right, step.at)))
         return differ if relation == "!=" else conditions.negate(differ)
 
-    def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
-        """Return what bits are compared with, as a number."""
+    def _bits_of(self, left: Value, right: Value, at: int) -> tuple[Value, Value]:
+        """Return two sides of a comparison with bits in place of unsigned numbers.
+
+        Signed ones are equal where their bits are, if both are signed.
+        """
+        numbers = [side for side in (left, right) if isinstance(side, Number)]
+        if any(side.is_signed for side in numbers) and (
+            len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
+        ):
+            raise self._tokens.refuse(at, "signed numbers are compared with constants only")
+        return tuple(  # type: ignore[return-value]  # of the two that came in
+            Bits(side.bits, False) if isinstance(side, Number) else side for side in (left, right)
+        )
+
+    def _integer(self, value: Constant, at: int) -> int:
         if isinstance(value, float):
             raise self._tokens.refuse(at, "measured bits cannot be compared with a float")
+        return int(arithmetic.number(value))
+
+    def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
+        """Return what bits are compared with, as a number."""
         if isinstance(value, Word) and value.width != len(bits.indices):
             reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
             raise self._tokens.refuse(at, reason)
-        return int(arithmetic.number(value))
+        return self._integer(value, at)
 
     def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
         if len(left.indices) != len(right.indices):
@@ -426,13 +512,21 @@ class Evaluator:
         size, name = self.size(node.type), node.type.name
         if name == "bool" or (name == "bit" and size is None):
             return self._truth(value, node.at)
-        if isinstance(value, Bits) and name in ("int", "uint"):
-            needed = len(value.indices) + (name == "int")
-            if size is not None and size < needed:
-                reason = f"{len(value.indices)} measured bits need {name}[{needed}] or wider"
-                raise self._tokens.refuse(node.at, reason)
-            return Bits(value.indices, False)
-        raise self._tokens.refuse(node.at, f"measured bits cannot be cast to '{name}'")
+        return self._as_number(name, size, value, node.at)
+
+    def _as_number(self, name: str, size: int | None, value: Value, at: int) -> Number:
+        """Return measured bits as a type."""
+        is_plain = isinstance(value, Bits) or (isinstance(value, Number) and not value.is_signed)
+        bits = value.indices if isinstance(value, Bits) else getattr(value, "bits", ())
+        if is_plain and name == "bool" and len(bits) == 1:
+            return Number(bits, False)
+        if not is_plain or name not in ("int", "uint"):
+            raise self._tokens.refuse(at, f"measured bits cannot be cast to '{name}'")
+        width = size or max(64, len(bits) + 1)
+        if width < len(bits):
+            reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"
+            raise self._tokens.refuse(at, reason)
+        return Number(bits, name == "int" and width == len(bits))
 
     def _refuse(self, at: int, why: Unfit) -> InvalidProgram:
         return self._tokens.refuse(at, str(why))

@@ -13,7 +13,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "extern": "functions that live outside of the program",
     **dict.fromkeys(("defcal", "cal", "defcalgrammar"), "pulse-level definitions"),
     **dict.fromkeys(
-        ("delay", "box", "duration", "stretch", "durationof"), "time; gates here have no duration"
+        ("delay", "duration", "stretch", "durationof"), "time; gates here have no duration"
     ),
     **dict.fromkeys(("array", "readonly", "mutable"), "arrays; use a constant for each element"),
     "complex": "complex numbers",
@@ -23,10 +23,10 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
 
 STATEMENTS_3: Final = frozenset(
     {
-        "OPENQASM", "include", "gate", "let", "break", "continue", "if", "else", "end", "for",
-        "in", "switch", "case", "default", "nop", "pragma", "input", "const", "qreg", "qubit",
-        "creg", "gphase", "inv", "pow", "ctrl", "negctrl", "reset", "measure", "barrier", "true",
-        "false",
+        "OPENQASM", "include", "gate", "box", "let", "break", "continue", "if", "else", "end",
+        "for", "in", "switch", "case", "default", "nop", "pragma", "input", "const", "qreg",
+        "qubit", "creg", "gphase", "inv", "pow", "ctrl", "negctrl", "reset", "measure", "barrier",
+        "true", "false",
     }
 )  # fmt: skip
 

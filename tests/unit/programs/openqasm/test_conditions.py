@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from itertools import product
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.model.circuits import Branch, Gate, Jump, Op, QubitCircuit, Register
+from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.conditions import (
     Condition,
     Flow,
@@ -21,14 +23,38 @@ from qwicket.programs.openqasm.conditions import (
 )
 from qwicket.programs.openqasm.conditions import test as make_test
 from unit.programs.openqasm.execution import path
-from unit.programs.openqasm.reading import why2, why3, with2, with3
+from unit.programs.openqasm.reading import listing, read3, why2, why3, with2, with3
 
 Bits = tuple[int, ...]
 ALL_BITS = list(product((0, 1), repeat=4))
 
 
+def signed(bits: Bits) -> int:
+    """The bits in two's complement."""
+    return number(bits) - 16 * bits[3]
+
+
 def number(bits: Bits, *places: int) -> int:
     return sum(bits[place] << k for k, place in enumerate(places or range(4)))
+
+
+RELATIONS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("value", [-9, -8, -7, -1, 0, 1, 6, 7, 8, 15, 16])
+def test_signed_numbers_of_bits_are_in_twos_complement(relation: str, value: int) -> None:
+    circuit = with3(f"if (int[4](c) {relation} {value}) x q[0]; h q[1];")
+    for bits in ALL_BITS:
+        holds = RELATIONS[relation](signed(bits), value)
+        assert path(circuit, bits) == ["x"] * holds + ["h"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +83,12 @@ def number(bits: Bits, *places: int) -> int:
         ('c[0:1] == "01"', lambda b: number(b, 0, 1) == 1),
         ("c[1:2] == 2", lambda b: number(b, 1, 2) == 2),
         ("c[{3, 0}] == 1", lambda b: number(b, 3, 0) == 1),
+        ("-3 < int[4](c)", lambda b: signed(b) > -3),
+        ("int[4](c) == int[4](c[{3, 2, 1, 0}])", lambda b: b == b[::-1]),
+        ("int[5](c) == 9", lambda b: number(b) == 9),
+        ("int(c) > 9", lambda b: number(b) > 9),
+        ("!int[4](c)", lambda b: number(b) == 0),
+        ("bool(uint[4](c))", lambda b: number(b) != 0),
         ("uint[4](c) == 9", lambda b: number(b) == 9),
         ("int(c[1:3]) > 4", lambda b: number(b, 1, 2, 3) > 4),
         ("int[5](c) >= 0", lambda _b: True),
@@ -124,7 +156,12 @@ def test_a_number_may_be_wider_than_64_bits() -> None:
         ("~c == 2", "measured bits can be compared and combined with && || ! & | ^ only"),
         ("c & 3", "a whole register cannot stand here, only single bits"),
         ("c[0] & 2", "a bit is 0 or 1"),
-        ("int[4](c) == 2", "4 measured bits need int[5] or wider"),
+        ("int[3](c) == 2", "4 measured bits need int[4] or wider"),
+        ("uint[3](c) == 2", "4 measured bits need uint[4] or wider"),
+        ("int[4](c) == uint[4](c)", "signed numbers are compared with constants only"),
+        ("int[4](c) == c", "signed numbers are compared with constants only"),
+        ("uint[8](int[4](c)) == 2", "measured bits cannot be cast to 'uint'"),
+        ("~uint[4](c)", "measured bits can be compared and combined with && || ! & | ^ only"),
         ("float(c) == 2", "measured bits cannot be cast to 'float'"),
         ("c[4]", "index 4 is out of range: the size is 4"),
         ("c[0][0]", "only registers have an index"),
@@ -206,3 +243,114 @@ def test_jumps_follow_any_condition(condition: Condition | bool, wanted: bool) -
         goes = evaluate(condition, bits) is wanted
         assert path(circuit, bits) == ([] if goes else ["x"])
     assert all(op.skip >= 0 for op in ops if isinstance(op, Branch | Jump))
+
+
+# --- variables that stand for measured bits -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        ("int n = c; if (n == 5) x q[0];", lambda b: number(b) == 5),
+        ("uint[4] n = c; if (n > 5) x q[0];", lambda b: number(b) > 5),
+        ("int[4] n = c; if (n < 0) x q[0];", lambda b: b[3] == 1),
+        ("int n; n = c[1:2]; if (n == 2) x q[0];", lambda b: number(b, 1, 2) == 2),
+        ("bool f = c[2]; if (f) x q[0];", lambda b: b[2] == 1),
+        ("bool f; f = c[2]; if (!f) x q[0];", lambda b: b[2] == 0),
+        ("bool f = c[2]; if (f && c[1]) x q[0];", lambda b: b[2] == b[1] == 1),
+        ("bool f = c[2]; if (f ^ c[1]) x q[0];", lambda b: b[2] != b[1]),
+        ("bool f = c[2]; if (~f) x q[0];", lambda b: b[2] == 0),
+        ("int n = c; n = 5; if (n == 5) x q[0];", lambda _: True),
+        ("int n = c; switch (n) { case 1, 4 { x q[0]; } }", lambda b: number(b) in (1, 4)),
+        ("int[4] n = c; switch (n) { case -1, 2, 15 { x q[0]; } }", lambda b: signed(b) in (-1, 2)),
+        # as Qiskit writes a `switch` in an `if`
+        (
+            "int n; if (c[0]) { n = c; switch (n) { case 3 { x q[0]; } default {} } }",
+            lambda b: number(b) == 3,
+        ),
+        (
+            "for int i in [0:1] { int n = c; if (n == i + 3) x q[0]; }",
+            lambda b: number(b) in (3, 4),
+        ),
+    ],
+)
+def test_a_variable_stands_for_the_bits_it_was_given(
+    body: str, holds: Callable[[Bits], bool]
+) -> None:
+    circuit = with3(f"{body} h q[1];")
+    for bits in ALL_BITS:
+        assert path(circuit, bits) == ["x"] * holds(bits) + ["h"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "int n = c; c[2] = measure q[0]; if (n == 1) x q[0];",
+        "bool f = c[2]; if (c[0]) { c = measure q; } if (f) x q[0];",
+        "int n; if (c[0]) { n = c; } if (n == 1) x q[0];",
+        "int n; if (c[0]) {} else { n = c; } if (n == 1) x q[0];",
+        "int n; switch (c) { case 1 { n = c; } default { n = c; } } if (n == 1) x q[0];",
+        "int n; for int i in [0:2] { if (c[0]) { continue; } n = c; } if (n == 1) x q[0];",
+        "int n; for int i in [0:2] { if (n == 1) x q[0]; if (c[0]) { continue; } n = c; }",
+        "int n; for int i in [0:2] { if (c[0]) { break; } n = c; } if (n == 1) x q[0];",
+    ],
+)
+def test_a_variable_without_a_certain_value_is_refused(body: str) -> None:
+    assert "'n' has no certain value here" in why3(body).replace("'f'", "'n'")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("int n = c; n += 1;", "a value is needed that is known before the program runs"),
+        ("const int n = c;", "a value is needed that is known before the program runs"),
+        ("int n; if (c[0]) { n = 1; }", "the value would depend on a measurement"),
+        ("float f = c;", "measured bits cannot be cast to 'float'"),
+        ("bool f = c;", "measured bits cannot be cast to 'bool'"),
+        ("int[3] n = c;", "4 measured bits need int[4] or wider"),
+        ("int n = c; n = measure q;", "a measurement goes to bits"),
+        ("int n = c; n[0] = measure q[0];", "only registers have an index"),
+        ("int n = c; let a = n;", "an alias is of qubits or of bits"),
+    ],
+)
+def test_a_variable_of_bits_is_no_register(body: str, reason: str) -> None:
+    assert reason in why3(body)
+
+
+# --- measurements whose result is dropped ---------------------------------------------------------
+
+
+def test_a_dropped_result_at_the_end_changes_nothing() -> None:
+    assert listing(with3("h q; measure q;")) == ["h 0", "h 1", "h 2", "h 3"]
+    text = "for int i in [0:2] { measure q[i]; } x q[3]; c[1] = measure q[1]; barrier q;"
+    assert listing(with3(text)) == ["x 3", "measure 1 -> 1"]
+
+
+def test_a_qubit_whose_result_was_dropped_goes_on_after_a_reset() -> None:
+    assert listing(with3("measure q[0]; reset q[0]; x q[0];")) == ["reset 0", "x 0"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "measure q[0]; x q[0];",
+        "measure q[0]; barrier q; cx q[1], q[0];",
+        "measure q[0:1]; h q;",
+        "gate g a { x a; } measure q[0]; g q[0];",
+        "if (c[0]) { measure q[0]; } x q[0];",
+        "measure q[0]; if (c[0]) { reset q[0]; } x q[0];",
+        "let a = q[1:2]; measure a[0]; x q[1];",
+    ],
+)
+def test_no_gate_may_follow_a_dropped_result(body: str) -> None:
+    assert "was measured before and the result dropped" in why3(body)
+
+
+def test_no_gate_may_follow_the_dropped_result_of_a_physical_qubit() -> None:
+    with pytest.raises(InvalidProgram, match="the result dropped"):
+        read3('include "stdgates.inc"; measure $0; barrier $0; x $0;')
+
+
+def test_a_box_is_a_block() -> None:
+    assert listing(with3("box { x q[0]; box { y q[0]; } }")) == ["x 0", "y 0"]
+    assert "a box has no duration here" in why3("box[100ns] { x q[0]; }")
