@@ -58,6 +58,10 @@ class Standard(msgspec.Struct, frozen=True):
         return Template(self.n_qubits, (op,), self.phase(*parameters) if self.phase else 0.0)
 
 
+def _phase_alone(phase: float) -> Template:
+    return Template(1, (), phase)
+
+
 def _u2(phi: float, lam: float) -> Template:
     return Template(1, (Gate("u", (0,), (pi / 2, phi, lam)),))
 
@@ -112,6 +116,8 @@ _SHARED: Final[Mapping[str, Standard]] = {
 BUILT_IN_2: Final[Mapping[str, Standard]] = {
     "U": Standard(3, 1, "u"),
     "CX": Standard(0, 2, "x", 1),
+    # Not of the language, but PennyLane 0.45 writes it, with a qubit, for the phase of an SX.
+    "gphase": Standard(1, 1, compose=_phase_alone),
 }
 """Gates of OpenQASM 2 itself."""
 
@@ -144,6 +150,7 @@ BUILT_IN_3: Final[Mapping[str, Standard]] = {
 
 STDGATES: Final[Mapping[str, Standard]] = {
     **_SHARED,
+    "sxdg": Standard(0, 1, "sxdg"),  # not in the file either, but Cirq 1.7 writes it
     "phase": Standard(1, 1, "p"),
     "cphase": Standard(1, 2, "p", 1),
     "u2": Standard(2, 1, compose=_u2_special),

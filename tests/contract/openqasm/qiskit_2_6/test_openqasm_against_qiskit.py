@@ -17,9 +17,11 @@ import qiskit.qasm2
 import qiskit.qasm3
 from qiskit import QuantumCircuit
 from qiskit.circuit import IfElseOp, SwitchCaseOp
+from qiskit.circuit.classical import expr
 from qiskit.quantum_info import Operator
 
 from qwicket.model.circuits import QubitCircuit
+from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
 from unit.programs.openqasm.corpus import HEAD_2, HEAD_3, VALID_2, VALID_3, Program
@@ -352,3 +354,91 @@ def test_what_qiskit_writes_is_read_back_in_both_versions(seed: int) -> None:
     assert_same_up_to_phase(unitary(ours_2(qiskit.qasm2.dumps(circuit))), expected)
     # The exporter spells its own `u` as `U`, and controlled ones by decompositions without it.
     assert_same_up_to_phase(unitary(ours_3(qiskit.qasm3.dumps(circuit))), expected)
+
+
+def random_flow(circuit: QuantumCircuit, rng: random.Random, depth: int = 0) -> None:
+    """Add gates, measurements, resets and nested branches to a circuit of 3 qubits and 3 bits."""
+    for _ in range(rng.randint(1, 4)):
+        kind = rng.random()
+        if kind < 0.25:
+            circuit.measure(rng.randrange(3), rng.randrange(3))
+        elif kind < 0.3:
+            circuit.reset(rng.randrange(3))
+        elif kind < 0.45 and depth < 3:
+            test = rng.choice([(circuit.clbits[0], 1), (circuit.cregs[0], rng.randrange(8))])
+            with circuit.if_test(test) as otherwise:
+                random_flow(circuit, rng, depth + 1)
+            if rng.random() < 0.5:
+                with otherwise:
+                    random_flow(circuit, rng, depth + 1)
+        elif kind < 0.6 and depth < 3:
+            with circuit.switch(circuit.cregs[0]) as case:
+                with case(rng.randrange(4)):
+                    random_flow(circuit, rng, depth + 1)
+                with case(4, 5):
+                    random_flow(circuit, rng, depth + 1)
+                with case(case.DEFAULT):
+                    random_flow(circuit, rng, depth + 1)
+        elif kind < 0.8:
+            circuit.ry(rng.uniform(-3, 3), rng.randrange(3))
+        else:
+            circuit.cx(*rng.sample(range(3), 2))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_control_flow_as_qiskit_writes_it_gives_the_same_outcomes(seed: int) -> None:
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(range(3))
+    circuit.measure(range(3), range(3))
+    random_flow(circuit, random.Random(seed))
+    circuit.measure(range(3), range(3))
+    assert_same_outcomes(ours_3(qiskit.qasm3.dumps(circuit)), circuit)
+
+
+@pytest.mark.parametrize("relation", ["less", "less_equal", "greater", "greater_equal", "equal"])
+def test_expressions_as_qiskit_writes_them_give_the_same_outcomes(relation: str) -> None:
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(range(3))
+    circuit.measure(range(3), range(3))
+    flag = circuit.add_var("flag", False)
+    circuit.store(flag, circuit.clbits[1])
+    bits = circuit.clbits
+    with circuit.if_test(expr.logic_and(bits[0], expr.logic_not(flag))):
+        circuit.x(0)
+    with circuit.if_test(expr.bit_xor(bits[0], bits[1])):
+        circuit.x(1)
+    with circuit.if_test(getattr(expr, relation)(circuit.cregs[0], 3)):
+        circuit.x(2)
+    circuit.measure(range(3), range(3))
+    holds = {
+        "less": int.__lt__,
+        "less_equal": int.__le__,
+        "greater": int.__gt__,
+        "greater_equal": int.__ge__,
+        "equal": int.__eq__,
+    }[relation]
+    expected: defaultdict[tuple[int, ...], float] = defaultdict(float)
+    for number in range(8):
+        a, b, c = (number >> k & 1 for k in range(3))
+        flips = (a and not b, a ^ b, holds(number, 3))
+        expected[tuple(int(bit ^ flip) for bit, flip in zip((a, b, c), flips, strict=True))] += (
+            1 / 8
+        )
+    found = distribution(ours_3(qiskit.qasm3.dumps(circuit)))
+    assert found == pytest.approx(dict(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda circuit: circuit.delay(100, 0, unit="ns"), "'delay'"),
+        (lambda circuit: circuit.pauli("XY", [0, 1]), "'XY' is not declared"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(
+    make: Callable[[QuantumCircuit], object], word: str
+) -> None:
+    circuit = QuantumCircuit(2, 2)
+    make(circuit)
+    with pytest.raises(InvalidProgram, match=word):
+        ours_3(qiskit.qasm3.dumps(circuit))
