@@ -39,7 +39,7 @@ class Reader:
     ) -> None:
         self._tokens = Tokens(text)
         if len(self._tokens.texts) > MAX_TOKENS:
-            raise self._too_long(MAX_TOKENS, MAX_TOKENS)
+            raise _too_long(MAX_TOKENS)
         self._version = version
         self._max_operations = limits.operations
         self._parser = Parser(self._tokens, version)
@@ -62,16 +62,12 @@ class Reader:
             statement = parser.statement()
             n_unusual += parser.at - start
             if n_unusual > MAX_UNUSUAL_TOKENS:
-                raise self._too_long(start, MAX_UNUSUAL_TOKENS, " outside of plain gates")
+                raise _too_long(MAX_UNUSUAL_TOKENS, " outside of plain gates")
             if not is_over:
                 try:
                     machine.run(statement)
                 except Left:
                     is_over = True
-
-    def _too_long(self, at: int, limit: int, where: str = "") -> LimitExceeded:
-        reason = f"the text has more than {limit:,} words, numbers and signs{where}"
-        return self._tokens.exceed(at, reason)
 
     def _read_version(self) -> None:
         parser, texts = self._parser, self._tokens.texts
@@ -167,3 +163,8 @@ class Reader:
         if len(self._values) < _MAX_KNOWN:
             self._values[key] = known
         return known
+
+
+def _too_long(limit: int, where: str = "") -> LimitExceeded:
+    """Return the error that a text is too long; its place would say nothing and take its time."""
+    return LimitExceeded(f"the text has more than {limit:,} words, numbers and signs{where}")

@@ -68,7 +68,7 @@ _MIRRORED: Final[dict[str, Relation]] = {
     ">=": "<=",
 }
 _RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
-_STEPS_OF_TERM: Final = 20
+_STEPS_OF_TERM: Final = 30
 _AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
 
 
