@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of one free-form object, such as a vendor's metadata."""
     program_text_bytes: int = 1 << 20
     program_json_bytes: int = 10 << 20
-    read_time_s: float = 5.0
+    read_time_s: float = 15.0
     """Time to read one program. Every text that the other limits allow is read in a second on one
     core; the rest is for slow and busy machines, and delays nobody but the text's own account."""
     reads_waiting: int = 64
