@@ -38,6 +38,12 @@ _MOST_BARS: Final = 16
     help="Format of the program; by default told from its text.",
 )
 @inputs
+@click.option(
+    "--engine",
+    default="",
+    metavar="E",
+    help="Name of one of the device's engines; by default the one that suits the program.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts.")
 @client_errors
@@ -46,6 +52,7 @@ def submit(
     device: str,
     shots: int,
     format_name: str | None,
+    engine: str,
     inputs: tuple[tuple[str, float], ...],
     wait: bool,
     as_json: bool,
@@ -63,7 +70,9 @@ def submit(
     except ValueError:
         raise click.ClickException("The program is no UTF-8 text.") from None
     with connect() as client:
-        job = client.submit(program, device, shots=shots, format=format_name, inputs=dict(inputs))
+        job = client.submit(
+            program, device, shots=shots, format=format_name, engine=engine, inputs=dict(inputs)
+        )
         if wait:
             _follow(job, as_json)
         else:

@@ -51,6 +51,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     """
     from qwicket import engines, programs
     from qwicket.model.errors import QwicketError
+    from qwicket.model.jobs import RunOptions
     from qwicket.model.limits import Limits
 
     limits = Limits()
@@ -67,7 +68,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     for number, circuit in enumerate(circuits, 1):
         title = [f"Circuit {number} of {len(circuits)}", ""] if len(circuits) > 1 else []
         _print(*title, *_drawing(circuit), "", *_facts(circuit), *title[1:])
-    needs = engines.estimate(checked.summary, _SHOTS, ("counts",))
+    needs = engines.estimate(checked.summary, RunOptions(shots=_SHOTS, seed=0, outputs=("counts",)))
     estimate = f"{_scaled(needs.bytes, _BYTES)}, {_scaled(needs.seconds, _SECONDS)}"
     _print(_fact("format", known), _fact("estimate", f"{estimate} for {_SHOTS:,} shots"))
 

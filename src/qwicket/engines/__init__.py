@@ -1,14 +1,14 @@
 """Engines: packed circuits in, encoded outcomes out. Knows no job, database or network.
 
-`run` and `warm` belong in a worker process, as engines hold the interpreter lock; `estimate` is
-for the server and imports neither NumPy nor a simulator.
+`run` and `warm` belong in a worker process, as engines hold the interpreter lock; the others are
+for the server and import neither NumPy nor a simulator.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from time import perf_counter
 from typing import Any, Final, Protocol, cast
@@ -18,10 +18,9 @@ import msgspec
 from qwicket.engines.failures import CannotRun
 from qwicket.model.circuits import Summary
 from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
 
-__all__ = ["Estimate", "estimate", "run", "run_jobs", "warm"]
+__all__ = ["Estimate", "estimate", "installed", "objection", "run", "run_jobs", "warm"]
 
 _ROOMS: Final[Mapping[str, str]] = {"qubit": "qwicket.engines.qubit"}
 """Where each family's engines live. A new family is a package and a line here."""
@@ -51,13 +50,13 @@ class _Room(Protocol):
 
     def run(self, circuit: Any, options: RunOptions, part: int, /) -> Outcome: ...
 
-    def estimate(
-        self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
-    ) -> tuple[int, float]: ...
+    def estimate(self, summary: Summary, options: RunOptions, /) -> tuple[int, float]: ...
 
-    def state_qubits(
-        self, summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None, /
-    ) -> int: ...
+    def state_qubits(self, summary: Summary, options: RunOptions, /) -> int: ...
+
+    def installed(self) -> tuple[str, ...]: ...
+
+    def objection(self, summary: Summary, options: RunOptions, /) -> str | None: ...
 
     def warm(self) -> None: ...
 
@@ -102,12 +101,20 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
     return tuple([_run_part(room, circuit, chosen, part) for part, circuit in parts])
 
 
-def estimate(
-    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
-) -> Estimate:
+def estimate(summary: Summary, options: RunOptions) -> Estimate:
     """Say what a job will need, from its summary and how it is to be run."""
-    room, asked = _room(summary.family), (summary, shots, outputs, noise)
-    return Estimate(*room.estimate(*asked), room.state_qubits(*asked))
+    room = _room(summary.family)
+    return Estimate(*room.estimate(summary, options), room.state_qubits(summary, options))
+
+
+def installed(family: str) -> tuple[str, ...]:
+    """Return the names of a family's engines that a job may ask for on this machine."""
+    return _room(family).installed()
+
+
+def objection(summary: Summary, options: RunOptions) -> str | None:
+    """Say why the engine that the options name cannot run a job, in a clause; None if it can."""
+    return _room(summary.family).objection(summary, options)
 
 
 def warm() -> None:

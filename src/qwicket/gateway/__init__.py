@@ -41,12 +41,21 @@ _SMALL_BYTES: Final = 32 << 10
 
 
 class DeviceView(NamedTuple):
-    """A device as a door may show it: `qubits` is what a program may have on this machine."""
+    """A device as a door may show it.
+
+    Attributes:
+        device: The device.
+        status: Whether it takes jobs.
+        qubits: What a program may have on this machine.
+        calibration: The one in force, if it has any.
+        engines: Those of its engines that are installed on this machine.
+    """
 
     device: Device
     status: DeviceStatus
     qubits: int
     calibration: Calibrated | None
+    engines: tuple[str, ...]
 
 
 class Gateway:
@@ -289,10 +298,17 @@ class Gateway:
 
     async def _view(self, device: Device) -> DeviceView:
         now = self._now_ms()
+        admission = self._admission
         status = await self._store.devices.status(device.name, now)
         calibration = await self._store.calibrations.at(device.name, now)
         is_twin = calibration is not None and device.driver == "simulated"
-        return DeviceView(device, status, self._admission.widest(device, is_twin), calibration)
+        return DeviceView(
+            device,
+            status,
+            admission.widest(device, is_twin),
+            calibration,
+            admission.offered(device),
+        )
 
 
 class Results(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.model.noise import NoiseModel
     from qwicket.store import Store
+
+_ROOMY: Final = "aer-mps"
+"""The engine whose memory grows with what a circuit entangles, not with its width."""
 
 _ROW_BYTES: Final = 24
 """What a row of a result takes in JSON beside its bits."""
@@ -76,10 +80,9 @@ class Admission:
         now = self._now_ms()
         calibration = await self._store.calibrations.at(device.name, now)
         noise = self._noise(submission, device, calibration)
-        estimate = engines.estimate(checked.summary, submission.shots, submission.outputs, noise)
-        self._check_cost(estimate)
+        options, estimate = self._plan(submission, device, checked.summary, noise)
         self._check_result(submission, checked.summary)
-        new = _new_job(actor, submission, checked, estimate, noise, now)
+        new = _new_job(actor, submission, checked, options, estimate, now)
         return structs.replace(new, calibration=calibration.id if calibration else None)
 
     def complete(self, submission: Submission) -> Submission:
@@ -115,10 +118,17 @@ class Admission:
             summary = Summary(
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
             )
-            needed = engines.estimate(summary, 1, ("counts",))
+            needed = engines.estimate(summary, RunOptions(shots=1, seed=0, outputs=(COUNTS,)))
             if needed.bytes <= self._memory_bytes and needed.state_qubits <= self._limits.qubits:
                 return n_qubits
         return 0
+
+    def offered(self, device: Device) -> tuple[str, ...]:
+        """Return the engines that a job may ask for on a device: offered and installed here."""
+        if not device.spec.engines:
+            return ()
+        here = engines.installed(device.family)
+        return tuple([name for name in device.spec.engines if name in here])
 
     async def _device(self, actor: Actor, submission: Submission) -> Device:
         device = await self._store.devices.get(submission.device)
@@ -164,6 +174,12 @@ class Admission:
                 f"noise: {device.name} has no noise model {submission.noise!r}; it has {known}.",
                 field="noise",
             )
+        if submission.engine and submission.engine not in self.offered(device):
+            known = ", ".join(self.offered(device)) or "none"
+            raise InvalidRequest(
+                f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}.",
+                field="engine",
+            )
 
     def _check_outputs(self, submission: Submission, device: Device) -> None:
         if not submission.outputs:
@@ -190,7 +206,7 @@ class Admission:
             )
         else:
             checked = await self._read_apart(actor, submission)
-        self._check_width(checked.summary, device)
+        self._check_gates(checked.summary, device)
         return checked
 
     async def _read_apart(self, actor: Actor, submission: Submission) -> Checked:
@@ -201,14 +217,7 @@ class Admission:
             raise answer.error()
         return answer
 
-    def _check_width(self, summary: Summary, device: Device) -> None:
-        most = self._most_qubits(device)
-        if summary.n_qubits > most:
-            raise LimitExceeded(
-                f"The program has {summary.n_qubits} qubits, {device.name} takes {most}"
-                " (its qubits, and limit clifford_qubits).",
-                field="qubits",
-            )
+    def _check_gates(self, summary: Summary, device: Device) -> None:
         own = device.spec.native_gates
         foreign = [gate for gate in summary.native_gates if own and gate not in own]
         if foreign:
@@ -221,13 +230,56 @@ class Admission:
                 f"{device.name} runs Clifford circuits alone, and this is none.", field="program"
             )
 
+    def _plan(
+        self, submission: Submission, device: Device, summary: Summary, noise: NoiseModel | None
+    ) -> tuple[RunOptions, engines.Estimate]:
+        """Return how a job is run and what it needs: as `_ROOMY` does where nothing else fits."""
+        options = RunOptions(
+            shots=submission.shots,
+            seed=secrets.randbits(63) if submission.seed is None else submission.seed,
+            outputs=submission.outputs,
+            noise=noise,
+            engine=submission.engine,
+            most_outcomes=self._limits.outcomes,
+        )
+        try:
+            return options, self._needs(summary, options, device)
+        except LimitExceeded:
+            roomy = structs.replace(options, engine=_ROOMY)
+            if not options.engine and _ROOMY in self.offered(device):
+                with suppress(LimitExceeded, InvalidRequest):
+                    return roomy, self._needs(summary, roomy, device)
+            raise
+
+    def _needs(self, summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
+        self._check_width(summary, device, options.engine)
+        objection = engines.objection(summary, options) if options.engine else None
+        if objection is not None:
+            raise InvalidRequest(
+                f"engine: {options.engine} does not run this: {objection}.", field="engine"
+            )
+        estimate = engines.estimate(summary, options)
+        self._check_cost(estimate)
+        return estimate
+
+    def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
+        taker, most = device.name, self._most_qubits(device)
+        bounds = "its qubits, and limit clifford_qubits"
+        if engine == _ROOMY:
+            taker, most, bounds = engine, self._limits.mps_qubits, "limit mps_qubits"
+        if summary.n_qubits > most:
+            raise LimitExceeded(
+                f"The program has {summary.n_qubits} qubits, {taker} takes {most} ({bounds}).",
+                field="qubits",
+            )
+
     def _most_qubits(self, device: Device) -> int:
         return min(device.spec.qubits, self._limits.clifford_qubits)
 
     def _check_cost(self, estimate: engines.Estimate) -> None:
         if estimate.state_qubits > self._limits.qubits:
             raise LimitExceeded(
-                f"The program uses {estimate.state_qubits} qubits; unless it is a Clifford circuit,"
+                f"The program uses {estimate.state_qubits} qubits; as a state vector,"
                 f" {self._limits.qubits} are simulated (limit qubits).",
                 field="qubits",
             )
@@ -276,17 +328,10 @@ def _new_job(
     actor: Actor,
     submission: Submission,
     checked: Checked,
+    options: RunOptions,
     estimate: engines.Estimate,
-    noise: NoiseModel | None,
     now: int,
 ) -> NewJob:
-    seed = secrets.randbits(63) if submission.seed is None else submission.seed
-    options = RunOptions(
-        shots=submission.shots,
-        seed=seed,
-        outputs=submission.outputs,
-        noise=noise,
-    )
     summary = checked.summary
     return NewJob(
         id=new_id(now),

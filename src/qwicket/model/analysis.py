@@ -10,6 +10,7 @@ from itertools import combinations, islice
 from math import pi
 from typing import Final
 
+from qwicket.model.bonds import bonds
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
@@ -21,7 +22,7 @@ _SPLITS: Final = (Measure, Reset)
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Count what admission needs of qubit circuits."""
-    ops_1q = ops_2q = branches = extra_ops = splits = 0
+    ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = 0
     active = 1
     native: set[str] = set()
     for circuit in circuits:
@@ -45,6 +46,9 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                 branches += 1
         active = max(active, len(used))
         splits = max(splits, _count_splits(circuit.ops))
+        bond = bonds(circuit.ops)
+        bits = max(bits, bond.bits)
+        bond_steps += bond.steps
     return Summary(
         "qubit",
         len(circuits),
@@ -58,6 +62,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_extra_ops=extra_ops,
         native_gates=tuple(sorted(native)),
         is_clifford=all(is_clifford(circuit.ops) for circuit in circuits),
+        n_bond_bits=bits,
+        n_bond_steps=bond_steps,
     )
 
 

@@ -117,6 +117,8 @@ class Summary(msgspec.Struct, frozen=True):
             circuits.
         native_gates: Which gates of trapped ions' machines it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
+        n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
+        n_bond_steps: What such states cost, in gates on neighbours, over all circuits.
     """
 
     family: str
@@ -131,6 +133,8 @@ class Summary(msgspec.Struct, frozen=True):
     n_extra_ops: int = 0
     native_gates: tuple[str, ...] = ()
     is_clifford: bool = False
+    n_bond_bits: int = 0
+    n_bond_steps: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         max_shots: Most shots of one job.
         outputs: What a job may ask for: `counts`, `memory`, `probabilities`.
         noise_models: Names of the noise models that a job may ask for.
+        engines: Names of the engines that a job may ask for, where they are installed.
         clifford_only: Whether it runs Clifford circuits alone.
         exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
     """
@@ -34,6 +35,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_shots: int = 1_000_000
     outputs: tuple[str, ...] = ("counts",)
     noise_models: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     clifford_only: bool = False
     exact: bool = False
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from qwicket.model.limits import Limits
 from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
@@ -24,20 +25,25 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         outputs: Which of `counts`, `memory`, `probabilities` are wanted.
         noise: How noisy the simulated device is; None means ideal. A twin's is frozen here at
             submission: a later calibration does not change the job.
+        engine: Which engine runs it; empty means the one that suits each circuit.
+        most_outcomes: Distinct outcomes kept for one circuit: the limit `outcomes`.
     """
 
     shots: int
     seed: int
     outputs: tuple[str, ...]
     noise: NoiseModel | None = None
+    engine: str = ""
+    most_outcomes: int = Limits().outcomes
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request to run a program, in the gateway's words.
 
     An empty `format` is told from the source. `noise` names one of the device's noise models;
-    None is none, and on a twin that of its calibration. `priority` orders the jobs of one project;
-    it puts none before another project's.
+    None is none, and on a twin that of its calibration. `engine` names one of the device's engines;
+    empty leaves the choice to us. `priority` orders the jobs of one project; it puts none before
+    another project's.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -49,6 +55,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outputs: tuple[str, ...] = ("counts",)
     seed: int | None = None
     noise: str | None = None
+    engine: str = ""
     name: str = ""
     inputs: dict[str, float] = {}
     tags: tuple[str, ...] = ()

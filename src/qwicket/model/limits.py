@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Qubits of a state vector; memory may allow fewer."""
     clifford_qubits: int = 5_000
     """Widest register of any program: only Clifford circuits are simulated at that width."""
+    mps_qubits: int = 256
+    """Widest circuit for the engine `aer-mps`."""
     clbits: int = 10_000
     """Classical bits of one circuit."""
     matrix_qubits: int = 8

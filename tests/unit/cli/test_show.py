@@ -16,6 +16,7 @@ from qwicket import engines, programs
 from qwicket.cli import main
 from qwicket.cli.show import depth
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, Reset
+from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
 
 BELL: Final = """OPENQASM 2.0;
@@ -161,7 +162,7 @@ def test_each_circuit_of_a_program_is_shown() -> None:
 def test_the_estimate_is_that_of_the_engines() -> None:
     wide = 'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[28] q;\nt q;\nh q;\n'
     summary = programs.read("openqasm3", wide.encode(), Limits()).summary
-    needs = engines.estimate(summary, 1000, ("counts",))
+    needs = engines.estimate(summary, RunOptions(shots=1000, seed=0, outputs=("counts",)))
     said = f"{needs.bytes / 1e9:.1f} GB, {needs.seconds:.1f} s for 1,000 shots"
     assert facts(shown(wide))["estimate"] == said
 

@@ -20,6 +20,7 @@ from support import qubit_lab
 
 ALL = ("counts", "memory", "probabilities")
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
+COUNTED = RunOptions(shots=1_000, seed=0, outputs=("counts",))
 IMPOSSIBLE = qubit_lab.measured(1, [Gate("warp", (0,))])
 
 
@@ -150,7 +151,7 @@ def test_warm_worker_has_imported_every_engine() -> None:
 
 
 def test_estimate_names_its_numbers() -> None:
-    found = engines.estimate(Summary("qubit", 1, 26, 77, 0), 1_000, ("counts",))
+    found = engines.estimate(Summary("qubit", 1, 26, 77, 0), COUNTED)
     assert found.bytes == pytest.approx(1.68e9, rel=0.01)
     assert 5 < found.seconds < 15
 
@@ -158,8 +159,8 @@ def test_estimate_names_its_numbers() -> None:
 def test_estimate_knows_noise() -> None:
     noise = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.01))
     summary = Summary("qubit", 1, 10, 100, 100)
-    quiet = engines.estimate(summary, 1_000, ("counts",))
-    noisy = engines.estimate(summary, 1_000, ("counts",), noise)
+    quiet = engines.estimate(summary, COUNTED)
+    noisy = engines.estimate(summary, msgspec.structs.replace(COUNTED, noise=noise))
     assert noisy.seconds > 100 * quiet.seconds
 
 
@@ -218,12 +219,15 @@ def test_the_server_imports_no_simulator() -> None:
     script = """
         import sys
         from qwicket import engines, programs
-        from qwicket.model.circuits import Summary
+        from qwicket.model.jobs import RunOptions
         from qwicket.model.limits import Limits
         source = b'{"qubits": 1, "circuit": [{"gate": "h", "target": 0}]}'
         checked = programs.read("ionq.circuit.v1", source, Limits())
-        engines.estimate(checked.summary, 100, ("counts",))
-        print(sorted({"numpy", "scipy", "qulacs", "stim"} & set(sys.modules)))
+        options = RunOptions(shots=100, seed=0, outputs=("counts",), engine="clifford")
+        engines.estimate(checked.summary, options)
+        engines.objection(checked.summary, options)
+        engines.installed("qubit")
+        print(sorted({"numpy", "scipy", "qulacs", "stim", "qiskit_aer"} & set(sys.modules)))
     """
     assert spawn(script) == ["[]"]
 

@@ -74,6 +74,7 @@ class Client:
         format: str | None = None,  # noqa: A002 - the field's own word
         seed: int | None = None,
         noise: str | None = None,
+        engine: str = "",
         inputs: Mapping[str, float] | None = None,
         outputs: Sequence[str] = ("counts",),
         name: str = "",
@@ -91,6 +92,7 @@ class Client:
             format: The program's format; by default it is told from the text.
             seed: 0 ≤ seed < 2^63; by default the server draws one.
             noise: Name of one of the device's noise models; by default none.
+            engine: Name of one of the device's engines; by default the one that suits each circuit.
             inputs: Values of the program's declared inputs, angles in radians.
             outputs: Of `counts`, `memory`, `probabilities`.
             name: A name for people.
@@ -109,6 +111,7 @@ class Client:
             "format": format,
             "seed": seed,
             "noise": noise,
+            "engine": engine,
             "inputs": dict(inputs or {}),
             "outputs": list(outputs),
             "name": name,

@@ -49,6 +49,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     shots: _Shots = 1000
     seed: _Seed | None = None
     noise: str | None = None
+    engine: str = ""
     inputs: msgspec.Raw = msgspec.Raw(b"{}")
     outputs: msgspec.Raw = msgspec.Raw(b'["counts"]')
     name: str = ""
@@ -149,6 +150,7 @@ def submission(text: bytes, key: str | None, limits: Limits) -> Submission:
         shots=body.shots,
         seed=body.seed,
         noise=body.noise,
+        engine=body.engine,
         inputs=decode_field(body.inputs, _inputs_decoder, "inputs"),
         outputs=decode_field(body.outputs, _outputs_decoder, "outputs"),
         name=body.name,
@@ -354,6 +356,7 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
         "native_gates": device.spec.native_gates,
         "outputs": device.spec.outputs,
         "noise_models": device.spec.noise_models,
+        "engines": view.engines,
         "exact": device.spec.exact,
         "calibration": view.calibration.id if view.calibration else None,
         **({"queue": queue(outlook)} if outlook else {}),

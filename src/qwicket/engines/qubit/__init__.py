@@ -1,22 +1,23 @@
-"""Qubit engines: state vectors and stabilizers. Importing this room imports no simulator."""
+"""Qubit engines: state vectors, stabilizers, matrix products. This import imports no simulator."""
 
 from __future__ import annotations
 
 from qwicket.engines.qubit.cost import estimate, state_qubits
+from qwicket.engines.qubit.names import installed, objection
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel
 from qwicket.model.outcomes import Outcome
 
-__all__ = ["estimate", "run", "state_qubits", "unpack", "warm"]
+__all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit on the engine that suits it.
+    """Run one circuit on the engine that was named, or else the one that suits it.
 
     Args:
         circuit: What to run.
-        options: Shots, seed, outputs and noise of the job.
+        options: Shots, seed, outputs, noise and engine of the job.
         part: Its place in the job; no two parts draw the same numbers.
 
     Raises:
@@ -29,9 +30,12 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def warm() -> None:
-    """Import what running needs and run a Bell pair, once on each engine."""
+    """Import what running needs and run a Bell pair, once on each engine but the heavy ones."""
+    from qwicket.engines.qubit import engine
+
     gates = (Gate("h", (0,)), Gate("x", (1,), (), (0,)))
     bell = QubitCircuit(2, (*gates, Measure(0, 0), Measure(1, 1)), (Register("c", 2),))
     noisy = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))
     for noise in (None, noisy):
         run(bell, RunOptions(shots=1, seed=0, outputs=("counts",), noise=noise), 0)
+    engine.qsim()

@@ -10,16 +10,15 @@ from collections.abc import Collection, Iterable, Iterator
 from math import exp
 from typing import Final, NamedTuple
 
+from qwicket.engines.qubit import names
 from qwicket.model.analysis import extra_cost
 from qwicket.model.circuits import Gate, Op, Summary
+from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel, flip_probability
 from qwicket.model.outcomes import MEMORY, PROBABILITIES, key_width
 
 SAMPLER_QUBITS: Final = 20
 """Above this many qubits counts are drawn by the simulator, which spares copies of the state."""
-
-MAX_OUTCOMES: Final = 1 << 20
-"""Distinct outcomes kept for one circuit; the default of `Limits.outcomes`."""
 
 MAX_QUBITS: Final = 48
 """Wider states are counted as this wide: no machine has either, and numbers stay in range."""
@@ -65,6 +64,19 @@ _SUPPORT_S: Final = 2e-11
 _FRAME_S: Final = 3e-11
 _BIT_S: Final = 4e-9
 
+_AER_BYTES: Final = 1_500 << 20
+"""Address space, which is what a worker's memory limit counts; 100 MiB of it are used."""
+_AER_S: Final = 2.0
+"""Import of Qiskit and Aer by the first such job of a worker."""
+_AER_GATE_S: Final = 200e-6
+_STEP_S: Final = 50e-6
+_BOND_CUBED_S: Final = 4e-8
+_BOND_BYTES: Final = 96
+"""For each qubit times the bond squared: two matrices, and copies while shots are drawn."""
+_DRAWN_S: Final = 1e-6
+_DRAWN_BOND_S: Final = 3e-9
+"""For each shot and qubit, and that times the bond squared."""
+
 _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
 
@@ -73,6 +85,7 @@ _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "paulie
 """Gates that are on two qubits or more without a control."""
 
 _SMALL_QUBITS: Final = 12
+_QSIM_QUBITS: Final = 10
 _MANY_OPS: Final = 1_000
 
 
@@ -83,6 +96,8 @@ class Job(NamedTuple):
     shots: int
     outputs: Collection[str]
     noise: NoiseModel | None
+    engine: str
+    most_outcomes: int
 
     @property
     def n_qubits(self) -> int:
@@ -103,31 +118,48 @@ class Job(NamedTuple):
         return PROBABILITIES in self.outputs and self.noise is None
 
 
-def estimate(
-    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
-) -> tuple[int, float]:
+def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
     """Return peak bytes and seconds of one core for a whole job.
 
     Circuits run one after the other: bytes are those of the widest, seconds add up. Their
-    operations are unpacked together.
+    operations are unpacked together. A worker may run on qsim what is counted as Qulacs' here.
     """
-    job = Job(summary, shots, outputs, noise)
-    if _runs_on_stabilizers(job):
-        n_bytes, seconds = _stabilizer_cost(job)
-    elif job.is_straight and noise is None:
-        n_bytes, seconds = _straight_cost(job)
-    else:
-        n_bytes, seconds = _branching_cost(job)
+    job = _job(summary, options)
+    match _engine(job):
+        case names.CLIFFORD:
+            n_bytes, seconds = _stabilizer_cost(job)
+        case names.MPS:
+            n_bytes, seconds = _product_cost(job)
+        case _ if job.is_straight and job.noise is None:
+            n_bytes, seconds = _straight_cost(job)
+        case _:
+            n_bytes, seconds = _branching_cost(job)
     n_ops = summary.n_ops_1q + summary.n_ops_2q
     return int(n_bytes) + n_ops * _OP_BYTES, summary.n_circuits * seconds
 
 
-def state_qubits(
-    summary: Summary, shots: int, outputs: Collection[str], noise: NoiseModel | None = None
-) -> int:
-    """Return of how many qubits a state vector is needed; 0 where stabilizers do."""
-    job = Job(summary, shots, outputs, noise)
-    return 0 if _runs_on_stabilizers(job) else job.n_qubits
+def state_qubits(summary: Summary, options: RunOptions) -> int:
+    """Return of how many qubits a state vector is needed; 0 where another engine needs none."""
+    job = _job(summary, options)
+    return 0 if _engine(job) in (names.CLIFFORD, names.MPS) else job.n_qubits
+
+
+def _job(summary: Summary, options: RunOptions) -> Job:
+    return Job(
+        summary,
+        options.shots,
+        options.outputs,
+        options.noise,
+        options.engine,
+        options.most_outcomes,
+    )
+
+
+def _engine(job: Job) -> str:
+    """Return the engine that was named, or else the one that suits, qsim aside."""
+    if job.engine:
+        return job.engine
+    return names.CLIFFORD if _runs_on_stabilizers(job) else names.STATE_VECTOR
 
 
 def suits_stabilizers(
@@ -141,6 +173,14 @@ def suits_stabilizers(
     if exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
         return False
     return is_noisy or not is_straight or n_qubits > _SMALL_QUBITS or n_ops > _MANY_OPS
+
+
+def suits_qsim(n_qubits: int, is_straight: bool, is_ideal: bool, exact: bool) -> bool:
+    """Say whether qsim, if it is installed, is the better for a state vector.
+
+    Its single precision shows in probabilities and not in shots.
+    """
+    return n_qubits >= _QSIM_QUBITS and is_straight and is_ideal and not exact
 
 
 def copies_kept(n_qubits: int) -> int:
@@ -168,9 +208,9 @@ def _walk_s(size: int, n_gates: float) -> float:
     return n_gates * _gate_s(size) + size * _VECTOR_S + _LEAF_S
 
 
-def most_outcomes(n_bits: int) -> int:
+def most_listed(n_bits: int, most_outcomes: int) -> int:
     """Return how many outcomes of a stabilizer state are listed: keys of at most 64 MiB."""
-    return min(MAX_OUTCOMES, _LISTED_BYTES // key_width(n_bits))
+    return min(most_outcomes, _LISTED_BYTES // key_width(n_bits))
 
 
 def _gate_s(size: int) -> float:
@@ -178,11 +218,7 @@ def _gate_s(size: int) -> float:
 
 
 def _runs_on_stabilizers(job: Job) -> bool:
-    if not job.summary.is_clifford:
-        return False
-    if job.noise is not None and (job.summary.n_branches or _is_damped(job.noise)):
-        return False
-    return suits_stabilizers(
+    return names.fits_stabilizers(job.summary, job.noise) and suits_stabilizers(
         job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.exact
     )
 
@@ -191,7 +227,7 @@ def _straight_cost(job: Job) -> tuple[float, float]:
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
     whole = job.exact or n_qubits <= SAMPLER_QUBITS
-    rows = min(size, MAX_OUTCOMES if job.exact else job.shots)
+    rows = min(size, job.most_outcomes if job.exact else job.shots)
     drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     n_bytes += rows * _ROW_BYTES + drawn * _SHOT_BYTES
@@ -260,7 +296,7 @@ def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
     """Return what it costs to gather outcomes by key, and to put shots in order."""
     n_bits = job.summary.n_clbits or 64
     possible = min(possible, 1 << min(n_bits, 60))
-    listed = min(possible, most_outcomes(n_bits)) if job.exact else 0
+    listed = min(possible, most_listed(n_bits, job.most_outcomes)) if job.exact else 0
     rows = max(listed, min(possible, job.shots))
     width = key_width(n_bits)
     ordered = job.shots if MEMORY in job.outputs else 0
@@ -317,10 +353,6 @@ def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
                 yield exception
 
 
-def _is_damped(noise: NoiseModel) -> bool:
-    return any(_worst(noise, n_qubits)[1] for n_qubits in (1, 2))
-
-
 def _stabilizer_cost(job: Job) -> tuple[float, float]:
     n_qubits, shots = job.n_qubits, job.shots
     n_bits = job.summary.n_clbits or n_qubits
@@ -334,3 +366,17 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
         n_bytes += _SUPPORT_BYTES * n_qubits**2
         seconds += n_qubits**3 * _SUPPORT_S
     return n_bytes + key_bytes, seconds + key_s + shots * _SHOT_S
+
+
+def _product_cost(job: Job) -> tuple[float, float]:
+    """Every bond is taken to be as large as the largest may be."""
+    n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
+    bond = 1 << min(job.summary.n_bond_bits, MAX_QUBITS)
+    drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})
+    key_bytes, key_s = _keys_cost(drawn, 1 << 60)
+    n_bytes = _AER_BYTES + n_qubits * bond**2 * _BOND_BYTES
+    steps = job.summary.n_bond_steps / n_circuits
+    seconds = _AER_S / n_circuits + job.n_ops * _AER_GATE_S
+    seconds += steps * (_STEP_S + bond**3 * _BOND_CUBED_S)
+    seconds += job.shots * n_qubits * (_DRAWN_S + bond**2 * _DRAWN_BOND_S)
+    return n_bytes + key_bytes + job.shots * _SHOT_BYTES, seconds + key_s + job.shots * _SHOT_S

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from numpy.random import SeedSequence
 
 from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import names
 from qwicket.engines.qubit import program as programs
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
-from qwicket.engines.qubit.cost import MAX_QUBITS, suits_stabilizers
+from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
-from qwicket.engines.qubit.tasks import Engine, Task
+from qwicket.engines.qubit.tasks import Engine, Task, Unreliable
 from qwicket.model.circuits import QubitCircuit
 from qwicket.model.jobs import RunOptions
 from qwicket.model.outcomes import PROBABILITIES, Outcome
 
+if TYPE_CHECKING:
+    from qwicket.engines.qubit.qsim_engine import QsimEngine
+
+_log = logging.getLogger(__name__)
+
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit on the engine that suits it; arguments as in the room's `run`."""
+    """Run one circuit on the engine named, or that suits it; arguments as in the room's `run`."""
     started = perf_counter()
     program = programs.read(circuit)
     noise = noise_of(options.noise, program)
     seed = SeedSequence(options.seed, spawn_key=(part,))
-    task = Task(program, noise, options.shots, seed, options.outputs)
+    task = Task(
+        program,
+        noise,
+        options.shots,
+        seed,
+        options.outputs,
+        options.engine,
+        options.most_outcomes,
+    )
     engine = choose(task)
-    arrays, notes = engine.run(task)
+    try:
+        arrays, notes = engine.run(task)
+    except Unreliable as reason:
+        _log.warning("%s went wrong: %s", engine.name, reason)
+        if task.engine:
+            raise CannotRun("unsupported", f"{engine.name} went wrong on this circuit") from reason
+        engine = _state_vectors()
+        arrays, notes = engine.run(task)
     return Outcome(
         registers=circuit.registers,
         arrays=arrays,
@@ -42,12 +65,16 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 def choose(task: Task) -> Engine:
     """Return the engine for a task.
 
-    Stim for Clifford circuits that are wide, long, noisy or measure on their way; else Qulacs, or
+    The one that was named. Else Stim for Clifford circuits that are wide, long, noisy or measure on
+    their way; qsim, where it is installed, for shots of wide states; Qulacs for all others, or
     NumPy where Qulacs has no wheel.
 
     Raises:
-        CannotRun: Only Stim runs circuits so wide, and it does not run this one.
+        CannotRun: Only Stim runs circuits so wide, and it does not run this one; or the engine
+            that was named is not here, or does not run it.
     """
+    if task.engine:
+        return _named(task)
     program = task.program
     if not suits_stabilizers(
         program.n_qubits,
@@ -56,7 +83,7 @@ def choose(task: Task) -> Engine:
         task.noise is not None,
         PROBABILITIES in task.outputs,
     ):
-        return _state_vectors()
+        return _vectors_for(task)
     try:
         return _stabilizers(stabilizers(program, task.noise))
     except NotClifford as reason:
@@ -65,7 +92,49 @@ def choose(task: Task) -> Engine:
         why = "only Stim, which is not installed, could run so many"
     if program.n_qubits > MAX_QUBITS:
         raise CannotRun("unsupported", f"{program.n_qubits} qubits are in use; {why}")
-    return _state_vectors()
+    return _vectors_for(task)
+
+
+def _named(task: Task) -> Engine:
+    found: Engine | None = None
+    try:
+        match task.engine:
+            case names.STATE_VECTOR:
+                found = _state_vectors()
+            case names.CLIFFORD:
+                found = _stabilizers(stabilizers(task.program, task.noise))
+            case names.QSIM:
+                found = qsim()
+            case names.MPS:
+                found = _product_states()
+    except NotClifford as reason:
+        raise CannotRun("unsupported", f"the engine {task.engine} was named; {reason}") from reason
+    except ImportError:
+        pass
+    if found is None:
+        raise CannotRun("unsupported", f"the engine {task.engine} is not installed, or of no use")
+    return found
+
+
+def _vectors_for(task: Task) -> Engine:
+    program = task.program
+    is_ideal, exact = task.noise is None, PROBABILITIES in task.outputs
+    fast = qsim() if suits_qsim(program.n_qubits, program.is_straight, is_ideal, exact) else None
+    return fast or _state_vectors()
+
+
+@cache
+def qsim() -> QsimEngine | None:
+    """Return qsim's engine, where it is installed and to be trusted."""
+    from qwicket.engines.qubit.qsim_engine import load
+
+    return load()
+
+
+def _product_states() -> Engine:
+    from qwicket.engines.qubit.mps_engine import ProductStateEngine
+
+    return ProductStateEngine()
 
 
 def _stabilizers(plan: Stabilizers) -> Engine:

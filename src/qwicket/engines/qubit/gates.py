@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import pauli
+from qwicket.model.circuits import Gate
 
 Matrix = NDArray[np.complex128]
 
@@ -37,6 +39,28 @@ def matrix(name: str, params: tuple[float, ...] = ()) -> Matrix:
     if name not in _MADE:
         raise CannotRun("unsupported", f"no engine here knows the gate {name!r}")
     return _MADE[name](*params)
+
+
+def dense(gate: Gate) -> tuple[Matrix, tuple[int, ...]]:
+    """Return the whole unitary of a gate, controls included, and the qubits it is on.
+
+    It has 4^n entries for n qubits, the first of which is the most significant.
+
+    Raises:
+        CannotRun: No such gate.
+    """
+    if gate.name == "pauliexp":
+        inner = pauli.exponential(
+            pauli.sum_of(gate), np.eye(1 << len(gate.targets), dtype=np.complex128)
+        )
+        targets = gate.targets[::-1]
+    else:
+        inner, targets = matrix(gate.name, gate.params), gate.targets
+    if not gate.controls:
+        return inner, targets
+    whole = np.eye(len(inner) << len(gate.controls), dtype=np.complex128)
+    whole[-len(inner) :, -len(inner) :] = inner
+    return whole, gate.controls + targets
 
 
 def _array(rows: list[list[complex]]) -> Matrix:

@@ -1,7 +1,7 @@
 """State vectors with Qulacs, the fast path.
 
 Danger: Qulacs writes out of bounds when a gate names a qubit that the state has not, and ends the
-process when it cannot allocate. The plan checks operands; `_reserve` asks for memory first.
+process when it cannot allocate. The plan checks operands; `reserve` asks for memory first.
 
 Gates are applied one by one: as fast as a whole Qulacs circuit here, and signals work in between.
 """
@@ -20,11 +20,10 @@ from qulacs import gate as make
 from qulacs._version import __version__ as _qulacs_version
 
 from qwicket.engines.qubit import pauli
-from qwicket.engines.qubit.cost import SAMPLER_QUBITS
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.numpy_engine import squared
 from qwicket.engines.qubit.sampling import Floats, Integers
-from qwicket.engines.qubit.states import Prepared
+from qwicket.engines.qubit.states import Prepared, reserve
 from qwicket.model.circuits import Gate
 
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
@@ -70,7 +69,7 @@ class QulacsSimulator:
             state = idle.pop()
             state.set_zero_state()
         else:
-            _reserve(n_qubits, _SAMPLED_BYTES)
+            reserve(n_qubits, _SAMPLED_BYTES)
             state = qulacs.QuantumState(n_qubits)
         return QulacsState(state, n_qubits, idle)
 
@@ -107,7 +106,7 @@ class QulacsState:
             state = self._idle.pop()
             state.load(self._state)
         else:
-            _reserve(self._n_qubits, _STATE_BYTES)
+            reserve(self._n_qubits, _STATE_BYTES)
             state = self._state.copy()
         return QulacsState(state, self._n_qubits, self._idle)
 
@@ -132,12 +131,6 @@ class QulacsState:
         drawn = self._state.sampling(shots, int(rng.integers(1 << 31)))
         # rounding can leave the total below the number drawn: Qulacs then returns 2^n
         return np.minimum(np.array(drawn, dtype=np.int64), (1 << self._n_qubits) - 1)
-
-
-def _reserve(n_qubits: int, amplitude_bytes: int) -> None:
-    """Raise MemoryError where Qulacs would end the process."""
-    if n_qubits > SAMPLER_QUBITS:
-        np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
 
 def _rotate_two(pauli_id: int) -> Callable[[int, int, float], Any]:

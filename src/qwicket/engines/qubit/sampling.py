@@ -13,7 +13,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit.cost import MAX_OUTCOMES, SAMPLER_QUBITS
+from qwicket.engines.qubit.cost import SAMPLER_QUBITS
+from qwicket.model.limits import Limits
 from qwicket.model.outcomes import (
     COUNTS,
     MAX_OUTCOME_BYTES,
@@ -85,9 +86,22 @@ def readout(written: Mapping[int, int], n_bits: int) -> Readout:
 
 
 def arrays(
-    state: State, reads: Readout, shots: int, rng: Generator, outputs: Collection[str]
+    state: State,
+    reads: Readout,
+    shots: int,
+    rng: Generator,
+    outputs: Collection[str],
+    most_outcomes: int = Limits().outcomes,
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
     """Return the arrays of an outcome and its notes.
+
+    Args:
+        state: The final state.
+        reads: What is read of it.
+        shots: Number of shots.
+        rng: Draws them.
+        outputs: What is wanted.
+        most_outcomes: If more are likely, probabilities are left out and shots are counted.
 
     Raises:
         CannotRun: The arrays would be larger than any outcome may be.
@@ -97,12 +111,21 @@ def arrays(
         return _arrays(sampled(state, reads, shots, rng, ordered), None, reads, outputs), ()
     p = exact(state, reads)
     likely = p >= SMALLEST_PROBABILITY
-    if np.count_nonzero(likely) > MAX_OUTCOMES:
+    if np.count_nonzero(likely) > most_outcomes:
         drawn = draw(p, shots, rng, ordered)
         return _arrays(drawn, None, reads, {COUNTS, *outputs}), (SAMPLED_ONLY,)
     drawn = draw(p, shots, rng, ordered) if ordered or COUNTS in outputs else _nothing()
     merged = _merge(drawn, np.flatnonzero(likely))
     return _arrays(merged, p[merged.indices], reads, outputs), ()
+
+
+def arrays_of(samples: Integers, reads: Readout, outputs: Collection[str]) -> dict[str, Array]:
+    """Return the arrays of an outcome from one index over all qubits for each shot, in order.
+
+    Raises:
+        CannotRun: The arrays would be larger than any outcome may be.
+    """
+    return _arrays(_counted(_gather(samples, reads.qubits)), None, reads, outputs)
 
 
 def sampled(
@@ -172,6 +195,8 @@ def _marginal(p: Floats, n_qubits: int, qubits: tuple[int, ...]) -> Floats:
 
 def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
     """Take the bits of the qubits that are read; bit i of the new index is qubits[i]."""
+    if qubits == tuple(range(len(qubits))):
+        return samples & (1 << len(qubits)) - 1
     gathered = np.zeros_like(samples)
     for place, qubit in enumerate(qubits):
         gathered |= ((samples >> qubit) & 1) << place

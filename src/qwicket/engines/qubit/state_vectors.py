@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from numpy.random import Generator, default_rng
 
 from qwicket.engines.qubit import sampling
-from qwicket.engines.qubit.cost import MAX_OUTCOMES, MAX_QUBITS, exact_leaves, worth
+from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, worth
 from qwicket.engines.qubit.misreads import flips, misread
 from qwicket.engines.qubit.patterns import Sites
 from qwicket.engines.qubit.program import Program
@@ -50,8 +50,9 @@ class StateVectorEngine:
         rng = default_rng(task.seed)
         if task.noise is None and task.program.is_straight:
             state = self._evolved(task.program)
+            reads = task.program.reads()
             return Found(
-                *sampling.arrays(state, task.program.reads(), task.shots, rng, task.outputs)
+                *sampling.arrays(state, reads, task.shots, rng, task.outputs, task.most_outcomes)
             )
         return self._run_branches(task, rng)
 
@@ -64,7 +65,7 @@ class StateVectorEngine:
         outputs, p = set(task.outputs), None
         notes: tuple[str, ...] = ()
         if PROBABILITIES in outputs:
-            p = None if task.noise else self._probabilities(task.program)
+            p = None if task.noise else self._probabilities(task.program, task.most_outcomes)
             if p is None:
                 outputs.add(COUNTS)
                 notes = (SAMPLED_ONLY,)
@@ -75,7 +76,7 @@ class StateVectorEngine:
             made[MEMORY] = memory(counts, n_bits, rng)
         return Found(made, notes)
 
-    def _probabilities(self, program: Program) -> Mapping[bytes, float] | None:
+    def _probabilities(self, program: Program, most_outcomes: int) -> Mapping[bytes, float] | None:
         """Return exact probabilities, or None where they are too many or take too long."""
         tally = Tally(program)
         most = exact_leaves(program.n_qubits, worth(program.ops))
@@ -87,7 +88,7 @@ class StateVectorEngine:
             for key, weight in tally.weigh(leaf):
                 p[key] += weight
             del leaf
-            if len(p) > MAX_OUTCOMES:
+            if len(p) > most_outcomes:
                 return None
         return p
 

@@ -6,13 +6,24 @@ Whoever calls must have checked operands: they exist, and differ within a gate.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
 
 from qwicket.engines.qubit import sampling
 from qwicket.model.circuits import Gate
 
+LARGE_QUBITS: Final = 20
+"""Narrower states fit wherever a worker does."""
+
 Prepared = Callable[[Any], object]
 """A gate made ready by one simulator for its own states. Applying it again costs less."""
+
+
+def reserve(n_qubits: int, amplitude_bytes: int) -> None:
+    """Raise MemoryError where a library would end the process, as it cannot allocate a state."""
+    if n_qubits > LARGE_QUBITS:
+        np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
 
 class State(sampling.State, Protocol):

@@ -93,7 +93,7 @@ class StimEngine:
         if task.noise is not None or not task.program.is_straight:
             return None
         n_bits = task.program.n_bits
-        keys = support(self._plan, n_bits)
+        keys = support(self._plan, n_bits, task.most_outcomes)
         if keys is None:
             return None
         width = key_width(n_bits)

@@ -14,19 +14,20 @@ import numpy as np
 import stim
 
 from qwicket.engines.qubit.clifford import Stabilizers
-from qwicket.engines.qubit.cost import most_outcomes
+from qwicket.engines.qubit.cost import most_listed
 
 
-def support(plan: Stabilizers, n_bits: int) -> list[int] | None:
+def support(plan: Stabilizers, n_bits: int, most_outcomes: int) -> list[int] | None:
     """Return the outcomes that can happen, ascending, or None where they are too many.
 
     Args:
         plan: A circuit of gates and then measurements, without noise.
         n_bits: Classical bits.
+        most_outcomes: Distinct outcomes that are kept.
     """
     reference = stim.Circuit(plan.text).reference_sample()
     one = sum(1 << bit for bit, record in plan.record_of.items() if reference[record])
-    basis = reduced(_x_parts(plan, n_bits), most_outcomes(n_bits).bit_length() - 1)
+    basis = reduced(_x_parts(plan, n_bits), most_listed(n_bits, most_outcomes).bit_length() - 1)
     return None if basis is None else span(one, basis)
 
 

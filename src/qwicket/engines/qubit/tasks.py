@@ -9,6 +9,7 @@ from numpy.random import SeedSequence
 
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
+from qwicket.model.limits import Limits
 from qwicket.model.outcomes import Array
 
 
@@ -21,6 +22,8 @@ class Task(NamedTuple):
         shots: Number of shots.
         seed: Equal seeds give equal numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
+        engine: Which engine is to run it; empty for the one that suits it.
+        most_outcomes: Distinct outcomes that are kept.
     """
 
     program: Program
@@ -28,6 +31,8 @@ class Task(NamedTuple):
     shots: int
     seed: SeedSequence
     outputs: Collection[str]
+    engine: str = ""
+    most_outcomes: int = Limits().outcomes
 
 
 class Found(NamedTuple):
@@ -35,6 +40,10 @@ class Found(NamedTuple):
 
     arrays: dict[str, Array]
     notes: tuple[str, ...] = ()
+
+
+class Unreliable(Exception):
+    """An engine gave what cannot be right; another one should run the task."""
 
 
 class Engine(Protocol):
@@ -53,4 +62,5 @@ class Engine(Protocol):
         Raises:
             CannotRun: Not this circuit.
             MemoryError: It does not fit.
+            Unreliable: It went wrong here, and another engine may do better.
         """

@@ -1,4 +1,4 @@
-"""What a job is expected to need: the admission rule of shared/engines.md, section 3, and more."""
+"""What a job is expected to need: the admission rule, and more."""
 
 from __future__ import annotations
 
@@ -10,10 +10,27 @@ import pytest
 
 from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, state_qubits, worth
 from qwicket.model.circuits import Gate, Measure, Summary
+from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 
 GIB = 1 << 30
+
+
+def options(
+    shots: int, outputs: tuple[str, ...], noise: NoiseModel | None = None, engine: str = ""
+) -> RunOptions:
+    return RunOptions(shots=shots, seed=0, outputs=outputs, noise=noise, engine=engine)
+
+
+def cost(
+    summary: Summary,
+    shots: int,
+    outputs: tuple[str, ...],
+    noise: NoiseModel | None = None,
+    engine: str = "",
+) -> tuple[int, float]:
+    return estimate(summary, options(shots, outputs, noise, engine))
 
 
 def one(n_qubits: int, n_gates: int = 0) -> Summary:
@@ -22,57 +39,57 @@ def one(n_qubits: int, n_gates: int = 0) -> Summary:
 
 @pytest.mark.parametrize(("n_qubits", "gigabytes"), [(26, 1.6), (28, 6.5), (29, 13), (30, 26)])
 def test_counts_of_wide_states_take_24_bytes_an_amplitude(n_qubits: int, gigabytes: float) -> None:
-    n_bytes, _ = estimate(one(n_qubits), 1_000, ("counts",))
+    n_bytes, _ = cost(one(n_qubits), 1_000, ("counts",))
     assert n_bytes == pytest.approx((64 << 20) + 24 * 2**n_qubits, rel=1e-3)
     assert n_bytes == pytest.approx(gigabytes * 1e9, rel=0.06)
 
 
 def test_probabilities_take_48_bytes_an_amplitude() -> None:
-    counted, _ = estimate(one(26), 1_000, ("counts",))
-    exact, _ = estimate(one(26), 1_000, ("probabilities",))
+    counted, _ = cost(one(26), 1_000, ("counts",))
+    exact, _ = cost(one(26), 1_000, ("probabilities",))
     assert exact - counted >= 24 * 2**26
 
 
 def test_memory_in_shot_order_costs_bytes_and_time() -> None:
-    counted = estimate(one(2), 1_000_000, ("counts",))
-    ordered = estimate(one(2), 1_000_000, ("counts", "memory"))
+    counted = cost(one(2), 1_000_000, ("counts",))
+    ordered = cost(one(2), 1_000_000, ("counts", "memory"))
     assert ordered[0] - counted[0] >= 1_000_000
     assert ordered[1] > counted[1]
 
 
 def test_seconds_add_up_over_circuits_and_bytes_do_not() -> None:
-    few = estimate(Summary("qubit", 1, 10, 100, 50), 1_000, ("counts",))
-    many = estimate(Summary("qubit", 7, 10, 700, 350), 1_000, ("counts",))
+    few = cost(Summary("qubit", 1, 10, 100, 50), 1_000, ("counts",))
+    many = cost(Summary("qubit", 7, 10, 700, 350), 1_000, ("counts",))
     assert many[0] == few[0] + 6 * 150 * 400
     assert many[1] == pytest.approx(7 * few[1])
 
 
 def test_gates_take_a_state_at_seven_hundred_million_amplitudes_a_second() -> None:
-    without, with_gates = (estimate(one(24, n), 1_000, ("counts",))[1] for n in (0, 180))
+    without, with_gates = (cost(one(24, n), 1_000, ("counts",))[1] for n in (0, 180))
     assert with_gates - without == pytest.approx(180 * 2**24 / 7e8, rel=0.01)
 
 
 def test_small_jobs_are_quick_and_fit_in_any_worker() -> None:
-    n_bytes, seconds = estimate(one(2, 2), 1_000, ("counts", "memory", "probabilities"))
+    n_bytes, seconds = cost(one(2, 2), 1_000, ("counts", "memory", "probabilities"))
     assert n_bytes < 70 << 20
     assert seconds < 1e-3
 
 
 def test_numbers_stay_storable_however_wide_the_program() -> None:
     for n_qubits in (63, 64, 1_023, 5_000):
-        n_bytes, seconds = estimate(Summary("qubit", 5_000, n_qubits, 10**6, 0), 10**6, ("memory",))
+        n_bytes, seconds = cost(Summary("qubit", 5_000, n_qubits, 10**6, 0), 10**6, ("memory",))
         assert 1_000 * GIB < n_bytes <= INT64_MAX
         assert 300 < seconds < 1e18
 
 
 def test_idle_qubits_cost_nothing() -> None:
     wide = Summary("qubit", 1, 60, 2, 0, n_active=2, n_clbits=60)
-    assert estimate(wide, 1_000, ("counts",)) == estimate(one(2, 2), 1_000, ("counts",))
+    assert cost(wide, 1_000, ("counts",)) == cost(one(2, 2), 1_000, ("counts",))
 
 
 def test_pauliexp_costs_what_it_is_worth() -> None:
     plain, heavy = (
-        estimate(Summary("qubit", 1, 20, 1, 0, n_extra_ops=n), 1, ("counts",))[1] for n in (0, 500)
+        cost(Summary("qubit", 1, 20, 1, 0, n_extra_ops=n), 1, ("counts",))[1] for n in (0, 500)
     )
     assert heavy - plain == pytest.approx(500 * 2**20 / 7e8, rel=0.01)
 
@@ -87,7 +104,7 @@ def splitting(n_qubits: int, n_splits: int, n_gates: int = 100) -> Summary:
 @pytest.mark.parametrize("n_splits", [1, 2, 5, 6, 7, 40])
 def test_splits_double_the_branches_until_shots_run_out(n_splits: int) -> None:
     """Between measurements k and k + 1, evenly spread, there are min(64, 2^k) branches."""
-    _, seconds = estimate(splitting(16, n_splits), 64, ("counts",))
+    _, seconds = cost(splitting(16, n_splits), 64, ("counts",))
     branches = [min(64, 2**k) for k in range(n_splits + 1)]
     gates_s = (100 + 4 * n_splits) * (1e-6 + 2**16 / 7e8)
     expected = sum(branches) / len(branches) * gates_s + branches[-1] * 2**16 * 40e-9
@@ -96,26 +113,26 @@ def test_splits_double_the_branches_until_shots_run_out(n_splits: int) -> None:
 
 def test_few_strikes_have_few_patterns() -> None:
     """10^6 shots of 10 gates at p = 10^-5: 150 Paulis strike at most once or so."""
-    _, seconds = estimate(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",), noise(1e-5))
-    _, once = estimate(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",))
+    _, seconds = cost(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",), noise(1e-5))
+    _, once = cost(Summary("qubit", 1, 16, 0, 10), 10**6, ("counts",))
     assert seconds < 200 * once
 
 
 def test_waiting_branches_take_a_state_each_up_to_a_bound() -> None:
-    straight, _ = estimate(splitting(20, 0), 1_000, ("counts",))
+    straight, _ = cost(splitting(20, 0), 1_000, ("counts",))
     for n_splits, n_states in ((1, 1), (5, 5), (30, 10)):
-        n_bytes, _ = estimate(splitting(20, n_splits), 1_000, ("counts",))
+        n_bytes, _ = cost(splitting(20, n_splits), 1_000, ("counts",))
         assert n_bytes - straight == pytest.approx(n_states * 16 * 2**20, rel=0.05)
     assert copies_kept(20) == 16
     assert copies_kept(25) == 0
-    wide, _ = estimate(splitting(28, 30), 1_000, ("counts",))
+    wide, _ = cost(splitting(28, 30), 1_000, ("counts",))
     assert wide == pytest.approx(24 * 2**28, rel=0.05)
 
 
 def test_exact_branches_cost_time_at_most_five_seconds_more() -> None:
     for n_qubits in (2, 12, 20):
-        counted = estimate(splitting(n_qubits, 30), 10, ("counts",))[1]
-        exact = estimate(splitting(n_qubits, 30), 10, ("counts", "probabilities"))[1]
+        counted = cost(splitting(n_qubits, 30), 10, ("counts",))[1]
+        exact = cost(splitting(n_qubits, 30), 10, ("counts", "probabilities"))[1]
         assert 0 < exact - counted < 5 + 2
 
 
@@ -141,22 +158,22 @@ def noise(p: float = 0.0, gamma: float = 0.0) -> NoiseModel:
 
 def test_noise_costs_a_run_for_each_shot_that_is_struck() -> None:
     summary = Summary("qubit", 1, 16, 0, 200)
-    _, quiet = estimate(summary, 1_000, ("counts",))
-    _, noisy = estimate(summary, 1_000, ("counts",), noise(0.005))
+    _, quiet = cost(summary, 1_000, ("counts",))
+    _, noisy = cost(summary, 1_000, ("counts",), noise(0.005))
     struck = 1_000 * (1 - exp(-200 * 0.005))
     assert 0.4 * struck < noisy / quiet < 1.2 * struck
 
 
 def test_noise_needs_one_more_state() -> None:
-    """40·2^n: shared/engines.md, section 3."""
-    n_bytes, _ = estimate(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), noise(0.001))
+    """40·2^n in all."""
+    n_bytes, _ = cost(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), noise(0.001))
     assert n_bytes == pytest.approx((64 << 20) + 40 * 2**26, rel=0.01)
 
 
 def test_damping_looks_at_the_state_after_every_gate() -> None:
     summary = Summary("qubit", 1, 16, 0, 200)
-    _, paulis = estimate(summary, 1_000, ("counts",), noise(0.005))
-    _, damped = estimate(summary, 1_000, ("counts",), noise(gamma=0.005))
+    _, paulis = cost(summary, 1_000, ("counts",), noise(0.005))
+    _, damped = cost(summary, 1_000, ("counts",), noise(gamma=0.005))
     assert damped > 5 * paulis
 
 
@@ -169,7 +186,7 @@ def test_the_worst_gate_counts_for_those_on_as_many_qubits(
 ) -> None:
     bad = NoiseModel(name="", source="", gates={name: GateNoise(depolarizing=0.1)})
     struck, spared = (
-        estimate(Summary("qubit", 1, 10, *numbers), 1_000, ("counts",), bad)[1]
+        cost(Summary("qubit", 1, 10, *numbers), 1_000, ("counts",), bad)[1]
         for numbers in ((n_once, n_twice), (n_twice, n_once))
     )
     assert struck > 2 * spared
@@ -183,8 +200,8 @@ def test_one_qubit_gates_have_rates_of_their_own() -> None:
         one_qubit=GateNoise(depolarizing=0.0005),
         two_qubit=GateNoise(depolarizing=0.0125),
     )
-    _, once = estimate(Summary("qubit", 1, 14, 50, 0), 1_000, ("counts",), model)
-    _, twice = estimate(Summary("qubit", 1, 14, 0, 50), 1_000, ("counts",), model)
+    _, once = cost(Summary("qubit", 1, 14, 50, 0), 1_000, ("counts",), model)
+    _, twice = cost(Summary("qubit", 1, 14, 0, 50), 1_000, ("counts",), model)
     assert twice > 10 * once
 
 
@@ -199,9 +216,7 @@ def test_gates_that_count_as_several_do_not_stand_for_all() -> None:
         several=GateNoise(depolarizing=0.02),
     )
     summary = Summary("qubit", 1, 14, 0, 50)
-    assert estimate(summary, 1_000, ("counts",), swaps) == estimate(
-        summary, 1_000, ("counts",), plain
-    )
+    assert cost(summary, 1_000, ("counts",), swaps) == cost(summary, 1_000, ("counts",), plain)
 
 
 @pytest.mark.parametrize(("qubits", "numbers"), [((3,), (10, 0)), ((3, 4), (0, 10))])
@@ -209,7 +224,7 @@ def test_the_worst_qubit_or_pair_counts(qubits: tuple[int, ...], numbers: tuple[
     site = SiteNoise(qubits=qubits, usual=GateNoise(depolarizing=0.1))
     bad = NoiseModel(name="", source="", sites=(site,))
     struck, spared = (
-        estimate(Summary("qubit", 1, 10, *each), 1_000, ("counts",), bad)[1]
+        cost(Summary("qubit", 1, 10, *each), 1_000, ("counts",), bad)[1]
         for each in (numbers, numbers[::-1])
     )
     assert struck > 2 * spared
@@ -222,7 +237,7 @@ def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
 
     def seconds(noise: GateNoise, **relaxation: Any) -> float:
         model = NoiseModel(name="", source="", one_qubit=noise, relaxation=Relaxation(**relaxation))
-        return estimate(summary, 1_000, ("counts",), model)[1]
+        return cost(summary, 1_000, ("counts",), model)[1]
 
     times = {"t1_s": 100.0, "t2_s": 100.0}
     assert seconds(lasting, **times) > 100 * seconds(lasting, towards="mixed", **times)
@@ -231,23 +246,28 @@ def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
         name="", source="", one_qubit=lasting, relaxation=Relaxation(towards="mixed", **times)
     )
     same = NoiseModel(name="", source="", one_qubit=GateNoise(depolarizing=0.0075))
-    assert estimate(turned, 1_000, ("counts",), model)[1] == pytest.approx(
-        estimate(turned, 1_000, ("counts",), same)[1], rel=0.05
+    assert cost(turned, 1_000, ("counts",), model)[1] == pytest.approx(
+        cost(turned, 1_000, ("counts",), same)[1], rel=0.05
     )
 
 
-def test_stabilizers_need_no_state_vector() -> None:
+def test_only_state_vectors_have_qubits_of_one() -> None:
     paulis, damped = noise(0.01), noise(gamma=0.01)
     wide = Summary("qubit", 1, 36, 40, 40, n_active=30, is_clifford=True)
-    assert state_qubits(wide, 10, ("counts",), paulis) == 0
-    assert state_qubits(wide, 10, ("counts",), damped) == 30
     turned = msgspec.structs.replace(wide, is_clifford=False)
-    assert state_qubits(turned, 10, ("counts",), paulis) == 30
+
+    def found(summary: Summary, model: NoiseModel | None = None, engine: str = "") -> int:
+        return state_qubits(summary, options(10, ("counts",), model, engine))
+
+    assert found(wide, paulis) == found(wide) == found(wide, engine="clifford") == 0
+    assert found(wide, damped) == found(turned, paulis) == found(turned) == 30
+    assert found(wide, engine="statevector") == found(wide, engine="qsim") == 30
+    assert found(turned, engine="aer-mps") == 0
 
 
 def test_read_out_errors_need_no_further_state() -> None:
     model = NoiseModel(name="", source="", readout=ReadoutError(one_for_zero=0.1))
-    n_bytes, _ = estimate(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), model)
+    n_bytes, _ = cost(Summary("qubit", 1, 26, 0, 100), 100, ("counts",), model)
     assert n_bytes == pytest.approx((64 << 20) + 24 * 2**26, rel=0.01)
 
 
@@ -259,14 +279,14 @@ def clifford(n_qubits: int, **facts: int) -> Summary:
 
 
 def test_five_thousand_clifford_qubits_fit() -> None:
-    n_bytes, seconds = estimate(clifford(5_000), 10_000, ("counts",))
+    n_bytes, seconds = cost(clifford(5_000), 10_000, ("counts",))
     assert n_bytes < 1 << 30
     assert 1 < seconds < 30
 
 
 def test_clifford_circuits_may_measure_on_the_way_and_be_noisy() -> None:
     midway = clifford(1_000, n_splits=5_000, n_clbits=6_000)
-    n_bytes, seconds = estimate(midway, 1_000, ("counts",), noise(0.001))
+    n_bytes, seconds = cost(midway, 1_000, ("counts",), noise(0.001))
     assert n_bytes < 1 << 30
     assert seconds < 60
 
@@ -276,13 +296,13 @@ def test_clifford_circuits_that_stim_cannot_run_cost_a_state() -> None:
         (clifford(40), noise(gamma=0.1)),
         (clifford(40, n_splits=1, n_branches=1), noise(0.1)),
     ):
-        assert estimate(summary, 10, ("counts",), model)[0] > 1 << 40
+        assert cost(summary, 10, ("counts",), model)[0] > 1 << 40
 
 
 def test_small_clifford_circuits_run_on_state_vectors() -> None:
     small = Summary("qubit", 1, 10, 100, 50)
     same = Summary("qubit", 1, 10, 100, 50, is_clifford=True)
-    assert estimate(same, 1_000, ("counts",)) == estimate(small, 1_000, ("counts",))
+    assert cost(same, 1_000, ("counts",)) == cost(small, 1_000, ("counts",))
 
 
 def test_numbers_stay_storable_whatever_is_asked_for() -> None:
@@ -301,6 +321,6 @@ def test_numbers_stay_storable_whatever_is_asked_for() -> None:
                 is_clifford=is_clifford,
             )
             for model in (None, worst):
-                n_bytes, seconds = estimate(summary, 10**6, ("counts", "memory"), model)
+                n_bytes, seconds = cost(summary, 10**6, ("counts", "memory"), model)
                 assert 0 < n_bytes <= INT64_MAX
                 assert 0 < seconds < 1e300

@@ -46,7 +46,7 @@ def counts(
     return qubit_lab.run_on(simulator, circuit, shots, 3, ("counts",), noise).counts()
 
 
-# --- reference numbers of shared/engines.md, section 9 --------------------------------------------
+# --- reference numbers from formulas --------------------------------------------------------------
 
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), cx(0, 1)])
 
@@ -88,7 +88,7 @@ def test_reference_e_ghz_depolarized_at_the_end(
     assert_follows(found, expected, SHOTS)
 
 
-# --- IonQ's model (shared/wire/ionq.md 7.6) -------------------------------------------------------
+# --- IonQ's model ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("r", "n_qubits"), [(0.0005, 1), (0.0133, 2)])

@@ -91,7 +91,7 @@ def test_flip_with_two_controls_needs_both(simulator: Simulator) -> None:
     assert probabilities(simulator, 3, two)[0b111] == pytest.approx(1)
 
 
-# --- reference numbers of shared/engines.md, section 9 --------------------------------------------
+# --- reference numbers ----------------------------------------------------------------------------
 
 
 @both

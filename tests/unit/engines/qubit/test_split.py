@@ -440,7 +440,6 @@ def test_branches_that_take_too_long_are_sampled_only(monkeypatch: pytest.Monkey
     assert qubit_lab.run(flips(1), 10).notes == ()
 
 
-def test_too_many_outcomes_are_sampled_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_vectors, "MAX_OUTCOMES", 7)
-    assert qubit_lab.run(flips(3), 10).notes == ("sampled_only",)
-    assert qubit_lab.run(flips(2), 10).notes == ()
+def test_too_many_outcomes_are_sampled_only() -> None:
+    assert qubit_lab.run(flips(3), 10, most_outcomes=7).notes == ("sampled_only",)
+    assert qubit_lab.run(flips(2), 10, most_outcomes=7).notes == ()

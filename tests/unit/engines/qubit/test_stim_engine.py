@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import sampling, stim_engine, support
+from qwicket.engines.qubit import sampling, stim_engine
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.stim_engine import StimEngine
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
@@ -135,7 +135,7 @@ def test_random_layers_on_ten_qubits_follow_the_state_vector() -> None:
 
 
 def test_reference_d_bell_with_noise_and_flips() -> None:
-    """shared/engines.md, section 9: P(01) = P(10) = 4p/15, then bits flip with 0.02."""
+    """P(01) = P(10) = 4p/15, then bits flip with 0.02."""
     error = ReadoutError(one_for_zero=0.02, zero_for_one=0.02)
     noise = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1), readout=error)
     outcome = run(ghz(2), 1_000_000, 4, ("counts",), noise)
@@ -252,10 +252,11 @@ def test_probabilities_that_are_not_known_are_left_out(noise: NoiseModel | None)
     assert sum(outcome.counts().values()) == 50
 
 
-def test_too_many_outcomes_are_sampled_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "most_outcomes", lambda _: 4)
+def test_too_many_outcomes_are_sampled_only() -> None:
     circuit = qubit_lab.measured(3, [Gate("h", (qubit,)) for qubit in range(3)])
-    assert run(circuit).notes == ("sampled_only",)
+    for most, notes in ((7, ("sampled_only",)), (8, ())):
+        found = qubit_lab.run(circuit, engine="clifford", most_outcomes=most)
+        assert (found.engine, found.notes) == ("stim", notes)
 
 
 @pytest.mark.parametrize("output", ["counts", "memory"])

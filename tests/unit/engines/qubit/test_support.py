@@ -9,17 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 
-from qwicket.engines.qubit import support as module
 from qwicket.engines.qubit.clifford import stabilizers
-from qwicket.engines.qubit.cost import most_outcomes
+from qwicket.engines.qubit.cost import most_listed
 from qwicket.engines.qubit.support import reduced, span, support
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
 from support import qubit_lab
 
 
-def outcomes(circuit: QubitCircuit) -> list[int] | None:
+def outcomes(circuit: QubitCircuit, most: int = 1 << 20) -> list[int] | None:
     task = qubit_lab.task(circuit)
-    return support(stabilizers(task.program, None), circuit.n_clbits)
+    return support(stabilizers(task.program, None), circuit.n_clbits, most)
 
 
 def random_cliffords(n_qubits: int, n_gates: int, rng: Generator) -> list[Gate]:
@@ -72,19 +71,18 @@ def test_wide_ghz_has_two_outcomes() -> None:
     assert outcomes(qubit_lab.measured(n, gates)) == [0, (1 << n) - 1]
 
 
-def test_too_many_outcomes_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_outcomes_are_none() -> None:
     circuit = qubit_lab.measured(5, [Gate("h", (qubit,)) for qubit in range(5)])
-    monkeypatch.setattr(module, "most_outcomes", lambda _: 1 << 4)
-    assert outcomes(circuit) is None
-    monkeypatch.setattr(module, "most_outcomes", lambda _: 1 << 5)
-    assert outcomes(circuit) == list(range(32))
+    assert outcomes(circuit, 1 << 4) is None
+    assert outcomes(circuit, 1 << 5) == list(range(32))
 
 
 def test_wide_outcomes_are_fewer() -> None:
     """2^20 of one byte, but not of 625."""
-    assert most_outcomes(8) == 1 << 20
-    assert most_outcomes(5_000) * 625 <= 64 << 20
-    assert most_outcomes(5_000) >= 1 << 16
+    assert most_listed(8, 1 << 20) == 1 << 20
+    assert most_listed(8, 7) == 7
+    assert most_listed(5_000, 1 << 20) * 625 <= 64 << 20
+    assert most_listed(5_000, 1 << 20) >= 1 << 16
     gates = [Gate("h", (qubit,)) for qubit in range(18)]
     assert outcomes(qubit_lab.measured(5_000, gates)) is None
     assert outcomes(qubit_lab.measured(18, gates)) == list(range(1 << 18))

@@ -1,0 +1,130 @@
+"""Wide circuits that entangle little, as matrix product states, with Qiskit Aer.
+
+Qubits stand in the order of their numbers and stay there: Aer would move them about, and then the
+bounds of `model/bonds.py` were none. Importing Aer takes a second and 100 MB, so that only a worker
+that was given such a job does it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+from numpy.random import SeedSequence, default_rng
+from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import tally
+from qwicket.engines.qubit.gates import dense
+from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Readout
+from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.model.bonds import bonds, exchanges
+from qwicket.model.circuits import Gate
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_width
+
+_NAMED: Final = frozenset(
+    {
+        *((name, 0) for name in ("x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg")),
+        *((name, 0) for name in ("rx", "ry", "rz", "p", "u", "swap", "rxx", "ryy", "rzz")),
+        *((name, 1) for name in ("x", "y", "z", "p")),
+    }
+)
+"""Gates, with their number of controls, that Aer means just as we do and runs as they are."""
+
+
+class ProductStateEngine:
+    """Draws shots of circuits that measure at their end."""
+
+    name: Final = MPS
+    version: Final = (
+        f"1 (qiskit-aer {version('qiskit-aer')}, qiskit {version('qiskit')},"
+        f" numpy {np.__version__})"
+    )
+
+    def run(self, task: Task) -> Found:
+        """Run one circuit; exact probabilities are never known.
+
+        Raises:
+            CannotRun: Not this circuit.
+            MemoryError: It does not fit.
+        """
+        program = task.program
+        if task.noise is not None or not program.is_straight:
+            raise CannotRun("unsupported", f"{MPS} runs ideal circuits, measured at the end")
+        if bonds(program.ops).bits > MAX_BOND_BITS:
+            text = f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
+            raise CannotRun("unsupported", f"{MPS}: {text}")
+        reads, outputs = program.reads(), set(task.outputs)
+        notes: tuple[str, ...] = ()
+        if PROBABILITIES in outputs:
+            outputs.add(COUNTS)
+            notes = (SAMPLED_ONLY,)
+        drawn = _drawn(program, reads, task.shots, task.seed) if reads.qubits else {0: task.shots}
+        counts = Counter({_key(value, reads): shots for value, shots in drawn.items()})
+        made = tally.arrays(counts, None, reads.n_bits, outputs)
+        if MEMORY in outputs:
+            made[MEMORY] = tally.memory(counts, reads.n_bits, default_rng(task.seed))
+        return Found(made, notes)
+
+
+def _drawn(program: Program, reads: Readout, shots: int, seed: SeedSequence) -> dict[int, int]:
+    """Return shots by outcome; bit i of one is qubit reads.qubits[i]."""
+    simulator = AerSimulator(
+        method="matrix_product_state",
+        mps_sample_measure_algorithm="mps_probabilities",  # shares work among shots
+        max_parallel_threads=int(os.environ.get("OMP_NUM_THREADS") or 0),
+    )
+    circuit = QuantumCircuit(program.n_qubits, len(reads.qubits))
+    for op in program.ops:
+        if isinstance(op, Gate):
+            for gate in _neighbourly(op):
+                _add(gate, circuit)
+    circuit.measure(reads.qubits, range(len(reads.qubits)))
+    seed_simulator = int(seed.generate_state(1)[0])
+    result = simulator.run(circuit, shots=shots, seed_simulator=seed_simulator).result()
+    if not result.success:
+        reason = f"{result.status} {result.results[0].status if result.results else ''}"
+        if "memory" in reason.lower() or "bad_alloc" in reason:
+            raise MemoryError
+        raise RuntimeError(f"Aer: {reason}")
+    found = result.results[0].data.counts
+    return {int(value, 16): n for value, n in found.items()}
+
+
+def _neighbourly(gate: Gate) -> Iterator[Gate]:
+    """Yield a gate with its qubits side by side, between exchanges there and back."""
+    operands = sorted(gate.targets + gate.controls)
+    moves = [Gate("swap", pair) for pair in exchanges(operands)] if operands else []
+    place = {qubit: operands[0] + offset for offset, qubit in enumerate(operands)}
+    yield from moves
+    yield Gate(
+        gate.name,
+        tuple([place[qubit] for qubit in gate.targets]),
+        gate.params,
+        tuple([place[qubit] for qubit in gate.controls]),
+        gate.terms,
+    )
+    yield from reversed(moves)
+
+
+def _add(gate: Gate, circuit: Any) -> None:
+    n_controls = len(gate.controls)
+    if (gate.name, n_controls) in _NAMED:
+        add = getattr(circuit, "c" * n_controls + gate.name)
+        add(*gate.params, *gate.controls, *gate.targets)
+    elif gate.controls or gate.name not in ("gphase", "id"):
+        unitary, qubits = dense(gate)
+        circuit.unitary(unitary, qubits[::-1])  # Qiskit's first is the least significant
+
+
+def _key(value: int, reads: Readout) -> bytes:
+    if not reads.is_plain:
+        value = sum((value >> place & 1) << bit for bit, place in reads.bits)
+    return value.to_bytes(key_width(reads.n_bits), "little")

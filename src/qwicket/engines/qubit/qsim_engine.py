@@ -1,0 +1,241 @@
+"""Sampled circuits on qsim: single precision, gates fused, many times faster than Qulacs.
+
+The compiled module inside the wheel of qsimcirq is loaded directly, as the package itself imports
+Cirq (1.3 s, 190 MB). That is no public interface, hence only versions that were tried, a test on
+load, and no answer is taken on trust.
+
+Danger: qsim tells of an error by a line on stderr and an empty list, and crashes when it cannot
+allocate.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.machinery import PathFinder
+from importlib.metadata import version
+from importlib.util import find_spec, module_from_spec
+from math import pi, sqrt
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.random import SeedSequence, default_rng
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.cost import MAX_QUBITS
+from qwicket.engines.qubit.gates import dense, matrix
+from qwicket.engines.qubit.numpy_engine import NumpySimulator
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Integers, arrays_of
+from qwicket.engines.qubit.states import reserve
+from qwicket.engines.qubit.tasks import Found, Task, Unreliable
+from qwicket.model.circuits import Gate
+from qwicket.model.outcomes import MEMORY, PROBABILITIES
+
+_log = logging.getLogger(__name__)
+
+KNOWN_VERSIONS: Final = ("0.22.0", "0.22.1")
+"""Whose private interface is as it is used here."""
+
+_MODULES: Final = ("qsim_avx512", "qsim_avx2", "qsim_sse", "qsim_basic")
+"""By the number that the wheel's own look at the processor gives."""
+
+_STATE_BYTES: Final = 9
+"""For each amplitude: 8, and something for what is around."""
+
+_DENSE_QUBITS: Final = 2
+_DENSE_PAULI_QUBITS: Final = 5
+_WIDE_QUBITS: Final = 16
+_TEST_SHOTS: Final = 4_000
+
+
+def load() -> QsimEngine | None:
+    """Return the engine, or None where qsim is not installed or not to be trusted."""
+    package = find_spec("qsimcirq")
+    if package is None or not package.submodule_search_locations:
+        return None
+    try:
+        engine = QsimEngine(list(package.submodule_search_locations), version("qsimcirq"))
+        engine.test()
+    except Exception as reason:
+        _log.warning("qsim is installed and not used: %s", reason)
+        return None
+    return engine
+
+
+class QsimEngine:
+    """Draws shots of circuits that measure at their end.
+
+    Args:
+        folder: Where the compiled modules are.
+        release: Version of qsimcirq.
+
+    Raises:
+        Unreliable: This version was never tried.
+        ImportError: The module cannot be loaded.
+    """
+
+    name: Final = "qsim"
+
+    def __init__(self, folder: list[str], release: str) -> None:
+        if release not in KNOWN_VERSIONS:
+            raise Unreliable(f"version {release} is not one of {', '.join(KNOWN_VERSIONS)}")
+        kind = _MODULES[min(_loaded("qsim_decide", folder).detect_instructions(), 3)]
+        self._qsim: Any = _loaded(kind, folder)
+        self.version = f"1 ({kind} {release}, numpy {np.__version__})"
+
+    def run(self, task: Task) -> Found:
+        """Run one circuit.
+
+        Raises:
+            CannotRun: Not this circuit.
+            MemoryError: It does not fit.
+            Unreliable: qsim gave no answer, or none that can be right.
+        """
+        if task.noise is not None or not task.program.is_straight:
+            raise CannotRun("unsupported", "qsim runs ideal circuits, measured at the end")
+        if PROBABILITIES in task.outputs:
+            raise CannotRun("unsupported", "qsim computes in single precision: no probabilities")
+        samples = self._samples(task.program, task.shots, task.seed)
+        if MEMORY in task.outputs:
+            samples = default_rng(task.seed).permutation(samples)  # qsim sorts what it draws
+        return Found(arrays_of(samples, task.program.reads(), task.outputs))
+
+    def test(self) -> None:
+        """Compare every kind of gate with NumPy's answer.
+
+        Raises:
+            Unreliable: The shots do not follow it.
+        """
+        program = Program(4, _TEST_GATES, True, {}, 0, ())
+        state = NumpySimulator().zero(4)
+        state.apply(map(NumpySimulator().prepare, _TEST_GATES))
+        p = state.probabilities()
+        found = np.bincount(self._samples(program, _TEST_SHOTS, SeedSequence(1)), minlength=16)
+        # total variation: its mean, and a bound that 10^9 tries would not pass
+        expected = np.sqrt(p * (1 - p) / (2 * pi * _TEST_SHOTS)).sum()
+        if np.abs(found / _TEST_SHOTS - p).sum() / 2 > expected + 3.3 / sqrt(_TEST_SHOTS):
+            raise Unreliable("its shots do not follow the circuit of the test")
+
+    def _samples(self, program: Program, shots: int, seed: SeedSequence) -> Integers:
+        if program.n_qubits > MAX_QUBITS:
+            raise MemoryError
+        circuit = self._circuit(program)
+        reserve(program.n_qubits, _STATE_BYTES)
+        drawn = self._qsim.qsim_sample_final(_options(circuit, program.n_qubits, seed), shots)
+        samples = np.array(drawn, dtype=np.int64)
+        if samples.size != shots or samples.max() >> program.n_qubits:
+            raise Unreliable(f"{samples.size} of {shots} shots came back")
+        return samples
+
+    def _circuit(self, program: Program) -> Any:
+        circuit = self._qsim.Circuit()
+        circuit.num_qubits = program.n_qubits
+        add, kinds = self._qsim.add_gate, self._kinds
+        # qsim wants each gate at a later time than the one before
+        for place, op in enumerate(program.ops):
+            if isinstance(op, Gate):
+                kind = kinds.get((op.name, len(op.controls)))
+                if kind is None:
+                    self._add_other(op, place, circuit)
+                else:
+                    angle = {"phi": op.params[0]} if op.params else {}
+                    add(kind, place, op.controls + op.targets, angle, circuit)
+        return circuit
+
+    def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
+        if gate.name == "pauliexp" and len(gate.targets) > _DENSE_PAULI_QUBITS:
+            text = f"qsim runs pauliexp on at most {_DENSE_PAULI_QUBITS} qubits"
+            raise CannotRun("unsupported", text)
+        if gate.name in ("gphase", "id") and not (gate.controls and gate.params):
+            return
+        if gate.controls and len(gate.targets + gate.controls) > _DENSE_QUBITS:
+            self._add_controlled(gate, place, circuit)
+        else:
+            unitary, qubits = dense(gate)
+            self._qsim.add_matrix_gate(place, list(qubits), _flat(unitary), circuit)
+
+    def _add_controlled(self, gate: Gate, place: int, circuit: Any) -> None:
+        if gate.name == "gphase":
+            controls, target = gate.controls[1:], gate.controls[:1]
+            unitary, qubits = matrix("p", gate.params), target
+        else:
+            controls = gate.controls
+            bare = Gate(gate.name, gate.targets, gate.params, (), gate.terms)
+            unitary, qubits = dense(bare)
+        self._qsim.add_matrix_gate(place, list(qubits), _flat(unitary), circuit)
+        self._qsim.control_last_gate(list(controls), [1] * len(controls), circuit)
+
+    @cached_property
+    def _kinds(self) -> Mapping[tuple[str, int], Any]:
+        """By name and number of controls; without a control `p` is `rz` up to a global phase."""
+        qsim = self._qsim
+        return {
+            ("x", 0): qsim.kX,
+            ("y", 0): qsim.kY,
+            ("z", 0): qsim.kZ,
+            ("h", 0): qsim.kH,
+            ("s", 0): qsim.kS,
+            ("t", 0): qsim.kT,
+            ("rx", 0): qsim.krx,
+            ("ry", 0): qsim.kry,
+            ("rz", 0): qsim.krz,
+            ("p", 0): qsim.krz,
+            ("swap", 0): qsim.kSWAP,
+            ("x", 1): qsim.kCX,
+            ("z", 1): qsim.kCZ,
+        }
+
+
+def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:
+    """Return all that qsim asks for; it gives nothing when one is missing."""
+    return {
+        "c": circuit,
+        "s": int(seed.generate_state(1)[0]),
+        "t": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        "f": 3 if n_qubits >= _WIDE_QUBITS else 2,
+        "v": 0,
+        "z": True,
+        "r": 1,
+        "g": False,
+        "gmode": 0,
+        "gsst": 0,
+        "gdb": 0,
+    }
+
+
+def _loaded(name: str, folder: list[str]) -> ModuleType:
+    spec = PathFinder.find_spec(name, folder)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"the wheel has no {name}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _flat(unitary: Any) -> list[float]:
+    """Return real and imaginary parts in turn, row by row."""
+    parts: list[float] = unitary.reshape(-1).view(np.float64).tolist()
+    return parts
+
+
+_TEST_GATES: Final = (
+    *(Gate("ry", (qubit,), (0.5 + 0.4 * qubit,)) for qubit in range(4)),
+    *(Gate("rx", (qubit,), (1.1 - 0.3 * qubit,)) for qubit in range(4)),
+    Gate("x", (1,), (), (0,)),
+    Gate("ms", (2, 3), (0.4, -1.3, 0.7)),
+    Gate("x", (3,), (), (1, 2)),
+    Gate("u", (0,), (0.7, -1.1, 2.3), (3,)),
+    Gate("rz", (2,), (0.9,)),
+    Gate("h", (2,)),
+    Gate("y", (1,)),
+    Gate("t", (1,)),
+    Gate("s", (3,)),
+    Gate("z", (3,), (), (2,)),
+    Gate("h", (1,)),
+    Gate("h", (3,)),
+    Gate("swap", (0, 2)),
+)

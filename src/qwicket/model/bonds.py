@@ -1,0 +1,121 @@
+"""How much a circuit can entangle: what a matrix product state of it needs at most.
+
+Qubits stand in a row, in the order of their numbers. Cut the row in two: the rank of the state
+across the cut, its bond, grows at most by a factor for each gate that reaches over the cut. Gates
+on qubits that are no neighbours are done by exchanging neighbours there and back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from qwicket.model.circuits import Gate, Op
+
+MAX_OPERANDS: Final = 5
+"""Wider gates have no bound here."""
+
+_UNBOUNDED: Final = 1 << 20
+_RANK_TWO: Final = frozenset({"rxx", "ryy", "rzz", "ms"})
+
+
+class Bonds(NamedTuple):
+    """What a matrix product state needs at most.
+
+    Attributes:
+        bits: log2 of its largest bond.
+        steps: Its work, in gates on two neighbours.
+    """
+
+    bits: int
+    steps: int
+
+
+def bonds(ops: Iterable[Op]) -> Bonds:
+    """Bound the bonds of a circuit that measures at its end; other operations are passed over."""
+    count = _Count()
+    for op in ops:
+        if isinstance(op, Gate):
+            count.add(op)
+    return count.finished()
+
+
+def exchanges(operands: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the exchanges of neighbours that bring qubits, ascending, side by side at the first.
+
+    Done backwards they restore the row.
+    """
+    first, *others = operands
+    return [
+        (place - 1, place)
+        for offset, qubit in enumerate(others, 1)
+        for place in range(qubit, first + offset, -1)
+    ]
+
+
+def _has_rank_two(gate: Gate, n_operands: int) -> bool:
+    """Say whether a gate is a sum of two products, wherever it is cut."""
+    if gate.controls:
+        return len(gate.targets) < 2
+    return n_operands == 2 and gate.name in _RANK_TWO
+
+
+class _Count:
+    """Adds up gates; `_change` has the difference of bits from one cut to the next.
+
+    Gates with the same control and nothing else on it in between are together a sum of two
+    products, one for each value of the control, and so count once for each cut.
+    """
+
+    def __init__(self) -> None:
+        self._change: defaultdict[int, int] = defaultdict(int)
+        self._reach_of: dict[int, tuple[int, int]] = {}
+        self._used: set[int] = set()
+        self._steps = 0
+        self._away = 0
+
+    def add(self, gate: Gate) -> None:
+        operands = gate.targets + gate.controls
+        if len(operands) < 2:
+            for qubit in operands:
+                self._reach_of.pop(qubit, None)
+            return
+        self._used.update(operands)
+        first, last, n = min(operands), max(operands), len(operands)
+        if n > MAX_OPERANDS:
+            self._away = _UNBOUNDED
+            return
+        self._steps += 4 ** (n - 2)
+        if last - first >= n:
+            self._away = max(self._away, n - 1)
+            self._steps += 2 * len(exchanges(sorted(operands)))
+        if n == 2 and gate.controls:
+            self._add_controlled(gate.controls[0], gate.targets, first, last)
+            return
+        for qubit in operands:
+            self._reach_of.pop(qubit, None)
+        self._charge(first, last, 1 if _has_rank_two(gate, n) else 2 * (n // 2))
+
+    def finished(self) -> Bonds:
+        crossing = max(accumulate(self._change[cut] for cut in sorted(self._change)), default=0)
+        if self._away == _UNBOUNDED:
+            return Bonds(_UNBOUNDED, self._steps)
+        return Bonds(min(crossing + self._away, len(self._used) // 2), self._steps)
+
+    def _add_controlled(
+        self, control: int, targets: tuple[int, ...], first: int, last: int
+    ) -> None:
+        low, high = self._reach_of.get(control, (control, control))
+        self._charge(first, low, 1)
+        self._charge(high, last, 1)
+        self._reach_of[control] = min(low, first), max(high, last)
+        for target in targets:
+            self._reach_of.pop(target, None)
+
+    def _charge(self, start: int, stop: int, bits: int) -> None:
+        """Count bits for the cuts after qubits `start` to `stop` - 1."""
+        if start < stop:
+            self._change[start] += bits
+            self._change[stop] -= bits
