@@ -2,6 +2,7 @@
 
 `python tests/contract/environments.py ionq/qiskit_ionq_1_1` makes that one and prints its
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
+What a `requirements-alone.txt` beside it names is installed without what it depends on.
 """
 
 from __future__ import annotations
@@ -25,25 +26,29 @@ def suites() -> list[str]:
 def interpreter(suite: str) -> Path:
     """Return the interpreter of a suite's environment, making it when it is not there."""
     requirements = CONTRACT / suite / "requirements.txt"
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    alone = requirements.with_name("requirements-alone.txt")
+    wanted = requirements.read_bytes() + (alone.read_bytes() if alone.exists() else b"")
+    digest = hashlib.sha256(wanted).hexdigest()[:12]
     folder = ROOT / ".vendor" / f"{suite.replace('/', '-')}-{digest}"
     python = folder / "bin" / "python"
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
-            _make(folder, python, requirements)
+            _make(folder, python, requirements, alone)
             (folder / "ready").touch()
     return python
 
 
-def _make(folder: Path, python: Path, requirements: Path) -> None:
+def _make(folder: Path, python: Path, requirements: Path, alone: Path) -> None:
     uv = str(Path(sys.executable).parent / "uv")
     first = requirements.read_text().partition("\n")[0]
     version = first.removeprefix("# python:").strip() if "python:" in first else sys.executable
     subprocess.run([uv, "venv", "-q", "--clear", "--python", version, str(folder)], check=True)
-    install = [uv, "pip", "install", "-q", "--python", str(python), "-r", str(requirements)]
-    subprocess.run(install, check=True)
+    install = [uv, "pip", "install", "-q", "--python", str(python), "-r"]
+    subprocess.run([*install, str(requirements)], check=True)
+    if alone.exists():
+        subprocess.run([*install, str(alone), "--no-deps"], check=True)
 
 
 if __name__ == "__main__":

@@ -409,6 +409,19 @@ def test_noise_is_asked_for_by_name(http: httpx.Client) -> None:
     assert (refused.status_code, refused.json()["field"]) == (400, "noise")
 
 
+def test_an_engine_is_asked_for_by_name(http: httpx.Client) -> None:
+    """A Bell pair runs on state vectors unless somebody wants it otherwise."""
+    for name, engine in (("", "qulacs"), ("statevector", "qulacs"), ("clifford", "stim")):
+        job = submit(http, engine=name).json()["id"]
+        found = http.get(f"/v1/jobs/{job}/result", params={"wait": 60}).json()["parts"][0]
+        assert found["engine"] == engine
+    refused = submit(http, engine="abacus")
+    assert (refused.status_code, refused.json()["field"]) == (400, "engine")
+    offered = http.get("/v1/devices/simulator").json()["engines"]
+    assert {"statevector", "clifford"} <= set(offered)
+    assert all(name in refused.json()["detail"] for name in offered)
+
+
 def ghz(qubits: int, last: str = "") -> str:
     lines = [f"qubit[{qubits}] q; bit[{qubits}] c;", "h q[0];"]
     lines += [f"cx q[{i}], q[{i + 1}];" for i in range(qubits - 1)]

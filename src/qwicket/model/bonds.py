@@ -8,7 +8,7 @@ on qubits that are no neighbours are done by exchanging neighbours there and bac
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -42,11 +42,26 @@ def bonds(ops: Iterable[Op]) -> Bonds:
     return count.finished()
 
 
-def exchanges(operands: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the exchanges of neighbours that bring qubits, ascending, side by side at the first.
+def neighbourly(gate: Gate) -> Iterator[Gate]:
+    """Yield a gate with its qubits side by side, between exchanges there and back."""
+    operands = sorted(gate.targets + gate.controls)
+    moves = [Gate("swap", pair) for pair in _exchanges(operands)]
+    place = {qubit: operands[0] + offset for offset, qubit in enumerate(operands)}
+    yield from moves
+    yield Gate(
+        gate.name,
+        tuple([place[qubit] for qubit in gate.targets]),
+        gate.params,
+        tuple([place[qubit] for qubit in gate.controls]),
+        gate.terms,
+    )
+    yield from reversed(moves)
 
-    Done backwards they restore the row.
-    """
+
+def _exchanges(operands: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the exchanges that bring qubits, in ascending order, beside the first of them."""
+    if not operands:
+        return []
     first, *others = operands
     return [
         (place - 1, place)
@@ -90,7 +105,7 @@ class _Count:
         self._steps += 4 ** (n - 2)
         if last - first >= n:
             self._away = max(self._away, n - 1)
-            self._steps += 2 * len(exchanges(sorted(operands)))
+            self._steps += 2 * len(_exchanges(sorted(operands)))
         if n == 2 and gate.controls:
             self._add_controlled(gate.controls[0], gate.targets, first, last)
             return

@@ -36,7 +36,7 @@ CONTRACT: Final = {
     "device list": DATA,
     "device on": DATA,
     "device off": DATA | {"--reason", "--until"},
-    "submit": {"--device", "--shots", "--format", "--input", "--wait", "--json"},
+    "submit": {"--device", "--shots", "--format", "--engine", "--input", "--wait", "--json"},
     "show": {"--format", "--input"},
     "demo": set(),
 }

@@ -73,6 +73,13 @@ def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: st
     assert not server.requests
 
 
+def test_submit_sends_the_engine_that_was_named() -> None:
+    with BadServer(QUEUED, QUEUED) as server:
+        submit(server, "--engine", "qsim")
+        submit(server)
+        assert [request.json["engine"] for request in server.requests] == ["qsim", ""]
+
+
 def test_a_json_program_arrives_as_it_was_written() -> None:
     text = '{ "angle": 1.10, "again": 1, "again": 2, "large": 12345678901234567890.5 }'
     with BadServer(QUEUED) as server:

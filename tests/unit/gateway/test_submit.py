@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from qwicket.compute import Readers
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin, NewToken
 from qwicket.model.accounts import Actor
@@ -26,6 +28,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.ids import new_id, part_id
 from qwicket.model.jobs import JobQuery, Ran, RunOptions, Submission
+from qwicket.model.limits import Limits
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
 from qwicket.store import Store
@@ -115,6 +118,101 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[QwicketError], str]] = {
         "program",
     ),
 }
+
+
+def entangled(qubits: int) -> bytes:
+    """Return a program whose matrix product state is small, and that is no Clifford circuit."""
+    chain = [{"gate": "cnot", "control": q, "target": q + 1} for q in range(qubits - 1)]
+    return program(qubits, *chain)
+
+
+@pytest.fixture
+def everything_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Admission never imports an engine, so that it can be told of packages that are not here."""
+    names = ("statevector", "clifford", "qsim", "aer-mps")
+    monkeypatch.setattr("qwicket.engines.qubit.installed", lambda: names)
+
+
+ENGINE_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"engine": "abacus"}, "it has statevector, clifford, qsim, aer-mps"),
+    "no Clifford": ({"engine": "clifford", "source": program(2)}, "runs Clifford circuits"),
+    "noise on qsim": ({"engine": "qsim", "noise": "aria-1"}, "it knows no noise"),
+    "noise on aer-mps": ({"engine": "aer-mps", "noise": "aria-1"}, "it knows no noise"),
+    "exact": ({"engine": "qsim", "outputs": ("probabilities",)}, "no probabilities"),
+    "none offered": ({"device": "clifford", "engine": "qsim"}, "it has none"),
+}
+
+
+@pytest.mark.usefixtures("everything_installed")
+@pytest.mark.parametrize("case", list(ENGINE_REFUSALS))
+async def test_a_wrong_engine_is_refused_by_name(gateway: Gateway, ada: Actor, case: str) -> None:
+    changes, detail = ENGINE_REFUSALS[case]
+    with pytest.raises(InvalidRequest) as refused:
+        await gateway.submit(ada, submission(**changes))
+    assert refused.value.field == "engine"
+    assert detail in (refused.value.detail or "")
+
+
+async def test_an_engine_that_is_not_installed_is_refused(gateway: Gateway, ada: Actor) -> None:
+    with pytest.raises(InvalidRequest, match="it has statevector, clifford") as refused:
+        await gateway.submit(ada, submission(engine="qsim"))
+    assert refused.value.field == "engine"
+    assert (await gateway.device("simulator", "native")).engines == ("statevector", "clifford")
+
+
+@pytest.mark.usefixtures("everything_installed")
+@pytest.mark.parametrize("name", ["statevector", "clifford", "qsim"])
+async def test_the_engine_travels_to_the_worker(
+    gateway: Gateway, ada: Actor, store: Store, name: str
+) -> None:
+    await gateway.submit(ada, submission(engine=name))
+    assert (await claim_options(store)).engine == name
+
+
+@pytest.fixture
+async def roomy(store: Store, clock: Callable[[], int]) -> AsyncIterator[Gateway]:
+    """A server with memory enough for Aer, not for 30 qubits, and few qubits for it."""
+    limits = Limits(memory_bytes=4 << 30, mps_qubits=80, outcomes=9)
+    readers = Readers(limits)
+    yield Gateway(store, readers, limits, clock)
+    await readers.close()
+
+
+@pytest.mark.usefixtures("everything_installed")
+@pytest.mark.parametrize("qubits", [28, 60])
+async def test_what_is_too_wide_for_state_vectors_becomes_a_matrix_product_state(
+    roomy: Gateway, ada: Actor, store: Store, qubits: int
+) -> None:
+    job = await roomy.submit(ada, submission(source=entangled(qubits)))
+    assert job.est_bytes < 2 << 30
+    assert (await claim_options(store)).engine == "aer-mps"
+
+
+async def test_without_aer_wide_circuits_are_refused(roomy: Gateway, ada: Actor) -> None:
+    with pytest.raises(LimitExceeded, match="takes 29"):
+        await roomy.submit(ada, submission(source=entangled(60)))
+
+
+@pytest.mark.usefixtures("everything_installed")
+async def test_a_matrix_product_state_has_its_bounds(roomy: Gateway, ada: Actor) -> None:
+    wide = {"source": entangled(81)}
+    with pytest.raises(LimitExceeded, match=r"takes 29 \(its qubits"):
+        await roomy.submit(ada, submission(**wide))
+    with pytest.raises(LimitExceeded, match=r"aer-mps takes 80 \(limit mps_qubits\)"):
+        await roomy.submit(ada, submission(engine="aer-mps", **wide))
+    crossing = [{"gate": "swap", "targets": [q, 59 - q]} for q in range(30)]
+    tangled = {"source": program(60, *crossing)}
+    with pytest.raises(LimitExceeded, match="takes 29"):
+        await roomy.submit(ada, submission(**tangled))
+    with pytest.raises(InvalidRequest, match="may entangle more than a bond of 1024 holds"):
+        await roomy.submit(ada, submission(engine="aer-mps", **tangled))
+
+
+async def test_the_limit_on_outcomes_travels_to_the_worker(
+    roomy: Gateway, ada: Actor, store: Store
+) -> None:
+    await roomy.submit(ada, submission())
+    assert (await claim_options(store)).most_outcomes == 9
 
 
 @pytest.mark.parametrize("case", list(REFUSALS))

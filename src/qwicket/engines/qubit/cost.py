@@ -73,6 +73,7 @@ _STEP_S: Final = 50e-6
 _BOND_CUBED_S: Final = 4e-8
 _BOND_BYTES: Final = 96
 """For each qubit times the bond squared: two matrices, and copies while shots are drawn."""
+_MOST_BOND_BITS: Final = 20
 _DRAWN_S: Final = 1e-6
 _DRAWN_BOND_S: Final = 3e-9
 """For each shot and qubit, and that times the bond squared."""
@@ -181,6 +182,11 @@ def suits_qsim(n_qubits: int, is_straight: bool, is_ideal: bool, exact: bool) ->
     Its single precision shows in probabilities and not in shots.
     """
     return n_qubits >= _QSIM_QUBITS and is_straight and is_ideal and not exact
+
+
+def product_bytes(n_qubits: int, bond_bits: int) -> int:
+    """Return the memory of a matrix product state and of what is copied of it on the way."""
+    return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MOST_BOND_BITS)
 
 
 def copies_kept(n_qubits: int) -> int:
@@ -371,10 +377,10 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
 def _product_cost(job: Job) -> tuple[float, float]:
     """Every bond is taken to be as large as the largest may be."""
     n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
-    bond = 1 << min(job.summary.n_bond_bits, MAX_QUBITS)
+    bond = 1 << min(job.summary.n_bond_bits, _MOST_BOND_BITS)
     drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})
     key_bytes, key_s = _keys_cost(drawn, 1 << 60)
-    n_bytes = _AER_BYTES + n_qubits * bond**2 * _BOND_BYTES
+    n_bytes = _AER_BYTES + product_bytes(n_qubits, job.summary.n_bond_bits)
     steps = job.summary.n_bond_steps / n_circuits
     seconds = _AER_S / n_circuits + job.n_ops * _AER_GATE_S
     seconds += steps * (_STEP_S + bond**3 * _BOND_CUBED_S)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -20,14 +19,17 @@ from qiskit_aer import AerSimulator
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import tally
+from qwicket.engines.qubit.cost import product_bytes
 from qwicket.engines.qubit.gates import dense
 from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Readout
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.bonds import bonds, exchanges
+from qwicket.model.bonds import bonds, neighbourly
 from qwicket.model.circuits import Gate
 from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_width
+
+_SPARE_BYTES: Final = 64 << 20
 
 _NAMED: Final = frozenset(
     {
@@ -58,9 +60,12 @@ class ProductStateEngine:
         program = task.program
         if task.noise is not None or not program.is_straight:
             raise CannotRun("unsupported", f"{MPS} runs ideal circuits, measured at the end")
-        if bonds(program.ops).bits > MAX_BOND_BITS:
+        bits = bonds(program.ops).bits
+        if bits > MAX_BOND_BITS:
             text = f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
             raise CannotRun("unsupported", f"{MPS}: {text}")
+        # Aer crashes where it cannot allocate
+        np.empty(_SPARE_BYTES + product_bytes(program.n_qubits, bits), dtype=np.uint8)
         reads, outputs = program.reads(), set(task.outputs)
         notes: tuple[str, ...] = ()
         if PROBABILITIES in outputs:
@@ -84,7 +89,7 @@ def _drawn(program: Program, reads: Readout, shots: int, seed: SeedSequence) -> 
     circuit = QuantumCircuit(program.n_qubits, len(reads.qubits))
     for op in program.ops:
         if isinstance(op, Gate):
-            for gate in _neighbourly(op):
+            for gate in neighbourly(op):
                 _add(gate, circuit)
     circuit.measure(reads.qubits, range(len(reads.qubits)))
     seed_simulator = int(seed.generate_state(1)[0])
@@ -96,22 +101,6 @@ def _drawn(program: Program, reads: Readout, shots: int, seed: SeedSequence) -> 
         raise RuntimeError(f"Aer: {reason}")
     found = result.results[0].data.counts
     return {int(value, 16): n for value, n in found.items()}
-
-
-def _neighbourly(gate: Gate) -> Iterator[Gate]:
-    """Yield a gate with its qubits side by side, between exchanges there and back."""
-    operands = sorted(gate.targets + gate.controls)
-    moves = [Gate("swap", pair) for pair in exchanges(operands)] if operands else []
-    place = {qubit: operands[0] + offset for offset, qubit in enumerate(operands)}
-    yield from moves
-    yield Gate(
-        gate.name,
-        tuple([place[qubit] for qubit in gate.targets]),
-        gate.params,
-        tuple([place[qubit] for qubit in gate.controls]),
-        gate.terms,
-    )
-    yield from reversed(moves)
 
 
 def _add(gate: Gate, circuit: Any) -> None:

@@ -305,6 +305,39 @@ def test_small_clifford_circuits_run_on_state_vectors() -> None:
     assert cost(same, 1_000, ("counts",)) == cost(small, 1_000, ("counts",))
 
 
+# --- engines by name ------------------------------------------------------------------------------
+
+
+def product(bits: int, n_qubits: int = 60, steps: int = 1_000) -> Summary:
+    return Summary("qubit", 1, n_qubits, 100, 100, n_bond_bits=bits, n_bond_steps=steps)
+
+
+def test_a_named_engine_costs_what_it_costs() -> None:
+    ghz = clifford(26)
+    assert cost(ghz, 10, ("counts",))[0] < 1 << 28
+    assert cost(ghz, 10, ("counts",), engine="statevector")[0] > 24 * 2**26
+    assert cost(clifford(3), 10, ("counts",), engine="clifford")[0] < 1 << 28
+
+
+def test_qsim_is_counted_as_qulacs() -> None:
+    assert cost(one(24, 100), 10, ("counts",), engine="qsim") == cost(one(24, 100), 10, ("counts",))
+
+
+def test_matrix_product_states_grow_with_the_bond() -> None:
+    """Two matrices of bond² complex numbers for each qubit, and the cube of the bond in time."""
+    few, more, most = (cost(product(bits), 1, ("counts",), engine="aer-mps") for bits in (1, 7, 10))
+    assert few[0] < 1.6 * GIB
+    assert most[0] - few[0] >= 60 * 2 * 16 * 4**10
+    assert (most[1] - few[1]) / (more[1] - few[1]) == pytest.approx(8**3, rel=0.02)
+    assert few[1] < 5
+
+
+def test_matrix_product_states_cost_time_by_the_shot() -> None:
+    few, many = (cost(product(6), n, ("counts", "memory"), engine="aer-mps") for n in (1, 10**6))
+    assert many[1] > few[1] + 60
+    assert many[0] > few[0] + 64 * 10**6
+
+
 def test_numbers_stay_storable_whatever_is_asked_for() -> None:
     worst = noise(1.0, 1.0)
     for is_clifford in (False, True):
@@ -319,8 +352,10 @@ def test_numbers_stay_storable_whatever_is_asked_for() -> None:
                 n_splits=10**6,
                 n_extra_ops=10**14,
                 is_clifford=is_clifford,
+                n_bond_bits=10**6,
+                n_bond_steps=10**12,
             )
-            for model in (None, worst):
-                n_bytes, seconds = cost(summary, 10**6, ("counts", "memory"), model)
+            for model, name in ((None, ""), (worst, ""), (None, "clifford"), (None, "aer-mps")):
+                n_bytes, seconds = cost(summary, 10**6, ("counts", "memory"), model, name)
                 assert 0 < n_bytes <= INT64_MAX
                 assert 0 < seconds < 1e300

@@ -10,6 +10,7 @@ import pytest
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
+from qwicket.engines.qubit.cost import suits_qsim
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
@@ -182,6 +183,45 @@ def test_without_stim_state_vectors_run_what_they_can(monkeypatch: pytest.Monkey
     assert qubit_lab.run(ghz(14), outputs=COUNTS).engine == "qulacs"
     with pytest.raises(CannotRun, match="Stim, which is not installed"):
         qubit_lab.run(ghz(60))
+
+
+# --- the choice of a user -------------------------------------------------------------------------
+
+
+def test_the_engine_that_was_named_runs() -> None:
+    assert qubit_lab.run(ghz(30), engine="clifford").engine == "stim"
+    assert qubit_lab.run(ghz(3), engine="clifford").engine == "stim"
+    assert qubit_lab.run(ghz(14), outputs=COUNTS, engine="statevector").engine == "qulacs"
+
+
+def test_an_engine_that_cannot_run_a_circuit_says_why() -> None:
+    with pytest.raises(CannotRun, match=r"the engine clifford was named; rz.* is no Clifford"):
+        qubit_lab.run(qubit_lab.measured(1, [Gate("rz", (0,), (0.3,))]), engine="clifford")
+
+
+@pytest.mark.parametrize("name", ["qsim", "aer-mps", "abacus"])
+def test_an_engine_that_is_not_here_cannot_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both packages have an environment of their own; the suite there runs them."""
+    monkeypatch.setitem(sys.modules, "qiskit_aer", None)
+    monkeypatch.setattr(engine, "qsim", lambda: None)
+    with pytest.raises(CannotRun, match=f"the engine {name} is not installed"):
+        qubit_lab.run(BELL, engine=name)
+
+
+@pytest.mark.parametrize(
+    ("n_qubits", "is_straight", "is_ideal", "exact", "suits"),
+    [
+        (10, True, True, False, True),
+        (9, True, True, False, False),
+        (20, False, True, False, False),
+        (20, True, False, False, False),
+        (20, True, True, True, False),
+    ],
+)
+def test_qsim_suits_shots_of_wide_states(
+    n_qubits: int, is_straight: bool, is_ideal: bool, exact: bool, suits: bool
+) -> None:
+    assert suits_qsim(n_qubits, is_straight, is_ideal, exact) is suits
 
 
 # --- too wide -------------------------------------------------------------------------------------
