@@ -29,8 +29,9 @@ fault: $(READY)  ## Kills, crashes and other trouble
 fault-long: $(READY)  ## What takes too long for every change
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+bench: $(READY)  ## Figures, each beside its floor or its peers
+	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_qsim_0_22) && \
+	$(BIN)/python -m benchmarks $$PEERS
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,1 +1,1 @@
-"""Measurements, each beside its floor from the same run. `make bench` prints them as one table."""
+"""Measurements, each beside its floor or its peers in the same run. `make bench` prints them."""

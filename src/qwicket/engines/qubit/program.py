@@ -62,11 +62,13 @@ def read(circuit: QubitCircuit) -> Program:
     is_straight = True
     for place, op in enumerate(circuit.ops):
         if isinstance(op, Gate):
-            operands = op.targets + op.controls
+            operands = op.targets
+            if op.controls or len(operands) > 1:
+                operands += op.controls
+                if len(set(operands)) < len(operands):
+                    raise _invalid(f"operation {place} names a qubit twice")
             if measured and not measured.isdisjoint(operands):
                 is_straight = False
-            if len(operands) > 1 and len(set(operands)) < len(operands):
-                raise _invalid(f"operation {place} names a qubit twice")
             used.update(operands)
             gates.append(op)
         elif isinstance(op, Measure):
