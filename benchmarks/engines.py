@@ -200,3 +200,4 @@ if __name__ == "__main__":
     for cost in measure():
         sys.stdout.buffer.write(msgspec.json.encode(cost) + b"\n")
         sys.stdout.flush()
+        sys.stderr.write(f"{cost.name}: {cost.ours_ms:.3g} ms on {cost.engine}\n")

@@ -118,9 +118,12 @@ def _named(task: Task) -> Engine:
 
 def _vectors_for(task: Task) -> Engine:
     program = task.program
-    is_ideal, exact = task.noise is None, PROBABILITIES in task.outputs
-    fast = qsim() if suits_qsim(program.n_qubits, program.is_straight, is_ideal, exact) else None
-    return fast or _state_vectors()
+    is_drawn = task.noise is None and program.is_straight and PROBABILITIES not in task.outputs
+    if is_drawn and suits_qsim(program.n_qubits, len(program.ops), task.shots):
+        fast = qsim()
+        if fast is not None and fast.takes(program):
+            return fast
+    return _state_vectors()
 
 
 @cache

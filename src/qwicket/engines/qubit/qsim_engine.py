@@ -87,6 +87,10 @@ class QsimEngine:
         self._qsim: Any = _loaded(kind, folder)
         self.version = f"1 ({kind} {release}, numpy {np.__version__})"
 
+    def takes(self, program: Program) -> bool:
+        """Say whether qsim has a way to run each gate."""
+        return not any(isinstance(op, Gate) and _is_too_wide(op) for op in program.ops)
+
     def run(self, task: Task) -> Found:
         """Run one circuit.
 
@@ -147,7 +151,7 @@ class QsimEngine:
         return circuit
 
     def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
-        if gate.name == "pauliexp" and len(gate.targets) > _DENSE_PAULI_QUBITS:
+        if _is_too_wide(gate):
             text = f"qsim runs pauliexp on at most {_DENSE_PAULI_QUBITS} qubits"
             raise CannotRun("unsupported", text)
         if gate.name in ("gphase", "id") and not (gate.controls and gate.params):
@@ -188,6 +192,10 @@ class QsimEngine:
             ("x", 1): qsim.kCX,
             ("z", 1): qsim.kCZ,
         }
+
+
+def _is_too_wide(gate: Gate) -> bool:
+    return gate.name == "pauliexp" and len(gate.targets) > _DENSE_PAULI_QUBITS
 
 
 def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:

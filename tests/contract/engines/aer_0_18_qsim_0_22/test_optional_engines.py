@@ -357,6 +357,10 @@ def test_qsim_draws_the_shots_of_wide_states_unasked() -> None:
     assert qubit_lab.run(wide(), outputs=("probabilities",)).engine == "qulacs"
     assert qubit_lab.run(wide(9), outputs=COUNTS).engine == "qulacs"
     assert qubit_lab.run(measured(12, ghz(12)), outputs=COUNTS, noise=NOISY).engine == "stim"
+    assert qubit_lab.run(wide(), 1_000_000, outputs=COUNTS).engine == "qulacs"
+    sums = Gate("pauliexp", tuple(range(6)), (0.7,), (), ("ZZXXZZ",))
+    unusual = measured(12, [*qubit_lab.scrambling(12), sums])
+    assert qubit_lab.run(unusual, outputs=COUNTS).engine == "qulacs"
     turned = measured(12, [*qubit_lab.scrambling(12), cx(0, 1)])
     assert qubit_lab.run(turned, outputs=COUNTS, noise=NOISY).engine == "qulacs"
     assert qubit_lab.run(wide(), outputs=COUNTS, engine="statevector").engine == "qulacs"
