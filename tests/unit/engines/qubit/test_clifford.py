@@ -81,7 +81,6 @@ def test_words_have_the_matrix_of_the_gate(name: str) -> None:
     ],
 )
 def test_names_are_those_of_the_table(gate: Gate, found: str) -> None:
-    """shared/engines.md, section 4."""
     assert [name for name, _ in words(gate)] == [found]
 
 
