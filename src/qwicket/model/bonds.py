@@ -18,7 +18,7 @@ MAX_OPERANDS: Final = 5
 """Wider gates have no bound here."""
 
 _UNBOUNDED: Final = 1 << 20
-_RANK_TWO: Final = frozenset({"rxx", "ryy", "rzz", "ms"})
+_RANK_TWO: Final = frozenset({"rxx", "ryy", "rzz", "zz", "ms"})
 
 
 class Bonds(NamedTuple):

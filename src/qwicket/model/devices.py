@@ -15,7 +15,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         description: One sentence for people.
-        qubits: Widest circuit it takes.
+        qubits: Widest circuit it takes; the engine `aer-mps` has a limit of its own.
         formats: Formats it reads, the preferred one first.
         gates: Names of the gates it takes, in the format's own words.
         native_gates: Those of its machine; none means that it takes any machine's.

@@ -171,15 +171,15 @@ async def test_the_engine_travels_to_the_worker(
 
 @pytest.fixture
 async def roomy(store: Store, clock: Callable[[], int]) -> AsyncIterator[Gateway]:
-    """A server with memory enough for Aer, not for 30 qubits, and few qubits for it."""
-    limits = Limits(memory_bytes=4 << 30, mps_qubits=80, outcomes=9)
+    """A server with memory enough for Aer, not for 28 qubits, and few qubits for both."""
+    limits = Limits(memory_bytes=4 << 30, qubits=26, mps_qubits=80, outcomes=9)
     readers = Readers(limits)
     yield Gateway(store, readers, limits, clock)
     await readers.close()
 
 
 @pytest.mark.usefixtures("everything_installed")
-@pytest.mark.parametrize("qubits", [28, 60])
+@pytest.mark.parametrize("qubits", [27, 28, 60])
 async def test_what_is_too_wide_for_state_vectors_becomes_a_matrix_product_state(
     roomy: Gateway, ada: Actor, store: Store, qubits: int
 ) -> None:
@@ -191,6 +191,16 @@ async def test_what_is_too_wide_for_state_vectors_becomes_a_matrix_product_state
 async def test_without_aer_wide_circuits_are_refused(roomy: Gateway, ada: Actor) -> None:
     with pytest.raises(LimitExceeded, match="takes 29"):
         await roomy.submit(ada, submission(source=entangled(60)))
+
+
+@pytest.mark.usefixtures("everything_installed")
+@pytest.mark.parametrize("name", ["statevector", "qsim"])
+async def test_a_state_vector_that_was_named_has_the_limit_of_any(
+    roomy: Gateway, ada: Actor, name: str
+) -> None:
+    await roomy.submit(ada, submission(engine=name, source=entangled(26)))
+    with pytest.raises(LimitExceeded, match=r"uses 27 qubits.*26 are simulated \(limit qubits\)"):
+        await roomy.submit(ada, submission(engine=name, source=entangled(27)))
 
 
 @pytest.mark.usefixtures("everything_installed")

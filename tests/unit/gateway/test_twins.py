@@ -211,6 +211,20 @@ async def test_more_qubits_in_use_than_a_state_vector_has_are_refused_with_both_
         await gateway.submit(ada, submission(FORTE, each("t", 29), qubits=36))
 
 
+@pytest.mark.parametrize("engine", ["qsim", "aer-mps"])
+async def test_a_twin_has_noise_and_so_never_goes_to_engines_that_know_none(
+    gateway: Gateway, ada: Actor, store: Store, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr("qwicket.engines.qubit.installed", lambda: ("qsim", "aer-mps"))
+    (aria,) = (device for device in devices.built_in() if device.name == ARIA)
+    spec = structs.replace(aria.spec, engines=("qsim", "aer-mps"))
+    await store.devices.seed([structs.replace(aria, spec=spec)], "builtin")
+    with pytest.raises(InvalidRequest, match=f"{engine} does not run this: it knows no noise"):
+        await gateway.submit(ada, submission(ARIA, *ghz(2), engine=engine))
+    with pytest.raises(LimitExceeded, match=r"26 qubits, qpu\.aria-1 takes 25"):
+        await gateway.submit(ada, submission(ARIA, *ghz(26), qubits=26))
+
+
 async def test_a_clifford_circuit_may_use_all_qubits(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:

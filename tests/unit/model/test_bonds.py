@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.random import Generator, default_rng
+from scipy.stats import unitary_group
 
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
 from qwicket.model.bonds import MAX_OPERANDS, bonds, neighbourly
@@ -40,6 +41,8 @@ def random_gate(n_qubits: int, rng: Generator) -> Gate:
         Gate("u", (b,), (angle, 1.0, 2.0), (a,)),
         Gate("swap", (a, b)),
         Gate("ms", (a, b), (0.4, -1.3, angle)),
+        Gate("zz", (a, b), (angle,)),
+        qubit_lab.dense(unitary_group.rvs(8, random_state=rng), (a, b, c)),
         Gate("x", (c,), (), (a, b)),
         Gate("swap", (b, c), (), (a,)),
         Gate("gphase", (), (angle,), (a, b, c)),

@@ -47,7 +47,9 @@ _STATE_BYTES: Final = 9
 """For each amplitude: 8, and something for what is around."""
 
 _DENSE_QUBITS: Final = 2
-_DENSE_PAULI_QUBITS: Final = 5
+_MOST_TARGETS: Final = 5
+_MOST_CONTROLLED: Final = 4
+"""Targets of a gate that is given as a matrix. Under controls qsim silently skips wider ones."""
 _WIDE_QUBITS: Final = 16
 _TEST_SHOTS: Final = 4_000
 
@@ -89,7 +91,9 @@ class QsimEngine:
 
     def takes(self, program: Program) -> bool:
         """Say whether qsim has a way to run each gate."""
-        return not any(isinstance(op, Gate) and _is_too_wide(op) for op in program.ops)
+        return not any(
+            isinstance(op, Gate) and len(op.targets) > _most_targets(op) for op in program.ops
+        )
 
     def run(self, task: Task) -> Found:
         """Run one circuit.
@@ -151,9 +155,10 @@ class QsimEngine:
         return circuit
 
     def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
-        if _is_too_wide(gate):
-            text = f"qsim runs pauliexp on at most {_DENSE_PAULI_QUBITS} qubits"
-            raise CannotRun("unsupported", text)
+        most = _most_targets(gate)
+        if len(gate.targets) > most:
+            kind = f"{gate.name} under controls" if gate.controls else gate.name
+            raise CannotRun("unsupported", f"qsim runs {kind} on at most {most} qubits")
         if gate.name in ("gphase", "id") and not (gate.controls and gate.params):
             return
         if gate.controls and len(gate.targets + gate.controls) > _DENSE_QUBITS:
@@ -194,8 +199,8 @@ class QsimEngine:
         }
 
 
-def _is_too_wide(gate: Gate) -> bool:
-    return gate.name == "pauliexp" and len(gate.targets) > _DENSE_PAULI_QUBITS
+def _most_targets(gate: Gate) -> int:
+    return _MOST_CONTROLLED if gate.controls else _MOST_TARGETS
 
 
 def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:

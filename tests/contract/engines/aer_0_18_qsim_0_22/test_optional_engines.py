@@ -16,6 +16,7 @@ from textwrap import dedent
 
 import pytest
 from numpy.random import default_rng
+from scipy.stats import unitary_group
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine, names, qsim_engine
@@ -163,6 +164,26 @@ def test_exponentials_of_paulis(name: str, controls: tuple[int, ...]) -> None:
     sums = Gate("pauliexp", (4, 0, 3), (0.7, 0.4), controls, ("XYZ", "ZZX"))
     gates = [*qubit_lab.scrambling(5), sums, *(Gate("h", (q,)) for q in range(5))]
     assert_follows(counts(name, measured(5, gates)), exact(5, gates), SHOTS)
+
+
+@both
+@pytest.mark.parametrize(("n_targets", "n_controls"), [(1, 0), (2, 1), (3, 2), (4, 1), (5, 0)])
+def test_gates_that_are_given_as_a_matrix(name: str, n_targets: int, n_controls: int) -> None:
+    qubits = (4, 1, 5, 0, 3)
+    matrix = unitary_group.rvs(1 << n_targets, random_state=n_targets)
+    given = qubit_lab.dense(matrix, qubits[:n_targets], qubits[n_targets:][:n_controls])
+    gates = [*qubit_lab.scrambling(6), given, *(Gate("h", (q,)) for q in range(6))]
+    assert_follows(counts(name, measured(6, gates)), exact(6, gates), SHOTS)
+
+
+def test_qsim_refuses_what_it_would_pass_over_in_silence() -> None:
+    """Under controls it runs matrices on four qubits at most, and says nothing of wider ones."""
+    wide_x = qubit_lab.dense(qubit_lab.string("XXXXX"), (0, 1, 2, 3, 4), (5,))
+    found = engine.qsim()
+    assert found is not None
+    assert not found.takes(qubit_lab.task(measured(6, [wide_x])).program)
+    with pytest.raises(CannotRun, match="unitary under controls on at most 4 qubits"):
+        qubit_lab.run(measured(6, [wide_x]), 10, outputs=COUNTS, engine="qsim")
 
 
 @both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from qwicket import devices
 from qwicket.engines.qubit.names import MAX_BOND_BITS, installed, objection
 from qwicket.model.circuits import Summary
 from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel
+from qwicket.model.noise import GateNoise, NoiseModel, Relaxation, SiteNoise
 
 PAULIS = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 DAMPED = NoiseModel(name="", source="", gates={"cx": GateNoise(amplitude_damping=0.1)})
@@ -55,6 +56,29 @@ def test_clifford_wants_clifford_circuits_and_pauli_noise() -> None:
     assert ask(BRANCHED, "clifford") is None
     for summary, noise in ((ONE, None), (CLIFFORD, DAMPED), (BRANCHED, PAULIS)):
         assert "Clifford" in (ask(summary, "clifford", noise) or "")
+
+
+DAMPING = GateNoise(amplitude_damping=0.1)
+LASTING = GateNoise(duration_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("noise", "is_damped"),
+    [
+        ({"one_qubit": LASTING}, False),
+        ({"one_qubit": LASTING, "relaxation": Relaxation(t1_s=9.0)}, True),
+        ({"one_qubit": LASTING, "relaxation": Relaxation(t1_s=9.0, towards="mixed")}, False),
+        ({"one_qubit": LASTING, "relaxation_of": {4: Relaxation(t1_s=9.0)}}, True),
+        ({"relaxation": Relaxation(t1_s=9.0)}, False),
+        ({"several": DAMPING}, True),
+        ({"sites": (SiteNoise(qubits=(1,), usual=DAMPING),)}, True),
+        ({"sites": (SiteNoise(qubits=(1, 2), usual=LASTING, gates={"cx": DAMPING}),)}, True),
+        ({"sites": (SiteNoise(qubits=(1, 2), usual=LASTING, several=DAMPING),)}, True),
+    ],
+)
+def test_damping_anywhere_is_none_of_cliffords(noise: dict[str, Any], is_damped: bool) -> None:
+    objects = ask(CLIFFORD, "clifford", NoiseModel(name="", source="", **noise)) is not None
+    assert objects == is_damped
 
 
 @pytest.mark.parametrize("engine", ["qsim", "aer-mps"])
