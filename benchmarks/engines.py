@@ -3,8 +3,8 @@
 CPU time on one thread, from unpacked circuits to outcomes, 1,000 shots each. Prints a JSON object a
 line; `make bench` runs this with the interpreter that has the peers, and shows a table.
 
-No peer may be 1.1 times as fast as we are. qsim is, on one Bell pair and on many small circuits: to
-check a circuit, to seed a generator of its own and to say what it gave costs us 0.1 ms each.
+No peer may be 1.1 times as fast as we are. Beside qsim, small circuits miss that bar, one alone and
+many in one job: we also check each, seed a generator of its own and say what it gave.
 """
 
 from __future__ import annotations
