@@ -2,18 +2,29 @@
 
 -- name: job_next
 -- The oldest job of the highest priority of the project that has used least; nothing while the
--- device is off. Indexes share_next and job_to_claim, in their order.
+-- device is off. The project is found first, by share_next, and then its job, by job_to_claim: a
+-- join would sort all that wait.
 select {job}
-from share
-inner join job
-    on job.device = share.device and job.project = share.project and job.state = 'queued'
-where share.device = :device and share.has_work = 1
+from job
+where job.device = :device and job.state = 'queued'
+    and job.project = (
+        select share.project
+        from share
+        where share.device = :device and share.has_work = 1
+            and exists (
+                select 1 from job as waiting
+                where waiting.device = share.device and waiting.project = share.project
+                    and waiting.state = 'queued'
+            )
+        order by share.vtime, share.project
+        limit 1
+    )
     and not exists (
         select 1 from device_state
         where device_state.device = :device and device_state.is_on = 0
             and (device_state.until_at is null or device_state.until_at > :now)
     )
-order by share.vtime, share.project, job.priority desc, job.seq
+order by job.priority desc, job.seq
 limit 1;
 
 -- name: job_claim
