@@ -1,88 +1,69 @@
-"""`make bench`: run every measurement and print the tables."""
+"""`make bench`: run the measurements and print them as Markdown tables."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from os import getloadavg
 
-import msgspec
-from rich.console import Console
-from rich.table import Table
+from benchmarks import engines, queue, reading
+from benchmarks.figures import Figure, markdown
+from benchmarks.places import places
 
-from benchmarks import hostile, latency, reading
-from benchmarks.engines import Cost
+PARTS = ("queue", "engines", "reading")
 
 
 def main() -> int:
-    """Measure and print; return 1 when a figure is over its bar.
+    """Measure and print; return 1 when a figure is over its bar."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: under a minute")
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(unknown)}")
+    parts = asked.parts or PARTS
+    print(_where(), flush=True)
+    is_within = True
+    if "queue" in parts:
+        figures = list(_shown(queue.QUICK if asked.quick else queue.FULL))
+        is_within = all(figure.is_within is not False for figure in figures)
+        rows = [(f.name, f.database, f.measured, f.floor, f.bar, f.verdict) for f in figures]
+        _print(("figure", "database", "measured", "floor", "bar", ""), rows)
+    if "engines" in parts:
+        costs = [(c.name, c.engine, f"{c.cpu_ms:.3g} ms") for c in engines.measure()]
+        _print(("circuit, 1,000 shots", "engine", "CPU"), costs)
+    if "reading" in parts:
+        texts = [
+            (r.format, f"{r.size_bytes:,} bytes", f"{r.cpu_ms:.1f} ms") for r in reading.measure()
+        ]
+        _print((f"format, {reading.N_GATES:,} gates", "text", "CPU to read"), texts)
+    print(_where())
+    return int(not is_within)
 
-    The only argument is an interpreter that has the engines' peers; by default our own.
-    """
-    console = Console(width=120)
-    verdicts = [*_show_latency(console), *_show_engines(console, sys.argv[1:] or [sys.executable])]
-    _show_reading(console)
-    console.print(
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()},"
-        f" {platform.machine()}, load {getloadavg()[0]:.1f}"
+
+def _shown(size: queue.Size) -> Iterator[Figure]:
+    """Tell each figure on standard error as it comes: the whole takes minutes."""
+    with places() as made:
+        for figure in queue.measure(made, size):
+            words = (figure.database, figure.name, figure.measured, figure.verdict)
+            print("  ".join(words), file=sys.stderr, flush=True)
+            yield figure
+
+
+def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    print(f"\n{markdown(head, rows)}\n", flush=True)
+
+
+def _where() -> str:
+    """Return machine, date and load: no figure means anything without them."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores,"
+        f" Python {platform.python_version()}, load {getloadavg()[0]:.1f}"
     )
-    return int(False in verdicts)
-
-
-def _show_latency(console: Console) -> list[bool | None]:
-    table = Table("figure", "measured", "floor", "bar", "")
-    figures = latency.measure() + hostile.measure()
-    for figure in figures:
-        table.add_row(*figure[:-1], _verdict(figure.is_within))
-    console.print(table)
-    return [figure.is_within for figure in figures]
-
-
-def _show_engines(console: Console, interpreter: list[str]) -> list[bool | None]:
-    table = Table("CPU of one job, 1,000 shots", "engine", "ours", "Aer", "", "qsim", "", "")
-    verdicts = []
-    for cost in _costs(interpreter):
-        ours = cost.ours_ms
-        columns = [*_beside(cost.aer_ms, ours), *_beside(cost.qsim_ms, ours)]
-        table.add_row(cost.name, cost.engine, _ms(ours), *columns, _verdict(cost.is_within))
-        verdicts.append(cost.is_within)
-    console.print(table)
-    return verdicts
-
-
-def _show_reading(console: Console) -> None:
-    table = Table(f"format, {reading.N_GATES:,} gates", "text", "CPU to read")
-    for found in reading.measure():
-        table.add_row(found.format, f"{found.size_bytes:,} bytes", f"{found.cpu_ms:.1f} ms")
-    console.print(table)
-
-
-def _costs(interpreter: list[str]) -> Iterator[Cost]:
-    path = os.pathsep.join(("src", "."))
-    done = subprocess.run(
-        [*interpreter, "-m", "benchmarks.engines"],
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    yield from (msgspec.json.decode(line, type=Cost) for line in done.stdout.splitlines())
-
-
-def _beside(peer_ms: float | None, ours_ms: float) -> tuple[str, str]:
-    """Return a peer's time, and ours as a part of it."""
-    return ("", "") if peer_ms is None else (_ms(peer_ms), f"× {ours_ms / peer_ms:.2g}")
-
-
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:,.0f} ms" if milliseconds >= 1_000 else f"{milliseconds:.3g} ms"
-
-
-def _verdict(is_within: bool | None) -> str:
-    return "" if is_within is None else ("ok" if is_within else "OVER")
 
 
 if __name__ == "__main__":

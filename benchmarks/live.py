@@ -1,29 +1,60 @@
-"""A live server for measurements, on a folder of its own."""
+"""A live server for measurements, on a database of its own, and what its processes take."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.places import Place
+from benchmarks.wire import Keeper
+
+WORKERS: Final = 2
 _ANNOUNCEMENT: Final = "Qwicket listens on "
+_STOP_S: Final = 40
 
 
 class Live(NamedTuple):
+    """A server that listens; `ready_s` is what it took from its start to `/readyz`."""
+
     url: str
-    token: str
-    pid: int
+    process: subprocess.Popen[str]
+    ready_s: float
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it as a power cut would: no goodbye."""
+        self.process.kill()
+        self.process.wait(_STOP_S)
+
+
+class Memory(NamedTuple):
+    """Bytes that processes have for themselves, and their share of what they have together."""
+
+    server: int
+    readers: int
+    workers: int
+
+    @property
+    def all(self) -> int:
+        return sum(self)
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[Live]:
+def server(place: Place) -> Iterator[Live]:
     """Run `qwicket serve` until the block ends."""
-    data = ["--data-dir", str(folder)]
+    command = [sys.executable, "-m", "qwicket", "serve", "--port", "0", "--workers", str(WORKERS)]
+    began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "qwicket", "serve", "--port", "0", *data, *options],
+        [*command, *place.options],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -31,20 +62,40 @@ def server(folder: Path, *options: str) -> Iterator[Live]:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith(_ANNOUNCEMENT), line
-        token = account(folder, "bench")
-        yield Live(line.removeprefix(_ANNOUNCEMENT).strip(), token, process.pid)
+        url = line.removeprefix(_ANNOUNCEMENT).strip()
+        Keeper(url, "").get("/readyz")
+        yield Live(url, process, time.perf_counter() - began)
     finally:
         process.terminate()
-        process.wait(40)
+        process.communicate(timeout=_STOP_S)
 
 
-def account(folder: Path, name: str) -> str:
-    """Make an account in a server's folder; return a token of it."""
-    data = ["--data-dir", str(folder)]
-    _qwicket("user", "add", name, *data)
-    return _qwicket("token", "create", "--user", name, *data)
+def memory(pid: int) -> Memory:
+    """Return what a server takes now, with its readers and workers (spares included)."""
+    taken = {"server": _pss(pid), "readers": 0, "workers": 0}
+    for child in _children(pid):
+        words = Path(f"/proc/{child}/cmdline").read_bytes()
+        taken["readers" if b"qwicket.programs" in words else "workers"] += _pss(child)
+    return Memory(**taken)
 
 
-def _qwicket(*arguments: str) -> str:
-    command = [sys.executable, "-m", "qwicket", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+def cpu(pid: int) -> tuple[float, float]:
+    """Return the seconds of CPU that a server took so far, and those that its children took."""
+    return _cpu(pid), sum(_cpu(child) for child in _children(pid))
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def _pss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) << 10
+    raise OSError(f"no Pss of {pid}: {os.uname().sysname}")

@@ -1,0 +1,67 @@
+"""Some connections, each submitting a Bell job, waiting for its result, and beginning again.
+
+A process of its own: `python -m benchmarks.load URL TOKEN CONNECTIONS JOBS` prints one line of
+JSON. Every job is waited for by long poll, and every result counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import uvloop
+
+from benchmarks.wire import SHOTS, Line, address, request, submission
+
+
+class Load(NamedTuple):
+    """What one run of many jobs took, as its clients saw it, in seconds."""
+
+    seconds: float
+    submits: list[float]
+    wholes: list[float]
+
+    @property
+    def jobs_per_s(self) -> float:
+        return len(self.wholes) / self.seconds
+
+
+def run(url: str, token: str, connections: int, jobs: int) -> Load:
+    """Run `jobs` jobs from a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.load", url, token, str(connections), str(jobs)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Load(*json.loads(done.stdout))
+
+
+async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
+    host, port = address(url)
+    loop = asyncio.get_running_loop()
+    lines = [(await loop.create_connection(Line, host, port))[1] for _ in range(connections)]
+    load = Load(0.0, [], [])
+    left = iter(range(jobs))
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for line in lines:
+            group.create_task(_submit_on(line, token, load, left))
+    return load._replace(seconds=time.perf_counter() - began)
+
+
+async def _submit_on(line: Line, token: str, load: Load, left: Iterator[int]) -> None:
+    asked = submission(token)
+    for _ in left:
+        began = time.perf_counter()
+        job = json.loads(await line.ask(asked))["id"]
+        load.submits.append(time.perf_counter() - began)
+        result = json.loads(await line.ask(request("GET", f"/v1/jobs/{job}/result?wait=30", token)))
+        load.wholes.append(time.perf_counter() - began)
+        assert sum(result["parts"][0]["counts"].values()) == SHOTS
+
+
+if __name__ == "__main__":
+    url, token, connections, jobs = sys.argv[1:]
+    print(json.dumps(uvloop.run(_load(url, token, int(connections), int(jobs)))))

@@ -1,0 +1,366 @@
+"""The queue under measurement: one job at a time, many at once, beside long jobs, from a backlog.
+
+Everything goes through a live server over HTTP but the claim and the list page, which are also
+measured in the store alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from benchmarks import load
+from benchmarks.figures import Figure, both, ms, p50, p95
+from benchmarks.live import WORKERS, Live, cpu, memory, server
+from benchmarks.places import DATABASES, Place, Places, bell, now_ms, timed
+from benchmarks.wire import SHOTS, Keeper
+from qwicket import engines
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import JobQuery, NewJob
+from qwicket.store import Store
+
+_WARM_UP: Final = 20
+_SETTLE_S: Final = 3.0
+_WIDE_QUBITS: Final = 25
+_MIB: Final = 1 << 20
+
+
+class Size(NamedTuple):
+    """How much is done for each figure."""
+
+    rounds: int
+    jobs: int
+    claims: int
+    list_jobs: int
+    waiting: tuple[int, ...]
+    grow_jobs: int
+
+
+FULL: Final = Size(300, 5_000, 200, 1_000_000, (0, 10_000, 100_000), 100_000)
+QUICK: Final = Size(60, 600, 50, 20_000, (0, 10_000), 2_000)
+
+
+def measure(places: Places, size: Size) -> Iterator[Figure]:
+    """Yield every figure, as it is known."""
+    for database in DATABASES:
+        with places.fresh(database) as place:
+            yield from _live(place, size)
+        with places.fresh(database) as place:
+            yield from _backlog(place, size)
+        with places.fresh(database) as place:
+            yield from _history(place, size)
+        with places.fresh(database) as place:
+            yield from _crash(place)
+
+
+def _live(place: Place, size: Size) -> Iterator[Figure]:
+    database = place.database
+    secret = place.people()
+    with server(place) as live:
+        yield _ready("empty store", database, live, 1.0)
+        time.sleep(_SETTLE_S)
+        yield from _idle_memory(database, live)
+        keeper = Keeper(live.url, secret)
+        yield from _one_by_one(keeper, place, size)
+        yield from _polls(keeper, place, size)
+        yield from _many(live, secret, database, size)
+        yield from _beside_long_jobs(keeper, database, size)
+        yield _growth(live, secret, database, size)
+
+
+def _one_by_one(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
+    """Each round is one flush of 4 KiB, then one job, so that both see the same disk."""
+    flushes, submits, wholes = [], [], []
+    probe = os.open(place.folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
+    for number in range(_WARM_UP + size.rounds):
+        flush_s = _flush(probe)
+        began = time.perf_counter()
+        job = keeper.submit()
+        submitted = time.perf_counter()
+        counts = keeper.result(job)["parts"][0]["counts"]
+        ended = time.perf_counter()
+        assert sum(counts.values()) == SHOTS
+        if number >= _WARM_UP:
+            flushes.append(flush_s)
+            submits.append(submitted - began)
+            wholes.append(ended - began)
+    os.close(probe)
+    floor = 2 * p50(flushes)
+    bar = floor + 0.004
+    yield Figure("flush of 4 KiB, p50 / p95", place.database, both(flushes))
+    yield Figure("submit, idle, p50 / p95", place.database, both(submits), both(flushes))
+    yield Figure(
+        "submit → result, Bell, 1,000 shots, p50 / p95",
+        place.database,
+        both(wholes),
+        f"{ms(floor)} (2 flushes)",
+        f"p50 ≤ 2 flushes + 4 ms = {ms(bar)}",
+        p50(wholes) <= bar,
+    )
+
+
+def _flush(probe: int) -> float:
+    began = time.perf_counter()
+    os.pwrite(probe, os.urandom(4096), 0)
+    os.fdatasync(probe)
+    return time.perf_counter() - began
+
+
+def _polls(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
+    job = keeper.submit()
+    keeper.result(job)
+    path = f"/v1/jobs/{job}"
+    body = keeper.get(path)
+    count = 5 * size.rounds
+    polls = timed(lambda: keeper.get(path), count)
+    selects = f"{ms(p50(place.bare_selects(count)))} (select 1)"
+    yield Figure(
+        "status poll, p50 / p95",
+        place.database,
+        both(polls),
+        selects,
+        "p50 ≤ 2 ms",
+        p50(polls) <= 0.002,
+    )
+    yield Figure(
+        "status poll, body", place.database, f"{len(body)} bytes", "", "< 1 kB", len(body) < 1000
+    )
+    alive = timed(lambda: keeper.get("/livez"), count)
+    yield Figure("/livez, p50 / p95", place.database, both(alive))
+
+
+def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure]:
+    work = bell()
+    floor = p50(timed(lambda: engines.run_jobs([("qubit", work.circuits, work.options)]), 200))
+    least = {"SQLite": 1_000, "PostgreSQL": 500}[database]
+    for connections in (1, 16, 64):
+        jobs = size.jobs if connections > 1 else size.rounds
+        before = cpu(live.pid)
+        found = load.run(live.url, secret, connections, jobs)
+        took = [(b - a) / jobs for a, b in zip(before, cpu(live.pid), strict=True)]
+        yield Figure(
+            f"Bell jobs/s, {connections} connections; each p50 / p95",
+            database,
+            f"{found.jobs_per_s:,.0f}/s; {both(found.wholes)}",
+            f"{ms(floor)} (engine alone)",
+            f"≥ {least:,}/s" if connections == 64 else "",
+            found.jobs_per_s >= least if connections == 64 else None,
+        )
+        yield Figure(
+            f"CPU of one job, {connections} connections, server + workers",
+            database,
+            f"{ms(took[0])} + {ms(took[1])}",
+        )
+
+
+def _beside_long_jobs(keeper: Keeper, database: str, size: Size) -> Iterator[Figure]:
+    """Submits to a busy server: what is measured is the answer to the submit alone."""
+    layer = [{"gate": "rx", "target": k, "rotation": 0.1} for k in range(_WIDE_QUBITS)]
+    wide = {"gateset": "qis", "qubits": _WIDE_QUBITS, "circuit": layer * 20}
+    idle = _submits(keeper, size.rounds)
+    long_jobs = [keeper.submit(wide, 1) for _ in range(4 * WORKERS)]
+    _await(lambda: _state(keeper, long_jobs[WORKERS - 1]) == "running")
+    busy = _submits(keeper, size.rounds)
+    assert _state(keeper, long_jobs[-1]) in {"queued", "running"}, "they were not long enough"
+    for job in long_jobs:
+        keeper.cancel(job)
+    yield Figure(
+        f"submit while {WORKERS} workers run {_WIDE_QUBITS}-qubit jobs, p50 / p95",
+        database,
+        both(busy),
+        f"{both(idle)} (idle)",
+        "p95 < 3 × idle",
+        p95(busy) < 3 * p95(idle),
+    )
+
+
+def _submits(keeper: Keeper, count: int) -> list[float]:
+    return timed(keeper.submit, count)
+
+
+def _state(keeper: Keeper, job: str) -> str:
+    state: str = json.loads(keeper.get(f"/v1/jobs/{job}"))["state"]
+    return state
+
+
+def _await(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+def _idle_memory(database: str, live: Live) -> Iterator[Figure]:
+    found = memory(live.pid)
+    yield Figure(
+        "idle memory, server",
+        database,
+        f"{found.server // _MIB} MiB",
+        "",
+        "≤ 80 MB",
+        found.server <= 80_000_000,
+    )
+    yield Figure(
+        f"idle memory, server, reader, {WORKERS} workers and a spare",
+        database,
+        f"{found.all // _MIB} MiB",
+        f"reader {found.readers // _MIB}, workers {found.workers // _MIB}",
+        "≤ 200 MB",
+        found.all <= 200_000_000,
+    )
+
+
+def _growth(live: Live, secret: str, database: str, size: Size) -> Figure:
+    load.run(live.url, secret, 16, size.jobs)  # caches and arenas fill
+    before = memory(live.pid).all
+    load.run(live.url, secret, 16, size.grow_jobs)
+    grown = (memory(live.pid).all - before) / before
+    return Figure(
+        f"growth of memory over {size.grow_jobs:,} jobs",
+        database,
+        f"{100 * grown:+.1f} %",
+        f"{before // _MIB} MiB",
+        "< 5 % over 100,000" if size is FULL else "",
+        grown < 0.05 if size is FULL else None,
+    )
+
+
+def _backlog(place: Place, size: Size) -> Iterator[Figure]:
+    place.people()
+    p50s: dict[int, float] = {}
+    for number, waiting in enumerate(size.waiting):
+        if waiting:
+            place.run("delete from program", "delete from job")
+            place.fill("queued", waiting)
+        times = asyncio.run(_claims(place, f"runner-{number}", size.claims))
+        p50s[waiting] = p50(times)
+        is_most = waiting == size.waiting[-1]
+        yield Figure(
+            f"claim with {waiting:,} waiting, p50 / p95",
+            place.database,
+            both(times),
+            f"{ms(p50(place.bare_selects(200)))} (select 1)",
+            "p50 ≤ 2 × with none" if is_most else "",
+            p50s[waiting] <= 2 * p50s[0] if is_most else None,
+        )
+
+
+async def _claims(place: Place, runner: str, count: int) -> list[float]:
+    """Add one job and claim one, so that as many wait each time; only the claim counts."""
+    store = place.open()
+    await store.leases.add_runner(runner, "server", now_ms(), slots=1)
+    times = []
+    for _ in range(count):
+        await _add(store)
+        began = time.perf_counter()
+        taken = await store.leases.claim("simulator", runner, now_ms())
+        times.append(time.perf_counter() - began)
+        assert len(taken) == 1
+    await store.close()
+    return times
+
+
+async def _add(store: Store) -> None:
+    account = await store.accounts.by_name("bench-0")
+    project = await store.accounts.own_project("bench-0")
+    work, now = bell(), now_ms()
+    new = NewJob(
+        id=new_id(now),
+        account=account.id,
+        project=project.id,
+        device="simulator",
+        door="native",
+        name="",
+        tags=(),
+        shots=SHOTS,
+        n_circuits=1,
+        n_qubits=2,
+        n_ops_1q=1,
+        n_ops_2q=1,
+        est_bytes=_MIB,
+        est_seconds=0.001,
+        priority=0,
+        format="ionq.circuit.v1",
+        source=work.source,
+        circuits=work.circuits,
+        options=work.options,
+        reader_version=1,
+        wire=b"{}",
+        now=now,
+    )
+    await store.jobs.add(new, waiting_limit=_MIB)
+
+
+def _history(place: Place, size: Size) -> Iterator[Figure]:
+    secret = place.people()
+    place.fill("completed", size.list_jobs)
+    rng = random.Random(1)
+    starts = [rng.randrange(size.list_jobs // 2, size.list_jobs) for _ in range(size.rounds)]
+    selects = f"{ms(p50(place.bare_selects(size.rounds)))} (select 1)"
+    with server(place) as live:
+        name = f"{size.list_jobs:,} jobs"
+        yield _ready(f"{size.list_jobs:,} ended jobs", place.database, live)
+        keeper = Keeper(live.url, secret)
+        pages = [
+            timed(lambda seq=seq: keeper.get(f"/v1/jobs?limit=50&before={seq}"), 1)[0]
+            for seq in starts
+        ]
+        yield Figure(
+            f"page of 50 in {name}, HTTP, p50 / p95",
+            place.database,
+            both(pages),
+            selects,
+            "p95 ≤ 5 ms",
+            p95(pages) <= 0.005,
+        )
+    in_store = asyncio.run(_pages(place, starts))
+    yield Figure(f"page of 50 in {name}, store, p50 / p95", place.database, both(in_store), selects)
+
+
+async def _pages(place: Place, starts: list[int]) -> list[float]:
+    store = place.open()
+    account = await store.accounts.by_name("bench-0")
+    times = []
+    for seq in starts:
+        began = time.perf_counter()
+        found = await store.jobs.page(JobQuery(account=account.id, before=seq, limit=50))
+        times.append(time.perf_counter() - began)
+        assert len(found) == 50
+    await store.close()
+    return times
+
+
+def _crash(place: Place) -> Iterator[Figure]:
+    """Kill a server that holds 16 jobs while 10,000 wait, and start the next one."""
+    place.people()
+    with server(place) as live:
+        place.fill("running", 16)
+        place.fill("queued", 10_000)
+        live.kill()
+    with server(place) as live:
+        what = "10,000 waiting and 16 running after kill -9"
+        yield _ready(what, place.database, live, 3.0)
+
+
+def _ready(what: str, database: str, live: Live, most_s: float | None = None) -> Figure:
+    bare = p50(timed(_bare_start, 5))
+    return Figure(
+        f"start to /readyz, {what}",
+        database,
+        f"{live.ready_s:.2f} s",
+        f"{bare:.2f} s (import starlette, uvicorn, msgspec)",
+        f"≤ {most_s:.1f} s" if most_s else "",
+        live.ready_s <= most_s if most_s else None,
+    )
+
+
+def _bare_start() -> None:
+    subprocess.run([sys.executable, "-c", "import starlette.routing, uvicorn, msgspec"], check=True)

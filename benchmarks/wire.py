@@ -1,0 +1,121 @@
+"""As little of an HTTP client as measuring takes: its own cost counts in every figure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+BELL: Final = {
+    "gateset": "qis",
+    "qubits": 2,
+    "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
+}
+SHOTS: Final = 1000
+_END: Final = b"\r\n\r\n"
+
+
+class Refused(Exception):
+    """The server answered with a status of 400 or more."""
+
+
+def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
+    if body:
+        head += f"Content-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def submission(token: str, program: object = BELL, shots: int = SHOTS) -> bytes:
+    body = json.dumps({"program": program, "device": "simulator", "shots": shots})
+    return request("POST", "/v1/jobs", token, body.encode())
+
+
+def answer(received: bytearray) -> bytes | None:
+    """Return the body once all of it is here.
+
+    Raises:
+        Refused: The status is 400 or more.
+    """
+    head, end, rest = received.partition(_END)
+    if not end:
+        return None
+    _, _, length = head.lower().partition(b"content-length: ")
+    if len(rest) < int(length.split(b"\r\n", 1)[0]):
+        return None
+    if head[9:10] >= b"4":
+        raise Refused(rest.decode())
+    return bytes(rest)
+
+
+def address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+class Keeper:
+    """One connection that stays open, as every client keeps it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._socket = socket.create_connection(address(url), timeout=120)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._token = token
+
+    def ask(self, asked: bytes) -> bytes:
+        self._socket.sendall(asked)
+        received = bytearray()
+        while (body := answer(received)) is None:
+            piece = self._socket.recv(1 << 16)
+            if not piece:
+                raise ConnectionError("the server closed the connection")
+            received += piece
+        return body
+
+    def get(self, path: str) -> bytes:
+        return self.ask(request("GET", path, self._token))
+
+    def submit(self, program: object = BELL, shots: int = SHOTS) -> str:
+        job: str = json.loads(self.ask(submission(self._token, program, shots)))["id"]
+        return job
+
+    def result(self, job: str) -> Any:
+        return json.loads(self.get(f"/v1/jobs/{job}/result?wait=30"))
+
+    def cancel(self, job: str) -> None:
+        self.ask(request("POST", f"/v1/jobs/{job}/cancel", self._token))
+
+
+class Line(asyncio.Protocol):
+    """The same on an event loop."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._waiter: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        assert self._waiter is not None
+        try:
+            body = answer(self._received)
+        except Refused as refusal:
+            self._waiter.set_exception(refusal)
+            return
+        if body is not None:
+            self._received.clear()
+            self._waiter.set_result(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionError("the server closed the connection"))
+
+    async def ask(self, asked: bytes) -> bytes:
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(asked)
+        return await self._waiter
