@@ -128,7 +128,6 @@ class Postgres:
             max_size=_READERS,
             timeout=_POOL_WAIT_S,
             configure=_adapt,
-            check=ConnectionPool.check_connection,
             open=True,
         )
         self._bulletin = Bulletin(lambda: self._address.connect(_TELLING), changes)
@@ -171,11 +170,17 @@ class Postgres:
         self._drop_session()
 
     def _read(self, operation: Callable[[Tx], T]) -> T:
-        try:
-            with self._pool.connection() as connection:
-                return operation(PostgresTx(connection, self._sql))
-        except (psycopg.Error, PoolTimeout, PoolClosed) as error:
-            raise _translate(error) from error
+        """Read; once more if the connection was found broken, instead of asking it before each."""
+        for may_try_again in (True, False):
+            connection: Connection | None = None
+            try:
+                with self._pool.connection() as connection:
+                    return operation(PostgresTx(connection, self._sql))
+            except (psycopg.Error, PoolTimeout, PoolClosed) as error:
+                if not (may_try_again and connection and connection.closed):
+                    raise _translate(error) from error
+            self._pool.check()  # the others that lay idle are as broken
+        raise AssertionError
 
     def _commit(self, group: Group) -> list[Changed]:
         """Run and commit a group; once more if the connection was found broken before the end."""
