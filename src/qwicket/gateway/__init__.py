@@ -228,7 +228,15 @@ class Gateway:
             NotFinished: The job has not ended.
             NoResult: It ended without any result; the detail says why.
         """
-        job = await self.job(actor, id_text, door=door)
+        return await self.results_of(await self.job(actor, id_text, door=door))
+
+    async def results_of(self, job: Job) -> Results:
+        """As `results`, of a job that this actor was given just now.
+
+        Raises:
+            NotFinished: The job has not ended.
+            NoResult: It ended without any result; the detail says why.
+        """
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         parts = await self._store.jobs.results(job.id)

@@ -74,11 +74,10 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
-        device = await self._device(actor, submission)
+        now = self._now_ms()
+        device, calibration = await self._device(actor, submission, now)
         self._check_numbers(submission, device)
         checked = await self._read(actor, submission, device)
-        now = self._now_ms()
-        calibration = await self._store.calibrations.at(device.name, now)
         noise = self._noise(submission, device, calibration)
         options, estimate = self._plan(submission, device, checked.summary, noise)
         self._check_result(submission, checked.summary)
@@ -130,16 +129,18 @@ class Admission:
         here = engines.installed(device.family)
         return tuple([name for name in device.spec.engines if name in here])
 
-    async def _device(self, actor: Actor, submission: Submission) -> Device:
-        device = await self._store.devices.get(submission.device)
-        if device is None or submission.door not in device.doors:
+    async def _device(
+        self, actor: Actor, submission: Submission, now: int
+    ) -> tuple[Device, Calibrated | None]:
+        standing = await self._store.devices.standing(submission.device, now)
+        if standing is None or submission.door not in standing.device.doors:
             raise NotFound(f"There is no device {submission.device}.", field="device")
+        device, status, calibration = standing
         actor.require_device(device.name)
-        status = await self._store.devices.status(device.name, self._now_ms())
         if not status.is_on:
             reason = f": {status.reason}" if status.reason else ""
             raise Unavailable(f"The device {device.name} is off{reason}.", field="device")
-        return device
+        return device, calibration
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits

@@ -12,7 +12,7 @@ from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
-from qwicket.store.devices import Devices
+from qwicket.store.devices import Devices, Standing
 from qwicket.store.groups import Groups
 from qwicket.store.jobs import (
     EndedJob,
@@ -49,6 +49,7 @@ __all__ = [
     "Records",
     "RunningJob",
     "StaleLease",
+    "Standing",
     "Store",
     "TokenOwner",
     "Upkeep",

@@ -30,18 +30,18 @@ class Calibrations:
     async def at(self, device: str, at: int) -> Calibrated | None:
         """Return what is in force at a time in Unix milliseconds."""
         row = await self._database.read(lambda tx: tx.one("calibration_at", device=device, at=at))
-        return _calibrated(row) if row else None
+        return calibrated(row) if row else None
 
     async def get(self, calibration: str) -> Calibrated | None:
         row = await self._database.read(lambda tx: tx.one("calibration_get", id=calibration))
-        return _calibrated(row) if row else None
+        return calibrated(row) if row else None
 
     async def history(self, device: str, at: int, limit: int) -> list[Calibrated]:
         """Return what was in force up to a time, that of the time first."""
         found = await self._database.scan(
             lambda tx: tx.all("calibration_list", device=device, at=at, limit=limit)
         )
-        return [_calibrated(row) for row in found]
+        return [calibrated(row) for row in found]
 
 
 def _seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
@@ -59,6 +59,6 @@ def _seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
             )
 
 
-def _calibrated(row: Row) -> Calibrated:
+def calibrated(row: Row) -> Calibrated:
     id_, device, valid_from, body = row
     return Calibrated(id_, device, valid_from, _decoder.decode(body))

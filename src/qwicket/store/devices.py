@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from qwicket.model.devices import Device, DeviceStatus
 from qwicket.model.errors import NotFound
+from qwicket.store import calibrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qwicket.store.database import Database, Tx
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.store.database import Database, Row, Tx
 
 _decoder = msgspec.json.Decoder(Device)
+
+
+class Standing(NamedTuple):
+    """A device as it stands at a time: its status then, and the calibration in force."""
+
+    device: Device
+    status: DeviceStatus
+    calibration: Calibrated | None
 
 
 class Devices:
@@ -34,15 +44,15 @@ class Devices:
         row = await self._database.read(lambda tx: tx.one("device_get", name=name))
         return _decoder.decode(row[0]) if row else None
 
-    async def status(self, name: str, now: int) -> DeviceStatus:
-        """Return whether the device is on; a time that `until_at` names ends an `off`."""
+    async def status(self, name: str, at: int) -> DeviceStatus:
+        """Return whether the device is on."""
         row = await self._database.read(lambda tx: tx.one("device_state_get", device=name))
-        if row is None:
-            return DeviceStatus()
-        is_on, reason, until_at = row
-        if not is_on and until_at is not None and until_at <= now:
-            return DeviceStatus()
-        return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
+        return _status(row, at) if row else DeviceStatus()
+
+    async def standing(self, name: str, at: int) -> Standing | None:
+        """Return a device with all that a submission to it depends on, in one look-up."""
+        row = await self._database.read(lambda tx: tx.one("device_standing", name=name, at=at))
+        return _standing(row, at) if row else None
 
     async def set_status(self, name: str, status: DeviceStatus, now: int) -> None:
         """Turn a device on or off.
@@ -51,6 +61,21 @@ class Devices:
             NotFound: There is no such device.
         """
         await self._database.write(lambda tx: _set_status(tx, name, status, now))
+
+
+def _standing(row: Row, at: int) -> Standing:
+    body, *state = row[:4]
+    status = _status(tuple(state), at) if state[0] is not None else DeviceStatus()
+    calibration = calibrations.calibrated(row[4:]) if row[4] is not None else None
+    return Standing(_decoder.decode(body), status, calibration)
+
+
+def _status(row: Row, at: int) -> DeviceStatus:
+    """Return how a device stands; a time that `until_at` names ends an `off`."""
+    is_on, reason, until_at = row
+    if not is_on and until_at is not None and until_at <= at:
+        return DeviceStatus()
+    return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
 
 
 def _seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:

@@ -110,10 +110,10 @@ class Routes:
     async def read_result(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
+        job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
-            await self._gateway.wait(actor, request.path_params["id"], wait_s)
-            actor = await self._sign_in(request)
-        results = await self._gateway.results(actor, request.path_params["id"])
+            await self._sign_in(request)  # the token may have been revoked meanwhile
+        results = await self._gateway.results_of(job)
         if results.is_small:
             return json(wire.result(*results))
         return await asyncio.to_thread(lambda: json(wire.result(*results)))

@@ -9,6 +9,19 @@ where device.origin = excluded.origin;
 -- name: device_get
 select body from device where name = :name;
 
+-- name: device_standing
+-- A device with its state and the calibration in force; keys only.
+select
+    device.body, device_state.is_on, device_state.reason, device_state.until_at,
+    calibration.id, calibration.device, calibration.valid_from, calibration.body
+from device
+left join device_state on device_state.device = device.name
+left join calibration on calibration.device = device.name and calibration.number = (
+    select max(number) from calibration as known
+    where known.device = device.name and known.valid_from <= :at
+)
+where device.name = :name;
+
 -- name: device_list
 select body from device order by position, name;
 
