@@ -22,6 +22,7 @@ KEY_LIFE_MS: Final = 24 * 3600 * 1000
 
 _BLOB_PART_BYTES: Final = 1 << 20
 _RECENT: Final = 30
+_NO_WIRE: Final = b"{}"
 
 
 class JobEvent(NamedTuple):
@@ -158,7 +159,7 @@ class Jobs:
     async def wire(self, job: str) -> bytes:
         """Return the vendor's opaque document of a job, `{}` when it has none."""
         row = await self._database.read(lambda tx: tx.one("wire_get", id=job))
-        return row[0] if row else b"{}"
+        return row[0] if row else _NO_WIRE
 
     async def results(self, job: str, part: int | None = None) -> list[PartResult]:
         """Return what the parts gave (or one part), in order; empty before the job has ended."""
@@ -286,13 +287,12 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
             return earlier
     if new.group is not None:
         groups.join(tx, new.group, new.account, new.device, new.now)
-    if new.error is None:
-        _check_waiting(tx, new.project, waiting_limit)
-    job = _insert(tx, new)
+    job = _insert(tx, new, waiting_limit)
     if job.state is JobState.QUEUED:
         _add_program(tx, job.id, new)
         shares.enter(tx, job, new.now)
-    tx.run("wire_add", id=new.id, wire=new.wire)
+    if new.wire != _NO_WIRE:
+        tx.run("wire_add", id=new.id, wire=new.wire)
     if new.idempotency_key is not None:
         tx.run(
             "idempotency_put",
@@ -306,16 +306,15 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
     return job
 
 
-def _check_waiting(tx: Tx, project: str, limit: int) -> None:
-    waiting = tx.one("job_waiting_count", project=project, limit=limit)
-    if waiting and waiting[0] >= limit:
+def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
+    found = tx.one("job_before_add", account=new.account, project=new.project, limit=waiting_limit)
+    assert found is not None
+    last_created, last_change, n_waiting = found
+    if new.error is None and n_waiting >= waiting_limit:
         raise TooManyRequests(
-            f"The project has {limit} jobs waiting (limit waiting_jobs).", retry_after_s=10.0
+            f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
+            retry_after_s=10.0,
         )
-
-
-def _insert(tx: Tx, new: NewJob) -> Job:
-    last_created, last_change = tx.one("job_last_times", account=new.account) or (0, 0)
     created_at = max(new.now, last_created + 1)
     state = JobState.FAILED if new.error else new.state
     row = tx.one(

@@ -93,8 +93,8 @@ class PostgresTx:
     def is_open(self) -> bool:
         return not self._connection.closed
 
-    def command(self, text: str) -> None:
-        self._commands.execute(text.encode(), prepare=False)
+    def command(self, *texts: str) -> None:
+        self._commands.execute("; ".join(texts).encode(), prepare=False)
 
 
 class Postgres:

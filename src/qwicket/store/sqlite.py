@@ -72,8 +72,9 @@ class SQLiteTx:
     def is_open(self) -> bool:
         return self._connection.in_transaction
 
-    def command(self, text: str) -> None:
-        self._connection.execute(text)
+    def command(self, *texts: str) -> None:
+        for text in texts:
+            self._connection.execute(text)
 
     def expire_when(self, is_over: Callable[[], bool]) -> None:
         """End a statement that still runs when `is_over` says so."""

@@ -35,8 +35,8 @@ class Session(Protocol):
     def is_open(self) -> bool:
         """Whether the transaction still stands: databases give up on some errors."""
 
-    def command(self, text: str) -> None:
-        """Run a statement that has neither name nor rows."""
+    def command(self, *texts: str) -> None:
+        """Run statements that have neither name nor rows."""
 
 
 class Request(Generic[T]):
@@ -151,8 +151,11 @@ def run_group(session: Session, group: Group, translate: Callable[[Exception], E
         Exception: What ended the whole transaction; then nobody's work stands.
     """
     session.changes = []
+    marks = ["savepoint operation"]
     for request in group:
+        session.command(*marks)
         _run_one(session, request, translate)
+        marks = ["release savepoint operation", "savepoint operation"]
 
 
 def fail(group: Group, error: Exception) -> None:
@@ -166,7 +169,6 @@ def _run_one(
 ) -> None:
     told = len(session.changes)
     request.error = None
-    session.command("savepoint operation")
     try:
         request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
     except Exception as error:
@@ -175,4 +177,3 @@ def _run_one(
         session.command("rollback to savepoint operation")
         del session.changes[told:]
         request.error = translate(error)
-    session.command("release savepoint operation")

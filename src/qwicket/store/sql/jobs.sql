@@ -24,17 +24,18 @@ update job set
 where id = :job and {before:admit}
 returning {job};
 
--- name: job_last_times
--- Rising times of one account; indexes job_by_account and job_by_change.
+-- name: job_before_add
+-- Rising times of one account, and how many jobs of one project wait, counted up to a limit;
+-- indexes job_by_account, job_by_change and job_waiting.
 select
     coalesce((select created_at from job where account = :account order by seq desc limit 1), 0),
-    coalesce((select max(change) from job where account = :account), 0);
-
--- name: job_waiting_count
--- Stops counting at the limit; index job_waiting.
-select count(*) from (
-    select 1 from job where project = :project and state in ('draft', 'queued') limit :limit
-) as waiting;
+    coalesce((select max(change) from job where account = :account), 0),
+    (
+        select count(*) from (
+            select 1 from job where project = :project and state in ('draft', 'queued')
+            limit :limit
+        ) as waiting
+    );
 
 -- name: program_add
 insert into program (job, format, source, inputs, circuits, options, reader_version)
