@@ -45,7 +45,7 @@ select
 from number
 inner join account on account.name = 'bench-' || cast(n % 10 as text)
 inner join project on project.name = account.name
-order by n
+order by number.n
 """
 _PROGRAMS: Final = """
 insert into program (job, format, source, inputs, circuits, options, reader_version)

@@ -71,7 +71,7 @@ def _live(place: Place, size: Size) -> Iterator[Figure]:
         yield from _one_by_one(keeper, place, size)
         yield from _polls(keeper, place, size)
         yield from _many(live, secret, database, size)
-        yield from _beside_long_jobs(keeper, database, size)
+        yield from _beside_long_jobs(Keeper(live.url, secret), database, size)
         yield _growth(live, secret, database, size)
 
 
