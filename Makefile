@@ -31,7 +31,7 @@ fault-long: $(READY)  ## What takes too long for every change
 
 bench: $(READY)  ## Figures, each beside its floor or its peers
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_qsim_0_22) && \
-	$(BIN)/python -m benchmarks $$PEERS
+	$(BIN)/python -m benchmarks --peers $$PEERS
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

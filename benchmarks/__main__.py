@@ -5,53 +5,104 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from os import getloadavg
+from typing import Final
 
-from benchmarks import engines, queue, reading
-from benchmarks.figures import Figure, markdown
+import msgspec
+
+from benchmarks import hostile, queue, reading
+from benchmarks.engines import Cost
+from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
 
-PARTS = ("queue", "engines", "reading")
+PARTS: Final = ("queue", "hostile", "engines", "reading")
 
 
 def main() -> int:
     """Measure and print; return 1 when a figure is over its bar."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: under a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds of the queue")
+    parser.add_argument(
+        "--peers", default=sys.executable, metavar="PYTHON", help="has the engines' peers"
+    )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}")
     parts = asked.parts or PARTS
     print(_where(), flush=True)
-    is_within = True
+    verdicts: list[bool | None] = []
     if "queue" in parts:
-        figures = list(_shown(queue.QUICK if asked.quick else queue.FULL))
-        is_within = all(figure.is_within is not False for figure in figures)
-        rows = [(f.name, f.database, f.measured, f.floor, f.bar, f.verdict) for f in figures]
-        _print(("figure", "database", "measured", "floor", "bar", ""), rows)
+        verdicts += _show_figures(_queue(queue.QUICK if asked.quick else queue.FULL))
+    if "hostile" in parts:
+        verdicts += _show_figures(hostile.measure())
     if "engines" in parts:
-        costs = [(c.name, c.engine, f"{c.cpu_ms:.3g} ms") for c in engines.measure()]
-        _print(("circuit, 1,000 shots", "engine", "CPU"), costs)
+        verdicts += _show_engines(asked.peers)
     if "reading" in parts:
-        texts = [
-            (r.format, f"{r.size_bytes:,} bytes", f"{r.cpu_ms:.1f} ms") for r in reading.measure()
-        ]
-        _print((f"format, {reading.N_GATES:,} gates", "text", "CPU to read"), texts)
+        _show_reading()
     print(_where())
-    return int(not is_within)
+    return int(False in verdicts)
 
 
-def _shown(size: queue.Size) -> Iterator[Figure]:
-    """Tell each figure on standard error as it comes: the whole takes minutes."""
+def _queue(size: queue.Size) -> Iterator[Figure]:
     with places() as made:
-        for figure in queue.measure(made, size):
-            words = (figure.database, figure.name, figure.measured, figure.verdict)
-            print("  ".join(words), file=sys.stderr, flush=True)
-            yield figure
+        yield from queue.measure(made, size)
+
+
+def _show_figures(figures: Iterable[Figure]) -> list[bool | None]:
+    """Print a table; tell each figure on standard error as it comes: the whole takes minutes."""
+    found = []
+    for figure in figures:
+        words = (figure.database, figure.name, figure.measured, figure.verdict)
+        print("  ".join(words), file=sys.stderr, flush=True)
+        found.append(figure)
+    rows = [(f.name, f.database, f.measured, f.floor, f.bar, f.verdict) for f in found]
+    _print(("figure", "database", "measured", "floor", "bar", ""), rows)
+    return [figure.is_within for figure in found]
+
+
+def _show_engines(interpreter: str) -> list[bool | None]:
+    costs = list(_costs(interpreter))
+    rows = [
+        (
+            *(cost.name, cost.engine, _ms(cost.ours_ms)),
+            *_beside(cost.aer_ms, cost.ours_ms),
+            *_beside(cost.qsim_ms, cost.ours_ms),
+            VERDICTS[cost.is_within],
+        )
+        for cost in costs
+    ]
+    head = ("CPU of one job, 1,000 shots", "engine", "ours", "Aer", "ratio", "qsim", "ratio", "")
+    _print(head, rows)
+    return [cost.is_within for cost in costs]
+
+
+def _costs(interpreter: str) -> Iterator[Cost]:
+    done = subprocess.run(
+        [interpreter, "-m", "benchmarks.engines"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(("src", "."))},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    yield from (msgspec.json.decode(line, type=Cost) for line in done.stdout.splitlines())
+
+
+def _show_reading() -> None:
+    rows = [(r.format, f"{r.size_bytes:,} bytes", f"{r.cpu_ms:.1f} ms") for r in reading.measure()]
+    _print((f"format, {reading.N_GATES:,} gates", "text", "CPU to read"), rows)
+
+
+def _beside(peer_ms: float | None, ours_ms: float) -> tuple[str, str]:
+    """Return a peer's time, and ours as a part of it."""
+    return ("", "") if peer_ms is None else (_ms(peer_ms), f"× {ours_ms / peer_ms:.2g}")
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 1_000 else f"{milliseconds:.3g} ms"
 
 
 def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

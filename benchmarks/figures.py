@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+VERDICTS: Final = {None: "", True: "ok", False: "**over**"}
 
 
 class Figure(NamedTuple):
@@ -19,7 +21,7 @@ class Figure(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        return {None: "", True: "ok", False: "**over**"}[self.is_within]
+        return VERDICTS[self.is_within]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

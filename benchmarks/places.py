@@ -110,11 +110,11 @@ class Place(NamedTuple):
         with closing(connection):
             return timed(lambda: connection.execute("select 1").fetchall(), count)
 
-    def people(self) -> str:
-        """Make ten accounts with a token each; return the first one's secret."""
+    def people(self) -> list[str]:
+        """Make ten accounts with a token each; return the secrets."""
         secrets = [new_secret() for _ in range(ACCOUNTS)]
         asyncio.run(self._people(secrets))
-        return secrets[0]
+        return secrets
 
     async def _people(self, secrets: Sequence[str]) -> None:
         now = now_ms()

@@ -62,7 +62,7 @@ def measure(places: Places, size: Size) -> Iterator[Figure]:
 
 def _live(place: Place, size: Size) -> Iterator[Figure]:
     database = place.database
-    secret = place.people()
+    secret, *_ = place.people()
     with server(place) as live:
         yield _ready("empty store", database, live, 1.0)
         time.sleep(_SETTLE_S)
@@ -300,7 +300,7 @@ async def _add(store: Store) -> None:
 
 
 def _history(place: Place, size: Size) -> Iterator[Figure]:
-    secret = place.people()
+    secret, *_ = place.people()
     place.fill("completed", size.list_jobs)
     rng = random.Random(1)
     starts = [rng.randrange(size.list_jobs // 2, size.list_jobs) for _ in range(size.rounds)]
