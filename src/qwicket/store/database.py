@@ -46,7 +46,7 @@ class Database(Protocol):
         """A quick look-up by key."""
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
-        """A list or a large value: elsewhere than on the loop, with a deadline."""
+        """A list or a large value, as of one moment: not on the loop, and with a deadline."""
 
     @property
     def is_alive(self) -> bool:

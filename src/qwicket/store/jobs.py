@@ -274,6 +274,7 @@ def refuse(tx: Tx, draft: str, code: str, text: str, now: int) -> Job:
 def delete(tx: Tx, job: str) -> None:
     """Forget an ended job; bytes that no other result has go with it."""
     large = tx.all("outcome_blobs", job=job)
+    tx.run("account_outlive", job=job)
     if not tx.run("job_delete", job=job):
         raise Conflict("Only a job that has ended can be deleted.")
     for (sha256,) in large:

@@ -152,7 +152,9 @@ class Postgres:
         )
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
-        return await self.read(operation)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, self._scan, operation
+        )
 
     @property
     def is_alive(self) -> bool:
@@ -169,7 +171,7 @@ class Postgres:
         self._pool.close()
         self._drop_session()
 
-    def _read(self, operation: Callable[[Tx], T]) -> T:
+    def _read(self, operation: Callable[[PostgresTx], T]) -> T:
         """Read; once more if the connection was found broken, instead of asking it before each."""
         for may_try_again in (True, False):
             connection: Connection | None = None
@@ -181,6 +183,13 @@ class Postgres:
                     raise _translate(error) from error
             self._pool.check()  # the others that lay idle are as broken
         raise AssertionError
+
+    def _scan(self, operation: Callable[[Tx], T]) -> T:
+        def of_one_moment(tx: PostgresTx) -> T:
+            tx.command("begin isolation level repeatable read")  # the pool ends it
+            return operation(tx)
+
+        return self._read(of_one_moment)
 
     def _commit(self, group: Group) -> list[Changed]:
         """Run and commit a group; once more if the connection was found broken before the end."""

@@ -20,7 +20,7 @@ from qwicket.store import statements
 from qwicket.store.writer import Writer, fail, run_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -75,6 +75,16 @@ class SQLiteTx:
     def command(self, *texts: str) -> None:
         for text in texts:
             self._connection.execute(text)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all statements see the same moment."""
+        self.command("begin")
+        try:
+            yield
+        finally:
+            if self.is_open:
+                self.command("rollback")
 
     def expire_when(self, is_over: Callable[[], bool]) -> None:
         """End a statement that still runs when `is_over` says so."""
@@ -171,7 +181,8 @@ class SQLite:
         try:
             tx = self._scanner()
             tx.expire_when(lambda: time.monotonic() > deadline)
-            return operation(tx)
+            with tx.snapshot():
+                return operation(tx)
         except sqlite3.Error as error:
             raise _translate(error) from error
 

@@ -80,8 +80,11 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         fills[f"after:{step.verb}"] = f"'{step.after}'"
     fills["next_change"] = (
         words["greatest"] + "(:now_us, (select coalesce(max(other.change), 0) + 1"
-        " from job as other where other.account = job.account))"
+        " from job as other where other.account = job.account),"
+        " (select last_change + 1 from account where account.id = job.account))"
     )
+    # A clock that was set back, or `created_at` ahead of it, makes no job end before it began.
+    fills["end"] = words["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"

@@ -17,7 +17,8 @@ returning {job};
 
 -- name: job_admit
 update job set
-    state = {after:admit}, version = version + 1, change = {next_change}, queued_at = :now,
+    state = {after:admit}, version = version + 1, change = {next_change},
+    queued_at = {greatest}(:now, created_at),
     expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
     n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
     est_seconds = :est_seconds, calibration = :calibration
@@ -28,14 +29,19 @@ returning {job};
 -- Rising times of one account, and how many jobs of one project wait, counted up to a limit;
 -- indexes job_by_account, job_by_change and job_waiting.
 select
-    coalesce((select created_at from job where account = :account order by seq desc limit 1), 0),
-    coalesce((select max(change) from job where account = :account), 0),
+    {greatest}(last_created_at, coalesce(
+        (select created_at from job where account = :account order by seq desc limit 1), 0
+    )),
+    {greatest}(last_change, coalesce(
+        (select max(change) from job where account = :account), 0
+    )),
     (
         select count(*) from (
             select 1 from job where project = :project and state in ('draft', 'queued')
             limit :limit
         ) as waiting
-    );
+    )
+from account where id = :account;
 
 -- name: program_add
 insert into program (job, format, source, inputs, circuits, options, reader_version)
@@ -126,7 +132,7 @@ select version, at, "from", "to", actor, reason from job_event where job = :id o
 
 -- name: job_withdraw
 update job set
-    state = {after:withdraw}, version = version + 1, change = {next_change}, ended_at = :now
+    state = {after:withdraw}, version = version + 1, change = {next_change}, ended_at = {end}
 where id = :job and {before:withdraw}
 returning {job};
 

@@ -30,7 +30,7 @@ limit 1;
 -- name: job_claim
 update job set
     state = {after:claim}, version = version + 1, change = {next_change},
-    started_at = coalesce(started_at, :now)
+    started_at = coalesce(started_at, {greatest}(:now, queued_at))
 where id = :job and {before:claim}
 returning {job};
 
@@ -81,20 +81,20 @@ where program.job = :job;
 
 -- name: job_complete
 update job set
-    state = {after:complete}, version = version + 1, change = {next_change}, ended_at = :now
+    state = {after:complete}, version = version + 1, change = {next_change}, ended_at = {end}
 where id = :job and {before:complete} and {holds_lease}
 returning {job};
 
 -- name: job_fail
 update job set
-    state = {after:fail}, version = version + 1, change = {next_change}, ended_at = :now,
+    state = {after:fail}, version = version + 1, change = {next_change}, ended_at = {end},
     error_code = :error_code, error_text = :error_text, attempts = attempts + :blamed
 where id = :job and {before:fail} and {holds_lease}
 returning {job};
 
 -- name: job_cancel
 update job set
-    state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = :now
+    state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = {end}
 where id = :job and {before:cancel} and {holds_lease}
 returning {job};
 

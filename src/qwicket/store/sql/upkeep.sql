@@ -16,7 +16,7 @@ select id from job where state = 'draft' and expires_at <= :now limit :limit;
 
 -- name: job_refuse
 update job set
-    state = {after:refuse}, version = version + 1, change = {next_change}, ended_at = :now,
+    state = {after:refuse}, version = version + 1, change = {next_change}, ended_at = {end},
     error_code = :error_code, error_text = :error_text
 where id = :job and {before:refuse}
 returning {job};
@@ -28,6 +28,13 @@ delete from idempotency where made_at < :before;
 -- name: job_old
 -- Index job_ended.
 select id from job where ended_at < :before limit :limit;
+
+-- name: account_outlive
+-- What an account was told of a job that goes counts on: later jobs and changes are later still.
+update account set
+    last_created_at = {greatest}(last_created_at, (select created_at from job where id = :job)),
+    last_change = {greatest}(last_change, (select change from job where id = :job))
+where id = (select account from job where id = :job);
 
 -- name: job_delete
 delete from job where id = :job and ended_at is not null;

@@ -1,0 +1,140 @@
+"""The power goes at any moment: what was answered as kept is kept, and the file is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import Job, Lease, Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.model.states import JobState
+from qwicket.store import Store, open_sqlite
+from support.history_disk import Deed, Disk, cut, recorded_store
+from support.stores import NOW, add_job, make_token
+
+pytestmark = pytest.mark.anyio
+
+CUTS = 10
+ROUNDS = 60
+
+
+class Promise(NamedTuple):
+    """What was answered, and after how many deeds of the disk."""
+
+    after: int
+    job: str
+    state: JobState | None
+
+
+class Recording(NamedTuple):
+    deeds: list[Deed]
+    promises: list[Promise]
+    begun: int
+
+
+@pytest.fixture(scope="module")
+async def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """A busy store on a recorded disk: submits, claims, finishes, cancels, deletions."""
+    vfs = new_id(NOW)
+    disk = Disk(vfs)
+    store = recorded_store(tmp_path_factory.mktemp("disk"), disk, vfs)
+    ada = await make_token(store)
+    await store.leases.add_runner("runner", "server", NOW)
+    begun = len(disk.deeds)
+    promises: list[Promise] = []
+    rng = random.Random(0)
+    for number in range(ROUNDS):
+        await asyncio.gather(*(_round(store, ada, disk, promises, rng) for _ in range(3)))
+        if number % 20 == 19:
+            await _delete_some(store, promises, disk)
+    deeds = list(disk.deeds)
+    await store.close()
+    return Recording(deeds, promises, begun)
+
+
+async def _round(
+    store: Store, ada: Token, disk: Disk, promises: list[Promise], rng: random.Random
+) -> None:
+    source = rng.randbytes(rng.choice((10, 3_000, 40_000)))
+    job = await add_job(store, ada, source=source, wire=job_mark(source))
+    promises.append(Promise(len(disk.deeds), job.id, JobState.QUEUED))
+    for assignment in await store.leases.claim("simulator", "runner", NOW, most=2):
+        await _end(store, assignment.lease, disk, promises, rng)
+
+
+async def _end(
+    store: Store, lease: Lease, disk: Disk, promises: list[Promise], rng: random.Random
+) -> None:
+    if rng.random() < 0.2:
+        await store.leases.release(lease, "a reason", NOW, blamed=False)
+        return
+    body = rng.randbytes(rng.choice((10, 20_000)))
+    await store.leases.finish(lease, Ran((Encoded(body, b"sha"),), 0.1), NOW)
+    promises.append(Promise(len(disk.deeds), lease.job, JobState.COMPLETED))
+
+
+async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> None:
+    ended = [each.job for each in promises if each.state is JobState.COMPLETED]
+    for job in ended[:5]:
+        present = await store.jobs.get(job)
+        if present is not None:
+            await store.jobs.delete(job)
+            promises.append(Promise(len(disk.deeds), job, None))
+
+
+def job_mark(source: bytes) -> bytes:
+    return source[:8]
+
+
+@pytest.mark.parametrize("number", range(CUTS))
+async def test_after_a_power_cut_all_that_was_promised_is_there(
+    recording: Recording, number: int, tmp_path: Path
+) -> None:
+    rng = random.Random(number)
+    end = rng.randrange(recording.begun, len(recording.deeds) + 1)
+    cut(recording.deeds[:end], rng, tmp_path)
+    store = open_sqlite(tmp_path)
+    try:
+        assert await store._database.read(integrity) == "ok"
+        kept = {each.job: each for each in recording.promises if each.after <= end}
+        for promise in kept.values():
+            check(promise, await store.jobs.get(promise.job), recording, end)
+        await goes_on(store)
+    finally:
+        await store.close()
+
+
+def check(promise: Promise, found: Job | None, recording: Recording, end: int) -> None:
+    if promise.state is None:
+        assert found is None
+    elif found is None:
+        # Its deletion was asked for and may have come to the disk before it was answered.
+        assert any(each.job == promise.job and each.state is None for each in recording.promises)
+    elif promise.state is JobState.COMPLETED:
+        assert found.state is JobState.COMPLETED
+    else:
+        assert found.state in (JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED)
+
+
+async def goes_on(store: Store) -> None:
+    """What ran is offered again, and everything that waits can be run to its end."""
+    await store.leases.void_runner("runner", NOW)
+    await store.leases.add_runner("next", "server", NOW)
+    while claimed := await store.leases.claim("simulator", "next", NOW):
+        for each in claimed:
+            await store.leases.finish(each.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
+    assert await store.upkeep.mend_shares(NOW) == 0
+
+
+def integrity(tx: object) -> str:
+    connection: sqlite3.Connection = tx._connection  # type: ignore[attr-defined]
+    assert connection.execute("pragma foreign_key_check").fetchall() == []
+    (answer,) = connection.execute("pragma integrity_check").fetchone()
+    return str(answer)
