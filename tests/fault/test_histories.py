@@ -2,57 +2,108 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from qwicket.store import Store, open_postgres, open_sqlite
+from qwicket.store import Store
 from support.history import OpenStores, check_history
 from support.history_model import Mismatch
-from support.postgres import PostgresServer
+from support.history_stores import IS_LONG, two_on_postgres, two_on_sqlite
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = 30
+SEEDS = 300 if IS_LONG else 30
 CALLS = 200
+TRIES = 40
+"""Histories in which a fault must show itself."""
+
+# What would be wrong, as a change of the SQL: statement, what stands there, what would stand there.
+FAULTS = {
+    "a fence that does not rise": ("lease_take", "set fence = lease.fence + 1", "set fence = 1"),
+    "a finish that ignores the nonce": ("job_complete", "lease.nonce = :nonce", "true"),
+    "a finish that ignores the fence and nonce": (
+        "job_complete",
+        "lease.fence = :fence and lease.nonce = :nonce",
+        "true",
+    ),
+    "a lease that outlives its job": (
+        "lease_end",
+        "delete from lease where",
+        "update lease set fence = fence + 1 where",
+    ),
+    "a double claim": ("job_next", "job.state = 'queued'", "job.state <> 'completed'"),
+    "a claim of a device that is off": ("job_next", "device_state.is_on = 0", "false"),
+    "a pause that never ends": ("job_next", "device_state.until_at > :now", "true"),
+    "the dearest first": ("job_next", "order by share.vtime", "order by share.vtime desc"),
+    "the youngest first": ("job_next", "job.seq\n", "job.seq desc\n"),
+    "a version that stands still": ("job_ask_cancel", "version = version + 1,", ""),
+    "a change that goes back": ("job_claim", "max(:now_us,", "min(:now_us + 1,"),
+    "an attempt that is not counted": ("job_release", "attempts + :blamed", "attempts"),
+    "an intent that is overwritten": (
+        "forward_intend",
+        "do nothing",
+        "do update set marker = excluded.marker",
+    ),
+    "a key that is forgotten at once": (
+        "idempotency_get",
+        "key = :key",
+        "key = :key and made_at > 1e15",
+    ),
+    "a group that takes too many": ("group_job_count", "limit :limit", "limit :limit - 1"),
+    "use that is not counted": ("share_charge", "vtime + :charge", "vtime"),
+    "a project that is overlooked": ("share_open", "has_work = 1, vtime", "vtime"),
+    "absence that buys a monopoly": ("share_open", "min(other.vtime) - :credit", "0"),
+    "times that a deletion takes along": (
+        "account_outlive",
+        "(select change from job where id = :job)",
+        "0",
+    ),
+    "a job that ends before it began": ("job_withdraw", "max(:now, coalesce", "coalesce(:now"),
+}
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def open_stores(request: pytest.FixtureRequest) -> OpenStores:
-    """Opens a fresh database as two servers do."""
     if request.param == "sqlite":
         return two_on_sqlite
-    server: PostgresServer = request.getfixturevalue("postgres")
-
-    @asynccontextmanager
-    async def two_on_postgres() -> AsyncIterator[list[Store]]:
-        with server.database() as url:
-            async with closing([open_postgres(url), open_postgres(url)]) as stores:
-                yield stores
-
-    return two_on_postgres
-
-
-@asynccontextmanager
-async def two_on_sqlite() -> AsyncIterator[list[Store]]:
-    with tempfile.TemporaryDirectory() as folder:
-        stores = [open_sqlite(Path(folder)) for _ in range(2)]
-        async with closing(stores):
-            yield stores
-
-
-@asynccontextmanager
-async def closing(stores: list[Store]) -> AsyncIterator[list[Store]]:
-    try:
-        yield stores
-    finally:
-        for store in stores:
-            await store.close()
+    return partial(two_on_postgres, request.getfixturevalue("postgres"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_the_model_explains_every_history(open_stores: OpenStores, seed: int) -> None:
     await check_history(open_stores, seed, calls=CALLS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_store_that_breaks_a_promise_is_found_out(fault: str) -> None:
+    with pytest.raises(Mismatch):
+        for seed in range(TRIES):
+            await check_history(with_fault(fault), seed, calls=CALLS, shrinks=False)
+
+
+async def test_a_history_that_fails_names_its_seed_and_is_made_small() -> None:
+    with pytest.raises(Mismatch) as found:
+        for seed in range(TRIES):
+            await check_history(with_fault("a version that stands still"), seed, calls=CALLS)
+    first, *calls = str(found.value).splitlines()
+    assert first.startswith("seed ")
+    names = [line.split()[1].split("(")[0] for line in calls]
+    assert names == ["jobs.add", "leases.claim", "jobs.cancel"]
+
+
+def with_fault(fault: str) -> OpenStores:
+    name, right, wrong = FAULTS[fault]
+
+    @asynccontextmanager
+    async def faulty() -> AsyncIterator[list[Store]]:
+        async with two_on_sqlite() as stores:
+            for store in stores:
+                sql: dict[str, str] = store._database._sql  # type: ignore[attr-defined]
+                assert right in sql[name]
+                sql[name] = sql[name].replace(right, wrong)
+            yield stores
+
+    return faulty

@@ -63,7 +63,7 @@ async def _round(
     store: Store, ada: Token, disk: Disk, promises: list[Promise], rng: random.Random
 ) -> None:
     source = rng.randbytes(rng.choice((10, 3_000, 40_000)))
-    job = await add_job(store, ada, source=source, wire=job_mark(source))
+    job = await add_job(store, ada, source=source)
     promises.append(Promise(len(disk.deeds), job.id, JobState.QUEUED))
     for assignment in await store.leases.claim("simulator", "runner", NOW, most=2):
         await _end(store, assignment.lease, disk, promises, rng)
@@ -87,10 +87,6 @@ async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> Non
         if present is not None:
             await store.jobs.delete(job)
             promises.append(Promise(len(disk.deeds), job, None))
-
-
-def job_mark(source: bytes) -> bytes:
-    return source[:8]
 
 
 @pytest.mark.parametrize("number", range(CUTS))

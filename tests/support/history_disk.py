@@ -2,9 +2,10 @@
 
 The model. A file's writes and truncations since its last completed sync may be lost: each sector
 of 512 bytes of each of them reaches the disk or not, independently of all others and of their
-order; a truncation likewise. What was synced before stays. A file whose directory was not synced
-since the file was made or deleted may be absent, or back with what it held. The database file
-itself is there: its name lies in the directory that is synced with the first log. `-shm` is memory.
+order; a truncation likewise. What was synced before stays. A file
+that was made or deleted since its directory was synced may be absent, or back with what it held;
+SQLite syncs the directory with the first sync of each log that it makes. The database file itself
+is there: its name lies in that directory, and was in it before the log's. `-shm` is memory.
 Stricter than most disks: sectors are not torn (disks promise that much), and syncs do not lie.
 
 SQLite is the real one and so are its files: a VFS passes everything on and keeps a record. The
@@ -130,29 +131,32 @@ def recorded_store(folder: Path, disk: Disk, vfs: str) -> Store:
 def cut(deeds: Sequence[Deed], rng: random.Random, folder: Path) -> None:
     """Leave in `folder` what a disk may hold when the power goes after these deeds."""
     kept: dict[str, bytearray] = {}
+    deleted: dict[str, bytearray] = {}
     pending: dict[str, list[Deed]] = {}
     for deed in deeds:
         if deed.kind == "sync":
+            if deed.file not in kept:
+                deleted.clear()  # SQLite syncs the directory with a new log's first sync
             for each in pending.pop(deed.file, []):
                 _do(kept, each)
-            kept.setdefault(deed.file, bytearray())
         elif deed.kind == "delete":
             pending.pop(deed.file, None)
-            if deed.place or rng.random() < 0.5:
-                kept.pop(deed.file, None)
+            deleted[deed.file] = kept.pop(deed.file, bytearray())
+            if deed.place:
+                deleted.clear()
         else:
             pending.setdefault(deed.file, []).append(deed)
+    kept |= {name: content for name, content in deleted.items() if rng.random() < 0.5}
     for name, lost in pending.items():
         if name not in kept and not name.endswith(".db") and rng.random() < 0.5:
             continue  # its name never came into the directory
-        chance = rng.choice((0.0, 0.5, 0.9, 1.0))
-        _do_some(kept, name, lost, rng, chance)
+        _do_some(kept, name, lost, rng, chance=rng.choice((0.0, 0.5, 0.9, 1.0)))
     for name, content in kept.items():
         (folder / name).write_bytes(content)
 
 
 def _do_some(
-    kept: dict[str, bytearray], name: str, lost: list[Deed], rng: random.Random, chance: float
+    kept: dict[str, bytearray], name: str, lost: list[Deed], rng: random.Random, *, chance: float
 ) -> None:
     pieces = [piece for deed in lost for piece in _sectors(deed) if rng.random() < chance]
     if rng.random() < 0.5:

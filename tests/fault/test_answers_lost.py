@@ -1,0 +1,201 @@
+"""The store says that it failed although it did as it was told, and sometimes it really failed.
+
+Clients ask again with their key; the dispatcher insists, and its renewal finds what it claimed
+without knowing. Whatever is said, each key has one job, each job ends once, and nothing runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from qwicket.drivers import Desk, Died
+from qwicket.model.accounts import Token
+from qwicket.model.errors import Unavailable
+from qwicket.model.jobs import Assignment, Job, NewJob, Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.model.states import JobState
+from qwicket.scheduling import Dispatcher
+from qwicket.store import Changed, Store
+from qwicket.store.database import Database, Tx
+from support.history import OpenStores
+from support.history_stores import IS_LONG, two_on_postgres, two_on_sqlite
+from support.stores import NOW, PLENTY, make_token, new_job
+
+pytestmark = pytest.mark.anyio
+
+OPERATIONS = 20_000 if IS_LONG else 1_500
+LOST = 0.05
+CLIENTS = 8
+PATIENCE_S = 150.0
+
+
+class Forgetful:
+    """A database whose answers get lost: half of them before the deed, half of them after it."""
+
+    def __init__(self, database: Database, rng: random.Random) -> None:
+        self._database = database
+        self._rng = rng
+        self.fates: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, operation: Callable[[Tx], Any], *, durable: bool = True) -> Any:
+        fate = self._rng.random()
+        self.fates["asked"] += 1
+        if fate < LOST / 2:
+            self.fates["not done"] += 1
+            raise Unavailable("The database did not answer.")
+        answer = await self._database.write(operation, durable=durable)
+        if fate < LOST:
+            self.fates["done and denied"] += 1
+            raise Unavailable("The database did not answer.")
+        return answer
+
+
+class Echo:
+    """A driver that answers with the job's name, and whose worker dies now and then."""
+
+    forwards = False
+    slots = 4
+    batch = 4
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+
+    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+        await asyncio.sleep(0)
+        if self._rng.random() < 0.02:
+            raise Died("its worker died")
+        return [Ran((Encoded(each.lease.job.encode(), b"sha"),), 0.001) for each in assignments]
+
+
+class Client:
+    """Submits under a key until it is told that the job is there; cancels some of them."""
+
+    def __init__(self, store: Store, token: Token, rng: random.Random) -> None:
+        self._store, self._token, self._rng = store, token, rng
+        self.jobs: dict[str, set[str]] = {}
+        self.cancelled: set[str] = set()
+
+    async def run(self, keys: Iterable[int], is_enough: Callable[[], bool]) -> None:
+        for key in keys:
+            if is_enough():
+                return
+            await self._submit(f"key{key}")
+
+    async def _submit(self, key: str) -> None:
+        answers = self.jobs.setdefault(key, set())
+        job = await self._until_told(lambda: self._store.jobs.add(self._new(key), waiting_limit=PLENTY))
+        answers.add(job.id)
+        again = await self._until_told(
+            lambda: self._store.jobs.add(self._new(key), waiting_limit=PLENTY)
+        )
+        answers.add(again.id)
+        if self._rng.random() < 0.1:
+            self.cancelled.add(job.id)
+            await self._until_told(lambda: self._store.jobs.cancel(job.id, actor="ada", now=NOW))
+
+    def _new(self, key: str) -> NewJob:
+        seconds = self._rng.choice((0.001, 1.0))
+        return new_job(self._token, idempotency_key=key, digest=b"same", est_seconds=seconds)
+
+    async def _until_told(self, ask: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return await ask()
+            except Unavailable:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def open_stores(request: pytest.FixtureRequest) -> OpenStores:
+    if request.param == "sqlite":
+        return two_on_sqlite
+    return partial(two_on_postgres, request.getfixturevalue("postgres"))
+
+
+@pytest.mark.timeout(PATIENCE_S + 60)
+async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_for_ever(
+    open_stores: OpenStores, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)  # each lost answer is logged with its traceback
+    rng = random.Random(1)
+    async with open_stores() as sound:
+        told: list[Changed] = []
+        for store in sound:
+            store.changes.listen(told.append)
+        forgetful = [Forgetful(store._database, rng) for store in sound]
+        stores = [Store(f, s.changes) for f, s in zip(forgetful, sound, strict=True)]
+        ada = await make_token(sound[0])
+        dispatchers = []
+        for number, store in enumerate(stores):
+            await sound[0].leases.add_runner(f"server{number}", "server", NOW)
+            made = Dispatcher(store, Echo(rng), ["simulator"], f"server{number}", lambda: NOW)
+            made.start()
+            dispatchers.append(made)
+        keys = itertools.count()
+        clients = [Client(stores[number % 2], ada, rng) for number in range(CLIENTS)]
+
+        def is_enough() -> bool:
+            return sum(each.fates["asked"] for each in forgetful) >= OPERATIONS
+
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*(client.run(keys, is_enough) for client in clients))
+            jobs = await all_ended(sound[0], clients)
+        for made in dispatchers:
+            await made.stop(5)
+        assert all(each.fates["not done"] and each.fates["done and denied"] for each in forgetful)
+        assert [await sound[0].leases.held(f"server{number}") for number in (0, 1)] == [[], []]
+        check_keys(clients, jobs)
+        check_ends(told, jobs)
+        await check_outcomes(sound[0], jobs, {job for each in clients for job in each.cancelled})
+
+
+async def all_ended(store: Store, clients: list[Client]) -> dict[str, Job]:
+    """Wait until every job in the store has ended; those that nobody was told of, too."""
+    while True:
+        found = await store._database.scan(lambda tx: _rows(tx))
+        if all(JobState(state).is_final for _, state in found):
+            jobs = [await store.jobs.get(id_) for id_, _ in found]
+            return {job.id: job for job in jobs if job is not None}
+        await asyncio.sleep(0.05)
+
+
+def _rows(tx: Tx) -> list[tuple[str, str]]:
+    connection = tx._connection  # type: ignore[attr-defined]
+    return list(connection.execute("select id, state from job").fetchall())
+
+
+def check_keys(clients: list[Client], jobs: dict[str, Job]) -> None:
+    answered = [ids for client in clients for ids in client.jobs.values()]
+    assert {len(ids) for ids in answered} == {1}
+    assert sorted(job for ids in answered for job in ids) == sorted(jobs)
+
+
+def check_ends(told: list[Changed], jobs: dict[str, Job]) -> None:
+    """One end was told of each job, and it is the one that stands."""
+    ends: dict[str, set[tuple[int, JobState]]] = {}
+    for each in told:
+        if each.state.is_final:
+            ends.setdefault(each.job, set()).add((each.version, each.state))
+    assert ends == {job.id: {(job.version, job.state)} for job in jobs.values()}
+
+
+async def check_outcomes(store: Store, jobs: dict[str, Job], cancelled: set[str]) -> None:
+    for job in jobs.values():
+        if job.state is JobState.COMPLETED:
+            assert await store.jobs.results(job.id) == [Encoded(job.id.encode(), b"sha")]
+        elif job.state is JobState.CANCELLED:
+            assert job.id in cancelled
+        else:
+            assert (job.error_code, job.attempts) == ("worker_died", 3)
