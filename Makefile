@@ -26,7 +26,8 @@ lint: $(READY)
 fault: $(READY)  ## Kills, crashes and other trouble
 	$(BIN)/pytest -n auto --dist worksteal tests/fault
 
-fault-long: $(READY)  ## What takes too long for every change
+fault-long: $(READY)  ## The same at length, for a report: minutes
+	QWICKET_FAULT_LONG=1 $(BIN)/pytest -n auto --dist worksteal tests/fault
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers

@@ -95,7 +95,9 @@ class Client:
 
     async def _submit(self, key: str) -> None:
         answers = self.jobs.setdefault(key, set())
-        job = await self._until_told(lambda: self._store.jobs.add(self._new(key), waiting_limit=PLENTY))
+        job = await self._until_told(
+            lambda: self._store.jobs.add(self._new(key), waiting_limit=PLENTY)
+        )
         answers.add(job.id)
         again = await self._until_told(
             lambda: self._store.jobs.add(self._new(key), waiting_limit=PLENTY)

@@ -80,18 +80,21 @@ async def test_the_model_explains_every_history(open_stores: OpenStores, seed: i
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_store_that_breaks_a_promise_is_found_out(fault: str) -> None:
     with pytest.raises(Mismatch):
-        for seed in range(TRIES):
-            await check_history(with_fault(fault), seed, calls=CALLS, shrinks=False)
+        await make_histories(fault, shrinks=False)
 
 
 async def test_a_history_that_fails_names_its_seed_and_is_made_small() -> None:
     with pytest.raises(Mismatch) as found:
-        for seed in range(TRIES):
-            await check_history(with_fault("a version that stands still"), seed, calls=CALLS)
+        await make_histories("a version that stands still", shrinks=True)
     first, *calls = str(found.value).splitlines()
     assert first.startswith("seed ")
     names = [line.split()[1].split("(")[0] for line in calls]
     assert names == ["jobs.add", "leases.claim", "jobs.cancel"]
+
+
+async def make_histories(fault: str, *, shrinks: bool) -> None:
+    for seed in range(TRIES):
+        await check_history(with_fault(fault), seed, calls=CALLS, shrinks=shrinks)
 
 
 def with_fault(fault: str) -> OpenStores:

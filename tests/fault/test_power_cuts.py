@@ -11,17 +11,19 @@ from typing import NamedTuple
 import pytest
 
 from qwicket.model.accounts import Token
+from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, Lease, Ran
 from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
 from support.history_disk import Deed, Disk, cut, recorded_store
+from support.history_stores import IS_LONG
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
 
-CUTS = 10
+CUTS = 100 if IS_LONG else 10
 ROUNDS = 60
 
 
@@ -41,10 +43,13 @@ class Recording(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A busy store on a recorded disk: submits, claims, finishes, cancels, deletions."""
-    vfs = new_id(NOW)
-    disk = Disk(vfs)
-    store = recorded_store(tmp_path_factory.mktemp("disk"), disk, vfs)
+    return await record(tmp_path_factory.mktemp("disk"))
+
+
+async def record(folder: Path, *, syncs: bool = True) -> Recording:
+    """A busy store on a recorded disk: submits, claims, finishes, releases, deletions."""
+    disk = Disk(new_id(NOW))
+    store = recorded_store(folder, disk, syncs=syncs)
     ada = await make_token(store)
     await store.leases.add_runner("runner", "server", NOW)
     begun = len(disk.deeds)
@@ -93,21 +98,38 @@ async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> Non
 async def test_after_a_power_cut_all_that_was_promised_is_there(
     recording: Recording, number: int, tmp_path: Path
 ) -> None:
-    rng = random.Random(number)
+    await check_cut(recording, number, tmp_path)
+
+
+async def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    recording = await record(tmp_path / "disk", syncs=False)
+    with pytest.raises((AssertionError, QwicketError, sqlite3.Error)):
+        await check_cuts(recording, tmp_path)
+
+
+async def check_cuts(recording: Recording, folder: Path) -> None:
+    for number in range(10):
+        (folder / str(number)).mkdir()
+        await check_cut(recording, number, folder / str(number))
+
+
+async def check_cut(recording: Recording, seed: int, folder: Path) -> None:
+    rng = random.Random(seed)
     end = rng.randrange(recording.begun, len(recording.deeds) + 1)
-    cut(recording.deeds[:end], rng, tmp_path)
-    store = open_sqlite(tmp_path)
+    cut(recording.deeds[:end], rng, folder)
+    store = open_sqlite(folder)
     try:
         assert await store._database.read(integrity) == "ok"
         kept = {each.job: each for each in recording.promises if each.after <= end}
         for promise in kept.values():
-            check(promise, await store.jobs.get(promise.job), recording, end)
+            check(promise, await store.jobs.get(promise.job), recording)
         await goes_on(store)
     finally:
         await store.close()
 
 
-def check(promise: Promise, found: Job | None, recording: Recording, end: int) -> None:
+def check(promise: Promise, found: Job | None, recording: Recording) -> None:
     if promise.state is None:
         assert found is None
     elif found is None:

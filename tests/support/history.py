@@ -517,7 +517,9 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
         return value
     fields = {name: getattr(value, name) for name in value.__struct_fields__}
     changed = {
-        name: names[held] for name, held in fields.items() if isinstance(held, str) and held in names
+        name: names[held]
+        for name, held in fields.items()
+        if isinstance(held, str) and held in names
     }
     return msgspec.structs.replace(value, **changed)
 

@@ -42,6 +42,7 @@ class Disk(apsw.VFS):
     """Passes everything on to the real file system and keeps a record of it."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.deeds: list[Deed] = []
         super().__init__(name, "")
 
@@ -75,12 +76,13 @@ class _File(apsw.VFSFile):
 class RecordedSQLite(SQLite):
     """The product's own database on a recorded disk."""
 
-    def __init__(self, path: Path, changes: Changes, vfs: str) -> None:
+    def __init__(self, path: Path, changes: Changes, vfs: str, *, syncs: bool) -> None:
         self._vfs = vfs
+        self._syncs = syncs
         super().__init__(path, changes.publish)
 
     def _connect(self, *, readonly: bool = False) -> Any:
-        connection = _Connection(apsw.Connection(str(self._path), vfs=self._vfs))
+        connection = _Connection(apsw.Connection(str(self._path), vfs=self._vfs), syncs=self._syncs)
         connection.execute("pragma busy_timeout = 5000")
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma foreign_keys = on")
@@ -94,8 +96,9 @@ class RecordedSQLite(SQLite):
 class _Connection:
     """An apsw connection as the standard library shows it."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, *, syncs: bool) -> None:
         self._connection = connection
+        self._syncs = syncs
         self.close = connection.close
         self.set_progress_handler = connection.set_progress_handler
 
@@ -104,6 +107,8 @@ class _Connection:
         return self._connection.in_transaction
 
     def execute(self, text: str, parameters: Any = None) -> _Rows:
+        if not self._syncs:
+            text = text.replace("synchronous = full", "synchronous = off")
         try:
             rows = list(self._connection.execute(text, parameters))
         except apsw.Error as error:
@@ -123,9 +128,10 @@ class _Rows:
         return self._rows[0] if self._rows else None
 
 
-def recorded_store(folder: Path, disk: Disk, vfs: str) -> Store:
+def recorded_store(folder: Path, disk: Disk, *, syncs: bool = True) -> Store:
+    """Open a store whose disk is recorded; without syncs it promises more than it keeps."""
     changes = Changes()
-    return Store(RecordedSQLite(folder / "qwicket.db", changes, vfs), changes)
+    return Store(RecordedSQLite(folder / "qwicket.db", changes, disk.name, syncs=syncs), changes)
 
 
 def cut(deeds: Sequence[Deed], rng: random.Random, folder: Path) -> None:

@@ -355,7 +355,9 @@ class Model:
         self._count(job, spent, now)
         return self._same(answer, lease.job)
 
-    def leases_release(self, answer: Any, lease: Lease, reason: str, now: int, blamed: bool) -> None:
+    def leases_release(
+        self, answer: Any, lease: Lease, reason: str, now: int, blamed: bool
+    ) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)

@@ -108,10 +108,10 @@ class SignIn:
 
     def _actor(self, owner: TokenOwner) -> Actor:
         token = owner.token
-        if token.revoked_at is not None:
-            raise Unauthenticated("The token was revoked.")
         if token.expires_at is not None and token.expires_at <= self._now_ms():
             raise Unauthenticated("The token has expired.")
+        if token.revoked_at is not None:  # upkeep revokes what has expired
+            raise Unauthenticated("The token was revoked.")
         if owner.is_disabled:
             raise Unauthenticated("The account is disabled.")
         return Actor(

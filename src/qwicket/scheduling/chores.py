@@ -62,6 +62,7 @@ class Chores:
             return False
         await _until_done(lambda: upkeep.expire_drafts(self._now_ms()))
         await upkeep.forget_keys(self._now_ms())
+        await upkeep.end_tokens(self._now_ms())
         if self._keep_days is not None:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: upkeep.delete_ended(before))

@@ -94,7 +94,9 @@ def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
     """
     ratio = _ratio(line)
     busy = [
-        max(0.0, job.est_seconds * ratio - (now_ms - job.started_at) / 1000) for job in line.running
+        # A clock that was set back since makes no job longer.
+        max(0.0, job.est_seconds * ratio - max(0, now_ms - job.started_at) / 1000)
+        for job in line.running
     ]
     free_in = sorted(busy)[-slots:] + [0.0] * (slots - len(busy))
     heapq.heapify(free_in)

@@ -35,6 +35,10 @@ class Upkeep:
             lambda tx: tx.run("idempotency_purge", before=now - KEY_LIFE_MS)
         )
 
+    async def end_tokens(self, now: int) -> int:
+        """Revoke what has expired, so that no clock set back revives it; return how many."""
+        return await self._database.write(lambda tx: tx.run("token_expire", now=now))
+
     async def delete_ended(self, before: int) -> int:
         """Delete jobs that ended before a time; return how many, at most some hundred."""
         return await self._database.write(lambda tx: _delete_ended(tx, before))

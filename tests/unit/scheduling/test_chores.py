@@ -45,7 +45,7 @@ async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
         await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
     for job in jobs[1:]:
         await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    later = NOW + 30 * DAY_MS + 1
+    later = NOW + 30 * DAY_MS + len(jobs)  # each was created a millisecond after the one before
     await Chores(store, "me", lambda: later, keep_days=keep_days).do_round()
     assert [await store.jobs.get(job.id) is not None for job in jobs] == [is_kept] * len(jobs)
 

@@ -67,6 +67,11 @@ def test_what_runs_is_waited_for() -> None:
     assert [place.start_in_s for place in places.values()] == [6.0, 7.0]
 
 
+def test_a_clock_set_back_makes_no_running_job_longer() -> None:
+    outlook = foresee(line([], running=[RunningJob("r", 3.0, NOW + 3_600_000)]), 1, NOW)
+    assert outlook.start_in_s == pytest.approx(3.0)
+
+
 def test_measured_run_times_correct_the_estimates() -> None:
     recent = [EndedJob(1.0, NOW, NOW + 2_500)] * 4
     outlook = foresee(line(jobs("ada", 2), recent=recent), 1, NOW)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -11,6 +12,7 @@ from qwicket.model.jobs import JobQuery, Ran
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store
+from qwicket.store.database import Tx
 from support.stores import NOW, add_job, make_token, new_job
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +57,56 @@ async def test_the_change_number_rises_with_every_write_of_an_account(
     assert cancelled is not None
     numbers = [one.change, two.change, claimed.change, cancelled.change, ended.change]
     assert numbers == sorted(set(numbers))
+
+
+async def test_no_number_comes_twice_although_the_newest_job_was_deleted(
+    store: Store, ada: Token
+) -> None:
+    first = await add_job(store, ada, error=Failure("bad", "no"))
+    await store.jobs.delete(first.id)
+    second = await add_job(store, ada, NOW - 3_600_000)
+    assert (second.created_at, second.change) == (first.created_at + 1, first.change + 1)
+    refused = await add_job(store, ada, error=Failure("bad", "no"))
+    await store.jobs.delete(refused.id)
+    cancelled = await store.jobs.cancel(second.id, actor="ada", now=NOW - 3_600_000)
+    assert cancelled is not None
+    assert cancelled.change == refused.change + 1
+
+
+@pytest.mark.parametrize("hour_ms", [0, -3_600_000])
+async def test_the_times_of_a_job_follow_each_other(
+    store: Store, ada: Token, runner: str, hour_ms: int
+) -> None:
+    await asyncio.gather(*(add_job(store, ada) for _ in range(20)))  # ahead of the clock by now
+    later = NOW + hour_ms
+    ended = []
+    for _ in range(19):
+        (assignment,) = await store.leases.claim("simulator", runner, later)
+        result = Ran((Encoded(b"", b""),), 0.0)
+        ended.append(await store.leases.finish(assignment.lease, result, later))
+    (left,) = await store.jobs.page(JobQuery(account=ada.account, states=(JobState.QUEUED,)))
+    cancelled = await store.jobs.cancel(left.id, actor="ada", now=later)
+    assert cancelled is not None
+    assert cancelled.ended_at == cancelled.queued_at
+    for job in ended:
+        assert job.created_at == job.queued_at == job.started_at == job.ended_at
+
+
+async def test_a_list_shows_one_moment(store: Store, ada: Token) -> None:
+    counted, may_go_on = threading.Event(), threading.Event()
+
+    def count_twice(tx: Tx) -> list[int]:
+        first = tx.all("job_waiting_list", device="simulator", limit=10)
+        counted.set()
+        assert may_go_on.wait(10)
+        return [len(first), len(tx.all("job_waiting_list", device="simulator", limit=10))]
+
+    await add_job(store, ada)
+    scanning = asyncio.ensure_future(store._database.scan(count_twice))
+    assert await asyncio.to_thread(counted.wait, 10)
+    await add_job(store, ada)
+    may_go_on.set()
+    assert await scanning == [1, 1]
 
 
 async def test_a_submit_is_told_after_its_commit(

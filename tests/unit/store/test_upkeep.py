@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict
+from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, Ran
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
@@ -142,6 +144,16 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
     assert await store.upkeep.drop_orphans() == 1
     await store._database.write(lambda tx: _finish(tx, assignment.lease, ran, NOW))
     assert await store.jobs.results(job.id) == [LARGE]
+
+
+async def test_tokens_that_have_expired_are_ended_for_good(store: Store, ada: Token) -> None:
+    blank = msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + 10)
+    made = await store.accounts.add_token(blank, account="ada", project=None, digest=b"other")
+    assert await store.upkeep.end_tokens(NOW + 9) == 0
+    assert await store.upkeep.end_tokens(NOW + 10) == 1
+    assert await store.upkeep.end_tokens(NOW + 10) == 0
+    revoked = {token.id: token.revoked_at for token in await store.accounts.tokens(ada.account)}
+    assert revoked == {ada.id: None, made.id: NOW + 10}
 
 
 async def test_a_job_that_has_not_ended_is_not_deleted(

@@ -56,3 +56,7 @@ where sha256 = :sha256
     and not exists (
         select 1 from outcome where outcome.sha256 = :sha256 and outcome.body is null
     );
+
+-- name: token_expire
+-- Of all tokens, which are few.
+update token set revoked_at = expires_at where revoked_at is null and expires_at <= :now;

@@ -1,0 +1,31 @@
+"""The disk is full at any write: a clear refusal, no half job, and on it goes with new room."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from support.history_stores import IS_LONG
+
+ROUNDS = 400 if IS_LONG else 40
+TESTS = Path(__file__).parents[1]
+
+
+def test_writes_that_find_no_room_are_refused_clearly_and_leave_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "support.history_full", str(tmp_path), str(ROUNDS)],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert ran.returncode == 0, ran.stderr
+    answers = json.loads(ran.stdout)
+    assert set(answers) <= {"done", "503", "507"}
+    assert answers["done"] > ROUNDS  # the limits lie on both sides of what the work needs
+    assert sum(answers.values()) - answers["done"] > ROUNDS

@@ -1,0 +1,139 @@
+"""A store whose files may grow no further, in a process of its own (`-m support.history_full`).
+
+The limit on the size of files (RLIMIT_FSIZE) makes every write beyond it fail in the kernel, in the
+middle of a transaction as well as at its end; Python ignores the signal that goes with it. Prints
+what was answered, as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import resource
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.model.jobs import Lease, NewJob, Ran
+from qwicket.model.outcomes import Encoded
+from qwicket.model.states import JobState
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, PLENTY, make_token, new_job
+
+PARTS = ("program", "job_wire")
+
+
+@contextmanager
+def files_no_larger_than(size_bytes: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def fill(folder: Path, rounds: int) -> Counter[str]:
+    """Work at ever other limits; return how often was answered what."""
+    store = open_sqlite(folder)
+    ada = await make_token(store)
+    await store.leases.add_runner("runner", "server", NOW)
+    rng = random.Random(0)
+    answers: Counter[str] = Counter()
+    for number in range(rounds):
+        lease = await _claimed(store, ada)
+        with files_no_larger_than(rng.randrange(_largest(folder) + 60_000)):
+            await _work(store, ada, lease, rng, answers)
+        await _go_on(store, ada)
+        if number % 10 == 0:
+            assert await store._database.read(_integrity) == ["ok"]
+    await store.close()
+    return answers
+
+
+def _largest(folder: Path) -> int:
+    return max(each.stat().st_size for each in folder.iterdir())
+
+
+async def _claimed(store: Store, ada: Token) -> Lease:
+    await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
+    (assignment,) = await store.leases.claim("simulator", "runner", NOW)
+    return assignment.lease
+
+
+async def _work(
+    store: Store, ada: Token, lease: Lease, rng: random.Random, answers: Counter[str]
+) -> None:
+    new = [new_job(ada, source=rng.randbytes(rng.choice((10, 9_000)))) for _ in range(4)]
+    ran = Ran((Encoded(rng.randbytes(20_000), b"sha"),), 0.1)
+    told = [await _told(answers, lambda each=each: _add(store, each)) for each in new[:2]]
+    is_finished = await _told(answers, lambda: store.leases.finish(lease, ran, NOW))
+    told += await asyncio.gather(
+        *(_told(answers, lambda each=each: _add(store, each)) for each in new[2:])
+    )
+    await _told(answers, lambda: store.jobs.cancel(new[0].id, actor="ada", now=NOW))
+    for each, was_told in zip(new, told, strict=True):
+        await _check_whole(store, each, was_told)
+    await _check_end(store, lease, ran, is_finished)
+
+
+def _add(store: Store, new: NewJob) -> Awaitable[Any]:
+    return store.jobs.add(new, waiting_limit=PLENTY)
+
+
+async def _told(answers: Counter[str], ask: Callable[[], Awaitable[Any]]) -> bool:
+    """Ask; say whether it was done. Only the two clear refusals may come instead."""
+    try:
+        await ask()
+    except (StorageFull, Unavailable) as refusal:
+        answers[f"{refusal.status}"] += 1
+        return False
+    answers["done"] += 1
+    return True
+
+
+async def _check_whole(store: Store, new: NewJob, was_told: bool) -> None:
+    """A job is there with its parts when that was answered, and else nothing of it."""
+    present = await store.jobs.get(new.id)
+    assert (present is not None) == was_told, new.id
+    for table in PARTS:
+        rows = await store._database.read(
+            lambda tx, table=table: tx._connection.execute(  # type: ignore[misc,attr-defined]
+                f"select 1 from {table} where job = ?", (new.id,)
+            ).fetchall()
+        )
+        assert len(rows) == was_told, table
+
+
+async def _check_end(store: Store, lease: Lease, ran: Ran, is_finished: bool) -> None:
+    """A result that was refused for want of room is taken as soon as there is some."""
+    job = await store.jobs.get(lease.job)
+    assert job is not None
+    assert (job.state is JobState.COMPLETED) == is_finished
+    assert await store.jobs.results(lease.job) == (list(ran.result) if is_finished else [])
+
+
+async def _go_on(store: Store, ada: Token) -> None:
+    """There is room again: everything can be done, and what was held can be given back."""
+    assert store.is_alive
+    await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
+    await store.leases.void_runner("runner", NOW)
+    for assignment in await store.leases.claim("simulator", "runner", NOW, most=4):
+        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
+
+
+def _integrity(tx: Any) -> list[str]:
+    assert tx._connection.execute("pragma foreign_key_check").fetchall() == []
+    return [row[0] for row in tx._connection.execute("pragma integrity_check").fetchall()]
+
+
+if __name__ == "__main__":
+    logging.disable()  # each refusal is logged with its traceback, which is right and long
+    print(json.dumps(asyncio.run(fill(Path(sys.argv[1]), int(sys.argv[2])))))  # noqa: T201
