@@ -26,8 +26,8 @@ lint: $(READY)
 fault: $(READY)  ## Kills, crashes and other trouble
 	$(BIN)/pytest -n auto --dist worksteal tests/fault
 
-fault-long: $(READY)  ## The same at length, for a report: minutes
-	QWICKET_FAULT_LONG=1 $(BIN)/pytest -n auto --dist worksteal tests/fault
+fault-long: $(READY)  ## The same at full length, for an hour or so
+	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers

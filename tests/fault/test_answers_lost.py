@@ -26,13 +26,14 @@ from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher
 from qwicket.store import Changed, Store
 from qwicket.store.database import Database, Tx
-from support.history import OpenStores
-from support.history_stores import IS_LONG, two_on_postgres, two_on_sqlite
+from support.history_callers import OpenStores
+from support.history_stores import two_on_postgres, two_on_sqlite
+from support.scale import runs
 from support.stores import NOW, PLENTY, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
-OPERATIONS = 20_000 if IS_LONG else 1_500
+OPERATIONS = runs(1_500, long=20_000)
 LOST = 0.05
 CLIENTS = 8
 PATIENCE_S = 150.0

@@ -21,7 +21,7 @@ from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.scheduling import Chores, Forecast, Lookout
 from qwicket.store import Store
-from support.history import OpenStores
+from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.stores import NOW, add_job, make_token
 

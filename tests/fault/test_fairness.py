@@ -14,7 +14,7 @@ from qwicket.model.jobs import Assignment, Job, Ran
 from qwicket.model.outcomes import Encoded
 from qwicket.scheduling import Dispatcher
 from qwicket.store import Store
-from support.history import OpenStores
+from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.stores import NOW, add_job, make_token
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.history_stores import IS_LONG
+from support.scale import runs
 
-ROUNDS = 400 if IS_LONG else 40
+ROUNDS = runs(40, long=400)
 TESTS = Path(__file__).parents[1]
 
 

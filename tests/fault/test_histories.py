@@ -9,13 +9,15 @@ from functools import partial
 import pytest
 
 from qwicket.store import Store
-from support.history import OpenStores, check_history
+from support.history import check_history
+from support.history_callers import OpenStores
 from support.history_model import Mismatch
-from support.history_stores import IS_LONG, two_on_postgres, two_on_sqlite
+from support.history_stores import two_on_postgres, two_on_sqlite
+from support.scale import runs
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = 300 if IS_LONG else 30
+SEEDS = runs(30, long=300)
 CALLS = 200
 TRIES = 40
 """Histories in which a fault must show itself."""

@@ -13,26 +13,28 @@ import pytest
 from qwicket.model.accounts import Token
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Job, Lease, Ran
+from qwicket.model.jobs import Lease, Ran
 from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
 from support.history_disk import Deed, Disk, cut, recorded_store
-from support.history_stores import IS_LONG
+from support.scale import runs
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
 
-CUTS = 100 if IS_LONG else 10
+CUTS = runs(10, long=100)
 ROUNDS = 60
 
 
 class Promise(NamedTuple):
-    """What was answered, and after how many deeds of the disk."""
+    """What was answered, after how many deeds of the disk, and after how many it was asked for."""
 
     after: int
     job: str
     state: JobState | None
+    outcomes: tuple[Encoded, ...] = ()
+    asked: int = 0
 
 
 class Recording(NamedTuple):
@@ -80,9 +82,9 @@ async def _end(
     if rng.random() < 0.2:
         await store.leases.release(lease, "a reason", NOW, blamed=False)
         return
-    body = rng.randbytes(rng.choice((10, 20_000)))
-    await store.leases.finish(lease, Ran((Encoded(body, b"sha"),), 0.1), NOW)
-    promises.append(Promise(len(disk.deeds), lease.job, JobState.COMPLETED))
+    outcome = Encoded(rng.randbytes(rng.choice((10, 20_000))), b"sha")
+    await store.leases.finish(lease, Ran((outcome,), 0.1), NOW)
+    promises.append(Promise(len(disk.deeds), lease.job, JobState.COMPLETED, (outcome,)))
 
 
 async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> None:
@@ -90,8 +92,9 @@ async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> Non
     for job in ended[:5]:
         present = await store.jobs.get(job)
         if present is not None:
+            asked = len(disk.deeds)
             await store.jobs.delete(job)
-            promises.append(Promise(len(disk.deeds), job, None))
+            promises.append(Promise(len(disk.deeds), job, None, asked=asked))
 
 
 @pytest.mark.parametrize("number", range(CUTS))
@@ -123,20 +126,25 @@ async def check_cut(recording: Recording, seed: int, folder: Path) -> None:
         assert await store._database.read(integrity) == "ok"
         kept = {each.job: each for each in recording.promises if each.after <= end}
         for promise in kept.values():
-            check(promise, await store.jobs.get(promise.job), recording)
+            await check(store, promise, recording, end)
         await goes_on(store)
     finally:
         await store.close()
 
 
-def check(promise: Promise, found: Job | None, recording: Recording) -> None:
+async def check(store: Store, promise: Promise, recording: Recording, end: int) -> None:
+    found = await store.jobs.get(promise.job)
     if promise.state is None:
         assert found is None
     elif found is None:
-        # Its deletion was asked for and may have come to the disk before it was answered.
-        assert any(each.job == promise.job and each.state is None for each in recording.promises)
+        # A deletion may come to the disk before it is answered.
+        goes = [
+            each for each in recording.promises if (each.job, each.state) == (promise.job, None)
+        ]
+        assert any(each.asked < end for each in goes)
     elif promise.state is JobState.COMPLETED:
         assert found.state is JobState.COMPLETED
+        assert await store.jobs.results(promise.job) == list(promise.outcomes)
     else:
         assert found.state in (JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED)
 

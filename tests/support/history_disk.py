@@ -57,7 +57,7 @@ class Disk(apsw.VFS):
 class _File(apsw.VFSFile):
     def __init__(self, deeds: list[Deed], name: Any, flags: list[int]) -> None:
         path = name if isinstance(name, str) or name is None else name.filename()
-        self._deeds, self._name = deeds, Path(path or "temporary").name
+        self._deeds, self._name = deeds if path else [], Path(path or "temporary").name
         super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:

@@ -1,8 +1,7 @@
-"""Opening stores as two servers on one database do, and how long the fault tests run."""
+"""Opening stores as two servers on one database do."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +9,6 @@ from pathlib import Path
 
 from qwicket.store import Store, open_postgres, open_sqlite
 from support.postgres import PostgresServer
-
-IS_LONG = "QWICKET_FAULT_LONG" in os.environ
-"""Set by `make fault-long`."""
 
 
 @asynccontextmanager

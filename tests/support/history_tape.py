@@ -1,0 +1,105 @@
+"""Calls of a store, taped inside its writer: in which order they were committed, and their answers.
+
+Writers follow each other on both databases (docs/decisions/0002), so the order in which operations
+run is the order of their commits; a counter inside each operation writes it down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from qwicket.model.jobs import Assignment
+from qwicket.store import Changed, Store
+from qwicket.store.database import Database, Tx
+
+READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
+
+
+@dataclass
+class Call:
+    """One call of the store: what was asked, and what came of it.
+
+    `at` is its place in the order of commits; a read has the places between which it happened.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    at: int = 0
+    since: int = 0
+    answer: Any = None
+    told: tuple[Changed, ...] = ()
+
+    def start(self, store: Store) -> Awaitable[Any]:
+        room, verb = self.name.split(".")
+        named = {
+            "jobs.add": lambda: store.jobs.add(self.args[0], waiting_limit=self.args[1]),
+            "jobs.cancel": lambda: store.jobs.cancel(
+                self.args[0], actor="somebody", now=self.args[1]
+            ),
+            "jobs.cancel_group": lambda: store.jobs.cancel_group(
+                self.args[0], actor="somebody", now=self.args[1]
+            ),
+            "jobs.line": lambda: store.jobs.line(self.args[0], limit=1_000),
+            "leases.claim": lambda: store.leases.claim(*self.args[:3], most=self.args[3]),
+            "leases.release": lambda: store.leases.release(*self.args[:3], blamed=self.args[3]),
+            "leases.beat": lambda: asyncio.wrap_future(store.leases.beat(*self.args)),
+        }
+        if self.name in named:
+            return named[self.name]()
+        asked: Awaitable[Any] = getattr(getattr(store, room), verb)(*self.args)
+        return asked
+
+    def __str__(self) -> str:
+        args = ", ".join(_short(each) for each in self.args)
+        return f"{self.at:4} {self.name}({args}) -> {_short(self.answer)}"
+
+
+present_call: ContextVar[Call] = ContextVar("call")
+
+
+class Taped:
+    """A database that writes down when each operation ran, and what it gave and told."""
+
+    def __init__(self, database: Database, place: Callable[[], int]) -> None:
+        self._database = database
+        self._place = place
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, operation: Callable[[Tx], Any], *, durable: bool = True) -> Any:
+        return await self._database.write(self._taped(operation), durable=durable)
+
+    def submit(self, operation: Callable[[Tx], Any]) -> Future[Any]:
+        return self._database.submit(self._taped(operation))
+
+    def _taped(self, operation: Callable[[Tx], Any]) -> Callable[[Tx], Any]:
+        call = present_call.get()
+
+        def run(tx: Tx) -> Any:
+            call.at = self._place()
+            before = len(tx.changes)  # type: ignore[attr-defined]
+            answer = operation(tx)
+            call.told = tuple(tx.changes[before:])  # type: ignore[attr-defined]
+            return answer
+
+        return run
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return "[" + ", ".join(_short(each) for each in value) + "]"
+    if isinstance(value, Assignment):
+        value = value.lease
+    if isinstance(value, msgspec.Struct):
+        names = ("id", "job", "state", "account", "project", "device", "now", "fence", "nonce")
+        shown = {name: getattr(value, name) for name in names if hasattr(value, name)}
+        return f"{type(value).__name__}{shown}"
+    return repr(value)
