@@ -129,8 +129,12 @@ def open_stores(request: pytest.FixtureRequest) -> OpenStores:
 
 @pytest.mark.timeout(PATIENCE_S + 60)
 async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_for_ever(
-    open_stores: OpenStores, caplog: pytest.LogCaptureFixture
+    open_stores: OpenStores,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The pause after a claim that failed, meant for outages, would be most of this test's time.
+    monkeypatch.setattr("qwicket.scheduling.dispatcher._SLOW_POLL_S", 0.05)
     caplog.set_level(logging.CRITICAL)  # each lost answer is logged with its traceback
     rng = random.Random(1)
     async with open_stores() as sound:

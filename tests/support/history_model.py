@@ -414,10 +414,11 @@ class Model:
 
     def _void(self, answer: Any, runners: set[str], now: int) -> None:
         held = {id_ for id_, job in self.jobs.items() if job.runner in runners}
-        expect(sorted(job.id for job in answer), sorted(held), f"what {runners} held")
-        for found in answer:
-            self._release(self.jobs[found.id], now, blamed=False)
-            self._same(found, found.id)
+        found = [job.id for job in _given(answer, list)]
+        expect(sorted(found), sorted(held), f"what {runners} held")
+        for job in answer:
+            self._release(self.jobs[job.id], now, blamed=False)
+            self._same(job, job.id)
         self._runners -= runners
 
     def leases_beat(self, answer: Any, runner: Runner, now: int) -> None:
