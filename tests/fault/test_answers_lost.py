@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 OPERATIONS = runs(1_500, long=20_000)
 LOST = 0.05
 CLIENTS = 8
-PATIENCE_S = 150.0
+PATIENCE_S = runs(120, long=600)
 
 
 class Forgetful:
