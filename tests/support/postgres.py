@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -45,6 +46,21 @@ class PostgresServer:
         name = next(self._names)
         self.run(f"create database {name}")
         return name
+
+    def crash(self) -> None:
+        """Stop at once, as if it were killed: connections break, and nothing is written any more.
+
+        Afterwards it recovers from its log, as after a power cut.
+        """
+        self._control("-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Start again, on the same data and the same socket."""
+        self._server.ensure_postgres_running()
+
+    def _control(self, *arguments: str) -> None:
+        command = [self._server.bin_path / "pg_ctl", "-w", "-s", "-D", self._server.pgdata]
+        subprocess.run([*command, *arguments], check=True, user=self._server.system_user)
 
     @property
     def url(self) -> str:

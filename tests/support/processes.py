@@ -26,6 +26,11 @@ def user_ticks(pid: int) -> int:
     return int(fields[11]) if fields else 0
 
 
+def processor_ns(pid: int) -> int:
+    """Return the processor time of a process's first thread, in nanoseconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
 def resident_bytes(pid: int) -> int:
     """Return the memory of a process that is in RAM."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

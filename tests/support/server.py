@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -38,8 +38,14 @@ def run_cli(
 class LiveServer:
     """Start, kill, restart. `url` is where it listens now; the folder stays."""
 
-    def __init__(self, folder: Path, *options: str, **env: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, database_url: str | None = None, **env: str
+    ) -> None:
         self.folder = folder
+        self.database_url = database_url
+        self._place = ["--data-dir", str(folder / "data")]
+        if database_url is not None:
+            self._place += ["--database-url", database_url]
         self._options = options
         self._env = env
         self._tokens: dict[str, str] = {}
@@ -49,7 +55,7 @@ class LiveServer:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "qwicket", "serve", "--port", self._port]
-        command += ["--data-dir", str(self.folder / "data"), "--workers", "2", *self._options]
+        command += [*self._place, "--workers", "2", *self._options]
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             mark = log.tell()
@@ -77,8 +83,16 @@ class LiveServer:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def pause(self) -> None:
+        """Let it stand still, as a laptop that sleeps or a machine that swaps."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """End it as an operator would; return its exit status."""
+        self.resume()
         self.process.terminate()
         try:
             return self.process.wait(40)
@@ -86,10 +100,15 @@ class LiveServer:
             self.kill()
             raise
 
+    def assert_calm(self) -> None:
+        """Nothing unforeseen is in its log: what is foreseen takes one line, not a traceback."""
+        text = self.log.read_text()
+        for sign in ("Traceback", "never retrieved", "never awaited", "ResourceWarning"):
+            assert sign not in text, text[max(0, text.index(sign) - 500) :][:3000]
+
     def admin(self, *arguments: str, stdin: str = "") -> str:
-        """Run an administrator's command on its folder."""
-        folder = str(self.folder / "data")
-        return cli(*arguments, "--data-dir", folder, env=self._env, stdin=stdin)
+        """Run an administrator's command on its folder or database."""
+        return cli(*arguments, *self._place, env=self._env, stdin=stdin)
 
     def token(self, name: str = "ada") -> str:
         """Return a token of this account, making both when they are not there."""
@@ -102,3 +121,9 @@ class LiveServer:
         """Return an HTTP client that signs in as ada, or with another token."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False, **options)
+
+
+class Serve(Protocol):
+    """What the fixture `serve` gives: it starts a server in a folder of that name."""
+
+    def __call__(self, name: str, database_url: str | None, *options: str) -> LiveServer: ...

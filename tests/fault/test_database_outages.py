@@ -1,0 +1,101 @@
+"""PostgreSQL that goes and comes back: servers wait, say so, and go on by themselves."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from support.ledger import ledger
+from support.postgres import PostgresServer, postgres_server
+from support.programs import slow
+from support.scale import runs
+from support.server import LiveServer, Serve
+from support.submitters import Submitter, crowd
+from support.waiting import until
+
+CLIENTS = 8
+JOBS = runs(120, long=1000)
+OUTAGES = runs(3, long=8)
+PROGRAM = slow(16, 40)
+PATIENCE_S = 6.0
+"""Longer no client waits for its 503, even on a machine that is busy with other tests."""
+BACK_S = 5.0
+"""So soon after the database is back the server takes work again."""
+
+
+@pytest.fixture
+def mortal() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test's own, which may be crashed."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.mark.timeout(runs(180, long=1800))
+def test_jobs_end_uncounted_while_the_database_comes_and_goes(
+    mortal: PostgresServer, serve: Serve
+) -> None:
+    rng = random.Random(13)
+    with mortal.database() as url:
+        server = serve("server", url, "--lease-s", "2")
+        token = server.token()
+        members = [
+            Submitter(server, token, with_keys=True, program=PROGRAM, most=JOBS // CLIENTS)
+            for _ in range(CLIENTS)
+        ]
+        with crowd(*members) as clients:
+            until(lambda: len(clients.acknowledged) > JOBS // 10, "jobs come in", timeout_s=60)
+            for _ in range(OUTAGES):
+                mortal.crash()
+                until(lambda: not is_ready(server), "it says that it is not ready")
+                threading.Event().wait(rng.uniform(0.5, runs(3, long=20)))
+                mortal.start()
+                until(lambda: is_ready(server), "it is ready again", timeout_s=BACK_S)
+                threading.Event().wait(rng.uniform(0.5, runs(2, long=20)))
+            clients.join()
+        with ledger(server) as books:
+            books.await_end(timeout_s=300)
+            books.assert_all_completed_uncounted(set(clients.acknowledged))
+            assert books.number("select count(*) from job") == len(clients.acknowledged)
+        assert clients.slowest_s < PATIENCE_S
+        assert all("Retry-After" in answer.headers for answer in clients.refusals)
+        server.stop()
+
+
+def is_ready(server: LiveServer) -> bool:
+    answer = httpx.get(f"{server.url}/readyz", timeout=PATIENCE_S, trust_env=False)
+    assert answer.status_code in {200, 503}
+    return answer.status_code == 200
+
+
+@pytest.mark.timeout(120)
+def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
+    mortal: PostgresServer, serve: Serve
+) -> None:
+    """However long it lasted: waiting times between tries to connect must not grow with it."""
+    with mortal.database() as url:
+        server = serve("server", url)
+        with server.client() as client:
+            body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+            job = client.post("/v1/jobs", json=body).json()["id"]
+            mortal.crash()
+            members = [Submitter(server, server.token(), with_keys=False) for _ in range(24)]
+            with crowd(*members) as clients:
+                began = time.monotonic()
+                while time.monotonic() < began + 9:
+                    answer = client.get(f"/v1/jobs/{job}")
+                    assert answer.status_code == 503
+                    assert "Retry-After" in answer.headers
+                clients.stop()
+            assert clients.acknowledged == []
+            assert len(clients.refusals) >= len(members)
+            assert all("Retry-After" in answer.headers for answer in clients.refusals)
+            assert clients.slowest_s < PATIENCE_S
+            mortal.start()
+            until(lambda: client.get(f"/v1/jobs/{job}").status_code == 200, "reads", timeout_s=3)
+            until(lambda: client.post("/v1/jobs", json=body).status_code == 201, "submits")
+        server.stop()

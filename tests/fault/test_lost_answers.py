@@ -1,0 +1,85 @@
+"""Answers lost between commit and client: the repeated submit finds the job it had made."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from support.cutting_proxy import CuttingProxy
+from support.ledger import ledger
+from support.programs import BELL
+from support.scale import runs
+from support.server import LiveServer, Serve
+
+LOSSES = runs(30, long=200)
+BODY = {"program": BELL, "device": "simulator", "shots": 10}
+
+
+@pytest.fixture
+def server(database_url: str | None, serve: Serve) -> LiveServer:
+    return serve("server", database_url)
+
+
+@pytest.fixture
+def proxy(server: LiveServer) -> Iterator[CuttingProxy]:
+    address = urlsplit(server.url)
+    assert address.hostname
+    assert address.port
+    with CuttingProxy(address.hostname, address.port) as made:
+        yield made
+
+
+def lose(server: LiveServer, proxy: CuttingProxy, key: str) -> None:
+    """Submit through the proxy, which must lose the answer."""
+    headers = {"Authorization": f"Bearer {server.token()}", "Idempotency-Key": key}
+    with pytest.raises(httpx.TransportError):
+        httpx.post(f"{proxy.url}/v1/jobs", json=BODY, headers=headers, timeout=30, trust_env=False)
+
+
+def repeat(client: httpx.Client, key: str) -> str:
+    answer = client.post("/v1/jobs", json=BODY, headers={"Idempotency-Key": key})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_retry_after_an_answer_cut_at_any_byte_gets_the_same_job(
+    server: LiveServer, proxy: CuttingProxy
+) -> None:
+    rng = random.Random(11)
+    with server.client() as client, ledger(server) as books:
+        length = len(client.post("/v1/jobs", json=BODY).content)
+        jobs = []
+        for _ in range(LOSSES):
+            key = str(uuid.uuid4())
+            # Short of the last bytes: a client that has the whole body need not notice the reset.
+            proxy.let_through = rng.randrange(1, length)
+            lose(server, proxy, key)
+            jobs.append(repeat(client, key))
+            lost = json.loads(proxy.answers[-1].partition(b"\r\n\r\n")[2])
+            assert lost["id"] == jobs[-1]
+        assert len(set(jobs)) == LOSSES
+        books.await_end()
+        books.assert_all_completed_uncounted(set(jobs))
+        assert books.number("select count(*) from job") == LOSSES + 1
+
+
+def test_a_retry_beside_a_submit_whose_client_is_gone_makes_no_second_job(
+    server: LiveServer, proxy: CuttingProxy
+) -> None:
+    with server.client() as client, ledger(server) as books:
+        proxy.let_through = 0
+        jobs = set()
+        for _ in range(LOSSES):
+            key = str(uuid.uuid4())
+            lose(server, proxy, key)
+            jobs.add(repeat(client, key))
+        assert len(jobs) == LOSSES
+        books.await_end()
+        books.assert_all_completed_uncounted(jobs)
+        assert {job for (job,) in books.rows("select id from job")} == jobs
