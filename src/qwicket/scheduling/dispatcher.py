@@ -177,10 +177,10 @@ class Dispatcher:
             for each in await claim:
                 await self._give_back(each, "the server stops", blamed=False)
             raise
-        except Exception:
+        except Exception as error:
             # Whatever it is, this task must live: without it the device would stand still. A claim
             # that was made although the store said otherwise is found by the next renewal.
-            _log.exception("a claim for %s failed", device)
+            _tell(f"a claim for {device} failed", error)
             self._renewal.set()
             return []
 
@@ -271,8 +271,8 @@ class Dispatcher:
                 self.stale_results += 1
                 _log.info("a result under a stale lease was refused")
                 return
-            except QwicketError:
-                _log.exception("the store refused a write about a job; trying again")
+            except QwicketError as error:
+                _tell("the store refused a write about a job; trying again", error)
                 if self._is_stopping and tries >= len(_RETRY_S):
                     return
                 await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
@@ -289,8 +289,8 @@ class Dispatcher:
                 continue
             try:
                 await self._renew()
-            except Exception:
-                _log.exception("what this server holds could not be compared with the store")
+            except Exception as error:
+                _tell("what this server holds could not be compared with the store", error)
                 self._renewal.set()
                 await asyncio.sleep(_RETRY_S[-1])
 
@@ -339,6 +339,12 @@ class _Claims:
     def number(self) -> int:
         """How many have begun so far."""
         return self._begun
+
+
+def _tell(what: str, error: Exception) -> None:
+    """Log a failure; with its traceback if nobody foresaw it. An outage makes very many."""
+    is_foreseen = isinstance(error, QwicketError)
+    _log.error("%s: %s", what, error, exc_info=None if is_foreseen else error)
 
 
 def _key(assignment: Assignment) -> Key:

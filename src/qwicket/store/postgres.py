@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -47,6 +48,10 @@ _GROUP: Final = 48
 _WRITE_LOCK: Final = 0x71776B74
 _READERS: Final = 8
 _POOL_WAIT_S: Final = 2.0
+_POOL_RETRY_S: Final = 1.0
+"""The pool tries to connect for so long, then again when somebody reads: its pauses double, and
+after a long outage the last of them would outlive it by as much again."""
+_POOL_REST_S: Final = 0.5
 _CONNECT_S: Final = 5
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
@@ -114,6 +119,7 @@ class Postgres:
         self._sql = {name: _parameters(text) for name, text in statements.load(WORDS).items()}
         self._session: PostgresTx | None = None
         self._is_reachable = True
+        self._no_reads_before = 0.0
         try:
             with self._address.connect() as first:
                 _check_durability(first)
@@ -127,6 +133,7 @@ class Postgres:
             min_size=1,
             max_size=_READERS,
             timeout=_POOL_WAIT_S,
+            reconnect_timeout=_POOL_RETRY_S,
             configure=_adapt,
             open=True,
         )
@@ -173,12 +180,17 @@ class Postgres:
 
     def _read(self, operation: Callable[[PostgresTx], T]) -> T:
         """Read; once more if the connection was found broken, instead of asking it before each."""
+        if time.monotonic() < self._no_reads_before:
+            raise _no_answer()
         for may_try_again in (True, False):
             connection: Connection | None = None
             try:
                 with self._pool.connection() as connection:
                     return operation(PostgresTx(connection, self._sql))
             except (psycopg.Error, PoolTimeout, PoolClosed) as error:
+                if isinstance(error, PoolTimeout):
+                    # Whoever queues for these threads must not wait in vain one after the other.
+                    self._no_reads_before = time.monotonic() + _POOL_REST_S
                 if not (may_try_again and connection and connection.closed):
                     raise _translate(error) from error
             self._pool.check()  # the others that lay idle are as broken
@@ -312,4 +324,8 @@ def _translate(error: Exception) -> Exception:
     _log.error("database error: %s", error)
     if isinstance(error, errors.DiskFull):
         return StorageFull()
+    return _no_answer()
+
+
+def _no_answer() -> Unavailable:
     return Unavailable("The database did not answer.", retry_after_s=1.0)
