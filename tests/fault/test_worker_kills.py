@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from support.ledger import Ledger, ledger
-from support.processes import children_of, processor_ns, user_ticks
-from support.programs import BELL, slow
+from support.processes import busy_child, children_of, processor_ns
+from support.programs import slow
 from support.scale import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
@@ -29,14 +29,6 @@ RUNNING = "select count(*) from job where state = 'running'"
 LEASE = ("--lease-s", "2")
 WARM_TICKS = 30
 MOST_ATTEMPTS = 3
-
-
-def busy_worker(server: LiveServer) -> int | None:
-    """Return a worker that is computing now, and has computed longer than a new one warms up."""
-    before = {pid: user_ticks(pid) for pid in children_of(server.process.pid)}
-    threading.Event().wait(0.05)
-    busy = [pid for pid, spent in before.items() if spent > WARM_TICKS < user_ticks(pid) > spent]
-    return busy[0] if busy else None
 
 
 def kill(pid: int) -> None:
@@ -57,7 +49,13 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
         jobs = {submit(client, slow(20, 200)) for _ in range(KILLS + 5)}
         while releases_and_deaths(books) < KILLS:
             threading.Event().wait(rng.uniform(0, 0.2))
-            kill(until(lambda: busy_worker(server), "a worker computes", timeout_s=60))
+            kill(
+                until(
+                    lambda: busy_child(server.process.pid, above_ticks=WARM_TICKS),
+                    "a worker computes",
+                    timeout_s=60,
+                )
+            )
             if rng.random() < 0.2:  # or one that warms up, waits, reads
                 kill(rng.choice(children_of(server.process.pid)))
         books.await_end(timeout_s=300)

@@ -28,7 +28,7 @@ class CuttingProxy:
 
     @property
     def url(self) -> str:
-        return "http://127.0.0.1:{}".format(self._listener.getsockname()[1])
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> CuttingProxy:
         self._thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 
@@ -24,6 +25,14 @@ def user_ticks(pid: int) -> int:
     """Return the processor time that a process used in user mode, in clock ticks."""
     fields = _stat(pid)
     return int(fields[11]) if fields else 0
+
+
+def busy_child(pid: int, *, above_ticks: int) -> int | None:
+    """Return a child that computes now, and has computed longer than one that only warms up."""
+    before = {child: user_ticks(child) for child in children_of(pid)}
+    threading.Event().wait(0.05)
+    busy = [pid for pid, spent in before.items() if user_ticks(pid) > spent > above_ticks]
+    return busy[0] if busy else None
 
 
 def processor_ns(pid: int) -> int:

@@ -233,12 +233,13 @@ async def test_stopping_gives_back_what_does_not_finish(
         assert (present.state, present.attempts) == (JobState.QUEUED, 0)
 
 
-async def test_a_result_waits_for_a_store_that_refuses(
+async def test_a_result_waits_for_a_store_that_refuses_and_each_refusal_is_told_in_a_line(
     store: Store,
     ada: Token,
     driver: HandDriver,
     dispatcher: Dispatcher,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     refusals = [StorageFull(), Unavailable(), StorageFull()]
     finish: Callable[..., Awaitable[Job]] = store.leases.finish
@@ -254,6 +255,8 @@ async def test_a_result_waits_for_a_store_that_refuses(
     driver.ends[await begun(driver)].set_result(DONE)
     await reach(store, job, JobState.COMPLETED)
     assert not refusals
+    assert caplog.text.count("trying again: ") == 3
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_write_that_was_done_although_the_store_said_no_counts_once(

@@ -1,0 +1,162 @@
+"""A server that stands still past its lease and goes on: what it says then counts for nothing."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from support.ledger import Ledger, ledger
+from support.programs import slow
+from support.scale import runs
+from support.server import LiveServer, Serve
+from support.submitters import Submitter, crowd
+from support.waiting import until
+
+PAUSES = runs(5, long=100)
+GROUPS = runs(2, long=20)
+LEASE_S = 2.0
+IDLE_S = 3.0
+"""What a server may hold the write lock while it stands still (store/postgres.py)."""
+STALE = "a result under a stale lease was refused"
+PROGRAM = slow(18, 300)
+
+
+def pair(serve: Serve, url: str) -> tuple[LiveServer, LiveServer]:
+    options = ("--lease-s", str(LEASE_S))
+    return serve("first", url, *options), serve("second", url, *options)
+
+
+def runners_of(servers: Sequence[LiveServer], books: Ledger) -> dict[str, LiveServer]:
+    """Return which server each runner is, the first to start first."""
+    rows = books.rows("select id from runner order by started_at, id")
+    return {runner: server for (runner,), server in zip(rows, servers, strict=True)}
+
+
+@pytest.mark.timeout(runs(180, long=1800))
+def test_what_a_paused_server_finishes_after_its_lease_is_refused(
+    shared_url: str, serve: Serve
+) -> None:
+    servers = pair(serve, shared_url)
+    token = servers[0].token()
+    with ledger(servers[0]) as books:
+        runners = runners_of(servers, books)
+        refused = dict.fromkeys(runners, 0)
+        jobs: set[str] = set()
+        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+        while sum(refused.values()) < PAUSES:
+            with servers[len(jobs) % 2].client(token) as client:
+                job = client.post("/v1/jobs", json=body).json()["id"]
+            jobs.add(job)
+            runner = until(lambda: holder(books, job), "somebody runs it")  # noqa: B023
+            runners[runner].pause()
+            if is_held(books, job):
+                (other,) = set(servers) - {runners[runner]}
+                with other.client(token) as client:
+                    ended = client.get(f"/v1/jobs/{job}", params={"wait": 60}).json()
+                assert (ended["state"], ended["attempts"]) == ("completed", 0)
+                refused[runner] += 1
+            runners[runner].resume()
+            until(
+                lambda: runners[runner].log.read_text().count(STALE) == refused[runner],  # noqa: B023
+                "its word is refused",
+            )
+            until(lambda: books.number("select count(*) from runner") == 2, "it is back")
+        books.assert_all_completed_uncounted(jobs)
+        reasons = books.rows("select reason, count(*) from job_event group by reason")
+        assert reasons == [("its runner is gone", PAUSES)]
+
+
+def holder(books: Ledger, job: str) -> str | None:
+    rows = books.rows(f"select runner from lease where job = '{job}'")
+    return rows[0][0] if rows else None
+
+
+def is_held(books: Ledger, job: str) -> bool:
+    """Say whether the job still runs once everything in flight to the database has landed."""
+    until(lambda: not busy_sessions(books), "its last statement is over", timeout_s=IDLE_S + 2)
+    return holder(books, job) is not None
+
+
+def busy_sessions(books: Ledger) -> int:
+    return books.number(
+        "select count(*) from pg_stat_activity"
+        " where application_name = 'qwicket' and state = 'active' and datname = current_database()"
+    )
+
+
+@pytest.mark.timeout(runs(180, long=1800))
+def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_time_alone(
+    shared_url: str, serve: Serve
+) -> None:
+    rng = random.Random(17)
+    first, second = pair(serve, shared_url)
+    token = first.token()
+    members = [Submitter(first, token, with_keys=True) for _ in range(3)]
+    with crowd(*members) as clients, second.client(token) as client, ledger(first) as books:
+        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+        acknowledged = set()
+        for _ in range(GROUPS):
+            session = until(lambda: paused_with_the_lock(first, books, rng), "it stands in a group")
+            began = time.monotonic()
+            answer = client.post("/v1/jobs", json=body)
+            assert answer.status_code == 201, answer.text
+            assert time.monotonic() - began < IDLE_S + 2
+            assert books.rows(f"select 1 from pg_stat_activity where pid = {session}") == []
+            acknowledged.add(answer.json()["id"])
+            before = len(clients.acknowledged)
+            first.resume()
+            until(lambda: len(clients.acknowledged) > before, "it goes on")  # noqa: B023
+        clients.stop()
+        books.await_end()
+        acknowledged |= set(clients.acknowledged)
+        books.assert_all_completed_uncounted(acknowledged)
+        assert books.number("select count(*) from job") == len(acknowledged)
+
+
+def paused_with_the_lock(server: LiveServer, books: Ledger, rng: random.Random) -> int | None:
+    """Stop a busy server at a random instant; let it go on unless that was within a group.
+
+    Returns:
+        The session that holds the write lock, and goes on holding it.
+    """
+    threading.Event().wait(rng.uniform(0, 0.05))
+    server.pause()
+    before = idle_lock_holders(books)
+    threading.Event().wait(0.05)
+    for session in before & idle_lock_holders(books):
+        return session
+    server.resume()
+    return None
+
+
+def idle_lock_holders(books: Ledger) -> set[int]:
+    rows = books.rows(
+        "select pid from pg_stat_activity join pg_locks using (pid)"
+        " where locktype = 'advisory' and granted and state = 'idle in transaction'"
+        " and datname = current_database()"
+    )
+    return {session for (session,) in rows}
+
+
+def test_a_server_whose_session_was_ended_while_it_stood_still_goes_on_by_itself(
+    shared_url: str, serve: Serve
+) -> None:
+    server = serve("server", shared_url, "--lease-s", str(LEASE_S))
+    with server.client() as client, psycopg.connect(shared_url, autocommit=True) as database:
+        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+        first = client.post("/v1/jobs", json=body).json()["id"]
+        server.pause()
+        database.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'qwicket' and datname = current_database()"
+        )
+        server.resume()
+        second = client.post("/v1/jobs", json=body).json()["id"]
+        for job in (first, second):
+            ended = client.get(f"/v1/jobs/{job}", params={"wait": 30}).json()
+            assert (ended["state"], ended["attempts"]) == ("completed", 0)

@@ -1,0 +1,44 @@
+"""SIGTERM while every slot is taken: each job is finished, or given back once, and soon."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from support.ledger import ledger
+from support.programs import slow
+from support.scale import runs
+from support.server import Serve
+from support.waiting import until
+
+SLOTS = runs(6, long=20)
+EXIT_S = 30.0
+SHORT = slow(20, 400)
+LONG = slow(24, 6000)
+
+
+@pytest.mark.timeout(runs(180, long=600))
+def test_sigterm_ends_or_gives_back_each_running_job_once(
+    database_url: str | None, serve: Serve
+) -> None:
+    server = serve("server", database_url, "--workers", str(SLOTS))
+    with server.client() as client, ledger(server) as books:
+        for program in [LONG, SHORT] * (SLOTS // 2):
+            body = {"program": program, "device": "simulator", "shots": 10}
+            assert client.post("/v1/jobs", json=body).status_code == 201
+        running = "select count(*) from job where state = 'running'"
+        until(lambda: books.number(running) == SLOTS, "every slot is taken", timeout_s=60)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < EXIT_S
+        ends = books.rows(
+            "select state, attempts, version, (select count(*) from job_event"
+            " where job = job.id and reason = 'the server stops') from job"
+        )
+        # Queued is version 1, claimed 2, completed or given back 3.
+        assert set(ends) <= {("completed", 0, 3, 0), ("queued", 0, 3, 1)}
+        assert ("queued", 0, 3, 1) in ends
+        assert len(ends) == SLOTS
+        assert books.rows("select job from lease where runner is not null") == []
+        assert books.rows("select id from runner") == []

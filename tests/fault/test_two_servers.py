@@ -1,0 +1,165 @@
+"""Two servers on one PostgreSQL: one queue, one word about each job, whichever is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from support.ledger import Ledger, ledger
+from support.processes import busy_child, is_alive
+from support.programs import BELL, slow
+from support.scale import IS_LONG, runs
+from support.server import LiveServer, Serve
+from support.submitters import Submitter, crowd
+from support.waiting import until
+
+JOBS = runs(504, long=10_000)
+POLLS = runs(10, long=100)
+CLIENTS = 4
+LEASE_S = 2.0
+HEARD_S = 1.5
+"""A notification takes milliseconds; the polls beneath it two seconds."""
+STOPPED_S = 5.0
+CHORES_S = 60.0
+LONG = slow(24, 4000)
+
+
+@pytest.fixture
+def servers(shared_url: str, serve: Serve) -> tuple[LiveServer, LiveServer]:
+    options = ("--lease-s", str(LEASE_S))
+    return serve("first", shared_url, *options), serve("second", shared_url, *options)
+
+
+@pytest.fixture
+def clients(
+    servers: tuple[LiveServer, LiveServer],
+) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    token = servers[0].token()
+    with servers[0].client(token) as first, servers[1].client(token) as second:
+        yield first, second
+
+
+@pytest.fixture
+def books(servers: tuple[LiveServer, LiveServer]) -> Iterator[Ledger]:
+    with ledger(servers[0]) as opened:
+        yield opened
+
+
+def submit(client: httpx.Client, program: dict[str, object] = BELL) -> str:
+    body = {"program": program, "device": "simulator", "shots": 10}
+    answer = client.post("/v1/jobs", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def runner_of(books: Ledger, job: str) -> str | None:
+    rows = books.rows(f"select runner from lease where job = '{job}'")
+    return rows[0][0] if rows else None
+
+
+def server_of(
+    runner: str, servers: tuple[LiveServer, LiveServer], books: Ledger
+) -> tuple[LiveServer, LiveServer]:
+    """Return the server that is this runner, and the other one."""
+    rows = books.rows("select id from runner order by started_at, id")
+    position = rows.index((runner,))
+    return servers[position], servers[1 - position]
+
+
+@pytest.mark.timeout(runs(180, long=1800))
+def test_jobs_sent_to_both_are_claimed_once_and_end_once(
+    servers: tuple[LiveServer, LiveServer], books: Ledger
+) -> None:
+    token = servers[0].token()
+    members = [
+        Submitter(server, token, with_keys=True, most=JOBS // (2 * CLIENTS))
+        for server in servers
+        for _ in range(CLIENTS)
+    ]
+    holders: set[str] = set()
+    with crowd(*members) as submitters:
+        until(
+            lambda: (
+                holders.update(runner for (runner,) in books.rows("select runner from lease"))
+                or not any(each.is_alive() for each in members)
+            ),
+            "all are submitted",
+            timeout_s=runs(60, long=600),
+        )
+    books.await_end(timeout_s=runs(60, long=600))
+    acknowledged = submitters.acknowledged
+    assert len(set(acknowledged)) == len(acknowledged) == JOBS
+    assert submitters.refusals == []
+    books.assert_all_completed_uncounted(set(acknowledged))
+    assert books.rows("select distinct version from job") == [(3,)], "claimed once, ended once"
+    assert len(holders - {None}) == 2, "both did their part"
+
+
+def test_a_long_poll_hears_of_the_end_through_the_other_server(
+    clients: tuple[httpx.Client, httpx.Client], books: Ledger
+) -> None:
+    for number in range(POLLS):
+        here, there = clients[number % 2], clients[1 - number % 2]
+        job = submit(here, slow(18, 100 * (1 + number % 3)))
+        ended = there.get(f"/v1/jobs/{job}", params={"wait": 30}).json()
+        heard_ms = time.time_ns() // 1_000_000
+        assert ended["state"] == "completed"
+        ended_ms = books.number(f"select ended_at from job where id = '{job}'")
+        assert heard_ms - ended_ms < HEARD_S * 1000
+
+
+@pytest.mark.timeout(120)
+def test_a_cancel_through_the_other_server_stops_the_process_that_computes(
+    servers: tuple[LiveServer, LiveServer],
+    clients: tuple[httpx.Client, httpx.Client],
+    books: Ledger,
+) -> None:
+    for _ in range(runs(2, long=20)):
+        job = submit(clients[0], LONG)
+        runner = until(lambda: runner_of(books, job), "it runs")  # noqa: B023
+        holder, other = server_of(runner, servers, books)
+        worker = until(
+            lambda: busy_child(holder.process.pid, above_ticks=100),  # noqa: B023
+            "a worker computes",
+            timeout_s=30,
+        )
+        asked = clients[servers.index(other)]
+        began = time.monotonic()
+        asked.post(f"/v1/jobs/{job}/cancel")
+        ended = asked.get(f"/v1/jobs/{job}", params={"wait": 20}).json()
+        assert ended["state"] == "cancelled"
+        until(lambda: not is_alive(worker), "the process is gone")  # noqa: B023
+        assert time.monotonic() - began < STOPPED_S
+    assert books.rows("select job from outcome") == []
+    assert books.rows("select job from lease") == []
+
+
+@pytest.mark.timeout(runs(120, long=300))
+def test_what_a_killed_server_ran_is_offered_again_within_the_lease_time_and_ends_on_the_other(
+    servers: tuple[LiveServer, LiveServer],
+    clients: tuple[httpx.Client, httpx.Client],
+    books: Ledger,
+) -> None:
+    (dead,) = until(lambda: duty_holders(books), "one of them does the chores")
+    victim, survivor = server_of(dead, servers, books)
+    jobs = {submit(clients[number % 2], slow(20, 500)) for number in range(8)}
+    held = f"select count(*) from lease where runner = '{dead}'"
+    until(lambda: books.number(held) == 2, "both its slots work", timeout_s=60)
+    victim.kill()
+    began = time.monotonic()
+    until(lambda: books.number(held) == 0, "its jobs are offered again", timeout_s=20)
+    assert time.monotonic() - began < 1.5 * LEASE_S + 1
+    books.await_end()
+    books.assert_all_completed_uncounted(jobs)
+    assert books.rows("select reason, actor from job_event") == [("its runner is gone", dead)] * 2
+    ((alive,),) = books.rows("select id from runner")
+    if IS_LONG:  # the next round of chores comes within a minute
+        until(lambda: duty_holders(books) == [alive], "it does the chores", timeout_s=2 * CHORES_S)
+    assert survivor.process.poll() is None
+
+
+def duty_holders(books: Ledger) -> list[str]:
+    return [holder for (holder,) in books.rows("select holder from duty")]
