@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support.ledger import ledger
+from support.ledger import UNFINISHED, ledger
 from support.postgres import PostgresServer, postgres_server
 from support.programs import slow
 from support.scale import runs
@@ -20,12 +20,15 @@ from support.waiting import until
 
 CLIENTS = 8
 JOBS = runs(120, long=1000)
+PLENTY = slow(20, 150)
+"""So long a program that some of those jobs still wait when the last outage begins."""
 OUTAGES = runs(3, long=8)
 PROGRAM = slow(16, 40)
 PATIENCE_S = 6.0
 """Longer no client waits for its 503, even on a machine that is busy with other tests."""
 OUTAGE_S = 19.0
 """Tries to connect whose pauses double from one second fall at 1, 3, 7, 15 and 31 s."""
+EXIT_S = 30.0
 BACK_S = 5.0
 """So soon after the database is back the server takes work again."""
 
@@ -46,12 +49,13 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
         server = serve("server", url, "--lease-s", "2")
         token = server.token()
         members = [
-            Submitter(server, token, with_keys=True, program=PROGRAM, most=JOBS // CLIENTS)
+            Submitter(server, token, with_keys=True, program=PLENTY, most=JOBS // CLIENTS)
             for _ in range(CLIENTS)
         ]
         with crowd(*members) as clients:
             until(lambda: len(clients.acknowledged) > JOBS // 10, "jobs come in", timeout_s=60)
             for _ in range(OUTAGES):
+                assert jobs_in_flight(server)
                 mortal.crash()
                 until(lambda: not is_ready(server), "it says that it is not ready")
                 threading.Event().wait(rng.uniform(0.5, runs(3, long=20)))
@@ -66,6 +70,11 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
         assert clients.slowest_s < PATIENCE_S
         assert all("Retry-After" in answer.headers for answer in clients.refusals)
         server.stop()
+
+
+def jobs_in_flight(server: LiveServer) -> int:
+    with ledger(server) as books:
+        return books.number(f"select count(*) from job where {UNFINISHED}")
 
 
 def is_ready(server: LiveServer) -> bool:
@@ -101,4 +110,26 @@ def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
             mortal.start()
             until(lambda: client.get(f"/v1/jobs/{job}").status_code == 200, "reads", timeout_s=3)
             until(lambda: client.post("/v1/jobs", json=body).status_code == 201, "submits")
+        server.stop()
+
+
+@pytest.mark.timeout(120)
+def test_a_server_told_to_stop_in_an_outage_stops_and_what_it_held_runs_afterwards(
+    mortal: PostgresServer, serve: Serve
+) -> None:
+    with mortal.database() as url:
+        server = serve("server", url, "--lease-s", "2")
+        with server.client() as client:
+            body = {"program": PLENTY, "device": "simulator", "shots": 10}
+            jobs = [client.post("/v1/jobs", json=body).json()["id"] for _ in range(6)]
+            until(lambda: "running" in client.get(f"/v1/jobs/{jobs[0]}").text, "one runs")
+            mortal.crash()
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < EXIT_S
+            mortal.start()
+            server.start()
+        with ledger(server) as books:
+            books.await_end()
+            books.assert_all_completed_uncounted(set(jobs))
         server.stop()

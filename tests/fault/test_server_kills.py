@@ -45,7 +45,7 @@ def test_every_acknowledged_job_survives_kills_of_the_server_and_ends_once(
     assert len(set(acknowledged)) == len(acknowledged)
     assert clients.refusals == []
     with ledger(server) as books:
-        books.await_end()
+        books.await_end(timeout_s=runs(120, long=600))
         books.assert_all_completed_uncounted(set(acknowledged))
         if with_keys:
             jobs = {job for (job,) in books.rows("select id from job")}
