@@ -21,7 +21,7 @@ POLLS = runs(10, long=100)
 CLIENTS = 4
 LEASE_S = 2.0
 HEARD_S = 1.5
-"""A notification takes milliseconds; the polls beneath it two seconds."""
+"""A notification takes milliseconds; without it the poll would last all its 30 s."""
 STOPPED_S = 5.0
 CHORES_S = 60.0
 LONG = slow(24, 4000)
