@@ -19,7 +19,7 @@ from support.submitters import Submitter, crowd
 from support.waiting import until
 
 CLIENTS = 8
-JOBS = runs(120, long=1000)
+JOBS = runs(80, long=1000)
 PLENTY = slow(20, 150)
 """So long a program that some of those jobs still wait when the last outage begins."""
 OUTAGES = runs(3, long=8)
@@ -40,7 +40,7 @@ def mortal() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.mark.timeout(runs(180, long=1800))
+@pytest.mark.timeout(runs(300, long=1800))
 def test_jobs_end_uncounted_while_the_database_comes_and_goes(
     mortal: PostgresServer, serve: Serve
 ) -> None:
