@@ -53,6 +53,8 @@ _POOL_RETRY_S: Final = 1.0
 after a long outage the last of them would outlive it by as much again."""
 _POOL_REST_S: Final = 0.5
 _CONNECT_S: Final = 5
+_SILENCE_S: Final = 10
+"""A database that takes nothing for so long is gone, though nobody closed the connection."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
 _IDLE_MS: Final = 3_000
@@ -121,7 +123,7 @@ class Postgres:
         self._is_reachable = True
         self._no_reads_before = 0.0
         try:
-            with self._address.connect() as first:
+            with self._address.connect(_WRITING) as first:
                 _check_durability(first)
                 _migrate(first)
         except _GONE as error:
@@ -264,6 +266,8 @@ class _Address:
         given = self._settings
         return {
             "connect_timeout": _CONNECT_S,
+            "keepalives_idle": _CONNECT_S,
+            "tcp_user_timeout": 1000 * _SILENCE_S,
             "application_name": "qwicket",
             **given,
             "options": f"{given.get('options', '')} {options}",
