@@ -1,1 +1,4 @@
-"""One client per cloud, standing alone: none imports a server room or another client."""
+"""One client per cloud, standing alone: none imports a server room or another client.
+
+What they share of HTTP is in `http`.
+"""

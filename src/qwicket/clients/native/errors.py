@@ -11,12 +11,12 @@ ClientError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from qwicket.clients.http import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_MOST_CHARS: Final = 500
 
 
 class ClientError(Exception):
@@ -69,12 +69,3 @@ class JobFailed(ClientError):
 
 class WaitTimeout(ClientError, TimeoutError):
     """The time to wait has passed; the job lives on."""
-
-
-def plain(text: object) -> str:
-    """Return what a server said as one short line, fit for a terminal; "" when it is no text."""
-    if not isinstance(text, str):
-        return ""
-    line = " ".join(text[: 2 * _MOST_CHARS].split())
-    shown = "".join(char if char.isprintable() else "�" for char in line)
-    return shown if len(shown) <= _MOST_CHARS else shown[: _MOST_CHARS - 1] + "…"

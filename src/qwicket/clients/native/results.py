@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qwicket.clients.native.errors import JobFailed, plain
+from qwicket.clients.http import plain
+from qwicket.clients.native.errors import JobFailed
 
 if TYPE_CHECKING:
     from qwicket.clients.native.wire import PartBody

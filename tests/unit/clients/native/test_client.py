@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import qwicket
+from qwicket.clients.http import Patience
 from qwicket.clients.native import ApiError, Client, ClientError, Unreachable, connect
-from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer, drop, reset
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.clients import native
-from qwicket.clients.native.errors import ApiError, ClientError, ServerBusy, plain
+from qwicket.clients.native.errors import ApiError, ClientError, ServerBusy
 
 
 def test_a_refusal_says_cause_code_and_status() -> None:
@@ -33,14 +33,6 @@ def test_what_a_server_says_is_one_printable_line_of_bounded_length(said: str) -
     assert text.isprintable()
     assert len(text) < 600
     text.encode()
-
-
-def test_escape_sequences_do_not_reach_the_terminal() -> None:
-    assert plain("red \x1b[31m alert\x07\r\nDone.\udc80") == "red �[31m alert� Done.�"
-
-
-def test_long_texts_are_cut() -> None:
-    assert plain("x" * 10_000) == "x" * 499 + "…"
 
 
 def test_every_error_of_the_client_is_a_client_error() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from qwicket.clients.http import Patience
 from qwicket.clients.native import (
     ApiError,
     BadAnswer,
@@ -18,7 +19,6 @@ from qwicket.clients.native import (
     Unreachable,
     WaitTimeout,
 )
-from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, hold, silent
 

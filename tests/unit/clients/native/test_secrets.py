@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from qwicket.clients.http import Patience
 from qwicket.clients.native import Client, ClientError, Job
-from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
     BadServer,

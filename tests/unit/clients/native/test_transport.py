@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from qwicket.clients.http import Patience
 from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
-from qwicket.clients.native.patience import Patience
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
     BadServer,

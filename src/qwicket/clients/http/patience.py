@@ -1,14 +1,18 @@
-"""How long a request is tried again: a value, and what the server asks for."""
+"""How long a request is tried again: a value, what the server asks for, and the trying."""
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,34 @@ class Patience:
         """
         own_s = self.first_pause_s * 2.0 ** min(tried - 1, 64) * (0.5 + chance / 2)
         return min(max(own_s, asked_s), self.longest_pause_s)
+
+
+def insist(
+    patience: Patience,
+    attempt: Callable[[float], T],
+    asked_s: Callable[[Exception], float | None],
+) -> T:
+    """Return what an attempt returns, the first that does.
+
+    Args:
+        patience: The bounds.
+        attempt: Is told the seconds that are left.
+        asked_s: Seconds that the server asks for before another try; None when none would help.
+    """
+    deadline = time.monotonic() + patience.total_s
+    tried = 0
+    while True:
+        tried += 1
+        try:
+            return attempt(deadline - time.monotonic())
+        except Exception as error:
+            asked = asked_s(error)
+            left_s = deadline - time.monotonic()
+            if asked is None or tried >= patience.tries or left_s <= 0:
+                raise
+        # The jitter is no secret, which S311 is about.
+        pause_s = patience.pause_s(tried, asked, random.random())  # noqa: S311
+        time.sleep(min(pause_s, left_s))
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwicket.clients.native.patience import Patience, retry_after_s
+from qwicket.clients.http import Patience, insist, retry_after_s
 
 # 1994-11-06 08:49:37 UTC, the date of RFC 9110's examples (5.6.7), as `date -u -d … +%s` gives it.
 EXAMPLE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -73,3 +73,63 @@ def test_whatever_the_headers_say_the_pause_is_within_bounds(
     asked_s = retry_after_s({"Retry-After": retry_after, "Date": date}, now_s=EXAMPLE_S)
     patience = Patience(longest_pause_s=30.0)
     assert 0.0 <= patience.pause_s(tried, asked_s, 0.5) <= 30.0
+
+
+QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+
+
+class Busy(Exception):
+    pass
+
+
+class Attempts:
+    """Fails with these errors, one after the other, and then succeeds."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.lefts_s: list[float] = []
+
+    def __call__(self, left_s: float) -> str:
+        self.lefts_s.append(left_s)
+        if self._errors:
+            raise self._errors.pop(0)
+        return "done"
+
+
+def asked_s(error: Exception) -> float | None:
+    return 0.0 if isinstance(error, Busy) else None
+
+
+def test_an_attempt_is_repeated_while_that_may_help() -> None:
+    attempts = Attempts(Busy(), Busy())
+    assert insist(QUICK, attempts, asked_s) == "done"
+    assert len(attempts.lefts_s) == 3
+
+
+def test_each_attempt_is_told_the_time_that_is_left() -> None:
+    attempts = Attempts(Busy(), Busy())
+    insist(QUICK, attempts, asked_s)
+    first, second, third = attempts.lefts_s
+    assert QUICK.total_s >= first > second > third > 0
+
+
+def test_the_last_error_is_told_when_the_tries_are_over() -> None:
+    last = Busy("last")
+    with pytest.raises(Busy) as caught:
+        insist(QUICK, Attempts(Busy(), Busy(), last, Busy()), asked_s)
+    assert caught.value is last
+    assert last.__context__ is None
+
+
+def test_an_error_that_does_not_pass_is_told_at_once() -> None:
+    attempts = Attempts(Busy(), KeyError(), Busy())
+    with pytest.raises(KeyError):
+        insist(QUICK, attempts, asked_s)
+    assert len(attempts.lefts_s) == 2
+
+
+def test_no_attempt_begins_when_the_time_is_over() -> None:
+    attempts = Attempts(Busy())
+    with pytest.raises(Busy):
+        insist(Patience(total_s=0.0), attempts, asked_s)
+    assert len(attempts.lefts_s) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 import pytest
 import urllib3
 
-from qwicket.clients.native import BadAnswer, ClientError, Unreachable, timely
-from qwicket.clients.native.patience import Patience
-from qwicket.clients.native.transport import Transport
+from qwicket.clients.http import Line, NoAnswer, WrongAnswer, timely
 from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, kept, response
 from support.certificates import Certificate
 
 GOOD = {"text": "x" * 2_000}
-ONCE = Patience(tries=1)
-OBJECT = dict[str, Any]
 HEAD_BYTES = len(response(200, GOOD)) - len('{"text": ""}') - 2_000
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+def get(url: str, limit_s: float) -> Any:
+    line = Line(url, ValueError)
+    try:
+        return json.loads(line.exchange("GET", "/x", headers={}, limit_s=limit_s).content)
+    finally:
+        line.close()
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +39,15 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_drips_is_left_after_the_timeout(at_once: int) -> None:
     with BadServer(drip(0.02, GOOD, at_once=at_once)) as server:
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="no answer came in time"):
-            Transport(server.url, "secret", 0.3, ONCE).get("/x", OBJECT)
+        with pytest.raises(NoAnswer, match="no answer came in time"):
+            get(server.url, 0.3)
         # 2,000 bytes in good faith would add 0.12 s.
         assert 0.3 <= time.monotonic() - began < 3.0
 
 
 def test_an_answer_in_pieces_is_read() -> None:
     with BadServer(drip(0.001, {"text": "x" * 50})) as server:
-        assert Transport(server.url, "secret", 20.0, ONCE).get("/x", OBJECT) == {"text": "x" * 50}
+        assert get(server.url, 20.0) == {"text": "x" * 50}
 
 
 def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,24 +55,24 @@ def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.Mon
     monkeypatch.setattr(timely, "_SLOWEST_BYTES_PER_S", 50)
     with BadServer(drip(0.005, {"text": "x" * 60}, at_once=HEAD_BYTES)) as server:
         began = time.monotonic()
-        Transport(server.url, "secret", 0.1, ONCE).get("/x", OBJECT)
+        get(server.url, 0.1)
         assert time.monotonic() - began > 0.2
 
 
 def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
     slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes
     with BadServer(kept(slow, slow, slow)) as server:
-        client = Transport(server.url, "secret", 0.6, ONCE)
+        line = Line(server.url, ValueError)
         for _ in range(3):
-            client.get("/x", OBJECT)
+            line.exchange("GET", "/x", headers={}, limit_s=0.6)
         assert server.connections == 1
-        client.close()
+        line.close()
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with BadServer(answer(200, GOOD)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.replace("://", "://ada:pass%40word@"))
-        assert Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        assert get("http://lab.invalid", 5.0) == GOOD
         (request,) = proxy.requests
     assert request.path == "http://lab.invalid/x"
     expected = urllib3.make_headers(proxy_basic_auth="ada:pass@word")["proxy-authorization"]
@@ -77,7 +82,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_proxy_may_be_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     with BadServer(answer(200, GOOD)) as proxy:
         monkeypatch.setenv("all_proxy", proxy.url.removeprefix("http://"))
-        assert Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        assert get("http://lab.invalid", 5.0) == GOOD
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -87,7 +92,7 @@ def test_this_machine_is_reached_without_a_proxy(
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     with BadServer(answer(200, GOOD)) as server:
         url = server.url.replace("127.0.0.1", host)
-        assert Transport(url, "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        assert get(url, 5.0) == GOOD
 
 
 def test_hosts_that_no_proxy_names_are_reached_without_one(
@@ -95,22 +100,22 @@ def test_hosts_that_no_proxy_names_are_reached_without_one(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", ".invalid")
-    with pytest.raises(Unreachable, match="the name is not known"):
-        Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT)
+    with pytest.raises(NoAnswer, match="the name is not known"):
+        get("http://lab.invalid", 5.0)
 
 
 def test_a_proxy_that_is_away_is_named_as_the_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(Unreachable, match="the proxy makes no connection"):
-        Transport("http://lab.invalid", "secret", 5.0, ONCE).get("/x", OBJECT)
+    with pytest.raises(NoAnswer, match="the proxy makes no connection"):
+        get("http://lab.invalid", 5.0)
 
 
 def test_a_proxy_of_an_unknown_kind_is_refused_and_not_quoted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("http_proxy", "socks5://ada:password@proxy.invalid")
-    with pytest.raises(ClientError, match="cannot be used") as caught:
-        Transport("http://lab.invalid", "secret", 5.0, ONCE)
+    with pytest.raises(ValueError, match="cannot be used") as caught:
+        Line("http://lab.invalid", ValueError)
     assert "password" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -132,8 +137,8 @@ def tls(certificate: Certificate) -> ssl.SSLContext:
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls: ssl.SSLContext) -> None:
     with BadServer(answer(200, GOOD), tls=tls) as server:
-        with pytest.raises(BadAnswer, match=r"^TLS with https://.* failed: .*verify failed"):
-            Transport(server.url, "secret", 5.0).get("/x", OBJECT)
+        with pytest.raises(WrongAnswer, match=r"^TLS with https://.* failed: .*verify failed"):
+            get(server.url, 5.0)
         assert (server.connections, server.requests) == (1, [])
 
 
@@ -142,10 +147,10 @@ def test_a_certificate_that_the_operator_trusts_is_taken(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
     with BadServer(answer(200, GOOD), drip(0.02, GOOD), tls=tls) as server:
-        assert Transport(server.url, "secret", 5.0, ONCE).get("/x", OBJECT) == GOOD
+        assert get(server.url, 5.0) == GOOD
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="no answer came in time"):
-            Transport(server.url, "secret", 0.5, ONCE).get("/x", OBJECT)
+        with pytest.raises(NoAnswer, match="no answer came in time"):
+            get(server.url, 0.5)
         assert 0.5 <= time.monotonic() - began < 3.0
 
 
@@ -156,6 +161,6 @@ def test_a_server_without_tls_is_a_bad_answer() -> None:
 
     with BadServer(plain_text) as server:
         url = server.url.replace("http://", "https://")
-        with pytest.raises(BadAnswer, match=rf"^TLS with {url} failed"):
-            Transport(url, "secret", 5.0).get("/x", OBJECT)
+        with pytest.raises(WrongAnswer, match=rf"^TLS with {url} failed"):
+            get(url, 5.0)
         assert server.connections == 1

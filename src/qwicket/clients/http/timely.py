@@ -11,7 +11,7 @@ import http.client
 import io
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -58,46 +58,36 @@ def _through(proxy: str) -> urllib3.ProxyManager:
     return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, proxy_headers=headers)
 
 
-class _Raw(io.RawIOBase):
+class _Timed(io.RawIOBase):
     """Reads a socket; each read may take what is left, and each byte read adds a little."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
         self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
         # At this instant the socket's own timeout is what is left of the request's.
         self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise TimeoutError("the answer is too slow")
         self._sock.settimeout(left_s)
-        received = cast("int", self._file.readinto(buffer))
-        self._deadline += received / _SLOWEST_BYTES_PER_S
+        received = self._raw.readinto(buffer)
+        self._deadline += (received or 0) / _SLOWEST_BYTES_PER_S
         return received
 
     def close(self) -> None:
-        self._file.close()
+        self._raw.close()
         super().close()
-
-
-class _Timed:
-    """A socket as `http.client` reads it: through `makefile` alone."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        assert mode == "rb"
-        return io.BufferedReader(_Raw(self._sock))
 
 
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(cast("socket.socket", _Timed(sock)), *args, **options)
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
 
 
 class _Connection(HTTPConnection):

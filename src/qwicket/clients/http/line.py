@@ -1,0 +1,164 @@
+"""A line to one server: a request goes out once, a whole answer comes back in time, or an error.
+
+Redirects are not followed: credentials stay where they belong. What leaves here knows no secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final
+
+import urllib3
+from urllib3 import exceptions as broken
+
+from qwicket.clients.http import timely
+from qwicket.clients.http.text import address, erased, plain, public
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_CONNECT_S: Final = 10.0
+_MOST_BYTES: Final = 512 << 20
+_CHUNK_BYTES: Final = 64 << 10
+
+_NEVER_SENT: Final = (
+    (broken.ProxyError, "the proxy makes no connection"),
+    (broken.NameResolutionError, "the name is not known"),
+    (broken.NewConnectionError, "there is no connection"),
+    (broken.ConnectTimeoutError, "no connection was made in time"),
+)
+
+
+class NoAnswer(Exception):
+    """No whole answer came; another try may help.
+
+    Attributes:
+        was_sent: Whether the request may have arrived.
+    """
+
+    def __init__(self, text: str, *, was_sent: bool) -> None:
+        self.was_sent = was_sent
+        super().__init__(text)
+
+
+class WrongAnswer(Exception):
+    """What is there is not the server that was meant; another try does not help."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: a status below 300 with a body, or one of 400 and more."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+
+class Line:
+    """Connections to one server, for any number of threads.
+
+    Args:
+        url: Address of the server.
+        refuse: What to raise when the address, or the environment's proxy, cannot be used.
+        most_bytes: Size of the largest answer.
+    """
+
+    def __init__(self, url: str, refuse: type[Exception], most_bytes: int | None = None) -> None:
+        self.url = address(url, refuse)
+        self._most_bytes = _MOST_BYTES if most_bytes is None else most_bytes
+        try:
+            self._connections = timely.connections(self.url)
+        except broken.HTTPError:
+            pass  # its text may quote the proxy's password
+        else:
+            return
+        raise refuse("The proxy that the environment names cannot be used.")
+
+    def __repr__(self) -> str:
+        return f"<Line to {self.url}>"
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        limit_s: float,
+        body: bytes | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Answer:
+        """Send a request once.
+
+        Args:
+            method: Of HTTP.
+            path: What follows the server's address, quoted.
+            headers: All that matter.
+            limit_s: Seconds for the whole answer; a large one may take longer, a slow one may not.
+            body: Of the request.
+            secrets: Texts that the answer may not repeat.
+
+        Raises:
+            NoAnswer: The server gave no whole answer.
+            WrongAnswer: TLS failed, the answer is a redirect, or too large.
+        """
+        answer = self._ask(method, path, headers, body, limit_s)
+        if answer.status >= 400:
+            told = ((name, erased(text, secrets)) for name, text in answer.headers.items())
+            content = erased(answer.text, secrets).encode()
+            return Answer(answer.status, urllib3.HTTPHeaderDict(told), content)
+        if answer.status >= 300:
+            where = public(erased(answer.headers.get("Location", ""), secrets))
+            to = f" to {where}" if where else ""
+            raise WrongAnswer(f"{self.url} redirects{to}; this is not followed.")
+        if not answer.content:  # a head that breaks off looks like this
+            raise NoAnswer(f"{self.url} cannot be reached: the answer is empty.", was_sent=True)
+        return answer
+
+    def close(self) -> None:
+        self._connections.clear()
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit_s: float
+    ) -> Answer:
+        try:
+            response = self._connections.urlopen(
+                method,
+                self.url + path,
+                body=body,
+                headers=headers,
+                timeout=urllib3.Timeout(connect=min(limit_s, _CONNECT_S), total=limit_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                return Answer(response.status, response.headers, self._content(response))
+            finally:
+                response.close()
+        except (broken.HTTPError, HTTPException, OSError) as error:
+            failure = self._failed(error)
+        # Raised out here, so that no chain leads to an object that knows the request.
+        raise failure
+
+    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        content = bytearray()
+        for chunk in response.stream(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > self._most_bytes:
+                raise WrongAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
+        return bytes(content)
+
+    def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
+        if isinstance(error, broken.SSLError):
+            return WrongAnswer(f"TLS with {self.url} failed: {plain(str(error))}.")
+        for kind, why in _NEVER_SENT:
+            if isinstance(error, kind):
+                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+        is_late = isinstance(error, broken.TimeoutError | TimeoutError)
+        why = "no answer came in time" if is_late else "the connection broke"
+        return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=True)

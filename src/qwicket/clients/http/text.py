@@ -1,0 +1,67 @@
+"""Texts that go into headers and errors: checked, shortened, and without secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST_CHARS: Final = 500
+
+
+def plain(text: object) -> str:
+    """Return what a server said as one short line, fit for a terminal; "" when it is no text."""
+    if not isinstance(text, str):
+        return ""
+    line = " ".join(text[: 2 * _MOST_CHARS].split())
+    shown = "".join(char if char.isprintable() else "�" for char in line)
+    return shown if len(shown) <= _MOST_CHARS else shown[: _MOST_CHARS - 1] + "…"
+
+
+def erased(text: str, secrets: Iterable[str]) -> str:
+    """Return the text without the secrets: proxies and debug pages repeat what they were sent."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "...")
+    return text
+
+
+def header(text: str, what: str, refuse: type[Exception]) -> str:
+    """Return a header's text. Whatever is wrong with it, it is not quoted: it may be a secret.
+
+    Raises:
+        refuse: It cannot be sent.
+    """
+    text = text.strip()
+    if not (text and text.isascii() and text.isprintable()):
+        raise refuse(f"The {what} must be printable ASCII.")
+    return text
+
+
+def address(url: str, refuse: type[Exception]) -> str:
+    """Return a server's address, which goes into texts, and therefore may hold no secret.
+
+    Raises:
+        refuse: It is no address, or holds more than one.
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not url.isprintable() or " " in url:
+        raise refuse("The server's address must be such as http://127.0.0.1:8000.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise refuse("The server's address may hold no password, query or fragment.")
+    return url.rstrip("/")
+
+
+def public(location: str) -> str:
+    """Return the part of an address that is surely no secret; "" when there is none."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return plain(f"{parts.scheme}://{host}") if host else ""
