@@ -5,6 +5,7 @@ Redirects are not followed: credentials stay where they belong. What leaves here
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
@@ -72,7 +73,7 @@ class Line:
         self.url = address(url, refuse)
         self._most_bytes = _MOST_BYTES if most_bytes is None else most_bytes
         try:
-            self._connections = timely.connections(self.url)
+            self._kept = timely.connections(self.url)
         except broken.HTTPError:
             pass  # its text may quote the proxy's password
         else:
@@ -91,6 +92,7 @@ class Line:
         limit_s: float,
         body: bytes | None = None,
         secrets: Sequence[str] = (),
+        is_fresh: bool = False,
     ) -> Answer:
         """Send a request once.
 
@@ -101,12 +103,15 @@ class Line:
             limit_s: Seconds for the whole answer; a large one may take longer, a slow one may not.
             body: Of the request.
             secrets: Texts that the answer may not repeat.
+            is_fresh: Whether to make a connection for this alone. The server may have closed a
+                kept one just now, and then nobody can tell whether the request arrived.
 
         Raises:
             NoAnswer: The server gave no whole answer.
             WrongAnswer: TLS failed, the answer is a redirect, or too large.
         """
-        answer = self._ask(method, path, headers, body, limit_s)
+        with timely.connections(self.url) if is_fresh else nullcontext(self._kept) as connections:
+            answer = self._ask(connections, method, path, headers, body, limit_s)
         if answer.status >= 400:
             told = ((name, erased(text, secrets)) for name, text in answer.headers.items())
             content = erased(answer.text, secrets).encode()
@@ -120,13 +125,19 @@ class Line:
         return answer
 
     def close(self) -> None:
-        self._connections.clear()
+        self._kept.clear()
 
     def _ask(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit_s: float
+        self,
+        connections: urllib3.PoolManager,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit_s: float,
     ) -> Answer:
         try:
-            response = self._connections.urlopen(
+            response = connections.urlopen(
                 method,
                 self.url + path,
                 body=body,

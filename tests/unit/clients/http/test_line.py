@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwicket.clients.http import Line, NoAnswer, WrongAnswer
-from support.bad_server import BadServer, Request, Step, answer, cut, drop, reset, silent
+from support.bad_server import BadServer, Request, Step, answer, cut, drop, kept, reset, silent
 
 SECRET = "ThisMustNeverBeSeen"
 
@@ -35,6 +35,15 @@ def test_a_refusal_repeats_no_secret_in_body_or_headers() -> None:
         )
     assert (got.status, got.text) == (401, '{"x-echo": "..."}')
     assert got.headers["X-Echo"] == "..."
+
+
+def test_a_fresh_connection_is_used_once() -> None:
+    with BadServer(kept(answer(200, {}), answer(200, {}))) as server:
+        line = Line(server.url, ValueError)
+        for is_fresh in (False, True, True, False):
+            line.exchange("GET", "/x", headers={}, limit_s=5.0, is_fresh=is_fresh)
+        line.close()
+        assert (len(server.requests), server.connections) == (4, 3)
 
 
 def test_headers_of_an_answer_are_found_in_any_case() -> None:

@@ -1,0 +1,428 @@
+"""`IonQClient`: one method for each thing that can be asked of the server."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from qwicket import __version__
+from qwicket.clients.http import Patience, header
+from qwicket.clients.ionq.errors import (
+    IonQClientError,
+    IonQCredentialsError,
+    IonQJobTimeoutError,
+    IonQRetriableError,
+)
+from qwicket.clients.ionq.estimates import JobEstimate
+from qwicket.clients.ionq.jobs import Submittable, body_of
+from qwicket.clients.ionq.transport import Answer, Request, Transport, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+DEFAULT_URL: Final = "https://api.ionq.co/v0.4"
+
+_OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
+"""Who waits for hours does not give up because the server restarts."""
+_FINAL: Final = frozenset({"completed", "failed", "canceled", "deleted"})
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 5.0
+_PAUSE_GROWTH: Final = 1.5
+_RESULT_ADDRESS: Final = re.compile(r"(?:/v\d+\.\d+)?(/jobs/[\w-]+/results(?:/[\w-]+)*)\Z")
+
+
+class IonQClient:
+    """A client of IonQ's API, for any number of threads. Nothing is sent when it is made.
+
+    Args:
+        token: The API key; by default `IONQ_API_KEY`.
+        url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
+            `IONQ_API_URL`, else IonQ's own service. Below `…/v0.3` the older API is spoken.
+        custom_headers: Headers to send besides the client's own, which win.
+
+    Attributes:
+        patience: Bounds on trying again, in tries and time.
+        timeout_s: Seconds for one answer.
+
+    Raises:
+        IonQClientError: The address is none.
+    """
+
+    patience = Patience()
+    timeout_s = 30.0
+
+    def __init__(
+        self,
+        token: str | None = None,
+        url: str | None = None,
+        custom_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._token = os.environ.get("IONQ_API_KEY") if token is None else token
+        self._custom_headers = dict(custom_headers or {})
+        self._transport = Transport(url or os.environ.get("IONQ_API_URL") or DEFAULT_URL)
+
+    def __repr__(self) -> str:
+        return f"<IonQClient of {self._url}>"
+
+    def __enter__(self) -> IonQClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def _url(self) -> str:
+        return self._transport.url
+
+    @property
+    def _is_v03(self) -> bool:
+        return self._url.endswith("/v0.3")
+
+    @property
+    def api_headers(self) -> dict[str, str]:
+        """Headers of every request: the custom ones, and this client's own, which win.
+
+        They hold the key. Without a key there is no `Authorization`.
+
+        Raises:
+            IonQClientError: One of them cannot be sent.
+        """
+        own = {
+            "Content-Type": "application/json",
+            "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
+        }
+        if self._token:
+            own["Authorization"] = f"apiKey {header(self._token, 'key', IonQClientError)}"
+        fixed = {"authorization", *(name.lower() for name in own)}
+        custom = {
+            header(name, "name of a custom header", IonQClientError): header(
+                value, "value of a custom header", IonQClientError
+            )
+            for name, value in self._custom_headers.items()
+            if name.lower() not in fixed
+        }
+        return {**custom, **own}
+
+    def make_path(self, *parts: str) -> str:
+        """Return the address of what these parts name, as they are."""
+        return f"{self._url}/{'/'.join(parts)}"
+
+    # --- jobs ----------------------------------------------------------------------------------
+
+    def submit_job(self, job: Submittable, *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Submit a job.
+
+        A submission is repeated only where it cannot double: after 429, or when no connection was
+        made. With an idempotency key it is repeated like a read.
+
+        Args:
+            job: The body of a submission as a dict; a `Job`; a circuit or several, which then run
+                on the simulator; or an object with the attributes of qiskit-ionq's job.
+            idempotency_key: A text of one's own under which the server takes a job only once. Give
+                one only to a server that knows such keys: any other would make the job twice.
+
+        Returns:
+            At least `id` and `status`.
+
+        Raises:
+            IonQClientError: It cannot be sent; nothing was.
+            IonQAPIError: It was refused; nothing is stored.
+            IonQRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
+        """
+        body = body_of(job, is_v03=self._is_v03)
+        answer = self._send("POST", "/jobs", body, key=idempotency_key, can_repeat=False)
+        return _object(answer, "id")
+
+    def retrieve_job(self, job_id: str) -> dict[str, Any]:
+        """Return what the server says of a job.
+
+        Raises:
+            IonQAPIError: There is no such job for this key, or the server could not be asked.
+        """
+        return _object(self._send("GET", _path("jobs", job_id)))
+
+    def list_jobs(self, **query: Any) -> Iterator[dict[str, Any]]:
+        """Yield jobs, page by page, as the server orders them.
+
+        Args:
+            **query: Filters such as `status`, `session_id`, `limit` (of one page).
+
+        Raises:
+            IonQAPIError: The server could not be asked.
+        """
+        seen: set[str] = set()
+        while True:
+            page = _object(self._send("GET", "/jobs", query=query))
+            jobs, following = page.get("jobs") or [], page.get("next")
+            yield from jobs
+            if not jobs or not following or following in seen:
+                return
+            seen.add(following)
+            query["next"] = following
+
+    def wait(self, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
+        """Wait until a job has ended, and return what the server says of it.
+
+        It is asked after half a second at first, later every five. A server that is away for some
+        minutes, because it restarts, does not end the wait.
+
+        Args:
+            job_id: The job.
+            timeout: Seconds to wait at most, give or take two when the server is silent.
+
+        Raises:
+            IonQJobTimeoutError: It has not ended; it goes on without us.
+            IonQAPIError: The server could not be asked.
+        """
+        deadline = time.monotonic() + timeout
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            job = self._look(job_id, deadline)
+            if job.get("status") in _FINAL:
+                return job
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise IonQJobTimeoutError(
+                    f"Job {job_id} has not ended within {timeout:g} s and goes on."
+                )
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
+
+    def cancel_job(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job; one that has ended stays as it is.
+
+        Returns:
+            At least `id` and `status`.
+
+        Raises:
+            IonQAPIError: It was refused, or the server could not be asked.
+        """
+        return _object(self._send("PUT", _path("jobs", job_id, "status", "cancel")))
+
+    def cancel_jobs(self, job_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """Cancel several jobs, one after the other."""
+        return [self.cancel_job(job_id) for job_id in job_ids]
+
+    def delete_job(self, job_id: str) -> dict[str, Any]:
+        """Delete a job and what it gave.
+
+        Returns:
+            At least `id` and `status`.
+
+        Raises:
+            IonQAPIError: It was refused, or the server could not be asked. A 404 may follow on an
+                answer that was lost: the job is gone then.
+        """
+        return _object(self._send("DELETE", _path("jobs", job_id)))
+
+    # --- results -------------------------------------------------------------------------------
+
+    def get_results(
+        self,
+        job_id: str,
+        sharpen: bool | None = None,
+        extra_query_params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what a completed job gave: probabilities by outcome, or by child job.
+
+        Args:
+            job_id: The job, or one of the addresses in the job's `results`.
+            sharpen: For jobs with debiasing: whether to favour what most variants agree on.
+            extra_query_params: Further parameters, as they are.
+
+        Raises:
+            IonQClientError: It is neither an id nor the address of a result of this server.
+            IonQAPIError: There is no result (404), or the server could not be asked.
+        """
+        query = {} if sharpen is None else {"sharpen": str(bool(sharpen))}
+        query |= extra_query_params or {}
+        return self._send("GET", self._result_path(job_id), query=query).json()
+
+    def get_artifact(self, job_id: str, artifact_id: str) -> Any:
+        """Return a file that belongs to a job: JSON, text or bytes, by its media type.
+
+        Raises:
+            IonQAPIError: There is none, or the server could not be asked.
+        """
+        answer = self._send("GET", _path("jobs", job_id, "artifacts", artifact_id))
+        media_type = answer.headers.get("Content-Type", "").lower()
+        if "octet-stream" in media_type:
+            return answer.content
+        return answer.text if media_type.startswith("text/") else answer.json()
+
+    # --- backends ------------------------------------------------------------------------------
+
+    def list_backends(self) -> list[dict[str, Any]]:
+        """Return what the server says of each backend; no key is needed.
+
+        Raises:
+            IonQAPIError: The server could not be asked.
+        """
+        return _list(self._send("GET", "/backends", is_public=True), None)
+
+    def get_calibration_data(self, backend_name: str, limit: int | None = None) -> Any:
+        """Return how good a backend is.
+
+        Args:
+            backend_name: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
+            limit: Entries at most, from 1 to 10 (v0.4).
+
+        Returns:
+            v0.4: a list, newest first, empty for a backend without calibration, and no key is
+            needed. v0.3: the one in force, as a dict.
+
+        Raises:
+            IonQAPIError: The backend is unknown, or the server could not be asked.
+        """
+        name = backend_name.removeprefix("ionq_")
+        if self._is_v03:
+            path = _path("characterizations", "backends", name, "current")
+            return _object(self._send("GET", path))
+        path = _path("backends", name, "characterizations")
+        query = {} if limit is None else {"limit": limit}
+        return _list(self._send("GET", path, query=query, is_public=True), "characterizations")
+
+    def get_latest_calibration(self, backend_name: str) -> dict[str, Any] | None:
+        """Return the calibration in force; None for a backend without one."""
+        found = self.get_calibration_data(backend_name, limit=1)
+        if isinstance(found, dict):
+            return found
+        return found[0] if found else None
+
+    def estimate_job(
+        self,
+        backend: str,
+        oneq_gates: int,
+        twoq_gates: int,
+        qubits: int,
+        shots: int,
+        error_mitigation: bool = False,
+        session: bool = False,
+        job_type: str = "ionq.circuit.v1",
+    ) -> JobEstimate:
+        """Return what such a job would cost, and how long it would take.
+
+        Args:
+            backend: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
+            oneq_gates: Gates on one qubit.
+            twoq_gates: Gates on two.
+            qubits: Their number.
+            shots: Their number.
+            error_mitigation: Whether errors are mitigated.
+            session: Whether the job runs in a session.
+            job_type: IonQ's word for the kind of job.
+
+        Raises:
+            IonQAPIError: It was refused, or the server could not be asked.
+        """
+        query = {
+            "type": job_type,
+            "backend": backend.removeprefix("ionq_"),
+            "1q_gates": oneq_gates,
+            "2q_gates": twoq_gates,
+            "qubits": qubits,
+            "shots": shots,
+            "error_mitigation": str(error_mitigation).lower(),
+            "session": str(session).lower(),
+        }
+        return JobEstimate.from_body(_object(self._send("GET", "/jobs/estimate", query=query)))
+
+    # --- sessions; `Session` is the comfortable way ----------------------------------------------
+
+    def create_session(self, backend: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a session on a backend."""
+        body = {"backend": backend.removeprefix("ionq_"), "settings": dict(settings)}
+        return _object(self._send("POST", "/sessions", body, can_repeat=False), "id")
+
+    def retrieve_session(self, session_id: str) -> dict[str, Any]:
+        """Return what the server says of a session."""
+        return _object(self._send("GET", _path("sessions", session_id)))
+
+    def end_session(self, session_id: str) -> dict[str, Any]:
+        """End a session; one that has ended stays so."""
+        return _object(self._send("POST", _path("sessions", session_id, "end")))
+
+    # -------------------------------------------------------------------------------------------
+
+    def _look(self, job_id: str, deadline: float) -> dict[str, Any]:
+        """Read a job, for as long as an outage may last; {} when the deadline came first."""
+        left_s = max(0.0, deadline - time.monotonic())
+        patience = replace(_OUTAGE, total_s=min(_OUTAGE.total_s, left_s))
+        try:
+            return _object(self._send("GET", _path("jobs", job_id), patience=patience))
+        except IonQRetriableError:
+            if time.monotonic() < deadline:
+                raise
+        return {}
+
+    def _result_path(self, job: str) -> str:
+        if "/" not in job:
+            ending = ["results"] if self._is_v03 else ["results", "probabilities"]
+            return _path("jobs", job, *ending)
+        found = _RESULT_ADDRESS.match(job)
+        if found is None:
+            # Whatever else it is, it might lead the key to another server.
+            raise IonQClientError("That is neither a job's id nor the address of its result.")
+        return found[1]
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        can_repeat: bool = True,
+        is_public: bool = False,
+        patience: Patience | None = None,
+    ) -> Answer:
+        if not self._token and not is_public:
+            raise IonQCredentialsError("No key: pass token=… or set IONQ_API_KEY.")
+        headers = self.api_headers
+        if key is not None:
+            headers["Idempotency-Key"] = header(key, "idempotency key", IonQClientError)
+        asked = f"{path}?{urlencode(query)}" if query else path
+        can_repeat = can_repeat or key is not None
+        request = Request(method, asked, headers, encoded(body), can_repeat)
+        secrets = [(self._token or "").strip(), *self._custom_headers.values()]
+        return self._transport.send(request, secrets, patience or self.patience, self.timeout_s)
+
+
+def _path(*parts: object) -> str:
+    """Return a path of one segment for each part.
+
+    Raises:
+        IonQClientError: A part names something else than itself: DELETE on all jobs, for example.
+    """
+    path = ""
+    for part in parts:
+        if not isinstance(part, str) or part in {"", ".", ".."}:
+            raise IonQClientError(f"{part!r} is no id.")
+        path += f"/{quote(part, safe='')}"
+    return path
+
+
+def _object(answer: Answer, needed: str | None = None) -> dict[str, Any]:
+    document = answer.json()
+    if not isinstance(document, dict):
+        raise answer.wrong("is no object")
+    if needed is not None and needed not in document:
+        raise answer.wrong(f"has no {needed}")
+    return document
+
+
+def _list(answer: Answer, field: str | None) -> list[dict[str, Any]]:
+    """Return a list, or that in a field of an object, where null means none."""
+    document = answer.json() if field is None else (_object(answer).get(field) or [])
+    if not isinstance(document, list):
+        raise answer.wrong("is no list")
+    return document

@@ -1,0 +1,105 @@
+"""A session: jobs that run one after the other on one backend, within limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.clients.ionq.jobs import Submittable, body_of
+
+if TYPE_CHECKING:
+    from qwicket.clients.ionq.client import IonQClient
+
+_WAITING: Final = frozenset({"submitted", "ready"})
+
+
+class Session:
+    """A session on a backend; as a context manager it ends with the block.
+
+    Args:
+        client: The client.
+        backend: Such as `qpu.aria-1`.
+        max_time: Minutes.
+        max_cost: US dollars.
+        max_jobs: Their number.
+        session_id: A session that exists already, instead of a new one.
+
+    Attributes:
+        session_id: Its id.
+
+    Raises:
+        IonQAPIError: It was refused, or there is no such session.
+    """
+
+    def __init__(
+        self,
+        client: IonQClient,
+        backend: str,
+        *,
+        max_time: float | None = None,
+        max_cost: float | None = None,
+        max_jobs: int | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        self._client = client
+        self.backend = backend.removeprefix("ionq_")
+        if session_id is None:
+            settings = _settings(max_time, max_cost, max_jobs)
+            self.session_id: str = client.create_session(self.backend, settings)["id"]
+        else:
+            self.session_id = session_id
+            self.details()
+
+    @classmethod
+    def from_id(cls, session_id: str, *, client: IonQClient, backend: str) -> Session:
+        """Return a session by its id, from any process."""
+        return cls(client, backend, session_id=session_id)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.session_id} on {self.backend}>"
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        try:
+            if kind is not None:
+                self.cancel()
+        finally:
+            self.close()
+
+    def run(self, job: Submittable, *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Submit a job to this session, and to its backend; else as `IonQClient.submit_job`."""
+        where = "target" if self._client._is_v03 else "backend"
+        body = dict(body_of(job, is_v03=self._client._is_v03))
+        body |= {where: self.backend, "session_id": self.session_id}
+        return self._client.submit_job(body, idempotency_key=idempotency_key)
+
+    def details(self) -> dict[str, Any]:
+        """Return what the server says of the session."""
+        return self._client.retrieve_session(self.session_id)
+
+    def status(self) -> str | None:
+        """Return `created`, `started` or `ended`."""
+        details = self.details()
+        return details.get("status") or details.get("state")
+
+    def usage(self) -> float | None:
+        """Return the seconds that were used."""
+        return self.details().get("usage_time")
+
+    def cancel(self) -> None:
+        """Cancel the session's jobs that wait."""
+        jobs = list(self._client.list_jobs(session_id=self.session_id))
+        self._client.cancel_jobs(job["id"] for job in jobs if job.get("status") in _WAITING)
+
+    def close(self) -> None:
+        """End the session; it may have ended already."""
+        self._client.end_session(self.session_id)
+
+
+def _settings(
+    max_time: float | None, max_cost: float | None, max_jobs: int | None
+) -> dict[str, Any]:
+    cost = None if max_cost is None else {"unit": "usd", "value": max_cost}
+    limits = {"job_count_limit": max_jobs, "duration_limit_min": max_time, "cost_limit": cost}
+    return {name: limit for name, limit in limits.items() if limit is not None}

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from qwicket.clients.ionq import Circuit, IonQClientError, NativeCircuit
+
+
+def test_gates_are_written_as_ionq_writes_them() -> None:
+    circuit = (
+        Circuit(3)
+        .h(0)
+        .cnot(0, 1)
+        .x(2, controls=[0, 1])
+        .rx(1, 0.5)
+        .phase(1, 0.25, controls=[2])
+        .swap(0, 2)
+        .zz(0, 1, 1.5)
+        .pauliexp([0, 1], ["XX", "YI"], [0.5, -1.0], time=2.0)
+    )
+    assert circuit.gates == [
+        {"gate": "h", "targets": [0]},
+        {"gate": "x", "targets": [1], "controls": [0]},
+        {"gate": "x", "targets": [2], "controls": [0, 1]},
+        {"gate": "rx", "targets": [1], "rotation": 0.5},
+        {"gate": "z", "targets": [1], "controls": [2], "rotation": 0.25},
+        {"gate": "swap", "targets": [0, 2]},
+        {"gate": "zz", "targets": [0, 1], "rotation": 1.5},
+        {
+            "gate": "pauliexp",
+            "targets": [0, 1],
+            "terms": ["XX", "YI"],
+            "coefficients": [0.5, -1.0],
+            "time": 2.0,
+        },
+    ]
+
+
+@pytest.mark.parametrize("name", ["x", "y", "z", "h", "s", "si", "t", "ti", "v", "vi"])
+def test_each_gate_without_an_angle_has_a_method_of_its_name(name: str) -> None:
+    circuit = getattr(Circuit(2), name)(1, controls=[0])
+    assert circuit.gates == [{"gate": name, "targets": [1], "controls": [0]}]
+
+
+@pytest.mark.parametrize("name", ["rx", "ry", "rz"])
+def test_each_rotation_has_a_method_of_its_name(name: str) -> None:
+    circuit = getattr(Circuit(1), name)(0, 0.5)
+    assert circuit.gates == [{"gate": name, "targets": [0], "rotation": 0.5}]
+
+
+@pytest.mark.parametrize("name", ["xx", "yy", "zz"])
+def test_each_ising_gate_has_a_method_of_its_name(name: str) -> None:
+    circuit = getattr(Circuit(2), name)(1, 0, 0.5)
+    assert circuit.gates == [{"gate": name, "targets": [1, 0], "rotation": 0.5}]
+
+
+def test_native_gates_are_written_in_turns_and_in_their_own_words() -> None:
+    circuit = NativeCircuit(2).gpi(0, 0.5).gpi2(1, 0.25).ms(0, 1, (0, 0.25)).zz(0, 1, 0.1)
+    assert circuit.gates == [
+        {"gate": "gpi", "target": 0, "phase": 0.5},
+        {"gate": "gpi2", "target": 1, "phase": 0.25},
+        {"gate": "ms", "targets": [0, 1], "phases": [0.0, 0.25], "angle": 0.25},
+        {"gate": "zz", "targets": [0, 1], "angle": 0.1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("build", "what"),
+    [
+        (lambda: Circuit(0), "qubits must be a positive whole number"),
+        (lambda: Circuit(True), "qubits must be a positive whole number"),
+        (lambda: Circuit(2).h(2), r"gate 0 \(h\): there is no qubit 2 of 2"),
+        (lambda: Circuit(2).h(-1), "there is no qubit -1"),
+        (lambda: Circuit(2).h(0).h(1.0), r"gate 1 \(h\): a qubit is a whole number, not 1\.0"),
+        (lambda: Circuit(2).cnot(1, 1), "not distinct"),
+        (lambda: Circuit(2).rx(0, math.nan), "rotation must be finite, not nan"),
+        (lambda: Circuit(2).pauliexp([0], ["X", "Y"], [1.0], time=1.0), "one coefficient"),
+        (lambda: Circuit(2).pauliexp([0], [], [], time=1.0), "one coefficient"),
+        (lambda: Circuit(2).pauliexp([0], ["Q"], [1.0], time=1.0), "one of I, X, Y, Z"),
+        (lambda: Circuit(2).pauliexp([0], ["XX"], [1.0], time=1.0), "one of I, X, Y, Z"),
+        (lambda: NativeCircuit(2).gpi(0, math.inf), "phase must be finite"),
+        (lambda: NativeCircuit(2).ms(0, 0, (0, 0)), "not distinct"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_refused_and_named(build: Callable[[], object], what: str) -> None:
+    with pytest.raises(IonQClientError, match=what):
+        build()
+
+
+def test_a_refused_gate_is_not_added() -> None:
+    circuit = Circuit(2).h(0)
+    with pytest.raises(IonQClientError):
+        circuit.h(7)
+    assert circuit.gates == [{"gate": "h", "targets": [0]}]
+    assert repr(circuit) == "<Circuit of 2 qubits, 1 gates>"

@@ -1,0 +1,109 @@
+"""No key and no custom header in any repr, any text of an error, or any formatted traceback."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from qwicket.clients.http import Patience
+from qwicket.clients.ionq import Circuit, IonQAPIError, IonQClient, IonQError, Session
+from support.bad_server import BadServer, Request, Step, answer, cut, drip, drop, raw, reset, silent
+
+KEY = "ThisKeyMustNeverBeSeenInAnyTextAtAll012345"
+CUSTOM = "ThisHeaderMustNeverBeSeenEither6789"
+JOB = {"id": "7", "status": "ready"}
+QUICK = Patience(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+
+
+def sent(request: Request) -> str:
+    return f"{request.headers['authorization']} {request.headers['x-lab']}"
+
+
+TROUBLES: dict[str, Step] = {
+    "dropped": drop(),
+    "reset": reset(),
+    "cut": cut(90, JOB),
+    "silent": silent(),
+    "dripping": drip(0.05, JOB),
+    "no HTTP": raw(b"nonsense\r\n\r\n"),
+    "HTML": answer(502, b"<html>"),
+    "wrong JSON": answer(200, []),
+    "repeats it in an error": answer(400, lambda request: {"message": sent(request)}),
+    "repeats it as a type": answer(
+        401, lambda request: {"statusCode": 401, "error": sent(request), "message": sent(request)}
+    ),
+    "repeats it as a page": answer(404, lambda request: sent(request).encode()),
+    "repeats it as a header": answer(500, {}, lambda request: {"X-Echo": sent(request)}),
+    "repeats it as JSON of the wrong kind": answer(200, lambda request: [sent(request)]),
+    "repeats it as no JSON": answer(200, lambda request: sent(request).encode()),
+    "redirects with it": answer(302, b"", {"Location": f"http://{KEY}.invalid/?t={KEY}"}),
+    "asks to retry after it": answer(503, b"", lambda request: {"Retry-After": sent(request)}),
+}
+CALLS: dict[str, Callable[[IonQClient], Any]] = {
+    "retrieve": lambda made: made.retrieve_job("7"),
+    "submit": lambda made: made.submit_job(Circuit(1).h(0)),
+    "wait": lambda made: made.wait("7", timeout=0.1),
+    "session": lambda made: Session(made, "simulator"),
+}
+
+
+def client(url: str, key: str = KEY) -> IonQClient:
+    made = IonQClient(key, f"{url}/v0.4", {"X-Lab": CUSTOM})
+    made.patience, made.timeout_s = QUICK, 0.2
+    return made
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """All errors that hang together, whether a traceback would show them or not."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__]
+
+
+def assert_silent(error: BaseException) -> None:
+    text = "".join(traceback.format_exception(error))
+    for each in chain(error):
+        text += f"{each} {each!r} {each.args!r} {vars(each)!r}"
+        if isinstance(each, IonQAPIError):
+            text += f"{dict(each.headers)} {each.body}"
+    assert KEY not in text
+    assert CUSTOM not in text
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+def test_no_error_holds_a_secret(trouble: Step, call: Callable[[IonQClient], Any]) -> None:
+    with BadServer(trouble) as server, client(server.url) as made:
+        with pytest.raises(IonQError) as caught:
+            call(made)
+        assert_silent(caught.value)
+
+
+def test_no_error_without_a_connection_holds_a_secret() -> None:
+    with pytest.raises(IonQError) as caught:
+        client("http://127.0.0.1:1").submit_job({})
+    assert_silent(caught.value)
+
+
+@pytest.mark.parametrize("bad", [KEY + "\nX: y", KEY + "ü", f"{KEY}\0"])
+def test_no_error_about_a_key_holds_the_key(bad: str) -> None:
+    with pytest.raises(IonQError) as caught:
+        client("http://127.0.0.1:1", bad).retrieve_job("7")
+    assert_silent(caught.value)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    with BadServer(answer(200, JOB)) as server, client(server.url) as made:
+        session = Session(made, "simulator")
+        things = [made, made._transport, session, made.submit_job, session.run, made.wait]
+        text = "".join(f"{thing!r} {thing!s}" for thing in things)
+    assert KEY not in text
+    assert CUSTOM not in text
