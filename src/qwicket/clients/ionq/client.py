@@ -227,9 +227,11 @@ class IonQClient:
 
     def get_results(
         self,
-        job_id: str,
+        job_id: str = "",
         sharpen: bool | None = None,
         extra_query_params: Mapping[str, Any] | None = None,
+        *,
+        results_url: str = "",
     ) -> Any:
         """Return what a completed job gave: probabilities by outcome, or by child job.
 
@@ -237,6 +239,7 @@ class IonQClient:
             job_id: The job, or one of the addresses in the job's `results`.
             sharpen: For jobs with debiasing: whether to favour what most variants agree on.
             extra_query_params: Further parameters, as they are.
+            results_url: Another name for `job_id`, by which qiskit-ionq 1.1 gives an address.
 
         Raises:
             IonQClientError: It is neither an id nor the address of a result of this server.
@@ -244,7 +247,7 @@ class IonQClient:
         """
         query = {} if sharpen is None else {"sharpen": str(bool(sharpen))}
         query |= extra_query_params or {}
-        return self._send("GET", self._result_path(job_id), query=query).json()
+        return self._send("GET", self._result_path(job_id or results_url), query=query).json()
 
     def get_artifact(self, job_id: str, artifact_id: str) -> Any:
         """Return a file that belongs to a job: JSON, text or bytes, by its media type.

@@ -83,34 +83,42 @@ def body(job: ForeignJob, *, is_v03: bool) -> dict[str, Any]:
     target = str(name).removeprefix("ionq_")
     gateset = backend.gateset()
     several = isinstance(job.circuit, list | tuple)
-    given = list(job.circuit) if several else [job.circuit]
-    if not given:
+    circuits = [_read(each, gateset) for each in (job.circuit if several else [job.circuit])]
+    if not circuits:
         raise IonQClientError("The job has no circuit.")
-    circuits = [_read(circuit, gateset) for circuit in given]
     arguments = dict(job._passed_args or {})
-    first = circuits[0]
+    content = _content(circuits, gateset, several, is_v03)
     text: dict[str, Any] = {
         "shots": arguments.get("shots"),
-        "name": arguments.get("name") or (f"{len(given)} circuits" if several else first.name),
-        "metadata": _metadata(circuits, several, arguments, is_v03),
+        "name": arguments.get("name")
+        or (f"{len(circuits)} circuits" if several else circuits[0].name),
     }
-    widths = [each.qubits if is_v03 else each.used for each in circuits]
-    content: dict[str, Any] = {"gateset": gateset, "qubits": max(widths)}
-    if several:
-        content["circuits"] = [_member(each, is_v03) for each in circuits]
-    else:
-        content["circuit"] = first.gates
     if is_v03:
         text |= {"target": target, "input": {"format": "ionq.circuit.v0", **content}}
-        if not several:
-            text["registers"] = _registers(first)
+        text |= {} if several else {"registers": _registers(circuits[0])}
     else:
         kind = "ionq.multi-circuit.v1" if several else "ionq.circuit.v1"
         text |= {"type": kind, "backend": target, "input": content}
     text |= _options(backend, target, arguments, is_v03)
-    text |= dict(getattr(job, "extra_query_params", None) or {})
+    text["metadata"] = _metadata(circuits, several, arguments, is_v03)
+    text |= getattr(job, "extra_query_params", None) or {}
     text["metadata"] = {**text["metadata"], **(getattr(job, "extra_metadata", None) or {})}
     return text
+
+
+def _content(circuits: list[_Read], gateset: str, several: bool, is_v03: bool) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "gateset": gateset,
+        "qubits": max(_width(it, is_v03) for it in circuits),
+    }
+    if several:
+        return {**content, "circuits": [_member(each, is_v03) for each in circuits]}
+    return {**content, "circuit": circuits[0].gates}
+
+
+def _width(circuit: _Read, is_v03: bool) -> int:
+    """Return what qiskit-ionq takes for the width: of the circuit, and later of what is used."""
+    return circuit.qubits if is_v03 else circuit.used
 
 
 def _member(circuit: _Read, is_v03: bool) -> dict[str, Any]:
@@ -127,9 +135,7 @@ def _metadata(
 ) -> dict[str, str]:
     metadata = {key: str(arguments.get(key)) for key in ("shots", "sampler_seed")}
     headers = [
-        {**each.header, "n_qubits": each.qubits if is_v03 else each.used}
-        for each in circuits
-        if each.header
+        {**each.header, "n_qubits": _width(each, is_v03)} for each in circuits if each.header
     ]
     if len(headers) == len(circuits):
         content = json.dumps(headers if several else headers[0], default=str).encode()

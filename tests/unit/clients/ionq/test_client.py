@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from qwicket.clients import ionq
 from qwicket.clients.http import Patience
 from qwicket.clients.ionq import (
     DEFAULT_URL,
@@ -50,6 +53,35 @@ def query(request: Request) -> dict[str, str]:
 
 
 # --- what a client is made of ----------------------------------------------------------------
+
+
+def test_the_surface_is_that_of_the_original() -> None:
+    # The documented page of qiskit_ionq.ionq_client.IonQClient (v0.3), and estimate_job of 1.1.1.
+    surface = {
+        IonQClient: "token url custom_headers",
+        IonQClient.make_path: "self parts",
+        IonQClient.submit_job: "self job",
+        IonQClient.retrieve_job: "self job_id",
+        IonQClient.cancel_job: "self job_id",
+        IonQClient.delete_job: "self job_id",
+        IonQClient.get_calibration_data: "self backend_name",
+        IonQClient.get_results: "self job_id sharpen extra_query_params",
+        IonQClient.estimate_job: (
+            "self backend oneq_gates twoq_gates qubits shots error_mitigation session job_type"
+        ),
+    }
+    for method, names in surface.items():
+        parameters = list(inspect.signature(method).parameters)
+        assert parameters[: len(names.split())] == names.split()
+    assert isinstance(vars(IonQClient)["api_headers"], property)
+
+
+def test_every_method_and_error_is_in_the_documentation() -> None:
+    root = Path(__file__).parents[4]
+    page = (root / "docs/clients/ionq.md").read_text("utf-8")
+    names = [name for name in vars(IonQClient) if not name.startswith("_")]
+    missing = [name for name in [*names, *ionq.__all__] if name not in page]
+    assert missing == []
 
 
 def test_a_client_keeps_what_it_is_given() -> None:
@@ -300,8 +332,10 @@ def test_results_are_read_by_id_or_by_the_address_in_the_job(
     version: str, asked: str, path: str
 ) -> None:
     with BadServer(answer(200, {"0": 0.5, "3": 0.5})) as server:
-        assert client(server, version).get_results(asked) == {"0": 0.5, "3": 0.5}
-        assert server.requests[0].path == path
+        made = client(server, version)
+        assert made.get_results(asked) == {"0": 0.5, "3": 0.5}
+        assert made.get_results(results_url=asked, sharpen=None) == {"0": 0.5, "3": 0.5}
+        assert [request.path for request in server.requests] == [path, path]
 
 
 def test_results_keep_the_order_in_which_they_came() -> None:
