@@ -235,7 +235,7 @@ class Model:
     def _cancel(self, job: ModelJob, now: int) -> None:
         if job.state in (_S.DRAFT, _S.QUEUED):
             self._step(job, _S.CANCELLED, now)
-        elif job.state is _S.RUNNING:
+        elif job.state in (_S.RUNNING, _S.UNCERTAIN):
             self._step(job, _S.CANCELLING, now)
 
     def jobs_delete(self, answer: Any, id_: str) -> None:
@@ -332,9 +332,7 @@ class Model:
         left = [
             job
             for job in self.jobs.values()
-            if job.new.device == device
-            and job.state in (_S.UNCERTAIN, _S.CANCELLING)
-            and job.runner is None
+            if job.new.device == device and job.state in UNDER_LEASE and job.runner is None
         ]
         oldest = min(left, key=lambda job: job.seq, default=None)
         found = answer.lease.job if answer else None
@@ -365,9 +363,8 @@ class Model:
         return self._same(answer, lease.job)
 
     def _release(self, job: ModelJob, now: int, *, blamed: bool) -> None:
-        is_open = job.forward is not None and job.forward.vendor_job_id is None
-        if job.forward is not None and (is_open or job.state is not _S.RUNNING):
-            if job.state is _S.RUNNING:
+        if job.forward is not None:
+            if job.state is _S.RUNNING and job.forward.vendor_job_id is None:
                 self._step(job, _S.UNCERTAIN, now)
             job.runner = job.nonce = None
         elif job.state is _S.CANCELLING:

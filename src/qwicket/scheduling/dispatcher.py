@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SLOW_POLL_S: Final = 2.0
 _NOT_BEGUN_PAUSE_S: Final = 1.0
+_CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 _log = logging.getLogger(__name__)
@@ -182,6 +183,8 @@ class Dispatcher:
             # that was made although the store said otherwise is found by the next renewal.
             _tell(f"a claim for {device} failed", error)
             self._renewal.set()
+            await asyncio.sleep(_CLAIM_PAUSE_S)
+            self._wakes[device].set()  # what waits does not wait for the slow poll
             return []
 
     async def _next(self, device: str) -> list[Assignment]:

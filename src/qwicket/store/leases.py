@@ -84,7 +84,8 @@ class Leases:
     async def claim_unattended(self, device: str, runner: str, now: int) -> Assignment | None:
         """Look after a job that went to another cloud and whose runner is gone.
 
-        It is `uncertain` or `cancelling` and stays so until it is found out what became of it.
+        It is `uncertain`, `cancelling` or, when its vendor's id is known, `running`, and stays so
+        until it is found out what became of it: it is adopted, never sent again.
         """
         return await self._database.write(
             lambda tx: _claim_unattended(tx, device, runner), durable=False
@@ -120,7 +121,8 @@ class Leases:
         """Offer the job again; the third death that it is blamed for fails it.
 
         A job that was asked to stop is cancelled instead: nobody works on it any more. One that
-        may have gone to another cloud becomes `uncertain` instead: it is never sent twice.
+        went to another cloud lives on there and waits for a runner that looks after it; when it is
+        not known whether it arrived it becomes `uncertain`.
 
         Raises:
             StaleLease: As for `finish`.
@@ -285,8 +287,8 @@ def _cancelled(tx: Tx, lease: Lease, now: int) -> Job:
 def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
     job = _held(tx, lease)
     forward = _forward(tx, job.id)
-    if forward is not None and (job.state is not JobState.RUNNING or not forward.vendor_job_id):
-        return _leave_open(tx, lease, job, reason, now)
+    if forward is not None:
+        return _leave_there(tx, lease, job, forward, reason, now)
     if job.state is JobState.CANCELLING:
         return _cancelled(tx, lease, now)
     if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
@@ -299,9 +301,9 @@ def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
     return job
 
 
-def _leave_open(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
-    """Give up a job that may live at another cloud: another runner must look after it."""
-    if job.state is JobState.RUNNING:
+def _leave_there(tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int) -> Job:
+    """Give up a job that lives, or may live, at another cloud: another runner looks after it."""
+    if job.state is JobState.RUNNING and not forward.vendor_job_id:
         job = _step(tx, "job_doubt", lease, now)
         note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
     tx.run("lease_void", job=job.id)

@@ -70,9 +70,10 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
     assert found is not None
     assert (await store.leases.sent(found.lease, "vendor-1", NOW)).state is JobState.RUNNING
     await store.leases.void_runner("other", NOW)
-    assert await state(store, claimed) is JobState.QUEUED
-    (adopted,) = await store.leases.claim("simulator", "third", NOW)
-    assert adopted.forward == Forward("mark", "vendor-1")
+    assert await state(store, claimed) is JobState.RUNNING
+    adopted = await unattended(store)
+    assert adopted is not None
+    assert (adopted.state, adopted.forward) == (JobState.RUNNING, Forward("mark", "vendor-1"))
     assert (await store.leases.finish(adopted.lease, DONE, NOW)).state is JobState.COMPLETED
 
 
@@ -97,6 +98,22 @@ async def test_an_uncertain_job_may_turn_out_to_be_cancelled(
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
+    assert (await store.leases.stopped(found.lease, NOW)).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_job_that_lives_elsewhere_is_cancelled_there_although_nobody_looks_after_it(
+    store: Store, claimed: Assignment, is_known: bool
+) -> None:
+    await store.leases.intend(claimed.lease, "mark", NOW)
+    if is_known:
+        await store.leases.sent(claimed.lease, "vendor-1", NOW)
+    await store.leases.void_runner(claimed.lease.runner, NOW)
+    await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
+    assert await state(store, claimed) is JobState.CANCELLING
+    found = await unattended(store)
+    assert found is not None
+    assert found.state is JobState.CANCELLING
     assert (await store.leases.stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 

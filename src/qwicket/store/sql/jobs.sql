@@ -70,9 +70,9 @@ order by project, priority desc, seq
 limit :limit;
 
 -- name: job_running_list
--- What runs on a device; index job_running.
+-- What runs on a device; index job_begun.
 select id, est_seconds, started_at from job
-where device = :device and state in ('running', 'cancelling');
+where device = :device and state in ('running', 'cancelling', 'uncertain');
 
 -- name: job_completed_list
 -- The last ones; index job_completed.

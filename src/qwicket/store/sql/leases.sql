@@ -35,9 +35,9 @@ where id = :job and {before:claim}
 returning {job};
 
 -- name: job_unattended
--- The oldest job that went to another cloud and that nobody looks after; index job_unattended.
+-- The oldest job that went to another cloud and that nobody looks after; index job_begun.
 select {job} from job
-where device = :device and state in ('uncertain', 'cancelling')
+where device = :device and state in ('running', 'cancelling', 'uncertain')
     and not exists (
         select 1 from lease where lease.job = job.id and lease.runner is not null
     )

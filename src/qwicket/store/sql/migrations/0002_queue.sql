@@ -22,9 +22,8 @@ create table epoch (
 drop index job_to_claim;
 create index job_to_claim on job (device, project, priority desc, seq) where state = 'queued';
 create index member_by_project on member (project);
-create index job_running on job (device) where state in ('running', 'cancelling');
+create index job_begun on job (device, seq) where state in ('running', 'cancelling', 'uncertain');
 create index job_completed on job (device, ended_at) where state = 'completed';
-create index job_unattended on job (device, seq) where state in ('uncertain', 'cancelling');
 create index job_draft on job (expires_at) where state = 'draft';
 create index job_ended on job (ended_at) where ended_at is not null;
 
