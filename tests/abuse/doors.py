@@ -26,7 +26,7 @@ def problem_json(response: httpx.Response) -> str:
 
 
 def ionq_json(response: httpx.Response) -> str:
-    """Check a body of IonQ's shape (wire/ionq.md, 6.1); return what it says."""
+    """Check a body of IonQ's shape (its API reference); return what it says."""
     body = _body(response, "application/json")
     assert body.keys() == {"statusCode", "error", "message"}
     assert body["statusCode"] == response.status_code
@@ -35,7 +35,7 @@ def ionq_json(response: httpx.Response) -> str:
 
 
 def xanadu_json(response: httpx.Response) -> str:
-    """Check a body of Xanadu's shape (wire/xanadu.md); return what it says."""
+    """Check a body of Xanadu's shape (as its client reads it); return what it says."""
     body = _body(response, "application/json")
     assert body.keys() == {"status", "status_code", "code", "detail", "meta"}
     assert body["status"] == body["status_code"] == response.status_code

@@ -50,7 +50,7 @@ def test_unitary_is_the_matrix_that_it_is_given_row_by_row() -> None:
 
 
 def test_native_gates_are_the_rotations_that_ionq_names() -> None:
-    """gpi2(0) = R_X(π/2), gpi2(¼ turn) = R_Y(π/2), gpi2(½ turn) = R_X(-π/2) (wire/ionq.md 7.3)."""
+    """gpi2(0) = R_X(π/2), gpi2(¼ turn) = R_Y(π/2), gpi2(½ turn) = R_X(-π/2)."""
     assert np.allclose(gates.matrix("gpi2", (0.0,)), qubit_lab.unitary("rx", (pi / 2,)))
     assert np.allclose(gates.matrix("gpi2", (pi / 2,)), qubit_lab.unitary("ry", (pi / 2,)))
     assert np.allclose(gates.matrix("gpi2", (pi,)), qubit_lab.unitary("rx", (-pi / 2,)))
