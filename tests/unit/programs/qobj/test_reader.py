@@ -1,6 +1,6 @@
 """From documents to circuits: shape, configuration, memory, refusals, and anything at all.
 
-The document is that of wire/ibm-qx.md, section 8.3, and of Qiskit 0.12 to 0.46.
+The document is that of the Qobj specification, and of Qiskit 0.12 to 0.46.
 """
 
 from __future__ import annotations
