@@ -138,13 +138,13 @@ async def test_no_jump_revives_a_token(store: Store, ada: Token, clock: WrongClo
     await store.accounts.revoke(revoked.id, clock.now_ms())
     sign_in = SignIn(store, Limits(), clock.now_ms)
     chores = Chores(store, "runner", clock.now_ms, keep_days=None)
-    await sign_in.by_token("expiring")
+    await sign_in.by_token("expiring", "127.0.0.1")
     for hours in (1, 0, -1, 0):
         clock.jump(hours)
         assert await chores.do_round()
         for secret in ("expiring", "revoked"):
             with pytest.raises(Unauthenticated):
-                await sign_in.by_token(secret)
+                await sign_in.by_token(secret, "127.0.0.1")
 
 
 async def add_token(store: Store, secret: str, *, expires_at: int | None) -> Token:

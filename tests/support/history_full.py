@@ -71,7 +71,10 @@ async def _claimed(store: Store, ada: Token) -> Lease:
 async def _work(
     store: Store, ada: Token, lease: Lease, rng: random.Random, answers: Counter[str]
 ) -> None:
-    new = [new_job(ada, source=rng.randbytes(rng.choice((10, 9_000)))) for _ in range(4)]
+    new = [
+        new_job(ada, source=rng.randbytes(rng.choice((10, 9_000))), wire=b'{"a": 1}')
+        for _ in range(4)
+    ]
     ran = Ran((Encoded(rng.randbytes(20_000), b"sha"),), 0.1)
     told = [await _told(answers, lambda each=each: _add(store, each)) for each in new[:2]]
     is_finished = await _told(answers, lambda: store.leases.finish(lease, ran, NOW))
