@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import select
 import socket
@@ -297,10 +298,13 @@ def test_a_server_that_ran_out_of_files_listens_on(narrow: LiveServer) -> None:
     pid = narrow.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (30, before[1]))
-    held = [raw.connect(narrow.url) for _ in range(200)]
-    until(lambda: sum(_is_over(each) for each in held) > 150, "most are turned away")
-    for each in held:
-        each.close()
+    with contextlib.ExitStack() as opened:
+        held = [opened.enter_context(raw.connect(narrow.url)) for _ in range(200)]
+        until(
+            lambda: sum(_is_over(each) for each in held) > 150,
+            "most are turned away",
+            timeout_s=60,
+        )
     until(lambda: is_alive(narrow), "it takes connections again, though it may open no more files")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     assert is_alive(narrow)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 SEEDS = runs(30, long=300)
 CALLS = 200
-TRIES = 40
+TRIES = 150
 """Histories in which a fault must show itself."""
 
 # What would be wrong, as a change of the SQL: statement, what stands there, what would stand there.
