@@ -34,6 +34,7 @@ Said = Callable[[httpx.Response], str]
 
 SHAPES: dict[str, Said] = {
     "/v1": problem_json,
+    "/ionq/v0.3": ionq_json,
     "/ionq/v0.4": ionq_json,
     "/v0.4": ionq_json,
     "/ionq": ionq_json,
@@ -81,7 +82,7 @@ def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str)
     xanadu_json(response)
 
 
-@pytest.mark.parametrize("prefix", ["/v1", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3"])
+@pytest.mark.parametrize("prefix", ["/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str) -> None:
     response = http.request(method, prefix)
@@ -90,7 +91,7 @@ def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str
 
 
 @pytest.mark.parametrize(
-    "version", ["/ionq/v9", "/ionq/v0.3", "/ionq/v0.40", "/ionq/v0.4x", "/v0.3"]
+    "version", ["/ionq/v9", "/ionq/v0.2", "/ionq/v0.40", "/ionq/v0.4x", "/ionq/v0.3x"]
 )
 def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, version: str) -> None:
     response = http.post(f"{version}/jobs", json={})

@@ -16,12 +16,13 @@ __all__ = ["mounts"]
 
 def mounts(gateway: Gateway) -> dict[str, ASGIApp]:
     """Return every prefix with its door. The longest prefix that fits a path answers for it."""
-    ionq_v04, ionq_other = ionq.v04(gateway), ionq.unknown_version()
+    ionq_v03, ionq_v04 = ionq.v03(gateway), ionq.v04(gateway)
     return {
         "/v1": native.door(gateway),
         "/ionq/v0.4": ionq_v04,
         "/v0.4": ionq_v04,
-        "/ionq": ionq_other,
-        "/v0.3": ionq_other,
+        "/ionq/v0.3": ionq_v03,
+        "/v0.3": ionq_v03,
+        "/ionq": ionq.unknown_version(),
         "": xanadu.door(),
     }

@@ -65,6 +65,7 @@ class Door:
         routes: Made with `on`.
         error_body: The dialect's JSON for an error.
         error_type: Content type of those bodies.
+        recast: What to answer with in place of an error, where its own status would mislead.
         challenge: How its clients name the scheme that they sign in with.
     """
 
@@ -74,11 +75,13 @@ class Door:
         error_body: ErrorBody,
         *,
         error_type: str = _JSON,
+        recast: Callable[[QwicketError], QwicketError] | None = None,
         challenge: str = "Bearer",
     ) -> None:
         self._router = Router(routes, redirect_slashes=False)
         self._error_body = error_body
         self._error_type = error_type
+        self._recast = recast
         self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,6 +106,7 @@ class Door:
         await response(scope, receive, send)
 
     def _error(self, error: QwicketError) -> Response:
+        error = self._recast(error) if self._recast else error
         error.detail = _clipped(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
         if error.field is not None:
             error.field = _clipped(error.field, _MAX_FIELD_CHARS)

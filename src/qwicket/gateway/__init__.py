@@ -15,11 +15,12 @@ from qwicket.gateway.admission import Admission
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.signin import SignIn
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import Forbidden, NoResult, NotFinished, NotFound
+from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
 from qwicket.model.states import JobState
 from qwicket.scheduling import Forecast
+from qwicket.store import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent, Store
 
-__all__ = ["DeviceView", "Gateway", "Results"]
+__all__ = ["DeviceView", "Gateway", "JobPart", "Program", "Results"]
 
 _SMALL_QUBITS: Final = 8
 _SMALL_SHOTS: Final = 2_000
@@ -56,6 +57,27 @@ class DeviceView(NamedTuple):
     qubits: int
     calibration: Calibrated | None
     engines: tuple[str, ...]
+
+
+class JobPart(NamedTuple):
+    """A job, or one circuit of it.
+
+    Attributes:
+        job: The job.
+        number: Which circuit, from 0; None is the whole job.
+        state: That of the circuit: of a failed job's circuits some may be completed.
+        failure: Why it failed, if it did.
+    """
+
+    job: Job
+    number: int | None
+    state: JobState
+    failure: Failure | None
+
+    @classmethod
+    def whole(cls, job: Job) -> JobPart:
+        failure = Failure(job.error_code, job.error_text or "") if job.error_code else None
+        return cls(job, None, job.state, failure)
 
 
 class Gateway:
@@ -134,6 +156,31 @@ class Gateway:
             raise NotFound("There is no such job.")
         return job
 
+    async def part(self, actor: Actor, id_text: str, *, door: str | None = None) -> JobPart:
+        """Return a job, or one of its parts, that this actor may read.
+
+        Raises:
+            NotFound: As for `job`.
+        """
+        actor.require(Scope.JOBS_READ)
+        ref = parse_id(id_text)
+        if ref is None or ref.part is None:
+            return JobPart.whole(await self._find(actor, id_text, door))
+        job = await self._find(actor, ref.job, door)
+        if ref.part >= job.n_circuits:
+            raise NotFound("There is no such job.")
+        return await self._part(job, ref.part)
+
+    async def _part(self, job: Job, number: int) -> JobPart:
+        if job.state is not JobState.FAILED:
+            return JobPart(job, number, job.state, None)
+        for result in await self._store.jobs.results(job.id, number):
+            if isinstance(result, Encoded):
+                return JobPart(job, number, JobState.COMPLETED, None)
+            return JobPart(job, number, JobState.FAILED, result)
+        failure = Failure(job.error_code or "failed", job.error_text or "")
+        return JobPart(job, number, JobState.FAILED, failure)
+
     async def wait(
         self, actor: Actor, id_text: str, timeout_s: float, *, door: str | None = None
     ) -> Job:
@@ -173,11 +220,10 @@ class Gateway:
         Raises:
             NotFound: As for `job`.
             Forbidden: The job is readable but another account's.
+            Conflict: It is a part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._find(actor, id_text, door)
-        if job.account != actor.account:
-            raise Forbidden("Only the account that submitted a job may cancel it.")
+        job = await self._own(actor, id_text, door, "cancel")
         await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
         return await self._wait(actor, job.id, wait_s, door)
 
@@ -187,13 +233,24 @@ class Gateway:
         Raises:
             NotFound: As for `job`.
             Forbidden: The job is readable but another account's.
-            Conflict: It has not ended.
+            Conflict: It has not ended, or is a part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, door, "delete")
+        await self._store.jobs.delete(job.id)
+
+    async def _own(self, actor: Actor, id_text: str, door: str | None, verb: str) -> Job:
+        """Return a job that this actor may change: parts are read-only."""
+        ref = parse_id(id_text)
+        if ref is not None and ref.part is not None:
+            job = await self._find(actor, ref.job, door)
+            if job.n_circuits == 1 or ref.part >= job.n_circuits:
+                raise NotFound("There is no such job.")
+            raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
         job = await self._find(actor, id_text, door)
         if job.account != actor.account:
-            raise Forbidden("Only the account that submitted a job may delete it.")
-        await self._store.jobs.delete(job.id)
+            raise Forbidden(f"Only the account that submitted a job may {verb} it.")
+        return job
 
     async def place(self, job: Job) -> Place | None:
         """Return where a waiting job is expected to stand; None when it does not wait."""
@@ -204,6 +261,19 @@ class Gateway:
     async def outlook(self, device: str) -> Outlook:
         """Return the forecast of a device's queue, at most a second old."""
         return await self._forecast.outlook(device)
+
+    def run_time(
+        self, view: DeviceView, n_qubits: int, gates: tuple[int, int], shots: int
+    ) -> float:
+        """Return the seconds that a job would run, as far as numbers can tell.
+
+        Args:
+            view: The device.
+            n_qubits: Qubits of its circuit.
+            gates: Gates on one qubit, and on two.
+            shots: Shots.
+        """
+        return self._admission.run_time(view.device, view.calibration, n_qubits, gates, shots)
 
     async def events(
         self, actor: Actor, id_text: str, *, door: str | None = None
@@ -230,8 +300,8 @@ class Gateway:
         """
         return await self.results_of(await self.job(actor, id_text, door=door))
 
-    async def results_of(self, job: Job) -> Results:
-        """As `results`, of a job that this actor was given just now.
+    async def results_of(self, job: Job, number: int | None = None) -> Results:
+        """As `results`, of a job that this actor was given just now, or of one of its circuits.
 
         Raises:
             NotFinished: The job has not ended.
@@ -239,12 +309,16 @@ class Gateway:
         """
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
-        parts = await self._store.jobs.results(job.id)
+        parts = await self._store.jobs.results(job.id, number)
         if not any(isinstance(part, Encoded) for part in parts):
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
         if _is_quick(job):
             return Results(job, [_decode(part) for part in parts])
         return Results(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
+
+    async def program(self, job: Job) -> Program:
+        """Return a job's program as it was submitted."""
+        return await self._store.jobs.program(job.id)
 
     async def devices(self, door: str) -> list[DeviceView]:
         """Return the devices that this door shows, in listing order."""

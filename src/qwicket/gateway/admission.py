@@ -43,6 +43,10 @@ _ROOMY: Final = "aer-mps"
 _ROW_BYTES: Final = 24
 """What a row of a result takes in JSON beside its bits."""
 
+_VARIANTS: Final = 20
+"""Of a symmetrised run, so that the fewest shots it may have leave 25 to each. Even: they come in
+pairs."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -79,8 +83,8 @@ class Admission:
         self._check_numbers(submission, device)
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
-        options, estimate = self._plan(submission, device, checked.summary, noise)
-        self._check_result(submission, checked.summary)
+        options, estimate = self._plan(submission, device, checked.summary, noise, calibration)
+        self._check_result(submission, checked.summary, is_exact=noise is None)
         new = _new_job(actor, submission, checked, options, estimate, now)
         return structs.replace(new, calibration=calibration.id if calibration else None)
 
@@ -129,6 +133,21 @@ class Admission:
         here = engines.installed(device.family)
         return tuple([name for name in device.spec.engines if name in here])
 
+    def run_time(
+        self,
+        device: Device,
+        calibration: Calibrated | None,
+        n_qubits: int,
+        gates: tuple[int, int],
+        shots: int,
+    ) -> float:
+        """Return the seconds that a job would run of which only numbers are known."""
+        summary = Summary(device.family, 1, n_qubits, *gates)
+        asked = Submission(door="", device=device.name, format="", source=b"", shots=shots)
+        noise = self._noise(asked, device, calibration)
+        options = RunOptions(shots=shots, seed=0, outputs=asked.outputs, noise=noise)
+        return engines.estimate(summary, options).seconds
+
     async def _device(
         self, actor: Actor, submission: Submission, now: int
     ) -> tuple[Device, Calibrated | None]:
@@ -148,6 +167,12 @@ class Admission:
         if not 1 <= submission.shots <= most_shots:
             raise LimitExceeded(
                 f"shots must be 1 to {most_shots} (limit shots), not {submission.shots}.",
+                field="shots",
+            )
+        if submission.debias and submission.shots < limits.debias_shots:
+            raise LimitExceeded(
+                f"shots must be at least {limits.debias_shots} with debiasing (limit"
+                f" debias_shots), not {submission.shots}.",
                 field="shots",
             )
         if submission.seed is not None and not 0 <= submission.seed <= INT64_MAX:
@@ -232,17 +257,15 @@ class Admission:
             )
 
     def _plan(
-        self, submission: Submission, device: Device, summary: Summary, noise: NoiseModel | None
+        self,
+        submission: Submission,
+        device: Device,
+        summary: Summary,
+        noise: NoiseModel | None,
+        calibration: Calibrated | None,
     ) -> tuple[RunOptions, engines.Estimate]:
         """Return how a job is run and what it needs: as `_ROOMY` does where nothing else fits."""
-        options = RunOptions(
-            shots=submission.shots,
-            seed=secrets.randbits(63) if submission.seed is None else submission.seed,
-            outputs=submission.outputs,
-            noise=noise,
-            engine=submission.engine,
-            most_outcomes=self._limits.outcomes,
-        )
+        options = _options(submission, device, noise, calibration, self._limits.outcomes)
         try:
             return options, self._needs(summary, options, device)
         except LimitExceeded:
@@ -259,7 +282,7 @@ class Admission:
             raise InvalidRequest(
                 f"engine: {options.engine} does not run this: {objection}.", field="engine"
             )
-        estimate = engines.estimate(summary, options)
+        estimate = _estimate(summary, options)
         self._check_cost(estimate)
         return estimate
 
@@ -297,12 +320,17 @@ class Admission:
                 field="program",
             )
 
-    def _check_result(self, submission: Submission, summary: Summary) -> None:
-        """Refuse a job whose result nobody could read: it is kept, sent and held in memory."""
+    def _check_result(self, submission: Submission, summary: Summary, *, is_exact: bool) -> None:
+        """Refuse a job whose result nobody could read: it is kept, sent and held in memory.
+
+        Of a noisy job there are only as many probabilities as shots.
+        """
         most = min(self._limits.outcomes, 1 << min(summary.n_clbits, 62))
+        drawn = min(submission.shots, most)
         rows = submission.shots if MEMORY in submission.outputs else 0
-        rows += min(submission.shots, most) if COUNTS in submission.outputs else 0
-        rows += most if PROBABILITIES in submission.outputs else 0
+        rows += drawn if COUNTS in submission.outputs else 0
+        if PROBABILITIES in submission.outputs:
+            rows += most if is_exact else drawn
         size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
         if size > self._limits.result_bytes:
             raise LimitExceeded(
@@ -323,6 +351,37 @@ class Admission:
                 calibration.body, spec.qubits, spec.native_gates, device.name
             )
         return self._twins[calibration.id]
+
+
+def _options(
+    submission: Submission,
+    device: Device,
+    noise: NoiseModel | None,
+    calibration: Calibrated | None,
+    most_outcomes: int,
+) -> RunOptions:
+    """Return how the engine is to run it. Symmetrised runs are a twin's: they cost as much more."""
+    is_twin = noise is not None and calibration is not None
+    is_symmetrised = submission.debias and is_twin
+    is_connected = calibration is not None and calibration.body.connectivity is None
+    return RunOptions(
+        shots=submission.shots,
+        seed=secrets.randbits(63) if submission.seed is None else submission.seed,
+        outputs=submission.outputs,
+        noise=noise,
+        engine=submission.engine,
+        most_outcomes=most_outcomes,
+        variants=_VARIANTS if is_symmetrised else 1,
+        alike=device.spec.qubits if is_symmetrised and is_connected else 0,
+        is_dry=submission.dry_run,
+    )
+
+
+def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
+    """Return what a job needs; of a symmetrised one, each variant is run by itself."""
+    shots = max(1, options.shots // options.variants)
+    one = engines.estimate(summary, structs.replace(options, shots=shots))
+    return structs.replace(one, seconds=one.seconds * options.variants)
 
 
 def _new_job(
@@ -349,7 +408,7 @@ def _new_job(
         n_ops_1q=summary.n_ops_1q,
         n_ops_2q=summary.n_ops_2q,
         est_bytes=estimate.bytes,
-        est_seconds=estimate.seconds,
+        est_seconds=0.0 if options.is_dry else estimate.seconds,
         priority=submission.priority,
         format=submission.format,
         source=submission.source,

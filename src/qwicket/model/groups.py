@@ -56,8 +56,12 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupUse(NamedTuple):
-    """What the jobs of a group came to: their number, those not ended, their run time."""
+    """What the jobs of a group came to: their number, those not ended, their run time.
+
+    `started_at` is when the first of them began, None as long as none has.
+    """
 
     jobs: int
     unfinished: int
     run_ms: int
+    started_at: int | None = None

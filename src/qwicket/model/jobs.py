@@ -27,6 +27,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             submission: a later calibration does not change the job.
         engine: Which engine runs it; empty means the one that suits each circuit.
         most_outcomes: Distinct outcomes kept for one circuit: the limit `outcomes`.
+        variants: Among how many symmetrised variants the shots are split; 1 is none.
+        alike: Qubits of the device that may stand for one another in a variant; 0 is none.
+        is_dry: Nothing is run: a part that would be gives an empty outcome.
     """
 
     shots: int
@@ -35,6 +38,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     noise: NoiseModel | None = None
     engine: str = ""
     most_outcomes: int = Limits().outcomes
+    variants: int = 1
+    alike: int = 0
+    is_dry: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +49,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     An empty `format` is told from the source. `noise` names one of the device's noise models;
     None is none, and on a twin that of its calibration. `engine` names one of the device's engines;
     empty leaves the choice to us. `priority` orders the jobs of one project; it puts none before
-    another project's.
+    another project's. `debias` asks a twin for symmetrised runs; a dry run is checked like any
+    other and then not run.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -62,6 +69,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
     group: str | None = None
     idempotency_key: str | None = None
+    debias: bool = False
+    dry_run: bool = False
     wire: bytes = b"{}"
 
 

@@ -29,8 +29,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_memory_bytes: int = 512 << 20
     """Memory that reading one program may take."""
     circuits: int = 5_000
+    ionq_gates: int = 150_000
+    """Gates of all circuits of one program in IonQ's JSON, as they are written."""
     operations: int = 1_000_000
     shots: int = 1_000_000
+    debias_shots: int = 500
+    """Fewest shots of a symmetrised run: each variant needs some."""
     qubits: int = 29
     """Qubits of a state vector; memory may allow fewer."""
     clifford_qubits: int = 5_000

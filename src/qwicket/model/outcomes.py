@@ -17,6 +17,7 @@ from qwicket.model.circuits import Register
 
 COUNTS: Final = "counts"
 MEMORY: Final = "memory"
+SHARPENED: Final = "sharpened"
 PROBABILITIES: Final = "probabilities"
 OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES})
 """What a submission may ask for."""
@@ -49,8 +50,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         registers: Classical registers, least significant first.
-        arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64) and
-            `probabilities` (k, float64); `memory` (shots × bytes, uint8) in shot order.
+        arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64),
+            `probabilities` (k, float64) and, of symmetrised runs, `sharpened` (k, float64), the
+            share of the plurality vote; `memory` (shots × bytes, uint8) in shot order.
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
@@ -96,8 +98,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def each_probability(self) -> Iterator[tuple[int, float]]:
         """Yield what `probabilities` returns, without holding all of it."""
-        if PROBABILITIES in self.arrays:
-            numbers = memoryview(self.arrays[PROBABILITIES].data).cast("d")
+        return self._each_float(PROBABILITIES)
+
+    def each_share(self) -> Iterator[tuple[int, float]]:
+        """Yield the share of each key in the vote of symmetrised variants, zeros left out."""
+        return ((key, share) for key, share in self._each_float(SHARPENED) if share)
+
+    def _each_float(self, name: str) -> Iterator[tuple[int, float]]:
+        if name in self.arrays:
+            numbers = memoryview(self.arrays[name].data).cast("d")
             yield from zip(self._each_key(), numbers, strict=True)
 
     def each_shot(self) -> Iterator[int]:

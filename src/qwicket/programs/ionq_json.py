@@ -40,8 +40,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
     Args:
         source: JSON text: `{"qubits", "gateset"?, "circuit"}` or `{…, "circuits": […]}`.
-        limits: Bounds on bytes, circuits and operations. A gate on k targets counts k times, a
-            `pauliexp` once per term, and measurements count too.
+        limits: Bounds on bytes, circuits, gates as written, and operations. Of these a gate on k
+            targets counts as k, a `pauliexp` as one per term, and a measurement as one.
 
     Returns:
         One circuit per member, all padded to the same width.
@@ -57,6 +57,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     width = _width(program, members, limits)
     n_measures = width * len(members)
     n_gates = sum(len(member.circuit or ()) for member in members)
+    check_limit("ionq_gates", n_gates, limits.ionq_gates)
     check_limit("operations", n_measures + n_gates, limits.operations)
     measures = tuple(Measure(qubit, qubit) for qubit in range(width))
     registers = (Register(REGISTER, width),)

@@ -57,7 +57,7 @@ class Groups:
         """Return what a group's jobs came to."""
         row = await self._database.scan(lambda tx: tx.one("group_use", id=group))
         assert row is not None
-        return GroupUse(row[0], row[1], int(row[2]))
+        return GroupUse(row[0], row[1], int(row[2]), row[3])
 
 
 def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:

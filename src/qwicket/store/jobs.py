@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
+from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import Encoded, Failure, PartResult
@@ -32,6 +32,13 @@ class JobEvent(NamedTuple):
     after: str
     actor: str
     reason: str
+
+
+class Program(NamedTuple):
+    """A program as it was submitted."""
+
+    format: str
+    source: bytes
 
 
 class WaitingJob(NamedTuple):
@@ -160,6 +167,17 @@ class Jobs:
         """Return the vendor's opaque document of a job, `{}` when it has none."""
         row = await self._database.read(lambda tx: tx.one("wire_get", id=job))
         return row[0] if row else _NO_WIRE
+
+    async def program(self, job: str) -> Program:
+        """Return the program of a job.
+
+        Raises:
+            NotFound: It has none: it was refused, or its program is still to come.
+        """
+        row = await self._database.scan(lambda tx: tx.one("program_get", id=job))
+        if row is None:
+            raise NotFound("The job has no program.")
+        return Program(*row)
 
     async def results(self, job: str, part: int | None = None) -> list[PartResult]:
         """Return what the parts gave (or one part), in order; empty before the job has ended."""

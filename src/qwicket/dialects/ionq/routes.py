@@ -1,43 +1,57 @@
-"""Which path of IonQ's API does what."""
+"""Which path of IonQ's API does what, in both of its versions."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.door import Door, address, json, on, read
-from qwicket.dialects.ionq import wire
+from qwicket.dialects.door import Door, address, decode, json, on, read
+from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
+from qwicket.dialects.ionq.words import (
+    V03,
+    V04,
+    Version,
+    cursor,
+    has_status,
+    instant,
+    number,
+    states,
+)
+from qwicket.gateway import JobPart
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.errors import NotFound
+from qwicket.model.jobs import JobQuery
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from qwicket.gateway import Gateway
-from qwicket.model.accounts import Actor
+    from qwicket.gateway import Gateway, Results
+    from qwicket.model.accounts import Actor
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Job
 
 _CANCEL_WAIT_S: Final = 5.0
+_PAGE: Final = 25
+_PAGE_BYTES: Final = 4 << 20
+"""A page of jobs ends with the one that makes it larger: their metadata may be long."""
+
+
+def v03(gateway: Gateway) -> Door:
+    """Return the door of version 0.3."""
+    return _door(Routes(gateway, V03))
 
 
 def v04(gateway: Gateway) -> Door:
     """Return the door of version 0.4."""
-    do = Routes(gateway)
-    return Door(
-        [
-            on("/backends", GET=do.list_backends),
-            on("/backends/{backend}", GET=do.read_backend),
-            on("/backends/{backend}/characterizations", GET=do.list_characterizations),
-            on("/backends/{backend}/characterizations/{uuid}", GET=do.read_characterization),
-            on("/jobs", POST=do.submit_job),
-            on("/jobs/{id}", GET=do.read_job),
-            on("/jobs/{id}/status/cancel", PUT=do.cancel_job),
-            on("/jobs/{id}/results/probabilities", GET=do.read_probabilities),
-        ],
-        wire.problem,
-        challenge="apiKey",
-    )
+    return _door(Routes(gateway, V04))
 
 
 def unknown_version() -> Door:
@@ -45,70 +59,407 @@ def unknown_version() -> Door:
     return Door([], wire.problem)
 
 
-class Routes:
-    """The endpoints: HTTP in, gateway call, HTTP out."""
+def _door(do: Routes) -> Door:
+    return Door(
+        [
+            on("/backends", GET=do.list_backends),
+            on("/backends/{backend}", GET=do.read_backend),
+            on("/backends/{backend}/characterizations", GET=do.list_characterizations),
+            on("/backends/{backend}/characterizations/{uuid}", GET=do.read_characterization),
+            on("/characterizations/backends/{backend}/current", GET=do.current_characterization),
+            on("/calibrations", GET=do.list_calibrations),
+            on("/calibrations/current", GET=do.current_calibration),
+            on("/jobs", POST=do.submit_job, GET=do.list_jobs, DELETE=do.delete_jobs),
+            on("/jobs/estimate", GET=do.estimate_job),
+            on("/jobs/status/cancel", PUT=do.cancel_jobs),
+            on("/jobs/{id}", GET=do.read_job, DELETE=do.delete_job),
+            on("/jobs/{id}/status/cancel", PUT=do.cancel_job),
+            on("/jobs/{id}/clone", POST=do.clone_job),
+            on("/jobs/{id}/cost", GET=do.read_cost),
+            on("/jobs/{id}/results", GET=do.read_probabilities),
+            on("/jobs/{id}/results/probabilities", GET=do.read_probabilities),
+            on("/jobs/{id}/results/probabilities/aggregated", GET=do.read_probabilities),
+            on("/jobs/{id}/results/histogram", GET=do.read_histogram),
+            on("/jobs/{id}/results/shots", GET=do.read_shots),
+            on("/jobs/{id}/artifacts/{uuid}", GET=do.read_artifact),
+            on("/sessions", POST=do.open_session, GET=do.list_sessions),
+            on("/sessions/{id}", GET=do.read_session),
+            on("/sessions/{id}/end", POST=do.end_session),
+            on("/sessions/{id}/jobs", GET=do.list_session_jobs),
+            on("/whoami", GET=do.whoami),
+        ],
+        wire.problem,
+        recast=wire.recast,
+        challenge="apiKey",
+    )
 
-    def __init__(self, gateway: Gateway) -> None:
+
+class Routes:
+    """The endpoints: HTTP in, gateway call, HTTP out.
+
+    Args:
+        gateway: Does the work.
+        version: In whose words.
+    """
+
+    def __init__(self, gateway: Gateway, version: Version) -> None:
         self._gateway = gateway
+        self._version = version
+
+    # --- backends ---------------------------------------------------------------------------------
 
     async def list_backends(self, request: Request) -> Response:
         """Answer without a key: clients ask before they have one."""
-        now = wire.time(time.time_ns() // 1_000_000)
-        return json([wire.backend(view, now) for view in await self._gateway.devices(wire.DOOR)])
+        views = await self._gateway.devices(wire.DOOR)
+        return json(
+            [catalogue.backend(view, _now(), await self._queue_s(view.device)) for view in views]
+        )
 
     async def read_backend(self, request: Request) -> Response:
         view = await self._gateway.device(request.path_params["backend"], wire.DOOR)
-        return json(wire.backend(view, wire.time(time.time_ns() // 1_000_000)))
+        return json(catalogue.backend(view, _now(), await self._queue_s(view.device)))
 
     async def list_characterizations(self, request: Request) -> Response:
         """Answer without a key, as for backends; the newest first."""
-        limit = wire.page_limit(request.query_params.get("limit"))
-        backend = request.path_params["backend"]
-        view = await self._gateway.device(backend, wire.DOOR)
-        found = await self._gateway.calibrations(backend, wire.DOOR, limit)
-        return json(wire.characterizations(view.device, found))
+        page, limit = catalogue.page(request.query_params)
+        device, found = await self._calibrated(request.path_params["backend"], request)
+        return json(catalogue.characterizations(self._version, device, found, page, limit))
 
     async def read_characterization(self, request: Request) -> Response:
-        actor = await self._sign_in(request)
-        actor.require(Scope.DEVICES_READ)
+        await self._sign_in(request, Scope.DEVICES_READ)
         backend, id_text = request.path_params["backend"], request.path_params["uuid"]
         view = await self._gateway.device(backend, wire.DOOR)
         found = await self._gateway.calibration_by_id(backend, wire.DOOR, id_text)
-        return json(wire.characterization(view.device, found))
+        return json(catalogue.characterization(self._version, view.device, found))
+
+    async def current_characterization(self, request: Request) -> Response:
+        await self._sign_in(request, Scope.DEVICES_READ)
+        return await self._current(request.path_params["backend"])
+
+    async def current_calibration(self, request: Request) -> Response:
+        await self._sign_in(request, Scope.DEVICES_READ)
+        return await self._current(wire.DEFAULT_QPU)
+
+    async def _current(self, backend: str) -> Response:
+        view = await self._gateway.device(backend, wire.DOOR)
+        found = await self._gateway.calibration(backend, wire.DOOR)
+        return json(catalogue.characterization(self._version, view.device, found))
+
+    async def list_calibrations(self, request: Request) -> Response:
+        await self._sign_in(request, Scope.DEVICES_READ)
+        start = cursor(request.query_params) or 0
+        device, found = await self._calibrated(wire.DEFAULT_QPU, request)
+        return json(catalogue.calibrations(self._version, device, found, start))
+
+    async def _calibrated(self, backend: str, request: Request) -> tuple[Device, list[Calibrated]]:
+        """Return a device and its calibrations between `start` and `end`."""
+        start = instant(request.query_params, "start", 0)
+        end = instant(request.query_params, "end", INT64_MAX)
+        view = await self._gateway.device(backend, wire.DOOR)
+        most = self._gateway.limits.list_page
+        found = await self._gateway.calibrations(backend, wire.DOOR, most)
+        return view.device, [each for each in found if start <= each.valid_from <= end]
+
+    async def _queue_s(self, device: Device) -> float:
+        return (await self._gateway.outlook(device.name)).start_in_s
+
+    # --- jobs -------------------------------------------------------------------------------------
 
     async def submit_job(self, request: Request) -> Response:
-        actor = await self._sign_in(request)
-        actor.require(Scope.JOBS_WRITE)  # before a body is taken in
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)  # before a body is taken in
         limits = self._gateway.limits
-        submission = await read(request, lambda body: wire.submission(body, limits))
-        job = await self._gateway.submit(actor, submission)
-        return json(wire.submitted(job), 201)
+        parse = wire.read_old if self._version is V03 else wire.read_new
+        submission = await read(request, lambda text: parse(text, limits))
+        return self._submitted(await self._gateway.submit(actor, submission))
+
+    async def clone_job(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        job = await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
+        body = await read(request, lambda text: decode(text, wire.clone_decoder))
+        kept = wire.kept(await self._gateway.wire(job))
+        program = await self._gateway.program(job)
+        submission = wire.clone(body, job, kept, program, self._gateway.limits)
+        return self._submitted(await self._gateway.submit(actor, submission))
+
+    def _submitted(self, job: Job) -> Response:
+        status = 200 if self._version is V03 else 201  # clients of 0.3 take 201 for an error
+        return json(jobs.submitted(self._version, job), status)
 
     async def read_job(self, request: Request) -> Response:
-        actor = await self._sign_in(request)
-        job = await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
-        return json(wire.job(job, await self._gateway.wire(job)))
+        part, kept = await self._part(request)
+        return json(await self._body(part, kept))
+
+    async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
+        return jobs.body(self._version, part, kept, await self._wait_ms(part.job))
+
+    async def _wait_ms(self, job: Job) -> int | None:
+        """Return when a waiting job is expected to start; of one just come, as if it came now."""
+        if job.state is not JobState.QUEUED:
+            return None
+        place = await self._gateway.place(job) or await self._gateway.outlook(job.device)
+        return round(1000 * place.start_in_s)
+
+    async def list_jobs(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        query = request.query_params
+        if "ids" in query:
+            ids = [one for each in query.getlist("ids") for one in each.split(",")]
+            return self._jobs(request, await self._named(actor, ids), None)
+        if "parent_job_id" in query:
+            return self._jobs(request, await self._children(actor, query["parent_job_id"]), None)
+        if query.get("submitter_id", actor.account) != actor.account:
+            return self._jobs(request, [], None)
+        session = query.get("session_id")
+        if session is not None:
+            session = (await self._gateway.groups.get(actor, session, door=wire.DOOR)).id
+        return await self._list(request, actor, session)
+
+    async def list_session_jobs(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        id_text = request.path_params["id"]
+        session = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        return await self._list(request, actor, session.id)
+
+    async def _list(self, request: Request, actor: Actor, session: str | None) -> Response:
+        query = request.query_params
+        word = query.get("status")
+        targets = query["target"].split(",") if "target" in query else []
+        asked = JobQuery(
+            door=wire.DOOR,
+            device=targets[0] if len(targets) == 1 else None,
+            group=session,
+            states=states(word),
+            before=cursor(query),
+            limit=number(query, "limit", _PAGE, 1, self._gateway.limits.list_page),
+        )
+        found = await self._gateway.jobs(actor, asked)
+        shown, size, last = [], 0, None
+        for job in found:
+            document, last = await self._gateway.wire(job), job
+            if has_status(job, word) and (not targets or job.device in targets):
+                shown.append(await self._body(JobPart.whole(job), wire.kept(document)))
+                size += len(document)
+            if size > _PAGE_BYTES:
+                break
+        is_last = len(found) < asked.limit and last is (found[-1] if found else None)
+        return self._jobs(request, shown, None if is_last or last is None else str(last.seq))
+
+    async def _children(self, actor: Actor, id_text: str) -> list[dict[str, Any]]:
+        part, kept = await self._find(actor, id_text)
+        if part.number is not None or not kept.is_multi:
+            return []
+        ids = jobs.children(part.job)[: self._gateway.limits.list_page]
+        children = [await self._gateway.part(actor, child, door=wire.DOOR) for child in ids]
+        return [await self._body(child, kept) for child in children]
+
+    async def _named(self, actor: Actor, ids: list[str]) -> list[dict[str, Any]]:
+        """Return the bodies of jobs by their ids; what is not there is left out."""
+        bodies = []
+        for id_text in ids[: self._gateway.limits.list_page]:
+            try:
+                bodies.append(await self._body(*await self._find(actor, id_text)))
+            except NotFound:
+                continue
+        return bodies
+
+    def _jobs(self, request: Request, shown: list[dict[str, Any]], next_: str | None) -> Response:
+        """Answer a list. cirq-ionq takes a `next` of null for a page; others insist on the key."""
+        body: dict[str, Any] = {"jobs": shown, "next": next_}
+        if next_ is None and request.headers.get("user-agent", "").startswith("cirq/"):
+            del body["next"]
+        return json(body)
 
     async def cancel_job(self, request: Request) -> Response:
         """Cancel, and wait a little for a running job to end: there is no word for in between."""
-        actor = await self._sign_in(request)
-        job = await self._gateway.cancel(
-            actor, request.path_params["id"], door=wire.DOOR, wait_s=_CANCEL_WAIT_S
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        job = await self._cancel(actor, request.path_params["id"])
+        return json(jobs.short(self._version, job))
+
+    async def delete_job(self, request: Request) -> Response:
+        """Delete a job; one that has not ended is cancelled first."""
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        job = await self._delete(actor, request.path_params["id"])
+        return json({"id": job.id, "status": "deleted"})
+
+    async def cancel_jobs(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        ids = await self._ids(request, actor)
+        await asyncio.gather(*(self._cancel(actor, id_text) for id_text in ids))
+        return json({"ids": ids, "status": "canceled"})
+
+    async def delete_jobs(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        ids = await self._ids(request, actor)
+        await asyncio.gather(*(self._delete(actor, id_text) for id_text in ids))
+        return json({"ids": ids, "status": "deleted"})
+
+    async def _ids(self, request: Request, actor: Actor) -> list[str]:
+        """Return the ids of a bulk operation, each once; all of them are there, or none is done."""
+        body = await read(request, lambda text: decode(text, wire.ids_decoder))
+        most = self._gateway.limits.list_page
+        wire.check_ids(body, most)
+        ids = list(dict.fromkeys(body.ids))
+        for id_text in ids:
+            await self._gateway.job(actor, id_text, door=wire.DOOR)
+        return ids
+
+    async def _cancel(self, actor: Actor, id_text: str) -> Job:
+        return await self._gateway.cancel(actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+
+    async def _delete(self, actor: Actor, id_text: str) -> Job:
+        job = await self._cancel(actor, id_text)
+        await self._gateway.delete(actor, job.id, door=wire.DOOR)
+        return job
+
+    async def estimate_job(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        asked = catalogue.asked(request.query_params, self._gateway.limits.shots)
+        name = wire.DEFAULT_QPU if asked["backend"] == "qpu" else asked["backend"]
+        view = await self._gateway.device(name, wire.DOOR)
+        run_s = self._gateway.run_time(
+            view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
         )
-        return json(wire.short(job))
+        queue_s = await self._queue_s(view.device)
+        return json(catalogue.estimate(actor, asked, run_s, queue_s, _now()))
+
+    async def read_cost(self, request: Request) -> Response:
+        part, kept = await self._part(request)
+        return json(jobs.cost(part.job, kept))
+
+    # --- results ----------------------------------------------------------------------------------
 
     async def read_probabilities(self, request: Request) -> Response:
-        actor = await self._sign_in(request)
-        try:
-            results = await self._gateway.results(actor, request.path_params["id"], door=wire.DOOR)
-        except Conflict as error:
-            # Clients repeat a 409 without end; a result that is not there is a 404 here.
-            raise NotFound(error.detail) from None
-        if results.is_small:
-            return json(wire.result(*results))
-        return await asyncio.to_thread(lambda: json(wire.result(*results)))
+        """Answer with one circuit's, or with those of several by the ids of their jobs."""
+        part, kept = await self._part(request)
+        found = await self._results(part, kept)
+        sharpen = results.is_sharpened(request.query_params, kept.is_debiased)
+        is_nested = kept.is_multi and part.number is None
+        if is_nested and not (self._version is V03 and part.job.n_circuits == 1):
+            return await _answer(found, lambda: results.nested(found, sharpen=sharpen))
+        outcome, shots = results.only(found), part.job.shots
+        return await _answer(found, lambda: results.probabilities(outcome, shots, sharpen=sharpen))
 
-    async def _sign_in(self, request: Request) -> Actor:
+    async def read_histogram(self, request: Request) -> Response:
+        _, found = await self._one(request)
+        return await _answer(found, lambda: results.histogram(results.only(found)))
+
+    async def read_shots(self, request: Request) -> Response:
+        part, found = await self._one(request)
+        outcome, number = results.only(found), part.number or 0
+        return await _answer(found, lambda: results.shots(outcome, number))
+
+    async def read_artifact(self, request: Request) -> Response:
+        part, kept = await self._part(request)
+        id_text = request.path_params["uuid"]
+        ids = {jobs.artifact_id(jobs.id_of(part), form): form for form in jobs.ARTIFACTS}
+        form = ids.get(id_text)
+        is_nested = kept.is_multi and part.number is None
+        if form is None or (form == jobs.AGGREGATE_V1) != is_nested:
+            raise NotFound("The job has no such artifact.")
+        found = await self._results(part, kept)
+        if is_nested:
+            return await _answer(found, lambda: results.nested(found, sharpen=False))
+        is_named, number = kept.type == wire.QASM3, part.number or 0
+        worded = partial(results.artifact, form, found, number, is_named=is_named)
+        return await _answer(found, worded)
+
+    async def _one(self, request: Request) -> tuple[JobPart, Results]:
+        """Return what one circuit gave.
+
+        Raises:
+            NotFound: The job is of several: each of their own jobs has this.
+        """
+        part, kept = await self._part(request)
+        if kept.is_multi and part.number is None:
+            raise NotFound("The job is of several circuits: read this of its child jobs.")
+        return part, await self._results(part, kept)
+
+    async def _results(self, part: JobPart, kept: wire.Kept) -> Results:
+        if kept.is_dry:
+            raise NotFound("A dry run has no results.")
+        return await self._gateway.results_of(part.job, part.number)
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    async def open_session(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        body = await read(request, lambda text: decode(text, sessions.open_decoder))
+        settings = body.settings or sessions.Settings()
+        minutes = settings.duration_limit_min
+        group = await self._gateway.groups.open(
+            actor,
+            wire.DOOR,
+            device=wire.DEFAULT_QPU if body.backend == "qpu" else body.backend,
+            jobs_limit=settings.job_count_limit,
+            life_s=None if minutes is None else 60 * minutes,
+            body=sessions.kept(settings),
+        )
+        use = await self._gateway.groups.use(group)
+        return json(sessions.session(group, use, _now()), 201)
+
+    async def list_sessions(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        query = request.query_params
+        found = await self._gateway.groups.page(
+            actor,
+            wire.DOOR,
+            before=cursor(query),
+            limit=number(query, "limit", _PAGE, 1, self._gateway.limits.list_page),
+        )
+        shown = [
+            sessions.session(group, await self._gateway.groups.use(group), _now())
+            for group in found
+        ]
+        return json({"organization_id": sessions.ORGANIZATION, "sessions": shown})
+
+    async def read_session(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        id_text = request.path_params["id"]
+        group = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        use = await self._gateway.groups.use(group)
+        return json(sessions.session(group, use, _now()))
+
+    async def end_session(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_WRITE)
+        id_text = request.path_params["id"]
+        group = await self._gateway.groups.close(actor, id_text, door=wire.DOOR)
+        use = await self._gateway.groups.use(group)
+        return json(sessions.session(group, use, _now()))
+
+    async def whoami(self, request: Request) -> Response:
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        return json(
+            {"key_id": actor.token, "key_name": actor.account_name, "project_id": actor.project}
+        )
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _sign_in(self, request: Request, scope: Scope) -> Actor:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         token = secret.strip() if scheme.lower() == "apikey" else None
-        return await self._gateway.sign_in(token, address(request))
+        actor = await self._gateway.sign_in(token, address(request))
+        actor.require(scope)
+        return actor
+
+    async def _part(self, request: Request) -> tuple[JobPart, wire.Kept]:
+        """Return the job that the path names, or one circuit's, with what was kept of it."""
+        actor = await self._sign_in(request, Scope.JOBS_READ)
+        return await self._find(actor, request.path_params["id"])
+
+    async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
+        part = await self._gateway.part(actor, id_text, door=wire.DOOR)
+        kept = wire.kept(await self._gateway.wire(part.job))
+        if part.number is not None and not kept.is_multi:
+            raise NotFound("There is no such job.")
+        return part, kept
+
+
+async def _answer(found: Results, worded: Callable[[], Any]) -> Response:
+    """Answer with what words a result; what takes long is worded beside the loop."""
+    if found.is_small:
+        return json(worded())
+    return await asyncio.to_thread(lambda: json(worded()))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,142 +1,361 @@
-"""IonQ's JSON, version 0.4, and both translations.
+"""What comes in through IonQ's doors: both versions' submissions, and the words of errors.
 
-Keys of results are decimal integers as text; qubit 0 is the least significant bit. Result
-addresses begin with the version, without prefix or host: clients glue them to their base URL.
+A job is kept in one form whichever version it came through, so that either can read it.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, raw_object
-from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
-from qwicket.model.ids import part_id
+from qwicket.dialects.door import check_document, decode
+from qwicket.model.errors import (
+    Conflict,
+    InvalidRequest,
+    LimitExceeded,
+    NoResult,
+    NotFinished,
+    NotFound,
+    QwicketError,
+    Unavailable,
+)
 from qwicket.model.jobs import Job, Submission
-from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, PROBABILITIES, Failure, Outcome
-from qwicket.model.states import JobState
+from qwicket.model.limits import INT64_MAX, Limits
+from qwicket.model.outcomes import COUNTS, PROBABILITIES
 
 if TYPE_CHECKING:
-    from qwicket.gateway import DeviceView
-    from qwicket.model.calibrations import Calibrated
-    from qwicket.model.devices import Device
-    from qwicket.model.limits import Limits
+    from qwicket.gateway import Program
 
 DOOR: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
+MULTI: Final = "ionq.multi-circuit.v1"
+QASM3: Final = "ionq.qasm3.v1"
+IDEAL: Final = "ideal"
+DEFAULT_QPU: Final = "qpu.aria-1"
+"""What cirq-ionq means by `qpu`."""
+
 _DEFAULT_SHOTS: Final = 100
-_MOST_CHARACTERIZATIONS: Final = 10
-_IDEAL: Final = "ideal"
 _SAME_NOISE: Final = {"harmony-1": "harmony", "harmony-2": "harmony"}
+_EMPTY: Final = msgspec.Raw(b"{}")
+_ABSENT: Final = msgspec.Raw(b"")
 
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 
 class Noise(msgspec.Struct, frozen=True):
-    model: str = "ideal"
+    model: str = IDEAL
     seed: _Seed | None = None
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /jobs`. Unknown keys are ignored: clients merge their users' extras into the body."""
+    """`POST /v0.4/jobs`. Unknown keys are ignored: clients merge their users' extras in."""
 
     backend: str
     input: msgspec.Raw
     type: str = CIRCUIT
     shots: int | str = _DEFAULT_SHOTS
     name: str | None = None
-    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+    metadata: msgspec.Raw = _EMPTY
     noise: Noise | None = None
-    settings: msgspec.Raw = msgspec.Raw(b"{}")
+    settings: msgspec.Raw = _EMPTY
     session_id: str | None = None
     dry_run: bool | None = None
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class OldMitigation(msgspec.Struct, frozen=True):
+    debias: bool | None = None
+
+
+class OldBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /v0.3/jobs`. Older cirq-ionq says `body` for `input`."""
+
+    target: str
+    input: msgspec.Raw = _ABSENT
+    body: msgspec.Raw = _ABSENT
+    shots: int | str = _DEFAULT_SHOTS
+    name: str | None = None
+    metadata: msgspec.Raw = _EMPTY
+    noise: Noise | None = None
+    settings: msgspec.Raw = _EMPTY
+    registers: msgspec.Raw = _EMPTY
+    error_mitigation: OldMitigation | None = None
+    session_id: str | None = None
+    dry_run: bool | None = None
+
+
+class CloneBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs/{id}/clone`: what is to differ from the job."""
+
+    backend: str | None = None
+    shots: int | str | None = None
+    name: str | None = None
+    metadata: msgspec.Raw = _ABSENT
+    noise: Noise | None = None
+    settings: msgspec.Raw = _ABSENT
+    session_id: str | None = None
+    dry_run: bool | None = None
+
+
+class IdsBody(msgspec.Struct, frozen=True):
+    """The body of a bulk operation."""
+
+    ids: tuple[str, ...]
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client says of one of several circuits and wants back from its job."""
+
+    name: str = ""
+    registers: msgspec.Raw = _EMPTY
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only IonQ's clients need back; stored with the job, opaque to everyone else."""
 
     type: str
     metadata: msgspec.Raw
     noise: Noise
     settings: msgspec.Raw
+    registers: msgspec.Raw = _EMPTY
+    members: tuple[Member, ...] = ()
+    is_debiased: bool = False
+    is_dry: bool = False
+
+    @property
+    def is_multi(self) -> bool:
+        return self.type == MULTI
+
+
+class _Mitigation(msgspec.Struct, frozen=True):
+    debiasing: bool | None = None
+    symmetry_verification: bool | None = None
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    error_mitigation: _Mitigation | None = None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: Any = None
+    registers: msgspec.Raw = _EMPTY
+
+
+class _Outline(msgspec.Struct, frozen=True):
+    """As much of an `input` as the job keeps; the reader of its format checks all of it."""
+
+    circuits: tuple[_Named, ...] | None = None
+    data: Any = None
 
 
 submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+old_decoder: Final = msgspec.json.Decoder(OldBody)
+clone_decoder: Final = msgspec.json.Decoder(CloneBody)
+ids_decoder: Final = msgspec.json.Decoder(IdsBody)
 _kept_decoder: Final = msgspec.json.Decoder(Kept)
-
-_STATUS: Final = {
-    JobState.DRAFT: "submitted",
-    JobState.QUEUED: "ready",
-    JobState.RUNNING: "started",
-    JobState.CANCELLING: "started",
-    JobState.UNCERTAIN: "started",
-    JobState.COMPLETED: "completed",
-    JobState.FAILED: "failed",
-    JobState.CANCELLED: "canceled",
-}
-
-# These two are worded differently from one Python version to the next.
-_PHRASES: Final = {413: "Payload Too Large", 422: "Unprocessable Entity"}
-
-_FAILURE_CODES: Final = {
-    "out_of_memory": "QuantumCircuitComplexityError",
-    "run_time_exceeded": "SimulationTimeout",
-    "worker_died": "SimulationError",
-}
+_settings_decoder: Final = msgspec.json.Decoder(_Settings)
+_outline_decoder: Final = msgspec.json.Decoder(_Outline)
 
 
-def submission(text: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a request's body.
+class _Order(NamedTuple):
+    """A submission in neither version's words."""
+
+    kept: Kept
+    device: str
+    source: bytes
+    shots: int | str
+    name: str | None
+    session: str | None
+
+    def submission(self) -> Submission:
+        noise = self.kept.noise
+        return Submission(
+            door=DOOR,
+            device=DEFAULT_QPU if self.device == "qpu" else self.device,
+            format="openqasm3" if self.kept.type == QASM3 else CIRCUIT,
+            source=self.source,
+            shots=_shots(self.shots),
+            outputs=(COUNTS, PROBABILITIES),
+            seed=noise.seed,
+            noise=None if noise.model == IDEAL else _SAME_NOISE.get(noise.model, noise.model),
+            name=self.name or "",
+            group=self.session,
+            debias=self.kept.is_debiased,
+            dry_run=self.kept.is_dry,
+            wire=msgspec.json.encode(self.kept),
+        )
+
+
+def read_new(text: bytes, limits: Limits) -> Submission:
+    """Return what the gateway takes of a body of version 0.4; raises as `submission`."""
+    return submission(decode(text, submit_decoder), limits)
+
+
+def read_old(text: bytes, limits: Limits) -> Submission:
+    """Return what the gateway takes of a body of version 0.3; raises as `submission`."""
+    return old_submission(decode(text, old_decoder), limits)
+
+
+def submission(body: SubmitBody, limits: Limits) -> Submission:
+    """Return what the gateway takes.
 
     Raises:
-        InvalidRequest: It is malformed, or asks for something that this server cannot do.
-        LimitExceeded: A free-form object is too large.
+        InvalidRequest: A field asks for something that this server cannot do.
+        LimitExceeded: A document is too large.
     """
-    body = decode(text, submit_decoder)
-    check_document(bytes(body.metadata), "metadata", limits)
-    check_document(bytes(body.settings), "settings", limits)
-    noise = body.noise or Noise()
-    _refuse_unknown(body)
+    if body.type not in (CIRCUIT, MULTI, QASM3):
+        known = f"{CIRCUIT}, {MULTI} and {QASM3} are"
+        raise InvalidRequest(f"type: {body.type[:64]!r} is not supported; {known}.", field="type")
+    outline = _outline(body.input)
+    if body.type == MULTI and outline.circuits is None:
+        raise InvalidRequest("input.circuits is missing.", field="input.circuits")
+    settings = _document(body.settings, "settings", limits)
     kept = Kept(
-        type=body.type,
-        metadata=_document(body.metadata, "metadata"),
-        noise=noise,
-        settings=_document(body.settings, "settings"),
+        type=_type(body.type, outline),
+        metadata=_document(body.metadata, "metadata", limits),
+        noise=body.noise or Noise(),
+        settings=settings,
+        members=_members(outline),
+        is_debiased=_is_debiased(settings),
+        is_dry=bool(body.dry_run),
     )
-    return Submission(
-        door=DOOR,
-        device=body.backend,
-        format=body.type,
-        source=bytes(body.input),
-        shots=_shots(body.shots),
-        outputs=(COUNTS, PROBABILITIES),
-        seed=noise.seed,
-        noise=None if noise.model == _IDEAL else _SAME_NOISE.get(noise.model, noise.model),
-        name=body.name or "",
-        wire=msgspec.json.encode(kept),
+    source = _text(outline) if body.type == QASM3 else bytes(body.input)
+    return _Order(kept, body.backend, source, body.shots, body.name, body.session_id).submission()
+
+
+def old_submission(body: OldBody, limits: Limits) -> Submission:
+    """As `submission`, of version 0.3: a job is of several circuits when it has `circuits`.
+
+    Raises:
+        InvalidRequest: As there.
+        LimitExceeded: As there.
+    """
+    program = body.input if bytes(body.input) else body.body
+    if not bytes(program):
+        raise InvalidRequest("input is missing.", field="input")
+    outline = _outline(program)
+    mitigation = body.error_mitigation or OldMitigation()
+    kept = Kept(
+        type=_type(CIRCUIT, outline),
+        metadata=_document(body.metadata, "metadata", limits),
+        noise=body.noise or Noise(),
+        settings=_document(body.settings, "settings", limits),
+        registers=_document(body.registers, "registers", limits),
+        members=_members(outline),
+        is_debiased=bool(mitigation.debias),
+        is_dry=bool(body.dry_run),
     )
+    return _Order(
+        kept, body.target, bytes(program), body.shots, body.name, body.session_id
+    ).submission()
 
 
-def _refuse_unknown(body: SubmitBody) -> None:
-    if body.type != CIRCUIT:
-        raise InvalidRequest(f"type: {body.type!r} is not supported, {CIRCUIT!r} is.", field="type")
-    if body.session_id is not None:
-        raise InvalidRequest("session_id: there is no such session.", field="session_id")
-    if body.dry_run:
-        raise InvalidRequest("dry_run: this backend compiles nothing.", field="dry_run")
+def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limits) -> Submission:
+    """Return a job again, with what its clone is to have otherwise.
+
+    Raises:
+        InvalidRequest: As for `submission`.
+        LimitExceeded: As there.
+    """
+    changes: dict[str, Any] = {}
+    if bytes(body.metadata):
+        changes["metadata"] = _document(body.metadata, "metadata", limits)
+    if bytes(body.settings):
+        changes["settings"] = _document(body.settings, "settings", limits)
+        changes["is_debiased"] = _is_debiased(changes["settings"])
+    if body.noise is not None:
+        changes["noise"] = body.noise
+    if body.dry_run is not None:
+        changes["is_dry"] = body.dry_run
+    return _Order(
+        msgspec.structs.replace(kept, **changes),
+        job.device if body.backend is None else body.backend,
+        program.source,
+        job.shots if body.shots is None else body.shots,
+        job.name if body.name is None else body.name,
+        body.session_id,
+    ).submission()
 
 
-def _document(raw: msgspec.Raw, field: str) -> msgspec.Raw:
+def check_ids(body: IdsBody, most: int) -> None:
+    """Refuse a bulk operation on more jobs than a list shows.
+
+    Raises:
+        LimitExceeded: It is.
+    """
+    if len(body.ids) > most:
+        raise LimitExceeded(f"ids has more than {most} (limit list_page).", field="ids")
+
+
+def kept(document: bytes) -> Kept:
+    """Return what was kept with a job."""
+    return _kept_decoder.decode(document)
+
+
+def warnings(job: Job, kept: Kept) -> list[str]:
+    """Return what a job asked for in vain."""
+    found = []
+    if kept.is_debiased and job.calibration is None:
+        found.append("Debiasing is for QPUs: the simulator was run without.")
+    mitigation = _mitigation(kept.settings)
+    if mitigation.symmetry_verification:
+        found.append("Symmetry verification is not available: the job was run without.")
+    return found
+
+
+def _outline(raw: msgspec.Raw) -> _Outline:
+    try:
+        return _outline_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Outline()  # the reader says what is wrong
+
+
+def _type(asked: str, outline: _Outline) -> str:
+    return MULTI if asked != QASM3 and outline.circuits is not None else asked
+
+
+def _members(outline: _Outline) -> tuple[Member, ...]:
+    found = tuple(
+        Member(
+            name=each.name if isinstance(each.name, str) else "",
+            registers=each.registers.copy() if bytes(each.registers)[:1] == b"{" else _EMPTY,
+        )
+        for each in outline.circuits or ()
+    )
+    return found if any(each != Member() for each in found) else ()
+
+
+def _text(outline: _Outline) -> bytes:
+    if not isinstance(outline.data, str):
+        raise InvalidRequest("input.data must be text in OpenQASM 3.", field="input.data")
+    return outline.data.encode()
+
+
+def _document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
     """Return an object as it came; null, which clients cannot read back, becomes empty."""
+    check_document(bytes(raw), field, limits)
     if bytes(raw) == b"null":
-        return msgspec.Raw(b"{}")
+        return _EMPTY
     if bytes(raw)[:1] != b"{":
         raise InvalidRequest(f"{field} must be an object.", field=field)
     return raw.copy()
+
+
+def _is_debiased(settings: msgspec.Raw) -> bool:
+    try:
+        mitigation = decode(bytes(settings), _settings_decoder).error_mitigation
+    except InvalidRequest as error:
+        field = f"settings.{error.field}"
+        raise InvalidRequest(f"settings.{error.detail}", field=field) from None
+    return bool(mitigation and mitigation.debiasing)
+
+
+def _mitigation(settings: msgspec.Raw) -> _Mitigation:
+    try:
+        return _settings_decoder.decode(settings).error_mitigation or _Mitigation()
+    except msgspec.ValidationError:  # version 0.3 does not look into its settings
+        return _Mitigation()
 
 
 def _shots(shots: int | str) -> int:
@@ -148,186 +367,37 @@ def _shots(shots: int | str) -> int:
     return int(text)
 
 
-def submitted(job: Job) -> dict[str, Any]:
-    return {"id": job.id, "status": status(job), "session_id": None}
+# --- errors ---------------------------------------------------------------------------------------
+
+# These two are worded differently from one Python version to the next.
+_PHRASES: Final = {413: "Payload Too Large", 422: "Unprocessable Entity"}
+_WORDS: Final = {"device": "backend", "noise": "noise.model", "group": "session_id"}
 
 
-def status(job: Job) -> str:
-    """Return the word for a job's state. Once `started`, it stays so until it ends."""
-    if job.state is JobState.QUEUED and job.started_at is not None:
-        return _STATUS[JobState.RUNNING]
-    return _STATUS[job.state]
+def recast(error: QwicketError) -> QwicketError:
+    """Return an error that makes no client hang: 409 and 503 are repeated, some without end.
 
-
-def short(job: Job) -> dict[str, Any]:
-    return {"id": job.id, "status": status(job)}
-
-
-def job(job: Job, kept_body: bytes) -> dict[str, Any]:
-    """Return the job body. Some keys must be absent rather than null, others the reverse."""
-    kept = _kept_decoder.decode(kept_body)
-    is_completed = job.state is JobState.COMPLETED
-    body: dict[str, Any] = {
-        "id": job.id,
-        "status": status(job),
-        "type": kept.type,
-        "backend": job.device,
-        "dry_run": False,
-        "name": job.name,
-        "shots": job.shots,
-        "settings": kept.settings,
-        "metadata": kept.metadata,
-        "failure": _failure(job),
-        "stats": {
-            "qubits": job.n_qubits,
-            "circuits": job.n_circuits,
-            "gate_counts": {"1q": job.n_ops_1q, "2q": job.n_ops_2q},
-        },
-        "parent_job_id": None,
-        "child_job_ids": None,
-        "session_id": None,
-        "project_id": job.project,
-        "submitter_id": job.account,
-        "submitted_at": _time(job.created_at),
-        "started_at": _time(job.started_at),
-        "completed_at": _time(job.ended_at),
-        "predicted_wait_time_ms": None,
-        "predicted_execution_duration_ms": round(1000 * job.est_seconds),
-        "execution_duration_ms": _duration(job) if is_completed else None,
-        "output": {},
-        "results": _results(job) if is_completed else None,
-    }
-    # A twin's noise is that of its calibration; what is absent nobody takes for a model's name.
-    return body if job.calibration else {**body, "noise": kept.noise}
-
-
-def _failure(job: Job) -> dict[str, str]:
-    if job.error_code is None:
-        return {}
-    text = job.error_text or job.error_code
-    code = _FAILURE_CODES.get(job.error_code, "InternalError")
-    return {"code": code, "message": text, "error": text}
-
-
-def _results(job: Job) -> dict[str, Any]:
-    return {
-        "probabilities": {
-            "url": f"/v0.4/jobs/{job.id}/results/probabilities",
-            "id": "probabilities",
-            "format": "ionq.result.probabilities.json.v1",
-            "media_type": "application/json",
-        }
-    }
-
-
-def result(job: Job, parts: list[Outcome | Failure]) -> msgspec.Raw | dict[str, msgspec.Raw]:
-    """Return one circuit's probabilities, or those of several by the ids of the job's parts."""
-    given = {
-        part_id(job.id, number): probabilities(part, job.shots)
-        for number, part in enumerate(parts)
-        if isinstance(part, Outcome)
-    }
-    return given if job.n_circuits > 1 else next(iter(given.values()))
-
-
-def probabilities(outcome: Outcome, shots: int) -> msgspec.Raw:
-    """Return exact probabilities, or frequencies where there are only counts."""
-    if PROBABILITIES in outcome.arrays:
-        return raw_object((str(key), p) for key, p in outcome.each_probability())
-    return raw_object((str(key), n / shots) for key, n in outcome.each_count())
-
-
-def backend(view: DeviceView, now: str) -> dict[str, Any]:
-    """Return one row of `/backends`."""
-    row: dict[str, Any] = {
-        "backend": view.device.name,
-        "status": "available" if view.status.is_on else "offline",
-        "qubits": view.qubits,
-        "average_queue_time": 0,
-        "last_updated": now,
-        "has_access": True,
-        "degraded": False,
-        "supported_gates": view.device.spec.gates,
-        "supported_native_gates": view.device.spec.native_gates,
-        "supported_error_mitigations": [],
-    }
-    if view.calibration is None:
-        return {**row, "noise_models": [_IDEAL, *view.device.spec.noise_models]}
-    return {**row, "characterization_id": view.calibration.id}
-
-
-def page_limit(text: str | None) -> int:
-    """Return how many characterizations are asked for.
-
-    Raises:
-        InvalidRequest: It is no number from 1 to 10.
+    A result that is not there is a 404; what the present state forbids, and a device that is off,
+    no repetition helps. A body that names what is not there is a 400: of a 404 cirq-ionq drops the
+    message.
     """
-    if text is None:
-        return _MOST_CHARACTERIZATIONS
-    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-    if not 1 <= limit <= _MOST_CHARACTERIZATIONS:
-        raise InvalidRequest(f"limit must be 1 to {_MOST_CHARACTERIZATIONS}.", field="limit")
-    return limit
-
-
-def characterizations(device: Device, found: list[Calibrated]) -> dict[str, Any]:
-    """Return one page: there is no other."""
-    return {"characterizations": [characterization(device, each) for each in found], "pages": 1}
-
-
-def characterization(device: Device, found: Calibrated) -> dict[str, Any]:
-    """Return a calibration in IonQ's words: fidelities, and times in seconds."""
-    body = found.body
-    return {
-        "id": found.id,
-        "backend": device.name,
-        "target": device.name,  # cirq-ionq reads this
-        "date": _time(found.valid_from),
-        "qubits": device.spec.qubits,
-        "connectivity": body.connected(device.spec.qubits),
-        "fidelity": {
-            "spam": _fidelity(body.qubit.spam_error),
-            "1q": _fidelity(body.one_qubit.error),
-            "2q": _fidelity(body.two_qubit.error),
-        },
-        "timing": {
-            "readout": body.readout_s,
-            "reset": body.reset_s,
-            "1q": body.one_qubit.duration_s,
-            "2q": body.two_qubit.duration_s,
-            "t1": body.qubit.t1_s,
-            "t2": body.qubit.t2_s,
-        },
-    }
-
-
-def _fidelity(error: float) -> dict[str, float]:
-    """Return a fidelity; one figure is known, so that it is both mean and median."""
-    fidelity = round(1 - error, 12)
-    return {"median": fidelity, "mean": fidelity}
-
-
-def _duration(job: Job) -> int:
-    return max(0, (job.ended_at or 0) - (job.started_at or 0))
-
-
-def _time(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
-
-
-def time(at_ms: int) -> str:
-    """Return an instant as IonQ writes it."""
-    return _time(at_ms) or ""
+    if isinstance(error, NotFinished | NoResult):
+        return NotFound(error.detail)
+    is_named = isinstance(error, NotFound | Unavailable) and error.field in ("device", "group")
+    if isinstance(error, Conflict) or is_named:
+        return InvalidRequest(error.detail, field=error.field)
+    return error
 
 
 def _in_our_words(error: QwicketError) -> str:
     """Return the detail with the field as this dialect names it."""
-    if error.field == "noise":
-        return error.detail.replace("noise:", "noise.model:", 1)
-    return error.detail
+    word = _WORDS.get(error.field or "")
+    if word is None:
+        return error.detail
+    detail = error.detail.removeprefix(f"{error.field}: ")
+    if error.field == "group":
+        detail = detail.replace("group", "session")
+    return f"{word}: {detail}"
 
 
 def problem(error: QwicketError) -> bytes:

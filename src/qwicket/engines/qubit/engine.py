@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numpy.random import SeedSequence
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import names
+from qwicket.engines.qubit import names, symmetry
 from qwicket.engines.qubit import program as programs
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
 from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
@@ -44,7 +44,10 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     )
     engine = choose(task)
     try:
-        arrays, notes = engine.run(task)
+        if noise is not None and options.noise is not None and options.variants > 1:
+            arrays, notes = symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
+        else:
+            arrays, notes = engine.run(task)
     except Unreliable as reason:
         _log.warning("%s went wrong: %s", engine.name, reason)
         if task.engine:

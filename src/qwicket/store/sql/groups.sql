@@ -48,5 +48,6 @@ select
     count(*),
     coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
     coalesce(sum(case when ended_at is not null and started_at is not null
-                      then ended_at - started_at else 0 end), 0)
+                      then ended_at - started_at else 0 end), 0),
+    min(started_at)
 from job where "group" = :id;

@@ -47,6 +47,9 @@ from account where id = :account;
 insert into program (job, format, source, inputs, circuits, options, reader_version)
 values (:id, :format, :source, :inputs, :circuits, :options, :reader_version);
 
+-- name: program_get
+select format, source from program where job = :id;
+
 -- name: wire_add
 insert into job_wire (job, body) values (:id, :wire);
 

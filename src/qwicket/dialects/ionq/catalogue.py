@@ -1,0 +1,144 @@
+"""Backends, their characterizations, and what a job on them would take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.ionq.sessions import ORGANIZATION
+from qwicket.dialects.ionq.wire import CIRCUIT, IDEAL
+from qwicket.dialects.ionq.words import V03, Version, number, time, truth
+from qwicket.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.gateway import DeviceView
+    from qwicket.model.accounts import Actor
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Device
+
+_PAGE: Final = 10
+_MOST: Final = 1_000_000_000
+_DEBIASING: Final = "debiasing"
+
+
+def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
+    """Return one row of `/backends`."""
+    row: dict[str, Any] = {
+        "backend": view.device.name,
+        "status": "available" if view.status.is_on else "offline",
+        "qubits": view.qubits,
+        "average_queue_time": round(1000 * queue_s),
+        "last_updated": time(now),
+        "has_access": True,
+        "degraded": False,
+        "supported_gates": view.device.spec.gates,
+        "supported_native_gates": view.device.spec.native_gates,
+        "supported_error_mitigations": [_DEBIASING] if view.calibration else [],
+    }
+    if view.calibration is None:
+        return {**row, "noise_models": [IDEAL, *view.device.spec.noise_models]}
+    return {**row, "characterization_id": view.calibration.id}
+
+
+def page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return number (from 1) and size of the page that is asked for.
+
+    Raises:
+        InvalidRequest: One of them is out of range.
+    """
+    return number(query, "page", 1, 1, _MOST), number(query, "limit", _PAGE, 1, _PAGE)
+
+
+def characterizations(
+    version: Version, device: Device, found: Sequence[Calibrated], page: int, limit: int
+) -> dict[str, Any]:
+    """Return one page of characterizations, the newest first."""
+    shown = found[(page - 1) * limit : page * limit]
+    return {
+        "characterizations": [characterization(version, device, each) for each in shown],
+        "pages": max(1, -(-len(found) // limit)),
+    }
+
+
+def calibrations(
+    version: Version, device: Device, found: Sequence[Calibrated], start: int
+) -> dict[str, Any]:
+    """Return some characterizations as cirq-ionq reads them, from number `start` on."""
+    shown = found[start : start + _PAGE]
+    rows = [characterization(version, device, each) for each in shown]
+    more = start + _PAGE < len(found)
+    return {"calibrations": rows, **({"next": str(start + _PAGE)} if more else {})}
+
+
+def characterization(version: Version, device: Device, found: Calibrated) -> dict[str, Any]:
+    """Return a calibration in IonQ's words: fidelities, and times in seconds."""
+    body = found.body
+    return {
+        "id": found.id,
+        "backend": device.name,
+        "target": device.name,  # cirq-ionq reads this
+        "date": found.valid_from / 1000 if version is V03 else time(found.valid_from),
+        "qubits": device.spec.qubits,
+        "connectivity": body.connected(device.spec.qubits),
+        "fidelity": {
+            "spam": _fidelity(body.qubit.spam_error),
+            "1q": _fidelity(body.one_qubit.error),
+            "2q": _fidelity(body.two_qubit.error),
+        },
+        "timing": {
+            "readout": body.readout_s,
+            "reset": body.reset_s,
+            "1q": body.one_qubit.duration_s,
+            "2q": body.two_qubit.duration_s,
+            "t1": body.qubit.t1_s,
+            "t2": body.qubit.t2_s,
+        },
+    }
+
+
+def _fidelity(error: float) -> dict[str, float]:
+    """Return a fidelity; one figure is known, so that it is both mean and median."""
+    fidelity = round(1 - error, 12)
+    return {"median": fidelity, "mean": fidelity}
+
+
+def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
+    """Return what an estimate is asked for.
+
+    Raises:
+        InvalidRequest: A number or truth value is none, or the backend is missing.
+    """
+    if not query.get("backend"):
+        raise InvalidRequest("backend is missing.", field="backend")
+    return {
+        "backend": query["backend"],
+        "type": query.get("type", CIRCUIT)[:64],
+        "qubits": number(query, "qubits", 25, 1, 5_000),
+        "shots": number(query, "shots", 1_000, 1, most_shots),
+        "1q_gates": number(query, "1q_gates", 0, 0, _MOST),
+        "2q_gates": number(query, "2q_gates", 0, 0, _MOST),
+        "error_mitigation": truth(query, "error_mitigation"),
+        "session": truth(query, "session"),
+    }
+
+
+def estimate(
+    actor: Actor, asked: dict[str, Any], run_s: float, queue_s: float, now: int
+) -> dict[str, Any]:
+    """Return what a job would take, in the words of clients and of IonQ's document."""
+    inputs = {key: value for key, value in asked.items() if key != "type"}
+    context = {key: value for key, value in asked.items() if key != "session"}
+    return {
+        "input_values": inputs,
+        "estimate_context": {**context, "organization": ORGANIZATION, "project": actor.project},
+        "estimated_cost": 0.0,
+        "estimated_total_cost": 0.0,
+        "cost_unit": "usd",
+        "estimated_unit": "usd",
+        "estimated_execution_time": round(1000 * run_s),
+        "current_predicted_queue_time": round(1000 * queue_s),
+        "estimated_at": (time(now) or "").replace("Z", "+00:00"),  # Python 3.10 reads no Z
+        "rate_information": {},
+        "rate_card": {"id": "free", "rates": []},
+    }

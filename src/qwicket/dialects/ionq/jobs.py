@@ -1,0 +1,226 @@
+"""What goes out of jobs: their bodies in both versions, lists, cost.
+
+Some keys must be absent rather than null and others the reverse; the clients insist.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.ionq.wire import CIRCUIT, MULTI, QASM3, Kept, Member, warnings
+from qwicket.dialects.ionq.words import V03, V04, Version, time
+from qwicket.model.ids import part_id
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.gateway import JobPart
+    from qwicket.model.jobs import Job
+    from qwicket.model.outcomes import Failure
+
+PROBABILITIES_V1: Final = "ionq.result.probabilities.json.v1"
+PROBABILITIES_V2: Final = "ionq.result.probabilities.json.v2"
+HISTOGRAM_V1: Final = "ionq.result.histogram.json.v1"
+HISTOGRAM_V2: Final = "ionq.result.histogram.json.v2"
+SHOTS_V1: Final = "ionq.result.shots.json.v1"
+SHOTS_V2: Final = "ionq.result.shots.json.v2"
+AGGREGATE_V1: Final = "ionq.result.probabilities-aggregate.json.v1"
+ARTIFACTS: Final = (
+    *(PROBABILITIES_V1, PROBABILITIES_V2, HISTOGRAM_V1, HISTOGRAM_V2),
+    *(SHOTS_V1, SHOTS_V2, AGGREGATE_V1),
+)
+
+_JSON: Final = "application/json"
+_FAILURE_CODES: Final = {
+    "out_of_memory": "QuantumCircuitComplexityError",
+    "outcome_too_large": "QuantumCircuitComplexityError",
+    "run_time_exceeded": "SimulationTimeout",
+    "worker_died": "SimulationError",
+    "unsupported": "NotEnoughQubits",
+    "invalid_circuit": "InvalidInput",
+}
+
+
+def submitted(version: Version, job: Job) -> dict[str, Any]:
+    if version is V03:
+        return {"id": job.id, "status": version.status(job), "request": job.created_at // 1000}
+    return {"id": job.id, "status": version.status(job), "session_id": job.group}
+
+
+def short(version: Version, job: Job) -> dict[str, Any]:
+    return {"id": job.id, "status": version.status(job)}
+
+
+def id_of(part: JobPart) -> str:
+    return part.job.id if part.number is None else part_id(part.job.id, part.number)
+
+
+def artifact_id(job: str, form: str) -> str:
+    """Return the id of a result in some format: computed, so that it needs no row."""
+    return str(uuid.uuid5(uuid.UUID(job), form))
+
+
+def children(job: Job) -> list[str]:
+    return [part_id(job.id, number) for number in range(job.n_circuits)]
+
+
+def body(version: Version, part: JobPart, kept: Kept, wait_ms: int | None = None) -> dict[str, Any]:
+    """Return the body of a job or of one of its circuits.
+
+    Args:
+        version: In whose words.
+        part: What to show.
+        kept: What was kept with the job.
+        wait_ms: When it is expected to start.
+    """
+    return old_body(part, kept) if version is V03 else new_body(part, kept, wait_ms)
+
+
+def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
+    """Return a job in the words of version 0.4."""
+    job, is_child = part.job, part.number is not None
+    is_completed = part.state is JobState.COMPLETED
+    stats: dict[str, Any] = {
+        "qubits": job.n_qubits,
+        "circuits": 1 if is_child else job.n_circuits,
+    }
+    if not is_child:  # of one circuit among several nobody counted them
+        stats["gate_counts"] = {"1q": job.n_ops_1q, "2q": job.n_ops_2q}
+    shown: dict[str, Any] = {
+        "id": id_of(part),
+        "status": V04.status(job, part.state),
+        "type": CIRCUIT if is_child else kept.type,
+        "backend": job.device,
+        "dry_run": kept.is_dry,
+        "name": _member(part, kept).name if is_child else job.name,
+        "shots": job.shots,
+        "settings": kept.settings,
+        "metadata": {} if is_child else kept.metadata,
+        "failure": _failure(part.failure),
+        "stats": stats,
+        "parent_job_id": job.id if is_child else None,
+        "child_job_ids": _shown_children(part, kept),
+        "session_id": job.group,
+        "project_id": job.project,
+        "submitter_id": job.account,
+        "submitted_at": time(job.created_at),
+        "started_at": time(job.started_at),
+        "completed_at": time(job.ended_at),
+        "predicted_wait_time_ms": wait_ms,
+        "predicted_execution_duration_ms": round(1000 * job.est_seconds),
+        "execution_duration_ms": _duration(job) if is_completed else None,
+        "output": {},
+        "results": None,
+    }
+    if is_completed and not kept.is_dry:
+        shown["results"] = _results(id_of(part), CIRCUIT if is_child else kept.type)
+    if kept.is_debiased and job.calibration:
+        shown["output"] = {"error_mitigation": {"debiasing": True}}
+    if not job.calibration:  # a twin's noise is that of its calibration, not of a named model
+        shown["noise"] = kept.noise
+    if messages := warnings(job, kept):
+        shown["warning"] = {"messages": messages}
+    return shown
+
+
+def old_body(part: JobPart, kept: Kept) -> dict[str, Any]:
+    """Return a job in the words of version 0.3."""
+    job, is_child = part.job, part.number is not None
+    is_completed = part.state is JobState.COMPLETED
+    shown: dict[str, Any] = {
+        "id": id_of(part),
+        "status": V03.status(job, part.state),
+        "type": "circuit",
+        "target": job.device,
+        "name": _member(part, kept).name if is_child else job.name,
+        "shots": job.shots,
+        "qubits": job.n_qubits,
+        "circuits": 1 if is_child else job.n_circuits,
+        "registers": _member(part, kept).registers if is_child else kept.registers,
+        "metadata": {} if is_child else kept.metadata,
+        "settings": kept.settings,
+        "gate_counts": {} if is_child else {"1q": job.n_ops_1q, "2q": job.n_ops_2q},
+        "request": job.created_at // 1000,
+        "predicted_execution_time": round(1000 * job.est_seconds),
+        "session_id": job.group,
+        "dry_run": kept.is_dry,
+    }
+    if not job.calibration:
+        shown["noise"] = kept.noise
+    if kept.is_debiased:
+        shown["error_mitigation"] = {"debias": True}
+    if ids := _shown_children(part, kept):
+        shown["children"] = ids
+    if is_child:
+        shown["parent"] = job.id
+    if job.started_at is not None:
+        shown["start"] = job.started_at // 1000
+    if job.ended_at is not None:
+        shown["response"] = job.ended_at // 1000
+    if part.failure is not None:
+        shown["failure"] = _failure(part.failure)
+    if is_completed:
+        shown["execution_time"] = _duration(job)
+        if not kept.is_dry:
+            shown["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
+    if messages := warnings(job, kept):
+        shown["warning"] = {"messages": messages}
+    return shown
+
+
+def cost(job: Job, kept: Kept) -> dict[str, Any]:
+    """Return what a job costs: nothing, in a currency, because the shape asks for one."""
+    nothing = {"value": 0.0, "unit": "usd"}
+    shown: dict[str, Any] = {"dry_run": kept.is_dry, "estimated_cost": nothing}
+    return {**shown, "cost": nothing} if job.state.is_final else shown
+
+
+def _shown_children(part: JobPart, kept: Kept) -> list[str] | None:
+    """Return the ids of a job's children when it has ended, else None.
+
+    Until then it is polled, and there may be thousands of them.
+    """
+    is_whole = kept.is_multi and part.number is None
+    return children(part.job) if is_whole and part.job.state.is_final else None
+
+
+def _member(part: JobPart, kept: Kept) -> Member:
+    return kept.members[part.number or 0] if kept.members else Member()
+
+
+def _failure(failure: Failure | None) -> dict[str, str]:
+    """Return why a job failed. The document says `message`, all clients read `error`."""
+    if failure is None:
+        return {}
+    text = failure.message or failure.code
+    code = _FAILURE_CODES.get(failure.code, "InternalError")
+    return {"code": code, "message": text, "error": text}
+
+
+def _results(job: str, type_: str) -> dict[str, Any]:
+    """Return where results are. Clients glue `url` to their base: it begins with the version."""
+    at = f"/v0.4/jobs/{job}/results"
+    if type_ == MULTI:
+        url = f"{at}/probabilities/aggregated"
+        aggregate = _descriptor(job, AGGREGATE_V1)
+        return {"probabilities": {"url": url, **aggregate}, AGGREGATE_V1: aggregate}
+    first = {**_descriptor(job, PROBABILITIES_V1), "id": "probabilities"}
+    shown = {
+        "probabilities": {"url": f"{at}/probabilities", **first},
+        "histogram": {"url": f"{at}/histogram", **_descriptor(job, HISTOGRAM_V1)},
+        "shots": {"url": f"{at}/shots", **_descriptor(job, SHOTS_V1)},
+        PROBABILITIES_V1: first,
+        SHOTS_V2: _descriptor(job, SHOTS_V2),
+    }
+    if type_ == QASM3:
+        for form in (PROBABILITIES_V2, HISTOGRAM_V2):
+            shown[form] = _descriptor(job, form)
+    return shown
+
+
+def _descriptor(job: str, form: str) -> dict[str, str]:
+    return {"id": artifact_id(job, form), "format": form, "media_type": _JSON}
+
+
+def _duration(job: Job) -> int:
+    return max(0, (job.ended_at or 0) - (job.started_at or 0))

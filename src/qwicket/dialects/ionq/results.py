@@ -1,0 +1,150 @@
+"""Results in IonQ's formats.
+
+Keys are decimal integers as text, qubit 0 the least significant bit; the formats of version 2 have
+bit strings by register, the last bit leftmost. Shots are independent of each other, so that their
+order carries nothing: it is drawn from the job's seed when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qwicket.dialects.door import raw_list, raw_object
+from qwicket.dialects.ionq import jobs
+from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.ids import PART_BITS, part_id
+from qwicket.model.outcomes import PROBABILITIES, SHARPENED, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.gateway import Results
+    from qwicket.model.circuits import Register
+
+_AGGREGATIONS = ("average", "voting")
+
+
+def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
+    """Return whether a result is asked for by plurality vote. Of a plain run there is none.
+
+    Raises:
+        InvalidRequest: The aggregation is not one of ours.
+    """
+    if not is_debiased:
+        return False
+    way = query.get("aggregation")
+    if way is not None and way not in _AGGREGATIONS:
+        known = " and ".join(_AGGREGATIONS)
+        raise InvalidRequest(f"aggregation: {known} are supported.", field="aggregation")
+    return way == "voting" or (way is None and query.get("sharpen", "").lower() == "true")
+
+
+def nested(results: Results, *, sharpen: bool) -> msgspec.Raw:
+    """Return the probabilities of several circuits by the ids of their jobs, in their order."""
+    return raw_object(
+        (part_id(results.job.id, number), probabilities(part, results.job.shots, sharpen=sharpen))
+        for number, part in enumerate(results.parts)
+        if isinstance(part, Outcome)
+    )
+
+
+def only(results: Results) -> Outcome:
+    """Return what the one circuit gave.
+
+    Raises:
+        NotFound: It gave nothing: it failed, or it was a dry run.
+    """
+    found = results.parts[0]
+    if not isinstance(found, Outcome) or not found.arrays:
+        raise NotFound("The job has no results.")
+    return found
+
+
+def probabilities(outcome: Outcome, shots: int, *, sharpen: bool = False) -> msgspec.Raw:
+    """Return exact probabilities, or frequencies where there are only counts."""
+    return raw_object((str(key), p) for key, p in _likely(outcome, shots, sharpen))
+
+
+def _likely(outcome: Outcome, shots: int, sharpen: bool = False) -> Iterator[tuple[int, float]]:
+    if sharpen and SHARPENED in outcome.arrays:
+        return outcome.each_share()
+    if PROBABILITIES in outcome.arrays:
+        return ((key, p) for key, p in outcome.each_probability() if p)
+    return ((key, n / shots) for key, n in outcome.each_count())
+
+
+def histogram(outcome: Outcome) -> msgspec.Raw:
+    return raw_object((str(key), n) for key, n in outcome.each_count())
+
+
+def shots(outcome: Outcome, number: int) -> msgspec.Raw:
+    """Return an outcome for each shot of circuit `number` of its job."""
+    return raw_list(map(str, _in_order(outcome, number)))
+
+
+def _in_order(outcome: Outcome, number: int) -> list[int]:
+    """Return one key for each shot; equal circuits of a job have orders of their own."""
+    each = list(chain.from_iterable(repeat(key, n) for key, n in outcome.each_count()))
+    random.Random(outcome.seed << PART_BITS | number).shuffle(each)  # noqa: S311  # no secret
+    return each
+
+
+def artifact(form: str, results: Results, number: int, *, is_named: bool) -> Any:
+    """Return one circuit's result in some format.
+
+    Args:
+        form: Which.
+        results: What the circuit gave.
+        number: Which circuit of its job it is.
+        is_named: Whether its registers have names that its author gave.
+    """
+    outcome, n_shots = only(results), results.job.shots
+    if form == jobs.PROBABILITIES_V1:
+        return probabilities(outcome, n_shots)
+    if form == jobs.HISTOGRAM_V1:
+        return histogram(outcome)
+    if form == jobs.SHOTS_V1:
+        return shots(outcome, number)
+    registers = _registers(outcome, is_named=is_named)
+    if form == jobs.SHOTS_V2:
+        return {"shots": raw_list(_shot(key, registers) for key in _in_order(outcome, number))}
+    if form == jobs.HISTOGRAM_V2:
+        return {"histogram": {"registers": _by_register(registers, outcome.each_count())}}
+    by_register = _by_register(registers, _likely(outcome, n_shots))
+    return {"probabilities": {"registers": by_register}}
+
+
+def _registers(outcome: Outcome, *, is_named: bool) -> list[tuple[int, Register]]:
+    """Return the registers with the place of their first bit in a key."""
+    placed, first = [], 0
+    for register in outcome.registers:
+        named = register if is_named else msgspec.structs.replace(register, name="output_all")
+        placed.append((first, named))
+        first += register.size
+    return placed
+
+
+def _shot(key: int, registers: Iterable[tuple[int, Register]]) -> dict[str, Any]:
+    return {
+        "registers": {
+            register.name: [key >> bit & 1 for bit in range(first, first + register.size)]
+            for first, register in registers
+        }
+    }
+
+
+def _by_register(
+    registers: list[tuple[int, Register]], found: Iterable[tuple[int, float]]
+) -> dict[str, dict[str, float]]:
+    shown: dict[str, dict[str, float]] = {register.name: {} for _, register in registers}
+    for key, value in found:
+        for first, register in registers:
+            bits = f"{key >> first & (1 << register.size) - 1:0{register.size}b}"
+            into = shown[register.name]
+            into[bits] = into.get(bits, 0) + value
+    return shown

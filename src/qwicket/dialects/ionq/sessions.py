@@ -1,0 +1,68 @@
+"""Sessions: groups of jobs that may limit their number, time and cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from qwicket.dialects.ionq.words import time
+
+if TYPE_CHECKING:
+    from qwicket.model.groups import Group, GroupUse
+
+ORGANIZATION: Final = "qwicket"
+
+
+class CostLimit(msgspec.Struct, frozen=True):
+    """Kept and shown; nothing costs anything here, so that it is never reached."""
+
+    unit: str
+    value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+
+
+class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
+    job_count_limit: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)] | None = None
+    duration_limit_min: Annotated[float, msgspec.Meta(gt=0, le=1e15)] | None = None
+    cost_limit: CostLimit | None = None
+
+
+class OpenBody(msgspec.Struct, frozen=True):
+    """`POST /sessions`."""
+
+    backend: str
+    settings: Settings | None = None
+
+
+open_decoder: Final = msgspec.json.Decoder(OpenBody, strict=False)  # numbers may come as text
+
+
+def kept(settings: Settings) -> bytes:
+    """Return what is kept with a session."""
+    return msgspec.json.encode(settings)
+
+
+def session(group: Group, use: GroupUse, now: int) -> dict[str, Any]:
+    """Return a session. It has started with its first job, and ended for good when it is closed."""
+    is_active = group.is_open(now)
+    ended_at = group.closed_at if is_active else group.closed_at or group.expires_at
+    status = "ended" if not is_active else "started" if use.started_at else "created"
+    settings = msgspec.json.decode(group.body)
+    if group.expires_at is not None:
+        settings["expires_at"] = time(group.expires_at)
+    return {
+        "id": group.id,
+        "created_at": time(group.created_at),
+        "organization_id": ORGANIZATION,
+        "backend": group.device,
+        "project_id": group.project,
+        "creator_id": group.account,
+        "started_at": time(use.started_at),
+        "ended_at": time(ended_at),
+        "ender_id": group.account if group.closed_at is not None else None,
+        "settings": settings,
+        "active": is_active,
+        "status": status,
+        "state": status,  # qiskit-ionq reads this
+        "usage_time": round(use.run_ms / 1000, 3),
+    }

@@ -1,0 +1,148 @@
+"""Symmetrised runs: many variants of one circuit that differ only where a device is imperfect.
+
+After Maksymov, Nguyen, Nam and Markov, "Enhancing quantum computer performance via symmetrization",
+arXiv:2301.07233, which IonQ calls debiasing. Two symmetries are used:
+
+- the roles of |0⟩ and |1⟩ are exchanged on some qubits right before they are read, and the record
+  is flipped back. The last pulse on an ion takes the exchange in, so that it costs no gate, and all
+  it does is that the two read-out errors of the qubit change places;
+- the circuit is laid on other qubits, where all pairs are connected.
+
+Both change nothing but the noise: a variant is the same circuit under another noise model, and an
+ideal device gives what it always gave. Variants come in pairs that exchange complementary qubits,
+so that each qubit is exchanged in exactly half of them and their mean has no read-out bias.
+
+Averaging adds the counts of all variants. Sharpening is a plurality vote: each variant votes for
+its most frequent outcome, with a share each for several.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.random import Generator, default_rng
+
+from qwicket.engines.qubit import tally
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.tasks import Engine, Found, Task
+from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import NoiseModel, ReadoutError
+from qwicket.model.outcomes import (
+    COUNTS,
+    MEMORY,
+    PROBABILITIES,
+    SAMPLED_ONLY,
+    SHARPENED,
+    float64_array,
+    key_width,
+)
+
+_DRAWN: Final = (COUNTS,)
+
+
+def run(
+    choose: Callable[[Task], Engine],
+    task: Task,
+    n_qubits: int,
+    model: NoiseModel,
+    options: RunOptions,
+) -> Found:
+    """Run a noisy task as variants that share its shots.
+
+    Args:
+        choose: Returns the engine for a variant.
+        task: The circuit under the noise of the device.
+        n_qubits: Qubits of the circuit before idle ones were dropped.
+        model: That noise.
+        options: How many variants, and how many qubits of the device are alike.
+    """
+    seeds = task.seed.spawn(options.variants + 1)
+    rng = default_rng(seeds.pop())
+    models = variants(model, n_qubits, options, rng)
+    votes = []
+    for each, seed, shots in zip(models, seeds, _split(task.shots, options.variants), strict=True):
+        if shots:
+            noise = Noise(each, task.program)
+            one = task._replace(noise=noise, seed=seed, shots=shots, outputs=_DRAWN)
+            votes.append(_counts(choose(one).run(one), key_width(task.program.n_bits)))
+    return _aggregated(votes, task, rng)
+
+
+def variants(
+    model: NoiseModel, n_qubits: int, options: RunOptions, rng: Generator
+) -> Iterator[NoiseModel]:
+    """Yield the noise of each variant, as the circuit's own qubits feel it."""
+    for number in range(options.variants):
+        if number % 2 == 0:
+            exchanged = rng.integers(0, 2, n_qubits).astype(bool)
+            qubits = max(n_qubits, options.alike)
+            places = rng.permutation(qubits) if options.alike else np.arange(qubits)
+        else:
+            exchanged = ~exchanged
+        yield _exchanged(_moved(model, places.tolist()), exchanged.tolist())
+
+
+def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
+    """Return a model in which the read-out errors of some qubits have changed places."""
+    readout_of = dict(model.readout_of)
+    for qubit, is_exchanged in enumerate(exchanged):
+        if is_exchanged:
+            error = model.readout_of.get(qubit, model.readout)
+            readout_of[qubit] = ReadoutError(
+                one_for_zero=error.zero_for_one, zero_for_one=error.one_for_zero
+            )
+    return msgspec.structs.replace(model, readout_of=readout_of)
+
+
+def _moved(model: NoiseModel, places: Sequence[int]) -> NoiseModel:
+    """Return what a circuit feels whose qubit q is laid on the device's qubit places[q]."""
+    own = {place: qubit for qubit, place in enumerate(places)}
+    return msgspec.structs.replace(
+        model,
+        sites=tuple(
+            msgspec.structs.replace(site, qubits=tuple(own.get(q, q) for q in site.qubits))
+            for site in model.sites
+        ),
+        relaxation_of={own.get(q, q): each for q, each in model.relaxation_of.items()},
+        readout_of={own.get(q, q): each for q, each in model.readout_of.items()},
+    )
+
+
+def _split(shots: int, parts: int) -> list[int]:
+    return [shots // parts + (part < shots % parts) for part in range(parts)]
+
+
+def _counts(found: Found, width: int) -> dict[bytes, int]:
+    rows = tally.split(np.frombuffer(found.arrays["keys"].data, np.uint8).reshape(-1, width))
+    numbers = np.frombuffer(found.arrays[COUNTS].data, dtype="<i8").tolist()
+    return {key: n for key, n in zip(rows, numbers, strict=True) if n}
+
+
+def _aggregated(votes: Sequence[Mapping[bytes, int]], task: Task, rng: Generator) -> Found:
+    counts: Counter[bytes] = Counter()
+    for vote in votes:
+        counts.update(vote)
+    n_bits = task.program.n_bits
+    shares = plurality(votes)
+    arrays = tally.arrays(counts, None, n_bits, {*task.outputs, COUNTS})
+    rows = np.frombuffer(arrays["keys"].data, np.uint8).reshape(-1, key_width(n_bits))
+    found = np.array([shares.get(key, 0.0) for key in tally.split(rows)], dtype="<f8")
+    arrays[SHARPENED] = float64_array(found.tobytes())
+    if MEMORY in task.outputs:
+        arrays[MEMORY] = tally.memory(counts, n_bits, rng)
+    return Found(arrays, (SAMPLED_ONLY,) if PROBABILITIES in task.outputs else ())
+
+
+def plurality(votes: Sequence[Mapping[bytes, int]]) -> dict[bytes, float]:
+    """Return the share of each outcome when each variant votes for its most frequent ones."""
+    shares: dict[bytes, float] = {}
+    for vote in votes:
+        most = max(vote.values())
+        first = [key for key, n in vote.items() if n == most]
+        for key in first:
+            shares[key] = shares.get(key, 0.0) + 1 / (len(first) * len(votes))
+    return shares

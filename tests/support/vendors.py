@@ -1,0 +1,55 @@
+"""What suites in the vendors' own environments share: there is pytest, the client, no more."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def within(seconds: int = 30) -> Iterator[None]:
+    """Fail when the block has not ended in time: some clients repeat a refusal without end."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"the client was still busy after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def distance(found: Mapping[Any, float], exact: Mapping[Any, float]) -> float:
+    """Return the total variation between two distributions."""
+    return sum(abs(found.get(key, 0) - exact.get(key, 0)) for key in {*found, *exact}) / 2
+
+
+def bound(exact: Mapping[Any, float], shots: int) -> float:
+    """Return what the total variation of N shots from p stays below, but once in 10^9 times.
+
+    E + 3.3/√N with E = ½ Σ √(2 p (1-p) / (π N)), the mean of its normal approximation.
+    """
+    mean = sum(math.sqrt(2 * p * max(0, 1 - p) / (math.pi * shots)) for p in exact.values()) / 2
+    return mean + 3.3 / math.sqrt(shots)
+
+
+def call(method: str, path: str, body: Any = None) -> Any:
+    """Speak IonQ v0.4 past the client, to set a scene."""
+    request = urllib.request.Request(  # our own server
+        os.environ["QWICKET_URL"] + "/ionq/v0.4" + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"apiKey {os.environ['QWICKET_TOKEN']}"},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
