@@ -67,7 +67,11 @@ _WRITING: Final = (
 _READING: Final = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
 _TELLING: Final = "-c synchronous_commit=off"  # what it is about is on disk already
 
-_GONE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+_GONE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,
+)
 _OUR_FAULTS: Final = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError)
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 

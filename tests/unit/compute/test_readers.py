@@ -28,7 +28,7 @@ from support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits()
+LIMITS = Limits(ionq_gates=1_000_000)  # so that long texts take long
 FORMAT = "ionq.circuit.v1"
 SOURCE = json.dumps(BELL).encode()
 ADA, BOB, EVE = "ada", "bob", "eve"

@@ -189,8 +189,11 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
 
 
 async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
-    goes_on = threading.Event()
-    standing = asyncio.ensure_future(store._database.write(lambda _: goes_on.wait(30)))
+    begun, goes_on = threading.Event(), threading.Event()
+    standing = asyncio.ensure_future(
+        store._database.write(lambda _: (begun.set(), goes_on.wait(30)))
+    )
+    assert await asyncio.to_thread(begun.wait, 10)
     async with opened(url) as other:
         async with asyncio.timeout(8):
             await make_token(other)  # waits for the lock, but no longer than 3 s
