@@ -118,7 +118,7 @@ def test_several_circuits_come_back_in_their_order():
 
 
 def test_a_list_of_one_circuit_comes_back():
-    job = done(backend().run([bell()], shots=10))
+    job = done(backend().run([bell()], shots=1000))
     assert set(job.get_probabilities()) == {"00", "11"}
 
 
