@@ -108,7 +108,7 @@ async def _check_whole(store: Store, new: NewJob, was_told: bool) -> None:
     assert (present is not None) == was_told, new.id
     for table in PARTS:
         rows = await store._database.read(
-            lambda tx, table=table: tx._connection.execute(  # type: ignore[misc,attr-defined]
+            lambda tx, table=table: tx._connection.execute(  # type: ignore[misc]
                 f"select 1 from {table} where job = ?", (new.id,)
             ).fetchall()
         )

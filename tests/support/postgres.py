@@ -19,7 +19,7 @@ _EMPTY = b"""
 do $$ declare tables text; begin
     select string_agg(quote_ident(tablename), ', ') into tables
     from pg_tables where schemaname = 'public' and tablename <> 'schema_version';
-    if tables is not null then execute 'truncate ' || tables; end if;
+    if tables is not null then execute 'truncate ' || tables || ' restart identity'; end if;
 end $$
 """
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qwicket.store import Changed, Store
 
 _SLOW_POLL_S: Final = 2.0
+_STOPS: Final = "the server stops"
 _NOT_BEGUN_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
@@ -176,7 +177,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             # The claim may have been committed: its jobs must not stay with a runner that stops.
             for each in await claim:
-                await self._give_back(each, "the server stops", blamed=False)
+                await self._give_back(each, _STOPS, blamed=False)
             raise
         except Exception as error:
             # Whatever it is, this task must live: without it the device would stand still. A claim
@@ -229,8 +230,10 @@ class Dispatcher:
     async def _end_or_give_back(self, assignment: Assignment, run: _Run, number: int) -> None:
         task, lease = run.task, assignment.lease
         if task.cancelled():
-            # Asked to stop, or the server stops: the release tells which by the job's state.
-            await self._give_back(assignment, "the server stops", blamed=False)
+            # The release tells by the job's state whether it was this one that was to stop.
+            beside = "stopped together with another job"
+            reason = _STOPS if self._is_stopping else beside
+            await self._give_back(assignment, reason, blamed=False)
         elif run.fault(StoppedThere):
             await self._insist(lambda: self._store.leases.stopped(lease, self._now_ms()))
         elif run.fault(Died):

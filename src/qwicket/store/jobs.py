@@ -124,9 +124,7 @@ class Jobs:
         Raises:
             Conflict: The job is no draft any more.
         """
-        return await self._database.write(
-            lambda tx: refuse(tx, draft, failure.code, failure.message, now)
-        )
+        return await self._database.write(lambda tx: refuse(tx, draft, failure, now))
 
     async def delete(self, job: str) -> None:
         """Forget an ended job and all that belongs to it.
@@ -218,6 +216,14 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
+def words(failure: Failure | None) -> dict[str, str | None]:
+    """Return the columns of a failure. PostgreSQL keeps no NUL, which a program's text may have."""
+    if failure is None:
+        return {"error_code": None, "error_text": None}
+    text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return {"error_code": failure.code, "error_text": text}
+
+
 def pieces(result: PartResult) -> list[bytes]:
     """Return what of a result is kept in pieces: nothing of a small one."""
     body = b"" if isinstance(result, Failure) else result.body
@@ -231,15 +237,7 @@ def pieces(result: PartResult) -> list[bytes]:
 def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
     """Keep what one part gave; a large body goes to `blob` in parts."""
     if isinstance(result, Failure):
-        tx.run(
-            "outcome_add",
-            job=job,
-            part=part,
-            body=None,
-            sha256=None,
-            error_code=result.code,
-            error_text=result.message,
-        )
+        tx.run("outcome_add", job=job, part=part, body=None, sha256=None, **words(result))
         return
     is_large = len(result.body) > _BLOB_PART_BYTES
     if is_large:
@@ -253,8 +251,7 @@ def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
         part=part,
         body=None if is_large else result.body,
         sha256=result.sha256,
-        error_code=None,
-        error_text=None,
+        **words(None),
     )
 
 
@@ -279,11 +276,9 @@ def _cancel_group(tx: Tx, group: str, actor: str, now: int) -> list[str]:
     return jobs
 
 
-def refuse(tx: Tx, draft: str, code: str, text: str, now: int) -> Job:
+def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
     """Fail a draft."""
-    row = tx.one(
-        "job_refuse", job=draft, now=now, now_us=now * 1000, error_code=code, error_text=text
-    )
+    row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **words(failure))
     if row is None:
         raise Conflict("The job is no draft any more.")
     return record(tx, row)
@@ -354,8 +349,7 @@ def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         queued_at=created_at if state is JobState.QUEUED else None,
         ended_at=created_at if state is JobState.FAILED else None,
         expires_at=new.expires_at,
-        error_code=new.error.code if new.error else None,
-        error_text=new.error.message if new.error else None,
+        **words(new.error),
     )
     assert row is not None
     return record(tx, row)

@@ -11,7 +11,7 @@ from qwicket.model.jobs import Assignment, Forward, Job, Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
-from qwicket.store.jobs import add_result, note, pieces, record
+from qwicket.store.jobs import add_result, note, pieces, record, words
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -249,7 +249,7 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
     if failure is None:
         job = _step(tx, "job_complete", lease, now)
     else:
-        job = _step(tx, "job_fail", lease, now, **_words(failure), blamed=0)
+        job = _step(tx, "job_fail", lease, now, **words(failure), blamed=0)
     for part, result in enumerate(ran.result):
         add_result(tx, job.id, part, result)
     _end(tx, job, ran.seconds, now)
@@ -260,15 +260,10 @@ def _fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
 ) -> Job:
     before = _held(tx, lease).state
-    job = _step(tx, "job_fail", lease, now, **_words(failure), blamed=blamed)
+    job = _step(tx, "job_fail", lease, now, **words(failure), blamed=blamed)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job
-
-
-def _words(failure: Failure) -> dict[str, str]:
-    text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps no NUL
-    return {"error_code": failure.code, "error_text": text}
 
 
 def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.model.outcomes import Failure
 from qwicket.store import shares
 from qwicket.store.jobs import KEY_LIFE_MS, delete, refuse
 
@@ -60,7 +61,7 @@ def _take_duty(tx: Tx, name: str, runner: str) -> bool:
 def _expire_drafts(tx: Tx, now: int) -> int:
     expired = tx.all("draft_expired", now=now, limit=_BATCH)
     for (job,) in expired:
-        refuse(tx, job, "draft_expired", "The program was not sent in time.", now)
+        refuse(tx, job, Failure("draft_expired", "The program was not sent in time."), now)
     return len(expired)
 
 

@@ -128,7 +128,7 @@ async def options(store: Store) -> RunOptions:
 def on_twin(**changes: Any) -> Submission:
     source = json.dumps({"qubits": 1, "circuit": X}).encode()
     values = {"door": "ionq", "device": "qpu.aria-1", "format": "ionq.circuit.v1", "shots": 500}
-    return Submission(**{**values, "source": source, **changes})  # type: ignore[arg-type]
+    return Submission(**{**values, "source": source, **changes})
 
 
 async def test_debiasing_splits_a_twins_shots_among_variants(

@@ -476,6 +476,8 @@ async def test_jobs_whose_batch_broke_run_alone_and_uncounted(
         present = await store.jobs.get(job)
         assert present is not None
         assert (await reach(store, present, JobState.COMPLETED)).attempts == 0
+        (event,) = await store.jobs.events(job)
+        assert event.reason == (str(end) if end else "stopped together with another job")
 
 
 async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:

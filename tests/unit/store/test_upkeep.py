@@ -85,6 +85,24 @@ async def test_what_is_refused_after_a_2xx_is_a_failed_job(
     assert await store.leases.claim("simulator", runner, NOW) == []
 
 
+@pytest.mark.parametrize("way", ["draft", "insert", "finish", "part"])
+async def test_a_reason_that_quotes_a_nul_is_kept(
+    store: Store, ada: Token, runner: str, way: str
+) -> None:
+    failure = Failure("invalid_program", "unexpected '\0'")
+    if way == "insert":
+        job = await add_job(store, ada, error=failure)
+    elif way == "draft":
+        draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
+        job = await store.jobs.refuse(draft.id, failure, NOW)
+    else:
+        await add_job(store, ada)
+        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        result = failure if way == "finish" else (failure,)
+        job = await store.leases.finish(assignment.lease, Ran(result, 0.1), NOW)
+    assert (job.state, job.error_text) == ("failed", "unexpected '\ufffd'")
+
+
 async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> None:
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")

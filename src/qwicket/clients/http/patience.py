@@ -67,7 +67,7 @@ def insist(
             if asked is None or tried >= patience.tries or left_s <= 0:
                 raise
         # The jitter is no secret, which S311 is about.
-        pause_s = patience.pause_s(tried, asked, random.random())  # noqa: S311
+        pause_s = patience.pause_s(tried, asked, random.random())  # noqa: S311 - no secret
         time.sleep(min(pause_s, left_s))
 
 
