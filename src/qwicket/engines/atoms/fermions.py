@@ -1,0 +1,96 @@
+"""Fermions on four sites, as a matrix: configurations of the up spins by those of the down spins.
+
+With all up modes before all down modes, hops of neighbours have no sign strings; loading has.
+Bit s of a configuration is site s.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from qwicket.engines.failures import CannotRun
+from qwicket.model.atoms import FERMION_SITES, AtomCircuit, AtomGate
+
+State = NDArray[np.complex128]
+Floats = NDArray[np.float64]
+
+_SIZE: Final = 1 << FERMION_SITES
+_SITES: Final = np.arange(FERMION_SITES)
+_FILLED: Final = (np.arange(_SIZE)[:, None] >> _SITES) & 1
+"""Atoms of each configuration on each site."""
+_ROUNDING: Final = 1e-9
+
+
+def evolve(circuit: AtomCircuit) -> State:
+    """Return the state after all gates, one axis per wire, from no atoms at all.
+
+    Raises:
+        CannotRun: An atom is loaded where one may be already.
+    """
+    psi: State = np.zeros((_SIZE, _SIZE), dtype=complex)
+    psi[0, 0] = 1.0
+    for gate in circuit.gates:
+        psi = _applied(gate, psi)
+    return _by_wire(psi)
+
+
+def _applied(gate: AtomGate, psi: State) -> State:
+    sites = [wire // 2 for wire in gate.wires[::2]]
+    match gate.name:
+        case "load":
+            return _loaded(psi, gate.wires[0])
+        case "fhop":
+            turn: State = linalg.expm(-1j * _hops(sites, gate.params))
+            return turn @ psi @ turn.T
+        case "fint":
+            return psi * np.exp(-1j * gate.params[0] * (_FILLED @ _FILLED.T))
+    assert gate.name == "fphase"
+    phases = np.exp(-1j * (_FILLED[:, sites] @ np.array(gate.params)))
+    return psi * np.outer(phases, phases)
+
+
+def _hops(sites: list[int], energies: tuple[float, ...]) -> Floats:
+    found: Floats = np.zeros((_SIZE, _SIZE))
+    for site, energy in zip(sites, energies, strict=False):
+        found += energy * _hop(site)
+    return found
+
+
+@cache
+def _hop(site: int) -> Floats:
+    """Return c†_s c_{s+1} + h.c. of one spin: nothing stands between the two."""
+    found: Floats = np.zeros((_SIZE, _SIZE))
+    for here in np.flatnonzero(_FILLED[:, site] > _FILLED[:, site + 1]):
+        there = here ^ (0b11 << site)
+        found[here, there] = found[there, here] = 1.0
+    return found
+
+
+def _loaded(psi: State, wire: int) -> State:
+    """Return the state with one atom more: signs count the modes before it."""
+    site, is_down = divmod(wire, 2)
+    mine = psi.T if is_down else psi
+    filled = _FILLED[:, site].astype(bool)
+    occupied = float(np.sum(np.abs(mine[filled]) ** 2))
+    if occupied > _ROUNDING:
+        text = f"load: wire {wire} holds an atom already, with probability {occupied:.3g}"
+        raise CannotRun("invalid_circuit", text)
+    signs = (-1.0) ** _FILLED[~filled, :site].sum(axis=1)
+    made = np.zeros_like(mine)
+    made[filled] = signs[:, None] * mine[~filled]  # both in ascending order: pairs of one bit
+    if is_down:
+        made *= (-1.0) ** _FILLED.sum(axis=1)
+    return made.T if is_down else made
+
+
+def _by_wire(psi: State) -> State:
+    """Return the amplitudes with an axis per wire: site by site, up before down."""
+    axes = psi.reshape((2,) * (2 * FERMION_SITES))  # up sites 3 to 0, then down sites 3 to 0
+    last = FERMION_SITES - 1
+    order = [axis for s in range(FERMION_SITES) for axis in (last - s, FERMION_SITES + last - s)]
+    return axes.transpose(order)

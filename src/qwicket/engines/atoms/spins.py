@@ -1,0 +1,258 @@
+"""Spins: one axis of the state per wire, each gate by the least work that is exact.
+
+Phases for what is diagonal, the eigenvectors of Lx for turns, blocks of conserved total k for
+exchange, and for all at once eigenvectors of the whole or Chebyshev's expansion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, reduce
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from qwicket.engines.atoms import chebyshev
+from qwicket.model.atom_costs import is_dense, spectrum
+from qwicket.model.atoms import AtomCircuit, AtomGate
+
+State = NDArray[np.complex128]
+"""Amplitudes, one axis per wire."""
+Floats = NDArray[np.float64]
+
+_VAN_DER_WAALS: Final = 6
+
+
+def evolve(circuit: AtomCircuit) -> State:
+    """Return the state after all gates, from level 0 of every wire."""
+    state: State = np.zeros(circuit.shape, dtype=complex)
+    state[(0,) * state.ndim] = 1.0
+    bases = _bases(circuit.atoms)
+    for gate in circuit.gates:
+        state = _applied(gate, state, bases)
+    return state
+
+
+def _applied(gate: AtomGate, state: State, bases: Bases) -> State:
+    atoms = tuple([bases.atoms[wire] for wire in gate.wires])
+    match gate.name:
+        case "rlx":
+            (basis,) = bases.turn(atoms[0])
+            return _in_blocks([basis], gate.params[0], state, gate.wires)
+        case "sq_full":
+            return _in_blocks([_twisted(atoms[0], gate.params)], 1.0, state, gate.wires)
+        case "rlxly":
+            return _in_blocks(bases.exchange(atoms), gate.params[0], state, gate.wires)
+        case "multiqudit_full" | "rydberg_full":
+            return _on_all(gate, state, atoms)
+    turned: State = state * np.exp(-1j * _energies(gate, bases.atoms))
+    return turned
+
+
+# --- what spins are made of -----------------------------------------------------------------------
+
+
+def _m(n: int) -> Floats:
+    """Return the diagonal of Lz."""
+    return n / 2 - np.arange(n + 1, dtype=float)
+
+
+def _raising(n: int) -> Floats:
+    """Return what stands above the diagonal in L+."""
+    k = np.arange(1, n + 1)
+    root: Floats = np.sqrt(k * (n - k + 1))
+    return root
+
+
+def _on_axis(values: Floats, wire: int, n_wires: int) -> Floats:
+    """Return values of one wire so that they broadcast over the joint levels."""
+    return values.reshape([-1 if axis == wire else 1 for axis in range(n_wires)])
+
+
+def _energies(gate: AtomGate, atoms: Sequence[int]) -> Floats:
+    """Return the Hamiltonian of a gate that is diagonal, shaped to multiply the state."""
+    m = [_on_axis(_m(n), wire, len(atoms)) for wire, n in enumerate(atoms)]
+    match gate.name:
+        case "rlz":
+            return gate.params[0] * m[gate.wires[0]]
+        case "rlz2":
+            return gate.params[0] * m[gate.wires[0]] ** 2
+        case "rlzlz":
+            pairs = pairwise(gate.wires)
+            return gate.params[0] * sum((m[a] * m[b] for a, b in pairs), start=np.zeros(()))
+    assert gate.name == "rydberg_block"
+    return gate.params[0] * _blockade(m)
+
+
+def _blockade(m: Sequence[Floats]) -> Floats:
+    """Return Σ n_i n_j / |i - j|⁶ over pairs of two-level wires, given Lz of each."""
+    excited = [0.5 - each for each in m]
+    found: Floats = np.zeros(())
+    for i, first in enumerate(excited):
+        for j in range(i):
+            found = found + first * excited[j] / (i - j) ** _VAN_DER_WAALS
+    return found
+
+
+# --- eigenvectors ---------------------------------------------------------------------------------
+
+
+class Block:
+    """Eigenvectors of a Hamiltonian on those joint levels that it joins.
+
+    Args:
+        levels: Their indices over the wires that the Hamiltonian acts on.
+        energies: Its eigenvalues there.
+        vectors: Its eigenvectors there, one per column.
+    """
+
+    __slots__ = ("energies", "levels", "vectors")
+
+    def __init__(self, levels: NDArray[np.intp] | slice, energies: Floats, vectors: Floats) -> None:
+        self.levels = levels
+        self.energies = energies
+        self.vectors = vectors
+
+    def turned(self, theta: float, amplitudes: State) -> State:
+        """Return exp(-iθH) of the amplitudes of these levels, one column per level of the rest."""
+        parts = self.vectors.T @ amplitudes
+        parts *= np.exp(-1j * theta * self.energies)[:, None]
+        return self.vectors @ parts
+
+
+def _in_blocks(
+    blocks: Sequence[Block], theta: float, state: State, wires: tuple[int, ...]
+) -> State:
+    """Return exp(-iθH) of a state, H acting on some wires in the order named."""
+    front = tuple(range(len(wires)))
+    moved = np.moveaxis(state, wires, front)
+    size = int(np.prod(moved.shape[: len(wires)]))
+    rows = moved.reshape(size, -1)
+    turned = np.empty_like(rows)
+    for block in blocks:
+        turned[block.levels] = block.turned(theta, rows[block.levels])
+    return np.moveaxis(turned.reshape(moved.shape), front, wires)
+
+
+class Bases:
+    """Eigenvectors that circuits on the same atoms share, whatever their angles.
+
+    Args:
+        atoms: Atoms on each wire: the dimension bounds what can be kept here.
+    """
+
+    def __init__(self, atoms: tuple[int, ...]) -> None:
+        self.atoms = atoms
+        self._kept: dict[tuple[int, ...], list[Block]] = {}
+
+    def turn(self, n: int) -> list[Block]:
+        """Return the eigenvectors of Lx. Its eigenvalues are known exactly."""
+        if (n,) not in self._kept:
+            _, vectors = linalg.eigh_tridiagonal(np.zeros(n + 1), _raising(n) / 2)
+            self._kept[(n,)] = [Block(slice(None), _m(n)[::-1], vectors)]
+        return self._kept[(n,)]
+
+    def exchange(self, atoms: tuple[int, ...]) -> list[Block]:
+        """Return those of Σ (L+ L- + L- L+) over neighbours; the total of all k is conserved."""
+        if atoms not in self._kept:
+            hamiltonian = _exchange(atoms).tocsr()
+            grids = np.indices([n + 1 for n in atoms])
+            totals = grids.sum(axis=0).reshape(-1)
+            self._kept[atoms] = [
+                _solved(hamiltonian, np.flatnonzero(totals == total))
+                for total in range(sum(atoms) + 1)
+            ]
+        return self._kept[atoms]
+
+
+@lru_cache(maxsize=2)
+def _bases(atoms: tuple[int, ...]) -> Bases:
+    return Bases(atoms)
+
+
+def _solved(hamiltonian: Any, levels: NDArray[np.intp]) -> Block:
+    energies, vectors = linalg.eigh(hamiltonian[levels][:, levels].toarray())
+    return Block(levels, energies, vectors)
+
+
+def _twisted(n: int, params: tuple[float, ...]) -> Block:
+    """Return the eigenvectors of Ω Lx + Δ Lz + χ Lz²."""
+    omega, delta, chi = params
+    m = _m(n)
+    found = linalg.eigh_tridiagonal(delta * m + chi * m**2, omega * _raising(n) / 2)
+    return Block(slice(None), *found)
+
+
+# --- gates on all wires ---------------------------------------------------------------------------
+
+
+def _on_all(gate: AtomGate, state: State, atoms: tuple[int, ...]) -> State:
+    amplitudes = state.reshape(-1)
+    if gate.name == "rydberg_full" or is_dense(gate, atoms):
+        block = Block(slice(None), *linalg.eigh(_dense(gate, atoms)))
+        turned = block.turned(1.0, amplitudes[:, None])[:, 0]
+    else:
+        hamiltonian = _whole(gate, atoms).tocsr()
+        turned = chebyshev.evolved(hamiltonian, spectrum(gate, atoms), amplitudes)
+    return turned.reshape(state.shape)
+
+
+def _dense(gate: AtomGate, atoms: tuple[int, ...]) -> Floats:
+    if gate.name != "rydberg_full":
+        whole: Floats = _whole(gate, atoms).toarray()
+        return whole
+    return sum(
+        (x * term for x, term in zip(gate.params, _rydberg(atoms), strict=True)), np.zeros(())
+    )
+
+
+@lru_cache(maxsize=8)
+def _rydberg(atoms: tuple[int, ...]) -> tuple[Floats, ...]:
+    """Return what Ω, Δ and φ of `rydberg_full` stand before: ramps ask for it a thousand times."""
+    unit = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    gates = [AtomGate("rydberg_full", (), params) for params in unit]
+    return tuple([_whole(gate, atoms).toarray() for gate in gates])
+
+
+def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
+    """Return the Hamiltonian of a gate on all wires as a sparse matrix."""
+    shape = tuple([n + 1 for n in atoms])
+    m = [_on_axis(_m(n), wire, len(atoms)) for wire, n in enumerate(atoms)]
+    energies: Floats = np.zeros(shape)
+    omega, delta, *rest = gate.params
+    energies += delta * sum(m, start=np.zeros(()))
+    found: Any = 0
+    if gate.name == "rydberg_full":
+        energies += rest[0] * _blockade(m)
+    else:
+        chi, exchange, ising = rest
+        energies += chi * sum((each**2 for each in m), start=np.zeros(()))
+        for first, second in pairwise(m):
+            energies += ising * first * second
+        found = exchange * _exchange(atoms)
+    for wire, n in enumerate(atoms):
+        found = found + omega / 2 * _joint({wire: _ladder(n) + _ladder(n).T}, atoms)
+    return found + sparse.diags_array(energies.reshape(-1))
+
+
+def _exchange(atoms: tuple[int, ...]) -> Any:
+    """Return Σ (L+ L- + L- L+) over neighbours as a sparse matrix."""
+    size = int(np.prod([n + 1 for n in atoms]))
+    found: Any = sparse.csr_array((size, size))
+    for wire, (a, b) in enumerate(pairwise(atoms)):
+        one_way = _joint({wire: _ladder(a), wire + 1: _ladder(b).T}, atoms)
+        found = found + one_way + one_way.T
+    return found
+
+
+def _ladder(n: int) -> Any:
+    return sparse.diags_array(_raising(n), offsets=1, shape=(n + 1, n + 1))
+
+
+def _joint(factors: dict[int, Any], atoms: tuple[int, ...]) -> Any:
+    """Return the product of operators on some wires, the identity on the others."""
+    each = [factors.get(wire, sparse.eye_array(n + 1)) for wire, n in enumerate(atoms)]
+    return reduce(sparse.kron, each)

@@ -1,0 +1,170 @@
+"""What cold-atom circuits cost, told before anything is spent: limits, and sums for admission.
+
+The engine chooses between its methods by the same rules. Work is counted in nanoseconds of one
+core, roughly.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+from math import hypot, prod, sqrt
+from typing import Final, NamedTuple
+
+from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.model.circuits import Summary
+from qwicket.model.errors import LimitExceeded
+from qwicket.model.limits import Limits
+
+DENSE_DIMENSION: Final = 1_024
+"""Up to here a gate on all wires is diagonalised: 0.6 s at most."""
+DENSEST_DIMENSION: Final = 4_096
+"""Up to here it is, where another way takes longer: 17 s on an idle core."""
+
+FULL_GATES: Final = frozenset({"multiqudit_full", "rydberg_full"})
+_ROW_NS: Final = 4
+_BLOCK_NS: Final = 10_000
+_SOLVED_BLOCK_NS: Final = 250_000
+_CUBE_NS: Final = 0.6
+_CHEBYSHEV_NS: Final = 33
+_DIAGONAL_NS: Final = 20
+_FERMION_NS: Final = 200_000
+_GATE_NS: Final = 50_000
+_FLOAT_BYTES: Final = 8
+_DENSE_COPIES: Final = 4
+
+
+class Spectrum(NamedTuple):
+    """Bounds of a Hamiltonian: all of its levels are within `radius` of `centre`."""
+
+    centre: float
+    radius: float
+
+    @property
+    def n_terms(self) -> int:
+        """Terms of a Chebyshev expansion of its exponential, exact to rounding."""
+        return int(self.radius + 10 * self.radius ** (1 / 3) + 30)
+
+
+def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
+    """Bound the levels of `multiqudit_full`.
+
+    Fields turn a spin of length l by at most ±l. Of a product Σ A_i B_i the norm is at most the
+    root of those of Σ A_i² and Σ B_i² multiplied.
+    """
+    omega, delta, chi, exchange, ising = gate.params
+    twist = sum(chi * n * n / 4 for n in atoms)
+    radius = twist / 2 + sum(hypot(omega, delta) * n / 2 for n in atoms)
+    for a, b in pairwise(atoms):
+        radius += 2 * exchange * sqrt(a * (a + 2) * b * (b + 2)) / 4 + ising * a * b / 4
+    return Spectrum(twist / 2, radius)
+
+
+def is_dense(gate: AtomGate, atoms: tuple[int, ...]) -> bool:
+    """Say whether a gate on all wires is diagonalised rather than expanded."""
+    dimension = prod(n + 1 for n in atoms)
+    if not DENSE_DIMENSION < dimension <= DENSEST_DIMENSION:
+        return dimension <= DENSE_DIMENSION
+    return _CUBE_NS * dimension**2 < _CHEBYSHEV_NS * spectrum(gate, atoms).n_terms
+
+
+def check(circuit: AtomCircuit, limits: Limits) -> None:
+    """Refuse a circuit that costs too much.
+
+    Raises:
+        LimitExceeded: The limit `hilbert_dimension` or `gate_work` is exceeded.
+    """
+    dimension = circuit.dimension
+    if dimension > limits.hilbert_dimension:
+        raise LimitExceeded(
+            f"Hilbert space dimension too large! hilbert_dimension: {dimension} is above the limit"
+            f" of {limits.hilbert_dimension}",
+            field="hilbert_dimension",
+        )
+    if dimension <= DENSEST_DIMENSION:
+        return
+    for gate in circuit.gates:
+        if gate.name not in FULL_GATES:
+            continue
+        work = dimension * spectrum(gate, circuit.atoms).radius
+        if work > limits.gate_work:
+            raise LimitExceeded(
+                f"gate_work: {gate.name} has energies times dimension of {work:.3g}, above the"
+                f" limit of {limits.gate_work}",
+                field="gate_work",
+            )
+
+
+def summarise(circuits: tuple[AtomCircuit, ...]) -> Summary:
+    """Count what admission needs of cold-atom circuits."""
+    costs = [_cost(circuit) for circuit in circuits]
+    n_gates = sum(len(circuit.gates) for circuit in circuits)
+    n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
+    return Summary(
+        "atoms",
+        len(circuits),
+        max((len(circuit.shape) for circuit in circuits), default=0),
+        n_single,
+        n_gates - n_single,
+        n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
+        work_ns=sum(cost.work_ns for cost in costs),
+        work_bytes=max((cost.n_bytes for cost in costs), default=0),
+    )
+
+
+class _Cost(NamedTuple):
+    work_ns: int
+    n_bytes: int
+
+
+def _cost(circuit: AtomCircuit) -> _Cost:
+    if circuit.kind == "fermions":
+        return _Cost(len(circuit.gates) * _FERMION_NS, 0)
+    work, kept, most = 0.0, 0, 0
+    solved: set[tuple[int, ...]] = set()
+    for gate in circuit.gates:
+        atoms = tuple([circuit.atoms[wire] for wire in gate.wires])
+        width = _width(gate, atoms)
+        n_blocks = sum(atoms) + 1 if gate.name == "rlxly" else 1
+        work += _GATE_NS + circuit.dimension * (_DIAGONAL_NS + _ROW_NS * width)
+        work += _BLOCK_NS * n_blocks
+        size = prod(n + 1 for n in atoms)
+        if gate.name in FULL_GATES and not is_dense(gate, atoms):
+            work += _CHEBYSHEV_NS * size * spectrum(gate, atoms).n_terms
+        elif gate.name in FULL_GATES or gate.name == "sq_full":
+            work += _CUBE_NS * size**3
+            most = max(most, _DENSE_COPIES * _FLOAT_BYTES * size**2)
+        elif width and atoms not in solved:
+            solved.add(atoms)
+            work += _CUBE_NS * size * width**2 + _SOLVED_BLOCK_NS * n_blocks
+            kept += _FLOAT_BYTES * size * width
+    return _Cost(int(work), kept + most)
+
+
+def _width(gate: AtomGate, atoms: tuple[int, ...]) -> int:
+    """Return the rows of the largest matrix that a gate's eigenvectors make; 0 for phases."""
+    match gate.name:
+        case "rlx" | "sq_full":
+            return atoms[0] + 1
+        case "rlxly":
+            return _widest_block(atoms)
+        case name if name in FULL_GATES and is_dense(gate, atoms):
+            return prod(n + 1 for n in atoms)
+    return 0
+
+
+@lru_cache(maxsize=64)
+def _widest_block(atoms: tuple[int, ...]) -> int:
+    return max(totals(atoms))
+
+
+def totals(atoms: tuple[int, ...]) -> list[int]:
+    """Return how many joint levels of some wires have each total k, from 0 on."""
+    ways = [1]
+    for n in atoms:
+        longer = [0] * (len(ways) + n)
+        for total, count in enumerate(ways):
+            for k in range(n + 1):
+                longer[total + k] += count
+        ways = longer
+    return ways

@@ -1,0 +1,90 @@
+"""Cold-atom circuits in the flat form that every format ends in and the engines start from.
+
+What a format says in its own way is resolved here: atoms are loaded before the first gate, gates on
+all wires name them all, barriers are gone, and what is read is a list of columns.
+
+Spins: a wire with N atoms has levels k = 0..N with m = N/2 - k, and starts in k = 0. With
+L+ |k> = sqrt(k (N - k + 1)) |k-1>, L- its transpose and Lx = (L+ + L-)/2, each gate is exp(-iH):
+
+| gate | H |
+|---|---|
+| `rlx rlz rlz2` (θ) | θ Lx, θ Lz, θ Lz² on one wire |
+| `sq_full` (Ω, Δ, χ) | Ω Lx + Δ Lz + χ Lz² on one wire |
+| `rlxly` (J) | J Σ (L+ L- + L- L+) over neighbours in `wires` |
+| `rlzlz` (J) | J Σ Lz Lz over neighbours in `wires` |
+| `multiqudit_full` (Ω, Δ, χ, Jxy, Jzz) | the sum of all of the above |
+| `rydberg_block` (φ) | φ Σ_{i<j} n_i n_j / (i - j)⁶ with n = 1/2 - Lz, two levels per wire |
+| `rydberg_full` (Ω, Δ, φ) | Σ (Ω Lx + Δ Lz) and that |
+
+Fermions: four sites with two spins; wire 2s is spin up on site s, wire 2s + 1 spin down.
+
+| gate | H |
+|---|---|
+| `load` | none: creates an atom on one wire |
+| `fhop` (J per bond) | J Σ (c†_a c_c + c†_b c_d + h.c.) over neighbouring sites in `wires` |
+| `fint` (U) | U Σ n_up n_down over all sites |
+| `fphase` (μ per site) | μ (n_up + n_down) |
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Final, Literal
+
+import msgspec
+
+FERMION_SITES: Final = 4
+FERMION_WIRES: Final = 2 * FERMION_SITES
+
+
+class AtomGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A gate on `wires`; energies times time in radians."""
+
+    name: str
+    wires: tuple[int, ...]
+    params: tuple[float, ...] = ()
+
+
+class AtomCircuit(msgspec.Struct, frozen=True, array_like=True):
+    """Gates in time order, then a reading.
+
+    Attributes:
+        kind: Which physics.
+        atoms: Atoms on each wire of spins; empty for fermions.
+        gates: In time order.
+        measured: The wire that each column of the samples shows.
+        shots: Rows of the samples; 0 leaves them to the job.
+        seed: What the shots are drawn with; None leaves it to the job.
+    """
+
+    kind: Literal["spins", "fermions"]
+    atoms: tuple[int, ...]
+    gates: tuple[AtomGate, ...]
+    measured: tuple[int, ...]
+    shots: int
+    seed: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Levels of each wire."""
+        if self.kind == "fermions":
+            return (2,) * FERMION_WIRES
+        return tuple([n + 1 for n in self.atoms])
+
+    @property
+    def dimension(self) -> int:
+        return prod(self.shape)
+
+
+_decoder = msgspec.msgpack.Decoder(tuple[AtomCircuit, ...])
+_encoder = msgspec.msgpack.Encoder()
+
+
+def pack(circuits: tuple[AtomCircuit, ...]) -> bytes:
+    """Encode circuits as one opaque blob."""
+    return _encoder.encode(circuits)
+
+
+def unpack(blob: bytes) -> tuple[AtomCircuit, ...]:
+    """Return the circuits of a blob made by `pack`."""
+    return _decoder.decode(blob)

@@ -1,0 +1,258 @@
+"""What the instructions of the four cold-atom machines take: wires, parameters and their ranges.
+
+Ranges are inclusive and in radians. Facts: sqooler-example, the simulators behind qlued; what is
+wider here is what qiskit-cold-atom can send and they refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import pi
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from qwicket.model.atoms import FERMION_WIRES, AtomGate
+from qwicket.model.limits import INT64_MAX
+from qwicket.programs.json_text import Fault, quoted
+
+MOST_ATOMS: Final = 500
+
+_TURN: Final = 2 * pi
+_TWIST: Final = 20 * pi
+_STRONG: Final = 5e6 * pi
+
+_Wires = tuple[int, ...]
+
+
+class _Rule(NamedTuple):
+    """What one instruction takes.
+
+    Attributes:
+        wires: Returns those it acts on from those it names and the experiment's number of wires.
+            Raises `Fault` if it cannot act on these.
+        params: Name and upper bound of each parameter; the lower is 0.
+        is_repeated: Its one parameter comes once for each bond or site that its wires name.
+    """
+
+    wires: Callable[[_Wires, int], _Wires]
+    params: tuple[tuple[str, float], ...] = ()
+    is_repeated: bool = False
+
+
+class Machine(NamedTuple):
+    """One of the four devices.
+
+    Attributes:
+        name: Its short name.
+        n_wires: Most wires of an experiment.
+        rules: What it runs, by name.
+        gate_names: Those of `rules` that turn a state.
+    """
+
+    name: str
+    n_wires: int
+    rules: Mapping[str, _Rule]
+
+    @property
+    def is_fermionic(self) -> bool:
+        return self.name == "fermions"
+
+    @property
+    def gate_names(self) -> frozenset[str]:
+        return frozenset(self.rules) - {"load", "measure", "barrier"}
+
+
+def checked_gate(
+    instruction: tuple[str, tuple[float, ...], tuple[float, ...]], machine: Machine, n_wires: int
+) -> AtomGate:
+    """Return an instruction with the wires that it acts on.
+
+    Raises:
+        Fault: It makes no sense; the text names it and the value at fault.
+    """
+    name, wires, params = instruction
+    rule = machine.rules.get(name)
+    if rule is None:
+        known = ", ".join(machine.rules)
+        raise Fault(f"{quoted(name)} is not known to {machine.name}; known: {known}", "name")
+    try:
+        named = tuple([whole(wire, "wires") for wire in wires])
+        _check_wires(named, machine.n_wires)
+        meant = rule.wires(named, n_wires)
+        _check_params(rule, params, named)
+        if name == "load" and params:
+            _check_atoms(params[0])
+    except Fault as fault:
+        raise Fault(f"{name}: {fault}", fault.field) from None
+    return AtomGate(_ALIASES.get(name, name), meant, tuple([float(each) for each in params]))
+
+
+def whole(number: float, field: str) -> int:
+    """Return a number that stands for an integer, though some clients write all as floats.
+
+    Raises:
+        Fault: It is none.
+    """
+    if number != int(number) or abs(number) > INT64_MAX:
+        raise Fault(f"{field}: {number:g} is not a whole number", field)
+    return int(number)
+
+
+def _check_wires(wires: _Wires, n_wires: int) -> None:
+    seen: set[int] = set()
+    for wire in wires:
+        if not 0 <= wire < n_wires:
+            raise Fault(f"wire {wire} is outside 0..{n_wires - 1}", "wires")
+        if wire in seen:
+            raise Fault(f"wire {wire} is named twice", "wires")
+        seen.add(wire)
+
+
+def _check_params(rule: _Rule, params: tuple[float, ...], wires: _Wires) -> None:
+    bounds = rule.params
+    if rule.is_repeated:
+        n_sites = len(wires) // 2
+        bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
+    if len(params) != len(bounds):
+        raise Fault(f"{len(params)} parameters are given, it takes {len(bounds)}", "params")
+    for (name, most), param in zip(bounds, params, strict=True):
+        if not 0 <= param <= most:
+            raise Fault(f"{name} must be 0 to {most:.10g}, not {param:g}", "params")
+
+
+def _check_atoms(number: float) -> None:
+    if whole(number, "params") < 1:
+        raise Fault(f"N must be 1 to {MOST_ATOMS}, not 0", "params")
+
+
+# --- wires ----------------------------------------------------------------------------------------
+
+
+def _inside(wires: _Wires, n_wires: int) -> _Wires:
+    for wire in wires:
+        if wire >= n_wires:
+            raise Fault(f"wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")
+    return wires
+
+
+def _one(wires: _Wires, n_wires: int) -> _Wires:
+    if len(wires) != 1:
+        raise Fault(f"acts on one wire, not on {list(wires)}", "wires")
+    return _inside(wires, n_wires)
+
+
+def _only(wires: _Wires, n_wires: int) -> _Wires:
+    """The single qudit's wire need not be named."""
+    return _one(wires or (0,), n_wires)
+
+
+def _all(wires: _Wires, n_wires: int) -> _Wires:
+    if wires != tuple(range(n_wires)):
+        text = f"acts on all {n_wires} wires of the experiment in order, not on {list(wires)}"
+        raise Fault(text, "wires")
+    return wires
+
+
+def _pair_or_all(wires: _Wires, n_wires: int) -> _Wires:
+    return _inside(wires, n_wires) if len(wires) == 2 else _all(_several(wires), n_wires)
+
+
+def _rydberg_all(wires: _Wires, n_wires: int) -> _Wires:
+    """All wires of the machine mean those of the experiment."""
+    everything = tuple(range(n_wires))
+    return everything if wires == tuple(range(5)) else _all(_several(wires), n_wires)
+
+
+def _several(wires: _Wires) -> _Wires:
+    if len(wires) < 2:
+        raise Fault(f"acts on two wires or more, not on {list(wires)}", "wires")
+    return wires
+
+
+def _any(wires: _Wires, _n_wires: int) -> _Wires:
+    return wires
+
+
+def _mode(wires: _Wires, _n_wires: int) -> _Wires:
+    """All eight wires of the fermions are there, whatever the experiment says."""
+    return _one(wires, FERMION_WIRES)
+
+
+def _modes(wires: _Wires, _n_wires: int) -> _Wires:
+    return _all(wires, FERMION_WIRES)
+
+
+def _sites(wires: _Wires, _n_wires: int) -> _Wires:
+    first = wires[0] if wires else 0
+    if not wires or first % 2 or len(wires) % 2 or wires != tuple(range(first, first + len(wires))):
+        text = f"acts on neighbouring sites, up before down on each, not on {list(wires)}"
+        raise Fault(text, "wires")
+    return wires
+
+
+def _bonds(wires: _Wires, n_wires: int) -> _Wires:
+    if len(wires) < 4:
+        raise Fault(f"acts on four wires or more, not on {list(wires)}", "wires")
+    return _sites(wires, n_wires)
+
+
+# --- machines -------------------------------------------------------------------------------------
+
+_LOADED: Final = (("N", float(MOST_ATOMS)),)
+_OMEGA: Final = ("omega", _TURN)
+_DELTA: Final = ("delta", _TURN)
+_CHI: Final = ("chi", _TWIST)
+_J: Final = ("J", _TWIST)
+_ALIASES: Final = {"rydberg_blockade": "rydberg_block"}
+
+
+def _strong(*names: str) -> tuple[tuple[str, float], ...]:
+    return tuple([(name, _STRONG) for name in names])
+
+
+_SINGLE: Final = {
+    "rlx": _Rule(_one, (_OMEGA,)),
+    "rlz": _Rule(_one, (_DELTA,)),
+    "rlz2": _Rule(_one, (_CHI,)),
+    "sq_full": _Rule(_one, _strong("omega", "delta", "chi")),
+    "load": _Rule(_only, _LOADED),
+    "barrier": _Rule(_any),
+    "measure": _Rule(_only),
+}
+_MULTI: Final = {
+    "rlx": _Rule(_one, (_OMEGA,)),
+    "rlz": _Rule(_one, (_DELTA,)),
+    "rlz2": _Rule(_one, (_CHI,)),
+    "rlxly": _Rule(_pair_or_all, (_J,)),
+    "rlzlz": _Rule(_pair_or_all, (_J,)),
+    "multiqudit_full": _Rule(_all, _strong("omega", "delta", "chi", "Jxy", "Jzz")),
+    "load": _Rule(_one, _LOADED),
+    "barrier": _Rule(_any),
+    "measure": _Rule(_one),
+}
+_RYDBERG: Final = {
+    "rlx": _Rule(_one, (_OMEGA,)),
+    "rlz": _Rule(_one, (_DELTA,)),
+    "rydberg_block": _Rule(_rydberg_all, (("phi", _TURN),)),
+    "rydberg_blockade": _Rule(_rydberg_all, (("phi", _TURN),)),
+    "rydberg_full": _Rule(_rydberg_all, _strong("omega", "delta", "phi")),
+    "barrier": _Rule(_any),
+    "measure": _Rule(_one),
+}
+_FERMIONS: Final = {
+    "fhop": _Rule(_bonds, (("J", _TURN),), is_repeated=True),
+    "fint": _Rule(_modes, (("U", _TURN),)),
+    "fphase": _Rule(_sites, (("mu", _TURN),), is_repeated=True),
+    "load": _Rule(_mode),
+    "barrier": _Rule(_any),
+    "measure": _Rule(_mode),
+}
+_MACHINES: Final = (
+    Machine("singlequdit", 1, _SINGLE),
+    Machine("multiqudit", 5, _MULTI),
+    Machine("rydberg", 5, _RYDBERG),
+    Machine("fermions", FERMION_WIRES, _FERMIONS),
+)
+
+MACHINES: Final[Mapping[str, Machine]] = MappingProxyType({each.name: each for each in _MACHINES})
+"""The four machines by their short names."""

@@ -1,0 +1,163 @@
+"""Formats `qlued.*`: experiments on cold atoms as JSON, one dialect for each of four machines.
+
+    {"experiment_0": {"instructions": [["rlx", [0], [1.57]], ["measure", [0], []]],
+                      "num_wires": 1, "shots": 100, "wire_order": "sequential", "seed": 7}}
+
+Each experiment becomes one circuit, in the order sent. Owns what experiments may ask for; what
+each machine's instructions take is a table in `cold_atom_gates`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from qwicket.model import atom_costs
+from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs import json_text
+from qwicket.programs.cold_atom_gates import MACHINES, Machine, checked_gate, whole
+from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
+
+VERSION: Final = 1
+
+_LAST_EXPERIMENT: Final = 1_000
+_KEY: Final = re.compile(r"experiment_0{0,9}([0-9]{1,4})")
+_ORDERS: Final = ("sequential", "interleaved")
+
+_Instruction = tuple[str, tuple[float, ...], tuple[float, ...]]
+
+
+class Experiment(msgspec.Struct):
+    """An experiment as it is written: whole numbers may come as floats."""
+
+    instructions: tuple[_Instruction, ...]
+    num_wires: float
+    shots: float
+    wire_order: str = "sequential"
+    seed: Int64 | float | None = None
+
+
+_job_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_decoder: Final = msgspec.json.Decoder(Experiment)
+
+
+def read(source: bytes, limits: Limits, machine: str) -> tuple[AtomCircuit, ...]:
+    """Read the experiments of a job.
+
+    Args:
+        source: JSON text.
+        limits: Bounds on bytes, circuits, operations, shots, dimension, work and samples.
+        machine: One of `MACHINES`.
+
+    Raises:
+        InvalidProgram: The text is no such job, or an instruction makes no sense.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    circuits = []
+    n_samples = 0
+    for key, experiment in experiments(source, limits):
+        circuit = _circuit(key, experiment, MACHINES[machine], limits)
+        n_samples += circuit.shots * len(circuit.measured)
+        check_limit("samples", n_samples, limits.samples, " or more")
+        circuits.append(circuit)
+    return tuple(circuits)
+
+
+def experiments(source: bytes, limits: Limits) -> Iterator[tuple[str, Experiment]]:
+    """Yield the experiments of a job by their keys, in the order sent.
+
+    Raises:
+        InvalidProgram: The text is no such job.
+        LimitExceeded: It has too many bytes, circuits or operations.
+    """
+    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    job = json_text.decode(_job_decoder, source, lambda *_: "")
+    if not job:
+        raise InvalidProgram("the job has no experiments")
+    check_limit("circuits", len(job), limits.circuits)
+    n_instructions = 0
+    for key, text in job.items():
+        experiment = _experiment(key, bytes(text))
+        n_instructions += len(experiment.instructions)
+        check_limit("operations", n_instructions, limits.operations, " or more")
+        yield key, experiment
+
+
+def _experiment(key: str, text: bytes) -> Experiment:
+    number = _KEY.fullmatch(key)
+    if number is None or int(number[1]) > _LAST_EXPERIMENT:
+        allowed = f"experiment_0 to experiment_{_LAST_EXPERIMENT}"
+        raise InvalidProgram(f"experiments are named {allowed}, not {quoted(key)}")
+    return json_text.decode(_decoder, text, lambda *_: f"{key}: ")
+
+
+def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits) -> AtomCircuit:
+    place = ""
+    try:
+        shots, n_wires, seed = _settings(experiment, machine, limits)
+        gates = []
+        for k, instruction in enumerate(experiment.instructions):
+            place = f".instructions[{k}]"
+            gates.append(checked_gate(instruction, machine, n_wires))
+        place = ""
+        circuit = _flat(gates, machine, n_wires, shots, seed)
+        atom_costs.check(circuit, limits)
+    except Fault as fault:
+        at = f"{key}{place}"
+        raise InvalidProgram(f"{at}: {fault}", field=f"{at}.{fault.field}") from None
+    except LimitExceeded as refusal:
+        raise LimitExceeded(f"{key}: {refusal.detail}", field=refusal.field) from None
+    return circuit
+
+
+def _settings(
+    experiment: Experiment, machine: Machine, limits: Limits
+) -> tuple[int, int, int | None]:
+    """Return shots, wires and seed."""
+    shots = whole(experiment.shots, "shots")
+    if not 1 <= shots <= limits.shots:
+        text = f"shots must be 1 to {limits.shots} (limit shots), not {shots}"
+        raise LimitExceeded(text, field="shots")
+    n_wires = whole(experiment.num_wires, "num_wires")
+    if not 1 <= n_wires <= machine.n_wires:
+        raise Fault(f"num_wires must be 1 to {machine.n_wires}, not {n_wires}", "num_wires")
+    orders = ("interleaved",) if machine.is_fermionic else _ORDERS
+    if experiment.wire_order not in orders:
+        text = f"wire_order must be {' or '.join(orders)}, not {quoted(experiment.wire_order)}"
+        raise Fault(text, "wire_order")
+    seed = experiment.seed
+    return shots, n_wires, None if seed is None else whole(seed, "seed")
+
+
+def _flat(
+    gates: Sequence[AtomGate], machine: Machine, n_wires: int, shots: int, seed: int | None
+) -> AtomCircuit:
+    """Resolve loads, barriers and measurements, which each machine takes in its own way."""
+    if machine.name == "singlequdit":
+        gates = _last_reading(gates)
+    measured = tuple([gate.wires[0] for gate in gates if gate.name == "measure"])
+    is_gate = machine.gate_names.__contains__
+    if machine.is_fermionic:
+        acting = tuple([gate for gate in gates if gate.name == "load" or is_gate(gate.name)])
+        return AtomCircuit("fermions", (), acting, measured, shots, seed)
+    atoms = [1] * n_wires
+    for gate in gates:
+        if gate.name == "load":
+            atoms[gate.wires[0]] = int(gate.params[0])
+    acting = tuple([gate for gate in gates if is_gate(gate.name)])
+    return AtomCircuit("spins", tuple(atoms), acting, measured, shots, seed)
+
+
+def _last_reading(gates: Sequence[AtomGate]) -> Sequence[AtomGate]:
+    """Return what a single qudit's last `measure` reads: on it a `load` starts all over."""
+    ends = [k for k, gate in enumerate(gates) if gate.name == "measure"]
+    if ends:
+        earlier = [gate for gate in gates[: ends[-1]] if gate.name != "measure"]
+        gates = [*earlier, gates[ends[-1]]]
+    starts = [k for k, gate in enumerate(gates) if gate.name == "load"]
+    return gates[starts[-1] :] if starts else gates

@@ -1,0 +1,81 @@
+"""Format `qlued.lab`: experiments on cold atoms for a lab's own machine, whatever its gates are.
+
+The frame is that of `cold_atoms`; what an instruction means, and whether it makes sense, only the
+lab's own program knows. So nothing simulates this format.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.model.atoms import AtomCircuit, AtomGate, pack
+from qwicket.model.circuits import Checked, Summary
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs.cold_atom_gates import whole
+from qwicket.programs.cold_atoms import Experiment, experiments
+from qwicket.programs.json_text import Fault, check_limit
+
+VERSION: Final = 1
+
+_NAME_CHARS: Final = 64
+
+
+def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
+    """Read the experiments of a job; `atoms` has an entry for each wire.
+
+    Raises:
+        InvalidProgram: The text is no such job.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    circuits = []
+    n_samples = 0
+    for key, experiment in experiments(source, limits):
+        try:
+            circuit = _circuit(experiment, limits)
+        except Fault as fault:
+            raise InvalidProgram(f"{key}: {fault}", field=f"{key}.{fault.field}") from None
+        n_samples += circuit.shots * len(circuit.measured)
+        check_limit("samples", n_samples, limits.samples, " or more")
+        circuits.append(circuit)
+    return tuple(circuits)
+
+
+def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
+    """Return circuits with what can be counted of gates that nobody here knows, packed."""
+    n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
+    n_gates = sum(len(circuit.gates) for circuit in circuits)
+    summary = Summary(
+        "atoms",
+        len(circuits),
+        max(len(circuit.atoms) for circuit in circuits),
+        n_single,
+        n_gates - n_single,
+        n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
+    )
+    return Checked(summary, pack(circuits))
+
+
+def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
+    shots = whole(experiment.shots, "shots")
+    if not 1 <= shots <= limits.shots:
+        text = f"shots must be 1 to {limits.shots} (limit shots), not {shots}"
+        raise LimitExceeded(text, field="shots")
+    n_wires = whole(experiment.num_wires, "num_wires")
+    if not 1 <= n_wires <= limits.clbits:
+        raise Fault(f"num_wires must be 1 to {limits.clbits} (limit clbits)", "num_wires")
+    gates = [_gate(*each, n_wires) for each in experiment.instructions]
+    seed = None if experiment.seed is None else whole(experiment.seed, "seed")
+    measured = tuple([wire for gate in gates if gate.name == "measure" for wire in gate.wires])
+    acting = tuple([gate for gate in gates if gate.name not in ("measure", "barrier")])
+    return AtomCircuit("spins", (1,) * n_wires, acting, measured, shots, seed)
+
+
+def _gate(name: str, wires: tuple[float, ...], params: tuple[float, ...], n_wires: int) -> AtomGate:
+    if len(name) > _NAME_CHARS:
+        raise Fault(f"an instruction's name has at most {_NAME_CHARS} characters", "instructions")
+    named = tuple([whole(wire, "wires") for wire in wires])
+    for wire in named:
+        if not 0 <= wire < n_wires:
+            raise Fault(f"{name}: wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")
+    return AtomGate(name, named, params)
