@@ -1,0 +1,72 @@
+"""Photonic engine: Gaussian states, measured exactly. This import imports no NumPy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.model.circuits import Summary
+from qwicket.model.jobs import RunOptions
+from qwicket.model.limits import PhotonicBounds
+from qwicket.model.outcomes import Outcome
+from qwicket.model.photonic import Gate, Measure, PhotonicCircuit, unpack
+
+__all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
+
+_BASE_BYTES: Final = 64 << 20
+_AMPLITUDE_BYTES: Final = 64
+"""One amplitude: four copies are held."""
+_VALUE_BYTES: Final = 64
+"""One shot of one mode: means, outcomes, and copies while they are drawn."""
+_GATE_S: Final = 60e-6
+_VALUE_S: Final = 0.3e-6
+_COUNT_S: Final = 150e-6
+"""One shot of one counted mode, when there are few photons."""
+
+
+def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
+    """Run one circuit.
+
+    Args:
+        circuit: What to run.
+        options: Shots, seed and limits of the job.
+        part: Its place in the job; no two parts draw the same numbers.
+
+    Raises:
+        CannotRun: The circuit exceeds a bound of the engine, which the message names.
+    """
+    from qwicket.engines.photonic import engine
+
+    return engine.run(circuit, options, part)
+
+
+def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
+    """Return peak bytes and seconds; how many photons there will be, a summary cannot tell."""
+    values = options.shots * summary.n_qubits
+    n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
+    seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S
+    bounds = options.photonic or PhotonicBounds()
+    if 0 < summary.n_clbits <= bounds.counted_modes:
+        n_bytes += bounds.amplitudes * _AMPLITUDE_BYTES
+        seconds += options.shots * summary.n_clbits * _COUNT_S
+    return n_bytes, summary.n_circuits * seconds
+
+
+def state_qubits(_summary: Summary, _options: RunOptions) -> int:
+    """Return 0: no state vector is held."""
+    return 0
+
+
+def installed() -> tuple[str, ...]:
+    """Return the one engine's name."""
+    return ("gaussian",)
+
+
+def objection(_summary: Summary, options: RunOptions) -> str | None:
+    """Say why the engine cannot run a job, in a clause; None if it can."""
+    return "its noise stands in the program, as loss" if options.noise is not None else None
+
+
+def warm() -> None:
+    """Import what running needs, and count a squeezed photon pair."""
+    ops = (Gate("S2gate", (0, 1), (0.5, 0.0)), Measure("fock", (0, 1)))
+    run(PhotonicCircuit(2, ops), RunOptions(shots=1, seed=0, outputs=()), 0)

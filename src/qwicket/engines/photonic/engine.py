@@ -1,0 +1,177 @@
+"""Runs one photonic circuit: Gaussian states and measurements first, photon counts at the end.
+
+Modes are measured for good, so counting them last changes nothing.
+"""
+
+from __future__ import annotations
+
+from math import cos, sin
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.photonic import counting
+from qwicket.engines.photonic.bounds import MAX_FED
+from qwicket.engines.photonic.formulas import evaluate
+from qwicket.engines.photonic.gates import Complex, Real, squeezing, symplectic
+from qwicket.engines.photonic.gaussian import Gaussian
+from qwicket.model.jobs import RunOptions
+from qwicket.model.limits import PhotonicBounds
+from qwicket.model.outcomes import SAMPLES, Array, Outcome
+from qwicket.model.photonic import Formula, Gate, Measure, Parameter, PhotonicCircuit
+
+NAME: Final = "gaussian"
+
+Samples = NDArray[np.int64] | Real | Complex
+_DTYPES: Final = {"i": "<i8", "f": "<f8", "c": "<c16"}
+
+
+def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
+    """Run one circuit; arguments as in the room's `run`."""
+    started = perf_counter()
+    rng = default_rng(SeedSequence(options.seed, spawn_key=(part,)))
+    samples = sample(circuit, options.shots, rng, options.photonic or PhotonicBounds())
+    if circuit.n_bins:
+        samples = samples.reshape(options.shots, 1, circuit.n_bins)
+    dtype = _DTYPES[samples.dtype.kind]
+    packed = Array(dtype, samples.shape, samples.astype(dtype).tobytes())
+    return Outcome(
+        registers=(),
+        arrays={SAMPLES: packed},
+        engine=NAME,
+        engine_version=f"1 (numpy {np.__version__})",
+        seed=options.seed,
+        seconds=perf_counter() - started,
+    )
+
+
+def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: PhotonicBounds) -> Samples:
+    """Draw all shots of a circuit.
+
+    Returns:
+        Shots × measured modes in ascending order: int64 if photons or clicks alone were counted,
+        float64 with homodyne, complex128 with heterodyne measurements.
+
+    Raises:
+        CannotRun: A bound is exceeded, or a matrix is not what its operation needs.
+    """
+    machine = _Machine(circuit.n_modes, shots, rng, bounds)
+    for op in circuit.ops:
+        if isinstance(op, Gate):
+            machine.apply(op)
+        else:
+            machine.measure(op)
+    found = machine.finish()
+    columns: list[NDArray[Any]] = [found[mode] for mode in sorted(found)]
+    return np.stack(columns, axis=1)
+
+
+class _Machine:
+    """A state, what was measured of it, and what is to be counted at the end."""
+
+    def __init__(self, n_modes: int, shots: int, rng: Generator, bounds: PhotonicBounds) -> None:
+        self._state = Gaussian(n_modes)
+        self._shots = shots
+        self._rng = rng
+        self._bounds = bounds
+        self._found: dict[int, Samples] = {}
+        self._quadratures: dict[str, Real] = {}
+        self._counted: dict[int, tuple[bool, float]] = {}
+
+    def apply(self, gate: Gate) -> None:
+        if gate.name in ("Dgate", "Xgate", "Zgate"):
+            self._displace(gate)
+            return
+        params = [float(each) for each in gate.params if not isinstance(each, Formula)]
+        state, modes = self._state, gate.modes
+        matrix = symplectic(gate.name, params, len(modes), self._bounds.squeezing)
+        if matrix is not None:
+            state.transform(matrix, modes)
+        elif gate.name in ("LossChannel", "ThermalLossChannel"):
+            state.lose(modes[0], *params)
+        else:
+            state.prepare(modes, *_preparation(gate.name, params, len(modes), self._bounds))
+
+    def measure(self, op: Measure) -> None:
+        for place, mode in enumerate(op.modes):
+            match op.kind:
+                case "homodyne":
+                    found = self._state.homodyne(mode, op.angle, self._shots, self._rng)
+                    self._quadratures[f"q{mode}"] = self._found[mode] = found
+                case "heterodyne":
+                    self._found[mode] = self._state.heterodyne(mode, self._shots, self._rng)
+                case "fock" | "threshold":
+                    dark = op.dark_counts[place] if op.dark_counts else 0.0
+                    self._counted[mode] = op.kind == "threshold", dark
+
+    def finish(self) -> dict[int, Samples]:
+        """Count photons, and return what every measured mode gave."""
+        if self._counted:
+            modes = sorted(self._counted)
+            state = self._state.reduced(modes)
+            counts = counting.draw(*state, self._shots, self._rng, self._bounds)
+            for mode, column in zip(modes, counts.T, strict=True):
+                is_threshold, dark = self._counted[mode]
+                noise = self._rng.poisson(dark, self._shots) if dark else 0
+                self._found[mode] = np.minimum(column, 1) if is_threshold else column + noise
+        return self._found
+
+    def _displace(self, gate: Gate) -> None:
+        first = self._value(gate.params[0])
+        match gate.name:
+            case "Dgate":
+                by = first * np.exp(1j * self._value(gate.params[1]))
+            case "Xgate":
+                by = first / 2 + 0j
+            case _:
+                by = 0.5j * first
+        is_fed = any(isinstance(each, Formula) for each in gate.params)
+        _check_displacement(
+            float(np.abs(by).max()), MAX_FED if is_fed else self._bounds.displacement
+        )
+        self._state.displace(gate.modes[0], by)
+
+    def _value(self, parameter: Parameter) -> Real:
+        if isinstance(parameter, Formula):
+            return evaluate(parameter, self._quadratures)
+        return np.array([parameter], float)
+
+
+def _preparation(
+    name: str, params: list[float], n_modes: int, bounds: PhotonicBounds
+) -> tuple[Real, Real]:
+    """Return covariances and means of a state that an operation sets."""
+    size = 2 * n_modes
+    if name == "Gaussian":
+        return np.array(params[: size * size]).reshape(size, size), np.array(params[size * size :])
+    cov, means = np.eye(size), np.zeros(size)
+    match name:
+        case "Thermal":
+            cov *= 2 * params[0] + 1
+        case "Coherent":
+            means = _coherent(params[0], params[1], bounds.displacement)
+        case "Squeezed" | "DisplacedSqueezed":
+            half = squeezing(params[-2], params[-1], bounds.squeezing)
+            cov = half @ half.T
+            if name == "DisplacedSqueezed":
+                means = _coherent(params[0], params[1], bounds.displacement)
+        case "Vacuum":
+            pass
+        case _:
+            raise CannotRun("unsupported", f"no engine here knows the operation {name!r}")
+    return cov, means
+
+
+def _coherent(r: float, phi: float, most: float) -> Real:
+    _check_displacement(abs(r), most)
+    return np.array([2 * r * cos(phi), 2 * r * sin(phi)])
+
+
+def _check_displacement(size: float, limit: float) -> None:
+    if size > limit:
+        text = f"displacing by {size:g} is too far; the limit 'displacement' is {limit:g}"
+        raise CannotRun("unsupported", text)

@@ -1,0 +1,124 @@
+"""Gates as real symplectic matrices on (x…, p…), by the table in `model.photonic`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import cos, cosh, pi, sin, sinh
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qwicket.engines.failures import CannotRun
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+_TOLERANCE: Final = 1e-6
+
+
+def bogoliubov(u: Complex | Real, v: Complex | None = None) -> Real:
+    """Return the matrix on quadratures of a → U a + V a†."""
+    plus, minus = (u, u) if v is None else (u + v, u - v)
+    return np.block([[plus.real, -minus.imag], [plus.imag, minus.real]])
+
+
+def _bounded(r: float, most: float) -> float:
+    if abs(r) > most:
+        text = f"squeezing by {r:g} is too strong; the limit 'squeezing' is {most:g}"
+        raise CannotRun("unsupported", text)
+    return r
+
+
+def squeezing(r: float, phi: float, most: float) -> Real:
+    u = np.array([[cosh(_bounded(r, most))]], complex)
+    return bogoliubov(u, np.array([[-np.exp(1j * phi) * sinh(r)]]))
+
+
+def _pair_squeezing(r: float, phi: float, most: float) -> Real:
+    u = np.eye(2, dtype=complex) * cosh(_bounded(r, most))
+    return bogoliubov(u, np.array([[0, 1], [1, 0]]) * np.exp(1j * phi) * sinh(r))
+
+
+def _rotation(theta: float) -> Real:
+    return bogoliubov(np.array([[np.exp(1j * theta)]]))
+
+
+def beam_splitter(theta: float, phi: float) -> Real:
+    phase = np.exp(1j * phi) * sin(theta)
+    return bogoliubov(np.array([[cos(theta), -np.conj(phase)], [phase, cos(theta)]]))
+
+
+def _mach_zehnder(phi_in: float, phi_ex: float) -> Real:
+    i, e = np.exp(1j * phi_in), np.exp(1j * phi_ex)
+    return bogoliubov(np.array([[(i - 1) * e, 1j * (1 + i)], [1j * (1 + i) * e, 1 - i]]) / 2)
+
+
+def _symmetric_mach_zehnder(phi_in: float, phi_ex: float) -> Real:
+    half = beam_splitter(pi / 4, pi / 2)
+    phases = np.exp(1j * (np.array([phi_in, phi_ex]) - pi / 2))
+    return half @ bogoliubov(np.diag(phases)) @ half
+
+
+def _shears(entries: Mapping[tuple[int, int], float], n_modes: int, most: float) -> Real:
+    made = np.eye(2 * n_modes)
+    for place, value in entries.items():
+        # A shear by s squeezes by arsinh(s/2).
+        _bounded(float(np.arcsinh(value / 2)), most)
+        made[place] = value
+    return made
+
+
+_PASSIVE: Final[Mapping[str, Callable[..., Real]]] = {
+    "Rgate": _rotation,
+    "Fouriergate": lambda: _rotation(pi / 2),
+    "BSgate": beam_splitter,
+    "MZgate": _mach_zehnder,
+    "sMZgate": _symmetric_mach_zehnder,
+}
+_ACTIVE: Final[Mapping[str, Callable[..., Real]]] = {
+    "Sgate": squeezing,
+    "S2gate": _pair_squeezing,
+    "Pgate": lambda s, most: _shears({(1, 0): s}, 1, most),
+    "CXgate": lambda s, most: _shears({(1, 0): s, (2, 3): -s}, 2, most),
+    "CZgate": lambda s, most: _shears({(2, 1): s, (3, 0): s}, 2, most),
+}
+"""They squeeze, and take as their last argument by how much at most."""
+
+
+def symplectic(name: str, params: Sequence[float], n_modes: int, most: float) -> Real | None:
+    """Return a gate's matrix, which squeezes by `most` at most; None if the name is no gate's.
+
+    Raises:
+        CannotRun: It squeezes too much, or its matrix is neither unitary nor symplectic.
+    """
+    if name == "Interferometer":
+        return _interferometer(params, n_modes)
+    if name == "GaussianTransform":
+        return _transform(params, n_modes, most)
+    if name in _ACTIVE:
+        return _ACTIVE[name](*params, most)
+    return _PASSIVE[name](*params) if name in _PASSIVE else None
+
+
+def omega(n_modes: int) -> Real:
+    """Return Ω, by which a matrix S is symplectic if SΩSᵀ = Ω."""
+    zero, one = np.zeros((n_modes, n_modes)), np.eye(n_modes)
+    return np.block([[zero, one], [-one, zero]])
+
+
+def _interferometer(params: Sequence[float], n_modes: int) -> Real:
+    unitary = np.array(params).view(complex).reshape(n_modes, n_modes)
+    if not np.allclose(unitary @ unitary.conj().T, np.eye(n_modes), rtol=0, atol=_TOLERANCE):
+        raise CannotRun("invalid_circuit", "Interferometer: the matrix is not unitary")
+    return bogoliubov(unitary)
+
+
+def _transform(params: Sequence[float], n_modes: int, most: float) -> Real:
+    matrix = np.array(params).reshape(2 * n_modes, 2 * n_modes)
+    form = omega(n_modes)
+    with np.errstate(all="ignore"):
+        if not np.allclose(matrix @ form @ matrix.T, form, rtol=0, atol=_TOLERANCE):
+            raise CannotRun("invalid_circuit", "GaussianTransform: the matrix is not symplectic")
+    _bounded(float(np.log(np.linalg.norm(matrix, 2))), most)
+    return matrix

@@ -1,0 +1,73 @@
+"""Reader of Blackbird 1.x: text in, one photonic circuit out.
+
+No file is ever opened. Every limit holds while the text is read, nothing is kept from one program
+to the next, and nothing but `QwicketError` leaves; each refusal of a line says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from typing import Final
+
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.model.photonic import PhotonicCircuit
+from qwicket.programs.blackbird.reader import HEADERS, Header, Program, Reader
+from qwicket.programs.blackbird.tokens import Line, lines
+
+__all__ = ["VERSION", "Header", "Program", "read", "read_header", "read_program"]
+
+VERSION: Final = 1
+"""Rises when the reader starts to give other circuits for the same text."""
+
+
+def read(
+    source: bytes, limits: Limits, inputs: Mapping[str, float] | None = None
+) -> tuple[PhotonicCircuit, ...]:
+    """Read a program; arguments and errors as `read_program`. It has no inputs."""
+    if inputs:
+        raise InvalidRequest("inputs: blackbird has no inputs.", field="inputs")
+    return (read_program(source, limits).circuit,)
+
+
+def read_program(source: bytes, limits: Limits) -> Program:
+    """Read a program and its header.
+
+    Args:
+        source: The text, UTF-8.
+        limits: Bounds on all of it. Loops and time bins count in full.
+
+    Raises:
+        InvalidProgram: The text is refused; the detail says in which line and why.
+        LimitExceeded: A limit is exceeded.
+    """
+    return Reader(_lines(source, limits), limits).program()
+
+
+def read_header(source: bytes, limits: Limits) -> Header:
+    """Read a program's header alone: quick, whatever follows it.
+
+    Args:
+        source: The text, UTF-8.
+        limits: Bounds on its bytes and lines.
+
+    Raises:
+        InvalidProgram: The header is refused, or the text is no UTF-8.
+        LimitExceeded: A limit is exceeded.
+    """
+    found = takewhile(lambda line: line.tokens[0] in HEADERS, _lines(source, limits))
+    return Reader(found, limits).header()
+
+
+def _lines(source: bytes, limits: Limits) -> Iterator[Line]:
+    if len(source) > limits.program_text_bytes:
+        raise LimitExceeded(
+            f"the text has {len(source):,} bytes; "
+            f"the limit 'program_text_bytes' is {limits.program_text_bytes:,}"
+        )
+    try:
+        text = source.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise InvalidProgram(f"the text is not UTF-8 at byte {error.start}") from None
+    return lines(text, limits.program_lines)

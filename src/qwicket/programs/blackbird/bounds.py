@@ -1,0 +1,29 @@
+"""Bounds of the Blackbird reader beyond `Limits`: honest texts stay far below them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_LINE_CHARS: Final = 1 << 18
+"""Characters of one line: a unitary of 40 modes in one row is shorter."""
+
+MAX_HEADER_TOKENS: Final = 200
+"""Words, numbers and signs of a `target` or `type` line: doors read those on their loop."""
+
+MAX_DEPTH: Final = 50
+"""Operators, brackets and quotes that are open at once in one expression."""
+
+MAX_INTEGER: Final = 1_000_000_000
+"""Largest integer, in size."""
+
+MAX_STEPS: Final = 5_000_000
+"""Characters that loops and time bins repeat, counted anew at each turn."""
+
+MAX_NUMBERS: Final = 400_000
+"""Numbers in all parameters of the circuit's operations."""
+
+MAX_FORMULA: Final = 200
+"""Numbers, operators and measured values of one parameter that hangs on a measurement."""
+
+MAX_SHOTS: Final = 1_000_000_000
+"""Shots that a header may name; the device's own limit is checked later."""

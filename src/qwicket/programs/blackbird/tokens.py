@@ -1,0 +1,78 @@
+"""Lines of Blackbird as tokens, and the errors that name a line. Owns no grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.programs.blackbird import bounds
+
+# Quantifiers are possessive, so that a line of n characters costs O(n).
+_TOKEN: Final = re.compile(
+    r"""
+    [ \t\f\v]*+
+    ( \#.*+
+    | (?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+[jJ]?+
+    | [A-Za-z_][A-Za-z_0-9]*+
+    | "[^"]*+" | '[^']*+'
+    | \*\* | .
+    )
+    """,
+    re.VERBOSE,
+)
+_LONGEST_QUOTE: Final = 40
+_END: Final = [""] * 4
+"""Enough that nobody who looks ahead falls off."""
+
+
+class Line(NamedTuple):
+    """One line that holds something. Its last tokens are empty: the end."""
+
+    number: int
+    is_indented: bool
+    tokens: list[str]
+
+    def refuse(self, reason: str) -> InvalidProgram:
+        """Return the error that the line is wrong for a reason."""
+        return InvalidProgram(f"line {self.number}: {reason}")
+
+    def exceed(self, what: str, limit: float, name: str = "") -> LimitExceeded:
+        """Return the error that the line has too much of something; `name` is that of a limit."""
+        which = f"the limit {name!r}" if name else "the limit"
+        return LimitExceeded(f"line {self.number}: {what}; {which} is {limit:,}")
+
+
+def lines(text: str, most: int) -> Iterator[Line]:
+    """Yield the lines of a program that are neither blank nor a comment alone.
+
+    Args:
+        text: The program.
+        most: The limit `program_lines`.
+    """
+    parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(parts) > most:
+        what = f"the text has {len(parts):,} lines"
+        raise LimitExceeded(f"{what}; the limit 'program_lines' is {most:,}")
+    for number, part in enumerate(parts, 1):
+        stripped = part.strip()
+        if not stripped or stripped[0] == "#":
+            continue
+        if len(stripped) > bounds.MAX_LINE_CHARS:
+            what = f"{len(stripped):,} characters"
+            raise LimitExceeded(f"line {number}: {what}; the limit is {bounds.MAX_LINE_CHARS:,}")
+        tokens = [token for token in _TOKEN.findall(stripped) if token[0] != "#"]
+        yield Line(number, part[0] in " \t", tokens + _END)
+
+
+def quoted(text: str) -> str:
+    """Return a piece of a program as an error shows it: short, quoted and printable."""
+    if not text:
+        return "the end of the line"
+    return ascii(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
+
+
+def split_quoted(text: str) -> list[str]:
+    """Return the tokens of a text that stood in quotes."""
+    return _TOKEN.findall(text.strip()) + _END

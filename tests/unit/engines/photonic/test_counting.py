@@ -1,0 +1,157 @@
+"""Photon counts against exact probabilities, and the methods against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.photonic import counting, halves, lattice
+from qwicket.engines.photonic.engine import _Machine
+from qwicket.engines.photonic.moments import is_classical
+from qwicket.model.limits import PhotonicBounds
+from qwicket.model.photonic import Gate, Op
+from support import photonic_lab as lab
+
+SHOTS = 6_000
+MOST = PhotonicBounds().amplitudes
+
+
+def made(ops: list[Op], n: int) -> tuple[np.ndarray, np.ndarray]:
+    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicBounds())
+    for op in ops:
+        assert isinstance(op, Gate)
+        machine.apply(op)
+    return machine._state.cov, machine._state.means
+
+
+def pairs(r: tuple[float, ...], seed: int) -> list[Op]:
+    n = len(r)
+    rng = np.random.default_rng(seed)
+    ops: list[Op] = [Gate("S2gate", (i, i + n), (each, 0.3)) for i, each in enumerate(r)]
+    halves_of = (range(n), range(n, 2 * n))
+    return ops + [lab.interferometer(lab.unitary(n, rng), modes) for modes in halves_of]
+
+
+PURE = lab.entangled(3, np.random.default_rng(1))
+LOSSY: list[Op] = [
+    *PURE,
+    Gate("LossChannel", (0,), (0.7,)),
+    Gate("ThermalLossChannel", (2,), (0.8, 0.2)),
+]
+CLASSICAL: list[Op] = [
+    Gate("Thermal", (0,), (0.6,)),
+    Gate("Coherent", (1,), (0.7, 0.4)),
+    lab.interferometer(lab.unitary(2, np.random.default_rng(4)), (0, 1)),
+]
+
+
+@pytest.mark.parametrize("ops", [PURE, LOSSY], ids=["pure", "lossy"])
+def test_lattice_counts_follow_exact_probabilities(ops: list[Op]) -> None:
+    cov, means = made(ops, 3)
+    drawn = lattice.draw(cov, means, [1, 0, 2], SHOTS, np.random.default_rng(11), MOST)
+    assert lab.p_value(drawn, cov, means[0], 5) > 1e-3
+
+
+def test_classical_counts_follow_exact_probabilities() -> None:
+    cov, means = made(CLASSICAL, 2)
+    assert is_classical(cov)
+    drawn = counting.draw(cov, means, SHOTS, np.random.default_rng(12), PhotonicBounds())
+    assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
+    by_lattice = lattice.draw(cov, means, [0, 1], SHOTS, np.random.default_rng(13), MOST)
+    assert lab.p_value(by_lattice, cov, means[0], 6) > 1e-3
+
+
+@pytest.mark.parametrize("r", [(0.6,), (0.5, 0.3)])
+def test_counts_by_halves_follow_exact_probabilities(r: tuple[float, ...]) -> None:
+    cov, means = made(pairs(r, 5), 2 * len(r))
+    found = halves.split(cov)
+    assert found is not None
+    drawn = halves.draw(cov, found, SHOTS, np.random.default_rng(14), MOST)
+    assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
+
+
+def test_both_methods_draw_pairs_alike() -> None:
+    """Three modes a half: too many patterns for exact ones, so one sample against the other."""
+    cov, means = made(pairs((0.6, 0.5, 0.4), 6), 6)
+    found = halves.split(cov)
+    assert found is not None
+    one = halves.draw(cov, found, SHOTS, np.random.default_rng(15), MOST)
+    other = lattice.draw(cov, means, list(range(6)), SHOTS // 2, np.random.default_rng(16), MOST)
+    assert np.array_equal(other[:, :3].sum(axis=1), other[:, 3:].sum(axis=1))
+    keys, where = np.unique(np.vstack([one, other]), axis=0, return_inverse=True)
+    table = np.array(
+        [np.bincount(part, minlength=len(keys)) for part in np.split(where.ravel(), [SHOTS])]
+    )
+    common = table.sum(axis=0) >= 30
+    table = np.column_stack([table[:, common], table[:, ~common].sum(axis=1)])
+    assert table.shape[1] > 20
+    assert chi2_contingency(table).pvalue > 1e-3
+
+
+def test_x8_counts_have_the_moments_of_its_unitary() -> None:
+    """Mean_i = Σ_k |U_ik|² sinh² r_k, Cov(n_i, m_j) = |(U diag(sinh r cosh r) Uᵀ)_ij|²."""
+    r = np.array([1.0, 0.8, 0.6, 0.4])
+    u = lab.unitary(4, np.random.default_rng(7))
+    ops: list[Op] = [Gate("S2gate", (i, i + 4), (float(r[i]), 0.0)) for i in range(4)]
+    ops += [lab.interferometer(u, range(4)), lab.interferometer(u, range(4, 8))]
+    drawn = lab.counts_of(ops, 8, 20_000, 17).astype(float)
+    assert np.array_equal(drawn[:, :4].sum(axis=1), drawn[:, 4:].sum(axis=1))
+    mean = np.tile(np.abs(u) ** 2 @ np.sinh(r) ** 2, 2)
+    error = drawn.std(axis=0) / len(drawn) ** 0.5
+    assert np.all(np.abs(drawn.mean(axis=0) - mean) < 4 * error)
+    between = np.abs((u * (np.sinh(r) * np.cosh(r))) @ u.T) ** 2
+    centred = drawn - mean
+    products = centred[:, :4, None] * centred[:, None, 4:]
+    errors = products.std(axis=0) / len(drawn) ** 0.5
+    assert np.all(np.abs(products.mean(axis=0) - between) < 4.5 * errors)
+
+
+def test_a_state_is_split_into_halves_only_where_that_is_exact() -> None:
+    assert halves.split(made(pairs((0.5, 0.3), 5), 4)[0]) == ([0, 1], [2, 3])
+    lossy = [*pairs((0.5, 0.3), 5), Gate("LossChannel", (0,), (0.9,))]
+    assert halves.split(made(lossy, 4)[0]) is None
+    assert halves.split(made([Gate("Sgate", (0,), (0.3, 0.0))], 2)[0]) is None
+
+
+def test_a_pure_state_lies_below_every_state() -> None:
+    cov, _ = made(LOSSY, 3)
+    pure = lattice.purest(cov)
+    form = np.block([[np.zeros((3, 3)), np.eye(3)], [-np.eye(3), np.zeros((3, 3))]])
+    np.testing.assert_allclose(pure @ form @ pure, form, atol=1e-12)
+    assert np.linalg.eigvalsh(cov - pure)[0] > -1e-12
+
+
+@pytest.mark.parametrize(
+    ("ops", "n", "shots", "text"),
+    [
+        (
+            [Gate("Sgate", (i,), (0.1, 0.0)) for i in range(21)],
+            21,
+            1,
+            "21 modes to count .* 'counted_modes' is 20",
+        ),
+        (
+            [Gate("Sgate", (0,), (0.1, 0.0))],
+            1,
+            100_001,
+            "100,001 shots .* 'counted_shots' is 100,000",
+        ),
+        ([Gate("Sgate", (0,), (2.5, 0.0))], 1, 1, "36.605 mean photons .* 'counted_photons' is 25"),
+        ([Gate("S2gate", (0, 1), (2.5, 0.0))], 2, 1, "73.2.* mean photons .* 'pair_photons' is 60"),
+    ],
+)
+def test_what_would_explode_is_refused_with_its_number(
+    ops: list[Op], n: int, shots: int, text: str
+) -> None:
+    with pytest.raises(CannotRun, match=text):
+        lab.counts_of(ops, n, shots, 0)
+
+
+def test_amplitudes_are_bounded_in_number() -> None:
+    few = PhotonicBounds(amplitudes=8)
+    with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):
+        lab.counts_of(PURE, 3, 100, 0, few)
+    with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):
+        lab.counts_of(pairs((1.0, 1.0, 1.0), 1), 6, 100, 0, few)
