@@ -1,12 +1,234 @@
-"""Xanadu Cloud's JSON."""
+"""Xanadu Cloud's JSON: what comes in, what goes out of jobs, and its error bodies."""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.model.errors import QwicketError
+from qwicket.dialects.door import decode
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
+from qwicket.model.jobs import Submission
+from qwicket.model.outcomes import SAMPLES
+from qwicket.model.states import JobState
+from qwicket.programs import blackbird
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+DOOR: Final = "xanadu"
+OPEN: Final = "open"
+CANCELLED: Final = "cancelled"
+
+_LANGUAGE: Final = re.compile(r"blackbird:1(\.[0-9]{1,9})?")
+_USUAL_LANGUAGE: Final = "blackbird:1.0"
+_MAX_FORM_FIELDS: Final = 32
+_QUEUED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
+STATES: Final[Mapping[str, tuple[JobState, ...]]] = {
+    OPEN: (JobState.DRAFT,),
+    "queued": _QUEUED,  # there is no word for running
+    "cancel_pending": (JobState.CANCELLING,),
+    "complete": (JobState.COMPLETED,),
+    "failed": (JobState.FAILED,),
+    CANCELLED: (JobState.CANCELLED,),
+}
+"""The dialect's words for a job's state, each with what it covers."""
+_WORDS: Final = {state: word for word, states in STATES.items() for state in states}
+
+
+class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs`. Clients before `xcc` send the circuit alone."""
+
+    circuit: str
+    name: str | None = None
+    target: str | None = None
+    language: str = _USUAL_LANGUAGE
+
+
+class PatchBody(msgspec.Struct, frozen=True):
+    """`PATCH /jobs/{id}`."""
+
+    status: str
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What only this door's clients need back; stored with the job, opaque to everyone else."""
+
+    name: str | None = None
+    language: str = _USUAL_LANGUAGE
+
+
+class Grant(NamedTuple):
+    """What a client shows to be given a pass; an empty text is what it left out."""
+
+    type: str
+    token: str
+
+
+_submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+_patch_decoder: Final = msgspec.json.Decoder(PatchBody)
+_kept_decoder: Final = msgspec.json.Decoder(Kept)
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+def grant(body: bytes, limits: Limits) -> Grant:
+    """Return what a form asks to be given a pass for.
+
+    Raises:
+        LimitExceeded: It is far larger than a token.
+    """
+    if len(body) > limits.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
+        most = f"{limits.document_bytes} bytes (limit document_bytes)"
+        raise LimitExceeded(f"The form is over {most} or {_MAX_FORM_FIELDS} fields.")
+    fields = dict(parse_qsl(body.decode("latin-1")))
+    return Grant(fields.get("grant_type", ""), fields.get("refresh_token", ""))
+
+
+def submission(text: bytes, limits: Limits) -> Submission:
+    """Return what the gateway takes of a submission; the circuit's header says how many shots.
+
+    Raises:
+        InvalidRequest: A field, or the circuit's header, is refused.
+        LimitExceeded: The circuit is too long.
+    """
+    body = decode(text, _submit_decoder)
+    if not body.circuit:
+        raise InvalidRequest("circuit must not be empty.", field="circuit")
+    if not _LANGUAGE.fullmatch(body.language):
+        raise InvalidRequest(f"language must be {_USUAL_LANGUAGE}.", field="language")
+    source = body.circuit.encode()
+    try:
+        header = blackbird.read_header(source, limits)
+    except (InvalidRequest, LimitExceeded) as error:
+        raise in_circuit(error) from None
+    return Submission(
+        door=DOOR,
+        device=_target(body.target, header.target),
+        format="blackbird",
+        source=source,
+        shots=header.shots,
+        outputs=(SAMPLES,),
+        name=body.name or "",
+        wire=msgspec.json.encode(Kept(body.name, body.language)),
+    )
+
+
+def _target(asked: str | None, written: str) -> str:
+    """Return the device that is asked for; the circuit may name it, too, or instead."""
+    target = written if asked is None else asked
+    if not target:
+        raise InvalidRequest("target must name a device.", field="target")
+    if written and written != target:
+        detail = f"target: the circuit is for {written[:64]!r}, the job for {target[:64]!r}."
+        raise InvalidRequest(detail, field="target")
+    return target
+
+
+def in_circuit(error: QwicketError) -> QwicketError:
+    """Return a refusal of a submission with its field in this dialect's words.
+
+    What has no word of its own is said by the circuit: its shots, modes and operations.
+    """
+    words = {"device": "target", "name": "name", "target": "target"}
+    error.field = words.get(error.field or "", "circuit")
+    return error
+
+
+def check_cancel(text: bytes) -> None:
+    """Refuse a change of a job other than its cancellation.
+
+    Raises:
+        InvalidRequest: It is one.
+    """
+    if decode(text, _patch_decoder).status != CANCELLED:
+        raise InvalidRequest(f"status can only be set to {CANCELLED}.", field="status")
+
+
+def states(word: str | None) -> tuple[JobState, ...]:
+    """Return the states that a list is asked for; none is all.
+
+    Raises:
+        InvalidRequest: There is no such word.
+    """
+    if word is None:
+        return ()
+    if word not in STATES:
+        raise InvalidRequest(f"status must be one of {', '.join(STATES)}.", field="status")
+    return STATES[word]
+
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+def access(text: str, token: str, life_s: float) -> dict[str, Any]:
+    """Return a pass as OpenID Connect words it. The token is never another one."""
+    return {
+        "access_token": text,
+        "expires_in": round(life_s),
+        "refresh_expires_in": 0,
+        "refresh_token": token,
+        "token_type": "Bearer",
+        "not-before-policy": 0,
+        "scope": "profile email",
+    }
+
+
+def kept(document: bytes) -> Kept:
+    """Return what was kept with a job."""
+    return _kept_decoder.decode(document)
+
+
+def job(job: Job, kept: Kept, status: str | None = None) -> dict[str, Any]:
+    """Return a job's body. Every key must be there: clients look all of them up.
+
+    Args:
+        job: The job.
+        kept: What was kept with it.
+        status: What to say of it instead of its state.
+    """
+    return {
+        "id": job.id,
+        "name": kept.name,
+        "status": status or _WORDS[job.state],
+        "target": job.device,
+        "language": kept.language,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.ended_at),
+        "running_time": _running_s(job),
+        "meta": _failure(job),
+    }
+
+
+def _failure(job: Job) -> dict[str, str]:
+    if job.state is not JobState.FAILED:
+        return {}
+    code = (job.error_code or "failed").replace("_", "-")
+    return {"error-code": code, "error-detail": job.error_text or ""}
+
+
+def _running_s(job: Job) -> float | None:
+    if job.started_at is None or job.ended_at is None:
+        return None
+    return max(0, job.ended_at - job.started_at) / 1000
+
+
+def _time(ms: int | None) -> str | None:
+    """Return a time as every Python's `fromisoformat` reads it: with six digits and no Z."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="microseconds")
+
+
+# --- errors ---------------------------------------------------------------------------------------
 
 _CODES: Final = {
     400: "invalid-request",
@@ -19,14 +241,31 @@ _CODES: Final = {
 }
 
 
+def recast(error: QwicketError) -> QwicketError:
+    """Return an error as this dialect means it: a submission to no device is a wrong field."""
+    if isinstance(error, NotFound) and error.field:
+        return InvalidRequest(error.detail, field=error.field)
+    return error
+
+
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure. `detail` is always a text for this client."""
+    """Return the body of a refusal or failure.
+
+    `detail` is always a text for this client. Of a wrong field it shows the texts in `meta`.
+    """
+    is_of_field = error.status == 400 and error.field is not None
+    code = _CODES.get(error.status, error.code.replace("_", "-"))
     return msgspec.json.encode(
         {
             "status": error.status,
-            "status_code": error.status,
-            "code": _CODES.get(error.status, error.code.replace("_", "-")),
+            "status_code": error.status,  # for Strawberry Fields up to 0.18
+            "code": "validation-error" if is_of_field else code,
             "detail": error.detail,
-            "meta": {},
+            "meta": {error.field: [error.detail]} if is_of_field else {},
         }
     )
+
+
+def refused_grant(code: str, description: str) -> dict[str, str]:
+    """Return the body of a refused grant, as OAuth 2.0 words it (RFC 6749, 5.2)."""
+    return {"error": code, "error_description": description}

@@ -1,0 +1,12 @@
+"""The client of Xanadu Cloud's API: of the cloud that it was, and of Qwicket's door.
+
+Its surface is that of `requests`: what it returns are `requests.Response`s, and what it raises are
+`requests.exceptions`. That package is imported by this client alone.
+"""
+
+from qwicket.clients.xanadu.connection import Connection
+from qwicket.clients.xanadu.device import Device
+from qwicket.clients.xanadu.job import Job
+from qwicket.clients.xanadu.settings import Settings
+
+__all__ = ["Connection", "Device", "Job", "Settings"]

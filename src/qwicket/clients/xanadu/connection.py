@@ -1,0 +1,236 @@
+"""A connection: requests with an access token that is renewed when the server refuses it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from requests.exceptions import HTTPError, RequestException
+from urllib3.exceptions import NameResolutionError
+
+from qwicket.clients.http import erased, plain
+from qwicket.clients.xanadu import answers
+from qwicket.clients.xanadu.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_API_VERSION: Final = "0.4.0"
+_TOKEN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"  # noqa: S105  # a path
+_TIMEOUT_S: Final = 10.0
+_LEAST_SECRET_CHARS: Final = 8
+"""Shorter values of headers hide nothing; to erase them would maim every text."""
+
+
+class Connection:
+    """Represents a connection to a server that speaks Xanadu Cloud's API.
+
+    Args:
+        refresh_token: API key, with which access tokens are fetched.
+        access_token: Authenticates requests; one that is missing, wrong or expired is replaced.
+        host: Name or address of the server.
+        port: Port of the server.
+        tls: Whether to speak HTTPS.
+        headers: Headers of every request; they win over those that it would have.
+
+    Raises:
+        ValueError: Both tokens are None.
+    """
+
+    def __init__(
+        self,
+        refresh_token: str | None = None,
+        access_token: str | None = None,
+        host: str = "platform.strawberryfields.ai",
+        port: int = 443,
+        tls: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if refresh_token is None and access_token is None:
+            raise ValueError("A connection needs a refresh token or an access token.")
+        self._refresh_token = refresh_token
+        self._access_token = access_token
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._headers = dict(headers or {})
+
+    @classmethod
+    def load(cls, settings: Settings | None = None, **kwargs: Any) -> Connection:
+        """Return a connection made from settings, by default those of the environment and file.
+
+        Args:
+            settings: Where tokens and address come from.
+            **kwargs: Arguments of the constructor, which win over the settings.
+
+        Raises:
+            ValueError: There is no token.
+        """
+        found = settings or Settings()
+        given = {
+            "refresh_token": found.REFRESH_TOKEN,
+            "access_token": found.ACCESS_TOKEN,
+            "host": found.HOST,
+            "port": found.PORT,
+            "tls": found.TLS,
+        }
+        return cls(**{**given, **kwargs})
+
+    @property
+    def access_token(self) -> str | None:
+        """The access token; None until the first one is fetched."""
+        return self._access_token
+
+    @property
+    def refresh_token(self) -> str | None:
+        """The token with which access tokens are fetched."""
+        return self._refresh_token
+
+    @property
+    def tls(self) -> bool:
+        return self._tls
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self._tls else "http"
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def api_version(self) -> str:
+        """The header Accept-Version."""
+        return self._headers.get("Accept-Version", _API_VERSION)
+
+    @property
+    def user_agent(self) -> str:
+        """The header User-Agent."""
+        return self._headers.get("User-Agent", f"Qwicket/{version('qwicket')} (API)")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the next request."""
+        return {
+            "Accept-Version": self.api_version,
+            "Authorization": f"Bearer {self._access_token}",
+            "User-Agent": self.user_agent,
+            **self._headers,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Connection: refresh_token={_masked(self._refresh_token)}, "
+            f"access_token={_masked(self._access_token)}, url={self.url()}>"
+        )
+
+    def url(self, path: str = "") -> str:
+        """Return the address of a path of the server; the port is always in it."""
+        return f"{self.scheme}://{self._host}:{self._port}/{path.lstrip('/')}"
+
+    def ping(self) -> requests.Response:
+        """Return the answer of a server that is there and takes the token.
+
+        Raises:
+            requests.exceptions.RequestException: As for `request`.
+        """
+        return self.request("GET", "/healthz")
+
+    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """Send a request; once more, with a fresh access token, when the first answer is 401.
+
+        Args:
+            method: HTTP method.
+            path: Path of the server.
+            **kwargs: As of `requests.request`. `headers` are added to the connection's; `timeout`
+                is 10 s unless given; redirects are followed only with `allow_redirects=True`.
+
+        Raises:
+            requests.exceptions.RequestException: No answer came, or one of 400 or above, or a
+                redirect; its text says what the server said.
+        """
+        extra = kwargs.pop("headers", None) or {}
+        url = self.url(path)
+        response = self._send(method, url, {**self.headers, **extra}, kwargs)
+        if response.status_code == 401:
+            response.close()
+            self.update_access_token()
+            response = self._send(method, url, {**self.headers, **extra}, kwargs)
+        complaint = None if kwargs.get("stream") else answers.complaint(response)
+        self._check(response, complaint)
+        return response
+
+    def update_access_token(self) -> None:
+        """Fetch an access token with the refresh token.
+
+        Raises:
+            requests.exceptions.RequestException: None came.
+        """
+        form = {"grant_type": "refresh_token", "client_id": "public"}
+        if self._refresh_token is not None:
+            form["refresh_token"] = self._refresh_token
+        headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
+        response = self._send("POST", self.url(_TOKEN_PATH), headers, {"data": form})
+        self._check(response, answers.refused_grant(response))
+        self._access_token = answers.text(response, "access_token")
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], kwargs: Mapping[str, Any]
+    ) -> requests.Response:
+        """Send one request. What is raised has no context: there the secrets would be."""
+        kind: type[RequestException] = RequestException
+        try:
+            # Some `auth`, as without one a `.netrc` would replace our Authorization.
+            given = {"auth": _as_it_is, "timeout": _TIMEOUT_S, "allow_redirects": False, **kwargs}
+            return requests.request(method, url, headers=headers, **given)  # noqa: S113  # it is in it
+        except requests.exceptions.Timeout:
+            kind, text = requests.exceptions.Timeout, f"{method} request to '{url}' timed out"
+        except requests.exceptions.ConnectionError as error:
+            kind, text = requests.exceptions.ConnectionError, self._told(error)
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            text = "A token or header holds what no header can."
+        except RequestException as error:
+            text = self._shown(str(error))
+        raise kind(text)
+
+    def _told(self, error: requests.exceptions.ConnectionError) -> str:
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(reason, NameResolutionError):
+            return f"Failed to resolve hostname '{self._host}'"
+        return self._shown(str(error))
+
+    def _check(self, response: requests.Response, complaint: str | None) -> None:
+        """Raise what an answer means; `complaint` is what its body says."""
+        if response.status_code < 300:
+            return
+        text = complaint
+        if response.is_redirect:
+            text = f"{response.url} redirects elsewhere. Is the address right?"
+        elif text is None:
+            try:
+                response.raise_for_status()
+            except HTTPError as error:
+                text = str(error)
+        if text is not None:
+            response.close()  # one that is streamed would keep its socket
+            raise HTTPError(self._shown(text), response=response)
+
+    def _shown(self, text: str) -> str:
+        """Return a text as an error may show it."""
+        bearer = self._headers.get("Authorization", "").partition(" ")[2]
+        secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
+        long = [each for each in secrets if each and len(each) >= _LEAST_SECRET_CHARS]
+        return plain(erased(text, sorted(long, key=len, reverse=True)))
+
+
+def _masked(token: str | None) -> str:
+    return "None" if token is None else "..."
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -1,0 +1,74 @@
+"""Arrays out of an answer: a zip archive of NumPy's files, of which no object is unpickled."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from requests.exceptions import RequestException
+
+if TYPE_CHECKING:
+    import requests
+
+Result = dict[str, NDArray[Any] | list[NDArray[Any]]]
+
+_CHUNK_BYTES: Final = 64 << 10
+_MOST_BYTES: Final = 4 << 30
+"""Of an answer, and of all arrays in it together."""
+
+
+def arrays(response: requests.Response, *, widen: bool) -> Result:
+    """Return what a result's archive holds.
+
+    Args:
+        response: The answer, not yet read.
+        widen: Whether integers become int64.
+
+    Raises:
+        RequestException: It is no such archive.
+    """
+    body = _read(response)
+    failure = f"{response.url} did not answer with arrays of NumPy (npz)."
+    try:
+        found = _load(body)
+    except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile):
+        pass
+    except (MemoryError, NotImplementedError, SyntaxError, RecursionError) as error:
+        failure = f"{failure} {type(error).__name__}."
+    else:
+        return _named(found, widen)
+    raise RequestException(failure)
+
+
+def _read(response: requests.Response) -> io.BytesIO:
+    body = io.BytesIO()
+    with response:
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            body.write(chunk)
+            if body.tell() > _MOST_BYTES:
+                raise RequestException(f"The result is over {_MOST_BYTES >> 30} GiB.")
+    return body
+
+
+def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(body) as archive:
+        if sum(each.file_size for each in archive.infolist()) > _MOST_BYTES:
+            raise RequestException(f"The result is over {_MOST_BYTES >> 30} GiB.")
+    body.seek(0)
+    with np.load(body, allow_pickle=False) as archive:
+        return {name: np.asarray(archive[name]) for name in archive.files}
+
+
+def _named(found: dict[str, NDArray[Any]], widen: bool) -> Result:
+    """Return the arrays by name, those without a name of their own as the list `output`."""
+    if widen:
+        found = {
+            name: array.astype(np.int64) if np.issubdtype(array.dtype, np.integer) else array
+            for name, array in found.items()
+        }
+    numbers = [int(name[4:]) for name in found if name.startswith("arr_") and name[4:].isdigit()]
+    output = [found.pop(f"arr_{number}") for number in sorted(numbers)]
+    return {"output": output, **found}

@@ -1,0 +1,134 @@
+"""Settings: from arguments, the environment or a file, in this order."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+_PREFIX: Final = "XANADU_CLOUD_"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
+_QUOTE: Final = re.compile(r"['\"\r\n]")
+_LINE: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
+_WORDS: Final = {
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
+_UNSET: Final[Any] = object()
+
+
+def path() -> Path:
+    """Return where the file is: `xanadu-cloud/.env` in the user's folder of settings."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "xanadu-cloud" / ".env"
+
+
+@dataclass(init=False)
+class Settings:
+    """What a connection is made from.
+
+    A field that is not given is the variable of its name with the prefix `XANADU_CLOUD_`, else what
+    the file says, else the default.
+
+    Attributes:
+        REFRESH_TOKEN: API key, with which access tokens are fetched.
+        ACCESS_TOKEN: Authenticates requests.
+        HOST: Name or address of the server.
+        PORT: Port of the server.
+        TLS: Whether to speak HTTPS.
+
+    Raises:
+        ValueError: A value is of the wrong kind; it is named, and not quoted.
+    """
+
+    REFRESH_TOKEN: str | None
+    ACCESS_TOKEN: str | None
+    HOST: str
+    PORT: int
+    TLS: bool
+
+    def __init__(
+        self,
+        REFRESH_TOKEN: str | None = _UNSET,  # noqa: N803  # the names are those of the variables
+        ACCESS_TOKEN: str | None = _UNSET,  # noqa: N803
+        HOST: str = _UNSET,  # noqa: N803
+        PORT: int = _UNSET,  # noqa: N803
+        TLS: bool = _UNSET,  # noqa: N803
+    ) -> None:
+        written = _read(path())
+
+        def known(name: str, given: Any, default: Any) -> Any:
+            if given is not _UNSET:
+                return given
+            return os.environ.get(_PREFIX + name, written.get(_PREFIX + name, default))
+
+        self.REFRESH_TOKEN = known("REFRESH_TOKEN", REFRESH_TOKEN, None)
+        self.ACCESS_TOKEN = known("ACCESS_TOKEN", ACCESS_TOKEN, None)
+        self.HOST = known("HOST", HOST, "platform.xanadu.ai")
+        self.PORT = _port(known("PORT", PORT, 443))
+        self.TLS = _word(known("TLS", TLS, True))
+
+    def __repr__(self) -> str:
+        tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}
+        shown = (
+            f"{each.name}={'...' if each.name in tokens and value is not None else repr(value)}"
+            for each in fields(self)
+            for value in [getattr(self, each.name)]
+        )
+        return f"Settings({', '.join(shown)})"
+
+    def save(self) -> None:
+        """Write the file, for its owner's eyes alone.
+
+        Raises:
+            ValueError: The refresh token has a character that no token has.
+        """
+        if not _TOKEN.fullmatch(self.REFRESH_TOKEN or ""):
+            raise ValueError("REFRESH_TOKEN may hold letters, digits, '_', '-' and '.' alone.")
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        lines = [
+            f"{_PREFIX}{name}='{value}'\n" for name, value in values.items() if value is not None
+        ]
+        if any(_QUOTE.search(str(value)) for value in values.values()):
+            raise ValueError("No setting may hold a quote or a line end.")
+        file = path()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "w", encoding="utf-8", opener=_private) as stream:
+            stream.writelines(lines)
+
+
+def _private(name: str, flags: int) -> int:
+    """Open a file that nobody else can read, also where it was there before."""
+    descriptor = os.open(name, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = {}
+    for line in text.splitlines():
+        if match := _LINE.fullmatch(line):
+            name, value = match.groups()
+            is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            found[name] = value[1:-1] if is_quoted else value.partition(" #")[0].strip()
+    return found
+
+
+def _port(value: Any) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65_536):
+        raise ValueError("PORT must be 1 to 65535.")
+    return int(text)
+
+
+def _word(value: Any) -> bool:
+    word = _WORDS.get(str(value).strip().lower())
+    if word is None:
+        raise ValueError("TLS must be true or false.")
+    return word

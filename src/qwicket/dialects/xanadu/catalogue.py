@@ -1,0 +1,48 @@
+"""Devices in Xanadu Cloud's words: what Strawberry Fields compiles against."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.model.devices import PhotonicSpec
+
+if TYPE_CHECKING:
+    from qwicket.gateway import DeviceView
+    from qwicket.model.devices import Device
+
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_ALL_DAY: Final = ["00:00:00+00:00", "23:59:59+00:00"]
+_UNSAID: Final = PhotonicSpec(modes=0, since=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def overview(view: DeviceView) -> dict[str, Any]:
+    """Return a device with its hours: all of the week, a day that is left out has none."""
+    return {
+        "target": view.device.name,
+        "status": "online" if view.is_online else "offline",
+        "created_at": _spec(view.device).since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "expected_uptime": dict.fromkeys(_DAYS, _ALL_DAY),
+    }
+
+
+def specification(device: Device) -> dict[str, Any]:
+    """Return what programs are compiled against: five keys that must be there."""
+    spec = _spec(device)
+    return {
+        "target": device.name,
+        "layout": spec.layout,
+        "modes": spec.modes or device.spec.qubits,
+        "compiler": spec.compilers,
+        "gate_parameters": spec.gate_parameters,
+    }
+
+
+def certificate(device: Device) -> dict[str, Any]:
+    """Return what is known of a machine."""
+    return {**_spec(device).certificate}
+
+
+def _spec(device: Device) -> PhotonicSpec:
+    """Return what a device says to those who compile; one that says nothing takes any circuit."""
+    return device.spec.photonic or _UNSAID

@@ -1,0 +1,40 @@
+"""Samples as the files that NumPy writes. All of this runs beside the loop."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qwicket.model.errors import NoResult
+from qwicket.model.outcomes import SAMPLES, Outcome
+
+if TYPE_CHECKING:
+    from qwicket.gateway import Results
+
+NPY_TYPE: Final = "application/x-numpy"
+"""What clients before `xcc` ask for: one array, not an archive."""
+
+
+def npz(found: Results) -> bytes:
+    """Return an archive of one array, under the name that clients take for the output."""
+    buffer = io.BytesIO()
+    np.savez(buffer, arr_0=_samples(found))
+    return buffer.getvalue()
+
+
+def npy(found: Results) -> bytes:
+    """Return the array as one file."""
+    buffer = io.BytesIO()
+    np.save(buffer, _samples(found), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _samples(found: Results) -> NDArray[Any]:
+    (part,) = found.parts
+    if not isinstance(part, Outcome):
+        raise NoResult(part.message)
+    array = part.arrays[SAMPLES]
+    return np.frombuffer(array.data, array.dtype).reshape(array.shape)

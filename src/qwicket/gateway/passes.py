@@ -1,0 +1,139 @@
+"""Passes and tickets: short-lived credentials that are made from a token, signed, and kept nowhere.
+
+A pass signs in at one door; a ticket allows one kind of upload or download for one job. Both are
+JSON Web Tokens under a key that all servers of one database share. Each use reads the token that
+they were made from, so that they die with it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import jwt
+import msgspec
+
+from qwicket.model.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.gateway.signin import SignIn
+    from qwicket.model.accounts import Actor
+    from qwicket.store import Store
+
+_ALGORITHM: Final = "HS256"
+_KEY_NAME: Final = "passes"
+_KEY_BYTES: Final = 32
+_MAX_CHARS: Final = 600
+"""Ours have 400. The head of a forged one is parsed before its signature is known to be wrong."""
+_OPTIONS: Final[jwt.types.Options] = {
+    "require": ["sub", "aud", "exp"],
+    "verify_exp": False,  # by the gateway's own clock, below
+    "verify_iat": False,  # a clock that was set back makes no pass invalid
+}
+
+
+class Ticket(NamedTuple):
+    """Who may upload or download, and for which job."""
+
+    actor: Actor
+    job: str
+
+
+class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is signed. `aud` says what it is good for, so that no kind passes for another."""
+
+    sub: str
+    aud: str
+    iat: int
+    exp: int
+    jti: str
+    job: str = ""
+
+
+class Passes:
+    """Makes passes and tickets, and takes them back."""
+
+    def __init__(self, store: Store, sign_in: SignIn, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._sign_in = sign_in
+        self._now_ms = now_ms
+        self._key: bytes | None = None
+
+    async def issue(self, actor: Actor, door: str, life_s: float) -> str:
+        """Return a pass with the rights of the token that `actor` signed in with."""
+        return await self._sign(actor, f"pass {door}", life_s)
+
+    async def holder(self, text: str | None, door: str, address: str) -> Actor:
+        """Return who holds this pass.
+
+        Raises:
+            Unauthenticated: It is absent, no pass of this door, or not valid any more.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        claims = await self._verify(text, f"pass {door}", address)
+        return await self._sign_in.by_subject(claims.sub)
+
+    async def check(self, text: str | None, door: str, address: str) -> None:
+        """Refuse what is no pass of this door. Whether its token still lives is not looked up.
+
+        Raises:
+            Unauthenticated: It is absent, no pass of this door, or has expired.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        await self._verify(text, f"pass {door}", address)
+
+    async def issue_ticket(
+        self, actor: Actor, door: str, purpose: str, job: str, life_s: float
+    ) -> str:
+        """Return a ticket, safe in a URL, for one purpose (a word of the door's own) and job."""
+        return await self._sign(actor, f"ticket {door} {purpose}", life_s, job)
+
+    async def ticket(self, text: str | None, door: str, purpose: str, address: str) -> Ticket:
+        """Return what a ticket allows. It is good until it expires, not for one use alone.
+
+        Raises:
+            Unauthenticated: It is absent, for another purpose or door, or not valid any more.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        claims = await self._verify(text, f"ticket {door} {purpose}", address)
+        return Ticket(await self._sign_in.by_subject(claims.sub), claims.job)
+
+    async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
+        now_s = self._now_ms() // 1000
+        claims = _Claims(
+            sub=f"token {actor.token}" if actor.token else f"account {actor.account}",
+            aud=audience,
+            iat=now_s,
+            exp=now_s + max(1, round(life_s)),
+            jti=secrets.token_hex(8),
+            job=job,
+        )
+        return jwt.encode(msgspec.to_builtins(claims), await self._secret(), _ALGORITHM)
+
+    async def _verify(self, text: str | None, audience: str, address: str) -> _Claims:
+        if not text:
+            raise Unauthenticated
+        if len(text) > _MAX_CHARS or not text.isascii():
+            raise Unauthenticated("The access token is not valid.")
+        key = await self._secret()
+        try:
+            claims = msgspec.convert(
+                jwt.decode(text, key, [_ALGORITHM], _OPTIONS, audience=audience), _Claims
+            )
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+            self._sign_in.count_wrong(address)
+            raise Unauthenticated("The access token is not valid.") from None
+        except jwt.InvalidTokenError:  # malformed, or good for something else
+            raise Unauthenticated("The access token is not valid.") from None
+        if claims.exp * 1000 <= self._now_ms():
+            raise Unauthenticated("The access token has expired.")
+        return claims
+
+    async def _secret(self) -> bytes:
+        """Return the key; the first server that needs it makes it."""
+        if self._key is None:
+            fresh = secrets.token_bytes(_KEY_BYTES)
+            self._key = await self._store.accounts.server_key(_KEY_NAME, fresh, self._now_ms())
+        return self._key

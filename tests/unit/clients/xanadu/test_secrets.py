@@ -1,0 +1,100 @@
+"""No token and no custom header in any repr, any text of an error, or any formatted traceback."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from requests.exceptions import RequestException
+
+from qwicket.clients.xanadu import Connection, Device, Job, Settings
+from support.bad_server import BadServer, Request, Step, answer, cut, drop, raw, reset, silent
+from unit.clients.xanadu.making import PASS, TOKEN, connecting
+
+CUSTOM = "ThisHeaderMustNeverBeSeenEither6789"
+
+
+def sent(request: Request) -> str:
+    return f"{request.headers.get('authorization')} {request.headers.get('x-lab')} {request.body!r}"
+
+
+TROUBLES: dict[str, Step] = {
+    "dropped": drop(),
+    "reset": reset(),
+    "cut": cut(90, {}),
+    "silent": silent(),
+    "no HTTP": raw(f"{TOKEN} {PASS} {CUSTOM}\r\n\r\n".encode()),
+    "HTML": answer(502, b"<html>"),
+    "wrong JSON": answer(200, []),
+    "repeats it in an error": answer(400, lambda request: {"detail": sent(request)}),
+    "repeats it in meta": answer(
+        400, lambda request: {"code": "validation-error", "meta": {"x": [sent(request)]}}
+    ),
+    "repeats it in a grant": answer(401, lambda request: {"error_description": sent(request)}),
+    "repeats it as a page": answer(404, lambda request: sent(request).encode()),
+    "repeats it as a reason": raw(
+        f"HTTP/1.1 500 {TOKEN} {PASS} {CUSTOM}\r\nContent-Length: 0\r\n\r\n".encode()
+    ),
+    "repeats it as a header": raw(f"HTTP/1.1 200 OK\r\n{TOKEN} {PASS}\r\n\r\n".encode()),
+    "repeats it as JSON of the wrong kind": answer(200, lambda request: {"id": [sent(request)]}),
+    "redirects with it": answer(302, b"", {"Location": f"http://{PASS}.invalid/?t={TOKEN}"}),
+}
+CALLS: dict[str, Callable[[Connection], Any]] = {
+    "devices": lambda made: Device.list(made),
+    "renew": lambda made: made.update_access_token(),
+    "submit": lambda made: Job.submit(made, None, "x", "y"),
+    "result": lambda made: Job("7", made).result,
+}
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """All errors that hang together, whether a traceback would show them or not."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__]
+
+
+def assert_silent(error: BaseException) -> None:
+    text = "".join(traceback.format_exception(error))
+    for each in chain(error):
+        text += f"{each} {each!r} {each.args!r} {vars(each)!r}"
+    for secret in (TOKEN, PASS, CUSTOM):
+        assert secret not in text
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+def test_no_error_holds_a_secret(
+    trouble: Step, call: Callable[[Connection], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwicket.clients.xanadu.connection._TIMEOUT_S", 0.2)
+    headers = {"X-Lab": CUSTOM}
+    with BadServer(trouble) as server, connecting(server.url, headers=headers) as made:
+        with pytest.raises(RequestException) as caught:
+            call(made)
+        assert_silent(caught.value)
+
+
+@pytest.mark.parametrize("bad", [f"{PASS}\nX: y", f"{PASS}ü\u2603", f" {PASS}\0", f"{PASS}\r"])
+def test_no_error_about_a_token_holds_the_token(bad: str) -> None:
+    made = Connection(TOKEN, bad, host="127.0.0.1", port=1, tls=False)
+    with pytest.raises(RequestException) as caught:
+        made.ping()
+    assert_silent(caught.value)
+
+
+def test_no_repr_shows_a_secret() -> None:
+    made = Connection(TOKEN, PASS, headers={"X-Lab": CUSTOM})
+    things = [made, made.ping, Job("7", made), Device("x", made), Settings(TOKEN, PASS)]
+    text = "".join(f"{thing!r} {thing!s}" for thing in things)
+    for secret in (TOKEN, PASS, CUSTOM):
+        assert secret not in text
+    assert repr(made).startswith("<Connection: refresh_token=..., access_token=..., url=https://")
+    assert "access_token=None" in repr(Connection(TOKEN))
