@@ -1,0 +1,7 @@
+"""The process in which a lab's function runs: `python -m qwicket.agents`."""
+
+import sys
+
+from qwicket.agents.hand import main
+
+main(sys.argv[1:])

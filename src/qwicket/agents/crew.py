@@ -1,0 +1,137 @@
+"""The agent's side of the process in which the lab's function runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.agents import hand
+
+if TYPE_CHECKING:
+    from qwicket.agents.program import Program
+
+_END_S: Final = 5.0
+_FIELDS: Final = (
+    *("job", "device", "family", "format", "source", "shots", "seed", "outputs", "inputs"),
+    *("packed", "attempts"),
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Died(Exception):
+    """The process is gone; the text says how it ended."""
+
+
+class CannotStart(Exception):
+    """The lab's function cannot be loaded; the text says why."""
+
+
+class Hand:
+    """One process, started again when it died.
+
+    Args:
+        reference: The lab's function, "module:function".
+    """
+
+    def __init__(self, reference: str) -> None:
+        self._reference = reference
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process unless it lives; return when the lab's module is loaded.
+
+        Raises:
+            CannotStart: It cannot be loaded.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.kill()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - this package, with the lab's own words
+                [
+                    *(sys.executable, "-m", "qwicket.agents", str(theirs.fileno())),
+                    *(str(os.getpid()), self._reference),
+                ],
+                pass_fds=[theirs.fileno()],
+            )
+        self._channel = Connection(ours.detach())
+        try:
+            kind, *rest = self._channel.recv()
+        except (EOFError, OSError):
+            kind, rest = hand.FAILED, [f"its process ended ({self._status()})"]
+        if kind != hand.READY:
+            self.kill()
+            raise CannotStart(f"{self._reference} cannot be loaded: {rest[0]}")
+
+    def begin(self, program: Program) -> None:
+        """Have a program run.
+
+        Raises:
+            Died: The process is gone; the program never began.
+        """
+        self._send((hand.RUN, {name: getattr(program, name) for name in _FIELDS}))
+
+    def ask_to_stop(self) -> None:
+        """Let the lab's function know that it is to end."""
+        self._send((hand.STOP,))
+
+    def hear(self, timeout_s: float) -> tuple[Any, ...] | None:
+        """Return what the process says next, or None when it says nothing in time.
+
+        Raises:
+            Died: It is gone.
+        """
+        assert self._channel is not None
+        try:
+            if not self._channel.poll(max(0.0, timeout_s)):
+                return None
+            message: tuple[Any, ...] = self._channel.recv()
+        except (EOFError, OSError):
+            raise Died(self._status()) from None
+        return message
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def end(self) -> None:
+        """Let the process end by itself, for a while: the lab's module may clean up at its exit."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        deadline = time.monotonic() + _END_S
+        while self._process is not None and time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.01)
+        self.kill()
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        assert self._channel is not None
+        try:
+            self._channel.send(message)
+        except OSError:
+            raise Died(self._status()) from None
+
+    def _status(self) -> str:
+        assert self._process is not None
+        try:
+            status = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            return "it closed its channel"
+        return f"signal {-status}" if status < 0 else f"exit status {status}"

@@ -1,0 +1,248 @@
+"""The server as an agent sees it: the four verbs, and what is announced."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import random
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from qwicket.agents.outcomes import Part
+from qwicket.agents.program import Failed, Program
+from qwicket.clients.http import Patience
+from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
+from qwicket.clients.native.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_TIMEOUT_S: Final = 30.0
+_ONCE: Final = Patience(tries=1)
+_PAUSES: Final = Patience(first_pause_s=0.2, longest_pause_s=15.0)
+"""Between tries while the server is away; an agent never gives up."""
+_PASSING: Final = frozenset({500, 507})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to run one job."""
+
+    job: str
+    fence: int
+    nonce: str
+
+    def __repr__(self) -> str:
+        return f"<Lease of {self.job}>"
+
+
+@dataclass
+class Held:
+    """A lease in hand, and how far its job is."""
+
+    lease: Lease
+    done: float | None = None
+    text: str = ""
+
+    def document(self) -> dict[str, Any]:
+        lease = self.lease
+        told = {} if self.done is None else {"done": self.done, "text": self.text}
+        return {"id": lease.job, "fence": lease.fence, "nonce": lease.nonce, **told}
+
+
+class _LeaseBody(msgspec.Struct, frozen=True):
+    id: str
+    fence: int
+    nonce: str
+
+
+class _ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
+    renew_s: float
+    lease: _LeaseBody | None = None
+    device: str = ""
+    family: str = ""
+    format: str = ""
+    source: str = ""
+    inputs: dict[str, float] = {}
+    shots: int = 0
+    seed: int = 0
+    outputs: tuple[str, ...] = ()
+    circuits: bytes = b""
+    attempts: int = 0
+
+
+class _OrdersBody(msgspec.Struct, frozen=True):
+    orders: dict[str, str]
+    renew_s: float
+
+
+class Gate:
+    """One device at one server, for one agent.
+
+    Args:
+        url: Address of the server.
+        token: One that serves the device.
+        device: Its name.
+        agent: What the agent calls itself; by default a fresh random name.
+
+    Raises:
+        ClientError: The address or the token cannot be one.
+    """
+
+    def __init__(self, url: str, token: str, device: str, *, agent: str | None = None) -> None:
+        self._transport = Transport(url, token, _TIMEOUT_S, patience=_ONCE)
+        self.url = self._transport.url
+        self.device = device
+        self.agent = agent or secrets.token_hex(8)
+        self.renew_s = 1.0
+
+    def __repr__(self) -> str:
+        return f"<Gate of {self.device} at {self.url}>"
+
+    def announce(self, document: Mapping[str, Any]) -> None:
+        """Say what the device is: `family`, `spec`, and if wished `doors`."""
+        self._send("PUT", self._path, msgspec.to_builtins(document))
+
+    def calibrate(self, document: Mapping[str, Any]) -> None:
+        """Upload a calibration, worded as in its file."""
+        self._send("PUT", f"{self._path}/calibration", msgspec.to_builtins(document))
+
+    def claim(self, held: Sequence[Held], wait_s: float) -> tuple[Lease, Program] | None:
+        """Return the next job, or None when none came in `wait_s` seconds."""
+        path = f"/v1/devices/{quote(self.device, safe='')}/leases?wait={wait_s:.3f}"
+        body = {"agent": self.agent, "held": [each.document() for each in held]}
+        found = self._transport.send("POST", path, body, _ClaimBody, hold_s=wait_s)
+        self.renew_s = found.renew_s
+        if found.lease is None:
+            return None
+        lease = Lease(found.lease.id, found.lease.fence, found.lease.nonce)
+        return lease, _program(found, lease)
+
+    def renew(self, held: Sequence[Held]) -> dict[str, str]:
+        """Say what is held; return what to do with each job: `go on`, `stop` or `lost`."""
+        path = f"{_path(held[0].lease)}/renew"
+        body = {"agent": self.agent, "held": [each.document() for each in held]}
+        found = self._transport.send("POST", path, body, _OrdersBody)
+        self.renew_s = found.renew_s
+        return found.orders
+
+    def finish(self, lease: Lease, parts: Sequence[Part | Failed], seconds: float) -> None:
+        """Deliver what came of a job, a part for each circuit."""
+        self._close(lease, "finish", {"parts": [_part(each) for each in parts], "seconds": seconds})
+
+    def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
+        """End a job that gave nothing at all."""
+        self._close(lease, "finish", {"error": _error(failed), "seconds": seconds})
+
+    def release(self, lease: Lease, reason: str, *, blamed: bool = False) -> None:
+        """Give a job back; one that was cancelled ends with this.
+
+        Args:
+            lease: The right to it.
+            reason: A few words.
+            blamed: Whether the lab's program died of it.
+        """
+        self._close(lease, "release", {"reason": reason[:200], "blamed": blamed})
+
+    def leave(self) -> None:
+        """Say goodbye: the device is away at once."""
+        self._send("DELETE", f"{self._path}/agents/{self.agent}", None)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def _path(self) -> str:
+        return f"/v1/agent/devices/{quote(self.device, safe='')}"
+
+    def _close(self, lease: Lease, verb: str, body: dict[str, Any]) -> None:
+        known = {"agent": self.agent, "fence": lease.fence, "nonce": lease.nonce}
+        self._send("POST", f"{_path(lease)}/{verb}", {**known, **body})
+
+    def _send(self, method: str, path: str, body: Any) -> None:
+        self._transport.send(method, path, body, dict[str, Any])
+
+
+def is_passing(error: ClientError) -> bool:
+    """Say whether trying again later may help: the server is away, busy or has no room."""
+    if isinstance(error, ApiError) and not isinstance(error, ServerBusy):
+        return error.status in _PASSING
+    return isinstance(error, ServerBusy | Unreachable | BadAnswer)
+
+
+def is_stale(error: ClientError) -> bool:
+    """Say whether the lease is void: another runner has the job, or it has ended."""
+    return isinstance(error, ApiError) and error.status in {404, 409}
+
+
+def pause_s(tried: int, error: ClientError) -> float:
+    """Return the seconds to pause after so many tries in vain, so that agents do not march."""
+    asked_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
+    return _PAUSES.pause_s(tried, asked_s, random.random())  # noqa: S311 - no secret
+
+
+def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:
+    """Send until it is taken or refused as stale; return whether it was taken.
+
+    Args:
+        send: Sends once.
+        pause: Waits so many seconds; returns False to give up.
+        what: For the log.
+
+    Raises:
+        ApiError: The server refuses it for another reason.
+    """
+    tried = 0
+    while True:
+        tried += 1
+        try:
+            send()
+        except ClientError as error:
+            if is_stale(error):
+                _log.warning("%s came too late: %s", what, error)
+                return False
+            if not is_passing(error):
+                raise
+            _log.warning("%s is not delivered yet: %s", what, error)
+            wait_s = pause_s(tried, error)
+        else:
+            return True
+        if not pause(wait_s):
+            _log.error("%s was not delivered", what)
+            return False
+
+
+def _path(lease: Lease) -> str:
+    return f"/v1/leases/{quote(lease.job, safe='')}"
+
+
+def _part(part: Part | Failed) -> dict[str, Any]:
+    if isinstance(part, Failed):
+        return {"error": _error(part)}
+    return {"outcome": base64.b64encode(part.body).decode(), "sha256": part.sha256}
+
+
+def _error(failed: Failed) -> dict[str, str]:
+    return {"code": failed.code, "message": failed.message[:1_000].replace("\0", "")}
+
+
+def _program(body: _ClaimBody, lease: Lease) -> Program:
+    return Program(
+        job=lease.job,
+        device=body.device,
+        family=body.family,
+        format=body.format,
+        source=body.source,
+        shots=body.shots,
+        seed=body.seed,
+        outputs=body.outputs,
+        inputs=body.inputs,
+        packed=body.circuits,
+        attempts=body.attempts,
+    )

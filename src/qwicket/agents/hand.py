@@ -1,0 +1,153 @@
+"""The process in which a lab's function runs: it may crash, hang or hold the interpreter's lock.
+
+The agent starts it and tells it over a socket what to do; it keeps the lab's module, and with it
+the connection to the machine, from job to job.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from qwicket.agents.outcomes import Misfit, packed
+from qwicket.agents.program import Failed, Outcome, Program, Stopped
+
+Run = Callable[[Program], Outcome | Sequence[Outcome]]
+
+RUN: Final = "run"
+STOP: Final = "stop"
+READY: Final = "ready"
+PROGRESS: Final = "progress"
+DONE: Final = "done"
+FAILED: Final = "failed"
+STOPPED: Final = "stopped"
+
+_PR_SET_PDEATHSIG: Final = 1
+_END_S: Final = 4.0
+
+_log = logging.getLogger("qwicket.agent")
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Serve the agent until it closes the socket or dies.
+
+    Args:
+        arguments: File descriptor of the socket, process id of the agent, "module:function".
+    """
+    descriptor, owner, reference = arguments
+    _die_with(int(owner))
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # The agent decides when this process ends. Ignored signals would stay so in what the lab's
+        # function starts; handlers do not.
+        signal.signal(each, lambda _number, _frame: None)
+    channel = Connection(int(descriptor))
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        run = load(reference)
+    except Exception as error:
+        _log.exception("%s cannot be loaded", reference)
+        channel.send((FAILED, f"{type(error).__name__}: {error}"))
+        os._exit(1)
+    channel.send((READY,))
+    _serve(channel, run)
+
+
+def load(reference: str) -> Run:
+    """Return the function that "module:function" names; the working folder is searched first.
+
+    Raises:
+        ValueError: It names no function.
+        ImportError: There is no such module.
+    """
+    module, _, name = reference.partition(":")
+    if not module or not name:
+        raise ValueError(f"{reference!r} is not of the form module:function")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    found = getattr(importlib.import_module(module), name, None)
+    if not callable(found):
+        raise ValueError(f"{module} has no function {name}")
+    run: Run = found
+    return run
+
+
+def _serve(channel: Connection, run: Run) -> NoReturn:
+    inbox: SimpleQueue[Program | None] = SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(channel, inbox, stop), daemon=True).start()
+    sending = threading.Lock()
+
+    def send(*message: Any) -> None:
+        with sending:  # a lab's function may tell its progress from threads of its own
+            channel.send(message)
+
+    while (program := inbox.get()) is not None:
+        stop.clear()
+        told = replace(
+            program,
+            circuits=msgspec.msgpack.decode(program.packed),
+            _tell=lambda done, text: send(PROGRESS, done, text),
+            _stop=stop,
+        )
+        send(*_answer(run, told))
+    sys.exit(0)  # not at once: the lab's module may have something to put in order
+
+
+def _listen(
+    channel: Connection, inbox: SimpleQueue[Program | None], stop: threading.Event
+) -> NoReturn:
+    try:
+        while True:
+            kind, *rest = channel.recv()
+            if kind == STOP:
+                stop.set()
+            else:
+                inbox.put(Program(**rest[0]))
+    except (EOFError, OSError):
+        stop.set()
+        inbox.put(None)
+    time.sleep(_END_S)
+    os._exit(0)
+
+
+def _answer(run: Run, program: Program) -> tuple[Any, ...]:
+    began = time.monotonic()
+    try:
+        outcomes = run(program)
+        seconds = time.monotonic() - began
+        return DONE, packed(outcomes, program, seconds), seconds
+    except Stopped:
+        return (STOPPED,)
+    except Misfit as misfit:
+        _log.error("job %s: %s", program.job, misfit)
+        failed = Failed(f"The device's outcome is not what was asked for: {misfit}.", "bad_outcome")
+    except Exception:
+        # Its text may hold paths and more; the lab reads it here, the user does not.
+        _log.exception("job %s failed", program.job)
+        failed = Failed("The device failed; the lab's log knows why.", "device_failed")
+    return FAILED, failed, time.monotonic() - began
+
+
+def _die_with(owner: int) -> None:
+    """Arrange that nothing drives the machine when the agent is gone, however it went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != owner:  # it died before the guard stood
+        os._exit(0)

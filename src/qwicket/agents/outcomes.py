@@ -1,0 +1,149 @@
+"""What a lab's function gave, in the form that the server keeps: packed, compressed, hashed.
+
+The form is that of docs/agents.md. What cannot be put into it is said in words for the user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
+
+_PLAIN_BYTES: Final = 1 << 10
+
+_Array = tuple[str, tuple[int, ...], bytes]
+
+
+class Misfit(Exception):
+    """An outcome is not what was asked for; the text says why."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An outcome ready to travel.
+
+    Attributes:
+        body: Packed.
+        sha256: Of the body.
+    """
+
+    body: bytes
+    sha256: str
+
+
+def packed(
+    outcomes: Outcome | Sequence[Outcome], program: Program, seconds: float
+) -> list[Part | Failed]:
+    """Return what a lab's function gave, a part for each circuit.
+
+    Args:
+        outcomes: One for each circuit; of a single circuit it may stand alone.
+        program: What was asked for.
+        seconds: How long it ran.
+
+    Raises:
+        Misfit: There are too few or too many, or one is of the wrong kind.
+    """
+    several = [outcomes] if isinstance(outcomes, Counts | Memory | Samples | Failed) else outcomes
+    if not isinstance(several, list | tuple) or len(several) != len(program.circuits):
+        raise Misfit(f"there must be {len(program.circuits)} outcomes, one for each circuit")
+    return [_part(each, k, program, seconds) for k, each in enumerate(several)]
+
+
+def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Part | Failed:
+    if isinstance(outcome, Failed):
+        return outcome
+    notes = []
+    registers: Sequence[Any] = ()
+    if isinstance(outcome, Samples):
+        is_binned = program.family == "photonic" and program.circuits[number][2] > 0
+        arrays = {"samples": _samples(outcome, program.family, is_binned)}
+    elif isinstance(outcome, Counts | Memory):
+        registers = program.circuits[number][2]
+        arrays = _bits(outcome, sum(size for _, size in registers), program.outputs)
+        notes = ["sampled_only"] if "probabilities" in program.outputs else []
+    else:
+        raise Misfit(f"outcome {number} is of the kind {type(outcome).__name__}")
+    raw = msgspec.msgpack.encode(
+        {
+            "registers": registers,
+            "arrays": arrays,
+            "engine": program.device,
+            "engine_version": "",
+            "seed": program.seed,
+            "seconds": seconds,
+            "notes": notes,
+        }
+    )
+    body = raw if len(raw) <= _PLAIN_BYTES else zlib.compress(raw, 1)
+    return Part(body, hashlib.sha256(body).hexdigest())
+
+
+def _bits(outcome: Counts | Memory, n_bits: int, outputs: Sequence[str]) -> dict[str, _Array]:
+    """Return the arrays that were asked for; counts follow from memory, never the reverse."""
+    arrays: dict[str, _Array] = {}
+    if isinstance(outcome, Memory):
+        counts: dict[str, int] = Counter(outcome.shots)
+    else:
+        counts = {key: int(n) for key, n in outcome.counts.items() if n}
+    if "memory" in outputs:
+        if not isinstance(outcome, Memory):
+            raise Misfit("memory was asked for: Memory has it, Counts has not")
+        arrays["memory"] = _keys(outcome.shots, n_bits)
+    if "counts" in outputs or "probabilities" in outputs:
+        arrays["keys"] = _keys(counts, n_bits)
+        try:
+            numbers = array("q", counts.values())
+        except OverflowError:
+            raise Misfit("a count is out of range") from None
+        arrays["counts"] = ("<i8", (len(counts),), numbers.tobytes())
+    return arrays
+
+
+def _keys(texts: Iterable[str], n_bits: int) -> _Array:
+    width = max(1, -(-n_bits // 8))
+    known: dict[str, bytes] = {}
+    rows = []
+    for text in texts:
+        if text not in known:
+            known[text] = _key(text, n_bits, width)
+        rows.append(known[text])
+    return "|u1", (len(rows), width), b"".join(rows)
+
+
+def _key(text: str, n_bits: int, width: int) -> bytes:
+    if len(text) != n_bits or not set(text) <= {"0", "1"}:
+        raise Misfit(f"{text[:40]!r} is no text of {n_bits} bits")
+    return (int(text, 2) if n_bits else 0).to_bytes(width, "little")
+
+
+def _samples(outcome: Samples, family: str, is_binned: bool) -> _Array:
+    rows = outcome.shots
+    columns = len(rows[0]) if len(rows) else 0
+    if any(len(row) != columns for row in rows):
+        raise Misfit("shots have different numbers of readings")
+    numbers = [number for row in rows for number in row]
+    dtype, data = _numbers(numbers, family)
+    return dtype, ((len(rows), 1, columns) if is_binned else (len(rows), columns)), data
+
+
+def _numbers(numbers: Sequence[Any], family: str) -> tuple[str, bytes]:
+    try:
+        if family == "atoms":
+            return "<i2", array("h", [int(each) for each in numbers]).tobytes()
+        if any(isinstance(each, complex) for each in numbers):
+            pairs = [part for each in numbers for part in (each.real, each.imag)]
+            return "<c16", array("d", pairs).tobytes()
+        if any(isinstance(each, float) for each in numbers):
+            return "<f8", array("d", numbers).tobytes()
+        return "<i8", array("q", [int(each) for each in numbers]).tobytes()
+    except (OverflowError, TypeError, ValueError):
+        raise Misfit("a sample is no number, or out of range") from None

@@ -1,0 +1,266 @@
+"""A lab that runs sqooler keeps its spooler: `Storage` is a storage provider that is this server.
+
+    from sqooler.utils import main, update_backends
+    from qwicket.agents.sqooler import Storage
+
+    storage = Storage("https://qwicket.example.org", token)
+    update_backends(storage, {"mymachine": spooler})
+    main(storage, {"mymachine": spooler})
+
+It has the six methods that sqooler's main loop calls, and needs no sqooler itself. While the
+spooler works on a job, a thread renews its lease.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from qwicket.agents.gate import Gate, Held, Lease, deliver, is_passing
+from qwicket.agents.outcomes import Misfit, packed
+from qwicket.agents.program import Failed, Program, Samples
+from qwicket.clients.native import ApiError, ClientError
+
+_NOTHING: Final = "None"
+_FORMAT: Final = "qlued.lab"
+_FAILED: Final = "device_failed"
+
+_log = logging.getLogger(__name__)
+
+
+class NextJob(NamedTuple):
+    """What sqooler's main loop reads of a claim; the word "None" means that there is no job."""
+
+    job_id: str = _NOTHING
+    job_json_path: str = _NOTHING
+
+
+class _Work(NamedTuple):
+    gate: Gate
+    lease: Lease
+    program: Program
+    ended: threading.Event
+    began: float
+
+
+class Storage:
+    """The server as sqooler's storage.
+
+    Args:
+        url: Address of the server.
+        token: One that serves all of the spoolers' devices.
+        wait_s: Seconds for which a look for jobs waits for one. With one spooler some seconds
+            spare the network; with several each waits for the others.
+        shot_s: Seconds that a shot takes, for estimates.
+        patience_s: Seconds for which a result is offered to a server that is away.
+
+    Raises:
+        ClientError: The address or the token cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        wait_s: float = 0.0,
+        shot_s: float = 0.001,
+        patience_s: float = 3600.0,
+    ) -> None:
+        self._make: Callable[[str], Gate] = lambda device: Gate(url, token, device)
+        self._url = self._make("").url
+        self._gates: dict[str, Gate] = {}
+        self._works: dict[str, _Work] = {}
+        self._wait_s = wait_s
+        self._shot_s = shot_s
+        self._patience_s = patience_s
+
+    def __repr__(self) -> str:
+        return f"<Storage at {self._url}>"
+
+    # --- what sqooler's main loop calls -----------------------------------------------------------
+
+    def update_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
+        """Announce a spooler's device, or what has changed of it.
+
+        Raises:
+            ClientError: The server does not take it, or is away.
+        """
+        self._gate(name).announce(self._document(_plain(config)))
+
+    def upload_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
+        """As `update_config`: the server makes no difference."""
+        self.update_config(config, name)
+
+    def upload_public_key(self, public_jwk: Any, name: str) -> None:
+        """Do nothing: whoever holds the device's token has signed."""
+
+    def get_next_job_in_queue(self, name: str, private_jwk: Any = None) -> NextJob:
+        """Claim a job for a device; while the server is away there is none.
+
+        Raises:
+            ApiError: The server refuses this agent.
+        """
+        gate = self._gate(name)
+        try:
+            claimed = gate.claim((), self._wait_s)
+        except ClientError as error:
+            if not is_passing(error):
+                raise
+            _log.warning("no job can be had: %s", error)
+            return NextJob()
+        if claimed is None:
+            return NextJob()
+        lease, program = claimed
+        circuits = msgspec.msgpack.decode(program.packed)
+        work = _Work(
+            gate, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
+        )
+        self._works[lease.job] = work
+        threading.Thread(target=_keep, args=(work,), daemon=True).start()
+        return NextJob(lease.job, name)
+
+    def get_job(self, storage_path: str, job_id: str) -> dict[str, Any]:
+        """Return a claimed job as sqooler has it, with all that its readers ask for."""
+        job: dict[str, Any] = json.loads(self._works[job_id].program.source)
+        for experiment in job.values():
+            experiment.setdefault("wire_order", "sequential")
+            for key in ("num_wires", "shots"):
+                experiment[key] = int(experiment[key])
+        return job
+
+    def update_in_database(
+        self, result: Any, status: Any, job_id: str, name: str, private_jwk: Any = None
+    ) -> None:
+        """Deliver a result, or why there is none; what comes too late is dropped.
+
+        Raises:
+            ApiError: The server refuses this agent.
+        """
+        work = self._works.pop(job_id)
+        seconds = time.monotonic() - work.began
+        deadline = time.monotonic() + self._patience_s
+        told = _plain(status)
+        try:
+            if told["status"] != "DONE":
+                self._fail(work, _reason(told), seconds, deadline)
+                return
+            try:
+                parts = packed(_outcomes(_plain(result)), work.program, seconds)
+            except Misfit as misfit:
+                self._fail(
+                    work, f"The result is not what was asked for: {misfit}.", seconds, deadline
+                )
+                return
+            try:
+                self._deliver(
+                    lambda: work.gate.finish(work.lease, parts, seconds), job_id, deadline
+                )
+            except ApiError as error:
+                if error.status in {401, 403}:
+                    raise
+                text = f"The server refused the result: {error.detail}"
+                self._fail(work, text, seconds, deadline)
+        finally:
+            work.ended.set()
+
+    # --- within -----------------------------------------------------------------------------------
+
+    def _gate(self, name: str) -> Gate:
+        """Return a device's gate; each is an agent of its own, because an agent serves one."""
+        if name not in self._gates:
+            self._gates[name] = self._make(name)
+        return self._gates[name]
+
+    def _fail(self, work: _Work, text: str, seconds: float, deadline: float) -> None:
+        failed = Failed(text, _FAILED)
+        self._deliver(lambda: work.gate.fail(work.lease, failed, seconds), work.lease.job, deadline)
+
+    def _deliver(self, send: Callable[[], None], job: str, deadline: float) -> None:
+        def pause(seconds: float) -> bool:
+            time.sleep(seconds)
+            return time.monotonic() < deadline
+
+        deliver(send, pause, f"the result of job {job}")
+
+    def _document(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        gates = [_gate_spec(gate) for gate in config["gates"]]
+        names = [gate["name"] for gate in gates]
+        others = [each for each in config["supported_instructions"] if each not in names]
+        return {
+            "family": "atoms",
+            "doors": ["native", "qlued"],
+            "spec": {
+                "description": config["description"],
+                "qubits": config["num_wires"],
+                "formats": [_FORMAT],
+                "gates": names,
+                "max_shots": config["max_shots"],
+                "outputs": ["samples"],
+                "shot_s": self._shot_s,
+                "atoms": {
+                    "version": config["version"],
+                    "kind": config["cold_atom_type"],
+                    "species": config["num_species"],
+                    "wire_order": config["wire_order"],
+                    "gates": gates,
+                    "instructions": others,
+                    "max_experiments": config["max_experiments"],
+                    "is_simulator": config["simulator"],
+                },
+            },
+        }
+
+
+def _keep(work: _Work) -> None:
+    """Renew a lease until its job was delivered; a spooler cannot stop, whatever the orders are."""
+    while not work.ended.wait(work.gate.renew_s):
+        try:
+            work.gate.renew([Held(work.lease)])
+        except ClientError as error:
+            _log.warning("a lease was not renewed: %s", error)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return a model of pydantic, or what is a mapping already, as a mapping."""
+    return dict(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)
+
+
+def _gate_spec(gate: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a gate as it is advertised here; sqooler has several parameters in one text."""
+    names = [name.strip() for text in gate["parameters"] for name in text.split(",")]
+    definition = gate.get("qasm_def", "")
+    return {
+        "name": gate["name"],
+        "description": gate["description"],
+        "parameters": [name for name in names if name],
+        "wires": gate["coupling_map"],
+        "definition": "" if definition == "{}" else definition,
+    }
+
+
+def _outcomes(result: Mapping[str, Any]) -> list[Samples]:
+    return [Samples(_rows(each["data"]["memory"], each["shots"])) for each in result["results"]]
+
+
+def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:
+    """Return shots as numbers; a program that measures nothing gives no texts at all."""
+    if not memory:
+        return [[] for _ in range(shots)]
+    try:
+        return [[int(number) for number in text.split()] for text in memory]
+    except ValueError:
+        raise Misfit("a shot is no list of numbers") from None
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    """Return why a job failed, on one line."""
+    text = " ".join(str(status.get("error_message", "")).split())
+    return text.removeprefix("None;").strip() or "The spooler failed."

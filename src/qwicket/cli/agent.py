@@ -1,0 +1,163 @@
+"""`qwicket agent`: a lab's side of a device whose jobs it pulls."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from qwicket.cli.options import client_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.agents import Gate
+
+_MAX_TOKEN_BYTES: Final = 4_096
+
+_url = click.option(
+    "--url",
+    envvar="QWICKET_URL",
+    show_envvar=True,
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    metavar="URL",
+    help="Address of the server.",
+)
+_token = click.option(
+    "--token",
+    envvar="QWICKET_TOKEN",
+    show_envvar=True,
+    metavar="TOKEN",
+    help="Token that serves the device; better in the environment or a file.",
+)
+_token_file = click.option(
+    "--token-file",
+    envvar="QWICKET_TOKEN_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File with the token.",
+)
+
+
+def _server(command: Callable[..., Any]) -> Callable[..., Any]:
+    return _url(_token(_token_file(command)))
+
+
+@click.group(invoke_without_command=True, short_help="Serve a lab's device: pull its jobs.")
+@click.option("--device", metavar="NAME", help="Name of the device.")
+@click.option(
+    "--run",
+    metavar="MODULE:FUNCTION",
+    help="The lab's function: a program in, outcomes out.",
+)
+@_server
+@click.option(
+    "--grace",
+    "grace_s",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    help="Time that the function has to end when it is to stop.",
+)
+@click.pass_context
+@client_errors
+def agent(
+    context: click.Context,
+    device: str | None,
+    run: str | None,
+    url: str,
+    token: str | None,
+    token_file: Path | None,
+    grace_s: float,
+) -> None:
+    """Pull the jobs of a device and run them with a function on this machine.
+
+    Ends on SIGTERM or Ctrl-C when the running job is done, or given back; the second time at once.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if device is None or run is None:
+        raise click.UsageError("--device and --run are needed.")
+    from qwicket.agents import Agent
+    from qwicket.agents.crew import CannotStart
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    serving = Agent(_gate(url, token, token_file, device), run, grace_s=grace_s)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _number, _frame: serving.leave())
+    try:
+        serving.serve()
+    except CannotStart as error:
+        raise click.ClickException(f"{error}.") from None
+
+
+@agent.command("push-config", short_help="Announce the device in a file.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_server
+@client_errors
+def push_config(file: Path, url: str, token: str | None, token_file: Path | None) -> None:
+    """Announce the device in FILE (TOML), or what has changed of it, and its calibration."""
+    document = _read(file)
+    name = document.pop("name", None)
+    if not isinstance(name, str):
+        raise click.ClickException(f"{file}: name is missing.")
+    calibration = document.pop("calibration", None)
+    gate = _gate(url, token, token_file, name)
+    gate.announce(document)
+    if calibration is not None:
+        gate.calibrate(calibration)
+    click.echo(name)
+
+
+@agent.command("push-calibration", short_help="Upload a calibration.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--device", required=True, metavar="NAME", help="Name of the device.")
+@_server
+@client_errors
+def push_calibration(
+    file: Path, device: str, url: str, token: str | None, token_file: Path | None
+) -> None:
+    """Upload the calibration in FILE (TOML) of a device."""
+    _gate(url, token, token_file, device).calibrate(_read(file))
+    click.echo(device)
+
+
+def _gate(url: str, token: str | None, token_file: Path | None, device: str) -> Gate:
+    from qwicket.agents import Gate
+
+    if token_file is not None:
+        token = _token_in(token_file)
+    if not token:
+        raise click.ClickException("No token: give --token-file, or set QWICKET_TOKEN.")
+    return Gate(url, token, device)
+
+
+def _token_in(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file} holds no token.") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise click.ClickException(f"{file}: {error}.") from None

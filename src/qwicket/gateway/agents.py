@@ -1,0 +1,395 @@
+"""What a lab's agent may do: announce its device, pull jobs, bring back what came of them.
+
+Its token serves named devices and does nothing else. Whatever an agent sends is a stranger's: an
+outcome is taken whole or refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from qwicket import programs
+from qwicket.model import uploads
+from qwicket.model.accounts import Scope
+from qwicket.model.devices import Device, check_device_name
+from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.frames import frames
+from qwicket.model.ids import parse_id
+from qwicket.model.jobs import Lease, Ran, Runner, RunOptions
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES, Encoded, Failure
+from qwicket.scheduling import AgentDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.calibrations import Calibration
+    from qwicket.model.devices import DeviceSpec, Family
+    from qwicket.model.jobs import Assignment, Job, Order, Progress
+    from qwicket.model.limits import Limits
+    from qwicket.store import Handout, Store
+
+_POSITION: Final = 1_000
+"""Labs' devices are listed after the server's own."""
+_DOORS: Final[Mapping[Family, frozenset[str]]] = {
+    "qubit": frozenset({"native", "ionq", "ibm", "runtime", "qbraid"}),
+    "atoms": frozenset({"native", "qlued", "qbraid"}),
+    "photonic": frozenset({"native", "xanadu"}),
+}
+_OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
+    "qubit": frozenset({COUNTS, MEMORY, PROBABILITIES}),
+    "atoms": frozenset({SAMPLES}),
+    "photonic": frozenset({SAMPLES}),
+}
+_FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
+    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1"),
+    "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
+    "photonic": ("blackbird",),
+}
+_CHECKS_AT_ONCE: Final = 1
+"""Outcomes that are unpacked at the same time: each may take `result_bytes` of memory."""
+
+_options: Final = msgspec.msgpack.Decoder(RunOptions)
+
+
+class Pulled(NamedTuple):
+    """A job in an agent's hands.
+
+    Attributes:
+        assignment: The lease, and the circuits.
+        handout: The program as it was submitted.
+        options: How it is to be run.
+        family: Of the device.
+    """
+
+    assignment: Assignment
+    handout: Handout
+    options: RunOptions
+    family: Family
+
+
+class Agents:
+    """Serving devices, on behalf of an actor whose token is for that.
+
+    Args:
+        store: What is kept.
+        limits: Bounds on all requests.
+        now_ms: The clock.
+        lease_s: Lease time of runners.
+    """
+
+    def __init__(
+        self, store: Store, limits: Limits, now_ms: Callable[[], int], *, lease_s: float
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._now_ms = now_ms
+        self._desk = AgentDesk(store, now_ms, lease_s=lease_s)
+        self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
+
+    @property
+    def renew_s(self) -> float:
+        """Seconds between two renewals of an agent."""
+        return self._desk.renew_s
+
+    @property
+    def stale_results(self) -> int:
+        """How often something came under a lease that was not the newest."""
+        return self._desk.stale_results
+
+    async def announce(
+        self, actor: Actor, name: str, family: Family, doors: Sequence[str], spec: DeviceSpec
+    ) -> Device:
+        """Write what a lab says of its device; it is shown under the account's name.
+
+        Args:
+            actor: Its token names the device.
+            name: Of the device.
+            family: Of its programs; once chosen it stays.
+            doors: Where it appears; the native door always is one.
+            spec: What it can do.
+
+        Raises:
+            Forbidden: The token does not serve this device.
+            Conflict: The name is taken, or the family another than it was.
+            InvalidRequest: A field makes no sense; it is named.
+            LimitExceeded: A number is out of range; the limit is named.
+        """
+        _require(actor, name)
+        check_device_name(name)
+        self._check_spec(family, spec)
+        foreign = sorted(set(doors) - _DOORS[family])
+        if foreign:
+            known = ", ".join(sorted(_DOORS[family]))
+            raise InvalidRequest(
+                f"doors: a device of the family {family} may stand at {known}, not at"
+                f" {foreign[0]!r}.",
+                field="doors",
+            )
+        device = Device(
+            name=name,
+            family=family,
+            provider=actor.account_name,
+            driver="agent",
+            doors=tuple(dict.fromkeys(("native", *doors))),
+            position=_POSITION,
+            spec=spec,
+        )
+        await self._store.agents.announce(device)
+        return device
+
+    def _check_spec(self, family: Family, spec: DeviceSpec) -> None:
+        limits = self._limits
+        for field, value, most, limit in (
+            ("qubits", spec.qubits, limits.clifford_qubits, "clifford_qubits"),
+            ("max_shots", spec.max_shots, limits.shots, "shots"),
+        ):
+            if not 1 <= value <= most:
+                raise LimitExceeded(
+                    f"{field} must be 1 to {most} (limit {limit}), not {value}.", field=field
+                )
+        if not 0 <= spec.shot_s <= limits.run_time_s:
+            raise LimitExceeded(
+                f"shot_s must be 0 to {limits.run_time_s:g} (limit run_time_s).", field="shot_s"
+            )
+        _check_names("formats", spec.formats, _FORMATS[family])
+        _check_names("outputs", spec.outputs, sorted(_OUTPUTS[family]))
+        for field in ("noise_models", "engines", "exact"):
+            if getattr(spec, field):
+                raise InvalidRequest(f"{field} is for simulators alone.", field=field)
+        if spec.atoms is not None and family != "atoms":
+            raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
+        self._check_texts(spec)
+
+    def _check_texts(self, spec: DeviceSpec) -> None:
+        limits, atoms = self._limits, spec.atoms
+        gates = [*spec.gates, *spec.native_gates]
+        others: list[str] = []
+        if atoms is not None:
+            gates += [*atoms.instructions, *(gate.name for gate in atoms.gates)]
+            others = [atoms.version, *(gate.description for gate in atoms.gates)]
+            others += [gate.definition for gate in atoms.gates]
+            others += [name for gate in atoms.gates for name in gate.parameters]
+        if len(gates) > limits.device_gates:
+            raise LimitExceeded(
+                f"gates: the spec names {len(gates)} gates, {limits.device_gates} are allowed"
+                " (limit device_gates).",
+                field="gates",
+            )
+        for field, texts in (
+            ("description", [spec.description]),
+            ("gates", gates),
+            ("atoms", others),
+        ):
+            if any(len(text) > limits.name_chars or not text.isprintable() for text in texts):
+                raise LimitExceeded(
+                    f"{field}: texts have at most {limits.name_chars} printable characters"
+                    " (limit name_chars).",
+                    field=field,
+                )
+
+    async def calibrate(self, actor: Actor, name: str, calibration: Calibration) -> None:
+        """Add a calibration to the history of a device, unless it is the last one again.
+
+        Raises:
+            Forbidden: The token does not serve this device.
+            NotFound: It was not announced.
+            InvalidRequest: The figures are not of such a device.
+        """
+        device = await self._served(actor, name)
+        if device.family != "qubit":
+            raise InvalidRequest("Calibrations are of devices of the family qubit.", field="family")
+        try:
+            calibration.check(device.spec.qubits)
+        except ValueError as error:
+            raise InvalidRequest(f"{error}.", field="calibration") from None
+        await self._store.calibrations.seed({name: calibration}, self._now_ms())
+
+    async def claim(
+        self,
+        actor: Actor,
+        device: str,
+        agent: str,
+        known: Sequence[Lease],
+        wait_s: float,
+        is_gone: Callable[[], Awaitable[bool]],
+    ) -> Pulled | None:
+        """Return the next job of a device, or None when none came in time.
+
+        Args:
+            actor: Its token names the device.
+            device: Its name.
+            agent: What the agent calls itself; unique among those of the account.
+            known: Leases that it believes to hold; others are offered again.
+            wait_s: Seconds to wait for a job.
+            is_gone: Whether nobody waits for the answer any more.
+
+        Raises:
+            Forbidden: The token does not serve this device.
+            NotFound: It was not announced.
+            Unavailable: The server stops.
+        """
+        served = await self._served(actor, device)
+        runner = Runner(_runner(actor, agent), "agent", 0, 1, device)
+        held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
+        assignment = await self._desk.claim(runner, held, wait_s, is_gone)
+        if assignment is None:
+            return None
+        handout = await self._store.agents.handout(assignment.lease.job)
+        options = _options.decode(handout.options)
+        return Pulled(assignment, handout, options, served.family)
+
+    async def renew(
+        self,
+        actor: Actor,
+        agent: str,
+        id_text: str,
+        known: Sequence[Lease],
+        progress: Mapping[str, Progress],
+    ) -> dict[str, Order]:
+        """Prove that an agent lives; return an order for each job it believes to hold.
+
+        Args:
+            actor: Its token names the device.
+            agent: What the agent calls itself.
+            id_text: One of the jobs: whose device it serves.
+            known: Leases that it believes to hold, that job's among them.
+            progress: How far it is, by job.
+
+        Raises:
+            NotFound: No such job, or the token does not serve its device.
+            InvalidRequest: The job is not among those that it believes to hold.
+        """
+        job = await self._job(actor, id_text)
+        if job.id not in {each.job for each in known}:
+            raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
+        runner = Runner(_runner(actor, agent), "agent", 0, 1, job.device)
+        held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
+        return await self._desk.renew(runner, held, progress)
+
+    async def finish(
+        self,
+        actor: Actor,
+        agent: str,
+        id_text: str,
+        fence: int,
+        nonce: str,
+        result: Sequence[Encoded | Failure] | Failure,
+        seconds: float,
+    ) -> Job:
+        """End a job with what the lab's device gave, whole or not at all.
+
+        Raises:
+            NotFound: No such job, or the token does not serve its device.
+            StaleLease: Another runner has the job, or it has ended.
+            InvalidRequest: The outcome is damaged, or not what was asked for.
+            LimitExceeded: It is too large.
+        """
+        job = await self._job(actor, id_text)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        await self._desk.require(lease)
+        if isinstance(result, Failure):
+            return await self._desk.finish(lease, Ran(result, seconds))
+        await self._check(job, result)
+        return await self._desk.finish(lease, Ran(tuple(result), seconds))
+
+    async def _check(self, job: Job, result: Sequence[Encoded | Failure]) -> None:
+        if len(result) != job.n_circuits:
+            raise InvalidRequest(
+                f"parts: there are {len(result)}, the job has {job.n_circuits}.", field="parts"
+            )
+        parts = [(k, each) for k, each in enumerate(result) if isinstance(each, Encoded)]
+        device = await self._store.devices.get(job.device)
+        assert device is not None
+        handout = await self._store.agents.handout(job.id)
+
+        def check() -> None:
+            options = _options.decode(handout.options)
+            known = frames(device.family, handout.circuits)
+            uploads.check(parts, known, options, self._limits)
+
+        async with self._checks:
+            await asyncio.to_thread(check)
+
+    async def release(
+        self,
+        actor: Actor,
+        agent: str,
+        id_text: str,
+        fence: int,
+        nonce: str,
+        reason: str,
+        *,
+        blamed: bool,
+    ) -> Job:
+        """Offer a job again; cancel it where that was asked for.
+
+        Args:
+            actor: Its token names the device.
+            agent: What the agent calls itself.
+            id_text: The job.
+            fence: Of the lease.
+            nonce: Of the lease.
+            reason: A few words; the job's events have them.
+            blamed: Whether the lab's program died of it; the third time fails it.
+
+        Raises:
+            NotFound: No such job, or the token does not serve its device.
+            StaleLease: Another runner has the job, or it has ended.
+        """
+        job = await self._job(actor, id_text)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        return await self._desk.release(lease, reason, blamed=blamed)
+
+    async def leave(self, actor: Actor, device: str, agent: str) -> None:
+        """Forget an agent that says goodbye; what it holds is offered again.
+
+        Raises:
+            Forbidden: The token does not serve this device.
+            NotFound: It was not announced.
+        """
+        await self._served(actor, device)
+        await self._desk.leave(_runner(actor, agent))
+
+    async def _served(self, actor: Actor, name: str) -> Device:
+        _require(actor, name)
+        device = await self._store.devices.get(name)
+        if device is None:
+            raise NotFound(f"The device {name} was not announced.", field="device")
+        if device.driver != "agent":
+            raise Conflict(f"{name} is a device of the server itself.", field="device")
+        return device
+
+    async def _job(self, actor: Actor, id_text: str) -> Job:
+        """Return the job of a lease; one of a device that is not served looks like none."""
+        actor.require(Scope.DEVICES_SERVE)
+        ref = parse_id(id_text)
+        job = await self._store.jobs.get(ref.job) if ref and ref.part is None else None
+        if job is None or job.device not in actor.devices:
+            raise NotFound("There is no such lease.")
+        return job
+
+
+def _require(actor: Actor, device: str) -> None:
+    actor.require(Scope.DEVICES_SERVE)
+    if device not in actor.devices:
+        raise Forbidden(f"This token does not serve the device {device}.", field="device")
+
+
+def _runner(actor: Actor, agent: str) -> str:
+    """Return an agent's runner: none of another account can pass for it."""
+    return f"{actor.account}/{agent}"
+
+
+def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if not names:
+        raise InvalidRequest(f"{field} must not be empty.", field=field)
+    for name, times in Counter(names).items():
+        if name not in known or times > 1:
+            raise InvalidRequest(
+                f"{field}: each may be one of {', '.join(known)}, once; not {name!r}.", field=field
+            )

@@ -1,0 +1,462 @@
+"""Labs' agents that lie: forged leases, foreign devices, hostile specs and outcomes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from abuse.doors import NATIVE
+from abuse.test_access import MALFORMED, absent_id
+from qwicket.model.outcomes import Array, Outcome, encode
+from support.agents import ATOMS, BELL_QASM, Lab, serving_token
+from support.server import LiveServer
+
+AGENT = "0123456789abcdef"
+SHOTS = 20
+
+
+@pytest.fixture(scope="module")
+def lab(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with Lab(server, tmp_path_factory.mktemp("lab"), device="abused") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def agent(lab: Lab) -> Iterator[httpx.Client]:
+    """A client with the token of the lab."""
+    with lab.http() as client:
+        yield client
+
+
+Held = dict[str, Any]
+
+
+@pytest.fixture
+def held(lab: Lab, agent: httpx.Client, http: httpx.Client) -> Iterator[Held]:
+    """A lease of a job in hand; at the end the job can still be finished as it should."""
+    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
+    job = http.post("/v1/jobs", json=body).json()["id"]
+    claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT}).json()
+    lease: Held = claimed["lease"]
+    assert lease["id"] == job
+    yield lease
+    good = agent.post(f"/v1/leases/{job}/finish", json=finish(lease, part(outcome())))
+    assert good.status_code == 200, good.text
+    assert http.get(f"/v1/jobs/{job}/result").json()["parts"][0]["counts"] == {"00": SHOTS}
+
+
+def finish(lease: Held, *parts: dict[str, Any]) -> dict[str, Any]:
+    return {**right(lease), "parts": list(parts)}
+
+
+def right(lease: Held) -> dict[str, Any]:
+    return {"agent": AGENT, "fence": lease["fence"], "nonce": lease["nonce"]}
+
+
+def part(good: Outcome) -> dict[str, Any]:
+    encoded = encode(good)
+    return packed(encoded.body)
+
+
+def packed(body: bytes) -> dict[str, Any]:
+    return {
+        "outcome": base64.b64encode(body).decode(),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
+
+
+def int64s(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}q", *numbers)
+
+
+KEYS = Array("|u1", (1, 1), b"\0")
+COUNTS = Array("<i8", (1,), int64s(SHOTS))
+
+
+def outcome(**changes: Any) -> Outcome:
+    values: dict[str, Any] = {
+        "registers": (("c", 2),),
+        "arrays": {"keys": KEYS, "counts": COUNTS},
+        "engine": "lab",
+        "engine_version": "",
+        "seed": 1,
+        "seconds": 0.1,
+    }
+    return msgspec.convert({**values, **changes}, Outcome)
+
+
+# --- leases ---------------------------------------------------------------------------------------
+
+WRONG_LEASES: dict[str, dict[str, Any]] = {
+    "an older fence": {"fence": 1 << 40},
+    "another nonce": {"nonce": "0" * 32},
+    "no nonce": {"nonce": ""},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_LEASES)
+@pytest.mark.parametrize("verb", ["finish", "release"])
+def test_a_lease_that_is_not_the_newest_is_refused(
+    agent: httpx.Client, held: Held, verb: str, wrong: str
+) -> None:
+    body = {**right(held), **WRONG_LEASES[wrong]}
+    if verb == "finish":
+        body["parts"] = [part(outcome())]
+    response = agent.post(f"/v1/leases/{held['id']}/{verb}", json=body)
+    NATIVE.refused(response, 409)
+    assert response.json()["code"] == "stale_lease"
+
+
+def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(
+    agent: httpx.Client, held: Held
+) -> None:
+    """And it is another agent's word: what this one holds stays its own."""
+    body = {"agent": "f" * 16, "held": [{**held, "nonce": "0" * 32}]}
+    orders = agent.post(f"/v1/leases/{held['id']}/renew", json=body).json()["orders"]
+    assert orders == {held["id"]: "lost"}
+
+
+@pytest.mark.parametrize("verb", ["renew", "finish", "release"])
+@pytest.mark.parametrize("text", MALFORMED)
+def test_a_text_that_is_no_lease_is_an_unknown_one(
+    agent: httpx.Client, verb: str, text: str
+) -> None:
+    lease = {"id": "x", "fence": 1, "nonce": "x"}
+    body = {"agent": AGENT, "held": [lease]} if verb == "renew" else right(lease)
+    body |= {"parts": []} if verb == "finish" else {}
+    NATIVE.refused(agent.post(f"/v1/leases/{MALFORMED[text]}/{verb}", json=body), 404)
+
+
+@pytest.mark.parametrize("verb", ["renew", "finish", "release"])
+def test_a_lease_of_a_device_that_is_not_served_looks_like_an_absent_one(
+    server: LiveServer, held: Held, verb: str
+) -> None:
+    def told(client: httpx.Client, job: str) -> tuple[int, str]:
+        lease = {**held, "id": job}
+        body = {"agent": AGENT, "held": [lease]} if verb == "renew" else right(held)
+        body |= {"parts": []} if verb == "finish" else {}
+        response = client.post(f"/v1/leases/{job}/{verb}", json=body)
+        NATIVE.refused(response, 404)
+        return response.status_code, response.text
+
+    with server.client(serving_token(server, "another")) as stranger:
+        assert told(stranger, held["id"]) == told(stranger, absent_id())
+
+
+def test_a_token_serves_its_devices_and_nothing_else(
+    server: LiveServer, lab: Lab, agent: httpx.Client, held: Held
+) -> None:
+    for path in ("/v1/jobs", f"/v1/jobs/{held['id']}", "/v1/devices", f"/v1/devices/{lab.device}"):
+        NATIVE.refused(agent.get(path), 403)
+    body = {"device": lab.device, "program": BELL_QASM}
+    NATIVE.refused(agent.post("/v1/jobs", json=body), 403)
+    NATIVE.refused(agent.post(f"/v1/jobs/{held['id']}/cancel"), 403)
+    for method, path, body in (
+        ("PUT", "/v1/agent/devices/other", {"family": "qubit", "spec": SPEC}),
+        ("POST", "/v1/devices/other/leases", {"agent": AGENT}),
+        ("POST", "/v1/devices/simulator/leases", {"agent": AGENT}),
+        ("DELETE", f"/v1/agent/devices/other/agents/{AGENT}", None),
+    ):
+        NATIVE.refused(agent.request(method, path, json=body), 403)
+
+
+def test_another_accounts_token_for_the_same_device_takes_nothing_from_its_agents(
+    server: LiveServer, lab: Lab, held: Held
+) -> None:
+    """It may pull jobs, because an administrator said so, but is not the agent of that name."""
+    server.token("bob")
+    with server.client(serving_token(server, lab.device, account="bob")) as other:
+        gone = other.delete(f"/v1/agent/devices/{lab.device}/agents/{AGENT}")
+        assert gone.status_code == 200
+        claim = other.post(f"/v1/devices/{lab.device}/leases", json={"agent": AGENT})
+        assert claim.json()["lease"] is None
+        announced = other.put(
+            f"/v1/agent/devices/{lab.device}", json={"family": "qubit", "spec": SPEC}
+        )
+        NATIVE.refused(announced, 409)
+
+
+@pytest.mark.parametrize("name", ["A" * 64, "a b", "a/b", "", "-a", "a\0b", "ä", "a" * 4_000])
+def test_no_token_serves_a_device_of_such_a_name(server: LiveServer, name: str) -> None:
+    with pytest.raises(Exception, match="A device's name has 1 to 63"):
+        serving_token(server, name)
+
+
+def test_a_token_that_serves_can_do_nothing_else_and_names_its_devices(server: LiveServer) -> None:
+    both = ("--scope", "devices:serve", "--scope", "jobs:read", "--device", "x")
+    for arguments, said in ((both, "stands alone"), (both[:2], "names its devices")):
+        with pytest.raises(AssertionError, match=said):
+            server.admin("token", "create", "--user", "ada", *arguments)
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+SPEC: dict[str, Any] = {
+    "description": "A machine",
+    "qubits": 5,
+    "formats": ["openqasm3"],
+    "outputs": ["counts"],
+}
+WRONG_SPECS: dict[str, tuple[str, Any]] = {
+    "no qubits": ("qubits", 0),
+    "negative qubits": ("qubits", -1),
+    "too many qubits": ("qubits", 5_001),
+    "2^70 qubits": ("qubits", 2**70),
+    "no shots": ("max_shots", 0),
+    "too many shots": ("max_shots", 1_000_001),
+    "no formats": ("formats", []),
+    "unknown format": ("formats", ["x" * 4_000]),
+    "format of another family": ("formats", ["blackbird"]),
+    "a format twice": ("formats", ["openqasm3", "openqasm3"]),
+    "unknown output": ("outputs", ["samples"]),
+    "negative time": ("shot_s", -1),
+    "endless time": ("shot_s", 1e300),
+    "noise": ("noise_models", ["aria-1"]),
+    "engines": ("engines", ["qsim"]),
+    "exact": ("exact", True),
+    "NUL in description": ("description", "a\0b"),
+    "long description": ("description", "x" * 4_000),
+    "escape in description": ("description", "\x1b[2J"),
+    "long gate": ("gates", ["x" * 4_000]),
+    "many gates": ("gates", ["x"] * 300),
+    "NUL in gate": ("native_gates", ["\0"]),
+    "atoms": ("atoms", {"version": "1", "kind": "spin", "gates": []}),
+    "unknown key": ("rm -rf", 1),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_SPECS)
+def test_a_spec_that_makes_no_sense_is_refused_by_name(
+    lab: Lab, agent: httpx.Client, wrong: str
+) -> None:
+    field, value = WRONG_SPECS[wrong]
+    body = {"family": "qubit", "spec": {**SPEC, field: value}}
+    response = agent.put(f"/v1/agent/devices/{lab.device}", json=body)
+    assert NATIVE.names(response, f"spec.{field}") or NATIVE.names(response, field)
+
+
+def test_a_device_keeps_its_family_and_stands_at_doors_of_its_family(
+    lab: Lab, agent: httpx.Client
+) -> None:
+    path = f"/v1/agent/devices/{lab.device}"
+    atoms = {**SPEC, "formats": ["qlued.lab"], "outputs": ["samples"]}
+    NATIVE.refused(agent.put(path, json={"family": "atoms", "spec": atoms}), 409)
+    for doors in (["qlued"], ["native", "x" * 4_000], ["\0"]):
+        body = {"family": "qubit", "spec": SPEC, "doors": doors}
+        assert NATIVE.names(agent.put(path, json=body), "doors")
+
+
+def test_no_lab_takes_over_a_device_of_the_server(server: LiveServer) -> None:
+    with server.client(serving_token(server, "simulator")) as thief:
+        body = {"family": "qubit", "spec": SPEC}
+        NATIVE.refused(thief.put("/v1/agent/devices/simulator", json=body), 409)
+        claim = thief.post("/v1/devices/simulator/leases", json={"agent": AGENT})
+        NATIVE.refused(claim, 409)
+
+
+def test_a_device_that_was_not_announced_has_no_jobs(server: LiveServer) -> None:
+    with server.client(serving_token(server, "ghost")) as early:
+        NATIVE.refused(early.post("/v1/devices/ghost/leases", json={"agent": AGENT}), 404)
+        NATIVE.refused(early.put("/v1/agent/devices/ghost/calibration", json=FIGURES), 404)
+
+
+FIGURES: dict[str, Any] = {
+    "valid_from": "2026-01-31T12:00:00Z",
+    "source": "a bench",
+    "qubit": {"t1_s": 1.0, "t2_s": 1.0, "one_for_zero": 0.1, "zero_for_one": 0.1},
+    "one_qubit": {"error": 0.01, "duration_s": 1e-6},
+    "two_qubit": {"error": 0.01, "duration_s": 1e-6},
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"valid_from": "yesterday"},
+        {"qubit": {**FIGURES["qubit"], "t2_s": 3.0}},
+        {"connectivity": [[0, 8]]},
+        {"connectivity": [[0, 0]]},
+        {"source": "a\0b"},
+        {"source": "x" * (2 << 20)},
+        {"one_qubit": {"error": -1, "duration_s": 1}},
+    ],
+)
+def test_figures_that_make_no_sense_are_refused(
+    lab: Lab, agent: httpx.Client, wrong: dict[str, Any]
+) -> None:
+    path = f"/v1/agent/devices/{lab.device}/calibration"
+    NATIVE.refused(agent.put(path, json={**FIGURES, **wrong}))
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"agent": ""},
+        {"agent": "A" * 16},
+        {"agent": "a" * 4_000},
+        {"agent": "a\0b01234567"},
+        {"agent": 7},
+        {"agent": AGENT, "held": "x"},
+        {"agent": AGENT, "held": [{"id": "x", "fence": 0, "nonce": "x"}]},
+        {"agent": AGENT, "held": [{"id": "x", "fence": 2**63, "nonce": "x"}]},
+        {"agent": AGENT, "held": [{"id": "x" * 4_000, "fence": 1, "nonce": "x"}]},
+        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x", "done": 1.5}]},
+        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x", "text": "\0"}]},
+        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x"}] * 65},
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_refused(
+    lab: Lab, agent: httpx.Client, body: dict[str, Any]
+) -> None:
+    NATIVE.refused(agent.post(f"/v1/devices/{lab.device}/leases", json=body), 400)
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+def arrays(**changes: Array | None) -> Outcome:
+    known = {"keys": KEYS, "counts": COUNTS, **changes}
+    return outcome(arrays={name: array for name, array in known.items() if array is not None})
+
+
+HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
+    "wrong hash": lambda: {**part(outcome()), "sha256": "0" * 64},
+    "no hash": lambda: {"outcome": part(outcome())["outcome"]},
+    "hash that is none": lambda: {**part(outcome()), "sha256": "x" * 64},
+    "no base64": lambda: {"outcome": "*", "sha256": "0" * 64},
+    "outcome and error": lambda: {**part(outcome()), "error": {"code": "x", "message": "y"}},
+    "error with an odd code": lambda: {"error": {"code": "a\0b", "message": "y"}},
+    "error with much text": lambda: {"error": {"code": "x", "message": "y" * 4_000}},
+    "nothing": dict,
+    "empty": lambda: packed(b""),
+    "no msgpack": lambda: packed(b"\xc1"),
+    "a number": lambda: packed(b"\x07"),
+    "deep msgpack": lambda: packed(b"\x91" * 200_000 + b"\x90"),
+    "a list of four billion": lambda: packed(b"\xdd\xff\xff\xff\xff"),
+    "no zlib": lambda: packed(b"x" * 5_000),
+    "cut zlib": lambda: packed(zlib.compress(msgspec.msgpack.encode(outcome()))[:-5]),
+    "zlib and more": lambda: packed(zlib.compress(msgspec.msgpack.encode(outcome())) + b"more"),
+    "zlib bomb": lambda: packed(zlib.compress(bytes(300 << 20), 9)),
+    "zlib in zlib": lambda: packed(zlib.compress(zlib.compress(bytes(1 << 20)))),
+    "no arrays": lambda: part(outcome(arrays={})),
+    "no counts": lambda: part(arrays(counts=None)),
+    "memory that nobody asked for": lambda: part(
+        arrays(memory=Array("|u1", (SHOTS, 1), bytes(SHOTS)))
+    ),
+    "vote": lambda: part(arrays(sharpened=Array("<f8", (1,), bytes(8)))),
+    "an array of a strange name": lambda: part(arrays(**{"x" * 4_000: KEYS})),
+    "samples": lambda: part(outcome(arrays={"samples": Array("<i2", (SHOTS, 1), bytes(40))})),
+    "other registers": lambda: part(outcome(registers=(("d", 2),))),
+    "wider registers": lambda: part(outcome(registers=(("c", 2**40),))),
+    "too few shots": lambda: part(arrays(counts=Array("<i8", (1,), int64s(SHOTS - 1)))),
+    "negative counts": lambda: part(
+        arrays(keys=Array("|u1", (2, 1), b"\0\1"), counts=Array("<i8", (2,), int64s(-1, SHOTS + 1)))
+    ),
+    "counts that wrap around": lambda: part(
+        arrays(
+            keys=Array("|u1", (3, 1), b"\0\1\2"),
+            counts=Array("<i8", (3,), int64s(2**63 - 1, 2**63 - 1, SHOTS + 2)),
+        )
+    ),
+    "a key twice": lambda: part(
+        arrays(keys=Array("|u1", (2, 1), b"\0\0"), counts=Array("<i8", (2,), int64s(10, 10)))
+    ),
+    "a key of too many bits": lambda: part(arrays(keys=Array("|u1", (1, 1), b"\4"))),
+    "keys that are numbers": lambda: part(arrays(keys=Array("<i8", (1, 1), bytes(8)))),
+    "counts of another type": lambda: part(arrays(counts=Array("<f8", (1,), bytes(8)))),
+    "objects": lambda: part(arrays(counts=Array("|O", (1,), bytes(8)))),
+    "no dtype": lambda: part(arrays(counts=Array("\0" * 4_000, (1,), bytes(8)))),
+    "shape without data": lambda: part(arrays(keys=Array("|u1", (2**40, 1), b"\0"))),
+    "negative shape": lambda: part(arrays(keys=Array("|u1", (-1, -1), b"\0"))),
+    "flat keys": lambda: part(arrays(keys=Array("|u1", (1,), b"\0"))),
+    "no keys": lambda: part(arrays(keys=Array("|u1", (0, 1), b""), counts=Array("<i8", (0,), b""))),
+    "a note that is none": lambda: part(outcome(notes=("<script>",))),
+    "a long engine": lambda: part(outcome(engine="x" * 4_000)),
+    "NUL in the engine": lambda: part(outcome(engine="a\0b")),
+    "seconds that are no number": lambda: part(outcome(seconds=math.nan)),
+    "endless seconds": lambda: part(outcome(seconds=math.inf)),
+    "negative seconds": lambda: part(outcome(seconds=-1.0)),
+    "a huge seed": lambda: part(outcome(seed=2**64 - 1)),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_outcome_is_refused_and_the_job_goes_on(
+    agent: httpx.Client, held: Held, http: httpx.Client, hostile: str
+) -> None:
+    sent = agent.post(f"/v1/leases/{held['id']}/finish", json=finish(held, HOSTILE[hostile]()))
+    NATIVE.refused(sent, 400)
+    assert len(sent.content) < 2_000
+    assert http.get(f"/v1/jobs/{held['id']}").json()["state"] == "running"
+
+
+@pytest.mark.parametrize("number", [0, 2, 5_001])
+def test_too_few_or_too_many_parts_are_refused(
+    agent: httpx.Client, held: Held, number: int
+) -> None:
+    body = finish(held, *[{"error": {"code": "x", "message": "y"}}] * number)
+    assert NATIVE.names(agent.post(f"/v1/leases/{held['id']}/finish", json=body), "parts")
+
+
+def test_a_huge_outcome_is_refused_by_its_size(agent: httpx.Client, held: Held) -> None:
+    body = finish(held, {"outcome": "A" * (17 << 20), "sha256": "0" * 64})
+    try:
+        response = agent.post(f"/v1/leases/{held['id']}/finish", json=body)
+    except httpx.WriteError:
+        return  # refused before it was sent
+    NATIVE.refused(response, 413)
+
+
+@pytest.mark.parametrize(
+    "body", [{"seconds": -1}, {"seconds": 1e300}, {"seconds": "1"}, {"error": {}}, {"more": 1}]
+)
+def test_a_finish_that_makes_no_sense_is_refused(
+    agent: httpx.Client, held: Held, body: dict[str, Any]
+) -> None:
+    sent = agent.post(
+        f"/v1/leases/{held['id']}/finish", json={**finish(held, part(outcome())), **body}
+    )
+    NATIVE.refused(sent, 400)
+
+
+def test_samples_that_do_not_fit_the_program_are_refused(
+    server: LiveServer, http: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    program = {"experiment_0": {"instructions": [["measure", [0], []]], "num_wires": 1, "shots": 3}}
+    folder = tmp_path_factory.mktemp("atoms")
+    with Lab(server, folder, device="abusedatoms", kind=ATOMS) as lab, lab.http() as agent:
+        body = {"device": lab.device, "format": "qlued.lab", "program": program}
+        job = http.post("/v1/jobs", json={**body, "outputs": ["samples"]}).json()["id"]
+        lease = agent.post(f"/v1/devices/{lab.device}/leases", json={"agent": AGENT}).json()[
+            "lease"
+        ]
+
+        def send(samples: Array, **more: Any) -> httpx.Response:
+            given = outcome(registers=(), arrays={"samples": samples}, **more)
+            return agent.post(f"/v1/leases/{job}/finish", json=finish(lease, part(given)))
+
+        for samples in (
+            Array("<i2", (2, 1), bytes(4)),
+            Array("<i2", (3, 2), bytes(12)),
+            Array("<i2", (3,), bytes(6)),
+            Array("<i2", (), b""),
+            Array("<i2", (3, 1, 1), bytes(6)),
+            Array("<f8", (3, 1), bytes(24)),
+            Array("<i2", (3, 1), bytes(5)),
+            Array("<i2", (3, -1), bytes(6)),
+        ):
+            NATIVE.refused(send(samples), 400)
+        assert send(Array("<i2", (3, 1), bytes(6))).status_code == 200

@@ -1,0 +1,210 @@
+"""Labs' agents that die, stand still and lose the network: each job ends exactly once."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from support.agents import Lab, ended, submit
+from support.ledger import Ledger, ledger
+from support.phase_proxy import PHASES, PhaseProxy
+from support.processes import is_alive
+from support.scale import runs
+from support.server import LiveServer, Serve
+from support.waiting import until
+
+AGENTS = 3
+AGENT_KILLS = runs(20, long=200)
+SERVER_KILLS = runs(20, long=100)
+LEASE_S = 1.0
+LEASE = ("--lease-s", str(LEASE_S))
+RUNNING = "select count(*) from job where state = 'running'"
+
+
+def assert_not_run_after_the_end(lab: Lab, books: Ledger) -> None:
+    """A job that ended is not begun again: as often begun as it was claimed, at most."""
+    begun = Counter(job for job, word, _ in lab.log() if word == "begins")
+    releases = Counter(
+        job for (job,) in books.rows("""select job from job_event where "to" = 'queued'""")
+    )
+    for job, times in begun.items():
+        assert times <= 1 + releases[job]
+
+
+@pytest.mark.timeout(runs(300, long=1800))
+def test_jobs_of_killed_agents_are_offered_again_and_end_exactly_once(
+    database_url: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    rng = random.Random(5)
+    server = serve("server", database_url, *LEASE)
+    with (
+        Lab(server, tmp_path / "lab") as lab,
+        server.client() as client,
+        ledger(server) as books,
+    ):
+        agents = [lab.agent() for _ in range(AGENTS)]
+        jobs = set()
+        for _ in range(AGENT_KILLS):
+            jobs |= {submit(client, shots=150) for _ in range(2)}
+            begun = lab.begun()
+            until(lambda: lab.begun() > begun or books.number(RUNNING), "one begins")  # noqa: B023
+            threading.Event().wait(rng.uniform(0, 0.1))
+            agents.pop(rng.randrange(AGENTS)).kill()
+            agents.append(lab.agent())
+        books.await_end(timeout_s=120)
+        books.assert_all_completed_uncounted(jobs)
+        assert_not_run_after_the_end(lab, books)
+        assert books.number("select count(*) from job_event") > 0, "no kill hit a job"
+
+
+@pytest.mark.timeout(runs(300, long=1800))
+def test_agents_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
+    database_url: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    rng = random.Random(6)
+    server = serve("server", database_url, *LEASE)
+    with Lab(server, tmp_path / "lab") as lab, ledger(server) as books:
+        agents = [lab.agent() for _ in range(2)]
+        jobs = set()
+        for _ in range(SERVER_KILLS):
+            with server.client() as client:
+                jobs |= {submit(client, shots=100) for _ in range(2)}
+            threading.Event().wait(rng.uniform(0, 0.3))
+            server.kill()
+            server.start()
+        books.await_end(timeout_s=120)
+        books.assert_all_completed_uncounted(jobs)
+        assert_not_run_after_the_end(lab, books)
+        assert [agent.stop() for agent in agents] == [0, 0], "agents survive their server"
+
+
+def _behind(server: LiveServer) -> PhaseProxy:
+    return PhaseProxy("127.0.0.1", int(server.url.rpartition(":")[2]))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("verb", ["/leases?", "/renew", "/finish"])
+def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
+    database_url: str | None, serve: Serve, tmp_path: Path, verb: str
+) -> None:
+    server = serve("server", database_url, *LEASE)
+    with (
+        _behind(server) as proxy,
+        Lab(server, tmp_path / "lab", url=proxy.url) as lab,
+        server.client() as client,
+        ledger(server) as books,
+    ):
+        lab.agent()
+        jobs = {submit(client)}
+        ended(client, *jobs)
+        for phase in PHASES:
+            proxy.cut(verb, phase)
+            job = submit(client, shots=500)
+            jobs.add(job)
+            assert ended(client, job) == "completed"
+            until(proxy.has_cut.is_set, f"the network was cut at the {phase} of {verb}")
+        books.assert_all_completed_uncounted(jobs)
+        assert_not_run_after_the_end(lab, books)
+
+
+@pytest.mark.timeout(120)
+def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = serve("server", None, *LEASE)
+    with (
+        _behind(server) as proxy,
+        Lab(server, tmp_path / "lab", url=proxy.url) as lab,
+        server.client() as client,
+    ):
+        lab.agent()
+        for phase in PHASES:
+            begun = lab.begun()
+            job = submit(client, shots=10_000)
+            until(lambda: lab.begun() > begun, "it begins")  # noqa: B023
+            proxy.cut("/release", phase)
+            client.post(f"/v1/jobs/{job}/cancel")
+            assert ended(client, job) == "cancelled"
+            until(proxy.has_cut.is_set, f"the network was cut at the {phase} of the release")
+
+
+@pytest.mark.timeout(120)
+def test_a_result_that_comes_after_the_lease_was_lost_is_refused(
+    database_url: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    """The first agent sleeps longer than its lease; another one does the job meanwhile."""
+    server = serve("server", database_url, *LEASE)
+    with (
+        Lab(server, tmp_path / "lab") as lab,
+        server.client() as client,
+        ledger(server) as books,
+    ):
+        sleeper = lab.agent("deaf")
+        job = submit(client, shots=400)
+        until(lambda: lab.begun() == 1, "it begins")
+        sleeper.pause()
+        lab.agent("deaf")
+        assert ended(client, job) == "completed"
+        kept = books.rows("select version, ended_at from job")
+        sleeper.resume()
+        until(lambda: "was lost" in sleeper.said() or "came too late" in sleeper.said(), "it hears")
+        assert books.rows("select version, ended_at from job") == kept
+        books.assert_all_completed_uncounted({job})
+        again = submit(client, shots=10)
+        assert ended(client, again) == "completed", "it goes on with other jobs"
+
+
+@pytest.mark.timeout(120)
+def test_a_finished_outcome_is_kept_until_the_server_is_back(serve: Serve, tmp_path: Path) -> None:
+    server = serve("server", None, "--lease-s", "20")
+    with Lab(server, tmp_path / "lab") as lab, ledger(server) as books:
+        agent = lab.agent()
+        with server.client() as client:
+            job = submit(client, shots=500)
+        until(lambda: lab.begun() == 1, "it begins")
+        server.kill()
+        until(lambda: lab.log()[-1][1] == "ends", "it ends while the server is away")
+        until(lambda: "not delivered yet" in agent.said(), "the agent tries")
+        server.start()
+        with server.client() as client:
+            assert ended(client, job) == "completed"
+        assert lab.begun() == 1, "nothing was run twice"
+        books.assert_all_completed_uncounted({job})
+
+
+@pytest.mark.timeout(60)
+def test_nothing_drives_the_machine_when_its_agent_was_killed(serve: Serve, tmp_path: Path) -> None:
+    server = serve("server", None, *LEASE)
+    with Lab(server, tmp_path / "lab") as lab, server.client() as client:
+        agent = lab.agent("deaf")
+        submit(client, shots=20_000)
+        pid = until(lambda: next((pid for _, _, pid in lab.log()), None), "it begins")
+        agent.kill()
+        until(lambda: not is_alive(pid), "the lab's process is gone")
+
+
+@pytest.mark.timeout(60)
+def test_a_dead_agent_is_noticed_within_its_lease_and_the_device_is_away(
+    database_url: str | None, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve("server", database_url, "--lease-s", "2")
+    with Lab(server, tmp_path / "lab") as lab, server.client() as client:
+        agent = lab.agent()
+        device = f"/v1/devices/{lab.device}"
+        until(lambda: client.get(device).json()["status"] == "on", "the agent is there")
+        job = submit(client, shots=60_000)
+        until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+        agent.kill()
+        began = time.monotonic()
+        until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "queued", "it waits again")
+        # The lookout looks four times in a lease time; the first look may be the one after.
+        assert time.monotonic() - began < 1.5 * 2 + 1
+        seen = client.get(device).json()
+        assert (seen["status"], seen["agents"]) == ("away", 0)
+        assert seen["last_seen_at"] is not None
+        assert seen["queue"] == {"length": 1, "starts_in_s": None}

@@ -1,0 +1,350 @@
+"""A lab's device from zero to serving: announce, pull, run, bring back; on both databases."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.agents import ATOMS, BELL_QASM, DEVICE, Lab, ended, submit
+from support.postgres import PostgresServer
+from support.server import LiveServer, run_cli
+from support.waiting import until
+
+_numbers = itertools.count(100)
+"""Each test has a device of its own: agents of others that were killed are noticed only later."""
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def lone(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server whose queue is this module's alone."""
+    folder = tmp_path_factory.mktemp(f"lone_{request.param}")
+    if request.param == "sqlite":
+        yield from _served(LiveServer(folder))
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield from _served(LiveServer(folder, database_url=url))
+
+
+def _served(live: LiveServer) -> Iterator[LiveServer]:
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+@pytest.fixture
+def lab(lone: LiveServer, tmp_path: Path) -> Iterator[Lab]:
+    with Lab(lone, tmp_path / "lab", device=f"lab{next(_numbers)}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def http(lone: LiveServer) -> Iterator[httpx.Client]:
+    with lone.client() as client:
+        yield client
+
+
+def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
+    found: dict[str, Any] = http.get(f"/v1/jobs/{job}", params={"wait": wait}).json()
+    return found
+
+
+def state(http: httpx.Client, job: str) -> str:
+    return str(read(http, job)["state"])
+
+
+def test_a_job_waits_for_an_agent_and_is_run_when_one_comes(lab: Lab, http: httpx.Client) -> None:
+    job = lab.submit(http)
+    device = lab.shown(http)
+    assert (device["status"], device["agents"]) == ("away", 0)
+    assert device["queue"] == {"length": 1, "starts_in_s": None}
+    assert read(http, job)["queue"] == {"position": 1, "starts_in_s": None}
+    lab.agent()
+    assert ended(http, job) == "completed"
+    (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+    assert (part["counts"], part["engine"]) == ({"00": 20}, lab.device)
+    device = lab.shown(http)
+    assert (device["status"], device["agents"]) == ("on", 1)
+
+
+def test_the_device_list_says_who_serves_a_device_and_when_it_was_last_seen(
+    lone: LiveServer, lab: Lab, http: httpx.Client
+) -> None:
+    def line() -> str:
+        return next(
+            each for each in lone.admin("device", "list").splitlines() if lab.device in each
+        )
+
+    agent = lab.agent()
+    until(lambda: "agents: 1" in line(), "the agent is listed", timeout_s=30)
+    assert agent.stop() == 0
+    assert "away, last seen 20" in line()
+
+
+def test_the_servers_own_dispatcher_leaves_the_jobs_of_labs_alone(
+    lab: Lab, http: httpx.Client
+) -> None:
+    job = lab.submit(http)
+    body = {"device": "simulator", "program": BELL_QASM}
+    later = http.post("/v1/jobs", json=body).json()["id"]
+    assert ended(http, later) == "completed"
+    assert state(http, job) == "queued"
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert ended(http, job) == "cancelled"
+
+
+def test_memory_and_counts_come_back_as_asked_for(lab: Lab, http: httpx.Client) -> None:
+    lab.agent()
+    body = {"device": lab.device, "program": BELL_QASM, "shots": 3, "outputs": ["memory", "counts"]}
+    job = http.post("/v1/jobs", json=body).json()["id"]
+    assert ended(http, job) == "completed"
+    (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+    assert (part["memory"], part["counts"]) == (["00"] * 3, {"00": 3})
+
+
+def test_cold_atoms_with_gates_that_only_the_lab_knows(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    gates = [["kick", [0, 1], [0.5]], ["measure", [1], []], ["measure", [0], []]]
+    experiment = {"instructions": gates, "num_wires": 2, "shots": 3}
+    with Lab(lone, tmp_path / "lab", device="labatoms", kind=ATOMS) as lab:
+        lab.agent("atoms")
+        body = {
+            "device": "labatoms",
+            "format": "qlued.lab",
+            "program": {"experiment_0": experiment},
+            "outputs": ["samples"],
+        }
+        job = http.post("/v1/jobs", json=body).json()["id"]
+        assert ended(http, job) == "completed"
+        (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+        assert part["samples"] == [[1, 1]] * 3
+
+
+def test_several_agents_share_the_work_and_no_lease_is_run_twice(
+    lab: Lab, http: httpx.Client
+) -> None:
+    for _ in range(3):
+        lab.agent()
+    jobs = {lab.submit(http, shots=50) for _ in range(24)}
+    assert {ended(http, job) for job in jobs} == {"completed"}
+    begun = [(job, pid) for job, word, pid in lab.log() if word == "begins"]
+    assert sorted(job for job, _ in begun) == sorted(jobs)
+    assert len({pid for _, pid in begun}) == 3, "all of them work"
+
+
+def test_progress_is_shown_while_the_job_runs_and_not_afterwards(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.agent()
+    job = lab.submit(http, shots=5_000)
+    shown = until(lambda: read(http, job)["progress"], "progress is told", timeout_s=30)
+    assert shown == {"done": 0.5, "text": "half of it"}
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert ended(http, job) == "cancelled"
+    assert read(http, job)["progress"] is None
+
+
+def test_a_cancelled_job_is_cancelling_until_the_agent_has_stopped(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.agent()
+    job = lab.submit(http, shots=60_000)
+    until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
+    assert http.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelling"
+    assert ended(http, job) == "cancelled"
+    assert [word for _, word, _ in lab.log()] == ["begins", "stops"]
+
+
+def test_a_function_that_minds_no_order_is_ended_after_its_grace(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.agent("deaf", "--grace", "0.5")
+    job = lab.submit(http, shots=60_000)
+    until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert ended(http, job) == "cancelled"
+    assert ended(http, lab.submit(http, shots=10)) == "completed", "another process takes over"
+
+
+def test_a_job_that_kills_the_labs_program_thrice_has_failed(lab: Lab, http: httpx.Client) -> None:
+    lab.agent("dies")
+    job = lab.submit(http)
+    assert ended(http, job) == "failed"
+    found = read(http, job)
+    assert (found["attempts"], found["error"]["code"]) == (3, "worker_died")
+    assert lab.begun() == 3
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "said"),
+    [
+        ("raises", "device_failed", "The device failed; the lab's log knows why."),
+        ("refuses", "no_atoms", "The trap was empty."),
+        ("misfits", "bad_outcome", "is no text of 2 bits"),
+        ("miscounts", "outcome_refused", "a count is out of range"),
+    ],
+)
+def test_what_goes_wrong_in_a_lab_is_told_without_its_inside(
+    lab: Lab, http: httpx.Client, run: str, code: str, said: str
+) -> None:
+    agent = lab.agent(run)
+    job = lab.submit(http)
+    assert ended(http, job) == "failed"
+    error = read(http, job)["error"]
+    assert error["code"] == code
+    assert said in error["message"]
+    assert "ttyUSB0" not in error["message"]
+    if run == "raises":
+        assert "the laser at /dev/ttyUSB0 is off" in agent.said(), "the lab reads it"
+
+
+def test_sigterm_lets_a_running_job_finish_and_claims_no_more(lab: Lab, http: httpx.Client) -> None:
+    agent = lab.agent()
+    job = lab.submit(http, shots=1_500)
+    waiting = lab.submit(http)
+    until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
+    assert agent.stop() == 0
+    assert (state(http, job), state(http, waiting)) == ("completed", "queued")
+    assert lab.shown(http)["status"] == "away"
+    http.post(f"/v1/jobs/{waiting}/cancel")
+
+
+def test_sigterm_gives_back_what_does_not_finish_in_its_grace(lab: Lab, http: httpx.Client) -> None:
+    agent = lab.agent("deaf", "--grace", "0.5")
+    job = lab.submit(http, shots=60_000)
+    until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
+    assert agent.stop() == 0
+    found = read(http, job)
+    assert (found["state"], found["attempts"]) == ("queued", 0)
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_a_second_signal_ends_an_agent_at_once(lab: Lab, http: httpx.Client) -> None:
+    agent = lab.agent("deaf", "--grace", "600")
+    job = lab.submit(http, shots=60_000)
+    until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
+    agent.process.send_signal(signal.SIGTERM)
+    agent.process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    agent.process.wait(30)
+    assert time.monotonic() - began < 20
+    until(lambda: state(http, job) == "queued", "the job waits again")
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_a_device_that_is_off_keeps_its_jobs_from_its_agents(
+    lone: LiveServer, lab: Lab, http: httpx.Client
+) -> None:
+    lab.agent()
+    job = lab.submit(http, shots=1)
+    assert ended(http, job) == "completed"
+    lone.admin("device", "off", lab.device, "--reason", "new laser")
+    refused = http.post("/v1/jobs", json={"device": lab.device, "program": BELL_QASM})
+    assert refused.status_code == 503
+    assert "new laser" in refused.json()["detail"]
+    assert lab.shown(http)["status"] == "off"
+    lone.admin("device", "on", lab.device)
+    assert ended(http, lab.submit(http, shots=1)) == "completed"
+
+
+def test_a_calibration_is_pushed_and_in_force(lab: Lab, http: httpx.Client, tmp_path: Path) -> None:
+    figures = tmp_path / "calibration.toml"
+    figures.write_text(
+        """
+        valid_from = 2026-01-31T12:00:00Z
+        source = "measured this morning"
+        qubit = { t1_s = 80e-6, t2_s = 60e-6, one_for_zero = 0.012, zero_for_one = 0.025 }
+        one_qubit = { error = 0.0003, duration_s = 35e-9 }
+        two_qubit = { error = 0.009, duration_s = 300e-9 }
+        """
+    )
+    push = ("agent", "push-calibration", str(figures), "--device", lab.device)
+    done = run_cli(*push, env=lab.environment())
+    assert (done.returncode, done.stdout) == (0, f"{lab.device}\n")
+    found = http.get(f"/v1/devices/{lab.device}/calibration").json()
+    assert (found["source"], found["qubit"]["t1_s"]) == ("measured this morning", 80e-6)
+    assert lab.shown(http)["calibration"] == found["id"]
+    assert read(http, lab.submit(http))["calibration"] == found["id"]
+
+
+def test_wider_programs_than_could_be_simulated_are_taken(lab: Lab, http: httpx.Client) -> None:
+    config = lab.config.read_text().replace("qubits = 8", "qubits = 100")
+    lab.config.write_text(config)
+    lab.push()
+    wide = (
+        'OPENQASM 3.0; include "stdgates.inc"; qubit[100] q; bit[100] c; rx(0.1) q; c = measure q;'
+    )
+    sent = http.post("/v1/jobs", json={"device": lab.device, "program": wide, "shots": 5})
+    assert (sent.status_code, sent.json()["qubits"]) == (201, 100)
+    lab.agent()
+    assert ended(http, sent.json()["id"]) == "completed"
+    (part,) = http.get(f"/v1/jobs/{sent.json()['id']}/result").json()["parts"]
+    assert part["counts"] == {"0" * 100: 5}
+
+
+def test_a_revoked_token_gets_no_job_although_its_claim_waits(
+    lone: LiveServer, lab: Lab, http: httpx.Client
+) -> None:
+    agent = lab.agent()
+    until(lambda: lab.shown(http)["agents"] == 1, "its claim waits", timeout_s=30)
+    listed = lone.admin("token", "list", "--user", "ada").splitlines()
+    (newest, *_) = sorted((line for line in listed if "devices:serve" in line), reverse=True)
+    lone.admin("token", "revoke", newest.split()[0])
+    assert agent.process.wait(30) == 1
+    assert "unauthenticated" in agent.said()
+    job = lab.submit(http)
+    assert state(http, job) == "queued"
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_the_token_is_taken_from_a_file_and_is_in_no_log(
+    lab: Lab, http: httpx.Client, tmp_path: Path
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_text(f"{lab.token}\n")
+    agent = lab.agent("run", "--token-file", str(secret))
+    assert ended(http, lab.submit(http)) == "completed"
+    assert agent.stop() == 0
+    assert lab.token not in agent.said()
+    assert lab.token not in lab.server.log.read_text()
+
+
+def test_the_example_of_a_lab_serves_a_simulator_as_its_machine(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    folder = ROOT / "examples" / "lab"
+    with Lab(lone, tmp_path / "lab") as lab:
+        push = ("agent", "push-config", str(folder / "machine.toml"))
+        assert run_cli(*push, env=lab.environment()).returncode == 0
+        command = [sys.executable, "-m", "qwicket", "agent", "--device", DEVICE]
+        with (tmp_path / "agent.log").open("w") as log:
+            agent = subprocess.Popen(
+                [*command, "--run", "machine:run"],
+                cwd=folder,
+                env={**os.environ, **lab.environment()},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            job = submit(http, shots=500)
+            assert ended(http, job) == "completed"
+            counts = http.get(f"/v1/jobs/{job}/result").json()["parts"][0]["counts"]
+            assert set(counts) == {"00", "11"}
+            assert sum(counts.values()) == 500
+        finally:
+            agent.terminate()
+            agent.wait(30)

@@ -1,0 +1,79 @@
+"""A lab's machine for tests: a shot takes a millisecond and gives zeros; what it does is logged."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from qwicket.agents import Counts, Failed, Memory, Outcome, Program, Samples, Stopped
+
+
+def log(program: Program, word: str) -> None:
+    """Append a line to the machine's log: one write, so that several machines can share it."""
+    line = f"{program.job} {word} {os.getpid()}\n".encode()
+    descriptor = os.open(os.environ["LAB_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, line)
+    os.close(descriptor)
+
+
+def entries(folder: Path) -> list[tuple[str, str, int]]:
+    """Return job, word and process of each line of a machine's log."""
+    path = folder / "lab.log"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(job, word, int(pid)) for job, word, pid in map(str.split, lines)]
+
+
+def run(program: Program) -> Sequence[Outcome]:
+    log(program, "begins")
+    program.progress(0.5, "half of it")
+    if program.wait(program.shots / 1000):
+        log(program, "stops")
+        raise Stopped
+    log(program, "ends")
+    return [_zeros(program, registers) for _, _, registers in program.circuits]
+
+
+def _zeros(program: Program, registers: Sequence[tuple[str, int]]) -> Outcome:
+    zeros = "0" * sum(size for _, size in registers)
+    if "memory" in program.outputs:
+        return Memory([zeros] * program.shots)
+    return Counts({zeros: program.shots})
+
+
+def deaf(program: Program) -> Sequence[Outcome]:
+    """As `run`, but it does not listen to orders."""
+    log(program, "begins")
+    time.sleep(program.shots / 1000)
+    log(program, "ends")
+    return [_zeros(program, registers) for _, _, registers in program.circuits]
+
+
+def atoms(program: Program) -> Sequence[Outcome]:
+    """A machine of cold atoms that finds one atom wherever it looks."""
+    return [
+        Samples([[1] * len(measured)] * shots) for _, _, _, measured, shots, _ in program.circuits
+    ]
+
+
+def dies(program: Program) -> Sequence[Outcome]:
+    """A driver that takes its process with it."""
+    log(program, "begins")
+    os.abort()
+
+
+def raises(program: Program) -> Sequence[Outcome]:
+    raise RuntimeError("the laser at /dev/ttyUSB0 is off")
+
+
+def refuses(program: Program) -> Sequence[Outcome]:
+    return [Failed("The trap was empty.", "no_atoms") for _ in program.circuits]
+
+
+def misfits(program: Program) -> Sequence[Outcome]:
+    return [Counts({"not bits": program.shots})]
+
+
+def miscounts(program: Program) -> Sequence[Outcome]:
+    return [Counts({"00": program.shots + 1})]

@@ -1,0 +1,88 @@
+"""What an agent tries again, what it gives up, and what it never tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwicket.agents import Failed, Gate
+from qwicket.agents.gate import Lease, deliver, is_passing, is_stale, pause_s
+from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
+
+TOKEN = "qw_" + "s" * 43
+
+
+def api(status: int) -> ApiError:
+    return ApiError(status, {"code": "x", "detail": "y"})
+
+
+PASSING = [ServerBusy(503, {}, 0.0), Unreachable("away"), BadAnswer("a page"), api(500), api(507)]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_what_passes_is_tried_until_it_is_taken(error: ClientError) -> None:
+    answers: list[ClientError | None] = [error, error, None]
+    pauses: list[float] = []
+
+    def send() -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return True
+
+    assert deliver(send, pause, "it")
+    assert len(pauses) == 2
+    assert is_passing(error)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_what_is_stale_is_dropped_at_once(status: int) -> None:
+    def send() -> None:
+        raise api(status)
+
+    assert not deliver(send, lambda _: pytest.fail("it paused"), "it")
+    assert is_stale(api(status))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413])
+def test_another_refusal_is_the_callers_to_decide(status: int) -> None:
+    def send() -> None:
+        raise api(status)
+
+    with pytest.raises(ApiError):
+        deliver(send, lambda _: True, "it")
+    assert not is_passing(api(status))
+    assert not is_stale(api(status))
+
+
+def test_who_is_to_end_gives_up() -> None:
+    def send() -> None:
+        raise Unreachable("away")
+
+    assert not deliver(send, lambda _: False, "it")
+
+
+def test_pauses_grow_up_to_a_bound_and_mind_what_the_server_asks() -> None:
+    away = Unreachable("away")
+    assert 0.1 <= pause_s(1, away) <= 0.2
+    assert 7.5 <= pause_s(100, away) <= 15
+    assert len({pause_s(5, away) for _ in range(20)}) > 1, "agents do not come back together"
+    assert pause_s(1, ServerBusy(503, {}, 9.0)) == 9.0
+    assert pause_s(1, ServerBusy(503, {}, 1e9)) == 15.0
+
+
+def test_nothing_that_is_shown_holds_the_token_or_a_nonce() -> None:
+    gate = Gate("http://127.0.0.1:1", TOKEN, "lab5")
+    assert TOKEN not in repr(gate)
+    assert repr(Lease("job", 1, "secret")) == "<Lease of job>"
+    with pytest.raises(ClientError) as refusal:
+        gate.fail(Lease("job", 1, "secret"), Failed("x"), 0.0)
+    assert TOKEN not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_each_agent_has_a_name_of_its_own() -> None:
+    names = {Gate("http://127.0.0.1:1", TOKEN, "lab5").agent for _ in range(50)}
+    assert len(names) == 50

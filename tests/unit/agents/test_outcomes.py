@@ -1,0 +1,153 @@
+"""What labs' functions give, packed here and read by the server's own reader of outcomes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwicket.agents.outcomes import Misfit, Part, packed
+from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
+from qwicket.model import photonic, uploads
+from qwicket.model.atoms import AtomCircuit
+from qwicket.model.atoms import pack as pack_atoms
+from qwicket.model.circuits import Measure, QubitCircuit, Register, pack
+from qwicket.model.frames import frames
+from qwicket.model.jobs import RunOptions
+from qwicket.model.limits import Limits
+from qwicket.model.outcomes import Encoded, decode
+from qwicket.model.outcomes import Outcome as Kept
+
+
+def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Program:
+    circuit = [n_bits, [], 0 if family == "photonic" else [["c", n_bits]]]
+    return Program(
+        job="j",
+        device="lab5",
+        family=family,
+        format="openqasm3",
+        source="",
+        shots=shots,
+        seed=7,
+        outputs=outputs,
+        circuits=[circuit],
+    )
+
+
+def taken(outcome: Outcome, of: Program, circuits: bytes) -> Kept:
+    """Pack an outcome as an agent does; return what the server makes of it."""
+    (part,) = packed(outcome, of, 0.25)
+    assert isinstance(part, Part)
+    encoded = Encoded(part.body, bytes.fromhex(part.sha256))
+    options = RunOptions(shots=of.shots, seed=of.seed, outputs=of.outputs)
+    uploads.check([(0, encoded)], frames(of.family, circuits), options, Limits())
+    return decode(encoded)
+
+
+def bits(n_bits: int) -> bytes:
+    ops = tuple(Measure(k, k) for k in range(n_bits))
+    return pack((QubitCircuit(n_bits, ops, (Register("c", n_bits),)),))
+
+
+@given(
+    st.integers(1, 70).flatmap(
+        lambda n: st.lists(st.integers(0, 2**n - 1), min_size=1).map(lambda keys: (n, keys))
+    )
+)
+def test_memory_comes_back_as_it_was_given_with_its_counts(drawn: tuple[int, list[int]]) -> None:
+    n_bits, keys = drawn
+    given_shots = Memory([format(key, f"0{n_bits}b") for key in keys])
+    kept = taken(given_shots, program(n_bits, len(keys), "memory", "counts"), bits(n_bits))
+    assert kept.memory() == keys
+    assert kept.counts() == Counter(keys)
+    assert (kept.engine, kept.seed, kept.seconds) == ("lab5", 7, 0.25)
+
+
+def test_counts_come_back_without_zeros() -> None:
+    kept = taken(Counts({"01": 3, "10": 0, "11": 1}), program(2, 4, "counts"), bits(2))
+    assert kept.counts() == {1: 3, 3: 1}
+    assert list(kept.arrays) == ["keys", "counts"]
+
+
+def test_frequencies_stand_in_for_probabilities_and_say_so() -> None:
+    kept = taken(Counts({"0": 4}), program(1, 4, "probabilities"), bits(1))
+    assert (kept.counts(), kept.notes) == ({0: 4}, ("sampled_only",))
+
+
+@given(st.lists(st.lists(st.integers(0, 500), min_size=2, max_size=2), min_size=1))
+def test_numbers_of_atoms_come_back(rows: list[list[int]]) -> None:
+    circuit = AtomCircuit("spins", (1, 1), (), (0, 1), len(rows))
+    kept = taken(Samples(rows), program(0, 1, "samples", family="atoms"), pack_atoms((circuit,)))
+    assert kept.samples() == rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "dtype"),
+    [
+        ("fock", [[1, 0], [2, 3]], "<i8"),
+        ("homodyne", [[0.5, -1.0], [1.5, 2.0]], "<f8"),
+        ("heterodyne", [[0.5 + 1j, 0j], [1 - 2j, 1j]], "<c16"),
+    ],
+)
+def test_photons_and_quadratures_keep_their_kind(
+    kind: photonic.Kind, rows: list[list[complex]], dtype: str
+) -> None:
+    circuit = photonic.PhotonicCircuit(2, (photonic.Measure(kind, (0, 1)),))
+    packed_circuit = photonic.pack((circuit,))
+    kept = taken(Samples(rows), program(0, len(rows), "samples", family="photonic"), packed_circuit)
+    assert (kept.arrays["samples"].dtype, kept.arrays["samples"].shape) == (dtype, (2, 2))
+
+
+def test_time_bins_keep_their_shape() -> None:
+    measured = tuple(photonic.Measure("homodyne", (k,)) for k in range(3))
+    circuit = photonic.PhotonicCircuit(3, measured, n_bins=3)
+    of = replace(program(0, 2, "samples", family="photonic"), circuits=[[3, [], 3]])
+    kept = taken(Samples([[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]]), of, photonic.pack((circuit,)))
+    assert kept.arrays["samples"].shape == (2, 1, 3)
+
+
+def test_a_program_without_measurements_gives_empty_shots() -> None:
+    circuit = AtomCircuit("spins", (1,), (), (), 3)
+    kept = taken(
+        Samples([[], [], []]), program(0, 1, "samples", family="atoms"), pack_atoms((circuit,))
+    )
+    assert kept.arrays["samples"].shape == (3, 0)
+
+
+def test_a_failed_circuit_stays_what_it_is() -> None:
+    failed = Failed("The trap was empty.", "no_atoms")
+    assert packed([failed], program(1, 1, "counts"), 0.0) == [failed]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ([], "there must be 1 outcomes"),
+        ([Counts({"0": 1}), Counts({"0": 1})], "there must be 1 outcomes"),
+        (None, "there must be 1 outcomes"),
+        ({"00": 1}, "there must be 1 outcomes"),
+        ([{"00": 1}], "outcome 0 is of the kind dict"),
+        (Counts({"0": 1}), "'0' is no text of 2 bits"),
+        (Counts({"0x": 1}), "'0x' is no text of 2 bits"),
+        (Counts({"1_0": 1}), "is no text of 2 bits"),
+        (Counts({"00": 2**70}), "a count is out of range"),
+        (Memory(["00"] * 3 + ["x"]), "'x' is no text of 2 bits"),
+    ],
+)
+def test_what_is_no_outcome_is_told_in_words(outcome: Outcome, said: str) -> None:
+    with pytest.raises(Misfit, match=said):
+        packed(outcome, program(2, 1, "counts"), 0.0)
+
+
+def test_counts_are_no_memory() -> None:
+    with pytest.raises(Misfit, match="memory was asked for"):
+        packed(Counts({"00": 1}), program(2, 1, "memory"), 0.0)
+
+
+@pytest.mark.parametrize("rows", [[[1], [1, 2]], [[1 << 15]], [["x"]], [[None]]])
+def test_samples_that_are_no_table_of_numbers_are_told(rows: list[list[int]]) -> None:
+    with pytest.raises(Misfit):
+        packed(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)

@@ -1,0 +1,96 @@
+"""Devices that agents serve, on every database."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+
+from qwicket.devices import built_in
+from qwicket.model.accounts import Token
+from qwicket.model.devices import Device, DeviceSpec, Presence
+from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.jobs import Runner
+from qwicket.store import Store
+from support.stores import NOW, add_job
+
+pytestmark = pytest.mark.anyio
+
+LAB = Device(
+    name="lab5",
+    family="qubit",
+    provider="ada",
+    driver="agent",
+    doors=("native",),
+    position=1_000,
+    spec=DeviceSpec(description="A bench", qubits=5, formats=("openqasm3",)),
+)
+
+
+async def test_an_announced_device_is_listed_and_its_spec_can_be_replaced(store: Store) -> None:
+    await store.agents.announce(LAB)
+    wider = structs.replace(LAB, spec=structs.replace(LAB.spec, qubits=7))
+    await store.agents.announce(wider)
+    assert await store.devices.get("lab5") == wider
+    assert [each.name for each in await store.devices.all()] == ["lab5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"provider": "bob"}, "another account"), ({"family": "atoms"}, "jobs of it may wait")],
+)
+async def test_a_device_keeps_its_provider_and_family(
+    store: Store, change: dict[str, str], said: str
+) -> None:
+    await store.agents.announce(LAB)
+    with pytest.raises(Conflict, match=said):
+        await store.agents.announce(structs.replace(LAB, **change))
+    assert await store.devices.get("lab5") == LAB
+
+
+async def test_a_device_of_the_server_is_no_labs(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    with pytest.raises(Conflict, match="of the server itself"):
+        await store.agents.announce(structs.replace(LAB, name="simulator"))
+
+
+async def test_a_server_that_starts_leaves_what_labs_announced_alone(store: Store) -> None:
+    await store.agents.announce(LAB)
+    await store.devices.seed(built_in(), "builtin")
+    assert await store.devices.get("lab5") == LAB
+
+
+async def test_presence_is_who_beats_and_when_one_was_last_heard_of(store: Store) -> None:
+    await store.agents.announce(LAB)
+    assert await store.agents.presence("lab5") == Presence(0, None)
+    assert await store.agents.presence("nothing") == Presence(0, None)
+    for number in (1, 2):
+        agent = Runner(f"ada/{number}", "agent", 0, 1, "lab5")
+        await store.leases.renew(agent, (), NOW + number)
+    assert await store.agents.presence("lab5") == Presence(2, NOW + 2)
+    await store.leases.void_runner("ada/1", NOW)
+    assert await store.agents.presence("lab5") == Presence(1, NOW + 2)
+
+
+async def test_a_handout_is_the_program_as_it_was_submitted_and_read(
+    store: Store, ada: Token
+) -> None:
+    job = await add_job(store, ada, device="lab5", inputs={"theta": 0.5})
+    handout = await store.agents.handout(job.id)
+    assert (handout.format, handout.source) == ("ionq.circuit.v1", b"source")
+    assert (handout.options, handout.circuits) == (b"options", b"circuits")
+    assert handout.inputs == '{"theta":0.5}'
+    with pytest.raises(NotFound):
+        await store.agents.handout("no job")
+
+
+async def test_a_lease_is_held_until_it_is_not_the_newest(store: Store, ada: Token) -> None:
+    await add_job(store, ada, device="lab5")
+    agent = Runner("ada/1", "agent", 0, 1, "lab5")
+    await store.leases.renew(agent, (), NOW)
+    claim = await store.leases.claim("lab5", agent.id, NOW, durable=True)
+    (found,) = claim.taken
+    assert await store.leases.holds(found.lease)
+    assert not await store.leases.holds(structs.replace(found.lease, nonce="x"))
+    assert not await store.leases.holds(structs.replace(found.lease, fence=2))
+    await store.leases.void_runner(agent.id, NOW)
+    assert not await store.leases.holds(found.lease)
