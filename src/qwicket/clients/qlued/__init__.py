@@ -1,0 +1,33 @@
+"""The client of qlued's API, version 2: of qlued's own servers, and of Qwicket's door."""
+
+from qwicket.clients.http import Patience
+from qwicket.clients.qlued.circuits import Circuit, Fermions, MultiQudit, Rydberg, SingleQudit
+from qwicket.clients.qlued.client import QluedClient
+from qwicket.clients.qlued.errors import (
+    QluedAPIError,
+    QluedClientError,
+    QluedError,
+    QluedJobError,
+    QluedNotFinishedError,
+    QluedRetriableError,
+    QluedTimeoutError,
+)
+from qwicket.clients.qlued.results import shots
+
+__all__ = [
+    "Circuit",
+    "Fermions",
+    "MultiQudit",
+    "Patience",
+    "QluedAPIError",
+    "QluedClient",
+    "QluedClientError",
+    "QluedError",
+    "QluedJobError",
+    "QluedNotFinishedError",
+    "QluedRetriableError",
+    "QluedTimeoutError",
+    "Rydberg",
+    "SingleQudit",
+    "shots",
+]

@@ -1,0 +1,190 @@
+"""Experiments on the four devices, built instruction by instruction.
+
+    SingleQudit(shots=500).load(10).rlx(pi / 2).measure()
+
+Each gate is exp(-iH). Angles are in radians; the server says which are too large. A reading gives
+the level of a wire, from 0 to its number of atoms.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from qwicket.clients.qlued.errors import QluedClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SITES: Final = 4
+
+
+class Circuit:
+    """One experiment: instructions on some wires, and how often it is run.
+
+    Args:
+        wires: Their number.
+        shots: How often.
+        seed: Of the shots; by default the server draws one.
+    """
+
+    wire_order: ClassVar[str] = "sequential"
+
+    def __init__(self, wires: int, *, shots: int = 1000, seed: int | None = None) -> None:
+        if not _is_whole(wires) or wires < 1:
+            raise QluedClientError(f"wires must be a positive whole number, not {wires!r}.")
+        self.wires = wires
+        self.shots = shots
+        self.seed = seed
+        self.instructions: list[tuple[str, list[int], list[float]]] = []
+
+    def __repr__(self) -> str:
+        what = f"{self.wires} wires, {len(self.instructions)} instructions"
+        return f"<{type(self).__name__} of {what}, {self.shots} shots>"
+
+    def instruction(self, name: str, wires: Sequence[int], *params: float) -> Self:
+        """Add any instruction by its name.
+
+        Raises:
+            QluedClientError: A wire is none of this experiment's, or a parameter not finite.
+        """
+        where = f"instruction {len(self.instructions)} ({name})"
+        for wire in wires:
+            if not _is_whole(wire) or not 0 <= wire < self.wires:
+                raise QluedClientError(f"{where}: there is no wire {wire!r} of {self.wires}.")
+        numbers = [float(param) for param in params]
+        if not all(map(math.isfinite, numbers)):
+            raise QluedClientError(f"{where}: parameters must be finite.")
+        self.instructions.append((name, list(wires), numbers))
+        return self
+
+    def measure(self, *wires: int) -> Self:
+        """Read these wires at the end, a column each in this order; all when none is named."""
+        for wire in wires or range(self.wires):
+            self.instruction("measure", [wire])
+        return self
+
+    def experiment(self) -> dict[str, Any]:
+        """Return the experiment as it is sent."""
+        seed = {} if self.seed is None else {"seed": self.seed}
+        return {
+            "instructions": [list(each) for each in self.instructions],
+            "num_wires": self.wires,
+            "shots": self.shots,
+            "wire_order": self.wire_order,
+            **seed,
+        }
+
+
+class SingleQudit(Circuit):
+    """One spin of many atoms, in level 0; of one atom until some are loaded."""
+
+    def __init__(self, *, shots: int = 1000, seed: int | None = None) -> None:
+        super().__init__(1, shots=shots, seed=seed)
+
+    def load(self, atoms: int) -> Self:
+        """Start with so many atoms."""
+        return self.instruction("load", [0], atoms)
+
+    def rlx(self, omega: float) -> Self:
+        """Add exp(-i·omega·Lx)."""
+        return self.instruction("rlx", [0], omega)
+
+    def rlz(self, delta: float) -> Self:
+        """Add exp(-i·delta·Lz)."""
+        return self.instruction("rlz", [0], delta)
+
+    def rlz2(self, chi: float) -> Self:
+        """Add exp(-i·chi·Lz²)."""
+        return self.instruction("rlz2", [0], chi)
+
+    def sq_full(self, omega: float, delta: float, chi: float) -> Self:
+        """Add exp(-i (omega·Lx + delta·Lz + chi·Lz²))."""
+        return self.instruction("sq_full", [0], omega, delta, chi)
+
+
+class _Spins(Circuit):
+    """Several spins, each in level 0."""
+
+    def rlx(self, wire: int, omega: float) -> Self:
+        """Add exp(-i·omega·Lx) on a wire."""
+        return self.instruction("rlx", [wire], omega)
+
+    def rlz(self, wire: int, delta: float) -> Self:
+        """Add exp(-i·delta·Lz) on a wire."""
+        return self.instruction("rlz", [wire], delta)
+
+
+class MultiQudit(_Spins):
+    """Several spins of many atoms; of one atom each until some are loaded."""
+
+    def load(self, wire: int, atoms: int) -> Self:
+        """Give a wire so many atoms."""
+        return self.instruction("load", [wire], atoms)
+
+    def rlz2(self, wire: int, chi: float) -> Self:
+        """Add exp(-i·chi·Lz²) on a wire."""
+        return self.instruction("rlz2", [wire], chi)
+
+    def rlxly(self, wires: Sequence[int], coupling: float) -> Self:
+        """Add exp(-i·coupling·Σ (L₊L₋ + L₋L₊)) on two wires, or on all neighbours."""
+        return self.instruction("rlxly", wires, coupling)
+
+    def rlzlz(self, wires: Sequence[int], coupling: float) -> Self:
+        """Add exp(-i·coupling·Σ LzLz) on two wires, or on all neighbours."""
+        return self.instruction("rlzlz", wires, coupling)
+
+    def multiqudit_full(
+        self, omega: float, delta: float, chi: float, exchange: float, ising: float
+    ) -> Self:
+        """Add all gates at once, on all wires."""
+        everything = range(self.wires)
+        return self.instruction("multiqudit_full", everything, omega, delta, chi, exchange, ising)
+
+
+class Rydberg(_Spins):
+    """Atoms in a row, of two levels each; those in level 1 block each other."""
+
+    def rydberg_block(self, phi: float) -> Self:
+        """Add exp(-i·phi·Σ n·n/distance⁶) over all pairs."""
+        return self.instruction("rydberg_block", range(self.wires), phi)
+
+    def rydberg_full(self, omega: float, delta: float, phi: float) -> Self:
+        """Add exp(-i (omega·ΣLx + delta·ΣLz + phi·Σ n·n/distance⁶))."""
+        return self.instruction("rydberg_full", range(self.wires), omega, delta, phi)
+
+
+class Fermions(Circuit):
+    """Fermions on four sites. Wire 2s is spin up on site s, wire 2s + 1 spin down."""
+
+    wire_order = "interleaved"
+
+    def __init__(self, *, shots: int = 1000, seed: int | None = None) -> None:
+        super().__init__(2 * _SITES, shots=shots, seed=seed)
+
+    def load(self, *wires: int) -> Self:
+        """Put an atom on each of these empty wires."""
+        for wire in wires:
+            self.instruction("load", [wire])
+        return self
+
+    def fhop(self, site: int, *coupling: float) -> Self:
+        """Let atoms hop between a site and the next, and on by one site for each coupling."""
+        return self.instruction("fhop", self._from(site, len(coupling) + 1), *coupling)
+
+    def fint(self, energy: float) -> Self:
+        """Let two atoms on one site interact."""
+        return self.instruction("fint", range(self.wires), energy)
+
+    def fphase(self, site: int, *energy: float) -> Self:
+        """Give atoms on a site a phase, and on the following sites, one for each energy."""
+        return self.instruction("fphase", self._from(site, len(energy)), *energy)
+
+    def _from(self, site: int, sites: int) -> range:
+        if not _is_whole(site):
+            raise QluedClientError(f"a site is a whole number, not {site!r}.")
+        return range(2 * site, 2 * (site + sites))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,127 @@
+"""Devices by qlued's names, and what it tells of them.
+
+A device is called by its short name, which means the default provider's, or by its full name
+`PROVIDER_SHORT_KIND`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from qwicket.model.devices import AtomsSpec
+
+if TYPE_CHECKING:
+    from qwicket.gateway import DeviceView
+    from qwicket.model.devices import AtomGateSpec, Device
+
+_DEFAULT_PROVIDER: Final = "qwicket"
+_SIMULATOR: Final = "simulator"
+_HARDWARE: Final = "hardware"
+_DUMMY: Final = "dummy"
+
+
+class Name(NamedTuple):
+    """What a text calls a device.
+
+    Attributes:
+        devices: What it may be called in the house, where those of all providers are together.
+        provider: Whose it must be.
+        kind: What it must be, if the text says so.
+    """
+
+    devices: tuple[str, ...]
+    provider: str
+    kind: str | None
+
+    def fits(self, device: Device) -> bool:
+        return device.provider == self.provider and self.kind in (None, _kind(device))
+
+
+def name(text: str) -> Name | None:
+    """Return what a text calls; None if it can be no device's name."""
+    match text.split("_"):
+        case [short] if short:
+            return Name((short,), _DEFAULT_PROVIDER, None)
+        case [provider, short, kind] if provider and short and kind:
+            return Name((short, f"{provider}_{short}"), provider, kind)
+    return None
+
+
+def short_name(device: Device) -> str:
+    return device.name.removeprefix(f"{device.provider}_")
+
+
+def full_name(device: Device) -> str:
+    return f"{device.provider}_{short_name(device)}_{_kind(device)}"
+
+
+def is_listed(device: Device) -> bool:
+    """Say whether lists show a device: not if it is for tests, or no name here can call it."""
+    return _DUMMY not in device.name and "_" not in short_name(device)
+
+
+def atoms(device: Device) -> AtomsSpec:
+    """Return what a device tells of its atoms."""
+    return device.spec.atoms or AtomsSpec(version="0.0", kind="spin", gates=())
+
+
+def _kind(device: Device) -> str:
+    return _SIMULATOR if atoms(device).is_simulator else _HARDWARE
+
+
+def config(view: DeviceView, base_url: str) -> dict[str, Any]:
+    """Return a BackendConfig, as Qiskit's `BackendConfiguration` reads it.
+
+    Args:
+        view: The device.
+        base_url: Where this door is.
+    """
+    device, spec = view.device, atoms(view.device)
+    gates = [gate.name for gate in spec.gates]
+    return {
+        "backend_name": full_name(device),
+        "display_name": short_name(device),
+        "description": device.spec.description,
+        "backend_version": spec.version,
+        "n_qubits": device.spec.qubits,
+        "basis_gates": gates,
+        "gates": [_gate(gate) for gate in spec.gates],
+        "supported_instructions": [*gates, *spec.instructions],
+        "max_shots": device.spec.max_shots,
+        "max_experiments": spec.max_experiments,
+        "cold_atom_type": spec.kind,
+        "wire_order": spec.wire_order,
+        "num_species": spec.species,
+        "simulator": spec.is_simulator,
+        "local": False,
+        "conditional": False,
+        "open_pulse": False,
+        "memory": True,
+        "dynamic_reprate_enabled": False,
+        "coupling_map": "linear",
+        "url": f"{base_url}/{full_name(device)}/",
+    }
+
+
+def _gate(gate: AtomGateSpec) -> dict[str, Any]:
+    """Return a gate; several parameters are one text."""
+    parameters = ", ".join(gate.parameters)
+    return {
+        "name": gate.name,
+        "description": gate.description,
+        "parameters": [parameters] if parameters else [],
+        "qasm_def": gate.definition or f"gate {gate.name}({parameters}) {{}}",
+        "coupling_map": gate.wires,
+    }
+
+
+def status(view: DeviceView, pending_jobs: int) -> dict[str, Any]:
+    """Return a BackendStatus."""
+    device = view.device
+    return {
+        "backend_name": full_name(device),
+        "backend_version": atoms(device).version,
+        "operational": view.is_online,
+        "pending_jobs": pending_jobs,
+        "status_msg": view.status.reason,
+    }

@@ -1,0 +1,122 @@
+"""What a completed job gave, in qlued's words: one text of numbers for each shot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from qwicket.dialects.door import raw_list
+from qwicket.dialects.qlued import catalogue
+from qwicket.model.outcomes import SAMPLES, Failure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from qwicket.gateway import Results
+    from qwicket.model.devices import Device
+
+_MOST_CODES: Final = 1 << 62
+
+
+class _Echo(msgspec.Struct, frozen=True):
+    """As much of an experiment as its result repeats; there may be very many instructions."""
+
+    instructions: tuple[msgspec.Raw, ...]
+
+
+class _Instruction(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    wires: tuple[float, ...]
+    params: tuple[float, ...]
+
+
+_echo_decoder: Final = msgspec.json.Decoder(dict[str, _Echo])
+_instruction_decoder: Final = msgspec.json.Decoder(_Instruction)
+
+
+def result(results: Results, source: bytes, device: Device) -> dict[str, Any]:
+    """Return the body of a result.
+
+    Args:
+        results: What the experiments gave.
+        source: The job's text, whose keys name them.
+        device: Where it ran.
+    """
+    echoes = _echo_decoder.decode(source)
+    return {
+        "backend_name": catalogue.full_name(device),
+        "display_name": catalogue.short_name(device),
+        "backend_version": catalogue.atoms(device).version,
+        "job_id": results.job.id,
+        "qobj_id": None,
+        "success": True,
+        "status": "DONE",
+        "header": {},
+        "results": raw_list(_each(results, echoes)),
+    }
+
+
+def _each(results: Results, echoes: dict[str, _Echo]) -> Iterator[dict[str, Any]]:
+    for (name, echo), outcome in zip(echoes.items(), results.parts, strict=True):
+        if isinstance(outcome, Failure):
+            raise ValueError("a completed job has a failed part")
+        shots = _samples(outcome)
+        shown = words(shots)
+        yield {
+            "header": {"name": name, "extra metadata": "text"},
+            "shots": len(shots),
+            "success": True,
+            "data": {
+                "memory": shown.memory,
+                "instructions": raw_list(map(_instruction, echo.instructions)),
+                "counts": shown.counts,
+            },
+        }
+
+
+def _instruction(text: msgspec.Raw) -> dict[str, Any]:
+    found = _instruction_decoder.decode(text)
+    wires = [int(wire) for wire in found.wires]
+    return {"name": found.name, "wires": wires, "params": found.params}
+
+
+def _samples(outcome: Outcome) -> NDArray[np.int16]:
+    array = outcome.arrays[SAMPLES]
+    return np.frombuffer(array.data, array.dtype).reshape(array.shape)
+
+
+class Words(NamedTuple):
+    """Shots as texts, in their order as JSON, and how often each came."""
+
+    memory: msgspec.Raw
+    counts: dict[str, int]
+
+
+def words(shots: NDArray[np.int16]) -> Words:
+    """Return each shot as its numbers with blanks between; different shots are worded once."""
+    if not shots.size:
+        return Words(msgspec.Raw(b"[]"), {})
+    _, first, place, counts = np.unique(
+        _codes(shots), return_index=True, return_inverse=True, return_counts=True
+    )
+    texts = [" ".join(map(str, row)) for row in shots[first].tolist()]
+    quoted = np.array([f'"{text}"' for text in texts], dtype=object)
+    memory = ",".join(quoted[place]).encode()
+    return Words(msgspec.Raw(b"[" + memory + b"]"), dict(zip(texts, counts.tolist(), strict=True)))
+
+
+def _codes(shots: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return one number for each shot, the same for equal shots."""
+    codes, n_codes = np.zeros(len(shots), np.int64), 1
+    for column in shots.T:
+        least = int(column.min())
+        size = int(column.max()) - least + 1
+        if n_codes * size > _MOST_CODES:
+            known, codes = np.unique(codes, return_inverse=True)
+            n_codes = len(known)
+        codes, n_codes = codes * size + (column.astype(np.int64) - least), n_codes * size
+    return codes

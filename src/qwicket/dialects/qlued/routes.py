@@ -1,0 +1,180 @@
+"""Which path of qlued's API does what, in versions 2 and 3: they differ in where the token is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.door import PUBLIC_URL, Door, address, json, on, read
+from qwicket.dialects.qlued import catalogue, results, wire
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+
+_RESULT_WAIT_S: Final = 2.0
+"""Published programs read a result once, right after they have sent the job."""
+_SMALL_BYTES: Final = 16 << 10
+
+
+def door(gateway: Gateway) -> Door:
+    """Return the door."""
+    return Door(
+        [
+            *_routes("/api/v2", Routes(gateway, has_header=False)),
+            *_routes("/api/v3", Routes(gateway, has_header=True)),
+        ],
+        wire.problem,
+        recast=wire.recast,
+        collapse_slashes=True,
+    )
+
+
+def _routes(at: str, do: Routes) -> list[Route]:
+    return [
+        on(f"{at}/backends", GET=do.list_backends),
+        on(f"{at}/{{backend}}/get_config", GET=do.read_config),
+        on(f"{at}/{{backend}}/get_backend_status", GET=do.read_backend_status),
+        on(f"{at}/{{backend}}/post_job", POST=do.submit_job),
+        on(f"{at}/{{backend}}/get_job_status", GET=do.read_status),
+        on(f"{at}/{{backend}}/get_job_result", GET=do.read_result),
+    ]
+
+
+class Routes:
+    """The endpoints: HTTP in, gateway call, HTTP out.
+
+    Args:
+        gateway: Does the work.
+        has_header: Whether a token is in the header `Authorization`, as in version 3.
+    """
+
+    def __init__(self, gateway: Gateway, *, has_header: bool) -> None:
+        self._gateway = gateway
+        self._has_header = has_header
+        self._version = "v3" if has_header else "v2"
+
+    # --- devices; nobody has to sign in ---------------------------------------------------------
+
+    async def list_backends(self, request: Request) -> Response:
+        views = await self._gateway.devices(wire.DOOR)
+        shown = [view for view in views if catalogue.is_listed(view.device)]
+        return json([catalogue.config(view, self._base_url(request)) for view in shown])
+
+    async def read_config(self, request: Request) -> Response:
+        return json(catalogue.config(await self._device(request), self._base_url(request)))
+
+    async def read_backend_status(self, request: Request) -> Response:
+        view = await self._device(request)
+        outlook = await self._gateway.outlook(view.device.name)
+        return json(catalogue.status(view, len(outlook.places)))
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    async def submit_job(self, request: Request) -> Response:
+        """Store a job; a program that is refused makes one that has failed."""
+        limits = self._gateway.limits
+        if self._has_header:
+            actor = await self._sign_in(request, None, Scope.JOBS_WRITE)
+            posted = await read(request, wire.posted_object)
+        else:
+            posted = await read(request, lambda body: wire.posted(body, limits))
+            actor = await self._sign_in(request, posted.token, Scope.JOBS_WRITE)
+        device = (await self._device(request)).device
+        if len(posted.job) <= _SMALL_BYTES:
+            submission = wire.submission(device, posted.job, limits)
+        else:
+            submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
+        return json(wire.received(await self._gateway.submit(actor, submission, keep_refused=True)))
+
+    async def read_status(self, request: Request) -> Response:
+        asked = wire.asked(request.query_params, has_token=not self._has_header)
+        _, job = await self._job(request, asked, wait_s=0.0)
+        return _standing(asked, job)
+
+    async def read_result(self, request: Request) -> Response:
+        """Answer with the result, waiting a little for it; else as `read_status`.
+
+        Clients that send a username get all that ends their polling in their own words.
+        """
+        is_old = "username" in request.query_params
+        try:
+            return await self._result(request, is_old)
+        except (Forbidden, NotFound, Unauthenticated) as error:
+            if not is_old:
+                raise
+            return _answer(wire.refusal(error), error.status, is_old)
+
+    async def _result(self, request: Request, is_old: bool) -> Response:
+        asked = wire.asked(request.query_params, has_token=not self._has_header)
+        view, job = await self._job(request, asked, _RESULT_WAIT_S)
+        if job is None or job.state is not JobState.COMPLETED:
+            return _standing(asked, job, is_old)
+        found = await self._gateway.results_of(job)
+        source = (await self._gateway.program(job)).source
+
+        def worded() -> Response:
+            return _answer(results.result(found, source, view.device), 200, is_old)
+
+        if found.is_small and len(source) <= _SMALL_BYTES:
+            return worded()
+        return await asyncio.to_thread(worded)
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _sign_in(self, request: Request, token: str | None, scope: Scope) -> Actor:
+        if self._has_header:
+            scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+            token = secret.strip() if scheme.lower() == "bearer" else None
+        actor = await self._gateway.sign_in(token, address(request))
+        actor.require(scope)
+        return actor
+
+    async def _device(self, request: Request) -> DeviceView:
+        name = catalogue.name(request.path_params["backend"])
+        if name is None:
+            detail = f"{wire.UNKNOWN_DEVICE} A name has one or three parts separated by `_`."
+            raise NotFound(detail, field="device")
+        for device in name.devices:
+            with suppress(NotFound):
+                view = await self._gateway.device(device, wire.DOOR)
+                if name.fits(view.device):
+                    return view
+        raise NotFound(wire.UNKNOWN_DEVICE, field="device")
+
+    async def _job(
+        self, request: Request, asked: wire.Asked, wait_s: float
+    ) -> tuple[DeviceView, Job | None]:
+        """Return the device that the path names, and the job if it is one of that device."""
+        actor = await self._sign_in(request, asked.token, Scope.JOBS_READ)
+        view = await self._device(request)
+        try:
+            job = await self._gateway.wait(actor, asked.job, wait_s, door=wire.DOOR)
+        except NotFound:
+            return view, None
+        if wait_s:
+            await self._sign_in(request, asked.token, Scope.JOBS_READ)  # it may be revoked by now
+        return view, job if job.device == view.device.name else None
+
+    def _base_url(self, request: Request) -> str:
+        scope = request.scope
+        return f"{scope[PUBLIC_URL]}{scope['root_path']}/api/{self._version}"
+
+
+def _standing(asked: wire.Asked, job: Job | None, is_old: bool = False) -> Response:
+    """Answer how a job stands: with an error if it ended in one, or is not there."""
+    shown = wire.unknown_job(asked.job) if job is None else wire.job_status(job)
+    return _answer(shown, 406 if shown["status"] == "ERROR" else 200, is_old)
+
+
+def _answer(body: dict[str, Any], status: int, is_old: bool) -> Response:
+    return json(wire.in_old_words(body) if is_old else body, status)

@@ -1,0 +1,344 @@
+"""What comes in through qlued's door, and its one shape of answers about jobs: the StatusMsg.
+
+Every field of a StatusMsg is a text; the word `None` stands for nothing.
+"""
+
+from __future__ import annotations
+
+import json as json_of_python
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from qwicket.dialects.door import decode
+from qwicket.model.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    QwicketError,
+    Unauthenticated,
+    Unavailable,
+)
+from qwicket.model.jobs import Submission
+from qwicket.model.outcomes import SAMPLES
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import QueryParams
+
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+T = TypeVar("T")
+
+DOOR: Final = "qlued"
+UNKNOWN_DEVICE: Final = "Unknown back-end!"
+
+Status = Literal["INITIALIZING", "QUEUED", "DONE", "ERROR"]
+
+_OLD_WORDS: Final = {"DONE": "finished", "ERROR": "error"}
+_NOTHING: Final = "None"
+_RECEIVED: Final = "Got your json."
+_RUN: Final = f"{_RECEIVED}; Passed json sanity check; Compilation done. Shots sent to solver."
+_NO_CREDENTIALS: Final = "Invalid credentials!"
+_REQUIRED: Final = "Field required"
+_NO_JSON: Final = "The encoding of your json seems not work out!"
+_MOST_FIELDS: Final = 16
+"""Of a form: clients send three."""
+_KEYS_EACH: Final = 10
+"""An experiment has five keys or six."""
+_LENIENT_BYTES: Final = 64 << 10
+"""Up to here a text is given to Python's parser, which lets nobody else run meanwhile."""
+
+
+class Unprocessable(InvalidRequest):
+    """A field that this dialect must have is missing, or no text. `field` is a path with dots."""
+
+    status = 422
+
+
+class NotTaken(InvalidRequest):
+    """What came is whole, and no job all the same."""
+
+    status = 406
+
+
+# --- what comes in --------------------------------------------------------------------------------
+
+
+class Posted(NamedTuple):
+    """The body of a submission.
+
+    Attributes:
+        token: Who sends it; None where a header says so.
+        job: The experiments as JSON text.
+    """
+
+    token: str | None
+    job: bytes
+
+    def __repr__(self) -> str:
+        return f"Posted(job={len(self.job)} bytes)"
+
+
+class Asked(NamedTuple):
+    """The query of whoever asks for a job.
+
+    Attributes:
+        token: Who asks; None where a header says so.
+        job: Its id, or any other text.
+    """
+
+    token: str | None
+    job: str
+
+    def __repr__(self) -> str:
+        return f"Asked(job={self.job!r})"
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """`POST /{device}/post_job`; what is raw is checked field by field."""
+
+    job: msgspec.Raw = msgspec.Raw(b"")
+    token: msgspec.Raw = msgspec.Raw(b"")
+    password: msgspec.Raw = msgspec.Raw(b"")
+    payload: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Named(msgspec.Struct, frozen=True):
+    job_id: str
+
+
+class _Shots(msgspec.Struct, frozen=True):
+    shots: int = 1
+
+
+_body_decoder: Final = msgspec.json.Decoder(_Body)
+_named_decoder: Final = msgspec.json.Decoder(_Named)
+_text_decoder: Final = msgspec.json.Decoder(str)
+_any_decoder: Final = msgspec.json.Decoder(msgspec.Raw)
+_job_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_shots_decoder: Final = msgspec.json.Decoder(_Shots)
+
+
+def posted(body: bytes, limits: Limits) -> Posted:
+    """Read a submission of version 2: JSON, or the form fields that old clients send.
+
+    Raises:
+        Unprocessable: It is neither, or a field is missing or no text; or it is a large form:
+            those take many times their size to read.
+    """
+    if body.lstrip()[:1] == b"{":
+        fields = _fields(body)
+        token = fields.token if bytes(fields.token) else fields.password
+        return Posted(_text(token, "token"), _text(fields.job, "job").encode())
+    if len(body) > limits.program_text_bytes:
+        text = f"A form has at most {limits.program_text_bytes} bytes (limit program_text_bytes)."
+        raise Unprocessable(text, field="body")
+    form = _form(body)
+    for name, known in (("job", ("json", "job")), ("token", ("password", "token"))):
+        if not any(key in form for key in known):
+            raise _missing("body.data", name)
+    token_text = form["token"] if "token" in form else form["password"]
+    return Posted(token_text, (form["json"] if "json" in form else form["job"]).encode())
+
+
+def posted_object(body: bytes) -> Posted:
+    """Read a submission of version 3: the experiments are an object, the token is elsewhere.
+
+    Raises:
+        Unprocessable: It is no JSON, or has no such object.
+    """
+    payload = bytes(_fields(body).payload)
+    if not payload:
+        raise _missing("body.data", "payload")
+    if payload[:1] != b"{":
+        raise Unprocessable("Input should be an object.", field="body.data.payload")
+    return Posted(None, payload)
+
+
+def asked(query: QueryParams, *, has_token: bool) -> Asked:
+    """Read who asks for which job.
+
+    Args:
+        query: Of the request.
+        has_token: Whether the token is in it.
+
+    Raises:
+        Unprocessable: Something is missing.
+    """
+    token = query.get("token", query.get("password")) if has_token else None
+    job = query.get("job_id")
+    if job is None and "json" in query:
+        job = _decoded(query["json"].encode(), _named_decoder, "query.json").job_id
+    if job is None:
+        raise _missing("query", "job_id")
+    if has_token and token is None:
+        raise _missing("query", "token")
+    return Asked(token, job)
+
+
+def _fields(body: bytes) -> _Body:
+    return _decoded(body, _body_decoder, "body.data")
+
+
+def _decoded(text: bytes, decoder: msgspec.json.Decoder[T], where: str) -> T:
+    try:
+        return decode(text, decoder)
+    except InvalidRequest as error:
+        field = f"{where}.{error.field}" if error.field else where
+        raise Unprocessable(error.detail, field=field) from None
+
+
+def _text(raw: msgspec.Raw, name: str) -> str:
+    if not bytes(raw):
+        raise _missing("body.data", name)
+    try:
+        return _text_decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise Unprocessable("Input should be a text.", field=f"body.data.{name}") from None
+
+
+def _form(body: bytes) -> Mapping[str, str]:
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Unprocessable("The body is neither JSON nor a form.", field="body") from None
+    return dict(pairs)
+
+
+def _missing(where: str, name: str) -> Unprocessable:
+    return Unprocessable(_REQUIRED, field=f"{where}.{name}")
+
+
+def submission(device: Device, job: bytes, limits: Limits) -> Submission:
+    """Return what the gateway takes of a job's text; its reader checks what is in it.
+
+    Raises:
+        NotTaken: The text is no JSON object.
+    """
+    _check_object(job)
+    return Submission(
+        door=DOOR,
+        device=device.name,
+        format=device.spec.formats[0],
+        source=job,
+        shots=_shots(job, min(limits.shots, device.spec.max_shots), limits.circuits),
+        outputs=(SAMPLES,),
+    )
+
+
+def _check_object(job: bytes) -> None:
+    try:
+        job.decode()
+        is_object = bytes(_any_decoder.decode(job)).lstrip()[:1] == b"{"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        is_object = _is_object_to_python(job)
+    if not is_object:
+        raise NotTaken(_NO_JSON, field="job")
+
+
+def _is_object_to_python(job: bytes) -> bool:
+    """Say whether Python writes such objects: with NaN, which the reader then refuses by name."""
+    if len(job) > _LENIENT_BYTES or not (b"NaN" in job or b"Infinity" in job):
+        return False
+    try:
+        return isinstance(json_of_python.loads(job), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _shots(job: bytes, most: int, most_experiments: int) -> int:
+    """Return the most shots of an experiment: each has its own, the job's are for people.
+
+    Of a text that has too many keys, or none that make sense, the reader says what is wrong.
+    """
+    if job.count(b":") > _KEYS_EACH * most_experiments:
+        return most
+    found = 1
+    with suppress(msgspec.DecodeError, RecursionError):
+        for text in _job_decoder.decode(job).values():
+            with suppress(msgspec.DecodeError, RecursionError):
+                found = max(found, _shots_decoder.decode(text).shots)
+    return min(found, most)
+
+
+# --- what goes out --------------------------------------------------------------------------------
+
+
+def status_msg(
+    status: Status, detail: str, *, job_id: str = _NOTHING, error: str = _NOTHING
+) -> dict[str, str]:
+    return {"job_id": job_id, "status": status, "detail": detail, "error_message": error}
+
+
+def in_old_words(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer with the words by which qiskit-cold-atom knows that a job has ended.
+
+    Whatever else it reads there, it asks again, without end.
+    """
+    return {**body, "status": _OLD_WORDS.get(body["status"], body["status"])}
+
+
+def received(job: Job) -> dict[str, str]:
+    """Return the answer to a submission, which is the same whatever becomes of it."""
+    return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
+
+
+def job_status(job: Job) -> dict[str, str]:
+    """Return how a job stands."""
+    match job.state:
+        case JobState.COMPLETED:
+            return status_msg("DONE", _RUN, job_id=job.id)
+        case JobState.FAILED | JobState.CANCELLED:
+            reason = job.error_text or f"The job was {job.state}."
+            detail = f"{_RECEIVED}; {reason}"
+            return status_msg("ERROR", detail, job_id=job.id, error=reason)
+        case JobState.DRAFT:
+            return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
+    return status_msg("QUEUED", _RECEIVED, job_id=job.id)
+
+
+def unknown_job(id_text: str) -> dict[str, str]:
+    """Return the answer to an id under which this token has nothing on this device."""
+    return status_msg(
+        "ERROR",
+        "Could not find the status file.",
+        job_id=id_text,
+        error=f"Missing status file for {id_text}.",
+    )
+
+
+def recast(error: QwicketError) -> QwicketError:
+    """Return an error with a status that this dialect knows: 401, 404, 406 or 422, if it can."""
+    is_content = isinstance(error, InvalidRequest | LimitExceeded)
+    is_ours = isinstance(error, Unprocessable | NotTaken | BodyTooLarge)
+    is_off = isinstance(error, Unavailable) and error.field == "device"
+    if (is_content and not is_ours) or is_off:
+        return NotTaken(error.detail, field=error.field)
+    return error
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure: a StatusMsg, but for fields that are missing."""
+    if error.status == Unprocessable.status:
+        where = (error.field or "body").split(".")
+        kind = "missing" if error.detail == _REQUIRED else "value_error"
+        entry = {"type": kind, "loc": where, "msg": error.detail}
+        return msgspec.json.encode({"detail": [entry]})
+    return msgspec.json.encode(refusal(error))
+
+
+def refusal(error: QwicketError) -> dict[str, str]:
+    """Return the StatusMsg of an error."""
+    if isinstance(error, Unauthenticated):
+        return status_msg("ERROR", _NO_CREDENTIALS, error=_NO_CREDENTIALS)
+    if isinstance(error, NotFound) and error.field == "device":
+        return status_msg("ERROR", error.detail, error=UNKNOWN_DEVICE)
+    return status_msg("ERROR", error.detail, error=error.detail)
