@@ -47,7 +47,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         InvalidProgram: The text is no such document, or an instruction makes no sense.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
-    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("upload_bytes", len(source), limits.upload_bytes)
     qobj = json_text.decode(wire.decoder, source, wire.place_of_path)
     if qobj.type != "QASM":
         known = "pulse programs" if qobj.type == "PULSE" else quoted(qobj.type)

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True):
         shots: Shots per circuit.
         seed: Seed of the simulator.
         method: Simulation method, in the client's words.
+        n_qubits: Qubits, as the document's own config has them.
+        memory_slots: Classical bits, likewise.
         experiments: What each experiment asks for.
     """
 
@@ -46,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     shots: int | None
     seed: int | None
     method: str | None
+    n_qubits: int | None
+    memory_slots: int | None
     experiments: tuple[ExperimentSettings, ...]
 
 
@@ -90,6 +94,8 @@ def settings(source: bytes) -> Settings:
             [config.seed_simulator for config in configs],
         ),
         method=_common("method", qobj.config.method, [config.method for config in configs]),
+        n_qubits=qobj.config.n_qubits,
+        memory_slots=qobj.config.memory_slots,
         experiments=tuple(
             [
                 ExperimentSettings(experiment.header.copy(), bool(wants_memory))

@@ -237,9 +237,9 @@ def test_a_pulse_program_is_refused_as_such() -> None:
 
 def test_bytes_are_limited() -> None:
     size = len(BELL)
-    text = excess(BELL, Limits(program_json_bytes=size - 1))
-    assert text == f"program_json_bytes: {size} is above the limit of {size - 1}"
-    assert read(BELL, Limits(program_json_bytes=size))
+    text = excess(BELL, Limits(upload_bytes=size - 1))
+    assert text == f"upload_bytes: {size} is above the limit of {size - 1}"
+    assert read(BELL, Limits(upload_bytes=size))
 
 
 def test_circuits_are_limited() -> None:

@@ -1,0 +1,45 @@
+"""The client of the IBM Quantum Experience API of 2020, as Qwicket's door speaks it."""
+
+from qwicket.clients.http import Patience
+from qwicket.clients.ibm_qx.answers import (
+    FINAL,
+    Account,
+    Device,
+    Job,
+    QueueStatus,
+    Record,
+    Result,
+    Status,
+)
+from qwicket.clients.ibm_qx.client import IBMQXClient
+from qwicket.clients.ibm_qx.errors import (
+    RETRIABLE,
+    IBMQXAPIError,
+    IBMQXClientError,
+    IBMQXError,
+    IBMQXJobError,
+    IBMQXJobLimitError,
+    IBMQXRetriableError,
+    IBMQXTimeoutError,
+)
+
+__all__ = [
+    "FINAL",
+    "RETRIABLE",
+    "Account",
+    "Device",
+    "IBMQXAPIError",
+    "IBMQXClient",
+    "IBMQXClientError",
+    "IBMQXError",
+    "IBMQXJobError",
+    "IBMQXJobLimitError",
+    "IBMQXRetriableError",
+    "IBMQXTimeoutError",
+    "Job",
+    "Patience",
+    "QueueStatus",
+    "Record",
+    "Result",
+    "Status",
+]

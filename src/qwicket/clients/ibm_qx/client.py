@@ -1,0 +1,418 @@
+"""`IBMQXClient`: one method for each thing that can be asked of the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from qwicket import __version__
+from qwicket.clients.http import Line, Patience, header
+from qwicket.clients.ibm_qx.answers import Account, Device, Job, QueueStatus, Record, Result, Status
+from qwicket.clients.ibm_qx.errors import (
+    IBMQXAPIError,
+    IBMQXClientError,
+    IBMQXError,
+    IBMQXJobError,
+    IBMQXRetriableError,
+    IBMQXTimeoutError,
+)
+from qwicket.clients.ibm_qx.stream import StreamBroken, statuses
+from qwicket.clients.ibm_qx.transport import Request, decoded, encoded, send, split, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qwicket.clients.http import Answer
+
+_OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
+"""Who waits for hours does not give up because the server restarts."""
+_DIRECT: Final = "q-object"
+_DIRECT_BYTES: Final = 1 << 20
+"""Programs up to here go with the job; larger ones are uploaded."""
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 5.0
+_PAUSE_GROWTH: Final = 1.5
+_AROUND: Final = ("limit", "skip", "order", "fields", "where")
+
+
+class IBMQXClient:
+    """A client of the IBM Quantum Experience API of 2020, for any number of threads.
+
+    Nothing is sent when it is made; the first request signs in.
+
+    Args:
+        token: The API token; by default `QE_TOKEN`.
+        email: With `password` in place of a token.
+        password: Its password.
+        url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`.
+        hub: With `group` and `project`, to submit and list there alone.
+        group: See `hub`.
+        project: See `hub`.
+
+    Attributes:
+        patience: Bounds on trying again, in tries and time.
+        timeout_s: Seconds for one answer; large programs and results may take longer.
+
+    Raises:
+        IBMQXClientError: The address is none, or there is not one way to sign in.
+    """
+
+    patience = Patience()
+    timeout_s = 60.0
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        email: str | None = None,
+        password: str | None = None,
+        url: str,
+        hub: str | None = None,
+        group: str | None = None,
+        project: str | None = None,
+    ) -> None:
+        has_password = email is not None and password is not None
+        if token is None and not has_password:
+            token = os.environ.get("QE_TOKEN") or None
+        if (token is not None) == has_password or (email is None) != (password is None):
+            raise IBMQXClientError("Sign in with a token, or with an e-mail address and password.")
+        place = (hub, group, project)
+        if any(place) and not all(place):
+            raise IBMQXClientError("hub, group and project go together.")
+        self._line = Line(url, IBMQXClientError)
+        self._sign: dict[str, str] = (
+            {"apiToken": token} if token else {"email": email or "", "password": password or ""}
+        )
+        self._scope = (
+            _path("Network", hub, "Groups", group, "Projects", project) if all(place) else ""
+        )
+        self._pass: str | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<IBMQXClient of {self._line.url}{self._scope}>"
+
+    def __enter__(self) -> IBMQXClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._line.close()
+
+    # --- account and devices ----------------------------------------------------------------------
+
+    def me(self) -> Account:
+        """Return who is signed in."""
+        return Account(self._object("GET", "/users/me"))
+
+    def network(self) -> list[Record]:
+        """Return the hubs with their groups and projects."""
+        return [Record(each) for each in self._list("/Network")]
+
+    def backends(self) -> list[Device]:
+        """Return every device with what it can do."""
+        return [Device(each) for each in self._list(f"{self._scope}/devices/v/1")]
+
+    def properties(self, device: str) -> Record:
+        """Return what was measured of a device; empty when nothing was."""
+        path = self._scope + _path("devices", device, "properties")
+        return Record(self._object("GET", f"{path}?version=1"))
+
+    def defaults(self, device: str) -> Record:
+        """Return a device's pulse defaults; empty when it has none."""
+        return Record(self._object("GET", self._scope + _path("devices", device, "defaults")))
+
+    def queue_status(self, device: str) -> QueueStatus:
+        """Return whether a device takes jobs, and how many wait."""
+        path = self._scope + _path("devices", device, "queue", "status")
+        return QueueStatus(self._object("GET", path))
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    def run_qobj(self, qobj: Mapping[str, Any], device: str, **options: Any) -> Job:
+        """Submit a Qobj; a large one is uploaded.
+
+        Nothing is submitted twice: a submission is repeated only after 429, or when no connection
+        was made.
+
+        Args:
+            qobj: The program as a dict.
+            device: Where to run it.
+            **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
+
+        Raises:
+            IBMQXClientError: It is no JSON; nothing was sent.
+            IBMQXJobError: It was uploaded, and then refused; the text says why.
+            IBMQXJobLimitError: The project has too many unfinished jobs.
+            IBMQXAPIError: It was refused.
+            IBMQXRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
+        """
+        program = encoded(dict(qobj)) or b""
+        body = {**options, "backend": {"name": device}}
+        if len(program) <= _DIRECT_BYTES:
+            direct = {**body, "qObject": dict(qobj)}
+            return Job(self._object("POST", f"{self._scope}/Jobs", direct, can_repeat=False))
+        return self._upload(program, {**body, "allowObjectStorage": True})
+
+    def _upload(self, program: bytes, body: Mapping[str, Any]) -> Job:
+        draft = Job(self._object("POST", f"{self._scope}/Jobs", body, can_repeat=False))
+        at = self._at(draft.id)
+        try:
+            address = self._object("GET", f"{at}/jobUploadUrl").get("url")
+            self._store("PUT", address, program)
+            told = self._object("POST", f"{at}/jobDataUploaded", {}, can_repeat=False)
+        except IBMQXError:
+            with contextlib.suppress(IBMQXError):  # the first error is the one to tell
+                self.cancel(draft.id)
+            raise
+        job = told.get("job")
+        job = Job(job if isinstance(job, dict) else {})
+        if job.status.startswith("ERROR"):
+            raise IBMQXJobError(job.error_message or "The job was refused.", job.status)
+        return job
+
+    def jobs(self, **filters: Any) -> list[Job]:
+        """Return this account's jobs, newest first, or those of the client's project.
+
+        Args:
+            **filters: `limit`, `skip`, `order`, `fields`, a whole `where`, and any field of a job
+                with a value or an operator: `status="QUEUED"`, `name={"regexp": "^bell"}`,
+                `tags={"inq": ["a", "b"]}`. `device` is its device's name.
+        """
+        asked = {name: filters.pop(name) for name in _AROUND if name in filters}
+        if "device" in filters:
+            filters["backend.name"] = filters.pop("device")
+        where = {**dict(asked.pop("where", None) or {}), **filters}
+        text = json.dumps({**asked, "where": where})
+        query = urlencode({"filter": text})
+        return [Job(each) for each in self._list(f"{self._scope}/Jobs/status/v/1?{query}")]
+
+    def job(self, id: str) -> Job:  # noqa: A002 - the server's own name
+        """Return a job, from any process."""
+        return Job(self._document(f"{self._at(id)}/v/1"))
+
+    def job_status(self, id: str) -> Status:  # noqa: A002
+        """Return where a job stands."""
+        return Status(self._object("GET", f"{self._at(id)}/status/v/1"))
+
+    def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:  # noqa: A002
+        """Yield each status of a job, the present one first, to the final one.
+
+        They come over a websocket; where there is none, the server is asked now and then.
+
+        Args:
+            id: The job.
+            timeout: Seconds after which to give up; None is never.
+
+        Raises:
+            IBMQXTimeoutError: The job has not ended; it goes on without us.
+            IBMQXAPIError: There is no such job, or the server could not be asked.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        told: Status | None = None
+        self.job_status(id)  # signs in, and says so if there is no such job
+        try:
+            url = f"{self._line.url}{_path('jobs', id)}/status/v/1"
+            for body in statuses(url, self._signed_in(), deadline):
+                told = Status(body)
+                yield told
+                if told.is_final:
+                    return
+        except StreamBroken:
+            pass
+        yield from self._polled(id, told, deadline)
+
+    def _polled(self, id_: str, told: Status | None, deadline: float | None) -> Iterator[Status]:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            status = self._look(id_, deadline)
+            if status is not None and (told is None or dict(status) != dict(told)):
+                told = status
+                yield status
+            if told is not None and told.is_final:
+                return
+            left_s = _LONGEST_PAUSE_S if deadline is None else deadline - time.monotonic()
+            if left_s <= 0:
+                raise IBMQXTimeoutError(f"Job {id_} has not ended in time and goes on.")
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
+
+    def _look(self, id_: str, deadline: float | None) -> Status | None:
+        """Read a job's status, for as long as an outage may last; None when the deadline came."""
+        left_s = _OUTAGE.total_s if deadline is None else max(0.0, deadline - time.monotonic())
+        patience = replace(_OUTAGE, total_s=min(_OUTAGE.total_s, left_s))
+        try:
+            return Status(self._object("GET", f"{self._at(id_)}/status/v/1", patience=patience))
+        except IBMQXRetriableError:
+            if deadline is None or time.monotonic() < deadline:
+                raise
+        return None
+
+    def wait(self, id: str, timeout: float | None = None) -> Job:  # noqa: A002
+        """Wait until a job has ended, and return it.
+
+        Raises:
+            IBMQXTimeoutError: It has not ended; it goes on without us.
+            IBMQXAPIError: There is no such job, or the server could not be asked.
+        """
+        for _ in self.states(id, timeout):
+            pass
+        return self.job(id)
+
+    def cancel(self, id: str) -> bool:  # noqa: A002
+        """Cancel a job; return whether it was, or had ended before."""
+        found = self._object("POST", f"{self._at(id)}/cancel", {})
+        return found.get("cancelled") is True and "error" not in found
+
+    def job_properties(self, id: str) -> Record:  # noqa: A002
+        """Return what was measured of its device when a job was taken; empty for a simulator."""
+        return Record(self._object("GET", f"{self._at(id)}/properties"))
+
+    def result(self, id: str) -> Result:  # noqa: A002
+        """Return what a job gave; of a failed one what its good circuits gave.
+
+        Raises:
+            IBMQXJobError: It has ended without a result, or not ended; `status` says which.
+            IBMQXAPIError: There is no such job, or the server could not be asked.
+        """
+        job = self.job(id)
+        if job.kind == _DIRECT:
+            found = job.get("qObjectResult")
+        else:
+            found = self._download(job) if job.is_final else None
+        if not isinstance(found, dict):
+            why = job.error_message or f"The job is {job.status}."
+            raise IBMQXJobError(why, job.status)
+        return Result(found)
+
+    def _download(self, job: Job) -> Any:
+        try:
+            address = self._object("GET", f"{self._at(job.id)}/resultDownloadUrl").get("url")
+        except IBMQXAPIError as error:
+            if error.status_code != 404:
+                raise
+            return None
+        found = decoded(self._store("GET", address))
+        with contextlib.suppress(IBMQXError):  # it only tells the server
+            self._object("POST", f"{self._at(job.id)}/resultDownloaded", {})
+        return found
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _at(self, id_: str) -> str:
+        return self._scope + _path("Jobs", id_)
+
+    def _document(self, path: str) -> dict[str, Any]:
+        """Return an object, also where a server wraps it into a list."""
+        answer = self._send("GET", path)
+        found = decoded(answer)
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        if not isinstance(found, dict):
+            raise wrong(answer, "is no object")
+        return found
+
+    def _object(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        can_repeat: bool = True,
+        patience: Patience | None = None,
+    ) -> dict[str, Any]:
+        answer = self._send(method, path, body, can_repeat=can_repeat, patience=patience)
+        found = decoded(answer)
+        if not isinstance(found, dict):
+            raise wrong(answer, "is no object")
+        return found
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        answer = self._send("GET", path)
+        found = decoded(answer)
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise wrong(answer, "is no list of objects")
+        return found
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        can_repeat: bool = True,
+        patience: Patience | None = None,
+    ) -> Answer:
+        """Send a request signed in; once more when the access token has expired meanwhile."""
+        content = encoded(body)
+        for is_last in (False, True):
+            access = self._signed_in()
+            headers = {**_HEADERS, "X-Access-Token": access}
+            request = Request(method, path, headers, content, can_repeat)
+            try:
+                return send(
+                    *(self._line, request, [access, *self._sign.values()]),
+                    *(patience or self.patience, self.timeout_s),
+                )
+            except IBMQXAPIError as error:
+                if error.status_code != 401 or is_last:
+                    raise
+            with self._lock:
+                self._pass = None if self._pass == access else self._pass
+        raise AssertionError("the last try returns or raises")
+
+    def _signed_in(self) -> str:
+        """Return an access token, a new one when there is none."""
+        with self._lock:
+            if self._pass is None:
+                path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
+                request = Request("POST", path, _HEADERS, encoded(self._sign))
+                secrets = list(self._sign.values())
+                answer = send(self._line, request, secrets, self.patience, self.timeout_s)
+                found = decoded(answer)
+                access = found.get("id") if isinstance(found, dict) else None
+                if not isinstance(access, str):
+                    raise wrong(answer, "has no access token")
+                self._pass = header(access, "access token", IBMQXClientError)
+            return self._pass
+
+    def _store(self, method: str, address: object, body: bytes | None = None) -> Answer:
+        """Send a request to an address that bears its own rights: no token goes there."""
+        origin, path = split(address if isinstance(address, str) else "")
+        headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
+        request = Request(method, path, headers, body, can_be_empty=body is not None)
+        line = Line(origin, IBMQXClientError)
+        try:
+            return send(line, request, [], self.patience, max(self.timeout_s, 600.0))
+        finally:
+            line.close()
+
+
+_HEADERS: Final = {
+    "Content-Type": "application/json",
+    "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
+    "X-Qx-Client-Application": f"qwicket/{__version__}",
+}
+
+
+def _path(*parts: object) -> str:
+    """Return a path of one segment for each part.
+
+    Raises:
+        IBMQXClientError: A part names something else than itself.
+    """
+    path = ""
+    for part in parts:
+        if not isinstance(part, str) or part in {"", ".", ".."}:
+            raise IBMQXClientError(f"{part!r} is no id or name.")
+        path += f"/{quote(part, safe='')}"
+    return path

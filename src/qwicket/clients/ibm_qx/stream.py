@@ -1,0 +1,74 @@
+"""The stream of a job's statuses over a websocket.
+
+It tells less than it could of what went wrong: whoever reads it polls instead.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
+
+DONE: Final = 4002
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_MOST_BYTES: Final = 1 << 20
+_OPEN_S: Final = 10.0
+_SILENCE_S: Final = 60.0
+"""How long nothing may come before the line is looked at anew: the library pings meanwhile."""
+
+
+class StreamBroken(Exception):
+    """The stream ended before the job did."""
+
+
+def statuses(url: str, token: str, deadline: float | None) -> Iterator[dict[str, Any]]:
+    """Yield each status of a job as the server tells it, to the last one.
+
+    Args:
+        url: Of the server, with the path of the job's stream.
+        token: The access token, which goes into the first message.
+        deadline: Monotonic seconds at which to give up; None is never.
+
+    Raises:
+        StreamBroken: It could not be opened, or ended early.
+    """
+    is_near = urlsplit(url).hostname in _LOOPBACK
+    address = url.replace("http", "ws", 1)
+    try:
+        with connect(
+            address,
+            proxy=None if is_near else True,
+            open_timeout=_OPEN_S,
+            max_size=_MOST_BYTES,
+            compression=None,
+        ) as line:
+            line.send(json.dumps({"type": "authentication", "data": token}))
+            while (message := _next(line, deadline)) is not None:
+                if message.get("type") == "job-status" and isinstance(message.get("data"), dict):
+                    yield message["data"]
+            if line.close_code == DONE:
+                return
+    except (WebSocketException, OSError, ValueError, RecursionError):
+        pass
+    raise StreamBroken("The stream ended before the job did.")
+
+
+def _next(line: ClientConnection, deadline: float | None) -> dict[str, Any] | None:
+    """Return the next message; None when the server closed the stream."""
+    left_s = _SILENCE_S if deadline is None else deadline - time.monotonic()
+    if left_s <= 0:
+        raise OSError("the time is over")
+    try:
+        message = json.loads(line.recv(timeout=min(left_s, _SILENCE_S)))
+    except WebSocketException:
+        return None
+    return message if isinstance(message, dict) else {}

@@ -1,0 +1,262 @@
+"""Devices in IBM's words: configurations, properties, queues; and who may use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.ibm.words import GROUP, HUB, time
+from qwicket.model.twins import FRAME_CHANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from qwicket.gateway import DeviceView
+    from qwicket.model.accounts import Account, Project
+    from qwicket.model.calibrations import Calibrated, Calibration, QubitFigures
+    from qwicket.model.limits import Limits
+
+VERSION: Final = "1.0.0"
+_SINCE_MS: Final = 1_767_225_600_000
+"""Since when a device without a calibration is online: the beginning of 2026."""
+
+_FREE: Final = frozenset({*FRAME_CHANGES, "u1"})
+_ON_TWO: Final = "cx"
+_DEFINITIONS: Final = {
+    "id": ((), "gate id q { U(0,0,0) q; }"),
+    "rz": (("theta",), "gate rz(theta) q { U(0,0,theta) q; }"),
+    "sx": ((), "gate sx q { U(pi/2,3*pi/2,pi/2) q; }"),
+    "x": ((), "gate x q { U(pi,0,pi) q; }"),
+    "u1": (("lambda",), "gate u1(lambda) q { U(0,0,lambda) q; }"),
+    "u2": (("phi", "lambda"), "gate u2(phi,lambda) q { U(pi/2,phi,lambda) q; }"),
+    "u3": (
+        ("theta", "phi", "lambda"),
+        "gate u3(theta,phi,lambda) q { U(theta,phi,lambda) q; }",
+    ),
+    "cx": ((), "gate cx c,t { CX c,t; }"),
+}
+"""Parameters and definitions of basis gates; of others clients know more than we say."""
+
+
+def configuration(view: DeviceView, limits: Limits) -> dict[str, Any]:
+    """Return what a device can do. Without a calibration it is shown as a simulator."""
+    spec, calibration = view.device.spec, view.calibration
+    pairs = _directed(calibration.body) if calibration else None
+    shown: dict[str, Any] = {
+        "backend_name": view.device.name,
+        "backend_version": VERSION,
+        "n_qubits": view.qubits,
+        "basis_gates": spec.gates,
+        "gates": [_gate(name, view.qubits, pairs) for name in spec.gates],
+        "coupling_map": pairs,
+        "local": False,
+        "simulator": calibration is None,
+        "conditional": True,
+        "open_pulse": False,
+        "memory": True,
+        "max_shots": min(spec.max_shots, limits.shots),
+        "max_experiments": limits.circuits,
+        "online_date": time(calibration.valid_from if calibration else _SINCE_MS),
+        "credits_required": False,
+        "allow_object_storage": True,
+        "allow_q_object": True,
+        "input_allowed": ["job"],
+        "description": spec.description,
+        "sample_name": view.device.name,
+        "supported_instructions": [*spec.gates, "measure", "reset", "delay", "barrier"],
+    }
+    if calibration is not None:
+        shown |= {
+            "meas_map": [list(range(view.qubits))],
+            "dt": 2 / 9,
+            "dtm": 2 / 9,
+            "rep_times": [1000.0],
+        }
+    return shown
+
+
+def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, Any]:
+    parameters, definition = _DEFINITIONS.get(name, ((), ""))
+    shown: dict[str, Any] = {"name": name, "parameters": parameters, "qasm_def": definition}
+    if pairs is not None:
+        shown["coupling_map"] = pairs if name == _ON_TWO else [[q] for q in range(qubits)]
+    return shown
+
+
+def _directed(calibration: Calibration) -> list[list[int]] | None:
+    """Return every pair in both directions; None when all are connected."""
+    if calibration.connectivity is None:
+        return None
+    return sorted([a, b] for pair in calibration.connectivity for a, b in (pair, pair[::-1]))
+
+
+def properties(view: DeviceView, found: Calibrated) -> dict[str, Any]:
+    """Return a calibration: times in µs and ns, frequencies in GHz, errors as they are."""
+    calibration, date = found.body, time(found.valid_from)
+    qubits = range(view.device.spec.qubits)
+    figures = [calibration.qubits.get(q, calibration.qubit) for q in qubits]
+    return {
+        "backend_name": view.device.name,
+        "backend_version": VERSION,
+        "last_update_date": date,
+        "qubits": [[_entry(date, *row) for row in _qubit(calibration, each)] for each in figures],
+        "gates": list(_gates(view, calibration, figures, date)),
+        "general": [],
+    }
+
+
+def _qubit(calibration: Calibration, of: QubitFigures) -> Iterator[tuple[str, str, float]]:
+    yield "T1", "us", 1e6 * of.t1_s
+    yield "T2", "us", 1e6 * of.t2_s
+    if of.frequency_hz is not None:
+        yield "frequency", "GHz", of.frequency_hz / 1e9
+    yield "readout_error", "", of.spam_error
+    yield "prob_meas0_prep1", "", of.zero_for_one
+    yield "prob_meas1_prep0", "", of.one_for_zero
+    if calibration.readout_s is not None:
+        yield "readout_length", "ns", 1e9 * calibration.readout_s
+
+
+def _gates(
+    view: DeviceView, calibration: Calibration, qubits: Sequence[QubitFigures], date: str | None
+) -> Iterator[dict[str, Any]]:
+    pairs = {frozenset(pair.qubits): pair for pair in calibration.pairs}
+    for name in view.device.spec.gates:
+        if name == _ON_TWO:
+            for a, b in _directed(calibration) or ():
+                two = pairs.get(frozenset((a, b)), calibration.two_qubit)
+                yield _measured(name, [a, b], two.error, two.duration_s, date)
+            continue
+        for qubit, figures in enumerate(qubits):
+            one = figures.gate or calibration.one_qubit
+            is_free = name in _FREE
+            error, duration_s = (0.0, 0.0) if is_free else (one.error, one.duration_s)
+            yield _measured(name, [qubit], error, duration_s, date)
+
+
+def _measured(
+    name: str, qubits: list[int], error: float, duration_s: float, date: str | None
+) -> dict[str, Any]:
+    return {
+        "gate": name,
+        "name": name + "_".join(map(str, qubits)),
+        "qubits": qubits,
+        "parameters": [
+            _entry(date, "gate_error", "", error),
+            _entry(date, "gate_length", "ns", 1e9 * duration_s),
+        ],
+    }
+
+
+def _entry(date: str | None, name: str, unit: str, value: float) -> dict[str, Any]:
+    return {"date": date, "name": name, "unit": unit, "value": float(f"{value:.12g}")}
+
+
+def queue(view: DeviceView, waiting: int) -> dict[str, Any]:
+    """Return whether a device takes jobs, and how many wait."""
+    return {
+        "state": view.is_online,
+        "status": "active" if view.is_online else "off",
+        "message": view.status.reason,
+        "lengthQueue": waiting,
+        "backend_version": VERSION,
+    }
+
+
+def network(
+    projects: Sequence[Project], default: str, views: Sequence[DeviceView]
+) -> list[dict[str, Any]]:
+    """Return the one hub with its one group, and in it every project of an account.
+
+    Args:
+        projects: Of the account.
+        default: The id of that which the account acts for now.
+        views: The devices of each.
+    """
+    since = time(min((project.created_at for project in projects), default=_SINCE_MS))
+    devices = {
+        view.device.name: {
+            "priority": 1,
+            "name": view.device.name,
+            "deleted": False,
+            "specificConfiguration": {},
+        }
+        for view in views
+    }
+    shown = {
+        project.name: {
+            **_titled(project.name, time(project.created_at)),
+            "isDefault": project.id == default,
+            "devices": devices,
+        }
+        for project in sorted(projects, key=lambda project: project.id != default)
+    }
+    group = {**_titled(GROUP, since), "isDefault": True, "projects": shown}
+    hub = {
+        **_titled(HUB, since),
+        "private": False,
+        "licenseNotRequired": True,
+        "isDefault": True,
+        "analytics": False,
+        "class": "",
+        "id": HUB,
+        "groups": {GROUP: group},
+    }
+    return [hub]
+
+
+def _titled(name: str, since: str | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name,
+        "description": "",
+        "creationDate": since,
+        "deleted": False,
+    }
+
+
+def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of an account, in a shape that has room for much more."""
+    since = time(of.created_at)
+    return {
+        "firstName": of.name,
+        "lastName": "",
+        "userTypeId": of.role,
+        "institution": "",
+        "status": "Registered",
+        "blocked": "none",
+        "subscriptions": {"updates": 0, "surveys": 0},
+        "additionalData": {
+            "tutorialPagesCompleted": {},
+            "tutorialCompleted": False,
+            "tutorialVisited": False,
+            "termsAndConditions": True,
+            "invitation": {"familiarity": "", "description": "", "institution": ""},
+        },
+        "codesLastVersion": {},
+        "creationDate": since,
+        "iqxPreferences": {},
+        "emailVerified": True,
+        "username": of.name,
+        "email": of.email,
+        "id": of.id,
+        "lastModified": since,
+        "credit": {
+            "remaining": 0,
+            "promotional": 0,
+            "promotionalCodesUsed": [],
+            "maxUserType": 0,
+        },
+        "ibmQNetwork": False,
+        "urls": urls,
+        "dpl": {"blocked": False, "checked": True, "wordsFound": {}, "results": {}},
+        "userType": {
+            "type": of.role,
+            "default": True,
+            "priority": False,
+            "id": of.role,
+            "credit": {"credits": 0},
+            "delete": False,
+        },
+        "groups": [],
+        "roles": [],
+    }

@@ -1,0 +1,442 @@
+"""The filter of a list: JSON with conditions on fields, as LoopBack has it.
+
+It becomes a value, never text of SQL: what the store can look up goes into the query, and all of it
+is checked on each job that comes back. Patterns are matched in linear time (docs/decisions/0017).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import re2
+
+from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm.jobs import Shown
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.model.jobs import JobQuery
+    from qwicket.model.limits import Limits
+
+_DEPTH: Final = 16
+_PATTERN_BYTES: Final = 1 << 20
+"""What a compiled pattern may take; larger ones are refused by the library at once."""
+_CHARS: Final = 16 << 10
+_RANGES: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+_LISTS: Final = ("inq", "nin")
+_OPERATORS: Final = frozenset({*_RANGES, *_LISTS, "neq", "between", "regexp"})
+_KEYS: Final = frozenset({"where", "order", "limit", "skip", "fields"})
+_CREATED: Final = "creationDate"
+
+
+class Field(NamedTuple):
+    """A field that can be asked for.
+
+    Attributes:
+        kind: What its values are.
+        get: Returns the value of a job; None when it has none.
+        is_kept: Whether that takes what was kept beside the job's row.
+    """
+
+    kind: str
+    get: Callable[[Shown], Any]
+    is_kept: bool = False
+
+
+_TEXT: Final = "text"
+_TEXTS: Final = "texts"
+_DATE: Final = "a date"
+_NUMBER: Final = "a number"
+_TRUTH: Final = "true or false"
+
+FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(_TEXT, lambda it: it.job.id),
+    "userId": Field(_TEXT, lambda it: it.job.account),
+    "kind": Field(_TEXT, lambda it: it.kept.kind, is_kept=True),
+    "status": Field(_TEXT, lambda it: words.status(it.job)),
+    _CREATED: Field(_DATE, lambda it: it.job.created_at),
+    "endDate": Field(_DATE, lambda it: it.job.ended_at),
+    "backend.id": Field(_TEXT, lambda it: it.job.device),
+    "backend.name": Field(_TEXT, lambda it: it.job.device),
+    "name": Field(_TEXT, lambda it: it.job.name or None),
+    "tags": Field(_TEXTS, lambda it: it.job.tags),
+    "shots": Field(_NUMBER, lambda it: it.job.shots),
+    "cost": Field(_NUMBER, lambda _: 0.0),
+    "runMode": Field(_TEXT, lambda _: "fairshare"),
+    "hubInfo.hub.name": Field(_TEXT, lambda _: words.HUB),
+    "hubInfo.group.name": Field(_TEXT, lambda _: words.GROUP),
+    "hubInfo.project.name": Field(_TEXT, lambda it: it.project),
+    "clientInfo.name": Field(
+        _TEXT,
+        lambda it: it.kept.client_info()["name"] if it.kept.client else None,
+        is_kept=True,
+    ),
+    "clientInfo.version": Field(
+        _TEXT,
+        lambda it: it.kept.client_info()["version"] if it.kept.client else None,
+        is_kept=True,
+    ),
+    "experimentTag": Field(_TEXT, lambda it: it.kept.experiment or None, is_kept=True),
+    "shareLevel": Field(_TEXT, lambda it: it.kept.share or None, is_kept=True),
+    "liveDataEnabled": Field(_TRUTH, lambda it: it.kept.is_live, is_kept=True),
+}
+"""Every field that a filter may name, by its path in a job's body."""
+
+
+class Test(NamedTuple):
+    """One comparison of one field."""
+
+    field: str
+    operator: str
+    operand: Any
+
+    def holds(self, shown: Shown) -> bool:
+        value = FIELDS[self.field].get(shown)
+        if FIELDS[self.field].kind is _TEXTS:
+            return self._holds_of_some(value)
+        return self.holds_of(value)
+
+    def holds_of(self, value: Any) -> bool:
+        """Say whether it holds of a value; of a missing one only what denies does."""
+        match self.operator:
+            case "eq":
+                return bool(value == self.operand)
+            case "neq":
+                return bool(value != self.operand)
+            case "inq":
+                return value in self.operand
+            case "nin":
+                return value not in self.operand
+            case "regexp":
+                return value is not None and self.operand.search(value) is not None
+            case "between":
+                return value is not None and bool(self.operand[0] <= value <= self.operand[1])
+            case _:
+                return value is not None and _RANGES[self.operator](value, self.operand)
+
+    def _holds_of_some(self, values: tuple[str, ...]) -> bool:
+        """Say whether it holds of one of several values; what denies must hold of each."""
+        if self.operator in ("neq", "nin"):
+            return all(map(self.holds_of, values))
+        if self.operand is None or (self.operator == "inq" and not values):
+            return not values and (self.operand is None or None in self.operand)
+        return any(map(self.holds_of, values))
+
+
+class All(NamedTuple):
+    """Holds when all of its clauses do."""
+
+    clauses: tuple[Clause, ...]
+
+    def holds(self, shown: Shown) -> bool:
+        return all(clause.holds(shown) for clause in self.clauses)
+
+    def certain(self) -> Iterator[Test]:
+        """Yield the tests that must hold, whatever else does."""
+        for clause in self.clauses:
+            if isinstance(clause, Test):
+                yield clause
+            elif isinstance(clause, All):
+                yield from clause.certain()
+
+
+class Some(NamedTuple):
+    """Holds when one of its clauses does."""
+
+    clauses: tuple[Clause, ...]
+
+    def holds(self, shown: Shown) -> bool:
+        return any(clause.holds(shown) for clause in self.clauses)
+
+
+Clause = Test | All | Some
+
+
+class Filter(NamedTuple):
+    """What a list is asked for.
+
+    Attributes:
+        where: What holds of its jobs.
+        oldest_first: Its order.
+        limit: Most jobs, None for as many as a list may have.
+        skip: How many are left out first.
+        shown: Whether each field named is shown, or is not; none is all.
+        needs_kept: Whether what was kept beside the jobs' rows must be read.
+    """
+
+    where: All = All(())
+    oldest_first: bool = False
+    limit: int | None = None
+    skip: int = 0
+    shown: dict[str, bool] = {}  # noqa: RUF012 - never changed
+    needs_kept: bool = False
+
+    def narrow(self, query: JobQuery) -> JobQuery:
+        """Return a query that finds no fewer jobs than the filter holds of, and not many more."""
+        changes: dict[str, Any] = {"oldest_first": self.oldest_first}
+        since, until = query.created_from, query.created_to
+        states = frozenset(query.states or JobState)
+        for test in self.where.certain():
+            if test.field == _CREATED:
+                low, high = _span(test)
+                since, until = max(since, low), min(until, high)
+            elif test.field == "status":
+                states &= _states(test)
+            elif test.field in ("backend.name", "backend.id") and test.operator == "eq":
+                changes["device"] = test.operand or ""
+        if not states:
+            until = -1  # no job has such a status, as none was made before 1970
+        elif len(states) < len(JobState):
+            changes["states"] = tuple(sorted(states))
+        changes |= {"created_from": since, "created_to": until}
+        return msgspec.structs.replace(query, **changes)
+
+    def select(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a body that are asked for."""
+        if not self.shown:
+            return body
+        if any(self.shown.values()):
+            return {name: value for name, value in body.items() if self.shown.get(name)}
+        return {name: value for name, value in body.items() if name not in self.shown}
+
+
+def parse(text: str | None, limits: Limits) -> Filter:
+    """Return the filter of a list.
+
+    Args:
+        text: JSON; None or empty asks for everything.
+        limits: Bounds its size.
+
+    Raises:
+        InvalidRequest: It is no filter, or asks for what there is not.
+        LimitExceeded: It is too large.
+    """
+    if not text:
+        return Filter()
+    if len(text) > _CHARS:
+        raise LimitExceeded(f"filter: is over {_CHARS} characters.", field="filter")
+    try:
+        asked = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise _wrong("filter: is no JSON.") from None
+    if not isinstance(asked, dict) or not asked.keys() <= _KEYS:
+        raise _wrong(f"filter: is an object with {', '.join(sorted(_KEYS))}.")
+    reader = _Reader(limits)
+    where = reader.where(_or(asked.get("where"), {}), 0)
+    limit = _count(asked, "limit")
+    return Filter(
+        where=where,
+        oldest_first=_is_rising(_or(asked.get("order"), f"{_CREATED} DESC")),
+        limit=limit or None,
+        skip=_count(asked, "skip"),
+        shown=_fields(_or(asked.get("fields"), {})),
+        needs_kept=reader.needs_kept,
+    )
+
+
+def before(text: str | None) -> int | None:
+    """Return before which time, in Unix milliseconds, properties are asked for; None is now.
+
+    Raises:
+        InvalidRequest: It is no filter of that kind.
+    """
+    if not text:
+        return None
+    try:
+        asked = _properties_decoder.decode(text[:_CHARS])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise _wrong("filter: must name where.last_update_date.lt.") from None
+    at = words.instant(asked.where.last_update_date.lt)
+    if at is None:
+        raise _wrong("filter: where.last_update_date.lt must be a date.")
+    return at - 1
+
+
+class _Before(msgspec.Struct):
+    lt: str
+
+
+class _Updated(msgspec.Struct):
+    last_update_date: _Before
+
+
+class _PropertiesFilter(msgspec.Struct):
+    where: _Updated
+
+
+_properties_decoder: Final = msgspec.json.Decoder(_PropertiesFilter)
+
+
+class _Reader:
+    """Reads the conditions, and counts them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._count = 0
+        self.needs_kept = False
+
+    def where(self, asked: Any, depth: int) -> All:
+        if not isinstance(asked, dict):
+            raise _wrong("filter: where must be an object.")
+        if depth > _DEPTH:
+            raise _wrong(f"filter: is nested deeper than {_DEPTH}.")
+        clauses: list[Clause] = []
+        for key, value in asked.items():
+            if key in ("and", "or"):
+                clauses.append(self._several(key, value, depth))
+            elif key in _OPERATORS:
+                continue
+            else:
+                clauses += self._tests(key, value)
+        if bare := {key: asked[key] for key in asked if key in _OPERATORS}:
+            # A client that pages on forgets the name of the field.
+            clauses += self._tests(_CREATED, bare)
+        return All(tuple(clauses))
+
+    def _several(self, key: str, value: Any, depth: int) -> All | Some:
+        if not isinstance(value, list):
+            raise _wrong(f"filter: {key} must be a list.")
+        clauses = []
+        for each in value:
+            self._add(1)
+            clauses.append(self.where(each, depth + 1))
+        return All(tuple(clauses)) if key == "and" else Some(tuple(clauses))
+
+    def _tests(self, name: str, value: Any) -> Iterable[Test]:
+        field = FIELDS.get(name)
+        if field is None:
+            raise _wrong(f"filter: there is no field {name[:64]!r}; there are {', '.join(FIELDS)}.")
+        self.needs_kept |= field.is_kept
+        asked = value if isinstance(value, dict) else {"eq": value}
+        if not asked or not asked.keys() <= {"eq", *_OPERATORS}:
+            raise _wrong(f"filter: {name} takes {', '.join(sorted(_OPERATORS))}.")
+        return [self._test(name, field, key, operand) for key, operand in asked.items()]
+
+    def _test(self, name: str, field: Field, key: str, operand: Any) -> Test:
+        self._add(1)
+        if key == "regexp":
+            if field.kind not in (_TEXT, _TEXTS):
+                raise _wrong(f"filter: {name} is no text.")
+            return Test(name, key, self._pattern(name, operand))
+        if key in (*_LISTS, "between"):
+            if not isinstance(operand, list) or (key == "between" and len(operand) != 2):
+                raise _wrong(f"filter: {name}: {key} takes a list.")
+            self._add(len(operand))
+            can_be_null = key != "between"
+            values = [_value(name, field, each, can_be_null=can_be_null) for each in operand]
+            return Test(name, key, tuple(values))
+        return Test(name, key, _value(name, field, operand, can_be_null=key not in _RANGES))
+
+    def _pattern(self, name: str, text: Any) -> Any:
+        if not isinstance(text, str) or len(text) > self._limits.name_chars:
+            raise _wrong(
+                f"filter: {name}: regexp must be text of at most {self._limits.name_chars}"
+                " characters (limit name_chars)."
+            )
+        options = re2.Options()
+        options.max_mem = _PATTERN_BYTES
+        options.log_errors = False
+        try:
+            return re2.compile(text, options)
+        except re2.error as error:
+            reason = error.args[0].decode("utf-8", "replace")[:200]
+            raise _wrong(f"filter: {name}: this regexp is not taken: {reason}.") from None
+
+    def _add(self, number: int) -> None:
+        self._count += number
+        if self._count > self._limits.filter_clauses:
+            raise LimitExceeded(
+                f"filter: has more than {self._limits.filter_clauses} comparisons and values"
+                " (limit filter_clauses).",
+                field="filter",
+            )
+
+
+def _value(name: str, field: Field, value: Any, *, can_be_null: bool) -> Any:
+    """Return what a field is compared with."""
+    if value is None and can_be_null:
+        return None
+    if field.kind is _DATE and isinstance(value, str):
+        at = words.instant(value)
+        if at is not None:
+            return at
+    elif _fits(field.kind, value):
+        return value
+    kind = _TEXT if field.kind is _TEXTS else field.kind
+    raise _wrong(f"filter: {name} must be compared with {kind}.")
+
+
+def _fits(kind: str, value: Any) -> bool:
+    is_truth = isinstance(value, bool)
+    return {
+        _TEXT: isinstance(value, str),
+        _TEXTS: isinstance(value, str),
+        _NUMBER: isinstance(value, int | float) and not is_truth,
+        _TRUTH: is_truth,
+    }.get(kind, False)
+
+
+def _span(test: Test) -> tuple[int, int]:
+    """Return between which times jobs were created of which a test can hold."""
+    at = test.operand
+    if at is None:
+        return 0, INT64_MAX
+    match test.operator:
+        case "eq":
+            return at, at
+        case "between":
+            return at[0], at[1]
+        case "gt" | "gte":
+            return at, INT64_MAX
+        case "lt" | "lte":
+            return 0, at
+        case _:
+            return 0, INT64_MAX
+
+
+def _states(test: Test) -> frozenset[JobState]:
+    """Return the states in which jobs are of which a test of their status can hold."""
+    held = [word for word in words.STATUSES if test.holds_of(word)]
+    return frozenset(state for word in held for state in words.states(word))
+
+
+def _count(asked: Mapping[str, Any], name: str) -> int:
+    value = _or(asked.get(name), 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INT64_MAX:
+        raise _wrong(f"filter: {name} must be a number that is not below 0.")
+    return value
+
+
+def _is_rising(order: Any) -> bool:
+    if isinstance(order, list) and len(order) == 1:
+        order = order[0]
+    field, _, way = order.partition(" ") if isinstance(order, str) else ("", "", "")
+    if field != _CREATED or way.upper() not in ("", "ASC", "DESC"):
+        raise _wrong(f"filter: order must be {_CREATED} ASC or DESC.")
+    return way.upper() != "DESC"
+
+
+def _fields(asked: Any) -> dict[str, bool]:
+    if isinstance(asked, list):
+        asked = {name: True for name in asked if isinstance(name, str)}
+    if not isinstance(asked, dict) or not all(isinstance(on, bool) for on in asked.values()):
+        raise _wrong("filter: fields must be an object of true and false.")
+    return asked
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _wrong(detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, field="filter")

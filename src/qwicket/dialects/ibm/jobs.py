@@ -1,0 +1,202 @@
+"""What goes out of jobs. A key that there is nothing for is absent: clients trip over null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm.wire import number
+from qwicket.dialects.ibm.words import time
+from qwicket.model.ids import part_id
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.dialects.ibm.wire import Kept
+    from qwicket.model.jobs import Job
+    from qwicket.scheduling import Place
+    from qwicket.store import Sizes
+
+_PRIORITY: Final = 1
+_RUN_MODE: Final = "fairshare"
+_ENTRY_WORDS: Final = {
+    JobState.COMPLETED: "DONE",
+    JobState.CANCELLED: "CANCELLED",
+    JobState.FAILED: "ERROR",
+}
+
+
+class Shown(NamedTuple):
+    """A job with what it takes to show it: what was kept of it, and its project's name."""
+
+    job: Job
+    kept: Kept
+    project: str
+
+
+class Position(NamedTuple):
+    """Where a waiting job stands, and when it was looked at."""
+
+    place: Place
+    now_ms: int
+
+
+def status(
+    shown: Shown, position: Position | None = None, *, is_for_old: bool = False
+) -> dict[str, Any]:
+    """Return the short body of a job.
+
+    Args:
+        shown: The job.
+        position: Where it stands, if it waits.
+        is_for_old: Whether for clients up to 0.4: they know of a queue only of jobs that run, and
+            show these as queued.
+    """
+    job = shown.job
+    body: dict[str, Any] = {
+        "kind": shown.kept.kind,
+        "backend": {"id": job.device, "name": job.device},
+        "status": words.RUNNING if is_for_old and position else words.status(job),
+        "creationDate": time(job.created_at),
+        "hubInfo": _hub(shown.project),
+        "id": job.id,
+        "userId": job.account,
+    }
+    if job.name:
+        body["name"] = job.name
+    if job.ended_at is not None:
+        body["endDate"] = time(job.ended_at)
+    if job.state is JobState.FAILED:
+        body["error"] = error(job)
+    if position is not None:
+        body["infoQueue"] = _queue(job, position)
+    return body
+
+
+def body(
+    shown: Shown,
+    position: Position | None = None,
+    sizes: Sizes | None = None,
+    root: str = "",
+    *,
+    is_for_old: bool = False,
+) -> dict[str, Any]:
+    """Return the long body of a job.
+
+    Args:
+        shown: The job.
+        position: Where it stands, if it waits.
+        sizes: Of program and results, once it has ended.
+        root: Where this door is, for addresses.
+        is_for_old: As for `status`.
+    """
+    job, kept = shown.job, shown.kept
+    long: dict[str, Any] = {
+        **status(shown, position, is_for_old=is_for_old),
+        "shots": job.shots,
+        "cost": 0.0,
+        "tags": job.tags,
+        "timePerStep": _steps(job),
+        "runMode": _RUN_MODE,
+        "codeId": "",
+        "ip": {},
+        "liveDataEnabled": kept.is_live,
+    }
+    if kept.client:
+        long["clientInfo"] = kept.client_info()
+    if kept.experiment:
+        long["experimentTag"] = kept.experiment
+    if kept.share:
+        long["shareLevel"] = kept.share
+    if kept.kind == words.STORED:
+        long["objectStorageInfo"] = storage(job, root)
+    if sizes is not None:
+        long["summaryData"] = _summary(shown, sizes)
+    return long
+
+
+def entries(job: Job) -> list[dict[str, Any]]:
+    """Return a row for each circuit of a job."""
+    word = _ENTRY_WORDS.get(job.state, "WORKING_IN_PROGRESS")
+    return [
+        {"status": word, "executionId": part_id(job.id, part)} for part in range(job.n_circuits)
+    ]
+
+
+def storage(job: Job, root: str) -> dict[str, str]:
+    """Return where program and results are asked for."""
+    at = f"{root}/jobs/{job.id}"
+    return {
+        "jobId": job.id,
+        "uploadQObjectUrlEndpoint": f"{at}/jobUploadUrl",
+        "downloadQObjectUrlEndpoint": f"{at}/jobDownloadUrl",
+        "jobQasmConverted": "",
+        "validatedUrl": "",
+        "validationUploadUrlEndpoint": "",
+    }
+
+
+def error(job: Job) -> dict[str, Any]:
+    """Return why a job failed."""
+    text = job.error_text or "The job failed."
+    return {"message": text, "code": number(job.error_code)}
+
+
+def _hub(project: str) -> dict[str, Any]:
+    names = {"hub": words.HUB, "group": words.GROUP, "project": project}
+    return {level: {"name": name, "priority": _PRIORITY} for level, name in names.items()}
+
+
+def _queue(job: Job, position: Position) -> dict[str, Any]:
+    return {
+        "status": "PENDING_IN_QUEUE",
+        "position": position.place.ahead + 1,
+        **_expected(job, position),
+        "hubPriority": float(_PRIORITY),
+        "groupPriority": float(_PRIORITY),
+        "projectPriority": float(_PRIORITY),
+    }
+
+
+def _expected(job: Job, position: Position) -> dict[str, str | None]:
+    """Return when a waiting job is expected to start and end; nothing where nobody knows."""
+    if position.place.start_in_s is None:
+        return {}
+    start_ms = position.now_ms + round(1000 * position.place.start_in_s)
+    return {
+        "estimatedStartTime": time(start_ms),
+        "estimatedCompleteTime": time(start_ms + round(1000 * job.est_seconds)),
+    }
+
+
+def _steps(job: Job) -> dict[str, str | None]:
+    """Return when a job came to which state; only what really happened."""
+    steps = {
+        words.CREATING: job.created_at,
+        words.QUEUED: job.queued_at,
+        words.RUNNING: job.started_at,
+        words.status(job): job.ended_at,
+    }
+    return {word: time(at) for word, at in steps.items() if at is not None}
+
+
+def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:
+    job, kept = shown.job, shown.kept
+    return {
+        "size": {"input": sizes.program, "output": sizes.results},
+        "success": job.state is JobState.COMPLETED,
+        "summary": {
+            "max_qubits_used": job.n_qubits,
+            "gates_executed": job.n_ops_1q + job.n_ops_2q,
+            "qobj_config": {
+                "n_qubits": kept.n_qubits,
+                "max_credits": 0,
+                "memory_slots": kept.memory_slots,
+                "memory": kept.memory,
+                "shots": job.shots,
+                "type": "QASM",
+            },
+            "num_circuits": job.n_circuits,
+            "partial_validation": False,
+        },
+        "resultTime": max(0, (job.ended_at or 0) - (job.started_at or job.ended_at or 0)) / 1000,
+    }

@@ -1,0 +1,78 @@
+"""Results as Qiskit reads them: hexadecimal keys, slot i of memory being bit i; shots in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qwicket.dialects.door import raw_list, raw_object
+from qwicket.dialects.ibm.catalogue import VERSION
+from qwicket.dialects.ibm.words import time
+from qwicket.model.outcomes import MEMORY, Outcome
+from qwicket.model.states import JobState
+from qwicket.programs import qobj
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.gateway import Results
+    from qwicket.model.outcomes import Failure
+
+
+def result(found: Results, source: bytes) -> bytes:
+    """Return the result of a job that has ended.
+
+    Args:
+        found: What its circuits gave.
+        source: The Qobj, whose headers go back as they came.
+    """
+    job, settings = found.job, qobj.settings(source)
+    is_done = job.state is JobState.COMPLETED
+    return msgspec.json.encode(
+        {
+            "backend_name": job.device,
+            "backend_version": VERSION,
+            "qobj_id": settings.qobj_id,
+            "job_id": job.id,
+            "success": is_done,
+            "status": "COMPLETED" if is_done else f"ERROR: {job.error_text or 'the job failed'}",
+            "date": time(job.ended_at),
+            "header": settings.header,
+            "results": raw_list(_results(found, settings)),
+        }
+    )
+
+
+def _results(found: Results, settings: qobj.Settings) -> Iterator[dict[str, Any]]:
+    for part, experiment in zip(found.parts, settings.experiments, strict=True):
+        yield _one(part, experiment, found.job.shots)
+
+
+def _one(
+    part: Outcome | Failure, experiment: qobj.ExperimentSettings, shots: int
+) -> dict[str, Any]:
+    shown: dict[str, Any] = {"shots": shots, "meas_level": 2, "header": experiment.header}
+    if not isinstance(part, Outcome):
+        text = part.message or part.code
+        return {**shown, "success": False, "status": f"ERROR: {text}", "data": {}}
+    return {
+        **shown,
+        "success": True,
+        "status": "DONE",
+        "seed_simulator": part.seed,
+        "time_taken": part.seconds,
+        "data": _data(part, wants_memory=experiment.memory),
+    }
+
+
+def _data(outcome: Outcome, *, wants_memory: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"counts": counts(outcome)}
+    if wants_memory and MEMORY in outcome.arrays:
+        shown["memory"] = raw_list(map(hex, outcome.each_shot()))
+    return shown
+
+
+def counts(outcome: Outcome) -> msgspec.Raw:
+    """Return how often which memory was found."""
+    return raw_object((hex(key), n) for key, n in outcome.each_count())

@@ -1,0 +1,324 @@
+"""What comes in through IBM's door, what is kept of it, and the words of errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from qwicket.dialects.door import decode
+from qwicket.dialects.ibm.words import DIRECT, DOOR, STORED
+from qwicket.model.errors import (
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    QwicketError,
+    TooManyRequests,
+    Unavailable,
+)
+from qwicket.model.jobs import Submission
+from qwicket.model.outcomes import COUNTS, MEMORY
+from qwicket.programs import qobj
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import Headers
+
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+_DEFAULT_SHOTS: Final = 1024
+CLIENT: Final = "x-qx-client-application"
+_CLIENT_CHARS: Final = 512
+_ABSENT: Final = msgspec.Raw(b"")
+_MISPRINT: Final = "experiements"
+_METHODS: Final = {
+    None: "",
+    "automatic": "",
+    "statevector": "statevector",
+    "stabilizer": "clifford",
+    "matrix_product_state": "aer-mps",
+}
+"""Simulation methods by Qiskit's names, and the engines that are theirs."""
+
+
+_Short = Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
+class _Device(msgspec.Struct, frozen=True):
+    name: str
+
+
+class JobBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs`. Unknown keys are ignored: clients of other years send others."""
+
+    backend: _Device
+    qObject: msgspec.Raw = _ABSENT  # noqa: N815 - the wire's own name
+    allowObjectStorage: bool | None = None  # noqa: N815
+    shots: int | None = None
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    experimentTag: str | None = None  # noqa: N815
+    liveDataEnabled: bool | None = None  # noqa: N815
+    shareLevel: str | None = None  # noqa: N815
+
+    @property
+    def has_program(self) -> bool:
+        return bytes(self.qObject) not in (b"", b"null")
+
+
+class TokenBody(msgspec.Struct, frozen=True):
+    apiToken: str  # noqa: N815
+
+
+class PasswordBody(msgspec.Struct, frozen=True):
+    email: _Short
+    password: _Short
+
+
+class ChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`PUT /jobs/{id}`: a name or tags, nothing else."""
+
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    access_token: str | None = None
+
+
+class _Signed(msgspec.Struct, frozen=True):
+    access_token: str | None = None
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only IBM's clients need back; stored with the job, opaque to everyone else."""
+
+    kind: str
+    client: str = ""
+    experiment: str = ""
+    share: str = ""
+    is_live: bool = False
+    n_qubits: int | None = None
+    memory_slots: int | None = None
+    memory: bool = False
+
+    def client_info(self) -> dict[str, str]:
+        """Return who submitted: names before the first slash, versions before the next."""
+        name, _, rest = self.client.partition("/")
+        return {"name": name, "version": rest.partition("/")[0]}
+
+
+job_decoder: Final = msgspec.json.Decoder(JobBody)
+token_decoder: Final = msgspec.json.Decoder(TokenBody)
+password_decoder: Final = msgspec.json.Decoder(PasswordBody)
+change_decoder: Final = msgspec.json.Decoder(ChangeBody)
+_signed_decoder: Final = msgspec.json.Decoder(_Signed)
+_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_pairs_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def token_of(text: bytes) -> str | None:
+    """Return the access token that a body names, if it names one."""
+    try:
+        return _signed_decoder.decode(text).access_token
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def read_job(text: bytes) -> JobBody:
+    """Decode the body of a submission; what stays raw is a copy of its own.
+
+    Raises:
+        InvalidRequest: It is malformed.
+    """
+    body = decode(text, job_decoder)
+    return msgspec.structs.replace(body, qObject=body.qObject.copy())
+
+
+def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
+    """Return what is known of a job before its program has come.
+
+    Raises:
+        LimitExceeded: A text is too long.
+    """
+    for name in ("experimentTag", "shareLevel"):
+        if len(getattr(body, name) or "") > limits.name_chars:
+            raise LimitExceeded(
+                f"{name} has more than {limits.name_chars} characters (limit name_chars).",
+                field=name,
+            )
+    return Submission(
+        door=DOOR,
+        device=body.backend.name,
+        format="qobj",
+        source=b"",
+        shots=_DEFAULT_SHOTS if body.shots is None else body.shots,
+        name=body.name or "",
+        tags=body.tags or (),
+        wire=msgspec.json.encode(_kept(STORED, body, headers)),
+    )
+
+
+def known(job: Job, document: bytes) -> Submission:
+    """Return what is known of a job that was kept as a draft."""
+    return Submission(
+        door=DOOR,
+        device=job.device,
+        format="qobj",
+        source=b"",
+        shots=job.shots,
+        name=job.name,
+        tags=job.tags,
+        wire=document,
+    )
+
+
+def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
+    """Return what the gateway takes of a job that has its program in the body.
+
+    Raises:
+        InvalidRequest: The Qobj is malformed, or asks for what there is not.
+        LimitExceeded: It is too large.
+    """
+    source = bytes(body.qObject)
+    if len(source) > limits.program_json_bytes:
+        raise LimitExceeded(
+            f"qObject has {len(source)} bytes, {limits.program_json_bytes} are allowed in a body"
+            " (limit program_json_bytes); upload it instead.",
+            field="qObject",
+        )
+    return submission(_spelt(source), draft(body, headers, limits), DIRECT)
+
+
+def submission(source: bytes, known: Submission, kind: str = STORED) -> Submission:
+    """Return a submission of a program, of which all else is known.
+
+    Raises:
+        InvalidRequest: As for `direct`.
+    """
+    settings = qobj.settings(source)
+    if settings.method not in _METHODS:
+        names = ", ".join(name for name in _METHODS if name)
+        raise InvalidRequest(
+            f"config.method: there are {names}, not {str(settings.method)[:64]!r}.",
+            field="config.method",
+        )
+    memory = any(each.memory for each in settings.experiments)
+    kept_now = msgspec.structs.replace(
+        kept(known.wire),
+        kind=kind,
+        n_qubits=settings.n_qubits,
+        memory_slots=settings.memory_slots,
+        memory=memory,
+    )
+    return msgspec.structs.replace(
+        known,
+        source=source,
+        shots=known.shots if settings.shots is None else settings.shots,
+        seed=settings.seed,
+        engine=_METHODS[settings.method],
+        outputs=(COUNTS, MEMORY) if memory else (COUNTS,),
+        wire=msgspec.json.encode(kept_now),
+    )
+
+
+def kept(document: bytes) -> Kept:
+    """Return what was kept with a job."""
+    return _kept_decoder.decode(document)
+
+
+def _kept(kind: str, body: JobBody, headers: Headers) -> Kept:
+    return Kept(
+        kind=kind,
+        client=headers.get(CLIENT, "")[:_CLIENT_CHARS],
+        experiment=body.experimentTag or "",
+        share=body.shareLevel or "",
+        is_live=bool(body.liveDataEnabled),
+    )
+
+
+def _spelt(source: bytes) -> bytes:
+    """Return a Qobj whose experiments are spelt right: one printed document spells them wrong."""
+    if _MISPRINT.encode() not in source:
+        return source
+    try:
+        pairs = _pairs_decoder.decode(source)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return source  # the reader says what is wrong
+    if "experiments" in pairs or _MISPRINT not in pairs:
+        return source
+    pairs["experiments"] = pairs.pop(_MISPRINT)
+    return msgspec.json.encode(pairs)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+class JobNotFound(NotFound):
+    """A job that is not there, as IBM's clients know it."""
+
+    code = "job_not_found"
+
+
+class JobLimit(LimitExceeded):
+    """A project has as many unfinished jobs on a device as it may; clients have an error of it."""
+
+    code = "job_limit_reached"
+
+
+_NUMBERS: Final[Mapping[str, int]] = {
+    "unauthenticated": 3001,
+    "forbidden": 3002,
+    "method_not_allowed": 3003,
+    "request_timeout": 3004,
+    "invalid_request": 3100,
+    "invalid_program": 3101,
+    "limit_exceeded": 3102,
+    "body_too_large": 3103,
+    "not_found": 3200,
+    "job_not_found": 3250,
+    "conflict": 3300,
+    "not_finished": 3301,
+    "no_result": 3302,
+    "too_many_requests": 3400,
+    "job_limit_reached": 3458,
+    "draft_expired": 3500,
+    "unavailable": 3900,
+    "storage_full": 3901,
+}
+"""3250 and 3458 are IBM's, the others ours."""
+
+_OTHER: Final = 3999
+_WORDS: Final = {"device": "backend.name", "program": "qObject", "seed": "config.seed_simulator"}
+
+
+def recast(error: QwicketError) -> QwicketError:
+    """Return an error that no client repeats in vain: they repeat 503, a submission too.
+
+    A device that is off is not there today, whoever asks again.
+    """
+    if isinstance(error, Unavailable) and error.field == "device":
+        return InvalidRequest(error.detail, field="device")
+    if isinstance(error, TooManyRequests) and error.field == "jobs":
+        return JobLimit(error.detail)
+    return error
+
+
+def number(code: str | None) -> int:
+    """Return the number of an error; clients show it beside the text."""
+    return _NUMBERS.get(code or "", _OTHER)
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure."""
+    shown: dict[str, Any] = {
+        "status": error.status,
+        "message": _in_our_words(error),
+        "code": number(error.code),
+        "name": error.code.upper(),
+    }
+    return msgspec.json.encode({"error": shown})
+
+
+def _in_our_words(error: QwicketError) -> str:
+    word = _WORDS.get(error.field or "")
+    return f"{word}: {error.detail}" if word else error.detail

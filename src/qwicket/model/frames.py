@@ -1,0 +1,78 @@
+"""What the outcome of each circuit must look like, told from packed circuits without reading them.
+
+For outcomes that come from elsewhere: engines make theirs fit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from qwicket.model import photonic
+from qwicket.model.circuits import Register
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One circuit's outcome.
+
+    Attributes:
+        registers: Of bits, least significant first; empty where outcomes are no bits.
+        columns: Most numbers of one shot, where outcomes are no bits.
+        dtypes: What these numbers may be, as NumPy says it.
+        shots: Rows, where the circuit says so itself.
+        is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
+    """
+
+    registers: tuple[Register, ...] = ()
+    columns: int = 0
+    dtypes: tuple[str, ...] = ()
+    shots: int | None = None
+    is_binned: bool = False
+
+
+class _QubitHead(msgspec.Struct, array_like=True):
+    """`QubitCircuit`, whose many operations stay packed."""
+
+    n_qubits: int
+    ops: msgspec.Raw
+    registers: tuple[Register, ...]
+
+
+class _AtomHead(msgspec.Struct, array_like=True):
+    """`AtomCircuit` likewise."""
+
+    kind: str
+    atoms: tuple[int, ...]
+    gates: msgspec.Raw
+    measured: tuple[int, ...]
+    shots: int
+
+
+_qubits: Final = msgspec.msgpack.Decoder(tuple[_QubitHead, ...])
+_atoms: Final = msgspec.msgpack.Decoder(tuple[_AtomHead, ...])
+
+
+def frames(family: str, circuits: bytes) -> tuple[Frame, ...]:
+    """Return the frame of each circuit's outcome, in their order.
+
+    Args:
+        family: Of the device.
+        circuits: Packed.
+    """
+    if family == "qubit":
+        return tuple(Frame(registers=head.registers) for head in _qubits.decode(circuits))
+    if family == "atoms":
+        return tuple(
+            Frame(columns=len(head.measured), dtypes=("<i2",), shots=head.shots)
+            for head in _atoms.decode(circuits)
+        )
+    return tuple(_photonic(circuit) for circuit in photonic.unpack(circuits))
+
+
+def _photonic(circuit: photonic.PhotonicCircuit) -> Frame:
+    measured = [op for op in circuit.ops if isinstance(op, photonic.Measure)]
+    kinds = {op.kind for op in measured}
+    dtype = "<c16" if "heterodyne" in kinds else "<f8" if "homodyne" in kinds else "<i8"
+    n_columns = sum(len(op.modes) for op in measured)
+    return Frame(columns=n_columns, dtypes=(dtype,), is_binned=circuit.n_bins > 0)

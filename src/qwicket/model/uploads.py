@@ -1,0 +1,197 @@
+"""Outcomes that come from elsewhere, checked: whatever passes is read without care ever after.
+
+Compressed bytes may be made to swell, shapes to lie, numbers to be none; a door that words a
+result must not meet them. Nothing here is quick with large outcomes: it belongs in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.outcomes import (
+    COUNTS,
+    MEMORY,
+    PROBABILITIES,
+    SAMPLED_ONLY,
+    SAMPLES,
+    Array,
+    Encoded,
+    Outcome,
+    is_compressed,
+    key_width,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.model.frames import Frame
+    from qwicket.model.jobs import RunOptions
+    from qwicket.model.limits import Limits
+
+_KEYS: Final = "keys"
+_NOTES: Final = frozenset({SAMPLED_ONLY})
+_NAME_CHARS: Final = 64
+_LONGEST_S: Final = 1e9
+
+_decoder = msgspec.msgpack.Decoder(Outcome)
+
+
+def check(
+    parts: Sequence[tuple[int, Encoded]],
+    frames: Sequence[Frame],
+    options: RunOptions,
+    limits: Limits,
+) -> None:
+    """Refuse outcomes that are not whole, not what was asked for, or too large.
+
+    Args:
+        parts: Number of the circuit and its outcome.
+        frames: Of all circuits.
+        options: What was asked for.
+        limits: `result_bytes` bounds all of them together, unpacked.
+
+    Raises:
+        InvalidRequest: One is damaged or does not fit; the field names it.
+        LimitExceeded: They are too large.
+    """
+    room = limits.result_bytes
+    for number, encoded in parts:
+        where = f"parts[{number}]"
+        if hashlib.sha256(encoded.body).digest() != encoded.sha256:
+            raise InvalidRequest(f"{where}.outcome does not have this sha256.", field=where)
+        raw = _inflated(encoded.body, room, limits, where)
+        room -= len(raw)
+        _check(_read(raw, where), frames[number], options, where)
+
+
+def _inflated(body: bytes, room: int, limits: Limits, where: str) -> bytes:
+    if not is_compressed(body):
+        return body
+    inflater = zlib.decompressobj()
+    try:
+        raw = inflater.decompress(body, room + 1)
+    except zlib.error:
+        raise InvalidRequest(f"{where}.outcome cannot be unpacked.", field=where) from None
+    if len(raw) > room:
+        raise LimitExceeded(
+            f"The outcomes have more than {limits.result_bytes} bytes (limit result_bytes).",
+            field=where,
+        )
+    if not inflater.eof or inflater.unused_data:
+        raise InvalidRequest(f"{where}.outcome is not whole.", field=where)
+    return raw
+
+
+def _read(raw: bytes, where: str) -> Outcome:
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise InvalidRequest(f"{where}.outcome is no outcome.", field=where) from None
+
+
+def _check(outcome: Outcome, frame: Frame, options: RunOptions, where: str) -> None:
+    try:
+        if frame.dtypes:
+            _check_samples(outcome, frame, frame.shots or options.shots)
+        else:
+            _check_bits(outcome, frame, options)
+        _check_labels(outcome)
+    except _Unfit as unfit:
+        raise InvalidRequest(f"{where}.outcome: {unfit}.", field=where) from None
+
+
+class _Unfit(Exception):
+    """In words, why an outcome does not fit."""
+
+
+def _need(holds: bool, text: str) -> None:
+    if not holds:
+        raise _Unfit(text)
+
+
+def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
+    _need(set(outcome.arrays) == {SAMPLES}, "it has samples alone")
+    _need(not outcome.registers, "samples have no registers")
+    samples = outcome.arrays[SAMPLES]
+    rows, *rest = samples.shape or (0,)
+    _need(rows == shots, f"it has {rows} shots, not {shots}")
+    if frame.is_binned:
+        _need(rest[:1] == [1], "samples of time bins have the shape shots × 1 × bins")
+        del rest[0]
+    _need(len(rest) == 1, "samples have a row for each shot and a column for each reading")
+    _need(0 <= rest[0] <= frame.columns, f"it has {rest[0]} columns, not {frame.columns}")
+    _need(samples.dtype in frame.dtypes, f"samples are {' or '.join(frame.dtypes)}")
+    _check_size(SAMPLES, samples)
+    if samples.dtype != "<i2":
+        numbers = np.frombuffer(samples.data, samples.dtype)
+        _need(bool(np.isfinite(numbers).all()), "a sample is no number")
+
+
+def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
+    _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
+    arrays, width = outcome.arrays, key_width(outcome.n_bits)
+    # As of a noisy simulation: frequencies stand in for probabilities, and the note says so.
+    asked = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
+    if PROBABILITIES in options.outputs:
+        _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")
+    wanted = asked | ({_KEYS} if COUNTS in asked else set())
+    _need(set(arrays) == wanted, f"it has {_list(arrays)}, not {_list(wanted)}")
+    for name in wanted & {_KEYS, MEMORY}:
+        _check_keys(name, arrays[name], width, outcome.n_bits)
+    if COUNTS in wanted:
+        _check_counts(arrays[_KEYS], arrays[COUNTS], options.shots)
+    if MEMORY in wanted:
+        rows = arrays[MEMORY].shape[0]
+        _need(rows == options.shots, f"memory has {rows} shots, not {options.shots}")
+
+
+def _check_keys(name: str, array: Array, width: int, n_bits: int) -> None:
+    _need(array.dtype == "|u1", f"{name} are bytes")
+    _need(len(array.shape) == 2 and array.shape[1] == width, f"{name} have {width} bytes each")
+    _check_size(name, array)
+    unused = 8 * width - n_bits
+    if unused:
+        last = np.frombuffer(array.data, np.uint8).reshape(array.shape)[:, -1]
+        _need(not (last >> (8 - unused)).any(), f"{name} have more than {n_bits} bits")
+
+
+def _check_counts(keys: Array, counts: Array, shots: int) -> None:
+    rows = keys.shape[0]
+    _need(counts.dtype == "<i8" and counts.shape == (rows,), "counts are one int64 for each key")
+    _check_size(COUNTS, counts)
+    _need(rows <= shots, "there are more keys than shots")
+    numbers = np.frombuffer(counts.data, "<i8")
+    # Each is bounded first, so that their sum cannot wrap around.
+    _need(bool(((numbers >= 0) & (numbers <= shots)).all()), "a count is out of range")
+    total = int(numbers.sum())
+    _need(total == shots, f"the counts are of {total} shots, not {shots}")
+    width = keys.shape[1]
+    different = {keys.data[start : start + width] for start in range(0, rows * width, width)}
+    _need(len(different) == rows, "a key is there twice")
+
+
+def _check_size(name: str, array: Array) -> None:
+    _need(all(0 <= length <= INT64_MAX for length in array.shape), f"{name} have no such shape")
+    size = prod(array.shape) * np.dtype(array.dtype).itemsize
+    _need(len(array.data) == size, f"{name} have {len(array.data)} bytes, not {size}")
+
+
+def _check_labels(outcome: Outcome) -> None:
+    for label in (outcome.engine, outcome.engine_version):
+        fits = len(label) <= _NAME_CHARS and label.isprintable()
+        _need(fits, f"engine and version have at most {_NAME_CHARS} printable characters")
+    _need(_NOTES.issuperset(outcome.notes) and len(outcome.notes) <= 1, "it has an unknown note")
+    _need(-INT64_MAX <= outcome.seed <= INT64_MAX, "its seed is out of range")
+    _need(0 <= outcome.seconds <= _LONGEST_S, "its seconds are out of range")
+
+
+def _list(names: set[str] | dict[str, Array]) -> str:
+    return " and ".join(sorted(str(name)[:_NAME_CHARS] for name in names)[:8]) or "nothing"

@@ -1,0 +1,242 @@
+"""The client against servers that misbehave: what is repeated, where secrets go, what is told."""
+
+from __future__ import annotations
+
+import pickle
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.clients import ibm_qx
+from qwicket.clients.http import Patience
+from qwicket.clients.ibm_qx import (
+    RETRIABLE,
+    IBMQXAPIError,
+    IBMQXClient,
+    IBMQXClientError,
+    IBMQXJobError,
+    IBMQXJobLimitError,
+    IBMQXRetriableError,
+    IBMQXTimeoutError,
+    Job,
+)
+from support.bad_server import BadServer, Step, answer, cut, drop, raw, reset
+
+KEY = "the-key-of-ada"
+PASS = "the-pass-of-ada"
+SIGNED = answer(200, {"id": PASS, "ttl": 10})
+JOB = {"id": "7", "status": "QUEUED", "kind": "q-object"}
+DONE = {**JOB, "status": "COMPLETED", "qObjectResult": {"success": True, "results": []}}
+QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+ERROR = {"error": {"status": 400, "message": "no", "code": 3100, "name": "INVALID_REQUEST"}}
+
+
+def client(server: BadServer, **options: Any) -> IBMQXClient:
+    made = IBMQXClient(KEY, url=f"{server.url}/ibm/api", **options)
+    made.patience, made.timeout_s = QUICK, 5.0
+    return made
+
+
+def test_every_method_and_error_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "clients" / "ibm_qx.md").read_text()
+    methods = [name for name in vars(IBMQXClient) if not name.startswith("_")]
+    for name in {*methods, *ibm_qx.__all__}:
+        assert name in page, name
+
+
+def test_the_first_request_signs_in_and_the_next_does_not() -> None:
+    with BadServer(SIGNED, answer(200, JOB)) as server:
+        made = client(server)
+        for _ in range(2):
+            assert made.job("7").status == "QUEUED"
+        login, *others = server.requests
+        assert login.path == "/ibm/api/users/loginWithToken"
+        assert login.json == {"apiToken": KEY}
+        assert [each.headers["x-access-token"] for each in others] == [PASS, PASS]
+        assert all(KEY not in str(each.headers) + each.path for each in others)
+
+
+def test_a_pass_that_is_refused_is_renewed_once() -> None:
+    refused = answer(401, {"error": {"message": "expired", "code": 3001, "name": "X"}})
+    with BadServer(SIGNED, refused, SIGNED, answer(200, JOB)) as server:
+        assert client(server).job("7").id == "7"
+    with BadServer(SIGNED, refused, SIGNED, refused) as server:
+        with pytest.raises(IBMQXAPIError) as caught:
+            client(server).job("7")
+        assert (caught.value.status_code, len(server.requests)) == (401, 4)
+
+
+@pytest.mark.parametrize("trouble", [drop(), reset(), cut(60, JOB), raw(b"nonsense"), answer(503)])
+def test_a_read_is_repeated(trouble: Step) -> None:
+    with BadServer(SIGNED, trouble, trouble, answer(200, JOB)) as server:
+        made = client(server)
+        made.patience = replace(QUICK, tries=6)  # a kept connection that was closed costs one
+        assert made.job("7") == JOB
+        assert server.connections == 4
+
+
+@pytest.mark.parametrize("status", sorted(RETRIABLE - {429}))
+def test_a_submission_is_not_repeated_when_it_may_have_been_done(status: int) -> None:
+    for trouble in (drop(), answer(status)):
+        with BadServer(SIGNED, trouble, answer(200, JOB)) as server:
+            with pytest.raises(IBMQXRetriableError) as caught:
+                client(server).run_qobj({}, "d")
+            assert not caught.value.was_surely_not_done
+            assert server.connections == 2
+
+
+def test_a_submission_is_repeated_when_it_was_surely_not_done() -> None:
+    with BadServer(SIGNED, answer(429), answer(200, JOB)) as server:
+        assert client(server).run_qobj({}, "d").id == "7"
+        assert len(server.requests) == 3
+
+
+def test_the_time_to_try_is_bounded() -> None:
+    with BadServer(SIGNED, answer(503)) as server:
+        made = client(server)
+        made.patience = Patience(tries=1000, total_s=0.5, first_pause_s=0.01, longest_pause_s=0.05)
+        began = time.monotonic()
+        with pytest.raises(IBMQXRetriableError):
+            made.job("7")
+        assert time.monotonic() - began < 4
+
+
+def test_errors_are_told_by_kind_and_code() -> None:
+    limit = {"error": {"message": "full", "code": 3458, "name": "JOB_LIMIT_REACHED"}}
+    with BadServer(SIGNED, answer(400, limit)) as server:
+        with pytest.raises(IBMQXJobLimitError) as full:
+            client(server).run_qobj({}, "d")
+        assert (full.value.code, full.value.message) == (3458, "full")
+    with BadServer(SIGNED, answer(400, ERROR)) as server:
+        with pytest.raises(IBMQXAPIError) as wrong:
+            client(server).job("7")
+        assert str(wrong.value) == "no (INVALID_REQUEST, HTTP 400, code 3100)"
+        assert str(pickle.loads(pickle.dumps(wrong.value))) == str(wrong.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"[" * 100_000, b'"text"'])
+def test_an_answer_that_is_no_answer_is_told(body: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    with BadServer(SIGNED, raw(head % len(body) + body)) as server:
+        made = client(server)
+        with pytest.raises(IBMQXAPIError):
+            made.job_status("7")
+
+
+def test_a_job_may_come_as_a_list_of_one() -> None:
+    with BadServer(SIGNED, answer(200, [JOB])) as server:
+        assert client(server).job("7") == JOB
+
+
+def test_no_secret_is_in_any_text() -> None:
+    leaky = answer(400, {"error": {"message": f"bad {KEY} {PASS}", "name": KEY, "code": 1}})
+    for script in ((leaky,), (SIGNED, leaky), (SIGNED, drop())):
+        with BadServer(*script) as server:
+            made = client(server)
+            made.patience = Patience(tries=1)
+            with pytest.raises(IBMQXAPIError) as caught:
+                made.job("7")
+            text = "".join(traceback.format_exception(caught.value)) + repr(made)
+            text += repr(caught.value.headers)
+            assert KEY not in text
+            assert PASS not in text or script == (leaky,)  # which it had not learnt yet
+
+
+def test_no_token_goes_where_programs_are_stored() -> None:
+    """Nor along a redirect."""
+    with BadServer(answer(200, {"success": True, "results": []})) as store:
+        job = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
+        address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
+        with BadServer(SIGNED, answer(200, job), address, answer(200, {})) as server:
+            assert client(server).result("7").success
+        (fetched,) = store.requests
+        assert fetched.path == "/bucket?signature=1"
+        assert PASS not in str(fetched.headers)
+        assert KEY not in str(fetched.headers)
+    moved = raw(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
+    with BadServer(moved) as server, pytest.raises(IBMQXAPIError, match="not followed"):
+        client(server).me()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "nowhere", "", None, "http://[", 7])
+def test_an_address_that_is_none_is_not_followed(url: Any) -> None:
+    job = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
+    script = (SIGNED, answer(200, job), answer(200, {"url": url}))
+    with BadServer(*script) as server, pytest.raises(IBMQXAPIError):
+        client(server).result("7")
+
+
+def test_an_upload_that_fails_cancels_its_job() -> None:
+    draft = {"id": "7", "status": "CREATING"}
+    with BadServer(answer(403, ERROR)) as store:
+        script = (SIGNED, answer(200, draft), answer(200, {"url": store.url}), answer(200, {}))
+        with BadServer(*script) as server:
+            with pytest.raises(IBMQXAPIError) as caught:
+                client(server).run_qobj({"padding": " " * (2 << 20)}, "d")
+            assert caught.value.status_code == 403
+            assert server.requests[-1].path == "/ibm/api/Jobs/7/cancel"
+
+
+def test_states_fall_back_to_asking() -> None:
+    """A server without websockets answers the handshake as a request."""
+    running = {"id": "7", "status": "RUNNING"}
+    script = (
+        SIGNED,
+        answer(200, running),
+        answer(404, {}),
+        answer(200, running),
+        answer(200, DONE),
+    )
+    with BadServer(*script) as server:
+        told = [status.status for status in client(server).states("7", timeout=30)]
+    assert told == ["RUNNING", "COMPLETED"]
+
+
+def test_a_wait_ends_in_time() -> None:
+    with BadServer(SIGNED, answer(200, JOB)) as server:
+        began = time.monotonic()
+        with pytest.raises(IBMQXTimeoutError) as late:
+            client(server).wait("7", timeout=0.5)
+        assert time.monotonic() - began < 5
+        assert isinstance(late.value, TimeoutError)
+
+
+def test_a_result_that_is_not_there_says_how_the_job_ended() -> None:
+    failed = {**JOB, "status": "ERROR_RUNNING_JOB", "error": {"message": "lost", "code": 1}}
+    with BadServer(SIGNED, answer(200, failed)) as server:
+        with pytest.raises(IBMQXJobError, match="lost") as caught:
+            client(server).result("7")
+        assert caught.value.status == "ERROR_RUNNING_JOB"
+
+
+def test_filters_are_written_as_the_server_reads_them() -> None:
+    with BadServer(SIGNED, answer(200, [])) as server:
+        made = client(server, hub="h", group="g", project="p/q")
+        assert made.jobs(limit=2, device="d", name={"regexp": "x"}, where={"id": "1"}) == []
+        path = server.requests[-1].path
+        assert path.startswith("/ibm/api/Network/h/Groups/g/Projects/p%2Fq/Jobs/status/v/1?filter=")
+
+
+def test_what_cannot_be_sent_is_not() -> None:
+    with BadServer(SIGNED) as server:
+        made = client(server)
+        for wrong in ("", ".", "..", None, 7):
+            with pytest.raises(IBMQXClientError):
+                made.job(wrong)  # type: ignore[arg-type]
+        with pytest.raises(IBMQXClientError):
+            made.run_qobj({"x": float("nan")}, "d")
+        with pytest.raises(IBMQXClientError):
+            made.run_qobj({"x": object()}, "d")
+        assert server.requests == []
+
+
+def test_answers_are_mappings_that_survive_strange_fields() -> None:
+    job = Job({"id": 7, "status": None, "backend": [], "creationDate": "never", "infoQueue": 3})
+    assert (job.id, job.status, job.device, job.created, job.position) == ("", "", "", None, None)
+    assert dict(job)["id"] == 7
+    assert not job.is_final
+    assert Job({"infoQueue": {"position": 4}}).position == 4

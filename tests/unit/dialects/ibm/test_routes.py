@@ -1,0 +1,160 @@
+"""The door in process: circuits that fail, what needs no database, addresses that grow old."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from qwicket import devices, engines
+from qwicket.compute import Readers
+from qwicket.dialects import mounts
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.model.jobs import Ran
+from qwicket.model.limits import Limits
+from qwicket.model.outcomes import Failure
+from qwicket.server.http import Front
+from qwicket.store import Store, open_sqlite
+from support.ibm import BELL, DOOR, SIMULATOR, experiment, measure, qobj
+from support.stores import NOW
+
+pytestmark = pytest.mark.anyio
+
+LOST = Failure("out_of_memory", "The circuit needs more memory than its worker may use.")
+LIMITS = Limits(memory_bytes=1 << 30)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    await opened.devices.seed(devices.built_in(), "builtin")
+    await opened.calibrations.seed(devices.calibrations(), NOW)
+    yield opened
+    await opened.close()
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def http(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
+    admin = Admin(store, clock)
+    await admin.add_account("ada", email=None, password=None)
+    secret = (await admin.create_token("ada")).secret
+    readers = Readers(LIMITS)
+    front = Front(mounts(Gateway(store, readers, LIMITS, clock)), LIMITS)
+    transport = httpx.ASGITransport(front)
+    async with httpx.AsyncClient(transport=transport, base_url="http://q" + DOOR) as client:
+        signed_in = await client.post("/users/loginWithToken", json={"apiToken": secret})
+        client.headers["X-Access-Token"] = signed_in.json()["id"]
+        yield client
+    await readers.close()
+
+
+async def failed_in_part(http: httpx.AsyncClient, store: Store) -> str:
+    """Submit three circuits; run them all, and lose the second."""
+    middle = experiment(*measure(0, 1), name="lost")
+    body = {"backend": {"name": SIMULATOR}, "qObject": qobj(BELL, middle, BELL, shots=10)}
+    sent = await http.post("/jobs", json=body)
+    assert sent.status_code == 200, sent.text
+    await store.leases.add_runner("r", "server", NOW)
+    (assignment,) = (await store.leases.claim(SIMULATOR, "r", NOW)).taken
+    good = engines.run("qubit", assignment.circuits, assignment.options)
+    await store.leases.finish(assignment.lease, Ran((good[0], LOST, good[2]), 0.1), NOW + 100)
+    return str(sent.json()["id"])
+
+
+async def test_the_others_are_readable_and_say_which_failed(
+    http: httpx.AsyncClient, store: Store
+) -> None:
+    job = await failed_in_part(http, store)
+    found: dict[str, Any] = (await http.get(f"/jobs/{job}")).json()
+    assert found["status"] == "ERROR_RUNNING_JOB"
+    assert found["error"]["message"]
+    result = found["qObjectResult"]
+    assert result["success"] is False
+    first, lost, last = result["results"]
+    for good in (first, last):
+        assert good["success"]
+        assert good["header"] == BELL["header"]
+        assert sum(good["data"]["counts"].values()) == 10
+    assert (lost["success"], lost["data"]) == (False, {})
+    assert lost["status"] == f"ERROR: {LOST.message}"
+    assert lost["header"]["name"] == "lost"
+    assert [row["status"] for row in found["qasms"]] == ["DONE", "ERROR", "DONE"]
+    assert found["summaryData"]["success"] is False
+    url = (await http.get(f"/jobs/{job}/resultDownloadUrl")).json()["url"]
+    fetched = (await http.get(url)).json()
+    assert json.dumps(fetched) == json.dumps(result)
+
+
+async def test_defaults_are_answered_without_the_database(
+    http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer looks whether there is such a device; clients ask many times."""
+    path = "/backends/qwicket_line5/defaults"
+    assert (await http.get(path)).json() == {}
+
+    def used(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the database was asked")
+
+    for name in ("read", "scan", "write"):
+        monkeypatch.setattr(store._database, name, used)
+    assert (await http.get(path)).json() == {}
+    refused = await http.get(path, headers={"X-Access-Token": "nonsense"})
+    assert refused.status_code == 401
+
+
+async def test_an_expired_address_is_forbidden(http: httpx.AsyncClient, clock: Clock) -> None:
+    body = {"backend": {"name": SIMULATOR}, "allowObjectStorage": True}
+    draft = (await http.post("/jobs", json=body)).json()
+    url = draft["objectStorageInfo"]["uploadUrl"]
+    clock.ms += 3_599_000
+    assert (await http.put(url, content=b"{}")).status_code == 200
+    clock.ms += 2_000
+    refused = await http.put(url, content=b"{}")
+    assert refused.status_code == 403
+    assert "expired" in refused.json()["error"]["message"]
+    fresh = (await http.get(f"/jobs/{draft['id']}/jobUploadUrl")).json()["url"]
+    assert (await http.put(fresh, content=b"{}")).status_code == 200
+
+
+async def test_an_access_token_lives_as_long_as_it_says(
+    http: httpx.AsyncClient, clock: Clock
+) -> None:
+    clock.ms += 14 * 86_400_000 - 1_000
+    assert (await http.get("/users/me")).status_code == 200
+    clock.ms += 2_000
+    refused = await http.get("/users/me")
+    assert refused.status_code == 401
+    assert "expired" in refused.json()["error"]["message"]
+
+
+async def test_only_what_is_asked_for_twice_at_once_is_done_once(
+    http: httpx.AsyncClient, store: Store
+) -> None:
+    body = {"backend": {"name": SIMULATOR}, "allowObjectStorage": True}
+    draft = (await http.post("/jobs", json=body)).json()
+    await http.put(draft["objectStorageInfo"]["uploadUrl"], content=json.dumps(qobj()).encode())
+    path = f"/jobs/{draft['id']}/jobDataUploaded"
+    answers = await asyncio.gather(*(http.post(path) for _ in range(5)))
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert {answer.json()["job"]["status"] for answer in answers} == {"QUEUED"}
