@@ -1,0 +1,51 @@
+"""When a request is sent again: as urllib3 does it, and POST too where a server failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Self
+
+from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from urllib3.connectionpool import ConnectionPool
+    from urllib3.response import BaseHTTPResponse
+
+STATUS_FORCELIST: Final = (500, 502, 503, 504, 520, 522, 524)
+"""Answers after which even a POST is sent again: it carries a key, so that it is done once."""
+
+_LONGEST_WAIT_S: Final = 120.0
+"""What a Retry-After may ask for; a server must not park its clients."""
+
+_log = logging.getLogger(__name__)
+
+
+class PostForcelistRetry(Retry):
+    """Sends a POST again after an answer of the status list, and otherwise is urllib3's own."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """Return whether a request is sent again after an answer of this status."""
+        if method.upper() == "POST" and status_code in (self.status_forcelist or ()):
+            return True
+        return super().is_retry(method.upper(), status_code, has_retry_after)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Return what is left of the tries, and log the one that failed."""
+        status = response.status if response is not None else None
+        _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds that the server asks for, within reason."""
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, _LONGEST_WAIT_S)

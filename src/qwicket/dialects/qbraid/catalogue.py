@@ -1,0 +1,159 @@
+"""Devices and calibrations in the words of two generations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.jobs import PROVIDER_ID
+from qwicket.dialects.qbraid.words import native_device, object_id_of, time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.gateway import DeviceView
+    from qwicket.model.calibrations import Calibrated
+
+_INPUTS: Final = {
+    "openqasm2": "qasm2",
+    "openqasm3": "qasm3",
+    "ionq.circuit.v1": "ionq",
+    "ahs": "braket_ahs",
+}
+"""What the clients' registry of program types calls our formats, in the order of listing."""
+_FREE: Final = {"perTask": 0, "perShot": 0, "perMinute": 0}
+
+
+def _is_analog(view: DeviceView) -> bool:
+    return view.device.family == "atoms"
+
+
+def _status(view: DeviceView) -> str:
+    """Return the word: offline is what is off without an end."""
+    if view.is_online:
+        return "ONLINE"
+    is_off = not view.status.is_on and view.status.until_at is None
+    return "OFFLINE" if is_off else "UNAVAILABLE"
+
+
+def _inputs(view: DeviceView) -> list[str]:
+    return [name for format_, name in _INPUTS.items() if format_ in view.device.spec.formats]
+
+
+def _title(view: DeviceView) -> str:
+    return f"Qwicket {view.device.name}"
+
+
+def current(view: DeviceView, n_waiting: int, wait_s: float, most_shots: int) -> dict[str, Any]:
+    """Return a device as today's generation reads it."""
+    device, status = view.device, view.status
+    is_simulated = device.driver == "simulated"
+    return {
+        "name": _title(view),
+        "qrn": words.qrn(device),
+        "vrn": device.name,
+        "vendor": "qbraid",
+        "provider": "qbraid",
+        "providerId": PROVIDER_ID,
+        "deviceType": "SIMULATOR" if is_simulated else "QPU",
+        "runInputTypes": _inputs(view),
+        "status": _status(view),
+        "statusMsg": status.reason or None,
+        "nextAvailable": time(status.until_at) if not status.is_on else None,
+        "queueDepth": n_waiting,
+        "avgQueueTime": round(wait_s / 60),
+        "numberQubits": view.qubits,
+        "paradigm": "analog" if _is_analog(view) else "gate_model",
+        "modality": None,
+        "noiseModels": list(device.spec.noise_models) or None,
+        "minShots": 1,
+        "maxShots": min(device.spec.max_shots, most_shots),
+        "pricingModel": "fixed",
+        "pricing": _FREE,
+        "directAccess": True,
+        "batchJobSupport": "batch" in device.spec.formats,
+        "visibility": "public",
+        "verified": "verified",
+        "description": device.spec.description,
+        "statusLocked": False,
+    }
+
+
+def native(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
+    """Return a device as the two former generations read it."""
+    device = view.device
+    inputs = _inputs(view)
+    return {
+        "_id": object_id_of(device.name),
+        "qbraid_id": native_device(device.name),
+        "objArg": device.name,
+        "objRef": device.name,
+        "name": _title(view),
+        "provider": "qBraid",
+        "vendor": "qBraid",
+        "type": "Simulator" if device.driver == "simulated" else "QPU",
+        "architecture": None,
+        "runPackage": inputs[0] if inputs else None,
+        "runInputTypes": inputs,
+        "paradigm": "ahs" if _is_analog(view) else "gate-based",
+        "numberQubits": view.qubits,
+        "status": _status(view),
+        "isAvailable": view.is_online,
+        "statusRefresh": time(now),
+        "pendingJobs": n_waiting,
+        "queueDepth": n_waiting,
+        "noiseModels": list(device.spec.noise_models) or None,
+        "visibility": "public",
+        "description": device.spec.description,
+        "pricing": _FREE,
+    }
+
+
+def provider(views: Sequence[DeviceView]) -> dict[str, Any]:
+    """Return the one provider: that of all devices here."""
+    return {
+        "_id": PROVIDER_ID,
+        "provider": "qbraid",
+        "providerDescription": "The devices of this server",
+        "about": None,
+        "visibility": "public",
+        "devices": [words.qrn(view.device) for view in views],
+        "logo": {"light": None, "dark": None},
+        "qrn": "qbraid:qbraid",
+    }
+
+
+def calibration(view: DeviceView, found: Calibrated, now: int) -> dict[str, Any]:
+    """Return a calibration: lifetimes in seconds, errors as probabilities.
+
+    A figure that is the device's average, for want of the qubit's own, says so in `calibrated`.
+    """
+    body, n_qubits = found.body, view.device.spec.qubits
+    qubits, edges = {}, []
+    for number in range(n_qubits):
+        own = body.qubits.get(number)
+        figures = own or body.qubit
+        gate = (own.gate if own else None) or body.one_qubit
+        is_own = own is not None
+        qubits[str(number)] = {
+            "t1": figures.t1_s,
+            "t2": figures.t2_s,
+            "frequency": figures.frequency_hz,
+            "readoutError": figures.spam_error,
+            "gateError": {"1q": gate.error},
+            "calibrated": {"t1": is_own, "t2": is_own, "readoutError": is_own},
+        }
+    pairs = {frozenset(pair.qubits): pair.error for pair in body.pairs}
+    for a, b in body.connected(n_qubits):
+        error = pairs.get(frozenset((a, b)))
+        value = body.two_qubit.error if error is None else error
+        is_own = error is not None
+        edges.append({"source": a, "target": b, "value": value, "calibrated": is_own})
+    return {
+        "deviceQRNs": [words.qrn(view.device)],
+        "provider": "qbraid",
+        "lastCalibrated": time(found.valid_from),
+        "fetchedAt": time(now),
+        "qubits": qubits,
+        "edges": {"gateError": {"2q": edges}} if edges else {},
+    }

@@ -1,0 +1,236 @@
+"""What every generation of qBraid's API does, once: sign in, find, submit, list, cancel, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.dialects.door import address, read
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import (
+    Conflict,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    NotOffered,
+    TooManyRequests,
+    Unavailable,
+)
+from qwicket.model.jobs import JobQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as ASGIScope
+
+    from qwicket.dialects.qbraid.orders import Order
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.limits import Limits
+    from qwicket.model.states import JobState
+
+_CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
+"""Headers that may hold a token, the surest first: some clients send two."""
+_MOST_KEY_CHARS: Final = 255
+_READERS_WAIT_S: Final = 20.0
+"""Less than the 30 s after which today's clients give up."""
+_READERS_PAUSE_S: Final = 0.1
+
+
+class Shown(NamedTuple):
+    """A job with all that its document is made from."""
+
+    job: Job
+    kept: Kept
+    ahead: int | None
+
+
+class Desk:
+    """What the faces of the door share."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def sign_in(self, request: Request, scope: Scope) -> Actor:
+        """Return who asks. An e-mail address that comes along says nothing of that."""
+        found = (request.headers.get(name) for name in _CREDENTIALS)
+        token = next((text for text in found if text), None)
+        actor = await self.gateway.sign_in(token, address(request))
+        actor.require(scope)
+        return actor
+
+    async def refuse(self, request: Request) -> Response:
+        """Refuse what the hosted service does beside running jobs."""
+        await self.sign_in(request, Scope.DEVICES_READ)
+        raise NotOffered(f"{request.url.path[:100]} is not offered by this server.")
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def device(self, name: str) -> DeviceView:
+        """Return a device by its name in either generation.
+
+        Raises:
+            NotFound: There is none.
+        """
+        bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
+        with contextlib.suppress(NotFound):
+            view = await self.gateway.device(bare, DOOR)
+            if name in (words.qrn(view.device), words.native_device(bare)):
+                return view
+        raise NotFound(f"There is no device {name[:100]}.", field="device")
+
+    async def depth(self, view: DeviceView) -> tuple[int, float]:
+        """Return how many jobs wait for a device, and the seconds a new one would, if known."""
+        outlook = await self.gateway.outlook(view.device.name)
+        return len(outlook.places), outlook.start_in_s or 0.0
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit(
+        self, actor: Actor, request: Request, parse: Callable[[bytes, Limits], Order]
+    ) -> Shown:
+        """Submit what a body orders. Nothing that can fail comes after the job is stored.
+
+        Raises:
+            QwicketError: It is refused and nothing is stored; or a Conflict, which no client
+                repeats, when the server cannot tell whether it was.
+        """
+        limits = self.gateway.limits
+        order = await read(request, lambda text: parse(text, limits))
+        view = await self.device(order.device)
+        order = order.on(view.device)
+        group = await self._group(actor, order.group)
+        key = _key(request) or f"one-{secrets.token_hex(16)}"
+        if order.kept.is_batch:  # it may be long, and is written anew
+            submission = await asyncio.to_thread(order.submission, group, key)
+        else:
+            submission = order.submission(group, key)
+        try:
+            job = await self._patiently(actor, submission)
+        except Unavailable as silence:
+            if silence.field == "device":
+                raise
+            job = await self._repeated(actor, submission)
+        return Shown(job, order.kept, None)
+
+    async def _patiently(self, actor: Actor, submission: Submission) -> Job:
+        """Submit, and wait for the readers of programs: no client repeats a POST after 429."""
+        deadline = time.monotonic() + _READERS_WAIT_S
+        while True:
+            try:
+                return await self.gateway.submit(actor, submission)
+            except TooManyRequests as crowd:
+                if crowd.field != "program" or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_READERS_PAUSE_S)
+
+    async def _repeated(self, actor: Actor, submission: Submission) -> Job:
+        """Submit again under the same key: clients would repeat a 503 without one."""
+        try:
+            return await self._patiently(actor, submission)
+        except Unavailable as silence:
+            detail = f"{silence.detail} Look at your jobs before you submit again."
+            raise Conflict(f"Whether the job was stored is not known. {detail}") from None
+
+    async def _group(self, actor: Actor, name: str | None) -> str | None:
+        if name is None:
+            return None
+        group = await self.gateway.groups.get(actor, words.id_of(name), door=DOOR)
+        return group.id
+
+    async def find(self, actor: Actor, name: str) -> Job:
+        """Return a job by any of the three spellings of its id.
+
+        Raises:
+            NotFound: Absent, or another account's.
+        """
+        if words.is_object_id(name):
+            return await self.gateway.job_by_prefix(actor, name, door=DOOR)
+        return await self.gateway.job(actor, words.id_of(name) or name, door=DOOR)
+
+    async def show(self, job: Job) -> Shown:
+        place = await self.gateway.place(job)
+        found = kept(await self.gateway.wire(job))
+        return Shown(job, found, place.ahead if place else None)
+
+    async def search(
+        self,
+        actor: Actor,
+        *,
+        states: tuple[JobState, ...],
+        page: int,
+        limit: int,
+        tags: tuple[str, ...] = (),
+        text: str = "",
+        device: str | None = None,
+        group: str | None = None,
+    ) -> tuple[list[Shown], int]:
+        """Return one page of the actor's jobs, newest first, and how many there are in all."""
+        most = self.gateway.limits.tags
+        if len(tags) > most:
+            detail = f"A search is for at most {most} tags (limit tags), not {len(tags)}."
+            raise LimitExceeded(detail, field="tags")
+        if any("\0" in each for each in (*tags, text, device or "")):
+            raise InvalidRequest("A search contains a NUL character.")
+        asked = JobQuery(
+            door=DOOR,
+            device=device,
+            group=group,
+            states=states,
+            tags=tags,
+            text=text,
+            limit=limit,
+            offset=(page - 1) * limit,
+        )
+        found = await self.gateway.jobs(actor, asked)
+        tally = await self.gateway.tally(actor, asked)
+        return [await self.show(job) for job in found], sum(tally.values())
+
+    async def cancel(self, actor: Actor, job: Job) -> Job:
+        """Cancel a job.
+
+        Raises:
+            Conflict: It has ended.
+        """
+        if job.state.is_final:
+            raise Conflict(f"The job is {words.status(job)}: it cannot be cancelled.")
+        return await self.gateway.cancel(actor, job.id, door=DOOR)
+
+    async def delete(self, actor: Actor, job: Job) -> None:
+        await self.gateway.delete(actor, job.id, door=DOOR)
+
+
+def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:
+    """Say whether a filter lets through what is all of one kind here, such as the vendor."""
+    return query.get(name, accepted[0]).lower() in accepted
+
+
+class SingleSlashes:
+    """A door that takes `//` before a path for `/`, as clients send where a base ends in one."""
+
+    def __init__(self, door: ASGIApp) -> None:
+        self.door = door
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        prefix = scope.get("root_path", "")
+        path = scope["path"].removeprefix(prefix)
+        if path.startswith("//"):
+            scope = {**scope, "path": f"{prefix}/{path.lstrip('/')}"}
+        await self.door(scope, receive, send)
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MOST_KEY_CHARS:
+        detail = f"Idempotency-Key must have 1 to {_MOST_KEY_CHARS} characters."
+        raise InvalidRequest(detail, field="Idempotency-Key")
+    return key

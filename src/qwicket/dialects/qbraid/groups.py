@@ -1,0 +1,122 @@
+"""Groups in qBraid's words: what they are opened with, and the five states that clients know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from qwicket.dialects.door import decode
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.orders import document
+from qwicket.dialects.qbraid.wire import EMPTY
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.model.groups import Group
+    from qwicket.model.limits import Limits
+
+STATUSES: Final = ("OPEN", "CLOSED", "COMPLETED", "FAILED", "CANCELLED")
+_DEFAULT_LIFE_S: Final = 3_600
+_LifeS = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+
+
+class OpenBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs/group`."""
+
+    name: str | None = None
+    tags: msgspec.Raw = EMPTY
+    metadata: msgspec.Raw = EMPTY
+    maxTTL: _LifeS | None = None  # noqa: N815  # qBraid's name
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only qBraid's clients need back of a group."""
+
+    tags: msgspec.Raw = EMPTY
+    metadata: msgspec.Raw = EMPTY
+    life_s: int = _DEFAULT_LIFE_S
+    is_cancelled: bool = False
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """A group about to be opened."""
+
+    name: str
+    life_s: int
+    body: bytes
+
+
+_decoder: Final = msgspec.json.Decoder(OpenBody)
+_kept_decoder: Final = msgspec.json.Decoder(Kept)
+
+
+def opening(text: bytes, limits: Limits) -> Opening:
+    """Return what a body asks for.
+
+    Raises:
+        InvalidRequest: A field is wrong.
+        LimitExceeded: A document is too large.
+    """
+    body = decode(text or b"{}", _decoder)
+    kept = Kept(
+        tags=document(body.tags, "tags", limits),
+        metadata=document(body.metadata, "metadata", limits),
+        life_s=body.maxTTL or _DEFAULT_LIFE_S,
+    )
+    return Opening(body.name or "", kept.life_s, msgspec.json.encode(kept))
+
+
+def cancelled(group: Group) -> bytes:
+    """Return what is kept of a group once its user has cancelled it."""
+    return msgspec.json.encode(msgspec.structs.replace(_kept(group), is_cancelled=True))
+
+
+def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
+    """Return the word for a group: closed is what takes no more and still has jobs to end."""
+    if _kept(group).is_cancelled:
+        return "CANCELLED"
+    if group.is_open(now):
+        return "OPEN"
+    if any(not state.is_final for state in tally):
+        return "CLOSED"
+    if JobState.FAILED in tally:
+        return "FAILED"
+    return "CANCELLED" if JobState.CANCELLED in tally else "COMPLETED"
+
+
+def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, Any]:
+    """Return a group's document."""
+    kept = _kept(group)
+    return {
+        "groupJobQrn": words.group_qrn(group.id),
+        "name": group.name or None,
+        "status": status(group, tally, now),
+        "jobCount": sum(tally.values()),
+        "completedCount": tally.get(JobState.COMPLETED, 0),
+        "failedCount": tally.get(JobState.FAILED, 0),
+        "cancelledCount": tally.get(JobState.CANCELLED, 0),
+        "totalEstimatedCost": 0,
+        "totalCost": 0,
+        "timeStamps": {
+            "createdAt": words.time(group.created_at),
+            "endedAt": words.time(_closed_at(group, now)),
+            "executionDuration": None,
+        },
+        "maxTTL": kept.life_s,
+        "tags": kept.tags,
+        "metadata": kept.metadata,
+    }
+
+
+def _closed_at(group: Group, now: int) -> int | None:
+    """Return since when a group takes no more: an old one closes by itself."""
+    if group.closed_at is not None:
+        return group.closed_at
+    return None if group.is_open(now) else group.expires_at
+
+
+def _kept(group: Group) -> Kept:
+    return _kept_decoder.decode(group.body)

@@ -1,0 +1,179 @@
+"""What goes out of jobs: their documents in two generations, their programs and results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.dialects.door import raw_list, raw_object
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.words import object_id, object_id_of, time
+from qwicket.model.outcomes import MEMORY, SAMPLES, Failure, Outcome
+from qwicket.model.states import JobState
+from qwicket.programs import batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.dialects.qbraid.desk import Shown
+    from qwicket.dialects.qbraid.wire import Kept
+    from qwicket.gateway import Program, Results
+    from qwicket.model.jobs import Job
+
+PROVIDER_ID: Final = object_id_of("provider qbraid")
+
+
+def current(shown: Shown) -> dict[str, Any]:
+    """Return a job as today's generation reads it."""
+    job, kept = shown.job, shown.kept
+    is_final = job.state.is_final
+    return {
+        "jobQrn": words.current_job(job, kept.device),
+        "jobVrn": job.id,
+        "name": job.name or None,
+        "deviceQrn": kept.device,
+        "vendor": "qbraid",
+        "provider": "qbraid",
+        "status": words.status(job),
+        "statusMsg": job.error_text,
+        "experimentType": "analog" if _is_analog(kept) else "gate_model",
+        "shots": job.shots,
+        "numCircuits": job.n_circuits,
+        "queuePosition": _position(shown),
+        "tags": kept.tags,
+        "runtimeOptions": kept.options,
+        "metadata": {},
+        "groupJobQrn": words.group_qrn(job.group) if job.group else None,
+        "estimatedCost": 0,
+        "cost": 0 if is_final else None,
+        "timeStamps": times(job),
+        "organizationUserId": object_id(job.account),
+        "deviceId": object_id_of(job.device),
+        "providerId": PROVIDER_ID,
+        "gcsDestination": {"bucket": "local", "directory": f"jobs/{job.id}"},
+    }
+
+
+def native(shown: Shown, owner: str, email: str) -> dict[str, Any]:
+    """Return a job as the native generation reads it. `metadata` must not be there."""
+    job, kept = shown.job, shown.kept
+    return {
+        "_id": object_id(job.id),
+        "qbraidJobId": words.native_job(job, owner),
+        "vendorJobId": job.id,
+        "qbraidDeviceId": words.native_device(job.device),
+        "vendor": "qbraid",
+        "provider": "qbraid",
+        "status": words.status(job),
+        "qbraidStatus": words.status(job),
+        "statusText": job.error_text,
+        "experimentType": "ahs" if _is_analog(kept) else "gate_model",
+        "shots": job.shots,
+        "queuePosition": _position(shown),
+        "queueDepth": None,
+        "circuitNumQubits": job.n_qubits if kept.n_qubits is None else kept.n_qubits,
+        "circuitDepth": kept.depth,
+        "tags": kept.tags,
+        "preflight": False,
+        "cost": 0 if job.state.is_final else None,
+        "escrow": 0,
+        "email": email,
+        "createdAt": time(job.created_at),
+        "timeStamps": times(job),
+    }
+
+
+def times(job: Job) -> dict[str, Any]:
+    ran_ms = None
+    if job.ended_at is not None:
+        ran_ms = max(0, job.ended_at - job.started_at) if job.started_at is not None else 0
+    return {
+        "createdAt": time(job.created_at),
+        "endedAt": time(job.ended_at),
+        "executionDuration": ran_ms,
+    }
+
+
+def program(found: Program, kept: Kept) -> Any:
+    """Return the program as it was submitted, a list of a batch."""
+    sources = [found.source.decode()]
+    if kept.is_batch:
+        sources = [member.source for member in batch.members(found.source)]
+    programs = [
+        {"format": name, "data": msgspec.Raw(text.encode()) if number in kept.objects else text}
+        for number, (name, text) in enumerate(zip(kept.formats, sources, strict=True))
+    ]
+    return programs if kept.is_batch else programs[0]
+
+
+def _is_analog(kept: Kept) -> bool:
+    return kept.formats[0] == "analog"
+
+
+def _position(shown: Shown) -> int | None:
+    return None if shown.ahead is None else shown.ahead + 1
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def current_result(found: Results, kept: Kept) -> dict[str, Any]:
+    """Return a result as today's generation reads it; that of a batch has one per program."""
+    job, parts = found.job, found.parts
+    frame = {"cost": 0, "timeStamps": times(job)}
+    if not kept.is_batch and job.n_circuits == 1:
+        return {"status": words.status(job), **frame, "resultData": _data(parts[0])}
+    results = [{"status": _status(part), **frame, "resultData": _data(part)} for part in parts]
+    return {"status": words.status(job), **frame, "results": results}
+
+
+def native_result(found: Results) -> dict[str, Any]:
+    """Return a result as the native generation reads it; of a batch, which it cannot have, less."""
+    part = found.parts[0]
+    if len(found.parts) > 1 or not isinstance(part, Outcome):
+        return {"runnerVersion": "", "runnerSeed": None}
+    return {**_data(part), "runnerVersion": part.engine_version, "runnerSeed": part.seed}
+
+
+def _status(part: Outcome | Failure) -> str:
+    return words.word(JobState.COMPLETED if isinstance(part, Outcome) else JobState.FAILED)
+
+
+def _data(part: Outcome | Failure) -> dict[str, Any]:
+    if isinstance(part, Failure):
+        return {"statusMsg": part.message}
+    if SAMPLES in part.arrays:
+        return {"measurementCounts": _letters(part), "measurements": raw_list(_atoms(part))}
+    return {
+        "measurementCounts": raw_object(
+            sorted((_bits(key, part.n_bits), n) for key, n in part.each_count())
+        ),
+        "measurements": raw_list(_rows(part)) if MEMORY in part.arrays else None,
+    }
+
+
+def _bits(key: int, n_bits: int) -> str:
+    """Return a key as text: classical bit 0 is the rightmost character."""
+    return f"{key:0{n_bits}b}" if n_bits else ""
+
+
+def _rows(part: Outcome) -> Iterator[list[int]]:
+    """Yield the bits of each shot, in the order of the characters of a key."""
+    return ([int(bit) for bit in _bits(key, part.n_bits)] for key in part.each_shot())
+
+
+def _atoms(part: Outcome) -> Iterator[dict[str, Any]]:
+    """Yield shots as Braket writes them: an atom in the Rydberg state is not seen any more."""
+    for levels in part.each_sample():
+        seen = [1 - level for level in levels]
+        yield {"success": True, "pre_sequence": [1] * len(levels), "post_sequence": seen}
+
+
+def _letters(part: Outcome) -> dict[str, int]:
+    """Count shots by a letter per atom: `g` for its ground state, `r` for the Rydberg state."""
+    counts: dict[str, int] = {}
+    for levels in part.each_sample():
+        letters = "".join(["gr"[level] for level in levels])
+        counts[letters] = counts.get(letters, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,322 @@
+"""Submissions of two generations as one order, and the order as what the gateway takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from qwicket.dialects.door import check_document, decode, decode_field
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
+from qwicket.model.jobs import Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.outcomes import COUNTS, MEMORY, SAMPLES
+from qwicket.programs import batch, guess
+
+if TYPE_CHECKING:
+    from qwicket.model.devices import Device
+    from qwicket.model.limits import Limits
+
+DEFAULT_SHOTS: Final = 1_000
+
+_FORMATS: Final = {
+    "qasm2": "openqasm2",
+    "qasm3": "openqasm3",
+    "ionq.circuit.v0": "ionq.circuit.v1",
+    "analog": "ahs",
+}
+_NOT_OFFERED: Final = ("qir.bc", "qir.ll", "pulser.sequence", "quil", "problem", "gst")
+_NULL: Final = msgspec.Raw(b"null")
+_NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
+"""What a client sends where its user asked for nothing."""
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
+_Size = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+_Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """One program as today's generation sends it."""
+
+    format: str
+    data: msgspec.Raw
+
+
+class CurrentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs` of today's generation. What is not set arrives as null."""
+
+    deviceQrn: str  # noqa: N815  # these are qBraid's names
+    program: Program | tuple[Program, ...]
+    shots: _Int64 | None = None
+    name: str | None = None
+    tags: msgspec.Raw = EMPTY
+    runtimeOptions: msgspec.Raw = EMPTY  # noqa: N815
+    groupJobQrn: str | None = None  # noqa: N815
+
+
+class NativeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /quantum-jobs` of the generation before it: the program is in a field of its own."""
+
+    qbraidDeviceId: str  # noqa: N815
+    openQasm: str | None = None  # noqa: N815
+    bitcode: msgspec.Raw = _NULL
+    qir: msgspec.Raw = _NULL
+    ionqCircuit: msgspec.Raw = _NULL  # noqa: N815
+    problem: msgspec.Raw = _NULL
+    ahs: msgspec.Raw = _NULL
+    sequenceBuilder: msgspec.Raw = _NULL  # noqa: N815
+    circuitNumQubits: _Size | None = None  # noqa: N815
+    circuitDepth: _Size | None = None  # noqa: N815
+    shots: _Int64 | None = None
+    seed: _Seed | None = None
+    memory: bool | None = None
+    noiseModel: str | None = None  # noqa: N815
+    tags: msgspec.Raw = EMPTY
+    runtimeOptions: msgspec.Raw = EMPTY  # noqa: N815
+    preflight: msgspec.Raw = _NULL
+    backend: msgspec.Raw = _NULL
+    params: msgspec.Raw = _NULL
+    errorMitigation: msgspec.Raw = _NULL  # noqa: N815
+    entrypoint: msgspec.Raw = _NULL
+    timeout: msgspec.Raw = _NULL
+
+
+class _Options(msgspec.Struct, frozen=True):
+    """As much of `runtimeOptions` as means something here; the rest is kept and given back."""
+
+    noiseModel: str | None = None  # noqa: N815
+    seed: _Seed | None = None
+    memory: bool | None = None
+
+
+current_decoder: Final = msgspec.json.Decoder(CurrentBody)
+native_decoder: Final = msgspec.json.Decoder(NativeBody)
+_options_decoder: Final = msgspec.json.Decoder(_Options)
+_text_decoder: Final = msgspec.json.Decoder(str)
+_tags_decoder: Final = msgspec.json.Decoder(dict[str, str | bool | _Int64])
+
+
+class Piece(NamedTuple):
+    """One program: what its format is called today, and its text."""
+
+    format: str
+    source: str
+    is_object: bool = False
+
+
+class Order(NamedTuple):
+    """A submission in neither generation's words, but for the names of device and group."""
+
+    device: str
+    pieces: tuple[Piece, ...]
+    kept: Kept
+    shots: int | None
+    options: _Options
+    name: str = ""
+    group: str | None = None
+
+    def on(self, device: Device) -> Order:
+        """Return the order with its device known.
+
+        Raises:
+            InvalidRequest: The device does not take such a program, or no batches.
+        """
+        taken = [name for name, ours in _FORMATS.items() if ours in device.spec.formats]
+        for piece in self.pieces:
+            if piece.format not in taken:
+                detail = f"The device {device.name} takes programs in {', '.join(taken)}"
+                raise InvalidRequest(f"{detail}, not in {piece.format}.", field="program.format")
+        if self.kept.is_batch and "batch" not in device.spec.formats:
+            detail = f"The device {device.name} takes no batches: send one program a job."
+            raise InvalidRequest(detail, field="program")
+        kept = msgspec.structs.replace(self.kept, device=words.qrn(device))
+        return self._replace(device=device.name, kept=kept)
+
+    def submission(self, group: str | None, key: str | None) -> Submission:
+        """Return what the gateway takes.
+
+        Args:
+            group: The id of the group here.
+            key: What makes a repeated request the same one.
+        """
+        formats = [_FORMATS[piece.format] for piece in self.pieces]
+        return Submission(
+            door=DOOR,
+            device=self.device,
+            format="batch" if self.kept.is_batch else formats[0],
+            source=self._joined(formats),
+            shots=DEFAULT_SHOTS if self.shots is None else self.shots,
+            outputs=self._outputs(formats[0]),
+            seed=self.options.seed,
+            noise=self.options.noiseModel or None,
+            name=self.name,
+            tags=flat_tags(self.kept.tags),
+            group=group,
+            idempotency_key=key,
+            wire=msgspec.json.encode(self.kept),
+        )
+
+    def _joined(self, formats: list[str]) -> bytes:
+        if not self.kept.is_batch:
+            return self.pieces[0].source.encode()
+        pairs = zip(formats, self.pieces, strict=True)
+        return batch.write(tuple([batch.Member(name, piece.source) for name, piece in pairs]))
+
+    def _outputs(self, first: str) -> tuple[str, ...]:
+        if first == "ahs":
+            return (SAMPLES,)
+        return (COUNTS, MEMORY) if self.options.memory else (COUNTS,)
+
+
+def current(text: bytes, limits: Limits) -> Order:
+    """Return the order of a body of today's generation.
+
+    Raises:
+        InvalidRequest: A field is wrong.
+        LimitExceeded: A document is too large.
+        NotOffered: The program is in a format that is not simulated here.
+    """
+    body = decode(text, current_decoder)
+    is_batch = isinstance(body.program, tuple)
+    programs = body.program if isinstance(body.program, tuple) else (body.program,)
+    if not programs:
+        raise InvalidRequest("program must not be an empty list.", field="program")
+    pieces = tuple([_piece(program) for program in programs])
+    options = document(body.runtimeOptions, "runtimeOptions", limits)
+    kept = Kept(
+        formats=tuple([piece.format for piece in pieces]),
+        is_batch=is_batch,
+        objects=tuple([number for number, piece in enumerate(pieces) if piece.is_object]),
+        tags=_tags(body.tags, limits),
+        options=options,
+    )
+    asked = decode_field(options, _options_decoder, "runtimeOptions")
+    return Order(
+        body.deviceQrn, pieces, kept, body.shots, asked, body.name or "", body.groupJobQrn or None
+    )
+
+
+def native(text: bytes, limits: Limits) -> Order:
+    """Return the order of a body of the native generation; raises as `current`."""
+    body = decode(text, native_decoder)
+    for name in ("preflight", "backend", "params", "errorMitigation", "entrypoint", "timeout"):
+        if bytes(getattr(body, name)) not in _NOTHING:
+            raise InvalidRequest(f"{name} is not offered by any device: leave it out.", field=name)
+    piece = _native_piece(body)
+    options = document(_unwrapped(body.runtimeOptions), "runtimeOptions", limits)
+    further = decode_field(options, _options_decoder, "runtimeOptions")
+    kept = Kept(
+        formats=(piece.format,),
+        objects=(0,) if piece.is_object else (),
+        tags=_tags(_unwrapped(body.tags), limits),
+        options=options,
+        n_qubits=body.circuitNumQubits,
+        depth=body.circuitDepth,
+    )
+    asked = _Options(
+        body.noiseModel or further.noiseModel,
+        further.seed if body.seed is None else body.seed,
+        further.memory if body.memory is None else body.memory,
+    )
+    return Order(body.qbraidDeviceId, (piece,), kept, body.shots, asked)
+
+
+def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:
+    """Return tags as lists look for them: `key=value`, whatever type the value has."""
+    return tuple([flat_tag(key, value) for key, value in _tags_decoder.decode(raw).items()])
+
+
+def flat_tag(key: str, value: object) -> str:
+    return f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def read_tags(text: str) -> tuple[str, ...]:
+    """Return the tags that a list is asked for, as a JSON object in a query.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    try:
+        return flat_tags(msgspec.Raw(text.encode()))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        detail = "tags must be a JSON object of texts, whole numbers and truth values."
+        raise InvalidRequest(detail, field="tags") from None
+
+
+def _piece(program: Program) -> Piece:
+    if program.format in _NOT_OFFERED:
+        detail = f"Programs in {program.format} are not run here; {', '.join(_FORMATS)} are."
+        raise NotOffered(detail, field="program.format")
+    if program.format not in _FORMATS:
+        detail = f"program.format must be one of {', '.join(_FORMATS)}."
+        raise InvalidRequest(detail, field="program.format")
+    return _text(program.format, program.data, "program.data")
+
+
+def _native_piece(body: NativeBody) -> Piece:
+    """Return the program. OpenQASM beside another one only describes it, so that one wins.
+
+    Where that one is QIR, which nothing here runs, its description is the same circuit.
+    """
+    for name, format_ in (("ionqCircuit", "ionq.circuit.v0"), ("ahs", "analog")):
+        if bytes(getattr(body, name)) not in _NOTHING:
+            return _text(format_, getattr(body, name), name)
+    if body.openQasm:
+        is_2 = guess(body.openQasm.encode()) == "openqasm2"
+        return Piece("qasm2" if is_2 else "qasm3", body.openQasm)
+    for name in ("bitcode", "qir", "problem", "sequenceBuilder"):
+        if bytes(getattr(body, name)) not in _NOTHING:
+            detail = f"Programs in {name} are not run here; openQasm, ionqCircuit and ahs are."
+            raise NotOffered(detail, field=name)
+    raise InvalidRequest("openQasm is missing, or another program.", field="openQasm")
+
+
+def _text(format_: str, data: msgspec.Raw, field: str) -> Piece:
+    """Return a program that came as text, or as the JSON object that the text would hold."""
+    raw = bytes(data)
+    if raw[:1] == b"{" and not format_.startswith("qasm"):
+        return Piece(format_, raw.decode(), is_object=True)
+    source = decode_field(data, _text_decoder, field)
+    if not source.strip():
+        raise InvalidRequest(f"{field} is empty.", field=field)
+    return Piece(format_, source)
+
+
+def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:
+    """Return what a JSON text holds: the native generation sends objects so."""
+    if bytes(raw)[:1] != b'"':
+        return raw
+    text: str = _text_decoder.decode(raw)
+    return msgspec.Raw(text.strip().encode() or b"{}")
+
+
+def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
+    """Return an object as it came; null becomes empty.
+
+    Raises:
+        InvalidRequest: It is no object.
+        LimitExceeded: It is too large for a page of a hundred jobs to show it, or too deep.
+    """
+    if len(bytes(raw)) > limits.options_bytes:
+        detail = f"{field} is over {limits.options_bytes} bytes (limit options_bytes)."
+        raise LimitExceeded(detail, field=field)
+    check_document(bytes(raw), field, limits)
+    if bytes(raw) == b"null":
+        return EMPTY
+    try:
+        value: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{field} must be an object.", field=field)
+    if b"\\u0000" in bytes(raw) or b"\0" in bytes(raw):
+        raise InvalidRequest(f"{field}: contains a NUL character.", field=field)
+    return raw.copy()
+
+
+def _tags(raw: msgspec.Raw, limits: Limits) -> msgspec.Raw:
+    tags = document(raw, "tags", limits)
+    decode_field(tags, _tags_decoder, "tags")
+    return tags

@@ -1,0 +1,150 @@
+"""The Mongo-like queries of the oldest generation, evaluated over a user's own documents.
+
+A JSON object whose conditions must all hold: a value means equality, an object holds operators,
+dots reach into objects. No pattern can stall: `$regex` knows literal text, `^`, `$` and `.*`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+
+MOST_PATTERN_CHARS: Final = 200
+MOST_CONDITIONS: Final = 100
+_ABSENT: Final = object()
+_SPECIAL: Final = frozenset(r".^$*+?{}[]\|()")
+
+Test = Callable[[Any], bool]
+
+
+class Condition(NamedTuple):
+    """One condition: where to look, and what must hold there."""
+
+    path: tuple[str, ...]
+    test: Test
+
+    def holds(self, document: Mapping[str, Any]) -> bool:
+        value: Any = document
+        for name in self.path:
+            value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+            if value is _ABSENT:
+                break
+        return self.test(value)
+
+
+class Query(NamedTuple):
+    """All conditions of a query."""
+
+    conditions: tuple[Condition, ...]
+
+    def finds(self, document: Mapping[str, Any]) -> bool:
+        return all(condition.holds(document) for condition in self.conditions)
+
+
+def parse(fields: Mapping[str, Any]) -> Query:
+    """Return a query.
+
+    Raises:
+        InvalidRequest: An operator or pattern is not one of ours.
+        LimitExceeded: There are too many conditions.
+    """
+    found: list[Condition] = []
+    for name, value in fields.items():
+        if name.startswith("$"):
+            raise InvalidRequest(f"{name[:64]} is not supported in a query.", field=name)
+        path = tuple(name.split("."))
+        if isinstance(value, dict) and any(key.startswith("$") for key in value):
+            found += [Condition(path, _test(name, key, asked)) for key, asked in value.items()]
+        else:
+            found.append(Condition(path, _equals(value)))
+    if len(found) > MOST_CONDITIONS:
+        detail = f"A query has at most {MOST_CONDITIONS} conditions, this one has {len(found)}."
+        raise LimitExceeded(detail)
+    return Query(tuple(found))
+
+
+def _test(name: str, key: str, asked: Any) -> Test:
+    if key in _ORDER:
+        return _compares(_ORDER[key], asked)
+    if key in ("$in", "$nin"):
+        return _is_one_of(name, asked, is_in=key == "$in")
+    if key == "$eq":
+        return _equals(asked)
+    if key == "$ne":
+        equals = _equals(asked)
+        return lambda value: not equals(value)
+    if key == "$exists":
+        return lambda value: (value is not _ABSENT) is bool(asked)
+    if key == "$regex":
+        return _matches(name, asked)
+    raise InvalidRequest(f"{name}: {key[:64]} is not supported in a query.", field=name)
+
+
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+}
+
+
+def _equals(asked: Any) -> Test:
+    if asked is None:
+        return lambda value: value is None or value is _ABSENT
+    return lambda value: isinstance(value, bool) is isinstance(asked, bool) and value == asked
+
+
+def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
+    """Look a value up in a set: a list may be long, and there are many documents."""
+    if not isinstance(asked, list) or any(isinstance(each, list | dict) for each in asked):
+        detail = f"{name}: $in and $nin take a list of texts, numbers and truth values."
+        raise InvalidRequest(detail, field=name)
+    known = {(isinstance(each, bool), each) for each in asked}
+
+    def test(value: Any) -> bool:
+        value = None if value is _ABSENT else value
+        is_known = not isinstance(value, list | dict) and (isinstance(value, bool), value) in known
+        return is_known is is_in
+
+    return test
+
+
+def _compares(compare: Callable[[Any, Any], bool], asked: Any) -> Test:
+    """Compare numbers with numbers and texts with texts; anything else does not hold."""
+    kinds = (int, float) if isinstance(asked, int | float) else (str,)
+    return lambda value: (
+        isinstance(value, kinds) and isinstance(asked, kinds) and compare(value, asked)
+    )
+
+
+def _matches(name: str, pattern: Any) -> Test:
+    if not isinstance(pattern, str) or len(pattern) > MOST_PATTERN_CHARS:
+        detail = f"{name}: $regex takes a text of at most {MOST_PATTERN_CHARS} characters."
+        raise InvalidRequest(detail, field=name)
+    begins, ends = pattern.startswith("^"), pattern.endswith("$")
+    pieces = pattern.removeprefix("^").removesuffix("$").split(".*")
+    if any(_SPECIAL & set(piece) for piece in pieces):
+        detail = f"{name}: $regex knows literal text, ^, $ and .* alone."
+        raise InvalidRequest(detail, field=name)
+    return lambda value: isinstance(value, str) and _fits(value, pieces, begins, ends)
+
+
+def _fits(text: str, pieces: list[str], begins: bool, ends: bool) -> bool:
+    """Find the pieces one after the other, each as early as it can be: linear in the text."""
+    at = 0
+    for number, piece in enumerate(pieces):
+        if number == len(pieces) - 1 and ends:
+            start = len(text) - len(piece)
+            is_placed = start >= at and text.endswith(piece)
+            return is_placed and not (number == 0 and begins and start != 0)
+        if number == 0 and begins:
+            found = 0 if text.startswith(piece) else -1
+        else:
+            found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True

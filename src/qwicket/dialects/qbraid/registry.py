@@ -1,0 +1,172 @@
+"""The oldest generation: documents of jobs that ran elsewhere. Nothing here enters the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.wire import DOOR
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
+
+if TYPE_CHECKING:
+    from qwicket.dialects.qbraid.query import Query
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+    from qwicket.model.records import Record
+
+_NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
+_LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
+_REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
+_PAGE: Final = 500
+_MOST_LOOKED_AT: Final = 10_000
+"""How far back a search looks."""
+_MOST_DIGITS: Final = 18
+_BITS: Final = 103
+"""What fits into 20 letters and digits."""
+
+_decoder: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def form(body: bytes, limits: Limits) -> dict[str, list[str]]:
+    """Return the fields of a form, each with all of its values.
+
+    Raises:
+        InvalidRequest: It is no form.
+        LimitExceeded: It has too many fields, or one is too long.
+    """
+    most = 2 * limits.circuits + 32
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most)
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body is no form in UTF-8.") from None
+    except ValueError:
+        detail = f"The form has more than {most} fields (limit circuits)."
+        raise LimitExceeded(detail) from None
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if len(value) > limits.name_chars:
+            detail = f"{name[:64]} has {len(value)} characters, {limits.name_chars} are allowed"
+            raise LimitExceeded(f"{detail} (limit name_chars).", field=name)
+        if "\0" in value or "\0" in name:
+            raise InvalidRequest(f"{name[:64]} contains a NUL character.", field=name)
+        found.setdefault(name, []).append(value)
+    return found
+
+
+class Registry:
+    """Documents of one kind: each user's own, under what the vendor and the device call the job."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def register(self, actor: Actor, fields: dict[str, list[str]]) -> str:
+        """Register a job; one that is registered already stays as it is.
+
+        Returns:
+            Its id, whose tail is made from its natural key.
+
+        Raises:
+            InvalidRequest: A field is missing or no number.
+        """
+        texts = {name: values[-1] for name, values in fields.items() if values[-1]}
+        for name in _REQUIRED:
+            if not texts.get(name):
+                raise InvalidRequest(f"{name} is missing.", field=name)
+        key = _key(texts["qbraidDeviceId"], texts["vendorJobId"])
+        device = texts["qbraidDeviceId"].replace(":", "_")  # clients cut an id at a colon
+        document: dict[str, Any] = {
+            "qbraidJobId": f"{device}-{actor.account_name}-qjob-{key}",
+            "vendorJobId": texts["vendorJobId"],
+            "qbraidDeviceId": texts["qbraidDeviceId"],
+            "vendorDeviceId": texts.get("vendorDeviceId", ""),
+            "status": texts.get("status", "UNKNOWN"),
+            "qbraidStatus": _checked(texts.get("qbraidStatus", "INITIALIZING")),
+        }
+        for name in _NUMBERS:
+            if name in texts:
+                document[name] = _number(name, texts[name])
+        for name in _LISTS:
+            if name in fields:
+                document[name] = [_number(name, text) for text in fields[name]]
+        record = await self._gateway.records.register(
+            actor, DOOR, key, msgspec.json.encode(document)
+        )
+        kept: str = _decoder.decode(record.body)["qbraidJobId"]
+        return kept
+
+    async def update(
+        self, actor: Actor, email: str, fields: dict[str, list[str]]
+    ) -> dict[str, Any]:
+        """Return a document, with new words for its status if both are given.
+
+        Raises:
+            NotFound: There is none, or it is another user's.
+            InvalidRequest: The status is no word of qBraid's.
+        """
+        texts = {name: values[-1] for name, values in fields.items()}
+        key = texts.get("qbraidJobId", "").rpartition("-")[2]
+        record = await self._gateway.records.get(actor, DOOR, key)
+        document = _decoder.decode(record.body)
+        if document["qbraidJobId"] != texts["qbraidJobId"]:
+            raise NotFound("There is no such job.")
+        if texts.get("status") and texts.get("qbraidStatus"):
+            document["status"] = texts["status"]
+            document["qbraidStatus"] = _checked(texts["qbraidStatus"])
+            body = msgspec.json.encode(document)
+            record = await self._gateway.records.update(actor, DOOR, key, body)
+        return _shown(record, actor, email)
+
+    async def search(
+        self, actor: Actor, email: str, query: Query, most: int
+    ) -> list[dict[str, Any]]:
+        """Return the user's documents that a query finds, newest first, among the last 10,000."""
+        found: list[dict[str, Any]] = []
+        before: int | None = None
+        for _ in range(_MOST_LOOKED_AT // _PAGE):
+            page = await self._gateway.records.page(actor, DOOR, before=before, limit=_PAGE)
+            found += await asyncio.to_thread(_found, page, actor, email, query)
+            if len(found) >= most or len(page) < _PAGE:
+                break
+            before = page[-1].seq
+        return found[:most]
+
+
+def _found(page: list[Record], actor: Actor, email: str, query: Query) -> list[dict[str, Any]]:
+    shown = (_shown(record, actor, email) for record in page)
+    return [document for document in shown if query.finds(document)]
+
+
+def _key(device: str, vendor_job: str) -> str:
+    digest = hashlib.sha256(f"{device}\0{vendor_job}".encode()).digest()
+    return words.spelled(int.from_bytes(digest) >> (256 - _BITS))
+
+
+def _shown(record: Record, actor: Actor, email: str) -> dict[str, Any]:
+    created = words.time(record.created_at)
+    return {
+        "_id": words.object_id(record.id),
+        "user": words.object_id(actor.account),
+        "email": email,
+        **_decoder.decode(record.body),
+        "createdAt": created,
+        "timeStamps": {"jobStarted": created, "createdAt": created},
+    }
+
+
+def _checked(status: str) -> str:
+    if status not in words.STATUSES:
+        known = ", ".join(words.STATUSES)
+        raise InvalidRequest(f"qbraidStatus must be one of {known}.", field="qbraidStatus")
+    return status
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise InvalidRequest(f"{name} must be a whole number.", field=name)
+    return int(text)

@@ -1,0 +1,87 @@
+"""qBraid's errors, and what is kept with a job of this door."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    KeyReused,
+    LimitExceeded,
+    MethodNotAllowed,
+    NotFound,
+    NotOffered,
+    QwicketError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+
+DOOR: Final = "qbraid"
+EMPTY: Final = msgspec.Raw(b"{}")
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only qBraid's clients need back; stored with the job, opaque to everyone else.
+
+    Attributes:
+        device: The device's name in today's generation.
+        formats: What each program's format was called.
+        is_batch: Whether programs came in a list, be it of one.
+        objects: Numbers of the programs that were JSON objects rather than their text.
+        tags: As they were given.
+        options: As they were given.
+        n_qubits: What the client said of its circuit.
+        depth: What the client said of its circuit.
+    """
+
+    device: str = ""
+    formats: tuple[str, ...]
+    is_batch: bool = False
+    objects: tuple[int, ...] = ()
+    tags: msgspec.Raw = EMPTY
+    options: msgspec.Raw = EMPTY
+    n_qubits: int | None = None
+    depth: int | None = None
+
+
+_kept_decoder: Final = msgspec.json.Decoder(Kept)
+
+
+def kept(document: bytes) -> Kept:
+    """Return what was kept with a job."""
+    return _kept_decoder.decode(document)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+_CODES: Final = (
+    (Unauthenticated, "UNAUTHORIZED"),
+    (Forbidden, "FORBIDDEN"),
+    (NotFound, "NOT_FOUND"),
+    (InvalidRequest | LimitExceeded | KeyReused, "VALIDATION_ERROR"),
+    (Conflict, "INVALID_STATE"),
+    (TooManyRequests, "RATE_LIMITED"),
+    (NotOffered, "NOT_IMPLEMENTED"),
+    (MethodNotAllowed, "METHOD_NOT_ALLOWED"),
+)
+
+
+def recast(error: QwicketError) -> QwicketError:
+    """Return a device that is off as a conflict: of 503 every client repeats even a POST."""
+    if isinstance(error, Unavailable) and error.field == "device":
+        return Conflict(error.detail, field=error.field)
+    return error
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of an error in a shape that all three generations read."""
+    code = next((word for kind, word in _CODES if isinstance(error, kind)), error.code.upper())
+    inner: dict[str, Any] = {"message": error.detail, "code": code}
+    if error.field is not None:
+        inner["field"] = error.field
+    return msgspec.json.encode({"success": False, "message": error.detail, "error": inner})

@@ -1,0 +1,229 @@
+"""Format `ahs`: analog Hamiltonian simulation of Rydberg atoms, as Amazon Braket writes it.
+
+    {"register": {"sites": [["0", "0"], ["5.5e-6", "0"]], "filling": [1, 1]},
+     "hamiltonian": {"drivingFields": [{"amplitude": F, "phase": F, "detuning": F}]}}
+
+with F = `{"time_series": {"values": […], "times": […]}, "pattern": "uniform"}`, in metres, seconds
+and radians per second. Amplitude Ω and detuning Δ run linearly from one time to the next, and
+
+    H = Σ (Ω Lx + Δ Lz) + Σ_{i<j} C₆ / r_ij⁶ n_i n_j
+
+up to a constant. What is constant is one gate, exact; what rises or falls becomes steps, each with
+the field of its middle. Owns which programs the engine's chain of equal distances can express.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import ceil, dist, isfinite, pi, sqrt
+from typing import Final, NamedTuple
+
+import msgspec
+
+from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.limits import Limits
+from qwicket.programs import json_text
+from qwicket.programs.json_text import check_limit
+
+VERSION: Final = 1
+
+C6: Final = 5.42e-24
+"""Of rubidium in 70S½, rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al., arXiv:2306.11727."""
+
+_MOST_ATOMS: Final = 5
+_STEP_ERROR: Final = 0.02
+"""Bound on what all steps together turn the state away; what they do is far less: fields that
+oscillate average it out (tests compare with an integrator)."""
+_MOST_TURN: Final = 5e6 * pi
+"""Energy times time of one gate, as on the other machines of cold atoms."""
+_EVENLY: Final = 1e-6
+_FAR: Final = 2.04
+"""Bound of Σ_j 1/|i - j|⁶ for an atom amid a chain: 2 ζ(6) = 2.0347."""
+
+_Number = float | str
+
+
+class _TimeSeries(msgspec.Struct):
+    values: tuple[_Number, ...]
+    times: tuple[_Number, ...]
+
+
+class _Field(msgspec.Struct):
+    time_series: _TimeSeries
+    pattern: str | tuple[_Number, ...] = "uniform"
+
+
+class _Drive(msgspec.Struct):
+    amplitude: _Field
+    phase: _Field
+    detuning: _Field
+
+
+class _Hamiltonian(msgspec.Struct):
+    drivingFields: tuple[_Drive, ...]  # noqa: N815  # the format's word
+    localDetuning: tuple[msgspec.Raw, ...] = ()  # noqa: N815
+
+
+class _Register(msgspec.Struct):
+    sites: tuple[tuple[_Number, ...], ...]
+    filling: tuple[int, ...] | None = None
+
+
+class _Program(msgspec.Struct):
+    register: _Register
+    hamiltonian: _Hamiltonian
+
+
+class _Curve(NamedTuple):
+    """A field over time: linear from each time to the next."""
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def at(self, time: float) -> float:
+        k = min(max(bisect_left(self.times, time), 1), len(self.times) - 1)
+        (t0, t1), (v0, v1) = self.times[k - 1 : k + 1], self.values[k - 1 : k + 1]
+        return v0 + (v1 - v0) * (time - t0) / (t1 - t0)
+
+
+class _Stretch(NamedTuple):
+    """A time in which amplitude and detuning are linear."""
+
+    seconds: float
+    amplitude: tuple[float, float]
+    detuning: tuple[float, float]
+
+    def steps(self, blockade: float, n_atoms: int, error: float) -> int:
+        """Return how many steps keep the error below a bound.
+
+        The exponential midpoint rule is off by τ³/12 ‖[H, dH/dt]‖ over one stretch of τ, by N² less
+        in N steps (Magnus, second order).
+        """
+        (a, b), (c, d), tau = self.amplitude, self.detuning, self.seconds
+        rise, turn = (b - a) / tau, (d - c) / tau
+        if not (rise or turn):
+            return 1
+        turning = abs((a + b) / 2 * turn - (c + d) / 2 * rise) + _FAR * blockade * abs(rise)
+        return max(1, ceil(sqrt(tau**3 / 12 * n_atoms / 2 * turning / error)))
+
+
+_decoder: Final = msgspec.json.Decoder(_Program)
+
+
+def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
+    """Read a program into one circuit, whose shots are those of the job.
+
+    Args:
+        source: JSON text.
+        limits: Bounds on bytes and operations: each step is one.
+
+    Raises:
+        InvalidProgram: The text is no such program, or one that a chain of equal distances under
+            uniform fields cannot express; the detail says which part.
+        LimitExceeded: A limit is exceeded.
+    """
+    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    program = json_text.decode(_decoder, source, lambda *_: "")
+    n_atoms, spacing = _chain(program.register)
+    blockade = C6 / spacing**6 if n_atoms > 1 else 0.0
+    stretches = _stretches(program.hamiltonian)
+    gates = tuple(_gates(stretches, n_atoms, blockade, limits))
+    everyone = tuple(range(n_atoms))
+    return (AtomCircuit("spins", (1,) * n_atoms, gates, everyone, 0),)
+
+
+def _chain(register: _Register) -> tuple[int, float]:
+    """Return the number of atoms and the metres from each to the next."""
+    places = [
+        tuple([_real(x, f"register.sites[{k}]") for x in site])
+        for k, site in enumerate(register.sites)
+    ]
+    if not 1 <= len(places) <= _MOST_ATOMS or any(len(place) != 2 for place in places):
+        raise _refusal("register.sites", f"must be 1 to {_MOST_ATOMS} places in the plane")
+    if register.filling is not None and register.filling != (1,) * len(places):
+        raise _refusal("register.filling", "must be 1 for every site: each holds an atom here")
+    if len(places) == 1:
+        return 1, 1.0
+    spacing = dist(places[0], places[1])
+    step = (places[1][0] - places[0][0], places[1][1] - places[0][1])
+    for k, place in enumerate(places):
+        meant = (places[0][0] + k * step[0], places[0][1] + k * step[1])
+        if not spacing > 0 or dist(place, meant) > _EVENLY * spacing:
+            text = "must be a straight chain of equal distances, in its order"
+            raise _refusal("register.sites", text)
+    return len(places), spacing
+
+
+def _stretches(hamiltonian: _Hamiltonian) -> list[_Stretch]:
+    if hamiltonian.localDetuning:
+        raise _refusal("hamiltonian.localDetuning", "is not simulated: leave it empty")
+    if len(hamiltonian.drivingFields) != 1:
+        raise _refusal("hamiltonian.drivingFields", "must be one field")
+    drive = hamiltonian.drivingFields[0]
+    phase = _curve(drive.phase, "phase")
+    amplitude, detuning = _curve(drive.amplitude, "amplitude"), _curve(drive.detuning, "detuning")
+    if len({curve.times[-1] for curve in (phase, amplitude, detuning)}) > 1:
+        raise _refusal("hamiltonian.drivingFields[0]", "has fields that end at different times")
+    if len(set(phase.values)) > 1:  # a constant one turns all axes alike and shows nowhere
+        text = "must be constant: a phase that changes is not simulated"
+        raise _refusal("hamiltonian.drivingFields[0].phase", text)
+    times = sorted({*amplitude.times, *detuning.times})
+    return [
+        _Stretch(b - a, (amplitude.at(a), amplitude.at(b)), (detuning.at(a), detuning.at(b)))
+        for a, b in pairwise(times)
+    ]
+
+
+def _curve(field: _Field, name: str) -> _Curve:
+    at = f"hamiltonian.drivingFields[0].{name}"
+    if field.pattern != "uniform":
+        raise _refusal(f"{at}.pattern", "must be uniform")
+    times, values = field.time_series.times, field.time_series.values
+    if len(times) != len(values) or len(times) < 2:
+        raise _refusal(f"{at}.time_series", "must have as many values as times, two at least")
+    curve = _Curve(_reals(times, f"{at}.time_series.times"), _reals(values, f"{at}.time_series"))
+    if curve.times[0] != 0 or any(b <= a for a, b in pairwise(curve.times)):
+        raise _refusal(f"{at}.time_series.times", "must rise from 0")
+    return curve
+
+
+def _gates(
+    stretches: Sequence[_Stretch], n_atoms: int, blockade: float, limits: Limits
+) -> Iterator[AtomGate]:
+    wires = tuple(range(n_atoms))
+    error = _STEP_ERROR / len(stretches)
+    n_gates = 0
+    for stretch in stretches:
+        n_steps = stretch.steps(blockade, n_atoms, error)
+        n_gates += n_steps
+        check_limit("operations", n_gates, limits.operations, " or more")
+        (a, b), (c, d), dt = stretch.amplitude, stretch.detuning, stretch.seconds / n_steps
+        for k in range(n_steps):
+            middle = (k + 0.5) / n_steps
+            params = ((a + (b - a) * middle) * dt, (c + (d - c) * middle) * dt, blockade * dt)
+            if max(map(abs, params)) > _MOST_TURN:
+                text = "has energies times time above 5,000,000 pi"
+                raise _refusal("hamiltonian.drivingFields[0]", text)
+            yield AtomGate("rydberg_full", wires, params)
+
+
+def _reals(numbers: tuple[_Number, ...], field: str) -> tuple[float, ...]:
+    return tuple([_real(number, field) for number in numbers])
+
+
+def _real(number: _Number, field: str) -> float:
+    """Return a number, which qBraid and Braket write as text."""
+    try:
+        value = float(number)
+    except ValueError:
+        raise _refusal(field, "must be numbers") from None
+    if not isfinite(value) or 0 < abs(value) < 1e-30 or abs(value) > 1e30:
+        raise _refusal(field, "must be numbers between 1e-30 and 1e30")
+    return value
+
+
+def _refusal(field: str, text: str) -> InvalidProgram:
+    return InvalidProgram(f"{field} {text}", field=field)

@@ -1,0 +1,89 @@
+"""Format `batch`: several programs in one job, each in a format of its own.
+
+    [{"format": "openqasm3", "source": "OPENQASM 3.0; …"}, …]
+
+Each becomes one circuit, in the order sent. Owns what all of them together may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from qwicket.model.circuits import QubitCircuit
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs import json_text
+from qwicket.programs.json_text import check_limit, quoted
+
+VERSION: Final = 1
+
+Reader = Callable[[bytes, Limits, Mapping[str, float]], tuple[QubitCircuit, ...]]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One program of a batch."""
+
+    format: str
+    source: str
+
+
+_decoder: Final = msgspec.json.Decoder(tuple[Member, ...])
+
+
+def write(members: tuple[Member, ...]) -> bytes:
+    """Return a batch as its format has it."""
+    return msgspec.json.encode(members)
+
+
+def members(source: bytes) -> tuple[Member, ...]:
+    """Return the programs of a batch that was read before."""
+    return _decoder.decode(source)
+
+
+def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[QubitCircuit, ...]:
+    """Read every program of a batch.
+
+    Args:
+        source: JSON text.
+        limits: Bounds on bytes, circuits and operations, of all programs together.
+        readers: How each format is read.
+
+    Raises:
+        InvalidProgram: The text is no batch, or a program is refused; the detail says which.
+        LimitExceeded: A limit is exceeded.
+    """
+    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    batch = json_text.decode(_decoder, source, lambda *_: "")
+    if not batch:
+        raise InvalidProgram("the batch has no programs")
+    check_limit("circuits", len(batch), limits.circuits)
+    circuits: list[QubitCircuit] = []
+    n_ops = 0
+    for number, member in enumerate(batch):
+        circuits.append(_circuit(number, member, limits, readers))
+        n_ops += len(circuits[-1].ops)
+        check_limit("operations", n_ops, limits.operations, " or more")
+    return tuple(circuits)
+
+
+def _circuit(
+    number: int, member: Member, limits: Limits, readers: Mapping[str, Reader]
+) -> QubitCircuit:
+    reader = readers.get(member.format)
+    if reader is None:
+        known = ", ".join(readers)
+        text = f"program {number}: format {quoted(member.format)} is not one of {known}"
+        raise InvalidProgram(text, field=f"[{number}].format")
+    try:
+        found = reader(member.source.encode(), limits, {})
+    except (InvalidRequest, LimitExceeded) as refusal:
+        kind = LimitExceeded if isinstance(refusal, LimitExceeded) else InvalidProgram
+        place = f"[{number}].{refusal.field}" if refusal.field else f"[{number}]"
+        raise kind(f"program {number}: {refusal.detail}", field=place) from None
+    if len(found) != 1:
+        text = f"program {number} has {len(found)} circuits: in a batch each has one"
+        raise InvalidProgram(text, field=f"[{number}]")
+    return found[0]

@@ -1,0 +1,167 @@
+"""Odd values in every field, form and query of qBraid's door: its own 4xx, never a failure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+
+from abuse.conftest import Tokens
+from abuse.doors import FORMER_QBRAID, QBRAID, Door, harmless
+from abuse.test_bad_input import NO_JSON, ODD
+from qwicket.dialects.qbraid import groups, orders
+
+OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
+FIELDS = [
+    (door, field.name)
+    for door in (QBRAID, FORMER_QBRAID)
+    for field in msgspec.structs.fields(door.body)
+]
+TEXTS = {
+    "empty": "",
+    "NUL": "a\0b",
+    "4,000 characters": "x" * 4_000,
+    "minus one": "-1",
+    "zero": "0",
+    "a huge number": "9" * 400,
+    "a fraction": "1.5",
+    "other digits": "٣",
+    "a list": "[1]",
+    "an object": "{}",
+    "deep JSON": "[" * 20_000,
+    "open text": '{"a": "',
+    "NUL in JSON": '{"a": "\\u0000"}',
+    "SQL": "' or 1=1; --",
+    "surrogate": "%ED%A0%80",
+    "snowman": "☃",
+}
+QUERIES = (
+    *("status", "statusGroup", "vendor", "provider", "tags", "search", "page", "limit"),
+    *("deviceQrn", "shots", "qrns", "qbraidDeviceId", "resultsPerPage", "tags.run", "minutes"),
+    *("qbraidJobId", "vendorJobId", "_id", "qbraid_id", "numberQubits", "retired"),
+)
+READS = (
+    *(f"{NEW}/devices", f"{NEW}/jobs", f"{NEW}/jobs/cost-estimate", f"{NEW}/jobs/group"),
+    *(f"{OLD}/quantum-jobs", f"{OLD}/quantum-devices", f"{OLD}/public/lab/get-devices"),
+    f"{OLD}/quantum-jobs/cost-estimate",
+)
+FORM = (
+    *("vendorJobId", "qbraidDeviceId", "vendorDeviceId", "shots", "circuitNumQubits"),
+    *("circuitDepth", "circuitBatchNumQubits", "circuitBatchDepth", "status", "qbraidStatus"),
+)
+
+
+def answered(door: Door, response: httpx.Response) -> None:
+    """Check that an answer is a success, or a refusal in the door's shape."""
+    if response.status_code == 501:
+        door.said(response)
+        return
+    harmless(response)
+    if not response.is_success:
+        door.refused(response)
+
+
+@pytest.mark.parametrize("odd", {**ODD, **NO_JSON})
+@pytest.mark.parametrize(("door", "field"), FIELDS, ids=str)
+def test_an_odd_field_of_a_submission_is_taken_or_refused(
+    client: httpx.Client, tokens: Tokens, door: Door, field: str, odd: str
+) -> None:
+    content = door.text(**{field: {**ODD, **NO_JSON}[odd]})
+    answered(door, client.post(door.jobs, content=content, headers=door.auth(tokens.good)))
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("key", ["format", "data"])
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_an_odd_program_is_taken_or_refused(
+    client: httpx.Client, tokens: Tokens, is_batch: bool, key: str, odd: str
+) -> None:
+    other = b'"data":"x"' if key == "format" else b'"format":"qasm3"'
+    program = b'{"%s":%s,%s}' % (key.encode(), ODD[odd], other)
+    content = QBRAID.text(program=b"[%s]" % program if is_batch else program)
+    answered(QBRAID, client.post(QBRAID.jobs, content=content, headers=QBRAID.auth(tokens.good)))
+
+
+@pytest.mark.parametrize("format_", sorted({*orders._FORMATS, *orders._NOT_OFFERED}))
+@pytest.mark.parametrize("odd", ["{}", "[]", "null", "\0", "x", "{" * 10_000, '{"qubits": 1e400}'])
+def test_a_program_that_makes_no_sense_is_refused(
+    client: httpx.Client, tokens: Tokens, format_: str, odd: str
+) -> None:
+    device = "rydberg" if format_ == "analog" else "statevector"
+    program = {"format": format_, "data": odd}
+    body = {"deviceQrn": f"qbraid:qbraid:sim:{device}", "program": program}
+    response = client.post(QBRAID.jobs, json=body, headers=QBRAID.auth(tokens.good))
+    answered(QBRAID, response)
+    assert not response.is_success or (format_, odd) == ("qasm2", "x"), response.text
+
+
+@pytest.mark.parametrize("odd", {**ODD, **NO_JSON})
+@pytest.mark.parametrize("field", [f.name for f in msgspec.structs.fields(groups.OpenBody)])
+def test_an_odd_field_of_a_group_is_taken_or_refused(
+    client: httpx.Client, tokens: Tokens, field: str, odd: str
+) -> None:
+    content = b'{"%s":%s}' % (field.encode(), {**ODD, **NO_JSON}[odd])
+    headers = QBRAID.auth(tokens.good)
+    answered(QBRAID, client.post(f"{NEW}/jobs/group", content=content, headers=headers))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("name", QUERIES)
+def test_an_odd_query_is_answered_or_refused(
+    client: httpx.Client, tokens: Tokens, name: str, text: str
+) -> None:
+    for path in READS:
+        door = QBRAID if path.startswith(NEW) else FORMER_QBRAID
+        url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
+        answered(door, client.get(url, headers=door.auth(tokens.good)))
+    url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
+    QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("name", FORM)
+def test_an_odd_field_of_a_form_is_taken_or_refused(
+    client: httpx.Client, tokens: Tokens, name: str, text: str
+) -> None:
+    auth = FORMER_QBRAID.auth(tokens.good)
+    fields = {"vendorJobId": "v", "qbraidDeviceId": "d", name: TEXTS[text]}
+    answered(FORMER_QBRAID, client.post(f"{OLD}/init-job", data=fields, headers=auth))
+    update = {"qbraidJobId": TEXTS[text], "status": "x", "qbraidStatus": "QUEUED"}
+    FORMER_QBRAID.refused(client.put(f"{OLD}/update-job", data=update, headers=auth))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"=" * 100_000, b"&" * 1_000_000, b"a=1&" * 20_000]
+)
+def test_a_form_that_is_none_is_refused(
+    client: httpx.Client, tokens: Tokens, content: bytes
+) -> None:
+    auth = FORMER_QBRAID.auth(tokens.good)
+    FORMER_QBRAID.refused(client.post(f"{OLD}/init-job", content=content, headers=auth))
+
+
+@pytest.mark.parametrize("odd", {**ODD, **NO_JSON})
+@pytest.mark.parametrize("path", ["/get-user-jobs", "/public/lab/get-devices"])
+def test_an_odd_search_is_answered_or_refused(
+    client: httpx.Client, tokens: Tokens, path: str, odd: str
+) -> None:
+    auth = FORMER_QBRAID.auth(tokens.good)
+    value = {**ODD, **NO_JSON}[odd]
+    for content in (value, b'{"shots":%s}' % value, b'{"numResults":%s}' % value):
+        answered(FORMER_QBRAID, client.post(OLD + path, content=content, headers=auth))
+
+
+@pytest.mark.parametrize("operator", ["$where", "$function", "$expr", "$or", "$regex"])
+def test_operators_that_could_stall_or_run_code_are_refused(
+    client: httpx.Client, tokens: Tokens, operator: str
+) -> None:
+    auth = FORMER_QBRAID.auth(tokens.good)
+    queries: list[dict[str, Any]] = [{operator: "(a+)+$"}, {"status": {operator: "(a+)+$"}}]
+    for query in queries:
+        content = json.dumps(query)
+        answer = client.post(f"{OLD}/get-user-jobs", content=content, headers=auth)
+        FORMER_QBRAID.refused(answer, 400)

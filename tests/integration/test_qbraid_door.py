@@ -1,0 +1,270 @@
+"""The qBraid door over plain HTTP: what no client asks for by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from support.server import LiveServer
+from support.waiting import until
+
+OLD, NEW = "/qbraid/api", "/qbraid/api/v1"
+DEVICE = "qbraid:qbraid:sim:statevector"
+BELL = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+SILENT = "OPENQASM 3.0;\nqubit q;\n"
+SLOW = BELL.replace("[2]", "[24]") + "".join(
+    f"rx(0.1) q[{k % 24}];\ncx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(500)
+)
+
+
+class Caller:
+    def __init__(self, http: httpx.Client, token: str) -> None:
+        self.http = http
+        self.headers = {"X-API-Key": token}
+
+    def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.http.request(method, path, headers=self.headers, **options)
+
+    def submit(self, *sources: str, **fields: Any) -> dict[str, Any]:
+        programs = [{"format": "qasm3", "data": source} for source in sources]
+        program = programs if len(programs) > 1 else programs[0]
+        body = {"deviceQrn": DEVICE, "shots": 10, "program": program, **fields}
+        answer = self("POST", f"{NEW}/jobs", json=body)
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()["data"]
+        return found
+
+    def ended(self, qrn: str) -> dict[str, Any]:
+        def end() -> dict[str, Any] | None:
+            found: dict[str, Any] = self("GET", f"{NEW}/jobs/{qrn}").json()["data"]
+            return found if found["timeStamps"]["endedAt"] else None
+
+        return until(end, f"job {qrn} ends", timeout_s=60)
+
+
+@pytest.fixture(scope="module")
+def call(server: LiveServer) -> Iterator[Caller]:
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
+        yield Caller(http, server.token())
+
+
+@pytest.fixture(scope="module")
+def stranger(server: LiveServer, call: Caller) -> Caller:
+    return Caller(call.http, server.token("bob"))
+
+
+def test_one_job_has_one_tail_in_all_generations(call: Caller) -> None:
+    job = call.ended(call.submit(BELL, name="both")["jobQrn"])
+    tail = job["jobQrn"].rpartition("-")[2]
+    (native,) = call("GET", f"{OLD}/quantum-jobs", params={"qbraidJobId": f"x-qjob-{tail}"}).json()
+    assert native["qbraidJobId"] == f"qbraid_statevector-ada-qjob-{tail}"
+    assert native["vendorJobId"] == job["jobVrn"]
+    assert native["measurementCounts"]
+    for name in ("_id", "vendorJobId"):
+        (again,) = call("GET", f"{OLD}/quantum-jobs", params={name: native[name]}).json()
+        assert again["qbraidJobId"] == native["qbraidJobId"]
+    listed = call("GET", f"{NEW}/jobs", params={"search": "both"}).json()["data"]
+    assert job["jobQrn"] in [each["jobQrn"] for each in listed]
+
+
+def test_a_batch_has_no_counts_where_batches_are_unknown(call: Caller) -> None:
+    job = call.ended(call.submit(BELL, BELL)["jobQrn"])
+    (native,) = call("GET", f"{OLD}/quantum-jobs", params={"vendorJobId": job["jobVrn"]}).json()
+    assert "measurementCounts" not in native
+    found = call("GET", f"{OLD}/quantum-jobs/result/{native['qbraidJobId']}").json()
+    assert "measurementCounts" not in found["data"]
+
+
+def test_an_ionq_program_of_several_circuits_has_several_results(call: Caller) -> None:
+    circuits = [{"circuit": [{"gate": "x", "target": k}]} for k in range(2)]
+    program = {"format": "ionq.circuit.v0", "data": {"qubits": 2, "circuits": circuits}}
+    job = call.ended(call.submit(BELL, program=program)["jobQrn"])
+    assert job["numCircuits"] == 2
+    found = call("GET", f"{NEW}/jobs/{job['jobQrn']}/result").json()["data"]
+    counts = [each["resultData"]["measurementCounts"] for each in found["results"]]
+    assert counts == [{"01": 10}, {"10": 10}]
+    sent = call("GET", f"{NEW}/jobs/{job['jobQrn']}/program").json()["data"]
+    assert sent == program
+
+
+def test_programs_of_a_batch_come_back_as_they_were_sent(call: Caller) -> None:
+    circuit = {"qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
+    programs = [
+        {"format": "ionq.circuit.v0", "data": circuit},
+        {"format": "ionq.circuit.v0", "data": json.dumps(circuit)},
+        {"format": "qasm3", "data": BELL},
+    ]
+    job = call.ended(call.submit(BELL, program=programs)["jobQrn"])
+    assert call("GET", f"{NEW}/jobs/{job['jobQrn']}/program").json()["data"] == programs
+
+
+def test_a_program_that_measures_nothing_gives_one_empty_key(call: Caller) -> None:
+    job = call.ended(call.submit(SILENT)["jobQrn"])
+    found = call("GET", f"{NEW}/jobs/{job['jobQrn']}/result").json()["data"]
+    assert found["resultData"]["measurementCounts"] == {"": 10}
+
+
+def test_a_result_that_is_not_there_is_a_conflict(call: Caller) -> None:
+    qrn = call.submit(SLOW)["jobQrn"]
+    assert call("GET", f"{NEW}/jobs/{qrn}/result").status_code == 409
+    assert call("DELETE", f"{NEW}/jobs/{qrn}").status_code == 409
+    assert call("POST", f"{NEW}/jobs/{qrn}/cancel").json()["data"]["status"] == "CANCELLING"
+    shown = call("GET", f"{NEW}/jobs/{qrn}").json()["data"]["status"]
+    assert shown in ("CANCELLING", "CANCELLED")
+    assert call.ended(qrn)["status"] == "CANCELLED"
+    assert call("GET", f"{NEW}/jobs/{qrn}/result").status_code == 409
+    assert call("POST", f"{NEW}/jobs/{qrn}/cancel").status_code == 409
+
+
+def test_several_jobs_are_deleted_together_or_not_at_all(call: Caller) -> None:
+    done, slow = call.ended(call.submit(BELL)["jobQrn"])["jobQrn"], call.submit(SLOW)["jobQrn"]
+    names = f'["{done}", "{slow}"]'
+    assert call("DELETE", f"{NEW}/jobs", params={"qrns": names}).status_code == 409
+    assert call("GET", f"{NEW}/jobs/{done}").status_code == 200
+    call("POST", f"{NEW}/jobs/{slow}/cancel")
+    call.ended(slow)
+    assert call("DELETE", f"{NEW}/jobs", params={"qrns": names}).status_code == 200
+    assert call("GET", f"{NEW}/jobs/{done}").status_code == 404
+
+
+def test_a_group_that_is_cancelled_stops_its_jobs(call: Caller, stranger: Caller) -> None:
+    body = {"name": "g", "tags": {"a": 1}, "maxTTL": 60}
+    group = call("POST", f"{NEW}/jobs/group", json=body).json()["data"]
+    at = f"{NEW}/jobs/group/{group['groupJobQrn']}"
+    jobs = [call.submit(SLOW, groupJobQrn=group["groupJobQrn"])["jobQrn"] for _ in range(3)]
+    assert call("GET", at).json()["data"]["jobCount"] == 3
+    for method, path in (("GET", ""), ("POST", "/close"), ("POST", "/cancel"), ("DELETE", "")):
+        assert stranger(method, at + path).status_code == 404
+    foreign = {"deviceQrn": DEVICE, "program": {"format": "qasm3", "data": BELL}}
+    foreign["groupJobQrn"] = group["groupJobQrn"]
+    assert stranger("POST", f"{NEW}/jobs", json=foreign).status_code == 404
+    assert call("POST", f"{at}/close").json()["data"]["status"] == "CLOSED"
+    assert call("POST", f"{at}/cancel").json()["data"]["status"] == "CANCELLED"
+    assert {call.ended(qrn)["status"] for qrn in jobs} == {"CANCELLED"}
+    found = call("GET", at).json()["data"]
+    assert (found["cancelledCount"], found["tags"]) == (3, {"a": 1})
+    listed = call("GET", f"{NEW}/jobs/group", params={"status": "CANCELLED"}).json()["data"]
+    assert group["groupJobQrn"] in [each["groupJobQrn"] for each in listed]
+    assert call("DELETE", at).status_code == 200
+    assert call("GET", at).status_code == 404
+    assert call("GET", f"{NEW}/jobs/{jobs[0]}").status_code == 200
+
+
+def test_a_group_closes_by_itself_when_its_time_is_over(call: Caller) -> None:
+    group = call("POST", f"{NEW}/jobs/group", json={"maxTTL": 1}).json()["data"]
+    at = f"{NEW}/jobs/group/{group['groupJobQrn']}"
+    assert group["status"] == "OPEN"
+    until(lambda: call("GET", at).json()["data"]["status"] == "COMPLETED", "the group closes")
+
+
+@pytest.mark.parametrize("life", [0, 86_401, -1, "60"])
+def test_a_group_lives_a_day_at_most(call: Caller, life: object) -> None:
+    answer = call("POST", f"{NEW}/jobs/group", json={"maxTTL": life})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["field"] == "maxTTL"
+
+
+@pytest.mark.parametrize("header", ["api-key", "X-API-Key", "X-Access-Token", "refresh-token"])
+@pytest.mark.parametrize("path", [f"{OLD}/identity", f"{OLD}//identity", f"{NEW}/users/verify"])
+def test_every_credential_opens_every_generation(
+    server: LiveServer, call: Caller, header: str, path: str
+) -> None:
+    headers = {header: server.token(), "email": "somebody@else.example"}
+    assert call.http.get(path, headers=headers).status_code == 200
+
+
+def test_a_truth_value_is_found_as_either_language_writes_it(call: Caller) -> None:
+    job = call.submit(BELL, tags={"mark": "truth", "ok": True})
+    for text in ("true", "True"):
+        asked = {"tags.mark": "truth", "tags.ok": text}
+        (found,) = call("GET", f"{OLD}/quantum-jobs", params=asked).json()
+        assert found["vendorJobId"] == job["jobVrn"]
+
+
+def test_a_search_is_for_so_many_tags(call: Caller) -> None:
+    tags = json.dumps({f"t{k}": k for k in range(33)})
+    answer = call("GET", f"{NEW}/jobs", params={"tags": tags})
+    assert answer.status_code == 400
+    assert "limit tags" in answer.json()["message"]
+
+
+def test_the_public_lists_need_no_credential(call: Caller) -> None:
+    devices = call.http.get(f"{OLD}/public/lab/get-devices?qbraid_id=qbraid_parked").json()
+    assert [device["status"] for device in devices] == ["OFFLINE"]
+    asked = {"numberQubits": {"$lte": 5}}
+    found = call.http.post(f"{OLD}/public/lab/get-devices", json=asked).json()
+    assert [device["qbraid_id"] for device in found] == ["qbraid_rydberg"]
+    assert call.http.get(f"{OLD}/public/lab/get-sdk-version").json() == "0.4.5"
+    body = {"qbraid_id": "qbraid_parked", "status": "ONLINE"}
+    assert call("PUT", f"{OLD}/lab/update-device", data=body).status_code == 403
+
+
+def test_a_device_that_the_administrator_turns_on_takes_jobs(
+    server: LiveServer, call: Caller
+) -> None:
+    server.admin("device", "on", "parked")
+    job = call.submit(BELL, deviceQrn="qbraid:qbraid:sim:parked")
+    assert call.ended(job["jobQrn"])["status"] == "COMPLETED"
+    server.admin("device", "off", "parked", "--reason", "maintenance")
+    shown = call("GET", f"{NEW}/devices/qbraid:qbraid:sim:parked").json()["data"]
+    assert (shown["status"], shown["statusMsg"]) == ("OFFLINE", "maintenance")
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"shots": 0}, "shots"),
+        ({"shots": 10**9}, "limit shots"),
+        ({"tags": {"a": 1.5}}, "tags"),
+        ({"tags": {str(k): k for k in range(33)}}, "limits tags"),
+        ({"tags": {"a": "x" * 300}}, "name_chars"),
+        ({"runtimeOptions": {"noiseModel": "depolarizing"}}, "noise"),
+        ({"runtimeOptions": {"seed": -1}}, "seed"),
+        ({"runtimeOptions": []}, "runtimeOptions"),
+        ({"name": "x" * 256}, "name_chars"),
+        ({"deviceQrn": "qbraid:qbraid:qpu:statevector"}, "no device"),
+        ({"deviceQrn": "qbraid:qbraid:sim:simulator"}, "no device"),
+        ({"deviceQrn": "statevector"}, "no device"),
+        ({"program": []}, "program"),
+        ({"groupJobQrn": "qbraid:group-nothing"}, "no such group"),
+        ({"program": {"format": "qasm9", "data": ""}}, "program.format"),
+        ({"program": {"format": "qasm3", "data": " "}}, "program.data"),
+        ({"program": {"format": "analog", "data": "{}"}}, "takes programs in qasm2"),
+        (
+            {
+                "deviceQrn": "qbraid:qbraid:sim:rydberg",
+                "program": [{"format": "analog", "data": "{}"}],
+            },
+            "takes no batches",
+        ),
+    ],
+)
+def test_a_refusal_names_its_field_or_limit(
+    call: Caller, fields: dict[str, Any], word: str
+) -> None:
+    body = {"deviceQrn": DEVICE, "program": {"format": "qasm3", "data": BELL}, **fields}
+    answer = call("POST", f"{NEW}/jobs", json=body)
+    assert 400 <= answer.status_code < 500
+    assert word in answer.json()["message"]
+
+
+def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
+    call: Caller,
+) -> None:
+    """Other doors answer 429 from the 17th on; of a POST these clients never repeat that."""
+    with ThreadPoolExecutor(40) as pool:
+        body = {"deviceQrn": DEVICE, "shots": 1, "program": {"format": "qasm3", "data": BELL}}
+        sent = [pool.submit(call, "POST", f"{NEW}/jobs", json=body) for _ in range(40)]
+        assert {each.result().status_code for each in sent} == {201}

@@ -1,0 +1,86 @@
+"""Jobs that really run: what is sent, and what is made of answers that make no sense."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qwicket.clients.qbraid import ApiError, JobTimeoutError, QbraidSession
+from support.bad_server import BadServer, answer
+
+CLOSE = {"Connection": "close"}
+IONQ = {"qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
+AHS = {"register": {"sites": []}, "hamiltonian": {}}
+
+
+def session(server: BadServer) -> QbraidSession:
+    return QbraidSession(base_url=server.url, retries_total=0)
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "sent"),
+    [
+        ("OPENQASM 3.0;", "openQasm", "OPENQASM 3.0;"),
+        (IONQ, "ionqCircuit", json.dumps(IONQ)),
+        (AHS, "ahs", json.dumps(AHS)),
+    ],
+)
+def test_a_program_goes_into_the_field_of_its_kind(program: Any, name: str, sent: str) -> None:
+    with BadServer(answer(201, {"qbraidJobId": "job"}, CLOSE)) as server:
+        found = session(server).submit("qbraid_x", program, 10, tags={"n": 7}, seed=3, memory=True)
+        (request,) = server.requests
+    assert found == "job"
+    assert request.json[name] == sent
+    assert request.json["tags"] == '{"n": 7}'
+    assert (request.json["shots"], request.json["seed"], request.json["memory"]) == (10, 3, True)
+
+
+def test_what_is_no_program_is_not_sent() -> None:
+    with pytest.raises(ApiError, match="OpenQASM"):
+        QbraidSession(base_url="http://127.0.0.1:1").submit("qbraid_x", {"qir": ""})
+
+
+def test_a_wait_ends_with_the_job_or_with_its_time() -> None:
+    queued, done = ([{"status": word}] for word in ("QUEUED", "COMPLETED"))
+    with BadServer(answer(200, queued, CLOSE), answer(200, done, CLOSE)) as server:
+        assert session(server).wait("job", poll_interval=0.01) == {"status": "COMPLETED"}
+    with (
+        BadServer(answer(200, queued, CLOSE)) as server,
+        pytest.raises(JobTimeoutError, match="is QUEUED after"),
+    ):
+        session(server).wait("job", timeout=0.05, poll_interval=0.01)
+
+
+def test_a_job_that_failed_says_why() -> None:
+    failed = [{"status": "FAILED", "statusText": "too hot"}]
+    with (
+        BadServer(answer(200, failed, CLOSE)) as server,
+        pytest.raises(ApiError, match="too hot"),
+    ):
+        session(server).result("job")
+
+
+CALLS: dict[str, Callable[[QbraidSession], Any]] = {
+    "devices": lambda made: made.devices(),
+    "submit": lambda made: made.submit("d", "OPENQASM 3.0;"),
+    "job": lambda made: made.job("job"),
+    "result": lambda made: made.result("job", timeout=1),
+    "cancel": lambda made: made.cancel("job"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+@pytest.mark.parametrize("body", [b"nonsense", 7, "text", [1], {"jobsArray": 3}, None])
+def test_an_answer_that_makes_no_sense_is_an_error_of_ours(
+    call: Callable[[QbraidSession], Any], body: Any
+) -> None:
+    with BadServer(answer(200, body, CLOSE)) as server, pytest.raises(ApiError):
+        call(session(server))
+
+
+def test_an_absent_job_is_an_error_of_ours() -> None:
+    with BadServer(answer(200, [], CLOSE)) as server, pytest.raises(ApiError, match="no job"):
+        session(server).job("job")
