@@ -26,7 +26,7 @@ def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
     """Return one row of `/backends`."""
     row: dict[str, Any] = {
         "backend": view.device.name,
-        "status": "available" if view.status.is_on else "offline",
+        "status": "available" if view.is_online else "offline",
         "qubits": view.qubits,
         "average_queue_time": round(1000 * queue_s),
         "last_updated": time(now),

@@ -15,8 +15,10 @@ from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from qwicket.gateway import JobPart
+    from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
     from qwicket.model.outcomes import Failure
+    from qwicket.programs import Entangler
 
 PROBABILITIES_V1: Final = "ionq.result.probabilities.json.v1"
 PROBABILITIES_V2: Final = "ionq.result.probabilities.json.v2"
@@ -25,9 +27,10 @@ HISTOGRAM_V2: Final = "ionq.result.histogram.json.v2"
 SHOTS_V1: Final = "ionq.result.shots.json.v1"
 SHOTS_V2: Final = "ionq.result.shots.json.v2"
 AGGREGATE_V1: Final = "ionq.result.probabilities-aggregate.json.v1"
+NATIVE_V1: Final = "ionq.native.v1"
 ARTIFACTS: Final = (
     *(PROBABILITIES_V1, PROBABILITIES_V2, HISTOGRAM_V1, HISTOGRAM_V2),
-    *(SHOTS_V1, SHOTS_V2, AGGREGATE_V1),
+    *(SHOTS_V1, SHOTS_V2, AGGREGATE_V1, NATIVE_V1),
 )
 
 _JSON: Final = "application/json"
@@ -109,13 +112,11 @@ def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
         "predicted_wait_time_ms": wait_ms,
         "predicted_execution_duration_ms": round(1000 * job.est_seconds),
         "execution_duration_ms": _duration(job) if is_completed else None,
-        "output": {},
+        "output": _output(part, kept),
         "results": None,
     }
     if is_completed and not kept.is_dry:
         shown["results"] = _results(id_of(part), CIRCUIT if is_child else kept.type)
-    if kept.is_debiased and job.calibration:
-        shown["output"] = {"error_mitigation": {"debiasing": True}}
     if not job.calibration:  # a twin's noise is that of its calibration, not of a named model
         shown["noise"] = kept.noise
     if messages := warnings(job, kept):
@@ -173,6 +174,28 @@ def cost(job: Job, kept: Kept) -> dict[str, Any]:
     nothing = {"value": 0.0, "unit": "usd"}
     shown: dict[str, Any] = {"dry_run": kept.is_dry, "estimated_cost": nothing}
     return {**shown, "cost": nothing} if job.state.is_final else shown
+
+
+def is_compiled(part: JobPart, kept: Kept) -> bool:
+    """Return whether there is a compiled circuit to fetch: of OpenQASM 3 there is none."""
+    is_one = kept.type == CIRCUIT or part.number is not None
+    return is_one and part.state is JobState.COMPLETED
+
+
+def entangler(device: Device, kept: Kept) -> Entangler:
+    """Return a machine's gate on two qubits; on the simulator that of the machine whose noise."""
+    has_zz = "zz" in device.spec.native_gates or kept.noise.model.startswith("forte")
+    return "zz" if has_zz else "ms"
+
+
+def _output(part: JobPart, kept: Kept) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    if is_compiled(part, kept):
+        circuits = {NATIVE_V1: _descriptor(id_of(part), NATIVE_V1)}
+        shown["compilation"] = {"compiled_circuits": circuits}
+    if kept.is_debiased and part.job.calibration:
+        shown["error_mitigation"] = {"debiasing": True}
+    return shown
 
 
 def _shown_children(part: JobPart, kept: Kept) -> list[str] | None:

@@ -7,6 +7,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from qwicket.dialects.door import Door, address, decode, json, on, read
 from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
 from qwicket.dialects.ionq.words import (
@@ -161,7 +163,7 @@ class Routes:
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
     async def _queue_s(self, device: Device) -> float:
-        return (await self._gateway.outlook(device.name)).start_in_s
+        return (await self._gateway.outlook(device.name)).start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -197,7 +199,7 @@ class Routes:
         if job.state is not JobState.QUEUED:
             return None
         place = await self._gateway.place(job) or await self._gateway.outlook(job.device)
-        return round(1000 * place.start_in_s)
+        return None if place.start_in_s is None else round(1000 * place.start_in_s)
 
     async def list_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -356,12 +358,23 @@ class Routes:
         is_nested = kept.is_multi and part.number is None
         if form is None or (form == jobs.AGGREGATE_V1) != is_nested:
             raise NotFound("The job has no such artifact.")
+        if form == jobs.NATIVE_V1:
+            return await self._compiled(part, kept)
         found = await self._results(part, kept)
         if is_nested:
             return await _answer(found, lambda: results.nested(found, sharpen=False))
         is_named, number = kept.type == wire.QASM3, part.number or 0
         worded = partial(results.artifact, form, found, number, is_named=is_named)
         return await _answer(found, worded)
+
+    async def _compiled(self, part: JobPart, kept: wire.Kept) -> Response:
+        """Answer with a circuit in native gates, compiled now: most are never asked for."""
+        if not jobs.is_compiled(part, kept):
+            raise NotFound("The job has no compiled circuit.")
+        view = await self._gateway.device(part.job.device, wire.DOOR)
+        entangler = jobs.entangler(view.device, kept)
+        text = await self._gateway.native_circuit(part.job, part.number or 0, entangler)
+        return json(msgspec.Raw(text))
 
     async def _one(self, request: Request) -> tuple[JobPart, Results]:
         """Return what one circuit gave.

@@ -125,6 +125,15 @@ def test_an_artifact_is_fetched_by_its_id(client):
     assert {tuple(shot["registers"]["output_all"]) for shot in shots} == {(0, 0), (1, 1)}
 
 
+def test_a_compiled_circuit_is_fetched_by_its_id(client):
+    job = done(client)
+    circuits = job.to_dict()["output"]["compilation"]["compiled_circuits"]
+    id_text = circuits["ionq.native.v1"]["id"]
+    answer = get_job_artifact.sync_detailed(job.id, id_text, client=client)
+    assert answer.status_code == 200
+    assert json.loads(answer.content).keys() == {"qubits", "circuit"}
+
+
 def test_native_gates_agree_with_the_clients_matrices(client):
     circuit = [
         {"gate": "gpi2", "target": 0, "phase": 0.1},

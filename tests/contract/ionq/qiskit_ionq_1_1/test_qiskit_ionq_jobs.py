@@ -7,7 +7,8 @@ import sys
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.providers import JobStatus
-from qiskit_ionq import ErrorMitigation, IonQProvider, Session
+from qiskit.quantum_info import Statevector
+from qiskit_ionq import ErrorMitigation, GPI2Gate, GPIGate, IonQProvider, MSGate, Session
 from qiskit_ionq.exceptions import IonQAPIError, IonQJobError
 
 from support.vendors import within
@@ -51,6 +52,28 @@ def test_several_circuits_come_back_in_their_order():
     counts = [job.get_counts(circuit) for circuit in circuits]
     assert counts == [{f"{n:03b}"[::-1]: 10} for n in range(8)]
     assert job.status(detailed=True)["statuses"] == [JobStatus.DONE] * 8
+
+
+@pytest.mark.parametrize(("name", "own"), [("qpu.aria-1", "ms"), ("qpu.forte-1", "zz")])
+def test_a_compiled_circuit_is_in_the_machines_own_gates(name, own):
+    compiled = done(backend(name).run(bell(), shots=100)).compiled_circuit("native")
+    assert compiled["qubits"] == 2
+    gates = [gate["gate"] for gate in compiled["circuit"]]
+    assert gates.count(own) == 1
+    assert set(gates) <= {"gpi", "gpi2", own}
+
+
+def test_a_compiled_circuit_has_the_clients_own_matrix():
+    """Its gates, as the client defines them, make a Bell pair."""
+    compiled = done(backend().run(bell(), shots=1)).compiled_circuit()
+    circuit = QuantumCircuit(2)
+    for gate in compiled["circuit"]:
+        if gate["gate"] == "ms":
+            circuit.append(MSGate(*gate["phases"], gate["angle"]), gate["targets"])
+        else:
+            kind = {"gpi": GPIGate, "gpi2": GPI2Gate}[gate["gate"]]
+            circuit.append(kind(gate["phase"]), [gate["target"]])
+    assert Statevector(circuit).probabilities() == pytest.approx([0.5, 0, 0, 0.5])
 
 
 def test_memory_of_a_twin_agrees_with_its_counts():

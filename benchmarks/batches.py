@@ -1,0 +1,129 @@
+"""A hundred small circuits as one job through IonQ's door, beside the same on the bare engine.
+
+From the submission to all probabilities, with a poll every 2 ms in between. The bare engine runs
+the same circuits with the same options in this process, in turns with the server, so that both see
+the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.circuits import ansatz
+from benchmarks.figures import Figure, both, ms, p50
+from benchmarks.live import Live, server
+from benchmarks.places import DATABASES, Places, timed
+from benchmarks.wire import SHOTS, Keeper, request
+from qwicket import engines, programs
+from qwicket.model.circuits import Gate
+from qwicket.model.jobs import RunOptions
+from qwicket.model.limits import Limits
+from qwicket.model.outcomes import COUNTS, PROBABILITIES
+
+ROUNDS: Final = 30
+CIRCUITS: Final = 100
+QUBITS: Final = 5
+MOST_TIMES: Final = 1.5
+MOST_MORE_S: Final = 0.020
+MOST_BYTES: Final = 2_000
+_WARM_UP: Final = 3
+_PAUSE_S: Final = 0.002
+_V04: Final = "/ionq/v0.4"
+
+
+def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+    """Yield the figures of each database."""
+    source = msgspec.json.encode(_batch())
+    options = msgspec.msgpack.encode(
+        RunOptions(shots=SHOTS, seed=1, outputs=(COUNTS, PROBABILITIES))
+    )
+    bare = ("qubit", programs.read("ionq.circuit.v1", source, Limits()).circuits, options)
+    for database in DATABASES:
+        with places.fresh(database) as place:
+            secret, *_ = place.people()
+            with server(place) as live:
+                door = _Door(live, secret, source)
+                yield from _beside(database, door, bare, rounds)
+
+
+def _beside(
+    database: str, door: _Door, bare: tuple[str, bytes, bytes], rounds: int
+) -> Iterator[Figure]:
+    alone: list[float] = []
+    whole: list[float] = []
+    for number in range(_WARM_UP + rounds):
+        floor, found = timed(lambda: engines.run_jobs([bare]), 1), timed(door.batch, 1)
+        if number >= _WARM_UP:
+            alone += floor
+            whole += found
+    bar = MOST_TIMES * p50(alone) + MOST_MORE_S
+    name = f"{CIRCUITS} circuits of {QUBITS} qubits as one IonQ job"
+    yield Figure(
+        f"{name}, submit → result, p50 / p95",
+        database,
+        f"{both(whole)}, {p50(whole) / p50(alone):.2f} × bare",
+        f"{both(alone)} (bare engine)",
+        f"p50 ≤ {MOST_TIMES:g} × bare + {1000 * MOST_MORE_S:.0f} ms = {ms(bar)}",
+        p50(whole) <= bar,
+    )
+    yield Figure(
+        "its status poll, body while it waits or runs",
+        database,
+        f"{door.longest_poll} bytes",
+        "",
+        f"< {MOST_BYTES:,} bytes",
+        door.longest_poll < MOST_BYTES,
+    )
+
+
+class _Door:
+    """Submits the batch and reads it back, on one connection."""
+
+    def __init__(self, live: Live, secret: str, source: bytes) -> None:
+        self._keeper = Keeper(live.url, secret, "apiKey")
+        self._secret = secret
+        body = {
+            "type": "ionq.multi-circuit.v1",
+            "backend": "simulator",
+            "shots": SHOTS,
+            "input": msgspec.Raw(source),
+        }
+        text = msgspec.json.encode(body)
+        self._submission = request("POST", f"{_V04}/jobs", secret, text, "apiKey")
+        self.longest_poll = 0
+
+    def batch(self) -> None:
+        job = json.loads(self._keeper.ask(self._submission))["id"]
+        while (found := self._poll(job))["status"] != "completed":
+            assert found["status"] != "failed", found
+            time.sleep(_PAUSE_S)
+        result = self._keeper.get(f"{_V04}/jobs/{job}/results/probabilities/aggregated")
+        assert len(json.loads(result)) == CIRCUITS
+
+    def _poll(self, job: str) -> Any:
+        text = self._keeper.get(f"{_V04}/jobs/{job}")
+        found = json.loads(text)
+        if found["status"] != "completed":
+            self.longest_poll = max(self.longest_poll, len(text))
+        return found
+
+
+def _batch() -> dict[str, Any]:
+    circuits = [{"circuit": _words(seed)} for seed in range(CIRCUITS)]
+    return {"gateset": "qis", "qubits": QUBITS, "circuits": circuits}
+
+
+def _words(seed: int) -> list[dict[str, Any]]:
+    """Return a variational circuit as IonQ writes it."""
+    gates = (op for op in ansatz(QUBITS, seed).ops if isinstance(op, Gate))
+    return [
+        {"gate": "cnot", "control": gate.controls[0], "target": gate.targets[0]}
+        if gate.controls
+        else {"gate": gate.name, "target": gate.targets[0], "rotation": gate.params[0]}
+        for gate in gates
+    ]
