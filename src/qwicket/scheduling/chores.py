@@ -61,6 +61,7 @@ class Chores:
         if not await upkeep.take_duty(_DUTY, self._runner):
             return False
         await _until_done(lambda: upkeep.expire_drafts(self._now_ms()))
+        await upkeep.drop_uploads()
         await upkeep.forget_keys(self._now_ms())
         await upkeep.end_tokens(self._now_ms())
         if self._keep_days is not None:

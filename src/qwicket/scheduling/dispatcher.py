@@ -16,7 +16,7 @@ from qwicket.model.errors import QwicketError
 from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
-from qwicket.store import StaleLease
+from qwicket.store import Claim, StaleLease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -157,26 +157,26 @@ class Dispatcher:
         while True:
             wake.clear()
             await self._slots.acquire()
-            assignments = await self._claim(device)
-            if assignments:
-                self._begin(assignments)
+            claim = await self._claim(device)
+            if claim.taken:
+                self._begin(claim.taken)
             else:
                 self._slots.release()
             if self._claims.is_quiet:
                 self._cancelled_early.clear()
-            if not assignments:
+            if claim.is_last:
                 await _woken(wake, _SLOW_POLL_S)
 
-    async def _claim(self, device: str) -> list[Assignment]:
+    async def _claim(self, device: str) -> Claim:
         claim = asyncio.ensure_future(self._next(device))
         try:
             with self._claims:
-                assignments = await asyncio.shield(claim)
-                self._held.update(_key(each) for each in assignments)
-                return assignments
+                claimed = await asyncio.shield(claim)
+                self._held.update(_key(each) for each in claimed.taken)
+                return claimed
         except asyncio.CancelledError:
             # The claim may have been committed: its jobs must not stay with a runner that stops.
-            for each in await claim:
+            for each in (await claim).taken:
                 await self._give_back(each, _STOPS, blamed=False)
             raise
         except Exception as error:
@@ -186,14 +186,14 @@ class Dispatcher:
             self._renewal.set()
             await asyncio.sleep(_CLAIM_PAUSE_S)
             self._wakes[device].set()  # what waits does not wait for the slow poll
-            return []
+            return Claim([], is_last=True)
 
-    async def _next(self, device: str) -> list[Assignment]:
+    async def _next(self, device: str) -> Claim:
         leases, driver = self._store.leases, self._driver
         if driver.forwards:
             found = await leases.claim_unattended(device, self._runner, self._now_ms())
             if found is not None:
-                return [found]
+                return Claim([found], is_last=False)
         return await leases.claim(device, self._runner, self._now_ms(), most=driver.batch)
 
     def _begin(self, assignments: list[Assignment]) -> None:
@@ -241,7 +241,7 @@ class Dispatcher:
         elif run.fault(NotBegun) or run.fault(RunApart):
             await self._give_back(assignment, str(task.exception()), blamed=False)
         elif task.exception() is not None:
-            _log.error("driver failed on job %s", lease.job, exc_info=task.exception())
+            _log.error("driver failed", exc_info=task.exception(), extra={"job": lease.job})
             text = "The driver failed; the server's log has the cause under the job's id."
             await self._end(assignment, Ran(Failure("driver_error", text), 0.0))
         else:
@@ -252,7 +252,7 @@ class Dispatcher:
         try:
             await self._insist(lambda: leases.finish(lease, ran, self._now_ms()))
         except Exception:
-            _log.exception("the result of job %s cannot be stored", lease.job)
+            _log.exception("a result cannot be stored", extra={"job": lease.job})
             failure = Failure("result_not_stored", "The result could not be stored.")
             failed = Ran(failure, ran.seconds)
             await self._insist(lambda: leases.finish(lease, failed, self._now_ms()))

@@ -27,10 +27,13 @@ _RATIOS: Final = (0.01, 100.0)
 
 
 class Place(NamedTuple):
-    """Where a job stands: jobs before it, and the seconds until it is expected to start."""
+    """Where a job stands: jobs before it, and the seconds until it is expected to start.
+
+    Nobody knows when, where no agent is there that would run it.
+    """
 
     ahead: int
-    start_in_s: float
+    start_in_s: float | None
 
 
 class Outlook(NamedTuple):
@@ -38,12 +41,12 @@ class Outlook(NamedTuple):
 
     Attributes:
         places: Of the jobs that wait, as far back as is looked.
-        start_in_s: When a job that comes now would be expected to start.
+        start_in_s: When a job that comes now would be expected to start; None as for a place.
         ratio: Measured run time over estimates, of late.
     """
 
     places: dict[str, Place]
-    start_in_s: float
+    start_in_s: float | None
     ratio: float
 
 
@@ -79,9 +82,16 @@ class Forecast:
 
     async def _look(self, device: str) -> Outlook:
         line = await self._store.jobs.line(device, limit=_MOST_JOBS)
-        runners = await self._store.leases.runners()
-        slots = max(1, sum(runner.slots for runner in runners))
+        slots = await self._slots(device)
         return await asyncio.to_thread(foresee, line, slots, self._now_ms())
+
+    async def _slots(self, name: str) -> int:
+        """Return how many jobs of a device run at the same time: on servers, or on its agents."""
+        runners = await self._store.leases.runners()
+        device = await self._store.devices.get(name)
+        if device is not None and device.driver == "agent":
+            return sum(runner.slots for runner in runners if runner.device == name)
+        return max(1, sum(runner.slots for runner in runners if runner.kind == "server"))
 
 
 def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
@@ -89,7 +99,7 @@ def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
 
     Args:
         line: Who waits and what runs.
-        slots: Tasks that run at the same time.
+        slots: Tasks that run at the same time; 0 where nobody is there.
         now_ms: Unix time.
     """
     ratio = _ratio(line)
@@ -98,10 +108,13 @@ def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
         max(0.0, job.est_seconds * ratio - max(0, now_ms - job.started_at) / 1000)
         for job in line.running
     ]
+    in_turn = _in_turn(line, weight(now_ms, line.epoch))
+    if not slots:
+        return Outlook({job.id: Place(k, None) for k, job in enumerate(in_turn)}, None, ratio)
     free_in = sorted(busy)[-slots:] + [0.0] * (slots - len(busy))
     heapq.heapify(free_in)
     places = {}
-    for ahead, job in enumerate(_in_turn(line, weight(now_ms, line.epoch))):
+    for ahead, job in enumerate(in_turn):
         start_in_s = free_in[0]
         places[job.id] = Place(ahead, start_in_s)
         heapq.heapreplace(free_in, start_in_s + job.est_seconds * ratio)

@@ -47,6 +47,7 @@ class Lookout:
         self._lease_s = lease_s
         self._seen: dict[str, tuple[int, float]] = {}
         self._looked_at = monotonic()
+        self.leases_lost = 0
 
     async def keep_watch(self) -> None:
         """Look four times per lease time, for ever."""
@@ -73,6 +74,7 @@ class Lookout:
         gone = [name for name, (_, since) in self._seen.items() if now - since >= self._lease_s]
         for name in gone:
             jobs = await self._store.leases.void_runner(name, self._now_ms())
+            self.leases_lost += len(jobs)
             _log.warning("runner %s is gone; %d jobs were offered again", name, len(jobs))
             del self._seen[name]
         return gone

@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING
 
 from qwicket.model.errors import Unavailable
 from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
+from qwicket.store.agents import Agents, Handout
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices, Standing
 from qwicket.store.groups import Groups
-from qwicket.store.jobs import (
-    EndedJob,
-    JobEvent,
-    Jobs,
-    Line,
-    Program,
-    ProjectShare,
-    RunningJob,
-    WaitingJob,
-)
-from qwicket.store.leases import Held, Leases, StaleLease
+from qwicket.store.jobs import JobEvent, Jobs, Program, Sizes
+from qwicket.store.leases import Claim, Held, Leases, StaleLease
 from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
+from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 from qwicket.store.upkeep import Upkeep
+from qwicket.store.uploads import Uploads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qwicket.store.writer import Committed
+
 __all__ = [
     "Accounts",
+    "Agents",
     "Calibrations",
     "Changed",
     "Changes",
+    "Claim",
+    "Depth",
     "Devices",
     "EndedJob",
     "Groups",
+    "Handout",
     "Held",
     "JobEvent",
     "Jobs",
@@ -50,11 +50,13 @@ __all__ = [
     "ProjectShare",
     "Records",
     "RunningJob",
+    "Sizes",
     "StaleLease",
     "Standing",
     "Store",
     "TokenOwner",
     "Upkeep",
+    "Uploads",
     "WaitingJob",
     "Watch",
     "lock_folder",
@@ -70,6 +72,7 @@ class Store:
         self._database = database
         self.changes = changes
         self.accounts = Accounts(database)
+        self.agents = Agents(database)
         self.calibrations = Calibrations(database)
         self.devices = Devices(database)
         self.groups = Groups(database)
@@ -77,11 +80,16 @@ class Store:
         self.leases = Leases(database)
         self.records = Records(database)
         self.upkeep = Upkeep(database)
+        self.uploads = Uploads(database)
 
     @property
     def is_alive(self) -> bool:
         """Whether writes can still be done."""
         return self._database.is_alive
+
+    def on_commit(self, committed: Committed) -> None:
+        """Call `committed` (quick, in another thread) after every group of writes."""
+        self._database.on_commit(committed)
 
     async def close(self) -> None:
         self.changes.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.accounts import Account, Project, Role, Token
-from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.store import rows
 
@@ -70,6 +70,15 @@ class Accounts:
         row = await self._database.read(lambda tx: tx.one("account_by_name", name=name))
         return rows.account(_found(row, f"There is no account {name}."))
 
+    async def by_id(self, account: str) -> Account | None:
+        row = await self._database.read(lambda tx: tx.one("account_by_id", id=account))
+        return rows.account(row) if row else None
+
+    async def projects_of(self, account: str) -> list[Project]:
+        """Return the projects that an account, by its id, is a member of."""
+        found = await self._database.read(lambda tx: tx.all("project_of_account", account=account))
+        return [rows.project(row) for row in found]
+
     async def own_project(self, name: str) -> Project:
         """Return the project that an account started with; it bears the account's name.
 
@@ -128,16 +137,35 @@ class Accounts:
         await self._database.write(lambda tx: _remove_member(tx, project, account, now))
 
     async def add_token(
-        self, token: Token, *, account: str, project: str | None, digest: bytes
+        self,
+        token: Token,
+        *,
+        account: str,
+        project: str | None,
+        digest: bytes,
+        most: int | None = None,
     ) -> Token:
         """Store a token's digest for an account, bound to one of its projects.
 
         Raises:
             NotFound: No such account, or no such project of this account.
+            LimitExceeded: The account has `most` tokens that sign in.
         """
         return await self._database.write(
-            lambda tx: _add_token(tx, token, account, project, digest)
+            lambda tx: _add_token(tx, token, account, project, digest, most)
         )
+
+    async def live_tokens(self, account: str, now: int, most: int) -> list[Token]:
+        """Return the tokens of an account, by its id, that still sign in, the oldest first."""
+        found = await self._database.scan(
+            lambda tx: tx.all("token_live_list", account=account, now=now, limit=most)
+        )
+        return [rows.token(row) for row in found]
+
+    async def token(self, account: str, token: str) -> Token | None:
+        """Return a token of an account, both by id."""
+        row = await self._database.read(lambda tx: tx.one("token_get", id=token, account=account))
+        return rows.token(row) if row else None
 
     async def tokens(self, account: str) -> list[Token]:
         found = await self._database.scan(lambda tx: tx.all("token_list", account=account))
@@ -154,16 +182,34 @@ class Accounts:
 
     async def token_owner(self, digest: bytes) -> TokenOwner | None:
         row = await self._database.read(lambda tx: tx.one("token_by_digest", digest=digest))
-        if row is None:
-            return None
-        *token, name, role, disabled_at = row
-        return TokenOwner(rows.token(tuple(token)), name, role, disabled_at is not None)
+        return _token_owner(row) if row else None
+
+    async def owner_of_token(self, token: str) -> TokenOwner | None:
+        """As `token_owner`, by the token's id."""
+        row = await self._database.read(lambda tx: tx.one("token_by_id", id=token))
+        return _token_owner(row) if row else None
+
+    async def server_key(self, name: str, fresh: bytes, now: int) -> bytes:
+        """Return a key that all servers of this database share; `fresh` where there is none yet."""
+        return await self._database.write(lambda tx: _server_key(tx, name, fresh, now))
 
 
 def _found(row: Row | None, detail: str) -> Row:
     if row is None:
         raise NotFound(detail)
     return row
+
+
+def _token_owner(row: Row) -> TokenOwner:
+    *token, name, role, disabled_at = row
+    return TokenOwner(rows.token(tuple(token)), name, role, disabled_at is not None)
+
+
+def _server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
+    tx.run("server_key_add", name=name, secret=fresh, now=now)
+    row = tx.one("server_key_get", name=name)
+    assert row is not None
+    return bytes(row[0])
 
 
 def _add(
@@ -221,13 +267,19 @@ def _remove_member(tx: Tx, project: str, account: str, now: int) -> None:
     member = {"account": _account(tx, account).id, "project": _project(tx, project).id}
     if project == account:
         raise Conflict(f"{project} is the account's own project.")
-    if not tx.run("member_remove", **member):
+    if not tx.count("member_remove", **member):
         raise NotFound(f"{account} is no member of {project}.")
     tx.run("token_revoke_member", **member, now=now)
 
 
-def _add_token(tx: Tx, token: Token, account: str, project: str | None, digest: bytes) -> Token:
+def _add_token(
+    tx: Tx, token: Token, account: str, project: str | None, digest: bytes, most: int | None
+) -> Token:
     owner = _account(tx, account)
+    if most is not None:
+        live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=most)
+        if len(live) >= most:
+            raise LimitExceeded(f"You have {most} tokens (limit tokens).")
     bound = _project_of(tx, owner, project or account)
     tx.run(
         "token_add",
@@ -240,9 +292,9 @@ def _add_token(tx: Tx, token: Token, account: str, project: str | None, digest: 
         now=token.created_at,
         expires_at=token.expires_at,
     )
-    return next(
-        rows.token(row) for row in tx.all("token_list", account=owner.id) if row[0] == token.id
-    )
+    row = tx.one("token_get", id=token.id, account=owner.id)
+    assert row is not None
+    return rows.token(row)
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import psycopg
 
+from qwicket.model.states import JobState
 from qwicket.store.changes import Changed
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class _Sheet(msgspec.Struct, array_like=True):
     """One notification: who sends it, and what changed."""
 
     sender: str
-    changes: list[Changed]
+    changes: list[tuple[str, int, JobState, str]]
 
 
 _decoder = msgspec.json.Decoder(_Sheet)
@@ -84,11 +85,12 @@ class Bulletin:
     def _send_all(self) -> None:
         connection: Connection | None = None
         for changes in self._bundles():
-            sheet = msgspec.json.encode(_Sheet(self._sender, changes)).decode()
+            sheet = _Sheet(self._sender, [change[:4] for change in changes])
+            text = msgspec.json.encode(sheet).decode()
             try:
                 if connection is None:
                     connection = self._connect()
-                connection.execute("select pg_notify(%s, %s)", (_CHANNEL, sheet))
+                connection.execute("select pg_notify(%s, %s)", (_CHANNEL, text))
             except psycopg.Error as error:
                 _log.info("other servers could not be told: %s", error)
                 if connection is not None:
@@ -135,7 +137,7 @@ class Bulletin:
             _log.warning("a notification on %s is not ours", _CHANNEL)
             return
         if sheet.sender != self._sender:
-            self._on_loop(self._changes.publish, sheet.changes)
+            self._on_loop(self._changes.publish, [Changed(*each) for each in sheet.changes])
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if self._loop is not None:

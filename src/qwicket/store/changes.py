@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from qwicket.model.jobs import Job
 
 
 class Changed(NamedTuple):
@@ -23,6 +26,10 @@ class Changed(NamedTuple):
     version: int
     state: JobState
     device: str
+    row: Job | None = None
+    """The job as it was written, if this server wrote it."""
+    is_renamed: bool = False
+    """Whether the job only got another name or tags."""
 
 
 class Changes:
@@ -30,6 +37,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._account_watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._listeners: set[Callable[[Changed], None]] = set()
         self._resync_listeners: set[Callable[[], None]] = set()
         self._is_closed = False
@@ -38,9 +46,17 @@ class Changes:
         """Wake everyone whom these changes concern."""
         for change in changes:
             for watch in self._watches.get(change.job, ()):
+                watch.wake(change.row)
+            for watch in self._concerned(change):
                 watch.wake()
             for listener in tuple(self._listeners):
                 listener(change)
+
+    def _concerned(self, change: Changed) -> Iterable[Watch]:
+        """Return who watches the account of a change: everyone, where it is not known whose."""
+        if change.row is not None:
+            return self._account_watches.get(change.row.account, ())
+        return chain.from_iterable(self._account_watches.values())
 
     def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` (quick, on the loop) for every change; returns how to stop it."""
@@ -49,11 +65,14 @@ class Changes:
 
     def resync(self) -> None:
         """Make everyone look again: changes that other servers made may have been missed."""
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.wake()
+        self._wake_all()
         for listener in tuple(self._resync_listeners):
             listener()
+
+    def _wake_all(self) -> None:
+        for watches in chain(self._watches.values(), self._account_watches.values()):
+            for watch in watches:
+                watch.wake()
 
     def on_resync(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` (quick, on the loop) at each `resync`; returns how to stop it."""
@@ -63,21 +82,35 @@ class Changes:
     @contextmanager
     def watch(self, job: str) -> Iterator[Watch]:
         """Watch one job. Begin before reading its row, so that no change falls in between."""
+        with self._watched(self._watches, job) as watch:
+            yield watch
+
+    @contextmanager
+    def watch_account(self, account: str) -> Iterator[Watch]:
+        """As `watch`, for all jobs of an account; it may also wake for those of others."""
+        with self._watched(self._account_watches, account) as watch:
+            yield watch
+
+    @contextmanager
+    def _watched(self, all_: defaultdict[str, set[Watch]], key: str) -> Iterator[Watch]:
         watch = Watch(self)
-        self._watches[job].add(watch)
+        all_[key].add(watch)
         try:
             yield watch
         finally:
-            self._watches[job].discard(watch)
-            if not self._watches[job]:
-                del self._watches[job]
+            all_[key].discard(watch)
+            if not all_[key]:
+                del all_[key]
+
+    @property
+    def watches(self) -> int:
+        """How many wait: long polls, streams, agents that ask for work."""
+        return sum(map(len, self._watches.values()))
 
     def close(self) -> None:
         """Wake every watch for good: the server stops and long polls answer what they have."""
         self._is_closed = True
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.wake()
+        self._wake_all()
 
     @property
     def is_closed(self) -> bool:
@@ -85,13 +118,19 @@ class Changes:
 
 
 class Watch:
-    """One waiter's view of one job."""
+    """One waiter's view of one job.
+
+    Attributes:
+        latest: The job as the last change left it; None when that must be read.
+    """
 
     def __init__(self, hub: Changes) -> None:
         self._hub = hub
         self._event = asyncio.Event()
+        self.latest: Job | None = None
 
-    def wake(self) -> None:
+    def wake(self, latest: Job | None = None) -> None:
+        self.latest = latest
         self._event.set()
 
     async def changed(self, timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from qwicket.store.changes import Changed
+    from qwicket.store.writer import Committed
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -27,8 +28,15 @@ class Tx(Protocol):
     def all(self, name: str, /, **params: Any) -> list[Row]:
         """Return all rows."""
 
-    def run(self, name: str, /, **params: Any) -> int:
-        """Return the number of rows written."""
+    def run(self, name: str, /, **params: Any) -> None:
+        """Write; what goes wrong may be told with a later statement of the operation's group."""
+
+    def count(self, name: str, /, **params: Any) -> int:
+        """Write, and return the number of rows written."""
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What was read of slow things, for the operations of this group: empty after a refusal."""
 
     def changed(self, change: Changed) -> None:
         """Tell this after the commit."""
@@ -36,6 +44,9 @@ class Tx(Protocol):
 
 class Database(Protocol):
     """Runs operations. `write` is atomic, and on disk when it returns unless `durable` is false."""
+
+    def on_commit(self, committed: Committed) -> None:
+        """Call `committed` (quick, in another thread) after every group of writes."""
 
     async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T: ...
 

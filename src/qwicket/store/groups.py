@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from qwicket.store.database import Database, Tx
@@ -53,11 +54,34 @@ class Groups:
         """
         return await self._database.write(lambda tx: _close(tx, group, now))
 
+    async def annotate(self, group: str, body: bytes) -> Group:
+        """Replace what only the door's vendor needs of a group.
+
+        Raises:
+            NotFound: There is no such group.
+        """
+        row = await self._database.write(lambda tx: tx.one("group_annotate", id=group, body=body))
+        if row is None:
+            raise NotFound("There is no such group.")
+        return Group(*row)
+
+    async def delete(self, group: str) -> None:
+        """Forget a group; its jobs stay."""
+        await self._database.write(lambda tx: tx.run("group_delete", id=group))
+
+    async def tally(self, group: str) -> dict[JobState, int]:
+        """Return how many of a group's jobs are in each state, as doors show states."""
+        return await self._database.scan(lambda tx: _tally(tx, group))
+
     async def use(self, group: str) -> GroupUse:
         """Return what a group's jobs came to."""
         row = await self._database.scan(lambda tx: tx.one("group_use", id=group))
         assert row is not None
         return GroupUse(row[0], row[1], int(row[2]), row[3])
+
+
+def _tally(tx: Tx, group: str) -> dict[JobState, int]:
+    return {JobState(state): number for state, number in tx.all("group_tally", id=group)}
 
 
 def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:

@@ -13,8 +13,11 @@ from qwicket.model.outcomes import Encoded, Failure, PartResult
 from qwicket.model.states import JobState
 from qwicket.store import groups, rows, shares
 from qwicket.store.changes import Changed
+from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.store.database import Database, Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
@@ -41,49 +44,11 @@ class Program(NamedTuple):
     source: bytes
 
 
-class WaitingJob(NamedTuple):
-    """What a forecast needs of a job that waits."""
+class Sizes(NamedTuple):
+    """Bytes of a job's program, and of its results as they are kept."""
 
-    id: str
-    project: str
-    est_seconds: float
-
-
-class RunningJob(NamedTuple):
-    """What a forecast needs of a job that runs."""
-
-    id: str
-    est_seconds: float
-    started_at: int
-
-
-class EndedJob(NamedTuple):
-    """How long a job really ran, beside what was estimated."""
-
-    est_seconds: float
-    started_at: int
-    ended_at: int
-
-
-class ProjectShare(NamedTuple):
-    """How much of a device a project that waits has used, and its number of shares."""
-
-    project: str
-    vtime: float
-    shares: int
-
-
-class Line(NamedTuple):
-    """Who stands in line for a device: all that a forecast is made from.
-
-    `recent` are the last jobs that were completed; `epoch` is that of fair share, in Unix ms.
-    """
-
-    waiting: list[WaitingJob]
-    running: list[RunningJob]
-    shares: list[ProjectShare]
-    recent: list[EndedJob]
-    epoch: int
+    program: int
+    results: int
 
 
 class Jobs:
@@ -92,22 +57,27 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, new: NewJob, *, waiting_limit: int) -> Job:
+    async def add(
+        self, new: NewJob, *, waiting_limit: int, unfinished_limit: int | None = None
+    ) -> Job:
         """Store a job with its program and wire document; on disk when this returns.
 
         With an idempotency key seen within 24 h, returns the job that it made then.
 
         Raises:
             KeyReused: The key came with other content.
-            TooManyRequests: The project has `waiting_limit` jobs waiting.
+            TooManyRequests: The project has `waiting_limit` jobs waiting, or `unfinished_limit` on
+                this device that have not ended.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
             LimitExceeded: The group has as many jobs as it takes.
         """
-        return await self._database.write(lambda tx: _add(tx, new, waiting_limit))
+        return await self._database.write(lambda tx: _add(tx, new, waiting_limit, unfinished_limit))
 
     async def admit(self, draft: str, ready: NewJob) -> Job:
         """Queue a draft whose program has come and passed every check.
+
+        Its wire document takes the place of the draft's; its upload is not needed any more.
 
         Args:
             draft: The job.
@@ -161,6 +131,30 @@ class Jobs:
         """Return jobs newest first."""
         return await self._database.scan(lambda tx: _list(tx, query))
 
+    async def changed(self, account: str, change: int, limit: int) -> list[Job]:
+        """Return an account's jobs that changed after a `change`, in that order."""
+        found = await self._database.scan(
+            lambda tx: tx.all("job_changed_list", account=account, change=change, limit=limit)
+        )
+        return [rows.job(row) for row in found]
+
+    async def last_change(self, account: str) -> int:
+        """Return the number of the last change of an account's jobs; 0 before the first."""
+        row = await self._database.read(lambda tx: tx.one("job_last_change", account=account))
+        return int(row[0]) if row else 0
+
+    async def tally(self, query: JobQuery) -> dict[JobState, int]:
+        """Return how many jobs a search finds in each state, as doors show states."""
+        found = await self._database.scan(lambda tx: tx.all("job_tally", **_sought(query)))
+        return {JobState(state): number for state, number in found}
+
+    async def starting(self, account: str, low: str, high: str) -> Job | None:
+        """Return the account's one job whose id is within bounds; None if there are several."""
+        found = await self._database.read(
+            lambda tx: tx.all("job_by_prefix", account=account, low=low, high=high)
+        )
+        return rows.job(found[0]) if len(found) == 1 else None
+
     async def wire(self, job: str) -> bytes:
         """Return the vendor's opaque document of a job, `{}` when it has none."""
         row = await self._database.read(lambda tx: tx.one("wire_get", id=job))
@@ -177,14 +171,56 @@ class Jobs:
             raise NotFound("The job has no program.")
         return Program(*row)
 
-    async def results(self, job: str, part: int | None = None) -> list[PartResult]:
-        """Return what the parts gave (or one part), in order; empty before the job has ended."""
-        return await self._database.scan(lambda tx: _results(tx, job, part))
+    async def circuits(self, job: str) -> bytes:
+        """Return the packed circuits of a job.
+
+        Raises:
+            NotFound: As for `program`.
+        """
+        row = await self._database.scan(lambda tx: tx.one("program_circuits", id=job))
+        if row is None:
+            raise NotFound("The job has no program.")
+        return bytes(row[0])
+
+    async def results(
+        self, job: str, part: int | None = None, *, is_quick: bool = False
+    ) -> list[PartResult]:
+        """Return what the parts gave (or one part), in order; empty before the job has ended.
+
+        Args:
+            job: The job.
+            part: Which part alone.
+            is_quick: They are few and small, and no deletion that comes between harms.
+        """
+        read = self._database.read if is_quick else self._database.scan
+        return await read(lambda tx: _results(tx, job, part))
 
     async def events(self, job: str) -> list[JobEvent]:
         """Return what happened to a job beside the happy path."""
         found = await self._database.scan(lambda tx: tx.all("event_list", id=job))
         return [JobEvent(*row) for row in found]
+
+    async def rename(
+        self, job: str, name: str | None, tags: tuple[str, ...] | None, now: int
+    ) -> Job:
+        """Give a job another name, other tags or both; None leaves them.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+        return await self._database.write(lambda tx: _rename(tx, job, name, tags, now))
+
+    async def sizes(self, job: str) -> Sizes:
+        row = await self._database.read(lambda tx: tx.one("job_sizes", id=job))
+        return Sizes(*map(int, row)) if row else Sizes(0, 0)
+
+    async def unfinished(self, project: str, device: str) -> int:
+        """Return how many jobs of a project on a device have not ended."""
+        return await self._database.scan(lambda tx: _unfinished(tx, project, device, INT64_MAX))
+
+    async def depths(self, devices: Sequence[str]) -> dict[str, Depth]:
+        """Return how many jobs wait and run on each of these devices."""
+        return await self._database.scan(lambda tx: {name: _depth(tx, name) for name in devices})
 
     async def cancel(self, job: str, *, actor: str, now: int) -> Job | None:
         """Cancel a waiting job at once, ask a running one to stop, leave an ended one alone."""
@@ -195,10 +231,10 @@ class Jobs:
         return await self._database.write(lambda tx: _cancel_group(tx, group, actor, now))
 
 
-def record(tx: Tx, row: Row) -> Job:
+def record(tx: Tx, row: Row, *, is_renamed: bool = False) -> Job:
     """Return a written row as a job, and tell that it changed."""
     job = rows.job(row)
-    tx.changed(Changed(job.id, job.version, job.state, job.device))
+    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed))
     return job
 
 
@@ -276,11 +312,30 @@ def _cancel_group(tx: Tx, group: str, actor: str, now: int) -> list[str]:
     return jobs
 
 
+def _rename(tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int) -> Job:
+    column = None if tags is None else rows.from_texts(tags)
+    row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
+    if row is None:
+        raise NotFound("There is no such job.")
+    return record(tx, row, is_renamed=True)
+
+
+def _depth(tx: Tx, device: str) -> Depth:
+    row = tx.one("job_depth", device=device)
+    return Depth(*map(int, row)) if row else Depth(0, 0)
+
+
+def _unfinished(tx: Tx, project: str, device: str, limit: int) -> int:
+    row = tx.one("job_unfinished", project=project, device=device, limit=limit)
+    return int(row[0]) if row else 0
+
+
 def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
     """Fail a draft."""
     row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **words(failure))
     if row is None:
         raise Conflict("The job is no draft any more.")
+    tx.run("upload_forget", job=draft)
     return record(tx, row)
 
 
@@ -288,17 +343,19 @@ def delete(tx: Tx, job: str) -> None:
     """Forget an ended job; bytes that no other result has go with it."""
     large = tx.all("outcome_blobs", job=job)
     tx.run("account_outlive", job=job)
-    if not tx.run("job_delete", job=job):
+    if not tx.count("job_delete", job=job):
         raise Conflict("Only a job that has ended can be deleted.")
     for (sha256,) in large:
         tx.run("blob_drop", sha256=sha256)
 
 
-def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
+def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job:
     if new.idempotency_key is not None:
         earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
             return earlier
+    if unfinished_limit is not None and new.error is None:
+        _check_unfinished(tx, new, unfinished_limit)
     if new.group is not None:
         groups.join(tx, new.group, new.account, new.device, new.now)
     job = _insert(tx, new, waiting_limit)
@@ -318,6 +375,15 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
             now=new.now,
         )
     return job
+
+
+def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
+    if _unfinished(tx, new.project, new.device, limit) >= limit:
+        raise TooManyRequests(
+            f"The project has {limit} jobs on {new.device} that have not ended.",
+            field="jobs",
+            retry_after_s=10.0,
+        )
 
 
 def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
@@ -376,6 +442,9 @@ def _admit(tx: Tx, draft: str, ready: NewJob) -> Job:
         raise Conflict("The job is no draft any more.")
     job = record(tx, row)
     _add_program(tx, draft, ready)
+    tx.run("upload_forget", job=draft)
+    if ready.wire != _NO_WIRE:
+        tx.run("wire_put", id=draft, wire=ready.wire)
     shares.enter(tx, job, now)
     return job
 
@@ -406,18 +475,70 @@ def _job(row: Row | None) -> Job | None:
     return rows.job(row) if row else None
 
 
+def _sought(query: JobQuery) -> dict[str, str | int | None]:
+    """Return the parameters of a search. What is in a column of tags is JSON, and so are these."""
+    return {
+        "account": query.account,
+        "door": query.door,
+        "device": query.device,
+        "group": query.group,
+        "states": _spelled(query),
+        "tags": rows.from_texts(tuple([rows.from_texts((tag,))[1:-1] for tag in query.tags])),
+        "text": query.text,
+    }
+
+
+def _spelled(query: JobQuery) -> str | None:
+    return "|" + "|".join(query.states) + "|" if query.states else None
+
+
 def _list(tx: Tx, query: JobQuery) -> list[Job]:
+    if query.offset is not None:
+        sought = _sought(query)
+        found = tx.all("job_search", **sought, limit=query.limit, offset=query.offset)
+        return [rows.job(row) for row in found]
+    after, before = query.after, INT64_MAX if query.before is None else query.before
+    if query.door is None:
+        after = max(after, _before_time(tx, query.account, query.created_from))
+        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
     found = tx.all(
-        "job_list" if query.door is None else "job_list_of_door",
-        account=query.account,
-        door=query.door,
-        device=query.device,
-        group=query.group,
-        states="|" + "|".join(query.states) + "|" if query.states else None,
-        before=INT64_MAX if query.before is None else query.before,
+        _statement(query),
+        **_sought(query),
+        name=query.name,
+        before=before,
+        after=after,
+        project=query.project,
+        since=query.created_from,
+        until=query.created_to,
         limit=query.limit,
     )
     return [rows.job(row) for row in found]
+
+
+def _statement(query: JobQuery) -> str:
+    if query.door is not None:
+        return "job_list_of_door_rising" if query.oldest_first else "job_list_of_door"
+    return "job_list" if query.group is None else "job_list_of_group"
+
+
+def _before_time(tx: Tx, account: str, at: int) -> int:
+    """Return the last `seq` of what an account made before a time.
+
+    Times of creation rise with `seq`, so that halving finds it: there is no index by time.
+    """
+    if at <= 0:
+        return 0
+    if at > INT64_MAX:
+        return INT64_MAX - 1
+    low, high = 0, (tx.one("job_last_seq", account=account) or (None,))[0] or 0
+    while low < high:
+        middle = (low + high) // 2
+        row = tx.one("job_made_after", account=account, seq=middle)
+        if row is None or row[1] >= at:
+            high = middle
+        else:
+            low = row[0]
+    return int(low)
 
 
 def _results(tx: Tx, job: str, part: int | None) -> list[PartResult]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
 
 from qwicket.model.errors import Conflict
-from qwicket.model.jobs import Assignment, Forward, Job, Lease, Ran, Runner
+from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
 from qwicket.store.jobs import add_result, note, pieces, record, words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from qwicket.store.database import Database, Tx
@@ -22,6 +26,9 @@ MAX_ATTEMPTS: Final = 3
 
 _TINY_S: Final = 0.005
 """Jobs estimated at no more than this travel together: handing one over costs as much."""
+
+_NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
+_progress: Final = msgspec.json.Decoder(Progress)
 
 _BATCH_S: Final = 0.02
 """How long jobs that travel together may take: the first waits for the last."""
@@ -42,16 +49,28 @@ class Held(NamedTuple):
     state: JobState
 
 
+class Claim(NamedTuple):
+    """What a claim took.
+
+    Attributes:
+        taken: Jobs that travel together, each with its lease.
+        is_last: Whether it is known that nothing more waits for the device.
+    """
+
+    taken: list[Assignment]
+    is_last: bool
+
+
 class Leases:
     """Claim, renew, finish, release: for the server's dispatcher and for agents alike."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_runner(self, runner: str, kind: str, now: int, *, slots: int = 0) -> None:
-        await self._database.write(
-            lambda tx: tx.run("runner_add", id=runner, kind=kind, slots=slots, now=now)
-        )
+    async def add_runner(
+        self, runner: str, kind: Literal["server", "agent"], now: int, *, slots: int = 0
+    ) -> None:
+        await self._database.write(lambda tx: _add_runner(tx, Runner(runner, kind, 0, slots), now))
 
     def beat(self, runner: Runner, now: int) -> Future[None]:
         """Raise a runner's beat, from a plain thread: loops stall, and beats must not.
@@ -72,14 +91,54 @@ class Leases:
         """Offer again what is held by those who are no runners any more."""
         return await self._database.write(lambda tx: _void_orphans(tx, now))
 
-    async def claim(self, device: str, runner: str, now: int, *, most: int = 1) -> list[Assignment]:
+    async def claim(
+        self, device: str, runner: str, now: int, *, most: int = 1, durable: bool = False
+    ) -> Claim:
         """Take the next jobs of a device: one, or up to `most` tiny ones that travel together.
 
-        Not flushed: a claim lost to a power cut re-queues.
+        Not flushed unless it is asked for: a claim lost to a power cut re-queues, which nobody
+        notices of a simulation here and a lab does.
         """
         return await self._database.write(
-            lambda tx: _claim(tx, device, runner, now, most), durable=False
+            lambda tx: _claim(tx, device, runner, now, most), durable=durable
         )
+
+    async def renew(
+        self,
+        agent: Runner,
+        known: Sequence[Lease],
+        now: int,
+        progress: Mapping[str, Progress] = _NO_PROGRESS,
+    ) -> list[Held]:
+        """Raise an agent's beat, and compare what it believes to hold with what is stored.
+
+        What it holds without knowing, because the answer to its claim was lost, is offered again.
+        One that was given up while it stood still is entered again; what it held it has lost.
+
+        Args:
+            agent: Who asks, and which device it serves.
+            known: Leases that it believes to hold.
+            now: Unix milliseconds.
+            progress: How far it is with some jobs.
+
+        Returns:
+            Those of the leases that it does hold, and how each job stands.
+        """
+        return await self._database.write(
+            lambda tx: _renew(tx, agent, known, progress, now), durable=False
+        )
+
+    async def holds(self, lease: Lease) -> bool:
+        """Say whether a lease is the newest: a result under another one need not be looked at."""
+        row = await self._database.read(
+            lambda tx: tx.one("job_of_lease", job=lease.job, fence=lease.fence, nonce=lease.nonce)
+        )
+        return row is not None
+
+    async def progress(self, job: str) -> Progress | None:
+        """Return what the holder of a job's lease last said of how far it is."""
+        row = await self._database.read(lambda tx: tx.one("lease_progress_get", job=job))
+        return _progress.decode(row[0]) if row else None
 
     async def claim_unattended(self, device: str, runner: str, now: int) -> Assignment | None:
         """Look after a job that went to another cloud and whose runner is gone.
@@ -162,35 +221,63 @@ def _add_piece(tx: Tx, blob: dict[str, object]) -> None:
 
 
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
-    if not tx.run("runner_beat", id=runner.id):
-        tx.run("runner_add", id=runner.id, kind=runner.kind, slots=runner.slots, now=now)
+    if not tx.count("runner_beat", id=runner.id):
+        _add_runner(tx, runner, now)
 
 
-def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> list[Assignment]:
+def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
+    tx.run(
+        "runner_add",
+        id=runner.id,
+        kind=runner.kind,
+        slots=runner.slots,
+        device=runner.device,
+        now=now,
+    )
+
+
+def _renew(
+    tx: Tx,
+    agent: Runner,
+    known: Sequence[Lease],
+    progress: Mapping[str, Progress],
+    now: int,
+) -> list[Held]:
+    _beat(tx, agent, now)
+    tx.run("device_seen", name=agent.device, now=now)
+    held = []
+    for job, fence, nonce, state in tx.all("lease_states", runner=agent.id):
+        lease = Lease(job=job, fence=fence, nonce=nonce, runner=agent.id)
+        if lease not in known:
+            _release(tx, lease, "its claim was made, but its agent never heard of it", now, False)
+            continue
+        held.append(Held(lease, JobState(state)))
+        if job in progress:
+            text = msgspec.json.encode(progress[job]).decode()
+            tx.run("lease_progress", job=job, fence=fence, nonce=nonce, progress=text)
+    return held
+
+
+def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim:
     taken: list[Assignment] = []
     seconds = 0.0
     while len(taken) < most and seconds < _BATCH_S:
-        row = tx.one("job_next", device=device, now=now)
-        if row is None or (taken and not _is_tiny(rows.job(row))):
+        longest = _TINY_S if taken else None
+        row = tx.one("job_claim", device=device, now=now, now_us=now * 1000, longest=longest)
+        if row is None:
             break
-        job = _step_to_running(tx, rows.job(row).id, now)
+        job = record(tx, row)
         shares.charge(tx, job, now)
         taken.append(_assign(tx, job, runner))
         seconds += job.est_seconds
-        if len(taken) == 1 and not _is_tiny(rows.job(row)):
+        if not _is_tiny(taken[-1]):
             break
-    return taken
+    return Claim(taken, is_last=not taken or tx.one("share_waits", device=device) is None)
 
 
-def _is_tiny(job: Job) -> bool:
+def _is_tiny(assignment: Assignment) -> bool:
     """Say whether a job may travel with others. One that ran before runs alone: it may kill."""
-    return job.est_seconds <= _TINY_S and job.started_at is None
-
-
-def _step_to_running(tx: Tx, job: str, now: int) -> Job:
-    row = tx.one("job_claim", job=job, now=now, now_us=now * 1000)
-    assert row is not None  # writers follow each other: it was next a moment ago
-    return record(tx, row)
+    return assignment.est_seconds <= _TINY_S and assignment.lease.fence == 1
 
 
 def _claim_unattended(tx: Tx, device: str, runner: str) -> Assignment | None:
@@ -200,13 +287,12 @@ def _claim_unattended(tx: Tx, device: str, runner: str) -> Assignment | None:
 
 def _assign(tx: Tx, job: Job, runner: str) -> Assignment:
     nonce = secrets.token_hex(16)
-    taken = tx.one("lease_take", job=job.id, nonce=nonce, runner=runner)
+    tx.run("lease_take", job=job.id, nonce=nonce, runner=runner)
     program = tx.one("program_of_claim", job=job.id)
-    assert taken is not None
     assert program is not None
-    circuits, options, marker, vendor_job_id = program
+    fence, circuits, options, marker, vendor_job_id = program
     return Assignment(
-        lease=Lease(job=job.id, fence=taken[0], nonce=nonce, runner=runner),
+        lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,
         state=job.state,
         attempts=job.attempts,

@@ -63,7 +63,7 @@ class Records:
     async def delete(self, account: str, door: str, key: str) -> bool:
         """Forget a document; say whether there was one."""
         deleted = await self._database.write(
-            lambda tx: tx.run("record_delete", account=account, door=door, key=key)
+            lambda tx: tx.count("record_delete", account=account, door=door, key=key)
         )
         return deleted > 0
 

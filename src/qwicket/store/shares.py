@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.model.shares import CREDIT_S, HALF_LIFE_S, REBASE_AFTER, cost, weight
 
 if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.store.database import Tx
+
+_EPOCH: Final = "epoch"
 
 
 def enter(tx: Tx, job: Job, now: int) -> None:
@@ -44,6 +46,7 @@ def rebase(tx: Tx, now: int) -> bool:
         return False
     tx.run("share_rebase", factor=1 / weight(now, epoch))
     tx.run("epoch_put", at=now)
+    del tx.memo[_EPOCH]
     return True
 
 
@@ -53,9 +56,10 @@ def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:
 
 
 def _epoch(tx: Tx, now: int) -> int:
-    row = tx.one("epoch_get")
-    if row is None:
-        tx.run("epoch_put", at=now)
-        return now
-    epoch: int = row[0]
+    epoch: int | None = tx.memo.get(_EPOCH)
+    if epoch is None:
+        row = tx.one("epoch_get")
+        if row is None:
+            tx.run("epoch_put", at=now)
+        epoch = tx.memo[_EPOCH] = row[0] if row else now
     return epoch

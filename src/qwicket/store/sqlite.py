@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
     from qwicket.store.changes import Changed
     from qwicket.store.database import Row, Tx
-    from qwicket.store.writer import Group, Publish
+    from qwicket.store.writer import Committed, Group, Publish
 
 T = TypeVar("T")
 
 WORDS: Final = {
     "autoincrement": "autoincrement",
     "blob": "blob",
+    "each_text": "json_each(:tags) as asked",
     "greatest": "max",
+    "position": "instr",
     "serial": "integer",
 }
 
@@ -54,6 +56,7 @@ class SQLiteTx:
         self._connection = connection
         self._sql = sql
         self.changes: list[Changed] = []
+        self.memo: dict[str, Any] = {}
 
     def one(self, name: str, /, **params: Any) -> Row | None:
         rows = self.all(name, **params)
@@ -62,7 +65,10 @@ class SQLiteTx:
     def all(self, name: str, /, **params: Any) -> list[Row]:
         return self._connection.execute(self._sql[name], params).fetchall()
 
-    def run(self, name: str, /, **params: Any) -> int:
+    def run(self, name: str, /, **params: Any) -> None:
+        self._connection.execute(self._sql[name], params)
+
+    def count(self, name: str, /, **params: Any) -> int:
         return self._connection.execute(self._sql[name], params).rowcount
 
     def changed(self, change: Changed) -> None:
@@ -104,11 +110,15 @@ class SQLite:
         self._sql = statements.load(WORDS)
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
+        self._is_flushing: bool | None = None
         self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
         self._writer = Writer(self._commit, publish, most=_GROUP)
+
+    def on_commit(self, committed: Committed) -> None:
+        self._writer.on_commit(committed)
 
     async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T:
         """Run `operation` in the writer's next group.
@@ -199,8 +209,10 @@ class SQLite:
         session, connection = self._writing, self._writing._connection
         durable = any(request.durable for request in group)
         try:
-            # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
-            session.command(f"pragma synchronous = {'full' if durable else 'normal'}")
+            if durable is not self._is_flushing:
+                # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
+                session.command(f"pragma synchronous = {'full' if durable else 'normal'}")
+                self._is_flushing = durable
             session.command("begin immediate")
             run_group(session, group, _translate)
             session.command("commit")

@@ -30,7 +30,7 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
-            `greatest`.
+            `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list).
     """
     fills = _fills(words)
     return {
@@ -85,6 +85,32 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
     )
     # A clock that was set back, or `created_at` ahead of it, makes no job end before it began.
     fills["end"] = words["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
+    # What ran once is shown as running until it ends, also while it waits to run again.
+    fills["shown_state"] = (
+        "case when job.state = 'queued' and started_at is not null then 'running'"
+        " else job.state end"
+    )
+    fills["wished"] = (
+        '(cast(:group as text) is null or "group" = :group)'
+        " and (cast(:device as text) is null or device = :device)"
+        " and (cast(:project as text) is null or project = :project)"
+        " and (cast(:name as text) is null or name = :name)"
+        " and (cast(:states as text) is null"
+        " or cast(:states as text) like '%|' || state || '|%')"
+        " and not exists (select 1 from {each_text}"
+        " where {position}(job.tags, asked.value) = 0)"
+    ).format(**words)
+    fills["sought"] = (
+        "account = :account and door = :door"
+        ' and (cast(:group as text) is null or "group" = :group)'
+        " and (cast(:device as text) is null or device = :device)"
+        " and (cast(:states as text) is null"
+        f" or cast(:states as text) like '%|' || {fills['shown_state']} || '|%')"
+        " and not exists (select 1 from {each_text}"
+        " where {position}(job.tags, asked.value) = 0)"
+        " and (cast(:text as text) = '' or {position}("
+        "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
+    ).format(**words)
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"

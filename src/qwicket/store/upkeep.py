@@ -33,12 +33,12 @@ class Upkeep:
     async def forget_keys(self, now: int) -> int:
         """Forget idempotency keys that count no more."""
         return await self._database.write(
-            lambda tx: tx.run("idempotency_purge", before=now - KEY_LIFE_MS)
+            lambda tx: tx.count("idempotency_purge", before=now - KEY_LIFE_MS)
         )
 
     async def end_tokens(self, now: int) -> int:
         """Revoke what has expired, so that no clock set back revives it; return how many."""
-        return await self._database.write(lambda tx: tx.run("token_expire", now=now))
+        return await self._database.write(lambda tx: tx.count("token_expire", now=now))
 
     async def delete_ended(self, before: int) -> int:
         """Delete jobs that ended before a time; return how many, at most some hundred."""
@@ -47,6 +47,10 @@ class Upkeep:
     async def drop_orphans(self) -> int:
         """Forget pieces of results that were never finished; return of how many results."""
         return await self._database.write(_drop_orphans)
+
+    async def drop_uploads(self) -> int:
+        """Forget uploads whose jobs are no drafts any more; return how many."""
+        return await self._database.write(lambda tx: tx.count("upload_purge"))
 
     async def mend_shares(self, now: int) -> int:
         """Set right what fair share believes of waiting work; return how many were wrong."""
@@ -81,4 +85,4 @@ def _drop_orphans(tx: Tx) -> int:
 
 def _mend_shares(tx: Tx, now: int) -> int:
     shares.rebase(tx, now)
-    return tx.run("share_repair")
+    return tx.count("share_repair")

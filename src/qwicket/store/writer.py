@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from qwicket.model.errors import Unavailable
+from qwicket.model.errors import StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
     Publish = Callable[[Sequence[Changed]], None]
+    Committed = Callable[[int, int, float], None]
+    """Hears of each group: its operations, how many the database failed, and the seconds."""
 
 T = TypeVar("T")
+_DATABASE_ERRORS: Final = (StorageFull, Unavailable)
 
 
 class Session(Protocol):
     """A connection inside a transaction; also the `Tx` that operations see."""
 
     changes: list[Changed]
+    memo: dict[str, Any]
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +86,7 @@ class Writer:
         self._commit = commit
         self._publish = publish
         self._most = most
+        self._committed: Committed = _nobody
         self._queue: queue.SimpleQueue[Request[Any] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
@@ -90,6 +96,10 @@ class Writer:
     @property
     def is_alive(self) -> bool:
         return self._thread.is_alive()
+
+    def on_commit(self, committed: Committed) -> None:
+        """Call `committed` (quick, in the writer's thread) after every group."""
+        self._committed = committed
 
     async def write(self, operation: Callable[[Tx], T], *, durable: bool) -> T:
         """Run `operation` in the next group and return what it returns."""
@@ -127,7 +137,11 @@ class Writer:
                 request = self._queue.get()
             is_open = request is not None
             if group:
-                self._settle(group, self._commit(group))
+                began = time.perf_counter()
+                changes = self._commit(group)
+                n_failed = sum(isinstance(each.error, _DATABASE_ERRORS) for each in group)
+                self._committed(len(group), n_failed, time.perf_counter() - began)
+                self._settle(group, changes)
 
     def _settle(self, group: Group, changes: list[Changed]) -> None:
         for request in group:
@@ -144,6 +158,10 @@ class Writer:
             self._publish(changes)
 
 
+def _nobody(_operations: int, _failed: int, _seconds: float) -> None:
+    """Hear nothing."""
+
+
 def run_group(session: Session, group: Group, translate: Callable[[Exception], Exception]) -> None:
     """Run the operations of a group in the open transaction of `session`.
 
@@ -151,6 +169,7 @@ def run_group(session: Session, group: Group, translate: Callable[[Exception], E
         Exception: What ended the whole transaction; then nobody's work stands.
     """
     session.changes = []
+    session.memo.clear()
     marks = ["savepoint operation"]
     for request in group:
         session.command(*marks)
@@ -176,4 +195,5 @@ def _run_one(
             raise
         session.command("rollback to savepoint operation")
         del session.changes[told:]
+        session.memo.clear()
         request.error = translate(error)

@@ -41,7 +41,7 @@ async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
 ) -> None:
     ada = await make_token(store)
     jobs = [await add_job(store, ada) for _ in range(250)]
-    for assignment in await store.leases.claim("simulator", "me", NOW):
+    for assignment in (await store.leases.claim("simulator", "me", NOW)).taken:
         await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
     for job in jobs[1:]:
         await store.jobs.cancel(job.id, actor="ada", now=NOW)

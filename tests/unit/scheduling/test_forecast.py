@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from qwicket.model.devices import Device, DeviceSpec
+from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
 from qwicket.scheduling import Forecast, Place
 from qwicket.scheduling.forecast import foresee
@@ -98,7 +100,7 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
     claimed = [
         assignment.lease.job
         for _ in range(len(places))
-        for assignment in await store.leases.claim("simulator", "r", later)
+        for assignment in (await store.leases.claim("simulator", "r", later)).taken
     ]
     assert claimed == order(places)
     await store.close()
@@ -111,4 +113,41 @@ async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     forecast = Forecast(store, lambda: NOW)
     assert await forecast.place("simulator", job.id) == Place(0, 0.0)
     assert await forecast.place("clifford", job.id) is None
+    await store.close()
+
+
+def test_where_nobody_is_there_a_job_has_its_turn_but_no_time() -> None:
+    outlook = foresee(line(jobs("ada", 2)), 0, NOW)
+    assert outlook.places == {"ada0": Place(0, None), "ada1": Place(1, None)}
+    assert outlook.start_in_s is None
+
+
+@pytest.mark.anyio
+async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    ada = await make_token(store)
+    spec = DeviceSpec(description="A bench", qubits=5, formats=("openqasm3",))
+    lab = Device(
+        name="lab5",
+        family="qubit",
+        provider="ada",
+        driver="agent",
+        doors=("native",),
+        position=1,
+        spec=spec,
+    )
+    await store.agents.announce(lab)
+    await store.leases.add_runner("server", "server", NOW, slots=8)
+    for _ in range(4):
+        await add_job(store, ada, device="lab5", est_seconds=3.0)
+
+    async def starts() -> list[float | None]:
+        places = (await Forecast(store, lambda: NOW).outlook("lab5")).places
+        return sorted((place.start_in_s for place in places.values()), key=lambda s: s or 0.0)
+
+    assert await starts() == [None] * 4, "the server's own slots are not the lab's"
+    for number in (1, 2):
+        agent = Runner(f"ada/{number}", "agent", 0, 1, "lab5")
+        await store.leases.renew(agent, (), NOW)
+    assert await starts() == [0.0, 0.0, 3.0, 3.0]
     await store.close()

@@ -71,7 +71,9 @@ async def test_a_beat_that_stands_still_for_the_lease_time_voids_its_runner(
     job = await add_job(store, ada)
     await store.leases.claim("simulator", "other", NOW)
     assert await look_for(lookout, clock, LEASE_S - 10) == []
+    assert lookout.leases_lost == 0
     assert await look_for(lookout, clock, 10) == ["other"]
+    assert lookout.leases_lost == 1
     present = await store.jobs.get(job.id)
     assert present is not None
     assert (present.state, present.attempts) == (JobState.QUEUED, 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
@@ -69,3 +71,23 @@ async def test_a_disabled_account_shows_at_its_tokens(store: Store, ada: Token) 
     assert owner.is_disabled
     with pytest.raises(NotFound):
         await store.accounts.disable("nobody", NOW)
+
+
+async def test_the_owner_of_a_token_is_found_by_its_id(store: Store) -> None:
+    token = await make_token(store, "ada")
+    found = await store.accounts.owner_of_token(token.id)
+    assert found is not None
+    assert (found.token, found.account_name, found.is_disabled) == (token, "ada", False)
+    assert await store.accounts.owner_of_token(token.account) is None
+    account = await store.accounts.by_id(token.account)
+    assert account is not None
+    assert account.name == "ada"
+    assert await store.accounts.by_id(token.id) is None
+
+
+async def test_the_first_key_of_a_name_stays(store: Store) -> None:
+    made = await asyncio.gather(
+        *(store.accounts.server_key("passes", bytes([n]) * 32, NOW) for n in range(5))
+    )
+    assert set(made) == {made[0]}
+    assert await store.accounts.server_key("other", b"\0\xff", NOW) == b"\0\xff"

@@ -86,7 +86,7 @@ async def test_of_two_writers_that_count_alike_one_adds_the_row(seeded: Store) -
 
     def add(tx: Any) -> int:
         row = {"device": ARIA, "number": 1, "valid_from": NOW, "body": "{}"}
-        return sum(tx.run("calibration_add", id=name, **row) for name in ("one", "other"))
+        return sum(tx.count("calibration_add", id=name, **row) for name in ("one", "other"))
 
     assert await seeded._database.write(add) == 1
 

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from qwicket.model.accounts import Token
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Changes
+from qwicket.store import Changed, Changes, Store
+from support.stores import add_job
 
 pytestmark = pytest.mark.anyio
 
@@ -63,3 +65,17 @@ async def test_a_listener_hears_all_until_it_stops() -> None:
     stop()
     hub.publish([CHANGE])
     assert heard == [CHANGE]
+
+
+async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_those_of_nobody_knows_whom(
+    store: Store, ada: Token
+) -> None:
+    hub = store.changes
+    with hub.watch_account(ada.account) as mine, hub.watch_account("grace") as other:
+        job = await add_job(store, ada)
+        assert await mine.changed(5)
+        assert not await other.changed(0.01)
+        hub.publish([Changed(job.id, 1, job.state, job.device)])  # as of another server
+        assert await mine.changed(5)
+        assert await other.changed(5)
+    assert not store.changes._account_watches

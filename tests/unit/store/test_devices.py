@@ -4,8 +4,8 @@ import pytest
 from msgspec import structs
 
 from qwicket.devices import built_in
-from qwicket.model.devices import DeviceStatus
-from qwicket.model.errors import NotFound
+from qwicket.model.devices import DeviceStatus, Provider
+from qwicket.model.errors import Conflict, NotFound
 from qwicket.store import Store
 from support.stores import NOW
 
@@ -44,3 +44,39 @@ async def test_a_device_is_on_until_someone_turns_it_off(store: Store) -> None:
 async def test_an_unknown_device_has_no_status_to_set(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.devices.set_status("nowhere", DeviceStatus(), NOW)
+
+
+async def test_devices_of_a_provider_that_is_not_active_are_not_offered(store: Store) -> None:
+    own = built_in()[0]
+    lab = structs.replace(own, name="lab_sodium", provider="lab", position=own.position + 1)
+    await store.devices.seed([own, lab], "builtin")
+    assert await store.devices.offered() == [own, lab]
+    await store.devices.set_active("lab", False)
+    await store.devices.seed([lab], "builtin")  # as every start of a server does
+    assert await store.devices.offered() == [own]
+    assert await store.devices.find("lab_sodium") is None
+    assert await store.devices.standing("lab_sodium", NOW) is None
+    assert await store.devices.all() == [own, lab]
+    await store.devices.set_active("lab", True)
+    assert await store.devices.find("lab_sodium") == lab
+
+
+async def test_providers_are_added_once_and_listed_by_name(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    assert await store.devices.add_provider("lab") == Provider("lab", is_active=True)
+    with pytest.raises(Conflict):
+        await store.devices.add_provider("lab")
+    await store.devices.set_active("lab", False)
+    assert await store.devices.providers() == [Provider("lab", False), Provider("qwicket", True)]
+    with pytest.raises(NotFound):
+        await store.devices.set_active("nobody", False)
+
+
+async def test_a_device_that_ships_off_stays_as_it_was_turned_later(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    await store.devices.park({"simulator": "out of use"}, NOW)
+    status = await store.devices.status("simulator", NOW)
+    assert (status.is_on, status.reason) == (False, "out of use")
+    await store.devices.set_status("simulator", DeviceStatus(), NOW)
+    await store.devices.park({"simulator": "out of use"}, NOW)
+    assert (await store.devices.status("simulator", NOW)).is_on

@@ -19,7 +19,7 @@ DONE = Ran((Encoded(b"body", b"sha"),), 1.0)
 @pytest.fixture
 async def claimed(store: Store, ada: Token, runner: str) -> Assignment:
     await add_job(store, ada)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     return assignment
 
 
@@ -46,7 +46,7 @@ async def test_a_crash_between_intent_and_answer_leaves_the_job_uncertain(
     await store.leases.intend(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     assert await state(store, claimed) is JobState.UNCERTAIN
-    assert await store.leases.claim("simulator", "other", NOW) == []
+    assert (await store.leases.claim("simulator", "other", NOW)).taken == []
 
 
 async def test_an_uncertain_job_is_looked_after_by_one_runner(

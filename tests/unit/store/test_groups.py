@@ -10,6 +10,7 @@ from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, Ran
 from qwicket.model.outcomes import Encoded
+from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token
 
@@ -94,7 +95,7 @@ async def test_all_jobs_of_a_group_are_cancelled_at_once(
     group = await opened(store, ada)
     ended, running, waiting = [await add_job(store, ada, group=group.id) for _ in range(3)]
     other = await add_job(store, ada)
-    first = (await store.leases.claim("simulator", runner, NOW))[0].lease
+    first = ((await store.leases.claim("simulator", runner, NOW)).taken)[0].lease
     await store.leases.finish(first, Ran((Encoded(b"", b""),), 0.1), NOW)
     await store.leases.claim("simulator", runner, NOW)
     cancelled = await store.jobs.cancel_group(group.id, actor="ada", now=NOW)
@@ -113,7 +114,7 @@ async def test_a_group_says_what_its_jobs_came_to(store: Store, ada: Token, runn
     assert await store.groups.use(group.id) == GroupUse(0, 0, 0)
     for _ in range(2):
         await add_job(store, ada, group=group.id)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW + 250)
     assert await store.groups.use(group.id) == GroupUse(2, 1, 250, NOW)
 
@@ -129,3 +130,32 @@ async def test_jobs_are_listed_by_group_and_groups_newest_first(store: Store, ad
     below = await store.groups.page(ada.account, "ionq", before=groups[2].seq, limit=1)
     assert below == [groups[1]]
     assert await store.groups.page(ada.account, "qbraid") == []
+
+
+async def test_what_the_vendor_needs_of_a_group_can_change(store: Store, ada: Token) -> None:
+    group = await opened(store, ada)
+    assert (await store.groups.annotate(group.id, b'{"y": 2}')).body == b'{"y": 2}'
+    found = await store.groups.get(group.id)
+    assert found is not None
+    assert found.body == b'{"y": 2}'
+    with pytest.raises(NotFound):
+        await store.groups.annotate(new_id(NOW), b"{}")
+
+
+async def test_a_deleted_group_is_gone_and_its_jobs_stay(store: Store, ada: Token) -> None:
+    group = await opened(store, ada)
+    job = await add_job(store, ada, group=group.id)
+    await store.groups.delete(group.id)
+    assert await store.groups.get(group.id) is None
+    assert await store.jobs.get(job.id) == job
+
+
+async def test_a_groups_jobs_are_counted_by_state(store: Store, ada: Token, runner: str) -> None:
+    group = await opened(store, ada)
+    assert await store.groups.tally(group.id) == {}
+    for _ in range(2):
+        await add_job(store, ada, group=group.id)
+    await add_job(store, ada)
+    assert await store.groups.tally(group.id) == {JobState.QUEUED: 2}
+    await store.jobs.cancel_group(group.id, actor="ada", now=NOW)
+    assert await store.groups.tally(group.id) == {JobState.CANCELLED: 2}

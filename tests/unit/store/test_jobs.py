@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ async def test_the_change_number_rises_with_every_write_of_an_account(
     store: Store, ada: Token, runner: str
 ) -> None:
     one, two = await add_job(store, ada), await add_job(store, ada)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     claimed = await store.jobs.get(one.id)
     cancelled = await store.jobs.cancel(two.id, actor="ada", now=NOW)
     ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
@@ -81,7 +82,7 @@ async def test_the_times_of_a_job_follow_each_other(
     later = NOW + hour_ms
     ended = []
     for _ in range(19):
-        (assignment,) = await store.leases.claim("simulator", runner, later)
+        (assignment,) = (await store.leases.claim("simulator", runner, later)).taken
         result = Ran((Encoded(b"", b""),), 0.0)
         ended.append(await store.leases.finish(assignment.lease, result, later))
     (left,) = await store.jobs.page(JobQuery(account=ada.account, states=(JobState.QUEUED,)))
@@ -114,7 +115,7 @@ async def test_a_submit_is_told_after_its_commit(
 ) -> None:
     job = await add_job(store, ada)
     await asyncio.sleep(0)
-    assert told == [Changed(job.id, 1, JobState.QUEUED, "simulator")]
+    assert told == [Changed(job.id, 1, JobState.QUEUED, "simulator", job)]
 
 
 async def test_the_same_key_and_content_is_the_same_job(store: Store, ada: Token) -> None:
@@ -229,7 +230,7 @@ async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> N
 async def test_a_cancelled_job_is_never_claimed(store: Store, ada: Token, runner: str) -> None:
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    assert await store.leases.claim("simulator", runner, NOW) == []
+    assert (await store.leases.claim("simulator", runner, NOW)).taken == []
 
 
 async def test_a_running_job_is_asked_to_stop(store: Store, ada: Token, runner: str) -> None:
@@ -246,7 +247,7 @@ async def test_cancelling_an_ended_job_changes_nothing(
     store: Store, ada: Token, runner: str
 ) -> None:
     await add_job(store, ada)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
     assert await store.jobs.cancel(ended.id, actor="ada", now=NOW) == ended
 
@@ -259,7 +260,7 @@ async def test_results_come_back_part_by_part_whatever_their_size(
     store: Store, ada: Token, runner: str
 ) -> None:
     job = await add_job(store, ada, n_circuits=3)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     large = bytes(range(256)) * 4096 * 3 + b"tail"
     given = (Encoded(b"small", b"1"), Encoded(large, b"2"), Failure("code", "text"))
     await store.leases.finish(assignment.lease, Ran(given, 0.1), NOW)
@@ -272,3 +273,137 @@ async def test_the_limit_of_waiting_jobs_counts_no_other_project(store: Store, a
     bob = await make_token(store, "bob")
     await store.jobs.add(new_job(ada), waiting_limit=1)
     await store.jobs.add(new_job(bob), waiting_limit=1)
+
+
+async def test_a_search_finds_jobs_by_all_their_tags_and_text(store: Store, ada: Token) -> None:
+    door = "ionq"
+    one = await add_job(store, ada, door=door, name="Bell pair", tags=("run=a", "k=1"))
+    two = await add_job(store, ada, door=door, name='50% "off"', tags=("run=a", "k=12"))
+    await add_job(store, ada, door="native", tags=("run=a",))
+
+    async def found(**asked: Any) -> list[str]:
+        query = JobQuery(account=ada.account, door=door, **{"offset": 0, **asked})
+        page = await store.jobs.page(query)
+        if query.offset == 0:
+            assert sum((await store.jobs.tally(query)).values()) == len(page)
+        return [job.id for job in page]
+
+    assert await found() == [two.id, one.id]
+    assert await found(tags=("run=a",)) == [two.id, one.id]
+    assert await found(tags=("run=a", "k=1")) == [one.id]
+    assert await found(tags=("run=",)) == []
+    assert await found(text="bell") == [one.id]
+    assert await found(text="K=12") == [two.id]
+    assert await found(text="50% ") == [two.id]
+    assert await found(text="%") == [two.id]
+    assert await found(tags=('x"]', "'; drop table job; --")) == []
+    assert await found(offset=1, limit=1) == [one.id]
+    assert await found(device="nothing") == []
+    assert await found(states=(JobState.RUNNING,)) == []
+
+
+async def test_a_tally_counts_a_job_that_waits_again_as_running(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job, _ = await add_job(store, ada), await add_job(store, ada)
+    query = JobQuery(account=ada.account, door=job.door, offset=0)
+    assert await store.jobs.tally(query) == {JobState.QUEUED: 2}
+    (assignment, *_) = (await store.leases.claim("simulator", runner, NOW)).taken
+    assert await store.jobs.tally(query) == {JobState.QUEUED: 1, JobState.RUNNING: 1}
+    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    waiting = await store.jobs.get(job.id)
+    assert waiting is not None
+    assert waiting.state is JobState.QUEUED
+    assert await store.jobs.tally(query) == {JobState.QUEUED: 1, JobState.RUNNING: 1}
+    running = JobQuery(account=ada.account, door=job.door, offset=0, states=(JobState.RUNNING,))
+    assert [each.id for each in await store.jobs.page(running)] == [job.id]
+
+
+async def test_a_job_is_found_by_the_beginning_of_its_id(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada)
+    low, high = job.id[:-8] + "0" * 8, job.id[:-8] + "f" * 8
+    assert await store.jobs.starting(ada.account, low, high) == job
+    assert await store.jobs.starting("another", low, high) is None
+    await add_job(store, ada)
+    everything = ("0" * 8 + job.id[8:], "f" * 8 + job.id[8:])
+    assert await store.jobs.starting(ada.account, *everything) is None
+
+
+async def test_a_list_is_bounded_by_times_of_creation_both_included(
+    store: Store, ada: Token
+) -> None:
+    grace = await make_token(store, "grace")
+    jobs = []
+    for k in range(7):
+        jobs.append(await add_job(store, ada, NOW + 10 * k))
+        await add_job(store, grace, NOW + 1_000 * k)  # its times say nothing of ada's
+    for low, high in [(0, 7), (2, 4), (3, 3), (6, 7), (0, 1), (5, 2)]:
+        query = JobQuery(
+            account=ada.account, created_from=NOW + 10 * low, created_to=NOW + 10 * high
+        )
+        expected = [job.id for job in jobs[low : high + 1]][::-1]
+        assert [job.id for job in await store.jobs.page(query)] == expected
+    between = JobQuery(account=ada.account, created_from=NOW + 11, created_to=NOW + 19)
+    assert await store.jobs.page(between) == []
+
+
+async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Token) -> None:
+    plain = await add_job(store, ada, name="bell")
+    tagged = await add_job(store, ada, name="bell", tags=("a", 'b"c', "%"))
+    await add_job(store, ada, name="other", tags=("ab",))
+    for wish, found in [
+        ({"name": "bell"}, [tagged.id, plain.id]),
+        ({"tags": ("a",)}, [tagged.id]),
+        ({"tags": ("%", 'b"c')}, [tagged.id]),
+        ({"tags": ("a", "ab")}, []),
+        ({"tags": ("b",)}, []),
+    ]:
+        for door in (None, "native"):
+            query = JobQuery(account=ada.account, door=door, **wish)  # type: ignore[arg-type]
+            assert [job.id for job in await store.jobs.page(query)] == found
+
+
+async def test_a_list_of_a_group_is_of_the_account_that_asks(store: Store, ada: Token) -> None:
+    query = JobQuery(account=ada.account, group="nobody's")
+    assert await store.jobs.page(query) == []
+
+
+async def test_what_changed_is_told_in_order_as_it_is_now(store: Store, ada: Token) -> None:
+    grace = await make_token(store, "grace")
+    assert await store.jobs.last_change(ada.account) == 0
+    first, second = await add_job(store, ada), await add_job(store, ada)
+    await add_job(store, grace)
+    seen = await store.jobs.last_change(ada.account)
+    assert seen == second.change
+    await store.jobs.cancel(first.id, actor="ada", now=NOW)
+    third = await add_job(store, ada)
+    changed = await store.jobs.changed(ada.account, seen, 10)
+    assert [job.id for job in changed] == [first.id, third.id]
+    assert changed[0].state is JobState.CANCELLED
+    assert [job.id for job in await store.jobs.changed(ada.account, 0, 1)] == [second.id]
+    assert await store.jobs.changed(ada.account, changed[-1].change, 10) == []
+
+
+async def test_jobs_that_wait_and_run_are_counted_by_device(store: Store, ada: Token) -> None:
+    jobs = [await add_job(store, ada) for _ in range(3)]
+    await store.leases.add_runner("runner", "server", NOW, slots=1)
+    await store.leases.claim("simulator", "runner", NOW)
+    await store.jobs.cancel(jobs[2].id, actor="ada", now=NOW)
+    found = await store.jobs.depths(["simulator", "idle"])
+    assert found == {"simulator": (1, 1), "idle": (0, 0)}
+
+
+async def test_only_a_new_name_is_told_as_such(store: Store, ada: Token) -> None:
+    heard: list[Changed] = []
+    store.changes.listen(heard.append)
+    job = await add_job(store, ada)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    await store.jobs.rename(job.id, name="b", tags=None, now=NOW)
+    assert [change.is_renamed for change in heard] == [False, False, True]
+
+
+async def test_each_commit_is_told_with_what_the_database_failed(store: Store, ada: Token) -> None:
+    heard: list[tuple[int, int]] = []
+    store.on_commit(lambda operations, failed, _seconds: heard.append((operations, failed)))
+    await add_job(store, ada)
+    assert heard == [(1, 0)]

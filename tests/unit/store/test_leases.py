@@ -23,7 +23,7 @@ FAILED = Ran(Failure("x", "y"), 0.001)
 
 
 async def claim(store: Store, runner: str, device: str = "simulator") -> Assignment:
-    (assignment,) = await store.leases.claim(device, runner, NOW)
+    (assignment,) = (await store.leases.claim(device, runner, NOW)).taken
     return assignment
 
 
@@ -52,7 +52,7 @@ async def test_the_oldest_job_of_the_highest_priority_is_claimed_first(
 
 async def test_a_claim_takes_only_its_devices_jobs(store: Store, ada: Token, runner: str) -> None:
     await add_job(store, ada, device="clifford")
-    assert await store.leases.claim("simulator", runner, NOW) == []
+    assert (await store.leases.claim("simulator", runner, NOW)).taken == []
 
 
 async def test_many_claims_at_once_take_each_job_once(
@@ -62,7 +62,7 @@ async def test_many_claims_at_once_take_each_job_once(
     claims = await asyncio.gather(
         *(store.leases.claim("simulator", runner, NOW) for _ in range(60))
     )
-    taken = [assignment.lease.job for claim in claims for assignment in claim]
+    taken = [assignment.lease.job for claim in claims for assignment in claim.taken]
     assert sorted(taken) == sorted(job.id for job in jobs)
 
 
@@ -154,7 +154,7 @@ async def test_a_job_started_again_keeps_its_first_start(
     await add_job(store, ada)
     first = await claim(store, runner)
     await store.leases.release(first.lease, "test", NOW, blamed=False)
-    (second,) = await store.leases.claim("simulator", runner, NOW + 60_000)
+    (second,) = (await store.leases.claim("simulator", runner, NOW + 60_000)).taken
     present = await store.jobs.get(second.lease.job)
     assert present is not None
     assert present.started_at == NOW
@@ -262,7 +262,7 @@ async def test_the_store_says_what_a_runner_holds(store: Store, ada: Token, runn
 
 async def test_tiny_jobs_are_claimed_together(store: Store, ada: Token, runner: str) -> None:
     jobs = [await add_job(store, ada, est_seconds=0.001) for _ in range(5)]
-    batch = await store.leases.claim("simulator", runner, NOW, most=4)
+    batch = (await store.leases.claim("simulator", runner, NOW, most=4)).taken
     assert [each.lease.job for each in batch] == [job.id for job in jobs[:4]]
     assert len({each.lease.nonce for each in batch}) == 4
     for each in batch:
@@ -272,12 +272,12 @@ async def test_tiny_jobs_are_claimed_together(store: Store, ada: Token, runner: 
 async def test_a_batch_takes_no_longer_than_a_blink(store: Store, ada: Token, runner: str) -> None:
     for _ in range(10):
         await add_job(store, ada, est_seconds=0.005)
-    assert len(await store.leases.claim("simulator", runner, NOW, most=16)) == 4
+    assert len((await store.leases.claim("simulator", runner, NOW, most=16)).taken) == 4
 
 
 async def test_a_job_that_is_not_tiny_runs_alone(store: Store, ada: Token, runner: str) -> None:
     tiny, big, last = [await add_job(store, ada, est_seconds=s) for s in (0.001, 1.0, 0.001)]
-    claims = [await store.leases.claim("simulator", runner, NOW, most=16) for _ in range(3)]
+    claims = [(await store.leases.claim("simulator", runner, NOW, most=16)).taken for _ in range(3)]
     assert [[each.lease.job for each in one] for one in claims] == [[tiny.id], [big.id], [last.id]]
 
 
@@ -285,8 +285,8 @@ async def test_a_job_that_ran_before_runs_alone(store: Store, ada: Token, runner
     back = await add_job(store, ada)
     await _release(store, (await claim(store, runner)).lease)
     others = [await add_job(store, ada) for _ in range(2)]
-    first = await store.leases.claim("simulator", runner, NOW, most=16)
-    second = await store.leases.claim("simulator", runner, NOW, most=16)
+    first = (await store.leases.claim("simulator", runner, NOW, most=16)).taken
+    second = (await store.leases.claim("simulator", runner, NOW, most=16)).taken
     assert [each.lease.job for each in first] == [back.id]
     assert [each.lease.job for each in second] == [job.id for job in others]
 
@@ -298,8 +298,8 @@ async def test_nothing_is_claimed_for_a_device_that_is_off(
     await add_job(store, ada)
     off = DeviceStatus(is_on=False, reason="maintenance", until_at=NOW + 1000)
     await store.devices.set_status("simulator", off, NOW)
-    assert await store.leases.claim("simulator", runner, NOW) == []
-    assert len(await store.leases.claim("simulator", runner, NOW + 1000)) == 1
+    assert (await store.leases.claim("simulator", runner, NOW)).taken == []
+    assert len((await store.leases.claim("simulator", runner, NOW + 1000)).taken) == 1
 
 
 async def _release(store: Store, lease: Lease) -> Job:
@@ -345,7 +345,7 @@ async def test_a_claim_starts_only_from_the_states_of_the_table(
 ) -> None:
     job = await add_job(store, ada)
     await put_into(store, job.id, state)
-    claimed = await store.leases.claim("simulator", runner, NOW)
+    claimed = (await store.leases.claim("simulator", runner, NOW)).taken
     assert bool(claimed) == (state in STEP["claim"].before)
 
 

@@ -16,6 +16,7 @@ from qwicket.model.errors import InvalidRequest, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, open_postgres
+from qwicket.store.database import Tx
 from support.postgres import PostgresServer
 from support.stores import NOW, add_job, make_token
 
@@ -133,7 +134,7 @@ async def test_two_servers_claim_each_job_once_and_times_stay_unique(url: str) -
         claims = await asyncio.gather(
             *(each.leases.claim("simulator", "r", NOW) for _ in range(60) for each in (one, two))
         )
-        taken = [assignment.lease.job for claim in claims for assignment in claim]
+        taken = [assignment.lease.job for claim in claims for assignment in claim.taken]
         assert sorted(taken) == sorted(job.id for job in jobs)
 
 
@@ -162,15 +163,14 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
     ada = await make_token(store)
 
     def end_own_session_at_commit(tx: Any) -> None:
-        command = tx.command
+        commit = tx.commit
 
-        def cut(*texts: str) -> None:
-            command(*texts)
-            if texts == ("commit",):
-                tx._connection.close()
-                raise psycopg.OperationalError("the answer is lost")
+        def cut() -> None:
+            commit()
+            tx._connection.close()
+            raise psycopg.OperationalError("the answer is lost")
 
-        tx.command = cut
+        tx.commit = cut
 
     begun, goes_on = threading.Event(), threading.Event()
     first = asyncio.ensure_future(store._database.write(lambda _: (begun.set(), goes_on.wait(10))))
@@ -190,9 +190,13 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
 
 async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
     begun, goes_on = threading.Event(), threading.Event()
-    standing = asyncio.ensure_future(
-        store._database.write(lambda _: (begun.set(), goes_on.wait(30)))
-    )
+
+    def stand(tx: Tx) -> None:
+        tx.one("epoch_get")
+        begun.set()
+        goes_on.wait(30)
+
+    standing = asyncio.ensure_future(store._database.write(stand))
     assert await asyncio.to_thread(begun.wait, 10)
     async with opened(url) as other:
         async with asyncio.timeout(8):

@@ -21,7 +21,7 @@ HALF_LIFE_MS = int(1000 * HALF_LIFE_S)
 
 async def take(store: Store, now: int = NOW) -> str:
     """Claim the next job; return its project."""
-    (assignment,) = await store.leases.claim("simulator", "runner", now)
+    (assignment,) = (await store.leases.claim("simulator", "runner", now)).taken
     return await project_of(store, assignment.lease.job)
 
 
@@ -77,7 +77,7 @@ async def test_jobs_that_were_estimated_too_low_are_paid_for_when_they_end(
     await many(store, bob, 20, est_seconds=1.0)
     started = Counter[str]()
     for _ in range(12):
-        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         project = await project_of(store, assignment.lease.job)
         started[project] += 1
         seconds = 5.0 if project == ada.project else 1.0
@@ -100,7 +100,7 @@ async def test_what_was_given_back_is_not_paid_for(
     await many(store, ada, 10, est_seconds=1.0)
     await many(store, bob, 10, est_seconds=1.0)
     for _ in range(6):
-        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         if await project_of(store, assignment.lease.job) == ada.project:
             await store.leases.release(assignment.lease, "test", NOW, blamed=False)
     line = await store.jobs.line("simulator", limit=100)
@@ -155,7 +155,7 @@ async def test_priority_orders_the_jobs_of_one_project_alone(
     urgent = await add_job(store, ada, priority=9, est_seconds=1.0)
     order = []
     for _ in range(4):
-        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         order.append(assignment.lease.job)
     own = [each for each in order if await project_of(store, each) == ada.project]
     assert own == [urgent.id, plain.id]
@@ -175,7 +175,9 @@ async def test_upkeep_finds_nothing_to_mend_after_a_jobs_life(
     store: Store, ada: Token, runner: str
 ) -> None:
     jobs = await many(store, ada, 4)
-    leases = [(await store.leases.claim("simulator", runner, NOW))[0].lease for _ in range(3)]
+    leases = [
+        ((await store.leases.claim("simulator", runner, NOW)).taken)[0].lease for _ in range(3)
+    ]
     await store.leases.release(leases[0], "test", NOW, blamed=False)
     await store.leases.finish(leases[1], Ran((Encoded(b"", b""),), 0.1), NOW)
     await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)

@@ -23,7 +23,7 @@ LARGE = Encoded(bytes(3 << 20), b"large")
 
 async def ended(store: Store, token: Token, result: Encoded, now: int = NOW) -> Job:
     await add_job(store, token, now)
-    (assignment,) = await store.leases.claim("simulator", "runner", now)
+    (assignment,) = (await store.leases.claim("simulator", "runner", now)).taken
     return await store.leases.finish(assignment.lease, Ran((result,), 0.1), now)
 
 
@@ -56,12 +56,12 @@ async def test_a_draft_whose_program_came_is_queued_and_claimed(
     store: Store, ada: Token, runner: str
 ) -> None:
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10, shots=0)
-    assert await store.leases.claim("simulator", runner, NOW) == []
+    assert (await store.leases.claim("simulator", runner, NOW)).taken == []
     ready = new_job(ada, NOW + 5, shots=77, circuits=b"packed")
     job = await store.jobs.admit(draft.id, ready)
     assert (job.state, job.shots, job.queued_at) == (JobState.QUEUED, 77, NOW + 5)
     assert job.expires_at is None
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     assert (assignment.lease.job, assignment.circuits) == (draft.id, b"packed")
     with pytest.raises(Conflict):
         await store.jobs.admit(draft.id, ready)
@@ -82,7 +82,7 @@ async def test_what_is_refused_after_a_2xx_is_a_failed_job(
 ) -> None:
     job = await add_job(store, ada, error=Failure("invalid_program", "line 3"))
     assert (job.state, job.error_text, job.ended_at) == ("failed", "line 3", job.created_at)
-    assert await store.leases.claim("simulator", runner, NOW) == []
+    assert (await store.leases.claim("simulator", runner, NOW)).taken == []
 
 
 @pytest.mark.parametrize("way", ["draft", "insert", "finish", "part"])
@@ -97,7 +97,7 @@ async def test_a_reason_that_quotes_a_nul_is_kept(
         job = await store.jobs.refuse(draft.id, failure, NOW)
     else:
         await add_job(store, ada)
-        (assignment,) = await store.leases.claim("simulator", runner, NOW)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         result = failure if way == "finish" else (failure,)
         job = await store.leases.finish(assignment.lease, Ran(result, 0.1), NOW)
     assert (job.state, job.error_text) == ("failed", "unexpected '\ufffd'")
@@ -141,7 +141,7 @@ async def test_pieces_of_a_result_that_was_never_finished_are_swept(
     store: Store, ada: Token, runner: str
 ) -> None:
     await add_job(store, ada)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     lease = (await store.leases.held(runner))[0].lease
     await store.leases.release(lease, "test", NOW, blamed=False)
     with pytest.raises(StaleLease):
@@ -156,7 +156,7 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
     store: Store, ada: Token, runner: str
 ) -> None:
     job = await add_job(store, ada)
-    (assignment,) = await store.leases.claim("simulator", runner, NOW)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     ran = Ran((LARGE,), 0.1)
     await store.leases._write_large(ran)
     assert await store.upkeep.drop_orphans() == 1

@@ -7,6 +7,9 @@ values (:id, :name, :role, :email, :password_hash, :now);
 -- name: account_by_name
 select {account} from account where name = :name;
 
+-- name: account_by_id
+select {account} from account where id = :id;
+
 -- name: account_for_password
 -- By name or e-mail address, both unique.
 select {account}, password_hash from account where name = :login or email = :login;
@@ -23,6 +26,12 @@ insert into project (id, name, shares, created_at) values (:id, :name, :shares, 
 
 -- name: project_by_name
 select {project} from project where name = :name;
+
+-- name: project_of_account
+-- Those of one account are few.
+select {project} from project
+where id in (select project from member where account = :account)
+order by name;
 
 -- name: project_list
 select {project} from project order by name;
@@ -61,9 +70,32 @@ from token
 inner join account on account.id = token.account
 where token.digest = :digest;
 
+-- name: token_by_id
+select {token}, account.name, account.role, account.disabled_at
+from token
+inner join account on account.id = token.account
+where token.id = :id;
+
 -- name: token_list
 -- Index token_by_account.
 select {token} from token where account = :account order by created_at;
 
+-- name: token_live_list
+-- Those that still sign in; index token_by_account.
+select {token} from token
+where account = :account and revoked_at is null and (expires_at is null or expires_at > :now)
+order by created_at
+limit :limit;
+
+-- name: token_get
+select {token} from token where id = :id and account = :account;
+
 -- name: token_revoke
 update token set revoked_at = coalesce(revoked_at, :now) where id = :id returning {token};
+
+-- name: server_key_add
+insert into server_key (name, secret, created_at) values (:name, :secret, :now)
+on conflict do nothing;
+
+-- name: server_key_get
+select secret from server_key where name = :name;

@@ -1,20 +1,28 @@
--- Devices and whether they are on.
+-- Devices and whether they are on, and the providers to whom they belong.
 
 -- name: device_put
-insert into device (name, position, body, origin) values (:name, :position, :body, :origin)
+insert into device (name, position, provider, body, origin)
+values (:name, :position, :provider, :body, :origin)
 on conflict (name) do update
-set position = excluded.position, body = excluded.body
+set position = excluded.position, provider = excluded.provider, body = excluded.body
 where device.origin = excluded.origin;
 
 -- name: device_get
 select body from device where name = :name;
 
+-- name: device_offered
+-- A device whose provider is active.
+select device.body from device
+join provider on provider.name = device.provider and provider.is_active = 1
+where device.name = :name;
+
 -- name: device_standing
--- A device with its state and the calibration in force; keys only.
+-- A device whose provider is active, with its state and the calibration in force; keys only.
 select
     device.body, device_state.is_on, device_state.reason, device_state.until_at,
     calibration.id, calibration.device, calibration.valid_from, calibration.body
 from device
+join provider on provider.name = device.provider and provider.is_active = 1
 left join device_state on device_state.device = device.name
 left join calibration on calibration.device = device.name and calibration.number = (
     select max(number) from calibration as known
@@ -25,6 +33,11 @@ where device.name = :name;
 -- name: device_list
 select body from device order by position, name;
 
+-- name: device_offered_list
+select device.body from device
+join provider on provider.name = device.provider and provider.is_active = 1
+order by device.position, device.name;
+
 -- name: device_state_get
 select is_on, reason, until_at from device_state where device = :device;
 
@@ -34,3 +47,17 @@ values (:device, :is_on, :reason, :until_at, :now)
 on conflict (device) do update
 set is_on = excluded.is_on, reason = excluded.reason,
     until_at = excluded.until_at, since_at = excluded.since_at;
+
+-- name: provider_list
+select name, is_active from provider order by name;
+
+-- name: provider_add
+insert into provider (name, is_active) values (:name, 1) on conflict (name) do nothing;
+
+-- name: provider_set
+update provider set is_active = :is_active where name = :name;
+
+-- name: device_park
+insert into device_state (device, is_on, reason, until_at, since_at)
+values (:device, 0, :reason, null, :now)
+on conflict (device) do nothing;

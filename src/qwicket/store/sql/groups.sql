@@ -32,6 +32,12 @@ limit :limit;
 update "group" set state = 'closed', closed_at = :now where id = :id and state = 'open'
 returning {group};
 
+-- name: group_annotate
+update "group" set body = :body where id = :id returning {group};
+
+-- name: group_delete
+delete from "group" where id = :id;
+
 -- name: group_job_count
 -- Stops counting at the limit; index job_by_group.
 select count(*) from (select 1 from job where "group" = :id limit :limit) as waiting;
@@ -47,7 +53,11 @@ order by seq;
 select
     count(*),
     coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
-    coalesce(sum(case when ended_at is not null and started_at is not null
-                      then ended_at - started_at else 0 end), 0),
+    cast(coalesce(sum(case when ended_at is not null and started_at is not null
+                      then ended_at - started_at else 0 end), 0) as bigint),
     min(started_at)
 from job where "group" = :id;
+
+-- name: group_tally
+-- How many jobs of a group are in each state; index job_by_group.
+select {shown_state}, count(*) from job where "group" = :id group by 1;

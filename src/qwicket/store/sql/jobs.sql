@@ -50,6 +50,9 @@ values (:id, :format, :source, :inputs, :circuits, :options, :reader_version);
 -- name: program_get
 select format, source from program where job = :id;
 
+-- name: program_circuits
+select circuits from program where job = :id;
+
 -- name: wire_add
 insert into job_wire (job, body) values (:id, :wire);
 
@@ -85,24 +88,111 @@ order by ended_at desc
 limit :limit;
 
 -- name: job_list
--- Newest first below a `seq`; index job_by_account.
+-- Newest first between two `seq`; index job_by_account.
 select {job} from job
-where account = :account and seq < :before
-    and (cast(:group as text) is null or "group" = :group)
-    and (cast(:device as text) is null or device = :device)
-    and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
+where account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
 limit :limit;
+
+-- name: job_list_of_group
+-- As job_list, of one group; index job_by_group.
+select {job} from job
+where "group" = :group and account = :account and seq > :after and seq < :before and {wished}
+order by seq desc
+limit :limit;
+
+-- name: job_changed_list
+-- In the order of their changes; index job_by_change.
+select {job} from job
+where account = :account and change > :change
+order by change
+limit :limit;
+
+-- name: job_last_change
+-- Index job_by_change.
+select coalesce(max(change), 0) from job where account = :account;
+
+-- name: job_last_seq
+-- Index job_by_account.
+select max(seq) from job where account = :account;
+
+-- name: job_made_after
+-- When an account's first job above a `seq` was made; index job_by_account.
+select seq, created_at from job where account = :account and seq > :seq order by seq limit 1;
 
 -- name: job_list_of_door
 -- As job_list, for a vendor's door; index job_by_door.
 select {job} from job
-where account = :account and door = :door and seq < :before
-    and (cast(:group as text) is null or "group" = :group)
-    and (cast(:device as text) is null or device = :device)
-    and (cast(:states as text) is null or cast(:states as text) like '%|' || state || '|%')
+where account = :account and door = :door and seq > :after and seq < :before
+    and {wished} and created_at >= :since and created_at <= :until
 order by seq desc
 limit :limit;
+
+-- name: job_list_of_door_rising
+-- As job_list_of_door, the oldest first above a `seq`; index job_by_door.
+select {job} from job
+where account = :account and door = :door and seq > :after
+    and {wished} and created_at >= :since and created_at <= :until
+order by seq
+limit :limit;
+
+-- name: job_rename
+-- What is null stays.
+update job set
+    name = coalesce(cast(:name as text), name), tags = coalesce(cast(:tags as text), tags),
+    version = version + 1, change = {next_change}
+where id = :job
+returning {job};
+
+-- name: job_sizes
+-- Bytes of a program and of what its parts gave; primary keys only.
+select
+    coalesce((select length(source) from program where job = :id), 0),
+    cast(coalesce((
+        select sum(coalesce(length(outcome.body), (
+            select sum(length(blob.bytes)) from blob where blob.sha256 = outcome.sha256
+        ), 0))
+        from outcome where outcome.job = :id
+    ), 0) as bigint);
+
+-- name: job_unfinished
+-- Jobs of a project on a device, counted up to a limit; indexes job_waiting and job_begun.
+select (
+    select count(*) from (
+        select 1 from job
+        where project = :project and device = :device and state in ('draft', 'queued')
+        limit :limit
+    ) as waiting
+) + (
+    select count(*) from job
+    where device = :device and project = :project
+        and state in ('running', 'cancelling', 'uncertain')
+);
+
+-- name: job_depth
+-- Jobs of a device that wait, and that were claimed; indexes job_to_claim and job_begun.
+select (
+    select count(*) from job where device = :device and state = 'queued'
+), (
+    select count(*) from job
+    where device = :device and state in ('running', 'cancelling', 'uncertain')
+);
+
+-- name: wire_put
+insert into job_wire (job, body) values (:id, :wire)
+on conflict (job) do update set body = excluded.body;
+
+-- name: job_search
+-- Newest first, some skipped; index job_by_door.
+select {job} from job where {sought} order by seq desc limit :limit offset :offset;
+
+-- name: job_tally
+-- How many jobs a search finds in each state; index job_by_door.
+select {shown_state}, count(*) from job where {sought} group by 1;
+
+-- name: job_by_prefix
+-- Jobs whose ids are within bounds; the unique index on id.
+select {job} from job where id >= :low and id <= :high and account = :account limit 2;
 
 -- name: wire_get
 select body from job_wire where job = :id;

@@ -1,22 +1,30 @@
 -- Leases: the four verbs of scheduling, and the runners that hold them.
 
--- name: job_next
+-- name: job_claim
 -- The oldest job of the highest priority of the project that has used least; nothing while the
--- device is off. The project is found first, by share_next, and then its job, by job_to_claim: a
--- join would sort all that wait.
-select {job}
-from job
-where job.device = :device and job.state = 'queued'
-    and job.project = (
-        select share.project
-        from share
-        where share.device = :device and share.has_work = 1
-            and exists (
-                select 1 from job as waiting
-                where waiting.device = share.device and waiting.project = share.project
-                    and waiting.state = 'queued'
+-- device is off, or, for a batch, while that job is not tiny or ran before. The project is found
+-- first, by share_next, and then its job, by job_to_claim: a join would sort all that wait.
+update job set
+    state = {after:claim}, version = version + 1, change = {next_change},
+    started_at = coalesce(started_at, {greatest}(:now, queued_at))
+where {before:claim}
+    and id = (
+        select id
+        from job as next
+        where next.device = :device and next.state = 'queued'
+            and next.project = (
+                select share.project
+                from share
+                where share.device = :device and share.has_work = 1
+                    and exists (
+                        select 1 from job as waiting
+                        where waiting.device = share.device and waiting.project = share.project
+                            and waiting.state = 'queued'
+                    )
+                order by share.vtime, share.project
+                limit 1
             )
-        order by share.vtime, share.project
+        order by next.priority desc, next.seq
         limit 1
     )
     and not exists (
@@ -24,14 +32,10 @@ where job.device = :device and job.state = 'queued'
         where device_state.device = :device and device_state.is_on = 0
             and (device_state.until_at is null or device_state.until_at > :now)
     )
-order by job.priority desc, job.seq
-limit 1;
-
--- name: job_claim
-update job set
-    state = {after:claim}, version = version + 1, change = {next_change},
-    started_at = coalesce(started_at, {greatest}(:now, queued_at))
-where id = :job and {before:claim}
+    and (
+        cast(:longest as double precision) is null
+        or (est_seconds <= :longest and started_at is null)
+    )
 returning {job};
 
 -- name: job_unattended
@@ -69,13 +73,13 @@ update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :j
 -- name: lease_take
 insert into lease (job, fence, nonce, runner) values (:job, 1, :nonce, :runner)
 on conflict (job) do update
-set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner
-returning fence;
+set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner, progress = null;
 
 -- name: program_of_claim
--- With what is known of its way to another cloud; primary keys only.
-select program.circuits, program.options, forward.marker, forward.vendor_job_id
+-- With its lease, and what is known of its way to another cloud; primary keys only.
+select lease.fence, program.circuits, program.options, forward.marker, forward.vendor_job_id
 from program
+inner join lease on lease.job = program.job
 left join forward on forward.job = program.job
 where program.job = :job;
 
@@ -110,7 +114,7 @@ select {job} from job where id = :job and {holds_lease};
 
 -- name: lease_void
 -- The fence stays: the next lease must be higher.
-update lease set runner = null, nonce = null where job = :job;
+update lease set runner = null, nonce = null, progress = null where job = :job;
 
 -- name: lease_end
 delete from lease where job = :job;
@@ -128,13 +132,21 @@ select distinct runner from lease
 where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 
 -- name: runner_add
-insert into runner (id, kind, beat, slots, started_at) values (:id, :kind, 0, :slots, :now);
+insert into runner (id, kind, beat, slots, device, started_at)
+values (:id, :kind, 0, :slots, :device, :now);
 
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
 
 -- name: runner_list
-select id, kind, beat, slots from runner;
+select id, kind, beat, slots, device from runner;
+
+-- name: lease_progress
+update lease set progress = :progress
+where job = :job and fence = :fence and nonce = :nonce;
+
+-- name: lease_progress_get
+select progress from lease where job = :job and progress is not null;
 
 -- name: runner_remove
 delete from runner where id = :id;

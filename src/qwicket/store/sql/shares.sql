@@ -27,6 +27,10 @@ update share set
     ) then 1 else 0 end
 where device = :device and project = :project;
 
+-- name: share_waits
+-- Whether anything waits for a device; index share_next.
+select 1 from share where device = :device and has_work = 1 limit 1;
+
 -- name: share_list
 -- Index share_next.
 select share.project, share.vtime, project.shares

@@ -1,0 +1,212 @@
+"""Statements on one PostgreSQL connection, many in one round trip.
+
+They are held back until rows are wanted, and go out together with one sync. So the server never
+waits for the second half of what was begun: a connection whose process stands still is idle, and
+its time limits count.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from itertools import count
+from select import POLLIN, POLLOUT, poll
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import ConnStatus, ExecStatus, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from psycopg.pq.abc import PGresult
+
+    from qwicket.store.database import Row
+
+    _Key = tuple[bytes, tuple[int, ...]]
+    _Dumped = tuple[int, bytes | None, Format]
+
+_PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
+_FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
+
+
+class Statement(NamedTuple):
+    """SQL whose parameters are `$1`, `$2`, …; and what they are called."""
+
+    text: bytes
+    parameters: tuple[str, ...]
+
+
+def statement(text: str) -> Statement:
+    """Read SQL whose parameters are `:name`."""
+    numbers: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+
+    return Statement(_PARAMETER.sub(numbered, text).encode(), tuple(numbers))
+
+
+class Line:
+    """One connection, used by one thread at a time.
+
+    Statements are prepared when first used, for each set of types that their parameters have.
+
+    Attributes:
+        has_failed: Whether a statement did: not necessarily the last that was asked for.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._server = connection.pgconn
+        self.has_failed = False
+        self._held: list[tuple[Statement, list[_Dumped]]] = []
+        self._prepared: dict[_Key, bytes] = {}
+        self._fresh: dict[_Key, bytes] = {}
+        self._numbers = count()
+
+    @property
+    def is_open(self) -> bool:
+        return self._server.status == ConnStatus.OK
+
+    def begin(self) -> None:
+        """Forget what was held back and what failed."""
+        self._held.clear()
+        self.has_failed = False
+
+    def put(self, statement: Statement, params: Mapping[str, Any]) -> None:
+        """Hold a statement back until the next `ask` or `settle`.
+
+        Raises:
+            psycopg.DataError: A text has a NUL.
+        """
+        self._held.append((statement, [_dump(params[name]) for name in statement.parameters]))
+
+    def ask(self, statement: Statement, params: Mapping[str, Any]) -> PGresult:
+        """Run a statement after all that was held back.
+
+        Raises:
+            psycopg.Error: The first that failed of them all; what came after it was not run.
+        """
+        self.put(statement, params)
+        result = self.settle()
+        assert result is not None
+        return result
+
+    def settle(self) -> PGresult | None:
+        """Run what was held back, and return the last statement's result.
+
+        Raises:
+            psycopg.Error: As for `ask`.
+        """
+        if not self._held:
+            return None
+        self.has_failed = True  # until it is known that none has
+        results = self._exchange()
+        for result in results:
+            if result.status in _FAILED:
+                raise errors.error_from_result(result)
+        self._prepared.update(self._fresh)
+        self.has_failed = False
+        return results[-1]
+
+    def _exchange(self) -> list[PGresult]:
+        held, self._held, self._fresh = self._held, [], {}
+        server = self._server
+        if server.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection is closed")
+        server.enter_pipeline_mode()
+        for statement, dumped in held:
+            self._send(statement, dumped)
+        server.pipeline_sync()
+        results = self._results()
+        server.exit_pipeline_mode()
+        return results
+
+    def _send(self, statement: Statement, dumped: list[_Dumped]) -> None:
+        key = statement.text, tuple([each[0] for each in dumped])
+        name = self._prepared.get(key) or self._fresh.get(key)
+        if name is None:
+            name = self._fresh[key] = b"q%d" % next(self._numbers)
+            self._server.send_prepare(name, *key)
+        values = [each[1] for each in dumped]
+        formats = [each[2] for each in dumped]
+        self._server.send_query_prepared(name, values, formats, Format.BINARY)
+
+    def _results(self) -> list[PGresult]:
+        found: list[PGresult] = []
+        while True:
+            self._await()
+            result = self._server.get_result()
+            if result is None:  # the end of one statement
+                if self._server.status != ConnStatus.OK:
+                    raise psycopg.OperationalError("the connection broke")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return found
+            else:
+                found.append(result)
+
+    def _await(self) -> None:
+        """Send and receive until a result is there."""
+        server = self._server
+        if not server.is_busy():
+            return
+        waiting = poll()
+        while True:
+            is_sent = not server.flush()
+            if not server.is_busy():
+                return
+            waiting.register(server.socket, POLLIN if is_sent else POLLIN | POLLOUT)
+            waiting.poll()
+            server.consume_input()
+
+
+def rows(result: PGresult) -> list[Row]:
+    """Return the rows of a result as Python values."""
+    loads = [_LOADS[result.ftype(column)] for column in range(result.nfields)]
+    get = result.get_value
+    return [
+        tuple([
+            None if (value := get(row, column)) is None else load(value)
+            for column, load in enumerate(loads)
+        ])
+        for row in range(result.ntuples)
+    ]  # fmt: skip
+
+
+def _dump(value: object) -> _Dumped:
+    match value:
+        case int():
+            return _INT8, str(int(value)).encode(), Format.TEXT
+        case None:
+            return 0, None, Format.TEXT
+        case str():
+            if "\0" in value:
+                raise psycopg.DataError("text cannot contain NUL")
+            return 0, value.encode(), Format.TEXT
+        case bytes():
+            return _BYTEA, value, Format.BINARY
+        case float():
+            return _FLOAT8, repr(value).encode(), Format.TEXT
+    raise TypeError(f"a statement takes no {type(value).__name__}")
+
+
+def _unpack(layout: str) -> Callable[[bytes], Any]:
+    unpack = struct.Struct(layout).unpack
+    return lambda value: unpack(value)[0]
+
+
+_INT8: Final = 20
+_FLOAT8: Final = 701
+_BYTEA: Final = 17
+_LOADS: Final[Mapping[int, Callable[[bytes], Any]]] = {
+    16: _unpack(">?"),
+    _BYTEA: bytes,
+    _INT8: _unpack(">q"),
+    21: _unpack(">h"),
+    23: _unpack(">i"),
+    25: bytes.decode,
+    _FLOAT8: _unpack(">d"),
+    1043: bytes.decode,
+}
+"""How values look by the type's number in PostgreSQL's catalogue, in binary form."""
