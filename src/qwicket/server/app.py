@@ -21,6 +21,8 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.scheduling import Chores, Dispatcher, Heartbeat, Lookout
 from qwicket.server.http import Front
+from qwicket.server.logs import AccessLog
+from qwicket.server.metrics import Metrics, Rooms
 from qwicket.server.probes import probes
 from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
@@ -49,12 +51,17 @@ class App:
         self._front: Front | None = None
         self._store: Store | None = None
         self._lock: int | None = None
+        self._access: AccessLog | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._front is not None:
+        if scope["type"] in ("http", "websocket") and self._front is not None:
             await self._front(scope, receive, send)
+
+    def speaks_websocket(self, path: str) -> bool:
+        """Say whether the door of a path speaks websockets."""
+        return self._front is not None and self._front.speaks_websocket(path)
 
     def begin_stop(self) -> None:
         """Stop being ready, claim no more, and answer every long poll now with what it has."""
@@ -79,6 +86,7 @@ class App:
         self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
         self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")
+        await store.devices.park(devices.parked(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
         if self._lock is not None:
             # The folder's lock is ours, so that every other server is gone.
@@ -97,9 +105,26 @@ class App:
         self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms)
         lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
         chores = Chores(store, runner.id, now_ms, keep_days=settings.keep_days)
-        gateway = Gateway(store, self._readers, self._limits, now_ms)
-        doors = {**mounts(gateway), **probes(lambda: self._is_ready and store.is_alive)}
-        self._front = Front(doors, self._limits, settings.public_url)
+        lease_s = settings.lease_s
+        gateway = Gateway(store, self._readers, self._limits, now_ms, lease_s=lease_s)
+        access = self._access = AccessLog() if settings.access_log else None
+        metrics = Metrics()
+        store.on_commit(metrics.committed)
+        store.changes.listen(metrics.changed)
+        rooms = Rooms(
+            store, gateway, self._dispatcher, lookout, self._compute, self._readers, access
+        )
+        doors = {
+            **mounts(gateway, pass_s=settings.pass_s, ibm_pass_s=settings.ibm_pass_s),
+            **probes(
+                lambda: self._is_ready and store.is_alive,
+                gateway.sign_in,
+                lambda: metrics.text(rooms),
+            ),
+        }
+        self._front = Front(
+            doors, self._limits, settings.public_url, metrics=metrics, access=access
+        )
         self._heartbeat.start()
         self._dispatcher.start()
         self._tasks = [
@@ -122,6 +147,8 @@ class App:
             with contextlib.suppress(QwicketError):  # others notice when it does not beat
                 await self._store.leases.void_runner(self._runner.id, now_ms())
             await self._store.close()
+        if self._access is not None:
+            self._access.close()
         if self._lock is not None:
             os.close(self._lock)
 

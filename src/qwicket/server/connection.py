@@ -12,13 +12,14 @@ import termios
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import uvicorn
     from uvicorn._types import ASGI3Application
@@ -44,14 +45,22 @@ class Connection(HttpToolsProtocol):
         state: What uvicorn's connections share.
         limits: Those of heads, pauses and answers count here.
         most: Open connections, of which this is one.
+        speaks_websocket: Says of a path whether its door speaks that protocol; others ignore that
+            they are asked to (RFC 9110, 7.8).
     """
 
     def __init__(
-        self, config: uvicorn.Config, state: ServerState, limits: Limits, most: int
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        limits: Limits,
+        most: int,
+        speaks_websocket: Callable[[str], bool],
     ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
         self._most = most
+        self._speaks_websocket = speaks_websocket
         self._is_head_open = self._is_continued = False
         self._is_over = False
         self._running: RequestResponseCycle | None = None
@@ -163,6 +172,16 @@ class Connection(HttpToolsProtocol):
                     return
                 rest = memoryview(rest)[upgrade.args[0] :]
             self._begin_again()
+
+    def _should_upgrade(self) -> bool:
+        """Say whether the head at hand asks for a websocket where one is spoken.
+
+        Not while an earlier request waits for its answer, which would then come as a frame.
+        """
+        if not super()._should_upgrade() or self.parser.get_method() != b"GET" or not self._is_idle:
+            return False
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        return self._speaks_websocket(unquote(path))
 
     def _begin_again(self) -> None:
         """Parse a head once more, without the upgrade that it asks for (RFC 9110, 7.8: ignored).

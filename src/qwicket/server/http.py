@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID
+from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID, STREAM_BODY
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
+from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.model.limits import Limits
+    from qwicket.server.logs import AccessLog
+    from qwicket.server.metrics import Metrics
 
 _SKIPPED_BYTES: Final = 64 << 10
 _SMALL_BYTES: Final = 64 << 10
@@ -29,23 +33,50 @@ class Front:
         mounts: Prefix to door; the longest prefix that fits wins, "" takes the rest.
         limits: Those of bodies count here.
         public_url: The address that answers name; by default that of each connection's socket.
+        metrics: Count requests and websockets.
+        access: Notes each answer.
     """
 
     def __init__(
-        self, mounts: Mapping[str, ASGIApp], limits: Limits, public_url: str | None = None
+        self,
+        mounts: Mapping[str, ASGIApp],
+        limits: Limits,
+        public_url: str | None = None,
+        *,
+        metrics: Metrics | None = None,
+        access: AccessLog | None = None,
     ) -> None:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
         self._room = _Room(limits.bodies_bytes)
+        self._metrics = metrics
+        self._access = access
         self._public_url = public_url.rstrip("/") if public_url else None
+
+    def speaks_websocket(self, path: str) -> bool:
+        """Say whether the door of a path speaks websockets; others ignore that they are asked."""
+        return bool(getattr(self._find(path)[1], "speaks_websocket", False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix, door = self._find(scope["path"])
         request_id = secrets.token_hex(8)
+        REQUEST.set(request_id)
+        inner = {
+            **scope,
+            "root_path": scope.get("root_path", "") + prefix,
+            REQUEST_ID: request_id,
+            PUBLIC_URL: self._public_url or _own_url(scope),
+        }
+        if scope["type"] == "websocket":
+            await self._stream(door, inner, receive, send)
+            return
+        began, status = time.perf_counter(), 0
         body = _Body(scope, receive, self._limits, self._room)
 
         async def send_on(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
                 if body.is_too_much_to_skip:
                     headers.append((b"connection", b"close"))
@@ -56,16 +87,26 @@ class Front:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        inner = {
-            **scope,
-            "root_path": scope.get("root_path", "") + prefix,
-            REQUEST_ID: request_id,
-            PUBLIC_URL: self._public_url or _own_url(scope),
-        }
+        inner[STREAM_BODY] = body.stream
         try:
             await door(inner, body.receive, send_on)
         finally:
             body.release()
+            seconds = time.perf_counter() - began
+            if self._metrics is not None:
+                self._metrics.answered(prefix, status, seconds)
+            if self._access is not None:
+                self._access.note(scope, request_id, status, seconds)
+
+    async def _stream(self, door: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._metrics is None:
+            await door(scope, receive, send)
+            return
+        self._metrics.websocket_opened()
+        try:
+            await door(scope, receive, send)
+        finally:
+            self._metrics.websocket_closed()
 
     def _find(self, path: str) -> tuple[str, ASGIApp]:
         for prefix, door in self._mounts:
@@ -115,6 +156,8 @@ class _Body:
         self._declared = int(declared[:20]) if declared.isdigit() else 0
         self._receive = receive
         self._limits = limits
+        self._limit, self._most = "body_bytes", limits.body_bytes
+        self._is_streamed = False
         self._room = room
         self._held = 0
         self._deadline = asyncio.get_running_loop().time() + limits.body_timeout_s
@@ -129,11 +172,16 @@ class _Body:
             return False
         return self._is_late or not 0 < self._declared <= _SKIPPED_BYTES
 
+    def stream(self, limit: str) -> None:
+        """Be bounded by another limit, and not in memory: nobody keeps what was read."""
+        self._limit, self._most = limit, getattr(self._limits, limit)
+        self._is_streamed = True
+
     async def receive(self) -> Message:
         """Return the next message.
 
         Raises:
-            BodyTooLarge: It, or what was declared, is over `body_bytes`.
+            BodyTooLarge: It, or what was declared, is over `body_bytes` or the limit of a stream.
             RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
             Unavailable: All bodies together are over `bodies_bytes`.
         """
@@ -168,10 +216,10 @@ class _Body:
         self._held = 0
 
     def _hold(self, size: int) -> None:
-        if size > self._limits.body_bytes:
-            raise BodyTooLarge(
-                f"The body is over {self._limits.body_bytes} bytes (limit body_bytes)."
-            )
+        if size > self._most:
+            raise BodyTooLarge(f"The body is over {self._most} bytes (limit {self._limit}).")
+        if self._is_streamed:
+            return
         if size > max(self._held, _SMALL_BYTES):
             self._room.take(size - self._held)
             self._held = size

@@ -1,23 +1,43 @@
-"""Probes for load balancers: is the process alive, and does it take work."""
+"""Probes: is the process alive, does it take work, and what do its metrics say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ipaddress
+from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import Door, json, on
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.responses import Response
+
+from qwicket.dialects.door import Door, address, bearer, json, on
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
+from qwicket.model.accounts import Scope as TokenScope
 from qwicket.model.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.model.accounts import Actor
 
-def probes(is_ready: Callable[[], bool]) -> dict[str, ASGIApp]:
-    """Return the mounts of `/livez` and `/readyz`."""
+
+_FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""What proxies write: behind one, every client comes from this machine."""
+
+
+def probes(
+    is_ready: Callable[[], bool],
+    sign_in: Callable[[str | None, str], Awaitable[Actor]],
+    metrics: Callable[[], Awaitable[bytes]],
+) -> dict[str, ASGIApp]:
+    """Return the mounts of `/livez`, `/readyz` and `/metrics`.
+
+    Args:
+        is_ready: Whether the server takes work.
+        sign_in: Who holds a token, given the client's address.
+        metrics: The text for who may read it: this machine, or a token with the scope `admin`.
+    """
 
     async def live(_: Request) -> Response:
         return json({"status": "alive"})
@@ -27,11 +47,30 @@ def probes(is_ready: Callable[[], bool]) -> dict[str, ASGIApp]:
             raise Unavailable("The server is starting or stopping.", retry_after_s=1.0)
         return json({"status": "ready"})
 
+    async def show_metrics(request: Request) -> Response:
+        if not _is_from_here(request):
+            actor = await sign_in(bearer(request), address(request))
+            actor.require(TokenScope.ADMIN)
+        return Response(await metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
     door = Door(
-        [on("/livez", GET=live), on("/readyz", GET=ready)], problem, error_type=PROBLEM_TYPE
+        [on("/livez", GET=live), on("/readyz", GET=ready), on("/metrics", GET=show_metrics)],
+        problem,
+        error_type=PROBLEM_TYPE,
     )
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
         await door({**scope, "root_path": ""}, receive, send)
 
-    return {"/livez": at_root, "/readyz": at_root}
+    return {"/livez": at_root, "/readyz": at_root, "/metrics": at_root}
+
+
+def _is_from_here(request: Request) -> bool:
+    """Say whether a request comes from this machine, and through no proxy on it."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        ip = ipaddress.ip_address(address(request).removeprefix("::ffff:"))
+    except ValueError:
+        return False
+    return ip.is_loopback

@@ -6,7 +6,6 @@ import asyncio
 import resource
 import signal
 import ssl
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ import uvicorn
 from qwicket.model.errors import QwicketError
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
+from qwicket.server.logs import announce, start_log, tell_failure
 
 if TYPE_CHECKING:
     import socket
@@ -26,16 +26,22 @@ if TYPE_CHECKING:
 _REQUEST_GRACE_S: Final = 5
 _TLS_GOODBYE_S: Final = 2.0
 _BACKLOG: Final = 2048
+_PING_S: Final = 20.0
+"""A websocket whose other end is silent is asked for life, and closed when it shows none."""
+_MESSAGE_BYTES: Final = 16 << 10
+"""Clients send an access token over a websocket, and nothing else."""
 _SPARE_FILES: Final = 64
 """For what is opened for moments: new workers, a command's database, connections being refused."""
 
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
+    start_log(settings.log_format)
     try:
         server = _Server(App(settings), settings)
     except OSError as error:  # of TLS too: its errors are OSErrors
-        sys.stderr.write(f"Error: --tls-cert, --tls-key: {error.strerror or error}.\n")
+        text = f"--tls-cert, --tls-key: {error.strerror or error}."
+        tell_failure(text, settings.log_format)
         return 1
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: server.interrupt())
@@ -56,9 +62,14 @@ class _Server(uvicorn.Server):
                 app,
                 loop="uvloop",
                 http="httptools",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # a small message could become a large one
+                ws_ping_interval=_PING_S,
+                ws_ping_timeout=_PING_S,
                 lifespan="off",
                 access_log=False,
+                log_config=None,
                 log_level="warning",
                 server_header=False,
                 proxy_headers=settings.trusted_proxy is not None,
@@ -73,15 +84,18 @@ class _Server(uvicorn.Server):
         try:
             await self._app.start()
         except QwicketError as error:
-            sys.stderr.write(f"Error: {error}\n")
+            self._fail(str(error))
             return
         except OSError as error:
-            sys.stderr.write(f"Error: {self._settings.data_dir}: {error.strerror}.\n")
+            self._fail(f"{self._settings.data_dir}: {error.strerror}.")
             return
         try:
             await super().serve(sockets)
         finally:
             await self._app.stop()
+
+    def _fail(self, why: str) -> None:
+        tell_failure(why, self._settings.log_format)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -100,7 +114,9 @@ class _Server(uvicorn.Server):
         most = _make_room(limits.connections)
         try:
             listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self.config, self.server_state, limits, most),
+                lambda: Connection(
+                    self.config, self.server_state, limits, most, self._app.speaks_websocket
+                ),
                 settings.host,
                 settings.port,
                 backlog=_BACKLOG,
@@ -109,7 +125,7 @@ class _Server(uvicorn.Server):
                 ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
             )
         except OSError as error:
-            sys.stderr.write(f"Error: {error.strerror}.\n")
+            self._fail(f"{error.strerror}.")
             self.should_exit = True
             return
         self.servers = [listener]
@@ -118,8 +134,8 @@ class _Server(uvicorn.Server):
         for each in listener.sockets:
             host, port = each.getsockname()[:2]
             address = f"[{host}]" if ":" in host else host
-            sys.stderr.write(f"Qwicket listens on {scheme}://{address}:{port}\n")
-        sys.stderr.flush()
+            text = f"Qwicket listens on {scheme}://{address}:{port}"
+            announce(text, self._settings.log_format)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_stop()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from qwicket.model.accounts import LONG_PASS_S, PASS_S
 from qwicket.model.limits import Limits
+
+LogFormat = Literal["text", "json"]
 
 
 def default_data_dir() -> Path:
@@ -30,7 +34,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tls_key: Its private key, without a password.
         public_url: Address that answers name; by default that of the connection's own socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
+        pass_s: Life of a pass in seconds, for clients that fetch a new one when it is refused.
+        ibm_pass_s: Life of a pass of IBM's clients, which sign in once and never again.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
+        log_format: How lines of the log look.
+        access_log: Whether every answer has a line there.
         limits: Bounds on requests, programs and jobs.
     """
 
@@ -44,7 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     public_url: str | None = None
     lease_s: float = 45.0
+    pass_s: float = PASS_S
+    ibm_pass_s: float = LONG_PASS_S
     keep_days: float | None = None
+    log_format: LogFormat = "text"
+    access_log: bool = False
     limits: Limits = Limits()
 
     def __repr__(self) -> str:

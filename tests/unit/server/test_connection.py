@@ -72,7 +72,7 @@ async def connect(application: Application) -> AsyncIterator[Connect]:
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(config, state, LIMITS, 100), "127.0.0.1", 0
+        lambda: Connection(config, state, LIMITS, 100, lambda path: path == "/ws"), "127.0.0.1", 0
     )
     port = server.sockets[0].getsockname()[1]
     writers: list[asyncio.StreamWriter] = []
@@ -101,6 +101,15 @@ async def test_a_websocket_is_handed_over_and_then_left_alone(connect: Connect) 
     assert await silent.read() == b"", "its time for a head is over"
     writer.write(b"still there")
     assert await reader.readexactly(11) == b"still there"
+
+
+async def test_where_no_websocket_is_spoken_the_wish_is_ignored(connect: Connect) -> None:
+    reader, writer = await connect()
+    for path in (b"ws/x", b"%77s/", b"other"):
+        writer.write(GET % path + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        await reader.readuntil(path.rpartition(b"%77")[2])
 
 
 async def test_what_follows_a_request_badly_ends_the_connection_after_its_answer(

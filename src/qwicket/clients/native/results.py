@@ -9,7 +9,7 @@ from qwicket.clients.http import plain
 from qwicket.clients.native.errors import JobFailed
 
 if TYPE_CHECKING:
-    from qwicket.clients.native.wire import PartBody
+    from qwicket.clients.native.wire import PartBody, Sample
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Part:
         seed: The seed that the numbers were drawn with.
         seconds: Time spent in the engine.
         error: Why there is nothing, if there is nothing.
+        samples: Numbers per shot, one for each measurement, where outcomes are no bits; a complex
+            number is its real and imaginary part.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class Part:
     seed: int | None = None
     seconds: float | None = None
     error: str | None = None
+    samples: list[list[Sample]] = field(default_factory=list)
 
     @classmethod
     def from_body(cls, body: PartBody) -> Part:
@@ -42,6 +45,7 @@ class Part:
             counts=body.counts or {},
             probabilities=body.probabilities or {},
             memory=body.memory or [],
+            samples=body.samples or [],
             engine=f"{body.engine} {body.engine_version}".strip(),
             seed=body.seed,
             seconds=body.seconds,
@@ -70,6 +74,11 @@ class Result:
     def memory(self) -> list[str]:
         """Outcomes in shot order of a job of one circuit."""
         return self._only().memory
+
+    @property
+    def samples(self) -> list[list[Sample]]:
+        """Numbers per shot of a job of one circuit."""
+        return self._only().samples
 
     def _only(self) -> Part:
         if len(self.parts) != 1:

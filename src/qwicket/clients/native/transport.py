@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket import __version__
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _GRACE_S: Final = 2.0
 """A try that begins in time may end this much later: the server holds answers to the last."""
 PATIENCE: Final = Patience()
@@ -107,10 +109,33 @@ class Transport:
 
     def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> T:
         """Write what cannot double: by the nature of the request, or by its idempotency key."""
-        headers = {"Content-Type": "application/json"}
+        headers = {}
         if key is not None:
             headers["Idempotency-Key"] = header(key, "idempotency key", ClientError)
-        request = _Request("POST", path, _encoded(body), headers)
+        return self.send("POST", path, body, of, headers=headers)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        of: type[T],
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        hold_s: float = 0.0,
+    ) -> T:
+        """Write what cannot double.
+
+        Args:
+            method: Of HTTP.
+            path: Quoted.
+            body: To be JSON, or None.
+            of: What the answer must be.
+            headers: Beside the usual ones, checked.
+            hold_s: Seconds for which the server may hold its answer back.
+        """
+        named = {"Content-Type": "application/json", **headers}
+        request = _Request(method, path, _encoded(body), named, hold_s)
         return wire.read(self._insist(request, self._patience), of)
 
     def close(self) -> None:

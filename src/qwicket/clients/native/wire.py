@@ -13,6 +13,9 @@ T = TypeVar("T")
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,40}\Z")]
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\Z")]
 
+Sample = int | float | tuple[float, float]
+"""One number of a shot; a complex one is its real and imaginary part."""
+
 
 class JobBody(msgspec.Struct, frozen=True):
     """What the client itself needs of a job; its user may read all the rest."""
@@ -30,6 +33,7 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] | None = None
     probabilities: dict[str, float] | None = None
     memory: list[str] | None = None
+    samples: list[list[Sample]] | None = None
     engine: str = ""
     engine_version: str = ""
     seed: int | None = None

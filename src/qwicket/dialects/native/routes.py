@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, decode, json, on, read
-from qwicket.dialects.native import wire
+from qwicket.dialects.door import PUBLIC_URL, Door, address, bearer, decode, json, on, read
+from qwicket.dialects.native import account_wire, agents, arrays, wire
+from qwicket.dialects.native.openapi import description
+from qwicket.dialects.native.streams import Streams
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
 
@@ -17,15 +21,22 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
 
 _MAX_KEY_CHARS: Final = 255
+_DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
 
 
 def door(gateway: Gateway) -> Door:
     """Return the native door."""
-    do = Routes(gateway)
+    do, streams = Routes(gateway), Streams(gateway)
     return Door(
         [
+            on("/openapi.json", GET=do.describe),
+            on("/account", GET=do.read_account),
+            on("/projects", GET=do.list_projects),
+            on("/tokens", GET=do.list_tokens, POST=do.make_token),
+            on("/tokens/{id}", DELETE=do.revoke_token),
             on("/devices", GET=do.list_devices),
             on("/devices/{name}", GET=do.read_device),
             on("/devices/{name}/calibration", GET=do.read_calibration),
@@ -33,11 +44,15 @@ def door(gateway: Gateway) -> Door:
             on("/jobs/{id}", GET=do.read_job, DELETE=do.delete_job),
             on("/jobs/{id}/cancel", POST=do.cancel_job),
             on("/jobs/{id}/events", GET=do.list_events),
+            on("/jobs/{id}/stream", GET=streams.of_job),
+            on("/events", GET=streams.of_account),
             on("/jobs/{id}/result", GET=do.read_result),
+            on("/jobs/{id}/parts/{part}", GET=do.read_part),
             on("/groups", GET=do.list_groups, POST=do.open_group),
             on("/groups/{id}", GET=do.read_group),
             on("/groups/{id}/close", POST=do.close_group),
             on("/groups/{id}/cancel", POST=do.cancel_group),
+            *agents.routes(gateway),
         ],
         wire.problem,
         error_type=wire.PROBLEM_TYPE,
@@ -49,6 +64,42 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+
+    async def describe(self, request: Request) -> Response:
+        """Answer anyone: it tells nothing of this server."""
+        return json(_DESCRIPTION)
+
+    async def read_account(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        account = await self._gateway.account(actor)
+        token = await self._gateway.tokens.own(actor)
+        projects = await self._gateway.projects(actor)
+        return json(account_wire.account(account, token, projects))
+
+    async def list_projects(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        return json(account_wire.project_list(await self._gateway.projects(actor)))
+
+    async def list_tokens(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        tokens = await self._gateway.tokens.live(actor)
+        return json(account_wire.token_list(tokens, await self._gateway.projects(actor)))
+
+    async def make_token(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        body = await read(request, lambda text: account_wire.token_wish(text, self._gateway.limits))
+        made = await self._gateway.tokens.make(
+            actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
+        )
+        projects = await self._gateway.projects(actor)
+        answer = json(account_wire.new_token(made, projects), 201)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    async def revoke_token(self, request: Request) -> Response:
+        actor = await self._sign_in(request)
+        await self._gateway.tokens.revoke(actor, request.path_params["id"])
+        return Response(status_code=204)
 
     async def list_devices(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -81,18 +132,15 @@ class Routes:
 
     async def list_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        query = wire.query(request.query_params, self._gateway.limits.list_page)
+        query = wire.query(request.query_params, self._gateway.limits)
         jobs = await self._gateway.jobs(actor, query)
         return json(wire.job_list(jobs, query.limit))
 
     async def read_job(self, request: Request) -> Response:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
-        actor = await self._sign_in(request)
-        wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
-        job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
-        if wait_s:
-            await self._sign_in(request)  # the token may have been revoked meanwhile
-        return json(wire.job(job, await self._gateway.place(job)))
+        job = await self._awaited(request)
+        place, progress = await self._gateway.place(job), await self._gateway.progress(job)
+        return _tagged(request, json(wire.job(job, place, progress)), wire.pause(job, place))
 
     async def delete_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -108,15 +156,34 @@ class Routes:
         return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
 
     async def read_result(self, request: Request) -> Response:
+        job = await self._awaited(request)
+        results = await self._gateway.results_of(job)
+        if results.is_small:
+            return json(wire.result(*results))
+        return await asyncio.to_thread(lambda: json(wire.result(*results)))
+
+    async def read_part(self, request: Request) -> Response:
+        """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
+        is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
+        job = await self._awaited(request)
+        number = wire.part_number(request.path_params["part"], job)
+        results = await self._gateway.results_of(job, number)
+        (part,) = results.parts
+        if is_archive:
+            archive = await asyncio.to_thread(arrays.npz, part)
+            return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})
+        if results.is_small:
+            return json(wire.part(job, number, part), Vary="Accept")
+        return await asyncio.to_thread(lambda: json(wire.part(job, number, part), Vary="Accept"))
+
+    async def _awaited(self, request: Request) -> Job:
+        """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         actor = await self._sign_in(request)
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
         job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self._sign_in(request)  # the token may have been revoked meanwhile
-        results = await self._gateway.results_of(job)
-        if results.is_small:
-            return json(wire.result(*results))
-        return await asyncio.to_thread(lambda: json(wire.result(*results)))
+        return job
 
     async def open_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -155,9 +222,22 @@ class Routes:
         return json({"cancelled": cancelled})
 
     async def _sign_in(self, request: Request) -> Actor:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        token = secret.strip() if scheme.lower() == "bearer" else None
-        return await self._gateway.sign_in(token, address(request))
+        return await self._gateway.sign_in(bearer(request), address(request))
+
+
+def _tagged(request: Request, answer: Response, pause_s: int | None) -> Response:
+    """Return an answer with its tag, or 304 to whom has it; with when to ask again, if ever."""
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:24]}"'
+    headers = {"ETag": tag} | ({"Retry-After": str(pause_s)} if pause_s else {})
+    known = {each.strip().removeprefix("W/") for each in _if_none_match(request).split(",")}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    answer.headers.update(headers)
+    return answer
+
+
+def _if_none_match(request: Request) -> str:
+    return ",".join(request.headers.getlist("if-none-match"))
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.dialects.door import check_document, decode, decode_field, raw_list, raw_object
-from qwicket.model.errors import InvalidRequest, QwicketError
-from qwicket.model.jobs import Job, JobQuery, Submission
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
+from qwicket.model.ids import part_id
+from qwicket.model.jobs import Job, JobQuery, Progress, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure, Outcome
+from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, SAMPLES, Failure, Outcome
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from starlette.datastructures import QueryParams
+
     from qwicket.gateway import DeviceView
     from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Presence
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent
 
 DOOR: Final = "native"
+_MOST_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
@@ -72,11 +77,18 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class QueueBody(msgspec.Struct, frozen=True):
     """Where a waiting job is expected to stand: an estimate, made at most once a second.
 
-    `position` counts from 1; `starts_in_s` is in seconds from now.
+    `position` counts from 1; `starts_in_s` is in seconds from now, null while no agent is there.
     """
 
     position: int
-    starts_in_s: float
+    starts_in_s: float | None
+
+
+class ProgressBody(msgspec.Struct, frozen=True):
+    """How far a lab's agent says that it is, from 0 to 1."""
+
+    done: float
+    text: str
 
 
 class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,10 +126,15 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: str | None
     error: ErrorBody | None
     queue: QueueBody | None
+    progress: ProgressBody | None
 
 
-class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one circuit gave. Keys are bit texts, the highest classical bit first."""
+class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one circuit gave. Keys are bit texts, the highest classical bit first.
+
+    `samples` are numbers where outcomes are no bits: a list per shot, a column per measurement,
+    a complex number as its real and imaginary part.
+    """
 
     part: int
     error: ErrorBody | None = None
@@ -125,6 +142,7 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: msgspec.Raw | None = None
     probabilities: msgspec.Raw | None = None
     memory: msgspec.Raw | None = None
+    samples: msgspec.Raw | None = None
     engine: str = ""
     engine_version: str = ""
     seed: int | None = None
@@ -169,27 +187,46 @@ def _source(program: msgspec.Raw) -> bytes:
     return text.encode()
 
 
-def query(params: Mapping[str, str], most: int) -> JobQuery:
+_KNOWN: Final = {
+    *("before", "created_from", "created_to", "device", "door"),
+    *("group", "limit", "name", "state", "tag"),
+}
+
+
+def query(params: QueryParams, limits: Limits) -> JobQuery:
     """Return the list that a query string asks for.
 
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
+        LimitExceeded: It names too many tags.
     """
-    known = {"limit", "before", "state", "device", "group"}
-    for name in params:
-        if name not in known:
-            raise InvalidRequest(
-                f"There is no parameter {name!r}; there are {', '.join(sorted(known))}.",
-                field=name,
-            )
-    before, limit = page(params, most)
+    _check_texts(params)
+    before, limit = page(params, limits.list_page)
+    tags = params.getlist("tag")
+    if len(tags) > limits.tags:
+        raise LimitExceeded(f"tag: at most {limits.tags} (limit tags).", field="tag")
     return JobQuery(
+        door=params.get("door"),
         device=params.get("device"),
         group=params.get("group"),
+        name=params.get("name"),
+        tags=tuple(tags),
         states=_states(params.get("state")),
+        created_from=instant(params, "created_from") or 0,
+        created_to=INT64_MAX if (to := instant(params, "created_to")) is None else to,
         before=before,
         limit=limit,
     )
+
+
+def _check_texts(params: QueryParams) -> None:
+    """Refuse names that are none, and NUL: PostgreSQL takes no such text."""
+    for name, value in params.multi_items():
+        if name not in _KNOWN:
+            known = ", ".join(sorted(_KNOWN))
+            raise InvalidRequest(f"There is no parameter {name!r}; there are {known}.", field=name)
+        if "\0" in value:
+            raise InvalidRequest(f"{name}: contains a NUL character.", field=name)
 
 
 def _states(text: str | None) -> tuple[JobState, ...]:
@@ -249,8 +286,8 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
         raise InvalidRequest(f"{name} must be a time such as {example}.", field=name) from None
 
 
-def job(job: Job, place: Place | None = None) -> JobBody:
-    """Return a job, with its place in the queue where that was looked up."""
+def job(job: Job, place: Place | None = None, progress: Progress | None = None) -> JobBody:
+    """Return a job, with its place in the queue, or its progress, where that was looked up."""
     return JobBody(
         id=job.id,
         state=job.state,
@@ -266,13 +303,22 @@ def job(job: Job, place: Place | None = None) -> JobBody:
         priority=job.priority,
         attempts=job.attempts,
         calibration=job.calibration,
-        created_at=_time(job.created_at),
-        queued_at=_time(job.queued_at),
-        started_at=_time(job.started_at),
-        ended_at=_time(job.ended_at),
+        created_at=time(job.created_at),
+        queued_at=time(job.queued_at),
+        started_at=time(job.started_at),
+        ended_at=time(job.ended_at),
         error=ErrorBody(job.error_code, job.error_text or "") if job.error_code else None,
-        queue=QueueBody(place.ahead + 1, round(place.start_in_s, 3)) if place else None,
+        queue=QueueBody(place.ahead + 1, _rounded(place.start_in_s)) if place else None,
+        progress=ProgressBody(progress.done, progress.text) if progress else None,
     )
+
+
+def pause(of: Job, place: Place | None) -> int | None:
+    """Return in how many seconds it is worth to ask for a job again; None when it has ended."""
+    if of.state.is_final:
+        return None
+    wait_s = place.start_in_s if place and place.start_in_s else 1.0
+    return round(min(max(wait_s, 1.0), _MOST_PAUSE_S))
 
 
 def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
@@ -288,7 +334,7 @@ def events(of: list[JobEvent]) -> dict[str, Any]:
         "events": [
             {
                 "version": event.version,
-                "at": _time(event.at),
+                "at": time(event.at),
                 "from": event.before,
                 "to": event.after,
                 "reason": event.reason,
@@ -306,9 +352,9 @@ def group(group: Group, use: GroupUse | None = None) -> dict[str, Any]:
         "state": group.state,
         "device": group.device,
         "jobs_limit": group.jobs_limit,
-        "created_at": _time(group.created_at),
-        "expires_at": _time(group.expires_at),
-        "closed_at": _time(group.closed_at),
+        "created_at": time(group.created_at),
+        "expires_at": time(group.expires_at),
+        "closed_at": time(group.closed_at),
     }
     if use is not None:
         body["jobs"] = use.jobs
@@ -335,7 +381,11 @@ def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
 
 
 def queue(outlook: Outlook) -> dict[str, Any]:
-    return {"length": len(outlook.places), "starts_in_s": round(outlook.start_in_s, 3)}
+    return {"length": len(outlook.places), "starts_in_s": _rounded(outlook.start_in_s)}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
@@ -346,9 +396,9 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
         "family": device.family,
         "provider": device.provider,
         "description": device.spec.description,
-        "status": "on" if status.is_on else "off",
+        "status": _standing(view),
         "reason": status.reason,
-        "until": _time(status.until_at),
+        "until": time(status.until_at),
         "qubits": view.qubits,
         "max_shots": device.spec.max_shots,
         "formats": device.spec.formats,
@@ -359,8 +409,20 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
         "engines": view.engines,
         "exact": device.spec.exact,
         "calibration": view.calibration.id if view.calibration else None,
+        **(_served(view.presence) if view.presence else {}),
         **({"queue": queue(outlook)} if outlook else {}),
     }
+
+
+def _standing(view: DeviceView) -> str:
+    """Say how a device stands: `on`; `away` while no agent is there to run its jobs; `off`."""
+    if view.is_online:
+        return "on"
+    return "away" if view.status.is_on else "off"
+
+
+def _served(presence: Presence) -> dict[str, Any]:
+    return {"agents": presence.agents, "last_seen_at": time(presence.seen_at)}
 
 
 def calibration(found: Calibrated) -> dict[str, Any]:
@@ -377,16 +439,36 @@ def result(of: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
     }
 
 
-def _part(number: int, part: Outcome | Failure) -> PartBody:
+def part(of: Job, number: int, outcome: Outcome | Failure) -> dict[str, Any]:
+    """Return what one circuit gave, beside the id of the part and of its job."""
+    body = msgspec.structs.asdict(_part(number, outcome))
+    told = {name: value for name, value in body.items() if value is not None}
+    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **told}
+
+
+def part_number(text: str, of: Job) -> int:
+    """Return a part's number from a path.
+
+    Raises:
+        NotFound: The job has no such part.
+    """
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(of.n_circuits))
+    if not is_number or int(text) >= of.n_circuits:
+        raise NotFound("The job has no such part.")
+    return int(text)
+
+
+def _part(number: int, part: Outcome | Failure) -> OutcomeBody:
     if isinstance(part, Failure):
-        return PartBody(part=number, error=ErrorBody(part.code, part.message))
+        return OutcomeBody(part=number, error=ErrorBody(part.code, part.message))
     width, has = part.n_bits, part.arrays
-    return PartBody(
+    return OutcomeBody(
         part=number,
         registers=tuple((register.name, register.size) for register in part.registers),
         counts=_keyed(part.each_count(), width) if COUNTS in has else None,
         probabilities=_keyed(part.each_probability(), width) if PROBABILITIES in has else None,
         memory=raw_list(_bits(key, width) for key in part.each_shot()) if MEMORY in has else None,
+        samples=raw_list(part.each_sample()) if SAMPLES in has else None,
         engine=part.engine,
         engine_version=part.engine_version,
         seed=part.seed,
@@ -403,7 +485,7 @@ def _bits(key: int, width: int) -> str:
     return format(key, f"0{width}b") if width else ""
 
 
-def _time(at_ms: int | None) -> str | None:
+def time(at_ms: int | None) -> str | None:
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -42,3 +42,8 @@ def test_a_result_of_several_circuits_must_be_read_by_part(parts: tuple[Part, ..
 def test_the_counts_of_a_circuit_that_failed_are_no_empty_counts() -> None:
     with pytest.raises(JobFailed, match="out_of_time"):
         _ = Result("job", (Part(error="out_of_time: It took too long."),)).counts
+
+
+def test_samples_of_a_job_of_one_circuit_are_its_own() -> None:
+    part = Part.from_body(PartBody(samples=[[3, 0], [1, 2]]))
+    assert Result("job", (part,)).samples == [[3, 0], [1, 2]]

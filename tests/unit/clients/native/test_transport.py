@@ -29,6 +29,7 @@ from support.bad_server import (
     response,
     silent,
 )
+from support.waiting import until
 
 GOOD = {"fine": True}
 QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
@@ -188,8 +189,14 @@ def test_a_name_that_does_not_exist_is_unreachable() -> None:
 
 
 def test_ctrl_c_ends_a_request_at_once_and_harms_no_later_one() -> None:
-    interrupt = threading.Timer(0.2, signal.pthread_kill, [threading.get_ident(), signal.SIGINT])
+    here = threading.get_ident()
     with BadServer(silent(), answer(200, GOOD)) as server:
+
+        def interrupt_it() -> None:
+            until(lambda: server.requests, "a request")
+            signal.pthread_kill(here, signal.SIGINT)
+
+        interrupt = threading.Thread(target=interrupt_it)
         client = transport(server, timeout_s=30.0)
         began = time.monotonic()
         interrupt.start()

@@ -1,0 +1,104 @@
+"""What metrics and the access log cost a status poll: `python -m benchmarks.observing`.
+
+One server in this process without its socket, which would only hide what is looked for; rounds of
+polls with and without by turns, so that what else the machine does harms both alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from starlette.types import Message, Scope
+
+from benchmarks.places import Place
+from qwicket.cli.demo import BELL
+from qwicket.server.app import App
+from qwicket.server.http import Front
+from qwicket.server.logs import AccessLog
+from qwicket.server.metrics import Metrics
+from qwicket.server.settings import Settings
+
+ROUNDS: Final = 60
+POLLS: Final = 300
+
+
+async def measure(folder: Path, secret: str) -> dict[str, float]:
+    """Return the median seconds of processor time of one poll, by what watches it."""
+    app = App(Settings(data_dir=folder, workers=1))
+    await app.start()
+    assert app._front is not None
+    mounts, limits = dict(app._front._mounts), app._limits
+    body = {"program": BELL, "device": "simulator", "shots": 10}
+    made = await _ask(Front(mounts, limits), secret, "POST", "/v1/jobs", json.dumps(body).encode())
+    path = f"/v1/jobs/{json.loads(made)['id']}"
+    await asyncio.sleep(3)  # until it has run: then it changes no more
+    access = AccessLog()
+    fronts = {
+        "nothing": Front(mounts, limits),
+        "metrics": Front(mounts, limits, metrics=Metrics()),
+        "metrics and access log": Front(mounts, limits, metrics=Metrics(), access=access),
+    }
+    took: dict[str, list[float]] = {name: [] for name in fronts}
+    for _ in range(ROUNDS):
+        for name, front in fronts.items():
+            began = time.thread_time()
+            for _ in range(POLLS):
+                await _ask(front, secret, "GET", path)
+            took[name].append((time.thread_time() - began) / POLLS)
+            await asyncio.sleep(0.02)  # the access log's thread writes meanwhile
+    access.close()
+    await app.stop()
+    return {name: median(each) for name, each in took.items()}
+
+
+async def _ask(front: Front, secret: str, method: str, path: str, body: bytes = b"") -> bytes:
+    scope: Scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "query_string": b"",
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+        "headers": [
+            (b"authorization", b"Bearer " + secret.encode()),
+            (b"content-length", b"%d" % len(body)),
+        ],
+    }
+    answer = b""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal answer
+        assert message.get("status", 200) in (200, 201), message
+        answer += message.get("body", b"")
+
+    await front(scope, receive, send)
+    return answer
+
+
+def main() -> None:
+    """Measure and print."""
+    logging.basicConfig(filename="/dev/null", level=logging.INFO)
+    with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
+        place = Place("SQLite", Path(folder), None)
+        secret, *_ = place.people()
+        took = asyncio.run(measure(Path(folder), secret))
+    for name, seconds in took.items():
+        ratio = took["nothing"] / seconds
+        print(f"{name}: {1e6 * seconds:.1f} us of a poll, {ratio:.3f} of the polls per second")
+
+
+if __name__ == "__main__":
+    main()

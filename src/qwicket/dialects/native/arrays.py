@@ -1,0 +1,47 @@
+"""What one circuit gave as the arrays of docs/api.md, in the archive that NumPy reads."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from qwicket.model.errors import InvalidRequest, NoResult
+from qwicket.model.outcomes import Failure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NPZ_TYPE: Final = "application/x-npz"
+
+
+def are_wanted(accept: str, params: Mapping[str, str]) -> bool:
+    """Say whether a request asks for arrays: `?format=` counts before the header.
+
+    Raises:
+        InvalidRequest: There is no such format.
+    """
+    word = params.get("format")
+    if word not in (None, "json", "npz"):
+        raise InvalidRequest("format: there are json and npz.", field="format")
+    if word is not None:
+        return word == "npz"
+    return NPZ_TYPE in [entry.partition(";")[0].strip().lower() for entry in accept.split(",")]
+
+
+def npz(part: Outcome | Failure) -> bytes:
+    """Return the arrays of an outcome. Runs beside the loop.
+
+    Raises:
+        NoResult: The circuit failed.
+    """
+    if isinstance(part, Failure):
+        raise NoResult(part.message)
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {
+        name: np.frombuffer(array.data, array.dtype).reshape(array.shape)
+        for name, array in part.arrays.items()
+    }
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()

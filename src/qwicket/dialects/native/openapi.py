@@ -1,0 +1,260 @@
+"""The description of `/v1` in OpenAPI 3.1, made from the structs that decode its requests.
+
+Answers are described where they have a struct; others are objects of docs/api.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native.arrays import NPZ_TYPE
+from qwicket.model.accounts import Scope
+from qwicket.model.calibrations import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_REF: Final = "#/components/schemas/{name}"
+_PROBLEM: Final = {"$ref": _REF.format(name="Problem")}
+_RAW: Final[dict[str, Any]] = {
+    "program": str | dict[str, Any],
+    "inputs": dict[str, float],
+    "outputs": tuple[str, ...],
+    "tags": tuple[str, ...],
+    "counts": dict[str, int] | None,
+    "probabilities": dict[str, float] | None,
+    "memory": tuple[str, ...] | None,
+    "samples": tuple[Any, ...] | None,
+}
+"""What is in the fields that wire structs leave raw."""
+
+_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
+    "before": ("What `next` of the page before said.", {"type": "integer", "minimum": 1}),
+    "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
+    "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
+    "device": ("Of this device.", {"type": "string"}),
+    "door": ("Submitted through this door.", {"type": "string"}),
+    "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
+    "group": ("Of this group.", {"type": "string"}),
+    "limit": ("How many at most.", {"type": "integer", "minimum": 1}),
+    "name": ("Of this name.", {"type": "string"}),
+    "state": ("In one of these states, with commas between.", {"type": "string"}),
+    "tag": ("Bearing all these tags.", {"type": "array", "items": {"type": "string"}}),
+    "wait": ("Seconds to wait for it.", {"type": "number", "minimum": 0}),
+    "Idempotency-Key": (
+        "One key makes one job within 24 h.",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+    ),
+    "If-None-Match": ("Answer 304 if the job's tag is among these.", {"type": "string"}),
+    "Last-Event-ID": ("Go on after this event.", {"type": "integer", "minimum": 0}),
+}
+_HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
+_PAGE: Final = ("limit", "before")
+
+
+class Operation(NamedTuple):
+    """What one method of one path does.
+
+    Attributes:
+        summary: A sentence.
+        scope: What the token must hold; None is any token.
+        body: Struct of the request, if it has a body.
+        answer: Struct of the answer, where it has one.
+        takes: Names of query parameters and headers.
+        status: Of success.
+        other_type: Another content type than JSON that the answer may have, or has alone.
+        is_public: Whether it needs no token.
+    """
+
+    summary: str
+    scope: Scope | None = None
+    body: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct] | None = None
+    takes: tuple[str, ...] = ()
+    status: int = 200
+    other_type: str | None = None
+    is_public: bool = False
+
+
+_R, _W, _D, _S = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ, Scope.DEVICES_SERVE
+_SSE: Final = "text/event-stream"
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "GET /openapi.json": Operation("Read this description.", is_public=True),
+    "GET /account": Operation(
+        "Read who asks, and with which token.", answer=account_wire.AccountBody
+    ),
+    "GET /projects": Operation("List the account's projects."),
+    "GET /tokens": Operation("List the tokens that still sign in."),
+    "POST /tokens": Operation(
+        "Make a token of no more rights.",
+        None,
+        account_wire.TokenWish,
+        account_wire.NewTokenBody,
+        status=201,
+    ),
+    "DELETE /tokens/{id}": Operation("Revoke a token of no more rights.", status=204),
+    "GET /devices": Operation("List the devices.", _D),
+    "GET /devices/{name}": Operation("Read a device and its queue.", _D),
+    "GET /devices/{name}/calibration": Operation(
+        "Read what was measured of a device.", _D, takes=("at",)
+    ),
+    "GET /jobs": Operation(
+        "List jobs, the newest first.",
+        _R,
+        takes=(
+            *_PAGE,
+            *sorted(
+                {"state", "device", "door", "group", "name", "tag", "created_from", "created_to"}
+            ),
+        ),
+    ),
+    "POST /jobs": Operation(
+        "Submit a job.", _W, wire.SubmitBody, wire.JobBody, ("Idempotency-Key",), 201
+    ),
+    "GET /jobs/{id}": Operation(
+        "Read a job.", _R, answer=wire.JobBody, takes=("wait", "If-None-Match")
+    ),
+    "DELETE /jobs/{id}": Operation("Forget a job that has ended.", _W, status=204),
+    "POST /jobs/{id}/cancel": Operation("Cancel a job.", _W, answer=wire.JobBody),
+    "GET /jobs/{id}/events": Operation("List what happened to a job.", _R),
+    "GET /jobs/{id}/stream": Operation(
+        "Stream the changes of a job to its end.", _R, takes=("Last-Event-ID",), other_type=_SSE
+    ),
+    "GET /events": Operation(
+        "Stream the changes of all jobs.", _R, takes=("Last-Event-ID",), other_type=_SSE
+    ),
+    "GET /jobs/{id}/result": Operation("Read what a job gave.", _R, takes=("wait",)),
+    "GET /jobs/{id}/parts/{part}": Operation(
+        "Read what one circuit gave.",
+        *(_R, None, wire.OutcomeBody, ("wait", "format"), 200, NPZ_TYPE),
+    ),
+    "GET /groups": Operation("List groups, the newest first.", _R, takes=_PAGE),
+    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, status=201),
+    "GET /groups/{id}": Operation("Read a group.", _R),
+    "POST /groups/{id}/close": Operation("Take no more jobs.", _W),
+    "POST /groups/{id}/cancel": Operation("Cancel what has not ended of a group.", _W),
+    "PUT /agent/devices/{name}": Operation("Announce a device.", _S, agent_wire.AnnounceBody),
+    "PUT /agent/devices/{name}/calibration": Operation(
+        "Say what was measured of a device.", _S, Calibration
+    ),
+    "DELETE /agent/devices/{name}/agents/{agent}": Operation("Serve a device no more.", _S),
+    "POST /devices/{name}/leases": Operation(
+        "Ask for a job to run.", _S, agent_wire.ClaimBody, takes=("wait",)
+    ),
+    "POST /leases/{id}/renew": Operation("Go on with jobs.", _S, agent_wire.RenewBody),
+    "POST /leases/{id}/finish": Operation("Bring a job's results.", _S, agent_wire.FinishBody),
+    "POST /leases/{id}/release": Operation("Give a job back.", _S, agent_wire.ReleaseBody),
+}
+"""By method and path, all that `/v1` answers to."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal or failure (RFC 9457): what is wrong, and what helps."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    remedy: str
+    field: Annotated[str, msgspec.Meta(description="Where the request is wrong.")] = ""
+
+
+def description() -> dict[str, Any]:
+    """Return the whole document."""
+    operations = OPERATIONS.values()
+    schemas = _Schemas(
+        [Problem, *(each.body for each in operations), *(each.answer for each in operations)]
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for way, operation in OPERATIONS.items():
+        method, path = way.split(" ")
+        paths.setdefault(f"/v1{path}", {})[method.lower()] = _worded(operation, path, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Qwicket", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+class _Schemas:
+    """JSON schemas of structs, each named once."""
+
+    def __init__(self, structs: Iterable[type[msgspec.Struct] | None]) -> None:
+        unique = list(dict.fromkeys(each for each in structs if each is not None))
+        found, self.components = msgspec.json.schema_components(
+            [_cooked(each) for each in unique], ref_template=_REF
+        )
+        self._of = dict(zip(unique, found, strict=True))
+
+    def content(self, of: type[msgspec.Struct] | None) -> dict[str, Any]:
+        schema = self._of[of] if of is not None else {"type": "object"}
+        return {"application/json": {"schema": schema}}
+
+
+def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return a struct with types in place of what it leaves raw."""
+    fields: list[Any] = []
+    is_raw = False
+    for field in msgspec.structs.fields(struct):
+        kind, default = field.type, field.default
+        if kind in (msgspec.Raw, msgspec.Raw | None):
+            is_raw, kind = True, _RAW[field.name]
+            if isinstance(default, msgspec.Raw):
+                default = msgspec.json.decode(default, type=kind)
+        is_required = default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
+        fields.append((field.name, kind) if is_required else (field.name, kind, default))
+    if not is_raw:
+        return struct
+    cooked = msgspec.defstruct(struct.__name__, fields, kw_only=True)
+    cooked.__doc__ = struct.__doc__
+    return cooked
+
+
+def _worded(of: Operation, path: str, schemas: _Schemas) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done."}
+    if of.status != 204:
+        success["content"] = {} if of.other_type == _SSE else schemas.content(of.answer)
+        if of.other_type is not None:
+            success["content"][of.other_type] = {}
+    worded: dict[str, Any] = {
+        "summary": of.summary,
+        "parameters": [*map(_in_path, re.findall(r"{(\w+)}", path)), *map(_taken, of.takes)],
+        "responses": {
+            str(of.status): success,
+            "default": {
+                "description": "Refused or failed.",
+                "content": {wire.PROBLEM_TYPE: {"schema": _PROBLEM}},
+            },
+        },
+    }
+    if "If-None-Match" in of.takes:
+        worded["responses"]["304"] = {"description": "It is as it was."}
+    if of.scope is not None:
+        worded["description"] = f"Needs the scope `{of.scope}`."
+    if of.body is not None:
+        worded["requestBody"] = {"required": True, "content": schemas.content(of.body)}
+    if of.is_public:
+        worded["security"] = []
+    return worded
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _taken(name: str) -> dict[str, Any]:
+    said, schema = _PARAMETERS[name]
+    where = "header" if name in _HEADERS else "query"
+    return {"name": name, "in": where, "description": said, "schema": schema}

@@ -1,0 +1,196 @@
+"""Server-sent events: the changes of one job, or of all jobs of an account.
+
+Nothing is kept for a reader: a stream holds the number of what it told last, and reads what came
+after it when the client has taken that (WHATWG HTML, section 9.2, has the format).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.responses import Response
+
+from qwicket.dialects.door import address, bearer
+from qwicket.dialects.native import wire
+from qwicket.model.accounts import Scope as Right
+from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
+from qwicket.model.limits import INT64_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+
+    Tell = Callable[[], AsyncGenerator[bytes, None]]
+
+_LOOK_S: Final = 3.0
+"""How often the token is looked at."""
+_HEARTBEAT_S: Final = 15.0
+_GATHER_S: Final = 0.1
+"""Pause between two looks of one stream at an account's jobs, so that bursts come together."""
+_PAGE: Final = 50
+_LAST: Final = "Last-Event-ID"
+_BEGIN: Final = b"retry: 2000\n\n"
+_HEARTBEAT: Final = b": still here\n\n"
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Streams:
+    """All open streams of this server, counted."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._n_open: Counter[str] = Counter()
+
+    async def of_job(self, request: Request) -> ASGIApp:
+        """Stream a job from what `Last-Event-ID` names on, to its end.
+
+        Who was told the end is answered 204, so that no browser asks again.
+        """
+        actor, last = await self._begin(request)
+        job = await self._gateway.job(actor, request.path_params["id"])
+        if job.state.is_final and job.version == last:
+            return Response(status_code=204)
+        return Stream(self, request, actor, lambda: self._job(request, actor, job, last))
+
+    async def of_account(self, request: Request) -> Stream:
+        """Stream all of an account's jobs from what `Last-Event-ID` names on, without an end."""
+        actor, last = await self._begin(request)
+        return Stream(self, request, actor, lambda: self._account(request, actor, last))
+
+    @contextlib.contextmanager
+    def counted(self, actor: Actor) -> Iterator[None]:
+        """Count a stream while it is open.
+
+        Raises:
+            Unavailable: Too many are open.
+            TooManyRequests: The account has too many.
+        """
+        limits, n_open = self._gateway.limits, self._n_open
+        if n_open.total() >= limits.streams:
+            said = f"{limits.streams} streams are open (limit streams)."
+            raise Unavailable(said, retry_after_s=5.0)
+        if n_open[actor.account] >= limits.streams_each:
+            said = f"You have {limits.streams_each} streams open (limit streams_each)."
+            raise TooManyRequests(said, retry_after_s=5.0)
+        n_open[actor.account] += 1
+        try:
+            yield
+        finally:
+            n_open[actor.account] -= 1
+            if not n_open[actor.account]:
+                del n_open[actor.account]
+
+    async def _begin(self, request: Request) -> tuple[Actor, int | None]:
+        actor = await self._actor(request)
+        for name in request.query_params:
+            raise InvalidRequest(f"There is no parameter {name!r}.", field=name)
+        header = {}
+        if _LAST in request.headers:
+            header[_LAST] = request.headers[_LAST]
+        return actor, wire.integer(header, _LAST, 0, INT64_MAX, None)
+
+    async def _actor(self, request: Request) -> Actor:
+        """Return whose the token is now."""
+        actor = await self._gateway.sign_in(bearer(request), address(request))
+        actor.require(Right.JOBS_READ)
+        return actor
+
+    async def _job(
+        self, request: Request, actor: Actor, job: Job, last: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        version = last
+        while not self._gateway.is_stopping:
+            if job.version != version:
+                version = job.version
+                yield _event(version, job)
+            if job.state.is_final:
+                return
+            job = await self._gateway.news(actor, job, _LOOK_S)
+            await self._actor(request)
+            yield b""
+
+    async def _account(
+        self, request: Request, actor: Actor, last: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        with self._gateway.watch(actor) as watch:
+            change = await self._gateway.last_change(actor) if last is None else last
+            yield b"id: %d\n\n" % change
+            while not self._gateway.is_stopping:
+                found = await self._gateway.changed(actor, change, _PAGE)
+                for job in found:
+                    await self._actor(request)  # whoever takes long may have lost the right
+                    change = job.change
+                    yield _event(change, job)
+                await self._actor(request)
+                yield b""
+                if len(found) < _PAGE:
+                    await asyncio.sleep(_GATHER_S)
+                    await watch.changed(_LOOK_S)
+
+
+class Stream:
+    """The answer to one request: what `tell` yields, with heartbeats while it yields nothing."""
+
+    def __init__(self, streams: Streams, request: Request, actor: Actor, tell: Tell) -> None:
+        self._streams = streams
+        self._is_head = request.method == "HEAD"
+        self._actor = actor
+        self._tell = tell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.counted(self._actor):
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            if not self._is_head:
+                await self._run(receive, send)
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _run(self, receive: Receive, send: Send) -> None:
+        """Tell until it is all told, nobody listens, or the token does not count any more."""
+        telling = asyncio.create_task(self._send_all(send))
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (telling, gone):
+                task.cancel()
+            await asyncio.gather(telling, gone, return_exceptions=True)
+        if not telling.cancelled() and (error := telling.exception()) is not None:
+            raise error
+
+    async def _send_all(self, send: Send) -> None:
+        async def put(text: bytes) -> None:
+            await send({"type": "http.response.body", "body": text, "more_body": True})
+
+        await put(_BEGIN)
+        told_at = time.monotonic()
+        with contextlib.suppress(QwicketError):
+            async with contextlib.aclosing(self._tell()) as texts:
+                async for text in texts:
+                    if text or time.monotonic() - told_at >= _HEARTBEAT_S:
+                        await put(text or _HEARTBEAT)
+                        told_at = time.monotonic()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _event(number: int, job: Job) -> bytes:
+    return b"id: %d\nevent: job\ndata: %b\n\n" % (number, _encoder.encode(wire.job(job)))

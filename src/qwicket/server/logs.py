@@ -1,0 +1,165 @@
+"""The server's log: plain lines, or one JSON object each. No line has a secret in it.
+
+The access log is written by a thread of its own; a request only leaves a note for it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+from collections import deque
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from qwicket.server.settings import LogFormat
+
+REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
+"""The id of the request that is being answered."""
+_MOST_NOTES: Final = 10_000
+_PAUSE_S: Final = 0.1
+_PATH_CHARS: Final = 200
+_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+_SECRET: Final = re.compile(
+    r"qw_[A-Za-z0-9]{8,}"  # tokens
+    r"|eyJ[\w-]+\.[\w.-]*"  # passes and tickets, which are JSON Web Tokens
+    r"|(?<=://)[^\s/@\"']+(?=@)"  # who signs in at a database
+)
+_HIDDEN: Final = "[secret]"
+
+_log = logging.getLogger("qwicket")
+_access = logging.getLogger("qwicket.access")
+
+
+def start_log(log_format: LogFormat) -> None:
+    """Send everything that is logged to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def announce(text: str, log_format: LogFormat) -> None:
+    """Tell the operator something: on a line by itself, or as JSON among the others."""
+    if log_format == "json":
+        _log.info(text)
+    else:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def tell_failure(why: str, log_format: LogFormat) -> None:
+    """Tell the operator why the server cannot start."""
+    if log_format == "json":
+        _log.error(why)
+    else:
+        sys.stderr.write(f"Error: {why}\n")
+
+
+def without_secrets(line: str) -> str:
+    """Hide what looks like a secret, whoever wrote it there: a client may send it as a path."""
+    return _SECRET.sub(_HIDDEN, line)
+
+
+class TextLines(logging.Formatter):
+    """Time, level, logger and text; then the ids of request and job, where there are any."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(about)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.about = "".join(f" {name}={value}" for name, value in _about(record).items())
+        return without_secrets(super().format(record))
+
+
+class JsonLines(logging.Formatter):
+    """An object with time, level, logger, event; request, job, trace where there are any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown: dict[str, Any] = {
+            "time": _time(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_about(record),
+        }
+        if record.exc_info:
+            shown["trace"] = self.formatException(record.exc_info)
+        return without_secrets(json.dumps(shown))
+
+
+def _about(record: logging.LogRecord) -> dict[str, Any]:
+    request = getattr(record, "request", "") or REQUEST.get()
+    job = getattr(record, "job", "")
+    about: dict[str, Any] = {}
+    if request:
+        about["request"] = request
+    if job:
+        about["job"] = job
+    return about | getattr(record, "access", {})
+
+
+def _time(seconds: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+class _Note(NamedTuple):
+    scope: Scope
+    request: str
+    status: int
+    seconds: float
+
+
+class AccessLog:
+    """One line per answer, without query, headers or body.
+
+    Attributes:
+        dropped: Lines that were not written because the log is read too slowly.
+    """
+
+    def __init__(self) -> None:
+        self._notes: deque[_Note] = deque()
+        self._is_closed = threading.Event()
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
+        self._thread.start()
+
+    def note(self, scope: Scope, request: str, status: int, seconds: float) -> None:
+        """Have a line written. Returns at once, and wakes nobody."""
+        if len(self._notes) < _MOST_NOTES:
+            self._notes.append(_Note(scope, request, status, seconds))
+        else:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Write what is noted."""
+        self._is_closed.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        is_last = False
+        while not is_last:
+            is_last = self._is_closed.wait(_PAUSE_S)
+            self._write_noted()
+
+    def _write_noted(self) -> None:
+        while self._notes:
+            note = self._notes.popleft()
+            scope = note.scope
+            # Quoted, because a client may write a line break.
+            path = quote(without_secrets(scope["path"])[:_PATH_CHARS], safe=_PATH_SAFE + "[]")
+            client = scope.get("client")
+            about = {
+                "status": note.status,
+                "seconds": round(note.seconds, 6),
+                "address": quote(str(client[0]), safe=_PATH_SAFE) if client else "",
+            }
+            extra = {"request": note.request, "access": about}
+            _access.info("%s %s", scope.get("method", "WEBSOCKET"), path, extra=extra)

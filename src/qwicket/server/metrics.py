@@ -1,0 +1,281 @@
+"""What an operator asks of a server, counted as it happens or read when somebody looks.
+
+A request pays for two additions; a commit, in the writer's thread, for two observations; the end of
+a job for three. No label holds an id or anything that a client wrote: their values are mounts,
+classes of status, states, and the operator's devices. docs/operations.md explains each metric.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from bisect import bisect_left
+from importlib.metadata import version
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from qwicket.model.states import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from prometheus_client.core import Metric
+
+    from qwicket.compute import LocalCompute, Readers
+    from qwicket.gateway import Gateway
+    from qwicket.scheduling import Dispatcher, Lookout
+    from qwicket.server.logs import AccessLog
+    from qwicket.store import Changed, Depth, Store
+
+_REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_COMMIT_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_OPERATIONS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_JOB_S: Final = (0.005, 0.02, 0.1, 0.5, 1, 5, 20, 60, 300, 1200, 3600, 14400, 86400)
+
+
+class Rooms(NamedTuple):
+    """Where numbers are read: each room counts for itself."""
+
+    store: Store
+    gateway: Gateway
+    dispatcher: Dispatcher
+    lookout: Lookout
+    compute: LocalCompute
+    readers: Readers
+    access: AccessLog | None
+
+
+class Metrics:
+    """The metrics of one server. What is called here must be on its event loop, but `committed`."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they are noise beside each count
+        self._registry = registry = CollectorRegistry()
+        self._look = _Look()
+        registry.register(self._look)
+        ProcessCollector(registry=registry)
+        self._requests = _Requests()
+        registry.register(self._requests)
+        self._websockets = Gauge(
+            "qwicket_websockets_open", "Websockets that are open", registry=registry
+        )
+        self._ended = Counter(
+            "qwicket_jobs_ended",
+            "Jobs that this server wrote the end of",
+            ("device", "state"),
+            registry=registry,
+        )
+        self._queued_s = Histogram(
+            "qwicket_job_queue_seconds",
+            "Time from queued to the last start, of ended jobs",
+            ("device",),
+            buckets=_JOB_S,
+            registry=registry,
+        )
+        self._ran_s = Histogram(
+            "qwicket_job_run_seconds",
+            "Time from the last start to the end, of ended jobs",
+            ("device",),
+            buckets=_JOB_S,
+            registry=registry,
+        )
+        self._operations = Histogram(
+            "qwicket_commit_operations",
+            "Operations that were written in one commit",
+            buckets=_OPERATIONS,
+            registry=registry,
+        )
+        self._commit_s = Histogram(
+            "qwicket_commit_seconds",
+            "Time that one commit took, with its operations",
+            buckets=_COMMIT_S,
+            registry=registry,
+        )
+        self._store_errors = Counter(
+            "qwicket_store_errors",
+            "Writes that the database could not do, or had no room for",
+            registry=registry,
+        )
+
+    def answered(self, mount: str, status: int, seconds: float) -> None:
+        """Count an answer; 0 is the status of a request whose client went away."""
+        self._requests.count(mount, status // 100, seconds)
+
+    def websocket_opened(self) -> None:
+        self._websockets.inc()
+
+    def websocket_closed(self) -> None:
+        self._websockets.dec()
+
+    def changed(self, change: Changed) -> None:
+        """Count the end of a job that this server wrote; others count theirs."""
+        job = change.row
+        if job is None or change.is_renamed or job.state not in FINAL or job.ended_at is None:
+            return
+        self._ended.labels(job.device, job.state.value).inc()
+        if job.started_at is not None and job.queued_at is not None:
+            # A clock that was set back since makes no time negative.
+            self._queued_s.labels(job.device).observe(_seconds(job.queued_at, job.started_at))
+            self._ran_s.labels(job.device).observe(_seconds(job.started_at, job.ended_at))
+
+    def committed(self, operations: int, failed: int, seconds: float) -> None:
+        """Count a commit; called in the writer's thread."""
+        self._operations.observe(operations)
+        self._commit_s.observe(seconds)
+        if failed:
+            self._store_errors.inc(failed)
+
+    async def text(self, rooms: Rooms) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        devices = [each.name for each in await rooms.store.devices.all()]
+        depths = await rooms.store.jobs.depths(devices)
+        waits = {name: (await rooms.gateway.outlook(name)).start_in_s for name in devices}
+        self._look.seen = [*_queue(depths, waits), *_rooms(rooms)]
+        return await asyncio.to_thread(generate_latest, self._registry)
+
+
+class _Look(Collector):
+    """Gives what was read at the last look."""
+
+    def __init__(self) -> None:
+        self.seen: Sequence[Metric] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.seen
+
+
+class _Requests(Collector):
+    """Times of requests. The library's own histogram takes locks, which only threads need."""
+
+    def __init__(self) -> None:
+        self._times: dict[tuple[str, int], _Times] = {}
+
+    def count(self, mount: str, status_class: int, seconds: float) -> None:
+        times = self._times.get((mount, status_class))
+        if times is None:
+            times = self._times[mount, status_class] = _Times()
+        times.counts[bisect_left(_REQUEST_S, seconds)] += 1
+        times.sum_s += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "qwicket_request_seconds",
+            "Time from a request's head to the end of its answer",
+            labels=("mount", "status"),
+        )
+        bounds = [*map(floatToGoString, _REQUEST_S), "+Inf"]
+        for (mount, status_class), times in list(self._times.items()):
+            labels = (mount or "/", f"{status_class}xx" if status_class else "none")
+            buckets = list(zip(bounds, accumulate(times.counts), strict=True))
+            family.add_metric(labels, buckets, times.sum_s)
+        yield family
+
+
+class _Times:
+    """How many requests took up to each bound but longer than the one before, and all together."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_REQUEST_S) + 1)
+        self.sum_s = 0.0
+
+
+def _seconds(since_ms: int, until_ms: int) -> float:
+    return max(0, until_ms - since_ms) / 1000
+
+
+def _queue(depths: Mapping[str, Depth], waits: Mapping[str, float | None]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "qwicket_jobs_waiting", "Jobs that wait for a device", labels=("device",)
+    )
+    running = GaugeMetricFamily(
+        "qwicket_jobs_running", "Jobs that were claimed and have not ended", labels=("device",)
+    )
+    expected = GaugeMetricFamily(
+        "qwicket_expected_wait_seconds",
+        "When a job that came now would be expected to start; absent where nobody serves",
+        labels=("device",),
+    )
+    for name, depth in depths.items():
+        waiting.add_metric((name,), depth.waiting)
+        running.add_metric((name,), depth.running)
+        wait_s = waits[name]
+        if wait_s is not None:
+            expected.add_metric((name,), wait_s)
+    yield from (waiting, running, expected)
+
+
+def _rooms(rooms: Rooms) -> Iterator[Metric]:
+    gateway, compute, readers = rooms.gateway, rooms.compute, rooms.readers
+    yield _gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
+    yield _gauge("qwicket_worker_slots_busy", "Slots that are at work", compute.busy)
+    yield _counters(
+        "qwicket_worker_deaths",
+        "Processes that ended at work: a crash, too little memory, or a kill from outside",
+        "pool",
+        {"jobs": compute.deaths, "readers": readers.deaths},
+    )
+    yield _gauge("qwicket_reader_queue", "Programs that wait to be read", readers.waiting)
+    yield _counter(
+        "qwicket_reader_refusals",
+        "Programs refused because too many wait (limits reads_waiting, reads_waiting_each)",
+        readers.refusals,
+    )
+    yield _counter(
+        "qwicket_leases_lost",
+        "Leases voided here because their runner was gone",
+        rooms.lookout.leases_lost,
+    )
+    yield _counter(
+        "qwicket_stale_results",
+        "Results refused because their lease was not the newest",
+        rooms.dispatcher.stale_results + gateway.agents.stale_results,
+    )
+    yield _gauge(
+        "qwicket_long_polls_open",
+        "Requests, streams and agents that wait for a change",
+        rooms.store.changes.watches,
+    )
+    yield _counters(
+        "qwicket_wrong_credentials",
+        "Invented tokens, passes and tickets, and wrong passwords, all refused",
+        "kind",
+        {"token": gateway.wrong_tokens, "password": gateway.wrong_passwords},
+    )
+    yield _counter(
+        "qwicket_access_lines_dropped",
+        "Lines of the access log that were not written because the log is read too slowly",
+        rooms.access.dropped if rooms.access else 0,
+    )
+    build = GaugeMetricFamily(
+        "qwicket_build_info", "Which version runs; always 1", labels=("version", "python")
+    )
+    build.add_metric((version("qwicket"), platform.python_version()), 1)
+    yield build
+
+
+def _gauge(name: str, explained: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, explained, value=value)
+
+
+def _counter(name: str, explained: str, value: float) -> Metric:
+    return CounterMetricFamily(name, explained, value=value)
+
+
+def _counters(name: str, explained: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, explained, labels=(label,))
+    for value, count in values.items():
+        family.add_metric((value,), count)
+    return family

@@ -1,0 +1,146 @@
+"""Server-sent events of the native API, against a live server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from support.programs import BELL, slow
+from support.server import LiveServer
+from support.waiting import until
+
+
+class Event(NamedTuple):
+    """One event: its id, and the job in it."""
+
+    id: int
+    job: dict[str, Any]
+
+
+def submit(http: httpx.Client, program: Any = BELL) -> str:
+    body = {"program": program, "device": "simulator", "shots": 10}
+    job: str = http.post("/v1/jobs", json=body).json()["id"]
+    return job
+
+
+def events(answer: httpx.Response) -> Iterator[Event]:
+    assert answer.status_code == 200, answer.read()
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    number = -1
+    for line in answer.iter_lines():
+        field, _, value = line.partition(": ")
+        if field == "id":
+            number = int(value)
+        elif field == "data":
+            yield Event(number, json.loads(value))
+
+
+def test_a_stream_tells_each_version_of_a_job_to_its_end(http: httpx.Client) -> None:
+    job = submit(http, slow(18, 50))
+    with http.stream("GET", f"/v1/jobs/{job}/stream") as answer:
+        told = list(events(answer))
+    versions = [event.id for event in told]
+    assert versions == sorted(set(versions))
+    assert [event.job["version"] for event in told] == versions
+    assert told[-1].job["state"] == "completed"
+    last = {"Last-Event-ID": str(versions[-1])}
+    assert http.get(f"/v1/jobs/{job}/stream", headers=last).status_code == 204
+    with http.stream("GET", f"/v1/jobs/{job}/stream", headers={"Last-Event-ID": "1"}) as answer:
+        assert [event.id for event in events(answer)] == versions[-1:]
+
+
+def test_the_stream_of_an_account_resumes_with_the_present_state_of_what_changed(
+    server: LiveServer,
+) -> None:
+    with server.client(server.token("streamer")) as http:
+        first = submit(http)
+        http.get(f"/v1/jobs/{first}", params={"wait": 60})
+        with http.stream("GET", "/v1/events") as answer:
+            told = events(answer)
+            second = submit(http)
+            event = next(told)
+            assert event.job["id"] == second  # nothing is told of what was before
+            while event.job["state"] != "completed":
+                event = next(told)
+            seen = event.id
+        third, fourth = submit(http), submit(http)
+        for job in (third, fourth):
+            http.get(f"/v1/jobs/{job}", params={"wait": 60})
+        resume = {"Last-Event-ID": str(seen)}
+        with http.stream("GET", "/v1/events", headers=resume) as answer:
+            told = events(answer)
+            after = [next(told), next(told)]
+    assert {event.job["id"] for event in after} == {third, fourth}
+    assert {event.job["state"] for event in after} == {"completed"}
+    assert seen < after[0].id < after[1].id
+
+
+def test_a_stream_tells_nothing_of_another_account(server: LiveServer) -> None:
+    with server.client(server.token("grace")) as grace, server.client() as ada:
+        with grace.stream("GET", "/v1/events") as answer:
+            submit(ada)
+            mine = submit(grace)
+            assert next(events(answer)).job["id"] == mine
+        foreign = submit(ada)
+        assert grace.get(f"/v1/jobs/{foreign}/stream").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/jobs/{job}/stream"])
+def test_a_revoked_token_ends_its_streams_within_five_seconds(
+    http: httpx.Client, path: str
+) -> None:
+    job = submit(http, slow())
+    token = http.post("/v1/tokens", json={"scopes": ["jobs:read"]}).json()
+    headers = {"Authorization": f"Bearer {token['secret']}"}
+    with http.stream("GET", path.format(job=job), headers=headers) as answer:
+        assert answer.status_code == 200
+        http.delete(f"/v1/tokens/{token['id']}")
+        began = time.monotonic()
+        answer.read()
+        assert time.monotonic() - began < 5
+    http.post(f"/v1/jobs/{job}/cancel")
+
+
+@pytest.mark.parametrize("last", ["-1", "x", "9" * 30, "1.5", "²"])
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/jobs/{job}/stream"])
+def test_a_last_event_id_that_is_none_is_refused(http: httpx.Client, path: str, last: str) -> None:
+    headers = {"Last-Event-ID": last.encode()}
+    answer = http.get(path.format(job=submit(http)), headers=headers)  # type: ignore[arg-type]  # httpx takes bytes
+    assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
+
+
+def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path)
+    with server.client() as http:
+        most = 200
+        opened = [http.send(http.build_request("GET", "/v1/events"), stream=True)]
+        limits = httpx.Limits(max_connections=None)
+        with httpx.Client(
+            base_url=server.url, headers=http.headers, timeout=60, limits=limits
+        ) as many:
+            while len(opened) < most:
+                opened.append(many.send(many.build_request("GET", "/v1/events"), stream=True))
+            assert {answer.status_code for answer in opened} == {200}
+            refused = many.get("/v1/events")
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+            assert "limit streams_each" in refused.json()["detail"]
+            for answer in opened[100:]:
+                answer.close()
+
+            def again() -> bool:
+                with many.stream("GET", "/v1/events") as answer:
+                    return answer.status_code == 200
+
+            until(again, "room for another stream")
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 10
+            for answer in opened[:100]:
+                answer.read()  # whole: the server ended it and did not cut it off
+    server.assert_calm()

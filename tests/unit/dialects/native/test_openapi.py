@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native.openapi import OPERATIONS, description
+from qwicket.dialects.native.routes import door
+
+DOCUMENT = json.loads(msgspec.json.encode(description()))
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    routes = cast(Any, door(cast(Any, None)))._router.routes
+    served = {
+        f"{method} {route.path}"
+        for route in routes
+        for method in route.endpoint._methods
+        if method != "HEAD"
+    }
+    assert served == set(OPERATIONS)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT))
+    assert references
+    assert set(references) <= set(SCHEMAS)
+    assert not [name for name in SCHEMAS if "." in name]  # no two structs of one name
+
+
+def test_every_struct_that_decodes_a_body_is_in_it() -> None:
+    bodies = {
+        f"{method} {path}": operation["requestBody"]["content"]["application/json"]["schema"]
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if "requestBody" in operation
+    }
+    assert bodies["post /v1/jobs"] == {"$ref": "#/components/schemas/SubmitBody"}
+    assert bodies["post /v1/tokens"] == {"$ref": "#/components/schemas/TokenWish"}
+    assert len(bodies) == sum(each.body is not None for each in OPERATIONS.values())
+
+
+@pytest.mark.parametrize(
+    "struct", [wire.SubmitBody, account_wire.TokenWish, wire.GroupBody, agent_wire.FinishBody]
+)
+def test_a_schema_has_the_fields_of_its_struct(struct: type[msgspec.Struct]) -> None:
+    schema = SCHEMAS[struct.__name__]
+    fields = msgspec.structs.fields(struct)
+    assert list(schema["properties"]) == [field.encode_name for field in fields]
+    assert schema["required"] == [field.encode_name for field in fields if field.required]
+
+
+def test_what_is_raw_on_the_wire_is_described_by_its_type() -> None:
+    fields = SCHEMAS["SubmitBody"]["properties"]
+    assert fields["inputs"] == {
+        "type": "object",
+        "additionalProperties": {"type": "number"},
+        "default": {},
+    }
+    assert fields["outputs"]["default"] == ["counts"]
+
+
+def test_every_parameter_of_a_list_is_described() -> None:
+    (names,) = [
+        {parameter["name"] for parameter in methods["get"]["parameters"]}
+        for path, methods in DOCUMENT["paths"].items()
+        if path == "/v1/jobs"
+    ]
+    assert names == wire._KNOWN

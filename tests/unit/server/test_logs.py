@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import jwt
+import pytest
+
+from qwicket.gateway.signin import new_secret
+from qwicket.server.logs import REQUEST, AccessLog, JsonLines, TextLines, without_secrets
+
+PASS = jwt.encode({"sub": "token x", "aud": "pass ibm"}, b"k" * 32, "HS256")
+
+
+def record(text: str = "a text", *args: object, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("qwicket.door", logging.WARNING, "file", 1, text, args, None)
+    vars(made).update(extra)
+    return made
+
+
+@pytest.fixture
+def request_id() -> Iterator[str]:
+    mark = REQUEST.set("4f2a")
+    yield "4f2a"
+    REQUEST.reset(mark)
+
+
+@pytest.mark.parametrize("secret", [new_secret(), PASS, "ada:hush"], ids=["token", "pass", "url"])
+@pytest.mark.parametrize("lines", [JsonLines(), TextLines()], ids=["json", "text"])
+def test_a_secret_is_blotted_out_wherever_it_stands(secret: str, lines: logging.Formatter) -> None:
+    text = f"postgresql://{secret}@db" if ":" in secret else f"GET /x/{secret}?y={secret}"
+    try:
+        raise ValueError(text)
+    except ValueError:
+        failed = record("%s went wrong", text)
+        failed.exc_info = sys.exc_info()
+    line = lines.format(failed)
+    assert secret not in line
+    assert line.count("[secret]") >= 2
+
+
+@pytest.mark.parametrize("text", ["", "https://lab.example.org/jobs", "a@b", "qw_ab", "eyJ"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+def test_a_line_is_one_object_whatever_its_text_has() -> None:
+    line = JsonLines().format(record('a "quote"\nnew line \u2028 \ud800 \0'))
+    assert "\n" not in line
+    assert line.isascii()
+    assert json.loads(line)["event"] == 'a "quote"\nnew line \u2028 \ud800 \0'
+
+
+def test_a_line_has_its_time_level_and_logger() -> None:
+    line = json.loads(JsonLines().format(record(created=1_600_000_000.25)))
+    assert line == {
+        "time": "2020-09-13T12:26:40.250Z",  # date -u -d @1600000000
+        "level": "warning",
+        "logger": "qwicket.door",
+        "event": "a text",
+    }
+
+
+def test_a_line_names_the_request_and_the_job_it_is_about(request_id: str) -> None:
+    about = record(job="0198-7")
+    shown = json.loads(JsonLines().format(about))
+    assert (shown["request"], shown["job"]) == (request_id, "0198-7")
+    assert TextLines().format(about).endswith("a text request=4f2a job=0198-7")
+
+
+def test_an_unforeseen_failure_has_its_traceback_on_the_same_line() -> None:
+    try:
+        raise ZeroDivisionError("by nought")
+    except ZeroDivisionError:
+        failed = record()
+        failed.exc_info = sys.exc_info()
+    line = JsonLines().format(failed)
+    assert "\n" not in line
+    assert "ZeroDivisionError: by nought" in json.loads(line)["trace"]
+
+
+def test_an_answer_is_noted_without_its_query(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "qwicket.access")
+    access = AccessLog()
+    scope = {"method": "GET", "path": "/jobs/a\nb", "query_string": b"t=1", "client": ("::1", 2)}
+    access.note(scope, "4f2a", 404, 0.0123456789)
+    access.close()
+    (noted,) = caplog.records
+    shown = json.loads(JsonLines().format(noted))
+    assert shown["event"] == "GET /jobs/a%0Ab"
+    about = {key: shown[key] for key in ("request", "status", "seconds", "address")}
+    assert about == {"request": "4f2a", "status": 404, "seconds": 0.012346, "address": "::1"}
+
+
+def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qwicket.server.logs._MOST_NOTES", 0)
+    access = AccessLog()
+    access.note({"path": "/"}, "4f2a", 200, 0.0)
+    access.close()
+    assert access.dropped == 1
