@@ -234,7 +234,7 @@ def test_of_a_key_that_comes_twice_the_last_counts(
     twice = door.text(shots=b'7,"shots":8')
     sent = post(client, door, token, twice)
     assert sent.status_code == 201
-    job = client.get(f"/v1/jobs/{sent.json()['id']}", headers=NATIVE.auth(token)).json()
+    job = client.get(f"/v1/jobs/{door.job(sent)}", headers=NATIVE.auth(token)).json()
     assert job["shots"] == 8
 
 
@@ -436,7 +436,7 @@ LISTS = {
     f"before={2**63 - 1}&limit=1000": 200,
     "state=queued,queued": 200,
     "device=": 200,
-    "device=%00": 200,
+    "device=%00": 400,
     "device=%ff": 200,
     "device=%27%20or%201=1": 200,
     "device=" + "x" * 30_000: 200,
@@ -482,7 +482,7 @@ def test_a_strange_query_harms_no_route(
 # --- headers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS, ids=repr)
+@pytest.mark.parametrize("way", [way for way in WAYS if not way.is_endless], ids=repr)
 def test_strange_headers_harm_no_route(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way
 ) -> None:

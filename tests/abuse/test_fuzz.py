@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abuse.doors import IONQ, NATIVE, Door, harmless
+from abuse.doors import FORMER_QBRAID, IONQ, NATIVE, QBRAID, Door, harmless
 from qwicket import devices
 from qwicket.compute import Readers
 from qwicket.dialects import mounts
@@ -28,6 +28,8 @@ from qwicket.store import open_sqlite
 from support.programs import BELL
 
 Post = Callable[[Door, bytes], httpx.Response]
+
+FUZZED = (NATIVE, IONQ, QBRAID, FORMER_QBRAID)
 
 fuzz = settings(
     max_examples=200,
@@ -68,6 +70,14 @@ GATE = st.fixed_dictionaries(
         "terms": mostly(st.lists(st.text("IXYZ", max_size=3), max_size=3)),
     },
 )
+MEMBER = st.deferred(
+    lambda: st.fixed_dictionaries(
+        {
+            "format": mostly(st.just("ionq.circuit.v0")),
+            "data": mostly(st.just(BELL) | PROGRAM.map(json.dumps) | PROGRAM),
+        }
+    )
+)
 OUTPUT = st.sampled_from(["counts", "memory", "probabilities"])
 CIRCUIT = st.lists(mostly(GATE), max_size=4)
 PROGRAM = st.fixed_dictionaries(
@@ -103,6 +113,35 @@ BODIES = {
             "session_id": mostly(st.none()),
             "dry_run": mostly(st.just(False)),
             "lang": ANY,
+        },
+    ),
+    QBRAID.prefix: st.fixed_dictionaries(
+        {
+            "deviceQrn": mostly(st.just("qbraid:qbraid:sim:statevector")),
+            "program": mostly(MEMBER | st.lists(MEMBER, max_size=3)),
+        },
+        optional={
+            "shots": mostly(st.integers(0, 10**6) | st.none()),
+            "name": mostly(st.text()),
+            "tags": mostly(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans())),
+            "runtimeOptions": mostly(st.dictionaries(st.text(), ANY)),
+            "groupJobQrn": mostly(st.none()),
+        },
+    ),
+    FORMER_QBRAID.prefix: st.fixed_dictionaries(
+        {
+            "qbraidDeviceId": mostly(st.just("qbraid_statevector")),
+            "ionqCircuit": mostly(st.just(BELL) | PROGRAM.map(json.dumps) | PROGRAM),
+        },
+        optional={
+            "openQasm": mostly(st.text()),
+            "bitcode": mostly(st.none()),
+            "shots": mostly(st.integers(0, 10**6) | st.none()),
+            "seed": mostly(st.integers(0, INT64_MAX)),
+            "memory": mostly(st.booleans()),
+            "tags": mostly(st.dictionaries(st.text(), st.text()).map(json.dumps)),
+            "runtimeOptions": mostly(st.none()),
+            "circuitDepth": mostly(st.integers(0, 10)),
         },
     ),
 }
@@ -141,12 +180,12 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 def check(door: Door, response: httpx.Response) -> None:
     harmless(response)
     if response.status_code == 201:
-        assert response.json()["id"]
+        assert door.job(response)
     else:
         door.refused(response)
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("door", FUZZED, ids=repr)
 def test_any_json_is_taken_or_refused(post: Post, door: Door) -> None:
     @fuzz
     @given(ANY)
@@ -156,7 +195,7 @@ def test_any_json_is_taken_or_refused(post: Post, door: Door) -> None:
     any_json()
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("door", FUZZED, ids=repr)
 def test_anything_like_a_submission_is_taken_or_refused(post: Post, door: Door) -> None:
     taken = 0
 
@@ -172,7 +211,7 @@ def test_anything_like_a_submission_is_taken_or_refused(post: Post, door: Door) 
     assert taken > 10, "bodies that nobody takes test half of the way only"
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("door", FUZZED, ids=repr)
 def test_a_submission_with_bytes_changed_is_taken_or_refused(post: Post, door: Door) -> None:
     valid = door.text()
     change = st.tuples(st.integers(0, len(valid)), st.integers(0, 3), st.binary(max_size=3))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from abuse.doors import DOORS, NATIVE, Door
+from abuse.doors import DOORS, NATIVE, Door, qlued_json
 from qwicket.gateway.signin import new_secret
 from support.server import LiveServer
 from support.waiting import until
@@ -98,6 +99,18 @@ def test_the_addresses_of_one_customer_count_together(proxy: httpx.Client) -> No
     assert ask(proxy, new_secret(), "2001:db8:0:2::1").status_code == 401
 
 
+def test_guesses_in_a_query_are_slowed_in_the_shape_of_qlued(proxy: httpx.Client) -> None:
+    def ask_for_a_job() -> httpx.Response:
+        query = {"job_id": "x", "token": new_secret()}
+        headers = {"X-Forwarded-For": "192.0.2.77"}
+        return proxy.get("/qlued/api/v2/rydberg/get_job_status", params=query, headers=headers)
+
+    until(lambda: ask_for_a_job().status_code == 429, "guesses are slowed")
+    answer = ask_for_a_job()
+    assert "wrong_tokens" in qlued_json(answer)
+    assert answer.headers["retry-after"] == "1"
+
+
 def test_what_a_client_forwards_itself_does_not_count(proxy: httpx.Client) -> None:
     for number in range(SIZE):
         ask(proxy, new_secret(), f"198.51.100.{number}, 192.0.2.15")
@@ -107,15 +120,17 @@ def test_what_a_client_forwards_itself_does_not_count(proxy: httpx.Client) -> No
     )
 
 
-def test_whom_no_proxy_vouches_for_counts_by_the_socket(server: LiveServer) -> None:
-    with httpx.Client(base_url=server.url) as client:
+def test_whom_no_proxy_vouches_for_counts_by_the_socket(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--limit", f"wrong_tokens={SIZE}")
+    with httpx.Client(base_url=live.url) as client:
         until(
             lambda: any(
                 ask(client, new_secret(), f"198.51.100.{n}").status_code == 429 for n in range(99)
             ),
             "guesses are slowed, whatever address they claim",
         )
-        assert ask(client, server.token(), None).status_code == 400
+        assert ask(client, live.token(), None).status_code == 400
+    assert live.stop() == 0
 
 
 @pytest.mark.parametrize("odd", ["", ",", "unknown", "x" * 50_000, "1," * 20_000, "[::1"])

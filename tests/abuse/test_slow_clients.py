@@ -57,7 +57,8 @@ def drip(connection: socket.socket, drop: bytes, pause_s: float = 0.05) -> None:
 
 
 def auth(live: LiveServer, door: Door = NATIVE) -> str:
-    return f"Authorization: {door.auth(live.token())['Authorization']}"
+    ((name, value),) = door.auth(live.token()).items()
+    return f"{name}: {value}"
 
 
 # --- heads ----------------------------------------------------------------------------------------
@@ -255,6 +256,16 @@ def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(
             piece = connection.recv(MB)
             assert piece, f"ended after {received} bytes"
             received += len(piece)
+
+
+def test_a_client_that_takes_nothing_of_a_stream_is_ended(hasty: LiveServer) -> None:
+    tags = [f"{k}" + "\N{SNOWMAN WITHOUT SNOW}" * 250 for k in range(32)]  # 24 kB in UTF-8
+    with hasty.client() as client:
+        for _ in range(250):
+            assert client.post("/v1/jobs", content=NATIVE.text(tags=tags)).status_code == 201
+    with raw.connect(hasty.url, receive_bytes=4_096) as connection:
+        connection.sendall(raw.head("GET /v1/events", auth(hasty), "Last-Event-ID: 0"))
+        raw.wait_for_reset(connection)
 
 
 # --- connections ----------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ def connection(server: LiveServer) -> Iterator[socket.socket]:
 
 
 def auth(door: Door, token: str) -> str:
-    return f"Authorization: {door.auth(token)['Authorization']}"
+    ((name, value),) = door.auth(token).items()
+    return f"{name}: {value}"
 
 
 def framed(framing: str, body: bytes) -> tuple[str, bytes]:

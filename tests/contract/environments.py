@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,12 +44,23 @@ def interpreter(suite: str) -> Path:
 def _make(folder: Path, python: Path, requirements: Path, alone: Path) -> None:
     uv = str(Path(sys.executable).parent / "uv")
     first = requirements.read_text().partition("\n")[0]
-    version = first.removeprefix("# python:").strip() if "python:" in first else sys.executable
-    subprocess.run([uv, "venv", "-q", "--clear", "--python", version, str(folder)], check=True)
+    version = first.removeprefix("# python:").strip() if "python:" in first else ""
+    base = _python(version) if version else sys.executable
+    subprocess.run([uv, "venv", "-q", "--clear", "--python", base, str(folder)], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(python), "-r"]
     subprocess.run([*install, str(requirements)], check=True)
     if alone.exists():
         subprocess.run([*install, str(alone), "--no-deps"], check=True)
+
+
+def _python(version: str) -> str:
+    """Return an interpreter of this version: pyenv's where it has one, else as uv finds it.
+
+    pyenv's shims answer for versions that are installed but not selected, and then fail.
+    """
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = sorted(root.glob(f"versions/{version}.*/bin/python"))
+    return str(found[-1]) if found else version
 
 
 if __name__ == "__main__":

@@ -7,13 +7,37 @@ that run inside that environment; they find the server in QWICKET_URL and QWICKE
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from contract.environments import CONTRACT, ROOT, interpreter, suites
 from support.server import LiveServer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose passes live for two seconds, so that the clients that renew them have to."""
+    live = LiveServer(tmp_path_factory.mktemp("vendors"), "--pass-s", "2")
+    yield live
+    assert live.stop() == 0
+
+
+def revoked(server: LiveServer) -> str:
+    """Return a token that was good until just now."""
+    token = server.token("revoked")
+    listed = server.admin("token", "list", "--user", "revoked")
+    server.admin("token", "revoke", re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", listed)[0])
+    return token
+
+
+def expired(server: LiveServer) -> str:
+    """Return a token that has expired before any client can have started."""
+    server.token("expired")
+    return server.admin("token", "create", "--user", "expired", "--expires", "1s")
 
 
 @pytest.mark.vendor
@@ -27,7 +51,12 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
         "QWICKET_URL": server.url,
         "QWICKET_TOKEN": server.token("vendor"),
         "QWICKET_OTHER_TOKEN": server.token("stranger"),
+        "QWICKET_REVOKED_TOKEN": revoked(server),
+        "QWICKET_EXPIRED_TOKEN": expired(server),
     }
+    if suite.startswith("agents/"):
+        serve = ("--scope", "devices:serve", "--device", "labqudit")
+        env["QWICKET_LAB_TOKEN"] = server.admin("token", "create", "--user", "vendor", *serve)
     folder = str(CONTRACT / suite)
     command = [str(interpreter(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]

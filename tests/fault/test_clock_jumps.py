@@ -73,7 +73,7 @@ def clock() -> WrongClock:
 
 
 async def claim(store: Store, clock: WrongClock) -> Job:
-    (assignment,) = await store.leases.claim("simulator", "runner", clock.now_ms())
+    (assignment,) = (await store.leases.claim("simulator", "runner", clock.now_ms())).taken
     job = await store.jobs.get(assignment.lease.job)
     assert job is not None
     return job
@@ -91,7 +91,7 @@ async def test_times_of_jobs_and_accounts_never_run_backwards(
         clock.seconds += 0.001
         seen += [await add_job(store, ada, clock.now_ms(), group=group.id) for _ in range(4)]
         clock.jump(random.Random(len(seen)).choice(JUMPS))
-        for each in await store.leases.claim("simulator", "runner", clock.now_ms(), most=3):
+        for each in (await store.leases.claim("simulator", "runner", clock.now_ms(), most=3)).taken:
             clock.jump(random.Random(len(seen)).choice(JUMPS))
             await store.leases.finish(each.lease, DONE, clock.now_ms())
         if len(seen) % 8 == 0:

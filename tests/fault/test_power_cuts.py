@@ -72,7 +72,7 @@ async def _round(
     source = rng.randbytes(rng.choice((10, 3_000, 40_000)))
     job = await add_job(store, ada, source=source)
     promises.append(Promise(len(disk.deeds), job.id, JobState.QUEUED))
-    for assignment in await store.leases.claim("simulator", "runner", NOW, most=2):
+    for assignment in (await store.leases.claim("simulator", "runner", NOW, most=2)).taken:
         await _end(store, assignment.lease, disk, promises, rng)
 
 
@@ -153,7 +153,7 @@ async def goes_on(store: Store) -> None:
     """What ran is offered again, and everything that waits can be run to its end."""
     await store.leases.void_runner("runner", NOW)
     await store.leases.add_runner("next", "server", NOW)
-    while claimed := await store.leases.claim("simulator", "next", NOW):
+    while claimed := (await store.leases.claim("simulator", "next", NOW)).taken:
         for each in claimed:
             await store.leases.finish(each.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
     assert await store.upkeep.mend_shares(NOW) == 0

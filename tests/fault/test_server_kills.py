@@ -32,12 +32,7 @@ def test_every_acknowledged_job_survives_kills_of_the_server_and_ends_once(
     members = [Submitter(server, token, with_keys=with_keys) for _ in range(CLIENTS)]
     with crowd(*members) as clients:
         for _ in range(KILLS):
-            before = len(clients.acknowledged)
-            until(
-                lambda: len(clients.acknowledged) > before + 5,  # noqa: B023
-                "a burst is under way",
-                timeout_s=30,
-            )
+            clients.await_more(6)  # a burst is under way
             threading.Event().wait(rng.uniform(0, 0.3))
             server.kill()
             server.start()

@@ -118,23 +118,29 @@ def test_a_cancel_through_the_other_server_stops_the_process_that_computes(
     books: Ledger,
 ) -> None:
     for _ in range(runs(2, long=20)):
-        job = submit(clients[0], LONG)
-        runner = until(lambda: runner_of(books, job), "it runs")  # noqa: B023
-        holder, other = server_of(runner, servers, books)
-        worker = until(
-            lambda: busy_child(holder.process.pid, above_ticks=100),  # noqa: B023
-            "a worker computes",
-            timeout_s=30,
-        )
-        asked = clients[servers.index(other)]
-        began = time.monotonic()
-        asked.post(f"/v1/jobs/{job}/cancel")
-        ended = asked.get(f"/v1/jobs/{job}", params={"wait": 20}).json()
-        assert ended["state"] == "cancelled"
-        until(lambda: not is_alive(worker), "the process is gone")  # noqa: B023
-        assert time.monotonic() - began < STOPPED_S
+        cancel_through_the_other(servers, clients, books)
     assert books.rows("select job from outcome") == []
     assert books.rows("select job from lease") == []
+
+
+def cancel_through_the_other(
+    servers: tuple[LiveServer, LiveServer],
+    clients: tuple[httpx.Client, httpx.Client],
+    books: Ledger,
+) -> None:
+    job = submit(clients[0], LONG)
+    runner = until(lambda: runner_of(books, job), "it runs")
+    holder, other = server_of(runner, servers, books)
+    worker = until(
+        lambda: busy_child(holder.process.pid, above_ticks=100), "a worker computes", timeout_s=30
+    )
+    asked = clients[servers.index(other)]
+    began = time.monotonic()
+    asked.post(f"/v1/jobs/{job}/cancel")
+    ended = asked.get(f"/v1/jobs/{job}", params={"wait": 20}).json()
+    assert ended["state"] == "cancelled"
+    until(lambda: not is_alive(worker), "the process is gone")
+    assert time.monotonic() - began < STOPPED_S
 
 
 @pytest.mark.timeout(runs(120, long=300))

@@ -122,7 +122,7 @@ class Caller:
         elif call.name == "groups.open":
             known.groups.append(answer.id)
         elif call.name == "leases.claim":
-            known.leases += [each.lease for each in answer]
+            known.leases += [each.lease for each in answer.taken]
         elif call.name == "leases.claim_unattended" and answer is not None:
             known.leases.append(answer.lease)
 

@@ -64,7 +64,7 @@ def _largest(folder: Path) -> int:
 
 async def _claimed(store: Store, ada: Token) -> Lease:
     await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
-    (assignment,) = await store.leases.claim("simulator", "runner", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
     return assignment.lease
 
 
@@ -128,7 +128,7 @@ async def _go_on(store: Store, ada: Token) -> None:
     assert store.is_alive
     await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
     await store.leases.void_runner("runner", NOW)
-    for assignment in await store.leases.claim("simulator", "runner", NOW, most=4):
+    for assignment in (await store.leases.claim("simulator", "runner", NOW, most=4)).taken:
         await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
 
 

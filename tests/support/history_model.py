@@ -18,7 +18,7 @@ from qwicket.model.groups import Group, NewGroup
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, NewJob, Ran, Runner
 from qwicket.model.outcomes import Failure, PartResult
 from qwicket.model.states import INITIAL, JobState, allows
-from qwicket.store import Changed, Held, StaleLease
+from qwicket.store import Changed, Claim, Held, StaleLease
 
 DAY_MS = 24 * 3600 * 1000
 HALF_LIFE_MS = DAY_MS
@@ -288,7 +288,8 @@ class Model:
 
     def leases_claim(self, answer: Any, device: str, runner: str, now: int, most: int) -> None:
         seconds, was_tiny = 0.0, True
-        for number, each in enumerate(_given(answer, list)):
+        taken = _given(answer, Claim).taken
+        for number, each in enumerate(taken):
             due = self._due(device, now)
             expect(each.lease.job in due, True, f"it was the turn of {each.lease.job}")
             job = self.jobs[each.lease.job]
@@ -300,10 +301,11 @@ class Model:
             self._count(job, max(job.est_seconds, LEAST_COST_S), now)
             self._lend(job, each, runner)
             seconds += job.est_seconds
-        if len(answer) < most and seconds < BATCH_S and was_tiny:
+        expect(answer.is_last, not self._due(device, now), "whether more waits")
+        if len(taken) < most and seconds < BATCH_S and was_tiny:
             left = [self.jobs[id_] for id_ in self._due(device, now)]
             is_fit = [job.est_seconds <= TINY_S and job.started_at is None for job in left]
-            expect(bool(left) and (not answer or all(is_fit)), False, "a job was left that is due")
+            expect(bool(left) and (not taken or all(is_fit)), False, "a job was left that is due")
 
     def _due(self, device: str, now: int) -> set[str]:
         """Return the jobs whose turn it is: one, or some between whose projects there is a tie."""

@@ -84,6 +84,7 @@ class Taped:
         call = present_call.get()
 
         def run(tx: Tx) -> Any:
+            tx.one("epoch_get")  # on PostgreSQL the lock comes with the first answer
             call.at = self._place()
             before = len(tx.changes)  # type: ignore[attr-defined]
             answer = operation(tx)

@@ -72,8 +72,8 @@ class LiveServer:
             text = self.log.read_bytes()[mark:].decode()
             assert self.process.poll() is None, f"the server ended:\n{text}"
             for line in text.splitlines(keepends=True):
-                if line.startswith(ANNOUNCEMENT) and line.endswith("\n"):
-                    return line.removeprefix(ANNOUNCEMENT).strip()
+                if ANNOUNCEMENT in line and line.endswith("\n"):  # by itself, or within JSON
+                    return line.partition(ANNOUNCEMENT)[2].split('"')[0].strip()
             return None
 
         return until(found, "the server listens", timeout_s=30)

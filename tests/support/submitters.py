@@ -13,6 +13,7 @@ import httpx
 
 from support.programs import BELL
 from support.server import LiveServer
+from support.waiting import until
 
 LAST_S = 60.0
 PAUSE_S = 0.02
@@ -98,6 +99,11 @@ class Crowd:
     @property
     def slowest_s(self) -> float:
         return max(seconds for each in self.members for seconds in each.seconds)
+
+    def await_more(self, number: int) -> None:
+        """Wait until so many more are acknowledged than were when this was called."""
+        enough = len(self.acknowledged) + number
+        until(lambda: len(self.acknowledged) >= enough, "they go on", timeout_s=30)
 
     def stop(self) -> None:
         for each in self.members:

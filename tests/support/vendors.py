@@ -6,8 +6,9 @@ import json
 import math
 import os
 import signal
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -27,6 +28,14 @@ def within(seconds: int = 30) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def until(condition: Callable[[], Any], seconds: float) -> None:
+    """Return when `condition` is true; fail when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
 
 
 def distance(found: Mapping[Any, float], exact: Mapping[Any, float]) -> float:
