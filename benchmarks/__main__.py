@@ -10,16 +10,20 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from os import getloadavg
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from benchmarks import hostile, queue, reading
-from benchmarks.engines import Cost
+from benchmarks import agents, atoms, batches, engines, hostile, photons, queue, reading, sockets
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
 
-PARTS: Final = ("queue", "hostile", "engines", "reading")
+T = TypeVar("T")
+
+PARTS: Final = (
+    *("queue", "batches", "agents", "hostile", "sockets"),
+    *("engines", "atoms", "photons", "reading"),
+)
 
 
 def main() -> int:
@@ -38,10 +42,20 @@ def main() -> int:
     verdicts: list[bool | None] = []
     if "queue" in parts:
         verdicts += _show_figures(_queue(queue.QUICK if asked.quick else queue.FULL))
+    if "batches" in parts:
+        verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
+    if "agents" in parts:
+        verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
     if "hostile" in parts:
         verdicts += _show_figures(hostile.measure())
+    if "sockets" in parts:
+        verdicts += _show_figures(sockets.measure())
     if "engines" in parts:
         verdicts += _show_engines(asked.peers)
+    if "atoms" in parts:
+        verdicts += _show_atoms()
+    if "photons" in parts:
+        verdicts += _show_photons(asked.peers)
     if "reading" in parts:
         _show_reading()
     print(_where())
@@ -51,6 +65,16 @@ def main() -> int:
 def _queue(size: queue.Size) -> Iterator[Figure]:
     with places() as made:
         yield from queue.measure(made, size)
+
+
+def _batches(rounds: int) -> Iterator[Figure]:
+    with places() as made:
+        yield from batches.measure(made, rounds)
+
+
+def _agents(rounds: int) -> Iterator[Figure]:
+    with places() as made:
+        yield from agents.measure(made, rounds)
 
 
 def _show_figures(figures: Iterable[Figure]) -> list[bool | None]:
@@ -66,7 +90,7 @@ def _show_figures(figures: Iterable[Figure]) -> list[bool | None]:
 
 
 def _show_engines(interpreter: str) -> list[bool | None]:
-    costs = list(_costs(interpreter))
+    costs = list(_costs(interpreter, "engines", engines.Cost))
     rows = [
         (
             *(cost.name, cost.engine, _ms(cost.ours_ms)),
@@ -81,14 +105,45 @@ def _show_engines(interpreter: str) -> list[bool | None]:
     return [cost.is_within for cost in costs]
 
 
-def _costs(interpreter: str) -> Iterator[Cost]:
+def _show_atoms() -> list[bool | None]:
+    costs = list(_costs(sys.executable, "atoms", atoms.Cost))
+    rows = [
+        (
+            *(cost.name, _ms(cost.ours_ms)),
+            *(("> 60 s", "") if cost.is_cut else _beside(cost.original_ms, cost.ours_ms)),
+            VERDICTS[cost.is_within],
+        )
+        for cost in costs
+    ]
+    _print(("CPU of one gate on cold atoms", "ours", "original", "ratio", ""), rows)
+    return [cost.is_within for cost in costs]
+
+
+def _show_photons(interpreter: str) -> list[bool | None]:
+    costs = list(_costs(interpreter, "photons", photons.Cost))
+    rows = [
+        (
+            *(cost.name, _ms(cost.ours_ms), _ms(cost.bar_ms)),
+            *_beside(cost.piquasso_ms, cost.ours_ms),
+            *_beside(cost.walrus_ms, cost.ours_ms),
+            VERDICTS[cost.is_within],
+        )
+        for cost in costs
+    ]
+    head = ("CPU of one shot of photon counting", "ours", "bar")
+    _print((*head, "piquasso", "ratio", "thewalrus", "ratio", ""), rows)
+    return [cost.is_within for cost in costs]
+
+
+def _costs(interpreter: str, part: str, kind: type[T]) -> Iterator[T]:
+    """Yield what a measurement prints that wants a process of its own."""
     done = subprocess.run(
-        [interpreter, "-m", "benchmarks.engines"],
+        [interpreter, "-m", f"benchmarks.{part}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(("src", "."))},
         stdout=subprocess.PIPE,
         check=True,
     )
-    yield from (msgspec.json.decode(line, type=Cost) for line in done.stdout.splitlines())
+    yield from (msgspec.json.decode(line, type=kind) for line in done.stdout.splitlines())
 
 
 def _show_reading() -> None:

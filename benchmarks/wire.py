@@ -21,8 +21,8 @@ class Refused(Exception):
     """The server answered with a status of 400 or more."""
 
 
-def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
+def request(method: str, path: str, token: str, body: bytes = b"", scheme: str = "Bearer") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {scheme} {token}\r\n"
     if body:
         head += f"Content-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body
@@ -60,7 +60,8 @@ def address(url: str) -> tuple[str, int]:
 class Keeper:
     """One connection that stays open, as every client keeps it."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, scheme: str = "Bearer") -> None:
+        self._scheme = scheme
         self._socket = socket.create_connection(address(url), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._token = token
@@ -76,7 +77,7 @@ class Keeper:
         return body
 
     def get(self, path: str) -> bytes:
-        return self.ask(request("GET", path, self._token))
+        return self.ask(request("GET", path, self._token, scheme=self._scheme))
 
     def submit(self, program: object = BELL, shots: int = SHOTS) -> str:
         job: str = json.loads(self.ask(submission(self._token, program, shots)))["id"]

@@ -13,8 +13,11 @@ from support.server import LiveServer
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server that a whole test process shares. Nobody kills this one."""
-    live = LiveServer(tmp_path_factory.mktemp("server"))
+    """A live server that a whole test process shares. Nobody kills this one.
+
+    More wrong tokens are sent to it than one address may send.
+    """
+    live = LiveServer(tmp_path_factory.mktemp("server"), "--limit", "wrong_tokens=1000000")
     yield live
     assert live.stop() == 0
 

@@ -15,14 +15,20 @@ from abuse.doors import (
     WAYS,
     Door,
     Way,
+    ibm_json,
     ionq_json,
     problem_json,
+    qbraid_json,
+    qlued_json,
     routes,
     xanadu_json,
 )
 from qwicket.dialects import mounts
+from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
+from qwicket.dialects.qbraid import wire as qbraid
+from qwicket.dialects.qlued import wire as qlued
 from qwicket.dialects.xanadu import wire as xanadu
 from qwicket.model import errors
 from qwicket.model.limits import Limits
@@ -38,14 +44,21 @@ SHAPES: dict[str, Said] = {
     "/ionq/v0.4": ionq_json,
     "/v0.4": ionq_json,
     "/ionq": ionq_json,
+    "/ibm/api": ibm_json,
     "/v0.3": ionq_json,
+    "/qlued": qlued_json,
+    "/qbraid": qbraid_json,
+    "/qbraid/api": qbraid_json,
+    "/qbraid/api/v1": qbraid_json,
     "": xanadu_json,
     "/livez": problem_json,
     "/readyz": problem_json,
+    "/metrics": problem_json,
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 ROOT_PATHS = ("/healthz", "/devices", "/devices/X8_01", "/devices/x/y", "/jobs", "/jobs/x")
-PROBES = {"/livez": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}}
+PROBES = {"/livez": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}, "/metrics": {"GET", "HEAD"}}
+NEVER = cast(Any, None)
 SECRET = "select secret from token where path = '/etc/shadow'"
 
 
@@ -57,14 +70,14 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
 
 
 def test_every_mount_is_in_the_table() -> None:
-    assert {**mounts(cast(Any, None)), **probes(lambda: True)}.keys() == SHAPES.keys()
+    assert {**mounts(cast(Any, None)), **probes(lambda: True, NEVER, NEVER)}.keys() == SHAPES.keys()
 
 
 # --- 404 ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/nothing/", "/", "//", "//jobs", "/jobs/x/y/z", "/%2e"]
+    "path", ["/nothing", "/nothing/", "/", "//", "//nothing", "/jobs/x/y/z", "/%2e"]
 )
 @pytest.mark.parametrize("prefix", [prefix for prefix in SHAPES if prefix], ids=str)
 def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
@@ -82,12 +95,18 @@ def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str)
     xanadu_json(response)
 
 
-@pytest.mark.parametrize("prefix", ["/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3", "/ibm/api"),
+        *("/qlued", "/qlued/api", "/qlued/api/v1", "/qlued/api/v2", "/qlued/api/v3"),
+    ],
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str) -> None:
     response = http.request(method, prefix)
     assert response.status_code == 404
-    SHAPES[prefix](response)
+    (qlued_json if prefix.startswith("/qlued") else SHAPES[prefix])(response)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +118,18 @@ def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, versio
     ionq_json(response)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=repr)
-@pytest.mark.parametrize("slash", ["after", "between"])
+FAMILIES = ("/lab", "/projects", "/billing", "/users")
+"""Whole families of paths that qBraid's door refuses by name."""
+STRAYED = [
+    (way, slash)
+    for way in WAYS
+    for slash in ("after", "between")
+    if "qbraid" not in way.door.prefix or (slash == "after" and not way.path.startswith(FAMILIES))
+]
+"""Clients of qBraid's send a double slash where their base ends in one."""
+
+
+@pytest.mark.parametrize(("way", "slash"), STRAYED, ids=str)
 def test_a_stray_slash_is_not_found_and_not_redirected(
     http: httpx.Client, way: Way, slash: str
 ) -> None:
@@ -219,7 +248,7 @@ def in_process(method: str, url: str) -> httpx.Response:
     def is_ready() -> bool:
         raise RuntimeError(SECRET)
 
-    doors = {**mounts(cast(Any, Broken())), **probes(is_ready)}
+    doors = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
     app = Front(doors, Limits())
 
     async def send() -> httpx.Response:
@@ -244,11 +273,30 @@ def check_failure(response: httpx.Response, said: Said, caplog: pytest.LogCaptur
     assert SECRET in caplog.text
 
 
-@pytest.mark.parametrize("way", WAYS, ids=repr)
+CONSTANT = ("sdk-version", "openapi.json")
+"""Answers that nothing can keep from coming."""
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if not way.path.endswith(CONSTANT)], ids=repr)
 def test_a_failure_tells_its_id_and_nothing_else(
     way: Way, caplog: pytest.LogCaptureFixture
 ) -> None:
     check_failure(in_process(way.method, way.url("x")), way.door.said, caplog)
+
+
+@pytest.mark.parametrize("path", [path for path in routes("/qlued") if "post" not in path])
+def test_a_failure_of_qlued_tells_its_id_and_nothing_else(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "/qlued" + path.format(backend="rydberg") + "?job_id=x&token=x"
+    check_failure(in_process("GET", url), qlued_json, caplog)
+
+
+@pytest.mark.parametrize("path", ROOT_PATHS)
+def test_a_failure_at_the_root_tells_its_id_and_nothing_else(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_failure(in_process("GET", path), xanadu_json, caplog)
 
 
 def test_a_failure_of_a_probe_tells_its_id_and_nothing_else(
@@ -284,9 +332,11 @@ def all_errors() -> list[errors.QwicketError]:
     [
         (native.problem, problem_json, native.PROBLEM_TYPE),
         (ionq.problem, ionq_json, "application/json"),
+        (ibm.problem, ibm_json, "application/json"),
+        (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
     ],
-    ids=["native", "ionq", "xanadu"],
+    ids=["native", "ionq", "ibm", "qbraid", "xanadu"],
 )
 def test_every_door_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],
@@ -298,3 +348,14 @@ def test_every_door_can_say_every_error(
     assert (
         said(httpx.Response(error.status, content=problem(error), headers=headers)) == error.detail
     )
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
+def test_qlued_can_say_every_error(error: errors.QwicketError) -> None:
+    shown = qlued.recast(error)
+    response = httpx.Response(
+        shown.status, content=qlued.problem(shown), headers={"content-type": "application/json"}
+    )
+    said = qlued_json(response)
+    assert error.detail in said or isinstance(error, errors.Unauthenticated)
+    assert response.status_code != 400

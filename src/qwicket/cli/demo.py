@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _ANNOUNCEMENT: Final = "Qwicket listens on "
-_SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0")
+_SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
 

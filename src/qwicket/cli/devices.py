@@ -11,7 +11,7 @@ import click
 from qwicket.cli import options
 
 if TYPE_CHECKING:
-    from qwicket.model.devices import DeviceStatus
+    from qwicket.model.devices import DeviceStatus, Presence
 
 
 def until_ms(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -40,9 +40,10 @@ def device() -> None:
 @options.place
 def list_devices(place: options.Place) -> None:
     """List all devices."""
-    for each, status in options.as_admin(place, lambda admin: admin.devices()):
+    for each, status, presence in options.as_admin(place, lambda admin: admin.devices()):
         doors = ",".join(each.doors)
-        click.echo(f"{each.name}  {each.family}  {each.spec.qubits} qubits  {doors}{_off(status)}")
+        stands = f"{_served(presence)}{_off(status)}"
+        click.echo(f"{each.name}  {each.family}  {each.spec.qubits} qubits  {doors}{stands}")
 
 
 @device.command("on")
@@ -66,6 +67,17 @@ def turn_on(name: str, place: options.Place) -> None:
 def turn_off(name: str, reason: str, until: int | None, place: options.Place) -> None:
     """Refuse new jobs for the device NAME and keep those that wait; what runs goes on."""
     options.as_admin(place, lambda admin: admin.turn_off(name, reason, until_at=until))
+
+
+def _served(presence: Presence | None) -> str:
+    if presence is None:
+        return ""
+    if presence.agents:
+        return f"  agents: {presence.agents}"
+    if presence.seen_at is None:
+        return "  no agent yet"
+    seen = datetime.fromtimestamp(presence.seen_at / 1000, UTC)
+    return f"  away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _off(status: DeviceStatus) -> str:

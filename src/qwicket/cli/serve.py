@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import math
 import os
 import sys
@@ -19,6 +18,7 @@ from qwicket.cli.options import setting
 
 if TYPE_CHECKING:
     from qwicket.model.limits import Limits
+    from qwicket.server.settings import LogFormat
 
 
 def _supported(_context: click.Context, _option: click.Parameter, compute: str) -> str:
@@ -150,12 +150,38 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     help="Lease time of runners; a server proves life four times in it.",
 )
 @setting(
+    "--pass-s",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(1, 366 * 86_400),
+    callback=_finite,
+    metavar="SECONDS",
+    help="Life of the access tokens that clients make from their token and renew.",
+)
+@setting(
+    "--ibm-pass-s",
+    default=14 * 86_400.0,
+    show_default="14 days",
+    type=click.FloatRange(1, 366 * 86_400),
+    callback=_finite,
+    metavar="SECONDS",
+    help="Life of the access tokens of IBM's clients, which never renew them.",
+)
+@setting(
     "--keep-days",
     type=click.FloatRange(0.001, 36_500),
     callback=_finite,
     metavar="DAYS",
     help="Delete jobs so long after they ended; by default they are kept.",
 )
+@setting(
+    "--log-format",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="How lines of the log look: text, or one JSON object each.",
+)
+@setting("--access-log", is_flag=True, help="Log a line for every answer.")
 @setting(
     "--limit",
     "limits",
@@ -174,7 +200,11 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     lease_s: float,
+    pass_s: float,
+    ibm_pass_s: float,
     keep_days: float | None,
+    log_format: LogFormat,
+    access_log: bool,
     limits: Limits,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
@@ -182,11 +212,6 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key come together.")
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
     settings = Settings(
         host=host,
         port=port,
@@ -198,7 +223,11 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         lease_s=lease_s,
+        pass_s=pass_s,
+        ibm_pass_s=ibm_pass_s,
         keep_days=keep_days,
+        log_format=log_format,
+        access_log=access_log,
         limits=limits,
     )
     sys.exit(run(settings))

@@ -64,7 +64,8 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
         raise click.ClickException(f"{name}: {error.strerror}.") from None
     except QwicketError as error:
         raise click.ClickException(f"{name}: {error.detail}") from None
-    circuits = unpack(checked.circuits)
+    # Only circuits of qubits are drawn.
+    circuits = unpack(checked.circuits) if checked.summary.family == "qubit" else ()
     for number, circuit in enumerate(circuits, 1):
         title = [f"Circuit {number} of {len(circuits)}", ""] if len(circuits) > 1 else []
         _print(*title, *_drawing(circuit), "", *_facts(circuit), *title[1:])

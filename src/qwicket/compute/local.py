@@ -79,6 +79,16 @@ class LocalCompute:
     def memory_bytes(self) -> int | None:
         return self._pool.memory_bytes
 
+    @property
+    def busy(self) -> int:
+        """How many slots are at work."""
+        return self._pool.busy
+
+    @property
+    def deaths(self) -> int:
+        """How many workers ended at work."""
+        return self._pool.deaths
+
     async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[Ran]:
         jobs = [tuple(work) for work in works]
         task = self._pool.submit(self._engine, jobs, timeout_s=timeout_s)

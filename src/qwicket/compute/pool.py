@@ -122,9 +122,10 @@ class Pool:
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
         self._nursery = Nursery(spares=spares, warm=warm, memory_bytes=memory_bytes)
+        self._slots = [_Slot(self._waiting, self._nursery, memory_bytes) for _ in range(slots)]
         self._threads = [
-            threading.Thread(target=self._serve, name=f"slot-{k}", daemon=True)
-            for k in range(slots)
+            threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)
+            for k, slot in enumerate(self._slots)
         ]
         for thread in self._threads:
             thread.start()
@@ -154,6 +155,16 @@ class Pool:
             self._waiting.put(task)
         return task
 
+    @property
+    def busy(self) -> int:
+        """How many slots are at work."""
+        return sum(slot.is_busy for slot in self._slots)
+
+    @property
+    def deaths(self) -> int:
+        """How many processes ended at work by themselves, or by a kill from outside."""
+        return sum(slot.deaths for slot in self._slots)
+
     def pids(self) -> list[int]:
         """Return the ids of all living processes, spares included."""
         return self._nursery.pids()
@@ -176,9 +187,6 @@ class Pool:
         except Empty:
             return None
 
-    def _serve(self) -> None:
-        _Slot(self._waiting, self._nursery, self.memory_bytes).serve()
-
 
 class _Slot:
     """One thread's work: take the next task, have its process do it, replace the process."""
@@ -193,11 +201,15 @@ class _Slot:
         self._nursery = nursery
         self._memory_bytes = memory_bytes
         self._child: WorkerProcess | None = None
+        self.is_busy = False
+        self.deaths = 0
 
     def serve(self) -> None:
         self._hire_early()
         while (task := self._waiting.get()) is not None:
+            self.is_busy = True
             self._perform(task)
+            self.is_busy = False
             del task  # or an idle slot would keep the last result alive
             self._hire_early()
         self._waiting.put(None)  # for the next slot
@@ -235,13 +247,13 @@ class _Slot:
                 self._drop()
                 raise OutOfTime(task.timeout_s) from None
             except EOFError:
-                raise self._death(self._drop(is_ending=True)) from None
+                raise self._death(task, self._drop(is_ending=True)) from None
             except Undelivered:
                 status = self._drop(is_ending=True)
                 task._hold(None)
             if status == worker.NO_MEMORY_STATUS:
                 break
-        raise self._death(status)
+        raise self._death(task, status)
 
     def _living_child(self) -> WorkerProcess:
         if self._child is not None and not self._child.is_alive:
@@ -264,9 +276,10 @@ class _Slot:
             raise OutOfMemory(self._memory_bytes)
         return content
 
-    def _death(self, status: int) -> WorkFailed:
-        if self._nursery.is_closed:
+    def _death(self, task: Task[Any], status: int) -> WorkFailed:
+        if self._nursery.is_closed or task._is_cancelled:
             return Stopped()
+        self.deaths += 1
         _log.warning("a worker ended at work with status %d", status)
         if status == worker.NO_MEMORY_STATUS:
             return OutOfMemory(self._memory_bytes)

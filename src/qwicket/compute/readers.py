@@ -1,6 +1,7 @@
 """Processes that read programs: always local, never a job's slot, limited in time and memory.
 
-Text from outside is read here, so that no text can stall the server's loop or end its process.
+Text from outside is read here, and circuits are compiled to other gates, so that none of it can
+stall the server's loop or end its process.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
     from qwicket.model.circuits import Checked
     from qwicket.model.limits import Limits
-    from qwicket.programs import Refusal
+    from qwicket.programs import Entangler, Refusal
 
 _PROCESSES: Final = 2
 _READ: Final = "qwicket.programs:read_apart"
+_COMPILE: Final = "qwicket.programs:compile_apart"
 _WARM: Final = "qwicket.programs:warm"
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Readers:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._turns = Turns(_PROCESSES)
+        self.refusals = 0
         self._pool = Pool(_PROCESSES, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
 
     async def read(
@@ -70,9 +73,24 @@ class Readers:
             Unavailable: No process could be had.
             TooManyRequests: Too many programs wait.
         """
+        arguments = (format_name, source, self._limits, dict(inputs or {}))
+        return cast("Checked | Refusal", await self._do(_READ, arguments, account))
+
+    async def compile(
+        self, circuits: bytes, number: int, entangler: Entangler, *, account: str
+    ) -> bytes | Refusal:
+        """Compile one of an account's packed circuits to native gates, as JSON.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        arguments = (circuits, number, self._limits, entangler)
+        return cast("bytes | Refusal", await self._do(_COMPILE, arguments, account))
+
+    async def _do(self, function: str, arguments: tuple[object, ...], account: str) -> object:
         self._check_room(account)
         async with self._turns.turn(account):
-            return await self._read(format_name, source, inputs or {})
+            return await self._run(function, arguments)
 
     def _check_room(self, account: str) -> None:
         """Refuse one program too many; the first one of an account always finds room."""
@@ -84,24 +102,16 @@ class Readers:
             reason = f"{n_all} programs wait to be read (limit reads_waiting)."
         else:
             return
-        raise TooManyRequests(reason, retry_after_s=1.0)
+        self.refusals += 1
+        raise TooManyRequests(reason, field="program", retry_after_s=1.0)
 
-    async def _read(
-        self, format_name: str, source: bytes, inputs: Mapping[str, float]
-    ) -> Checked | Refusal:
+    async def _run(self, function: str, arguments: tuple[object, ...]) -> object:
         try:
-            task = self._pool.submit(
-                _READ,
-                format_name,
-                source,
-                self._limits,
-                dict(inputs),
-                timeout_s=self._limits.read_time_s,
-            )
+            task = self._pool.submit(function, *arguments, timeout_s=self._limits.read_time_s)
         except Stopped:
             raise Unavailable("The server is stopping.") from None
         try:
-            return cast("Checked | Refusal", await asyncio.wrap_future(task.future))
+            return await asyncio.wrap_future(task.future)
         except OutOfTime:
             raise LimitExceeded(
                 f"Reading the program takes more than {self._limits.read_time_s:g} s"
@@ -123,6 +133,16 @@ class Readers:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
         finally:
             task.cancel()
+
+    @property
+    def waiting(self) -> int:
+        """How many programs wait for a reader."""
+        return self._turns.count_waiting()
+
+    @property
+    def deaths(self) -> int:
+        """How many readers ended at work."""
+        return self._pool.deaths
 
     async def close(self) -> None:
         await asyncio.to_thread(self._pool.close)

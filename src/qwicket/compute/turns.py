@@ -37,6 +37,10 @@ class Turns:
         """Return how many wait or have a place."""
         return sum(map(len, self._lines.values())) + len(self._placed)
 
+    def count_waiting(self) -> int:
+        """Return how many wait."""
+        return self.count_all() - len(self._placed)
+
     @asynccontextmanager
     async def turn(self, account: str) -> AsyncIterator[None]:
         """Wait for a place, and have it until the block ends."""

@@ -120,12 +120,12 @@ def main(arguments: list[str]) -> NoReturn:
         _resolve(warm)()
     if int(memory_bytes):
         _limit_memory(int(memory_bytes))
-    send(channel, READY)
     _serve(channel)
 
 
 def _serve(channel: socket.socket) -> NoReturn:
     try:
+        send(channel, READY)
         while True:
             send(channel, _answer(receive(channel)))
     except (EOFError, ConnectionError):

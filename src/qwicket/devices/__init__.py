@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models"]
+__all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models", "parked"]
 
 
 class DeviceFile(Device, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device as a file says it. A simulated one with a calibration is a twin."""
+    """A device as a file says it. A simulated one with a calibration is a twin.
+
+    `off` says why it takes no jobs until an administrator turns it on.
+    """
 
     calibration: Calibration | None = None
+    off: str | None = None
 
     def __post_init__(self) -> None:
         if self.calibration is not None:
@@ -44,6 +48,11 @@ def built_in() -> list[Device]:
 def calibrations() -> dict[str, Calibration]:
     """Return the calibrations that ship with the package, by names of devices."""
     return {file.name: file.calibration for file in _files() if file.calibration is not None}
+
+
+def parked() -> dict[str, str]:
+    """Return why devices are off that ship so, by their names."""
+    return {file.name: file.off for file in _files() if file.off is not None}
 
 
 @cache

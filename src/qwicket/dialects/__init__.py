@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwicket.dialects import ionq, native, xanadu
+from qwicket.dialects import ibm, ionq, native, qbraid, qlued, xanadu
+from qwicket.model.accounts import LONG_PASS_S, PASS_S
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["mounts"]
 
 
-def mounts(gateway: Gateway) -> dict[str, ASGIApp]:
-    """Return every prefix with its door. The longest prefix that fits a path answers for it."""
+def mounts(
+    gateway: Gateway, *, pass_s: float = PASS_S, ibm_pass_s: float = LONG_PASS_S
+) -> dict[str, ASGIApp]:
+    """Return every prefix with its door. The longest prefix that fits a path answers for it.
+
+    Args:
+        gateway: What is behind the doors.
+        pass_s: Life of a pass for clients that renew it.
+        ibm_pass_s: Life of a pass for clients that do not.
+    """
     ionq_v03, ionq_v04 = ionq.v03(gateway), ionq.v04(gateway)
     return {
         "/v1": native.door(gateway),
@@ -24,5 +33,10 @@ def mounts(gateway: Gateway) -> dict[str, ASGIApp]:
         "/ionq/v0.3": ionq_v03,
         "/v0.3": ionq_v03,
         "/ionq": ionq.unknown_version(),
-        "": xanadu.door(),
+        "/qlued": qlued.door(gateway),
+        "/ibm/api": ibm.door(gateway, pass_s=ibm_pass_s),
+        "/qbraid/api/v1": qbraid.current(gateway),
+        "/qbraid/api": qbraid.former(gateway),
+        "/qbraid": qbraid.unknown_path(),
+        "": xanadu.door(gateway, pass_s),
     }

@@ -17,7 +17,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 
 from qwicket.model.errors import (
     InternalError,
@@ -29,20 +29,22 @@ from qwicket.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.model.limits import Limits
 
-    Endpoint = Callable[[Request], Awaitable[Response]]
+    Endpoint = Callable[[Request], Awaitable[ASGIApp]]
     ErrorBody = Callable[[QwicketError], bytes]
 
 T = TypeVar("T")
 
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
-"""Keys of the ASGI scope: the request's id, and the server's address as answers name it."""
+STREAM_BODY: Final = "qwicket.stream_body"
+"""Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
+says that it takes a body in pieces, bounded by another limit than others."""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
@@ -67,25 +69,35 @@ class Door:
         error_type: Content type of those bodies.
         recast: What to answer with in place of an error, where its own status would mislead.
         challenge: How its clients name the scheme that they sign in with.
+        collapse_slashes: Whether its clients write one slash too many, within a path or after it.
+
+    Attributes:
+        speaks_websocket: Whether a request to upgrade to that protocol is for this door.
     """
+
+    speaks_websocket = False
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        routes: Sequence[BaseRoute],
         error_body: ErrorBody,
         *,
         error_type: str = _JSON,
         recast: Callable[[QwicketError], QwicketError] | None = None,
         challenge: str = "Bearer",
+        collapse_slashes: bool = False,
     ) -> None:
         self._router = Router(routes, redirect_slashes=False)
         self._error_body = error_body
         self._error_type = error_type
         self._recast = recast
         self._challenge = challenge
+        self._collapse_slashes = collapse_slashes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = False
+        if self._collapse_slashes:
+            scope = {**scope, "path": _collapsed(scope["path"])}
 
         async def watched_send(message: Message) -> None:
             nonlocal has_begun
@@ -120,6 +132,11 @@ class Door:
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
+
+
+def _collapsed(path: str) -> str:
+    """Return a path without empty segments."""
+    return "/".join(["", *filter(None, path.split("/"))])
 
 
 def on(path: str, **methods: Endpoint) -> Route:
@@ -180,6 +197,35 @@ async def read(request: Request, parse: Callable[[bytes], T]) -> T:
     if len(body) <= _SMALL_BODY_BYTES:
         return parse(body)
     return await asyncio.to_thread(parse, body)
+
+
+def bearer(request: Request) -> str | None:
+    """Return the token of an `Authorization: Bearer` header."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def stream(request: Request, limit: str) -> AsyncIterator[bytes]:
+    """Return a body in pieces as they come in, of which none is kept.
+
+    Args:
+        request: The request.
+        limit: The name of the limit that bounds it, in place of `body_bytes`.
+    """
+    request.scope[STREAM_BODY](limit)
+    return _chunks(request)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield what Starlette's own stream does, but let a refusal through as it is."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        if body := message.get("body", b""):
+            yield body
+        if not message.get("more_body", False):
+            return
 
 
 def address(request: Request) -> str:

@@ -88,7 +88,7 @@ class SimulatedDriver:
             )
             return Ran(Failure("out_of_memory", text), assignment.est_seconds)
         trace = failure.trace if isinstance(failure, WorkError) else str(failure)
-        _log.error("engine failed on job %s: %s", assignment.lease.job, trace)
+        _log.error("engine failed: %s", trace, extra={"job": assignment.lease.job})
         text = "The engine failed; the log has it under the job's id."
         return Ran(Failure("engine_error", text), assignment.est_seconds)
 

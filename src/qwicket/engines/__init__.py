@@ -22,7 +22,11 @@ from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
 
 __all__ = ["Estimate", "estimate", "installed", "objection", "run", "run_jobs", "warm"]
 
-_ROOMS: Final[Mapping[str, str]] = {"qubit": "qwicket.engines.qubit"}
+_ROOMS: Final[Mapping[str, str]] = {
+    "qubit": "qwicket.engines.qubit",
+    "atoms": "qwicket.engines.atoms",
+    "photonic": "qwicket.engines.photonic",
+}
 """Where each family's engines live. A new family is a package and a line here."""
 
 _log = logging.getLogger(__name__)
@@ -124,7 +128,7 @@ def _nothing(options: RunOptions) -> Outcome:
 
 
 def warm() -> None:
-    """Import all engines and run something tiny, so that the first job finds a warm worker."""
+    """Import the engines that are light and run something tiny, so that first jobs start warm."""
     for family in _ROOMS:
         _room(family).warm()
 

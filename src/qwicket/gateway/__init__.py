@@ -7,77 +7,43 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from qwicket.gateway.admission import Admission
+from qwicket.gateway.agents import Agents
 from qwicket.gateway.groups import Groups, Records
+from qwicket.gateway.passes import Passes, Ticket
 from qwicket.gateway.signin import SignIn
+from qwicket.gateway.tokens import Tokens
+from qwicket.gateway.uploads import Uploads
+from qwicket.gateway.views import DeviceView, JobPart, Results, is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
 from qwicket.model.states import JobState
+from qwicket.programs import Refusal
 from qwicket.scheduling import Forecast
 from qwicket.store import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from qwicket.compute import Readers
-    from qwicket.model.accounts import Actor
+    from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.calibrations import Calibrated
-    from qwicket.model.devices import Device, DeviceStatus
-    from qwicket.model.jobs import Job, JobQuery, Submission
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Job, JobQuery, Progress, Submission
     from qwicket.model.limits import Limits
+    from qwicket.programs import Entangler
     from qwicket.scheduling import Outlook, Place
-    from qwicket.store import JobEvent, Store
+    from qwicket.store import JobEvent, Sizes, Store, Watch
 
-__all__ = ["DeviceView", "Gateway", "JobPart", "Program", "Results"]
-
-_SMALL_QUBITS: Final = 8
-_SMALL_SHOTS: Final = 2_000
-_SMALL_BYTES: Final = 32 << 10
-
-
-class DeviceView(NamedTuple):
-    """A device as a door may show it.
-
-    Attributes:
-        device: The device.
-        status: Whether it takes jobs.
-        qubits: What a program may have on this machine.
-        calibration: The one in force, if it has any.
-        engines: Those of its engines that are installed on this machine.
-    """
-
-    device: Device
-    status: DeviceStatus
-    qubits: int
-    calibration: Calibrated | None
-    engines: tuple[str, ...]
-
-
-class JobPart(NamedTuple):
-    """A job, or one circuit of it.
-
-    Attributes:
-        job: The job.
-        number: Which circuit, from 0; None is the whole job.
-        state: That of the circuit: of a failed job's circuits some may be completed.
-        failure: Why it failed, if it did.
-    """
-
-    job: Job
-    number: int | None
-    state: JobState
-    failure: Failure | None
-
-    @classmethod
-    def whole(cls, job: Job) -> JobPart:
-        failure = Failure(job.error_code, job.error_text or "") if job.error_code else None
-        return cls(job, None, job.state, failure)
+__all__ = ["DeviceView", "Gateway", "JobPart", "Program", "Results", "Ticket"]
 
 
 class Gateway:
@@ -88,19 +54,41 @@ class Gateway:
         readers: Read programs that are not small, in a process of their own.
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: The clock, Unix milliseconds.
+        lease_s: Lease time of runners.
     """
 
     def __init__(
-        self, store: Store, readers: Readers, limits: Limits, now_ms: Callable[[], int]
+        self,
+        store: Store,
+        readers: Readers,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        *,
+        lease_s: float = 45.0,
     ) -> None:
         self._store = store
+        self._readers = readers
         self._now_ms = now_ms
         self._admission = Admission(store, readers, limits, now_ms)
         self._sign_in = SignIn(store, limits, now_ms)
+        self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
+        self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, now_ms)
+        self.tokens = Tokens(store, self._sign_in, limits, now_ms)
+        self.uploads = Uploads(store, self._admission, limits, now_ms)
         self.limits = limits
+
+    @property
+    def wrong_tokens(self) -> int:
+        """How many tokens, passes and tickets were refused that somebody invented."""
+        return self._sign_in.wrong_tokens
+
+    @property
+    def wrong_passwords(self) -> int:
+        """How many passwords were refused."""
+        return self._sign_in.wrong_passwords
 
     async def sign_in(self, secret: str | None, address: str) -> Actor:
         """Return who holds this token; `address` is the client's.
@@ -120,8 +108,89 @@ class Gateway:
         """
         return await self._sign_in.by_password(login, password, address)
 
-    async def submit(self, actor: Actor, submission: Submission) -> Job:
+    async def issue_pass(self, actor: Actor, door: str, life_s: float) -> str:
+        """Return a signed text that signs in as `actor` at one door for `life_s` seconds.
+
+        It dies with the token that `actor` signed in with, or with the account.
+        """
+        return await self._passes.issue(actor, door, life_s)
+
+    async def sign_in_with_pass(self, text: str | None, door: str, address: str) -> Actor:
+        """Return who holds this pass.
+
+        Raises:
+            Unauthenticated: It is absent, no pass of this door, or not valid any more.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        return await self._passes.holder(text, door, address)
+
+    async def check_pass(self, text: str | None, door: str, address: str) -> None:
+        """Refuse what is no pass of this door: from memory, so a revoked token's still passes.
+
+        Raises:
+            Unauthenticated: It is absent, no pass of this door, or has expired.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        await self._passes.check(text, door, address)
+
+    async def issue_ticket(
+        self, actor: Actor, door: str, purpose: str, job: str, life_s: float
+    ) -> str:
+        """Return a signed text, safe in a URL, that allows `purpose` for one job.
+
+        Args:
+            actor: On whose behalf; the ticket dies with their token.
+            door: The door that takes it back.
+            purpose: A word of that door, such as `upload`.
+            job: The job's id.
+            life_s: Seconds for which it is good.
+        """
+        return await self._passes.issue_ticket(actor, door, purpose, job, life_s)
+
+    async def take_ticket(self, text: str | None, door: str, purpose: str, address: str) -> Ticket:
+        """Return what a ticket allows.
+
+        Raises:
+            Unauthenticated: It is absent, for another purpose or door, or not valid any more.
+            TooManyRequests: It is forged, as were many others from this address.
+        """
+        return await self._passes.ticket(text, door, purpose, address)
+
+    async def account(self, actor: Actor) -> Account:
+        """Return the account of an actor.
+
+        Raises:
+            NotFound: It is gone.
+        """
+        found = await self._store.accounts.by_id(actor.account)
+        if found is None:
+            raise NotFound("There is no such account.")
+        return found
+
+    async def projects(self, actor: Actor) -> list[Project]:
+        """Return the projects of an actor's account; that of its token is one of them."""
+        return await self._store.accounts.projects_of(actor.account)
+
+    async def unfinished(self, project: str, device: str) -> int:
+        """Return how many jobs of a project on a device have not ended."""
+        return await self._store.jobs.unfinished(project, device)
+
+    async def submit(
+        self,
+        actor: Actor,
+        submission: Submission,
+        *,
+        keep_refused: bool = False,
+        unfinished_limit: int | None = None,
+    ) -> Job:
         """Check a submission and store it; it is on disk when this returns.
+
+        Args:
+            actor: Whose job it is.
+            submission: What to run.
+            keep_refused: Whether a refused program makes a job that has failed, because the
+                dialect demands a 2xx for it.
+            unfinished_limit: Most jobs of the project on this device that have not ended.
 
         Raises:
             QwicketError: It is refused; nothing is stored.
@@ -132,8 +201,10 @@ class Gateway:
         earlier = await self._admission.repeated(actor, submission)
         if earlier is not None:
             return earlier
-        new = await self._admission.admit(actor, submission)
-        return await self._store.jobs.add(new, waiting_limit=self.limits.waiting_jobs)
+        new = await self._admission.admit(actor, submission, keep_refused=keep_refused)
+        return await self._store.jobs.add(
+            new, waiting_limit=self.limits.waiting_jobs, unfinished_limit=unfinished_limit
+        )
 
     async def job(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
         """Return a job that this actor may read.
@@ -198,13 +269,65 @@ class Gateway:
         with self._store.changes.watch(ref.job if ref else "") as watch:
             job = await self._find(actor, id_text, door)
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
-                job = await self._find(actor, id_text, door)
+                latest = watch.latest or await self._find(actor, id_text, door)
+                job = max(job, latest, key=_version)  # it may have been read ahead of its news
         return job
+
+    async def news(self, actor: Actor, job: Job, timeout_s: float) -> Job:
+        """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
+
+        Raises:
+            NotFound: It is gone, or the actor may not read it.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._store.changes.watch(job.id) as watch:
+            found = await self._find(actor, job.id, job.door)
+            while found.version == job.version and await watch.changed(deadline - time.monotonic()):
+                found = await self._find(actor, job.id, job.door)
+        return found
+
+    @contextmanager
+    def watch(self, actor: Actor) -> Iterator[Watch]:
+        """Watch all jobs of an actor's account; begin before reading any."""
+        actor.require(Scope.JOBS_READ)
+        with self._store.changes.watch_account(actor.account) as watch:
+            yield watch
+
+    async def last_change(self, actor: Actor) -> int:
+        """Return the number of the last change of the account's jobs."""
+        return await self._store.jobs.last_change(actor.account)
+
+    async def changed(self, actor: Actor, change: int, limit: int) -> list[Job]:
+        """Return the account's jobs that changed after a number, as they are now, in order."""
+        return await self._store.jobs.changed(actor.account, change, limit)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server stops: whoever waits should go."""
+        return self._store.changes.is_closed
 
     async def jobs(self, actor: Actor, query: JobQuery) -> list[Job]:
         """Return the actor's own jobs, newest first."""
         actor.require(Scope.JOBS_READ)
         return await self._store.jobs.page(structs.replace(query, account=actor.account))
+
+    async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
+        """Return how many of the actor's own jobs a search finds in each state."""
+        actor.require(Scope.JOBS_READ)
+        return await self._store.jobs.tally(structs.replace(query, account=actor.account))
+
+    async def job_by_prefix(self, actor: Actor, prefix: str, *, door: str) -> Job:
+        """Return the actor's own job by the first hexadecimal digits of its id.
+
+        Raises:
+            NotFound: None or several begin so, or it is another door's.
+        """
+        actor.require(Scope.JOBS_READ)
+        low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
+        job = await self._store.jobs.starting(actor.account, low, high)
+        if job is None or job.door != door:
+            raise NotFound("There is no such job.")
+        return job
 
     async def cancel(
         self, actor: Actor, id_text: str, *, door: str | None = None, wait_s: float = 0.0
@@ -226,6 +349,27 @@ class Gateway:
         job = await self._own(actor, id_text, door, "cancel")
         await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
         return await self._wait(actor, job.id, wait_s, door)
+
+    async def rename(
+        self,
+        actor: Actor,
+        id_text: str,
+        *,
+        door: str | None = None,
+        name: str | None = None,
+        tags: tuple[str, ...] | None = None,
+    ) -> Job:
+        """Give a job another name, or other tags.
+
+        Raises:
+            NotFound: As for `job`.
+            Forbidden: The job is readable but another account's.
+            LimitExceeded: The name, a tag or their number is too long.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, door, "change")
+        self._admission.check_names(name or "", tags or ())
+        return await self._store.jobs.rename(job.id, name, tags, self._now_ms())
 
     async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
         """Forget an ended job, its program and its results.
@@ -257,6 +401,12 @@ class Gateway:
         if job.state is not JobState.QUEUED:
             return None
         return await self._forecast.place(job.device, job.id)
+
+    async def progress(self, job: Job) -> Progress | None:
+        """Return how far an agent says that it is with a running job; None where nobody says."""
+        if job.state not in (JobState.RUNNING, JobState.CANCELLING):
+            return None
+        return await self._store.leases.progress(job.id)
 
     async def outlook(self, device: str) -> Outlook:
         """Return the forecast of a device's queue, at most a second old."""
@@ -290,6 +440,10 @@ class Gateway:
         """Return the vendor's opaque document of a job."""
         return await self._store.jobs.wire(job.id)
 
+    async def sizes(self, job: Job) -> Sizes:
+        """Return the bytes of a job's program and of its results."""
+        return await self._store.jobs.sizes(job.id)
+
     async def results(self, actor: Actor, id_text: str, *, door: str | None = None) -> Results:
         """Return what each circuit of an ended job gave, in the order of submission.
 
@@ -309,10 +463,11 @@ class Gateway:
         """
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
-        parts = await self._store.jobs.results(job.id, number)
+        quick = is_quick(job)
+        parts = await self._store.jobs.results(job.id, number, is_quick=quick)
         if not any(isinstance(part, Encoded) for part in parts):
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
-        if _is_quick(job):
+        if quick:
             return Results(job, [_decode(part) for part in parts])
         return Results(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
@@ -320,9 +475,22 @@ class Gateway:
         """Return a job's program as it was submitted."""
         return await self._store.jobs.program(job.id)
 
+    async def native_circuit(self, job: Job, number: int, entangler: Entangler) -> bytes:
+        """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
+
+        Raises:
+            InvalidProgram: There is no exact way to compile it.
+            LimitExceeded: It becomes too many gates, or takes too long.
+        """
+        circuits = await self._store.jobs.circuits(job.id)
+        answer = await self._readers.compile(circuits, number, entangler, account=job.account)
+        if isinstance(answer, Refusal):
+            raise answer.error()
+        return answer
+
     async def devices(self, door: str) -> list[DeviceView]:
-        """Return the devices that this door shows, in listing order."""
-        shown = [device for device in await self._store.devices.all() if door in device.doors]
+        """Return the devices that this door shows, in listing order: those of active providers."""
+        shown = [device for device in await self._store.devices.offered() if door in device.doors]
         return [await self._view(device) for device in shown]
 
     async def device(self, name: str, door: str) -> DeviceView:
@@ -373,7 +541,7 @@ class Gateway:
         return found
 
     async def _shown(self, name: str, door: str) -> Device:
-        device = await self._store.devices.get(name)
+        device = await self._store.devices.find(name)
         if device is None or door not in device.doors:
             raise NotFound(f"There is no device {name}.")
         return device
@@ -390,26 +558,12 @@ class Gateway:
             admission.widest(device, is_twin),
             calibration,
             admission.offered(device),
+            await self._store.agents.presence(device.name) if device.driver == "agent" else None,
         )
 
 
-class Results(NamedTuple):
-    """An ended job and what its circuits gave."""
-
-    job: Job
-    parts: list[Outcome | Failure]
-
-    @property
-    def is_small(self) -> bool:
-        """Whether a door words it in about a millisecond; else it does so beside the loop."""
-        outcomes = [part for part in self.parts if isinstance(part, Outcome)]
-        size = sum(len(array.data) for part in outcomes for array in part.arrays.values())
-        return _is_quick(self.job) and size <= _SMALL_BYTES
-
-
-def _is_quick(job: Job) -> bool:
-    """Say whether a job's result is decoded in well under a millisecond."""
-    return job.n_qubits <= _SMALL_QUBITS and job.shots * job.n_circuits <= _SMALL_SHOTS
+def _version(job: Job) -> int:
+    return job.version
 
 
 def _decode(part: PartResult) -> Outcome | Failure:

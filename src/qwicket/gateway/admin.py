@@ -1,4 +1,4 @@
-"""What an administrator does: accounts, projects, tokens, and turning devices on and off."""
+"""What an administrator does: accounts, projects, tokens, providers, devices on and off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qwicket.model.accounts import (
     Token,
     check_name,
 )
-from qwicket.model.devices import Device, DeviceStatus
+from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id
 
@@ -127,11 +127,15 @@ class Admin:
         """
         await self._store.accounts.remove_member(project, account, self._now_ms())
 
-    async def devices(self) -> list[tuple[Device, DeviceStatus]]:
-        """Return all devices in listing order, and whether they are on."""
-        devices = self._store.devices
+    async def devices(self) -> list[tuple[Device, DeviceStatus, Presence | None]]:
+        """Return all devices in listing order, whether they are on, and who serves them."""
+        devices, agents = self._store.devices, self._store.agents
         return [
-            (device, await devices.status(device.name, self._now_ms()))
+            (
+                device,
+                await devices.status(device.name, self._now_ms()),
+                await agents.presence(device.name) if device.driver == "agent" else None,
+            )
             for device in await devices.all()
         ]
 
@@ -165,6 +169,28 @@ class Admin:
         status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
         await self._store.devices.set_status(device, status, now)
 
+    async def add_provider(self, name: str) -> Provider:
+        """Make a provider of devices, active.
+
+        Raises:
+            InvalidRequest: The name cannot be taken.
+            Conflict: The name is in use.
+        """
+        return await self._store.devices.add_provider(check_name(name))
+
+    async def providers(self) -> list[Provider]:
+        return await self._store.devices.providers()
+
+    async def set_active(self, provider: str, is_active: bool) -> None:
+        """Show the devices of a provider, or hide them and refuse their new jobs.
+
+        Jobs that were taken are run all the same.
+
+        Raises:
+            NotFound: There is no such provider.
+        """
+        await self._store.devices.set_active(provider, is_active)
+
     async def create_token(
         self,
         account: str,
@@ -189,9 +215,10 @@ class Admin:
         """
         now = self._now_ms()
         owner = await self._store.accounts.by_name(account)
-        for device in devices:
-            if await self._store.devices.get(device) is None:
-                raise NotFound(f"There is no device {device}.", field="device")
+        if Scope.DEVICES_SERVE in scopes:
+            check_serves(scopes, devices)
+        else:
+            await self._check_devices(devices)
         secret = new_secret()
         token = Token(
             id=new_id(now),
@@ -207,6 +234,11 @@ class Admin:
         )
         return NewToken(stored, secret)
 
+    async def _check_devices(self, devices: Sequence[str]) -> None:
+        for device in devices:
+            if await self._store.devices.get(device) is None:
+                raise NotFound(f"There is no device {device}.", field="device")
+
     async def tokens(self, account: str) -> list[Token]:
         owner = await self._store.accounts.by_name(account)
         return await self._store.accounts.tokens(owner.id)
@@ -218,6 +250,18 @@ class Admin:
             NotFound: There is no such token.
         """
         return await self._store.accounts.revoke(token, self._now_ms())
+
+
+def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:
+    """Refuse a token of a lab that could do more than serve; its devices need not be known yet."""
+    if set(scopes) != {Scope.DEVICES_SERVE}:
+        raise InvalidRequest(f"The scope {Scope.DEVICES_SERVE} stands alone.", field="scope")
+    if not devices:
+        raise InvalidRequest(
+            f"A token with the scope {Scope.DEVICES_SERVE} names its devices.", field="device"
+        )
+    for device in devices:
+        check_device_name(device)
 
 
 def _shares(shares: int) -> int:

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import structs
 
 from qwicket import devices, engines, programs
+from qwicket.gateway.recent import Recent
 from qwicket.model import twins
 from qwicket.model.accounts import Actor
-from qwicket.model.circuits import Summary
+from qwicket.model.circuits import Checked, Summary
 from qwicket.model.errors import (
     InvalidProgram,
     InvalidRequest,
@@ -23,19 +24,19 @@ from qwicket.model.errors import (
 )
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
-from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
+from qwicket.model.limits import INT64_MAX, PhotonicBounds
+from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.compute import Readers
     from qwicket.model.calibrations import Calibrated
-    from qwicket.model.circuits import Checked
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
     from qwicket.model.noise import NoiseModel
-    from qwicket.store import Store
+    from qwicket.store import Standing, Store
 
 _ROOMY: Final = "aer-mps"
 """The engine whose memory grows with what a circuit entangles, not with its width."""
@@ -43,9 +44,16 @@ _ROOMY: Final = "aer-mps"
 _ROW_BYTES: Final = 24
 """What a row of a result takes in JSON beside its bits."""
 
+_QUADRATURE_BYTES: Final = 44
+"""What two measured quadratures of a mode take in JSON; a photon count takes few."""
+
 _VARIANTS: Final = 20
 """Of a symmetrised run, so that the fewest shots it may have leave 25 to each. Even: they come in
 pairs."""
+
+_NOTHING: Final = Checked(Summary("", 0, 0, 0, 0), b"")
+_FREE: Final = engines.Estimate(0, 0.0, 0)
+"""What is known of a program that was refused."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -70,23 +78,80 @@ class Admission:
         self._limits = limits
         self._memory_bytes = limits.memory_bytes
         self._now_ms = now_ms
+        self._standings: Recent[str, Standing] = Recent(
+            lambda name: store.devices.standing(name, now_ms())
+        )
         self._twins: dict[str, NoiseModel] = {}
 
-    async def admit(self, actor: Actor, submission: Submission) -> NewJob:
-        """Return the job to store.
+    async def admit(
+        self, actor: Actor, submission: Submission, *, keep_refused: bool = False
+    ) -> NewJob:
+        """Return the job to store; of a refused program one that has failed, if those are kept.
 
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
         now = self._now_ms()
-        device, calibration = await self._device(actor, submission, now)
+        device, calibration = await self._device(actor, submission)
         self._check_numbers(submission, device)
+        try:
+            return await self._checked(actor, submission, device, calibration, now)
+        except (InvalidRequest, LimitExceeded) as refusal:
+            if not keep_refused:
+                raise
+            return _refused(actor, submission, refusal, now)
+
+    async def _checked(
+        self,
+        actor: Actor,
+        submission: Submission,
+        device: Device,
+        calibration: Calibrated | None,
+        now: int,
+    ) -> NewJob:
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
         options, estimate = self._plan(submission, device, checked.summary, noise, calibration)
         self._check_result(submission, checked.summary, is_exact=noise is None)
         new = _new_job(actor, submission, checked, options, estimate, now)
         return structs.replace(new, calibration=calibration.id if calibration else None)
+
+    async def draft(self, actor: Actor, submission: Submission) -> NewJob:
+        """Return a job to store whose program is still to come.
+
+        Raises:
+            QwicketError: What is known of it is refused.
+        """
+        now = self._now_ms()
+        device, _ = await self._device(actor, submission)
+        self._check_numbers(submission, device)
+        return NewJob(
+            id=new_id(now),
+            account=actor.account,
+            project=actor.project,
+            device=submission.device,
+            door=submission.door,
+            group=submission.group,
+            name=submission.name,
+            tags=submission.tags,
+            shots=submission.shots,
+            n_circuits=0,
+            n_qubits=0,
+            n_ops_1q=0,
+            n_ops_2q=0,
+            est_bytes=0,
+            est_seconds=0.0,
+            priority=submission.priority,
+            format=submission.format,
+            source=b"",
+            circuits=b"",
+            options=b"",
+            reader_version=0,
+            wire=submission.wire,
+            now=now,
+            state=JobState.DRAFT,
+            expires_at=now + round(1000 * self._limits.draft_s),
+        )
 
     def complete(self, submission: Submission) -> Submission:
         """Tell the format from the source where none was named."""
@@ -115,7 +180,7 @@ class Admission:
 
         A twin shows as many as its original: Clifford circuits may use them all, others some.
         """
-        if is_twin:
+        if is_twin or device.driver == "agent":
             return self._most_qubits(device)
         for n_qubits in range(self._most_qubits(device), 0, -1):
             summary = Summary(
@@ -143,15 +208,20 @@ class Admission:
     ) -> float:
         """Return the seconds that a job would run of which only numbers are known."""
         summary = Summary(device.family, 1, n_qubits, *gates)
+        if device.driver == "agent":
+            return device.spec.shot_s * shots
         asked = Submission(door="", device=device.name, format="", source=b"", shots=shots)
         noise = self._noise(asked, device, calibration)
         options = RunOptions(shots=shots, seed=0, outputs=asked.outputs, noise=noise)
         return engines.estimate(summary, options).seconds
 
     async def _device(
-        self, actor: Actor, submission: Submission, now: int
+        self, actor: Actor, submission: Submission
     ) -> tuple[Device, Calibrated | None]:
-        standing = await self._store.devices.standing(submission.device, now)
+        standing = await self._standings.get(submission.device)
+        if standing is not None and not standing.status.is_on:
+            self._standings.forget(submission.device)  # nothing is refused from memory
+            standing = await self._standings.get(submission.device)
         if standing is None or submission.door not in standing.device.doors:
             raise NotFound(f"There is no device {submission.device}.", field="device")
         device, status, calibration = standing
@@ -177,23 +247,10 @@ class Admission:
             )
         if submission.seed is not None and not 0 <= submission.seed <= INT64_MAX:
             raise InvalidRequest(f"seed must be 0 to {INT64_MAX}.", field="seed")
-        if len(submission.name) > limits.name_chars:
-            raise LimitExceeded(
-                f"name has {len(submission.name)} characters, {limits.name_chars} are allowed"
-                " (limit name_chars).",
-                field="name",
-            )
-        if len(submission.tags) > limits.tags or any(
-            len(tag) > limits.name_chars for tag in submission.tags
-        ):
-            raise LimitExceeded(
-                f"At most {limits.tags} tags of {limits.name_chars} characters are allowed"
-                " (limits tags, name_chars).",
-                field="tags",
-            )
-        if any("\0" in text for text in (submission.name, *submission.tags)):
-            raise InvalidRequest("name and tags must not contain the character NUL.", field="name")
+        self.check_names(submission.name, submission.tags)
         self._check_outputs(submission, device)
+        if submission.dry_run and device.driver == "agent":
+            raise InvalidRequest(f"{device.name} is no simulator: it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
             known = ", ".join(spec.noise_models) or "none"
             raise InvalidRequest(
@@ -206,6 +263,29 @@ class Admission:
                 f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}.",
                 field="engine",
             )
+
+    def check_names(self, name: str, tags: tuple[str, ...]) -> None:
+        """Refuse a name or tags that are too long.
+
+        Raises:
+            LimitExceeded: They are.
+            InvalidRequest: They have a character that no database keeps.
+        """
+        limits = self._limits
+        if len(name) > limits.name_chars:
+            raise LimitExceeded(
+                f"name has {len(name)} characters, {limits.name_chars} are allowed"
+                " (limit name_chars).",
+                field="name",
+            )
+        if len(tags) > limits.tags or any(len(tag) > limits.name_chars for tag in tags):
+            raise LimitExceeded(
+                f"At most {limits.tags} tags of {limits.name_chars} characters are allowed"
+                " (limits tags, name_chars).",
+                field="tags",
+            )
+        if any("\0" in text for text in (name, *tags)):
+            raise InvalidRequest("name and tags must not contain the character NUL.", field="name")
 
     def _check_outputs(self, submission: Submission, device: Device) -> None:
         if not submission.outputs:
@@ -225,6 +305,12 @@ class Admission:
             known = ", ".join(device.spec.formats)
             raise InvalidRequest(
                 f"format: {device.name} reads {known}, not {submission.format!r}.", field="format"
+            )
+        if not submission.is_uploaded and len(submission.source) > self._limits.program_json_bytes:
+            raise LimitExceeded(
+                f"The program has {len(submission.source)} bytes,"
+                f" {self._limits.program_json_bytes} are allowed (limit program_json_bytes).",
+                field="program",
             )
         if len(submission.source) <= programs.FORMATS[submission.format].inline_bytes:
             checked = programs.read(
@@ -265,7 +351,10 @@ class Admission:
         calibration: Calibrated | None,
     ) -> tuple[RunOptions, engines.Estimate]:
         """Return how a job is run and what it needs: as `_ROOMY` does where nothing else fits."""
-        options = _options(submission, device, noise, calibration, self._limits.outcomes)
+        options = _options(submission, device, noise, calibration, self._limits)
+        if device.driver == "agent":
+            self._check_width(summary, device, options.engine)
+            return options, _lab_estimate(summary, options, device)
         try:
             return options, self._needs(summary, options, device)
         except LimitExceeded:
@@ -288,12 +377,13 @@ class Admission:
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
         taker, most = device.name, self._most_qubits(device)
-        bounds = "its qubits, and limit clifford_qubits"
+        unit = "modes" if device.family == "photonic" else "qubits"
+        bounds = f"its {unit}, and limit clifford_qubits"
         if engine == _ROOMY:
             taker, most, bounds = engine, self._limits.mps_qubits, "limit mps_qubits"
         if summary.n_qubits > most:
             raise LimitExceeded(
-                f"The program has {summary.n_qubits} qubits, {taker} takes {most} ({bounds}).",
+                f"The program has {summary.n_qubits} {unit}, {taker} takes {most} ({bounds}).",
                 field="qubits",
             )
 
@@ -332,6 +422,11 @@ class Admission:
         if PROBABILITIES in submission.outputs:
             rows += most if is_exact else drawn
         size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
+        if summary.family == "photonic":  # `n_splits` are measured, of which `n_clbits` counted
+            a_shot = 8 * summary.n_clbits + _QUADRATURE_BYTES * (
+                summary.n_splits - summary.n_clbits
+            )
+            size = summary.n_circuits * submission.shots * a_shot
         if size > self._limits.result_bytes:
             raise LimitExceeded(
                 f"The result may have {size >> 20} MiB, {self._limits.result_bytes >> 20} MiB are"
@@ -358,7 +453,7 @@ def _options(
     device: Device,
     noise: NoiseModel | None,
     calibration: Calibrated | None,
-    most_outcomes: int,
+    limits: Limits,
 ) -> RunOptions:
     """Return how the engine is to run it. Symmetrised runs are a twin's: they cost as much more."""
     is_twin = noise is not None and calibration is not None
@@ -370,11 +465,18 @@ def _options(
         outputs=submission.outputs,
         noise=noise,
         engine=submission.engine,
-        most_outcomes=most_outcomes,
+        most_outcomes=limits.outcomes,
         variants=_VARIANTS if is_symmetrised else 1,
         alike=device.spec.qubits if is_symmetrised and is_connected else 0,
         is_dry=submission.dry_run,
+        photonic=PhotonicBounds.of(limits) if device.family == "photonic" else None,
     )
+
+
+def _lab_estimate(summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
+    """Return what a job needs of a lab: time alone. Measured times correct it in forecasts."""
+    seconds = device.spec.shot_s * options.shots * summary.n_circuits
+    return engines.Estimate(0, seconds, 0)
 
 
 def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
@@ -393,6 +495,7 @@ def _new_job(
     now: int,
 ) -> NewJob:
     summary = checked.summary
+    known = programs.FORMATS.get(submission.format)
     return NewJob(
         id=new_id(now),
         account=actor.account,
@@ -415,12 +518,21 @@ def _new_job(
         inputs=submission.inputs,
         circuits=checked.circuits,
         options=_encode(options),
-        reader_version=programs.FORMATS[submission.format].version,
+        reader_version=known.version if known else 0,
         wire=submission.wire,
         now=now,
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
     )
+
+
+def _refused(
+    actor: Actor, submission: Submission, refusal: InvalidRequest | LimitExceeded, now: int
+) -> NewJob:
+    """Return a job that has failed because of a refusal: nothing of it can ever be run."""
+    options = RunOptions(shots=submission.shots, seed=0, outputs=())
+    new = _new_job(actor, submission, _NOTHING, options, _FREE, now)
+    return structs.replace(new, error=Failure(refusal.code, refusal.detail))
 
 
 def _fingerprint(submission: Submission) -> bytes:

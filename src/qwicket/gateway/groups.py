@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
     from qwicket.model.records import Record
+    from qwicket.model.states import JobState
     from qwicket.store import Store
 
 
@@ -112,6 +113,10 @@ class Groups:
         """Return what the group's jobs came to."""
         return await self._store.groups.use(group.id)
 
+    async def tally(self, group: Group) -> dict[JobState, int]:
+        """Return how many of the group's jobs are in each state, as doors show states."""
+        return await self._store.groups.tally(group.id)
+
     async def close(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
         """Take no more jobs; those it has go on.
 
@@ -121,6 +126,26 @@ class Groups:
         """
         group = await self._own(actor, id_text, door)
         return await self._store.groups.close(group.id, self._now_ms())
+
+    async def annotate(self, actor: Actor, group: Group, body: bytes) -> Group:
+        """Replace what only the door's vendor needs of a group that this actor was given.
+
+        Raises:
+            NotFound: It is gone.
+            Forbidden: It is another account's.
+        """
+        await self._own(actor, group.id, group.door)
+        return await self._store.groups.annotate(group.id, body)
+
+    async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
+        """Forget a group; its jobs stay as they are.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: It is readable but another account's.
+        """
+        group = await self._own(actor, id_text, door)
+        await self._store.groups.delete(group.id)
 
     async def cancel_all(self, actor: Actor, id_text: str, *, door: str | None = None) -> list[str]:
         """Cancel what has not ended of a group; return the ids of those jobs.

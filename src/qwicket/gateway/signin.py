@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import argon2
 
+from qwicket.gateway.recent import Recent
 from qwicket.gateway.throttle import Tries, WrongTokens
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor
 from qwicket.model.errors import Unauthenticated
@@ -19,6 +20,7 @@ from qwicket.model.errors import Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.model.accounts import Account
     from qwicket.model.limits import Limits
     from qwicket.store import Store, TokenOwner
 
@@ -50,13 +52,15 @@ def hash_password(password: str) -> str:
 
 
 class SignIn:
-    """Checks credentials. The token row is read each time, so a revocation counts at once."""
+    """Checks credentials. A token's row is read again after a moment, so revocations count then."""
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._owners = Recent(store.accounts.token_owner)
         self._tries = Tries(limits.password_tries)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
+        self.wrong_tokens = self.wrong_passwords = 0
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
@@ -74,11 +78,46 @@ class SignIn:
             raise Unauthenticated
         if not _TOKEN.fullmatch(secret):
             raise Unauthenticated("The token is not valid.")
-        owner = await self._store.accounts.token_owner(digest(secret))
+        key = digest(secret)
+        owner = await self._owners.get(key)
         if owner is None:
-            self._wrong_tokens.count(address)
+            self.count_wrong(address)
             raise Unauthenticated("The token is not valid.")
-        return self._actor(owner)
+        try:
+            return self._actor(owner)
+        except Unauthenticated:
+            self._owners.forget(key)  # upkeep will revoke it: no clock set back may revive it
+            raise
+
+    def forget(self, token: str) -> None:
+        """Look this token up again the next time: it was revoked."""
+        self._owners.forget_where(lambda owner: owner.token.id == token)
+
+    def count_wrong(self, address: str) -> None:
+        """Count a secret that somebody invented.
+
+        Raises:
+            TooManyRequests: There were many others from this address.
+        """
+        self.wrong_tokens += 1
+        self._wrong_tokens.count(address)
+
+    async def by_subject(self, subject: str) -> Actor:
+        """Return who a pass was made for: `token ID`, or `account ID` of a sign-in by password.
+
+        Raises:
+            Unauthenticated: The token was revoked or has expired, or the account is disabled.
+        """
+        kind, _, id_text = subject.partition(" ")
+        if kind == "token":
+            owner = await self._store.accounts.owner_of_token(id_text)
+            if owner is None:
+                raise Unauthenticated("The token is gone.")
+            return self._actor(owner)
+        account = await self._store.accounts.by_id(id_text)
+        if account is None or account.disabled_at:
+            raise Unauthenticated("The account is disabled.")
+        return await self._member(account)
 
     async def by_password(self, login: str, password: str, address: str) -> Actor:
         """Return who has this name (or e-mail address) and password, with the default scopes.
@@ -93,8 +132,12 @@ class SignIn:
         async with self._hashing:
             matches = await asyncio.to_thread(_matches, stored, password)
         if found is None or not matches or found.account.disabled_at:
+            self.wrong_passwords += 1
             raise Unauthenticated("The name or the password is wrong.")
-        account = found.account
+        return await self._member(found.account)
+
+    async def _member(self, account: Account) -> Actor:
+        """Return an account as it acts without a token: default scopes, its own project."""
         project = await self._store.accounts.own_project(account.name)
         return Actor(
             account=account.id,

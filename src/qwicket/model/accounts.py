@@ -14,6 +14,10 @@ Role = Literal["admin", "member"]
 
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
+PASS_S: Final = 300.0
+"""Life of a pass for clients that fetch a new one when it is refused."""
+LONG_PASS_S: Final = 14 * 86_400.0
+"""Life of a pass for clients that sign in once and never again."""
 
 
 class Scope(StrEnum):

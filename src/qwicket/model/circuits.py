@@ -119,6 +119,9 @@ class Summary(msgspec.Struct, frozen=True):
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
         n_bond_steps: What such states cost, in gates on neighbours, over all circuits.
+        n_samples: Numbers that are read from cold atoms, over all circuits.
+        work_ns: About how long gates on cold atoms take on one core, over all circuits.
+        work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.
     """
 
     family: str
@@ -135,6 +138,9 @@ class Summary(msgspec.Struct, frozen=True):
     is_clifford: bool = False
     n_bond_bits: int = 0
     n_bond_steps: int = 0
+    n_samples: int = 0
+    work_ns: int = 0
+    work_bytes: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

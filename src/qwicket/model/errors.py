@@ -16,6 +16,7 @@
     ├── KeyReused           422  an idempotency key came with other content
     ├── TooManyRequests     429
     ├── InternalError       500  unknown; known to the operator by its id
+    ├── NotOffered          501  known by name, and not done here
     ├── Unavailable         503  device off, queue full, server stopping
     └── StorageFull         507
 
@@ -155,6 +156,13 @@ class InternalError(QwicketError):
     code = "internal_error"
     title = "Something unexpected went wrong."
     remedy = "Tell the administrator the id in the detail: the log has the cause under it."
+
+
+class NotOffered(QwicketError):
+    status = 501
+    code = "not_offered"
+    title = "This server does not offer that."
+    remedy = "Do without it: no setting of this server switches it on."
 
 
 class Unavailable(QwicketError):

@@ -5,11 +5,12 @@ All times are Unix milliseconds in UTC.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from qwicket.model.limits import Limits
+from qwicket.model.limits import INT64_MAX, Limits, PhotonicBounds
 from qwicket.model.noise import NoiseModel
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
@@ -30,6 +31,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         variants: Among how many symmetrised variants the shots are split; 1 is none.
         alike: Qubits of the device that may stand for one another in a variant; 0 is none.
         is_dry: Nothing is run: a part that would be gives an empty outcome.
+        photonic: Limits of the photonic engine; None are the usual ones.
     """
 
     shots: int
@@ -41,6 +43,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     variants: int = 1
     alike: int = 0
     is_dry: bool = False
+    photonic: PhotonicBounds | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +54,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     empty leaves the choice to us. `priority` orders the jobs of one project; it puts none before
     another project's. `debias` asks a twin for symmetrised runs; a dry run is checked like any
     other and then not run.
+    A program that was uploaded, not sent in a body, may be larger.
     `wire` is opaque: what only this door's vendor needs back byte for byte.
     """
 
@@ -71,6 +75,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idempotency_key: str | None = None
     debias: bool = False
     dry_run: bool = False
+    is_uploaded: bool = False
     wire: bytes = b"{}"
 
 
@@ -150,7 +155,11 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs a list shows, newest first.
 
-    `account` is filled in by the gateway; `before` is the `seq` to continue below.
+    `account` is filled in by the gateway; `before` is the `seq` to continue below, and `after` that
+    to continue above. A job must bear all the `tags`; times of creation are Unix ms, both ends
+    included. Of a door's list the order may be turned. With an `offset` it is a search of one door,
+    also for `text` in a job's name, device or tags; it tells states as doors show them: a job that
+    waits to run again is running.
     """
 
     account: str = ""
@@ -160,6 +169,15 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[JobState, ...] = ()
     before: int | None = None
     limit: int = 50
+    project: str | None = None
+    name: str | None = None
+    created_from: int = 0
+    created_to: int = INT64_MAX
+    oldest_first: bool = False
+    after: int = 0
+    tags: tuple[str, ...] = ()
+    text: str = ""
+    offset: int | None = None
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,12 +215,33 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """A process that claims jobs. It lives while its beat rises."""
+    """A process that claims jobs. It lives while its beat rises.
+
+    An agent serves one `device`; a server all that need none.
+    """
 
     id: str
     kind: Literal["server", "agent"]
     beat: int
     slots: int
+    device: str | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far the holder of a lease says that it is: a share from 0 to 1, and a few words."""
+
+    done: float
+    text: str = ""
+
+
+class Order(StrEnum):
+    """What an agent is told about a job that it believes to hold."""
+
+    GO_ON = "go on"
+    STOP = "stop"
+    """The user wants it to end: answer with a release, or with the result if that is faster."""
+    LOST = "lost"
+    """The lease is void: whatever comes of it is refused."""
 
 
 Completion = tuple[Encoded | Failure, ...]

@@ -17,6 +17,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     json_depth: int = 64
     json_keys: int = 10_000
     """Keys of one free-form object, such as a vendor's metadata."""
+    upload_bytes: int = 64 << 20
+    """A program that is uploaded."""
+    uploads_bytes: int = 1 << 30
+    """Uploads of one account that no job was made of yet; one under way counts as a full one."""
+    draft_s: float = 3600.0
+    """Time in which the program of a job must be uploaded."""
+    options_bytes: int = 64 << 10
+    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred."""
     program_text_bytes: int = 1 << 20
     program_json_bytes: int = 10 << 20
     read_time_s: float = 15.0
@@ -45,6 +53,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Classical bits of one circuit."""
     matrix_qubits: int = 8
     """Qubits of one gate that is given as a matrix."""
+    hilbert_dimension: int = 8_192
+    """Joint levels of all wires of one cold-atom circuit."""
+    gate_work: int = 1_000_000_000
+    """Energies of one gate on all wires of cold atoms, in radians, times the dimension, where that
+    is above 4,096: half a minute."""
+    samples: int = 20_000_000
+    """Numbers of one job's shots on cold atoms: shots times measured wires, over all circuits."""
+    program_lines: int = 100_000
+    """Lines of one Blackbird program."""
+    blackbird_operations: int = 100_000
+    """Operations of one Blackbird program, and turns of all its loops."""
+    array_elements: int = 100_000
+    """Elements of all arrays of one Blackbird program."""
+    modes: int = 100
+    """Modes of one photonic circuit, time bins unrolled."""
+    time_bins: int = 100
+    """Time bins of one photonic circuit."""
+    squeezing: float = 2.5
+    """Squeezing parameter |r| of one gate."""
+    displacement: float = 20.0
+    """Amplitude of one displacement in size: 400 photons."""
+    counted_modes: int = 20
+    """Modes whose photons are counted, unless their state is classical."""
+    counted_shots: int = 100_000
+    """Shots of a circuit whose photons are counted, unless their state is classical."""
+    counted_photons: float = 25.0
+    """Mean photons of the counted modes, unless their state is classical or of pairs."""
+    pair_photons: float = 60.0
+    """Mean photons of the counted modes of a pure pair state."""
+    amplitudes: int = 1 << 22
+    """Amplitudes that are held at once for one shot of photon counting."""
     memory_bytes: int | None = None
     """Memory one job may use; None means this machine's memory divided among the workers."""
     run_time_s: float = 300.0
@@ -54,8 +93,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """One job's result as JSON, estimated."""
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
+    tokens: int = 1_000
+    """Tokens of one account that are neither revoked nor expired, where the account makes one."""
+    token_devices: int = 64
+    """Devices that a token names, where an account makes one."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group may be opened, where it is limited at all."""
+    device_gates: int = 256
+    """Gates that a lab names of its device."""
+    held_leases: int = 64
+    """Jobs that a lab's agent may say to hold at once."""
+    ibm_jobs: int = -1
+    """Jobs of one project on one device of IBM's doors that have not ended; -1 is any number."""
+    filter_clauses: int = 100
+    """Comparisons, and values in their lists, of one list's filter."""
+    sockets: int = 2_000
+    """Open websockets."""
+    sockets_each: int = 1_000
+    """Open websockets of one account."""
+    streams: int = 2_000
+    """Open streams of events."""
+    streams_each: int = 200
+    """Open streams of events of one account."""
     name_chars: int = 255
     tags: int = 32
     list_page: int = 1_000
@@ -83,6 +142,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Tries per minute, address and name."""
     wrong_tokens: int = 100
     """Unknown tokens at once from one address; each second one more."""
+
+
+class PhotonicBounds(msgspec.Struct, frozen=True, array_like=True):
+    """Limits that the photonic engine meets, as fields of `Limits`: they travel with the job."""
+
+    squeezing: float = Limits().squeezing
+    displacement: float = Limits().displacement
+    counted_modes: int = Limits().counted_modes
+    counted_shots: int = Limits().counted_shots
+    counted_photons: float = Limits().counted_photons
+    pair_photons: float = Limits().pair_photons
+    amplitudes: int = Limits().amplitudes
+
+    @classmethod
+    def of(cls, limits: Limits) -> PhotonicBounds:
+        return cls(*(getattr(limits, name) for name in cls.__struct_fields__))
 
 
 INT64_MAX = (1 << 63) - 1

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,7 +20,8 @@ COUNTS: Final = "counts"
 MEMORY: Final = "memory"
 SHARPENED: Final = "sharpened"
 PROBABILITIES: Final = "probabilities"
-OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES})
+SAMPLES: Final = "samples"
+OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
 """What a submission may ask for."""
 
 SAMPLED_ONLY: Final = "sampled_only"
@@ -33,8 +35,17 @@ _PLAIN_BYTES: Final = 1 << 10
 _ZLIB_MARK: Final = b"x"
 """First byte of zlib's stream; an outcome in msgpack is a map and never begins with it."""
 
+_INT16: Final = "<i2"
 _INT64: Final = "<i8"
 _FLOAT64: Final = "<f8"
+_COMPLEX128: Final = "<c16"
+_CASTS: Final[Mapping[str, Literal["h", "q", "d"]]] = {
+    _INT16: "h",
+    _INT64: "q",
+    _FLOAT64: "d",
+    _COMPLEX128: "d",
+}
+"""How the numbers of an array are read; complex ones are two each."""
 
 
 class Array(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +63,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         registers: Classical registers, least significant first.
         arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64),
             `probabilities` (k, float64) and, of symmetrised runs, `sharpened` (k, float64), the
-            share of the plurality vote; `memory` (shots × bytes, uint8) in shot order.
+            share of the plurality vote; `memory` (shots × bytes, uint8) in shot order. Where
+            outcomes are no bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
+            in shot order: int16 of atoms; int64, float64 or complex128 of photons.
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
@@ -90,6 +103,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """Return one key per shot, in shot order; empty when memory was not asked for."""
         return list(self.each_shot())
 
+    def samples(self) -> list[list[Any]]:
+        """Return the numbers of each shot, in shot order; empty when outcomes are bits.
+
+        A complex number is a list of its real and imaginary part.
+        """
+        return list(self.each_sample())
+
     def each_count(self) -> Iterator[tuple[int, int]]:
         """Yield what `counts` returns, without holding all of it."""
         if COUNTS in self.arrays:
@@ -113,6 +133,22 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """Yield what `memory` returns, without holding all of it."""
         if MEMORY in self.arrays:
             yield from _rows(self.arrays[MEMORY])
+
+    def each_sample(self) -> Iterator[list[Any]]:
+        """Yield what `samples` returns, without holding all of it."""
+        if SAMPLES not in self.arrays:
+            return
+        array = self.arrays[SAMPLES]
+        is_complex = array.dtype == _COMPLEX128
+        numbers = memoryview(array.data).cast(_CASTS[array.dtype])
+        width = prod(array.shape[1:]) * (1 + is_complex)
+        for shot in range(array.shape[0]):
+            row = numbers[shot * width : (shot + 1) * width].tolist()
+            yield (
+                [list(pair) for pair in zip(row[::2], row[1::2], strict=True)]
+                if is_complex
+                else row
+            )
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -153,8 +189,13 @@ def decode(encoded: Encoded) -> Outcome:
     return _decoder.decode(_inflate(encoded.body))
 
 
+def is_compressed(body: bytes) -> bool:
+    """Say which of its two forms an encoded outcome has."""
+    return body[:1] == _ZLIB_MARK
+
+
 def _inflate(body: bytes) -> bytes:
-    if body[:1] != _ZLIB_MARK:
+    if not is_compressed(body):
         return body
     inflater = zlib.decompressobj()
     raw = inflater.decompress(body, MAX_OUTCOME_BYTES)
@@ -169,6 +210,11 @@ def int64_array(data: bytes) -> Array:
 
 def float64_array(data: bytes) -> Array:
     return Array(_FLOAT64, (len(data) // 8,), data)
+
+
+def sample_array(data: bytes, shots: int, columns: int) -> Array:
+    """Return shots of small numbers as an array; `data` is C-ordered int16."""
+    return Array(_INT16, (shots, columns), data)
 
 
 def key_array(data: bytes, n_bits: int) -> Array:

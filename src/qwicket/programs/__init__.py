@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from qwicket.model import atom_costs, atoms, photonic
 from qwicket.model.analysis import summarise
-from qwicket.model.circuits import Checked, QubitCircuit, pack
+from qwicket.model.atoms import AtomCircuit
+from qwicket.model.circuits import Checked, QubitCircuit, pack, unpack
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs import ionq_json, openqasm, qobj
+from qwicket.programs import (
+    ahs,
+    batch,
+    blackbird,
+    cold_atoms,
+    ionq_json,
+    ionq_native,
+    lab_atoms,
+    openqasm,
+    qobj,
+)
+from qwicket.programs.cold_atom_gates import MACHINES
+from qwicket.programs.ionq_native import Entangler
 
-__all__ = ["FORMATS", "Format", "Refusal", "guess", "read", "read_apart", "warm"]
+__all__ = [
+    "FORMATS",
+    "Entangler",
+    "Format",
+    "Refusal",
+    "compile_apart",
+    "guess",
+    "read",
+    "read_apart",
+    "warm",
+]
 
 
 Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
+
+
+def _qubits(circuits: tuple[QubitCircuit, ...]) -> Checked:
+    return Checked(summarise(circuits), pack(circuits))
+
+
+def _atoms(circuits: tuple[AtomCircuit, ...]) -> Checked:
+    return Checked(atom_costs.summarise(circuits), atoms.pack(circuits))
 
 
 class Format(NamedTuple):
@@ -27,12 +61,14 @@ class Format(NamedTuple):
         version: Rises when the reader starts to give other circuits for the same source.
         read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
         inline_bytes: Largest source that the server reads itself; a reader reads larger ones.
+        finish: Sums its circuits up and packs them.
     """
 
     name: str
     version: int
-    read: Callable[[bytes, Limits, Inputs], tuple[QubitCircuit, ...]]
+    read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
+    finish: Callable[..., Checked]
 
 
 def _read_ionq(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
@@ -47,11 +83,54 @@ def _read_qobj(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCirc
     return qobj.read(source, limits)
 
 
+def _read_ahs(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: ahs has no inputs.", field="inputs")
+    return ahs.read(source, limits)
+
+
+_IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
+    {
+        "openqasm3": openqasm.read_openqasm3,
+        "openqasm2": openqasm.read_openqasm2,
+        "ionq.circuit.v1": _read_ionq,
+    }
+)
+
+
+def _read_batch(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: batch has no inputs.", field="inputs")
+    return batch.read(source, limits, _IN_A_BATCH)
+
+
+def _cold_atoms(machine: str) -> Format:
+    name = f"qlued.{machine}"
+
+    def read(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
+        if inputs:
+            raise InvalidRequest(f"inputs: {name} has no inputs.", field="inputs")
+        return cold_atoms.read(source, limits, machine)
+
+    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms)
+
+
+def _read_lab_atoms(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: qlued.lab has no inputs.", field="inputs")
+    return lab_atoms.read(source, limits)
+
+
 _FORMATS: Final = (
-    Format("ionq.circuit.v1", ionq_json.VERSION, _read_ionq, 4 << 10),
-    Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0),
-    Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0),
-    Format("qobj", qobj.VERSION, _read_qobj, 4 << 10),
+    Format("ionq.circuit.v1", ionq_json.VERSION, _read_ionq, 4 << 10, _qubits),
+    Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0, _qubits),
+    Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0, _qubits),
+    Format("qobj", qobj.VERSION, _read_qobj, 4 << 10, _qubits),
+    Format("batch", batch.VERSION, _read_batch, 0, _qubits),
+    *map(_cold_atoms, MACHINES),
+    Format("qlued.lab", lab_atoms.VERSION, _read_lab_atoms, 4 << 10, lab_atoms.check),
+    Format("ahs", ahs.VERSION, _read_ahs, 4 << 10, _atoms),
+    Format("blackbird", blackbird.VERSION, blackbird.read, 4 << 10, photonic.check),
 )
 
 _HEAD_BYTES: Final = 64 << 10
@@ -81,8 +160,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         names = ", ".join(sorted(FORMATS))
         detail = f"format {format_name[:64]!r} is not known; known: {names}"
         raise InvalidRequest(detail, field="format")
-    circuits = known.read(source, limits, inputs)
-    return Checked(summarise(circuits), pack(circuits))
+    return known.finish(known.read(source, limits, inputs))
 
 
 def guess(source: bytes) -> str:
@@ -116,6 +194,17 @@ def read_apart(
         return read(format_name, source, limits, inputs)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
+
+
+def compile_apart(
+    circuits: bytes, number: int, limits: Limits, entangler: Entangler
+) -> bytes | Refusal:
+    """Compile one of a job's packed circuits to native gates; return JSON, or a refusal."""
+    try:
+        found = ionq_native.compiled(unpack(circuits)[number], entangler, limits)
+    except (InvalidRequest, LimitExceeded) as error:
+        return Refusal(error.code, error.detail, error.field)
+    return msgspec.json.encode(found)
 
 
 def warm() -> None:

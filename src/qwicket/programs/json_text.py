@@ -22,6 +22,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 
 _EXPECTED: Final = re.compile(r"Expected `([\w |]+)`, got `(\w+)`")
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
+_LENGTH: Final = re.compile(r"Expected `array` of length (\d+)")
 _KINDS: Final = {
     "int": "an integer",
     "float": "a number",
@@ -95,6 +96,8 @@ def _misshapen(reason: str, path: str, place: Callable[[str], str]) -> InvalidPr
         kinds = expected[1].removesuffix(" | null").split(" | ")
         wanted = " or ".join(_KINDS.get(kind, kind) for kind in kinds)
         complaint = f"must be {wanted}, not {_KINDS.get(expected[2], expected[2])}"
+    elif length := _LENGTH.fullmatch(reason):
+        complaint = f"must have {length[1]} entries"
     else:
         complaint = "is out of range"
     subject = path.rpartition(".")[2] or "the program"

@@ -234,3 +234,15 @@ def test_a_time_that_is_none_is_refused(folder: Folder, until: str) -> None:
     result = folder.run("device", "off", "simulator", "--reason", "x", "--until", until)
     assert result.exit_code == 2
     assert until in result.stderr
+
+
+def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None:
+    assert folder.out("provider", "add", "heidelberg") == "heidelberg\n"
+    assert "taken" in folder.refusal("provider", "add", "heidelberg")
+    for reserved in ("v", "devices", "bookings"):
+        assert "reserved" in folder.refusal("provider", "add", reserved)
+    assert folder.out("provider", "off", "heidelberg") == ""
+    assert folder.out("provider", "list") == "heidelberg  off\nqwicket\n"
+    folder.out("provider", "on", "heidelberg")
+    assert folder.out("provider", "list") == "heidelberg\nqwicket\n"
+    assert "nobody" in folder.refusal("provider", "off", "nobody")

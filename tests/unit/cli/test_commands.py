@@ -17,10 +17,21 @@ from qwicket.cli import main
 
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
+SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--compute", "--workers", "--public-url", "--trusted-proxy"}
-    | {"--tls-cert", "--tls-key", "--lease-s", "--keep-days", "--limit"},
+    | {
+        "--tls-cert",
+        "--tls-key",
+        "--lease-s",
+        "--pass-s",
+        "--ibm-pass-s",
+        "--keep-days",
+        "--log-format",
+        "--access-log",
+        "--limit",
+    },
     "user add": DATA | {"--role", "--email", "--password-stdin"},
     "user list": DATA,
     "user disable": DATA,
@@ -33,14 +44,23 @@ CONTRACT: Final = {
     "project member add": DATA,
     "project member remove": DATA,
     "project member list": DATA,
+    "provider add": DATA,
+    "provider list": DATA,
+    "provider on": DATA,
+    "provider off": DATA,
     "device list": DATA,
     "device on": DATA,
     "device off": DATA | {"--reason", "--until"},
     "submit": {"--device", "--shots", "--format", "--engine", "--input", "--wait", "--json"},
     "show": {"--format", "--input"},
+    "agent": SERVER | {"--device", "--run", "--grace"},
+    "agent push-config": SERVER,
+    "agent push-calibration": SERVER | {"--device"},
     "demo": set(),
 }
 ARGUMENTS: Final = {
+    "agent push-config": ["FILE"],
+    "agent push-calibration": ["FILE"],
     "user add": ["NAME"],
     "user disable": ["NAME"],
     "token revoke": ["ID"],
@@ -49,6 +69,9 @@ ARGUMENTS: Final = {
     "project member add": ["PROJECT", "ACCOUNT"],
     "project member remove": ["PROJECT", "ACCOUNT"],
     "project member list": ["PROJECT"],
+    "provider add": ["NAME"],
+    "provider on": ["NAME"],
+    "provider off": ["NAME"],
     "device on": ["NAME"],
     "device off": ["NAME"],
     "submit": ["FILE"],
@@ -67,10 +90,11 @@ def walk(
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        if isinstance(command, click.Group):
-            yield from walk(command, context, (*above, name))
-        else:
+        is_group = isinstance(command, click.Group)
+        if not is_group or command.invoke_without_command:
             yield " ".join((*above, name)), command
+        if is_group:
+            yield from walk(command, context, (*above, name))
 
 
 def run(*arguments: str, **options: object) -> tuple[int, str, str]:
@@ -108,7 +132,7 @@ def test_help_explains_the_command_and_every_option_and_argument(name: str) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["", "user", "token", "project", "project member", "device", *CONTRACT]
+    "name", ["", "user", "token", "project", "project member", "provider", "device", *CONTRACT]
 )
 @pytest.mark.parametrize("width", [80, 120])
 def test_help_wraps_to_the_terminal(name: str, width: int) -> None:

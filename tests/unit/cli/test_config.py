@@ -18,7 +18,17 @@ Serve = Callable[..., Settings]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder of the test's own, and no settings in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HOST", "PORT", "DATA_DIR", "WORKERS", "LIMIT", "CONFIG", "LEASE_S"):
+    for name in (
+        "HOST",
+        "PORT",
+        "DATA_DIR",
+        "WORKERS",
+        "LIMIT",
+        "CONFIG",
+        "LEASE_S",
+        "PASS_S",
+        "IBM_PASS_S",
+    ):
         monkeypatch.delenv(f"QWICKET_{name}", raising=False)
     return tmp_path
 
@@ -81,6 +91,32 @@ def test_the_flag_comes_before_the_environment(
     write("port = 1\n")
     monkeypatch.setenv("QWICKET_PORT", "2")
     assert serve("serve", "--port", "3").port == 3
+
+
+def test_the_lives_of_passes_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("pass_s = 1\nibm_pass_s = 2\n")
+    settings = serve("serve")
+    assert (settings.pass_s, settings.ibm_pass_s) == (1, 2)
+    monkeypatch.setenv("QWICKET_PASS_S", "3")
+    monkeypatch.setenv("QWICKET_IBM_PASS_S", "4")
+    settings = serve("serve", "--ibm-pass-s", "5")
+    assert (settings.pass_s, settings.ibm_pass_s) == (3, 5)
+    for flag in ("--pass-s", "--ibm-pass-s"):
+        assert flag in refusal("serve", flag, "0.5")
+        assert flag in refusal("serve", flag, "nan")
+
+
+def test_the_log_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    write('log-format = "json"\naccess-log = true\n')
+    settings = serve("serve")
+    assert (settings.log_format, settings.access_log) == ("json", True)
+    monkeypatch.setenv("QWICKET_LOG_FORMAT", "text")
+    monkeypatch.setenv("QWICKET_ACCESS_LOG", "0")
+    settings = serve("serve")
+    assert (settings.log_format, settings.access_log) == ("text", False)
+    settings = serve("serve", "--log-format", "json", "--access-log")
+    assert (settings.log_format, settings.access_log) == ("json", True)
+    assert "'xml' is not one of 'text', 'json'" in refusal("serve", "--log-format", "xml")
 
 
 def test_an_empty_variable_sets_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

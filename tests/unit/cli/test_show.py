@@ -277,3 +277,12 @@ def test_depth_is_the_longest_path_through_qubits_and_bits(
     ops: tuple[Op, ...], length: int
 ) -> None:
     assert depth(ops) == length
+
+
+def test_cold_atoms_are_read_but_not_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "atoms.json"
+    experiment = {"instructions": [["rlx", [0], [1.0]]], "num_wires": 1, "shots": 1}
+    path.write_text(json.dumps({"experiment_0": experiment}))
+    found = CliRunner().invoke(main, ["show", "--format", "qlued.rydberg", str(path)])
+    assert found.exit_code == 0
+    assert [line.split()[0] for line in found.output.splitlines()] == ["format", "estimate"]

@@ -7,6 +7,7 @@ import operator
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from qwicket.compute import (
     Stopped,
     WorkerDied,
     WorkError,
+    worker,
 )
 from support import pool_tasks
 from support.pools import WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
@@ -229,6 +231,18 @@ def test_crash_in_c_fails_its_task_alone(pool: Pool) -> None:
     assert isinstance(error, WorkerDied)
     assert error.exitcode == -signal.SIGSEGV
     assert call(pool, operator.neg, 1) == -1
+
+
+def test_deaths_at_work_are_counted_and_cancelled_work_is_none(pool: Pool, tmp_path: Path) -> None:
+    assert isinstance(fault(pool, pool_tasks.vanish, 3), WorkerDied)
+    assert pool.deaths == 1
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    announced(tmp_path / "spin")
+    assert pool.busy == 1
+    task.cancel()
+    assert isinstance(failure(task), Stopped)
+    assert call(pool, operator.neg, 1) == -1
+    assert pool.deaths == 1
 
 
 def test_worker_killed_from_outside_fails_its_task(pool: Pool, tmp_path: Path) -> None:
@@ -581,3 +595,18 @@ def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
         signal.signal(signal.SIGTERM, ignored)
     assert isinstance(error, WorkerDied)
     assert error.exitcode == -signal.SIGTERM
+
+
+def test_worker_whose_owner_went_while_it_started_ends_without_a_word() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    arguments = [str(theirs.fileno()), str(os.getpid()), "0", ""]
+    done = subprocess.run(
+        [sys.executable, "-P", worker.__file__, *arguments],
+        pass_fds=(theirs.fileno(),),
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    theirs.close()
+    assert (done.returncode, done.stderr) == (0, b"")

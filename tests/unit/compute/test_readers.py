@@ -21,7 +21,7 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.limits import Limits
-from qwicket.programs import Refusal, read
+from qwicket.programs import Refusal, compile_apart, read
 from support.processes import user_ticks
 from support.programs import BELL
 from support.waiting import until
@@ -48,6 +48,23 @@ def large(gates: int) -> bytes:
 
 async def test_a_reader_reads_as_the_server_would(readers: Readers) -> None:
     assert await readers.read(FORMAT, SOURCE, account=ADA) == read(FORMAT, SOURCE, LIMITS)
+
+
+async def test_a_circuit_is_compiled_as_the_server_would(readers: Readers) -> None:
+    circuits = read(FORMAT, SOURCE, LIMITS).circuits
+    found = await readers.compile(circuits, 0, "zz", account=ADA)
+    assert found == compile_apart(circuits, 0, LIMITS, "zz")
+    assert isinstance(found, bytes)
+    assert [gate["gate"] for gate in json.loads(found)["circuit"]].count("zz") == 1
+
+
+async def test_what_is_not_compiled_comes_back_as_a_refusal(readers: Readers) -> None:
+    source = b"qubit q; reset q; bit c; c = measure q; U(0, 0, 0) q;"
+    checked = await readers.read("openqasm3", source, account=ADA)
+    assert isinstance(checked, Checked)
+    answer = await readers.compile(checked.circuits, 0, "ms", account=ADA)
+    assert isinstance(answer, Refusal)
+    assert "measures on its way" in str(answer.error())
 
 
 async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
@@ -92,6 +109,7 @@ async def test_only_so_many_texts_of_one_account_wait() -> None:
     *read, first, second = await read_many(readers, "aaabaa")
     assert read == ["Checked"] * 4
     assert first == second == "3 programs of yours wait to be read (limit reads_waiting_each)."
+    assert (readers.refusals, readers.waiting) == (2, 0)
     assert isinstance(await readers.read(FORMAT, SOURCE, account="a"), Checked)
     await readers.close()
 

@@ -29,7 +29,7 @@ def test_twins_have_their_originals_qubits_and_gates(
 ) -> None:
     (twin,) = (device for device in devices.built_in() if device.name == name)
     assert (twin.spec.qubits, twin.spec.native_gates) == (qubits, native)
-    assert twin.doors == ("native", "ionq")
+    assert twin.doors == ("native", "ionq", "qbraid")
     assert not twin.spec.exact
     assert devices.calibrations()[name].source
 
@@ -77,3 +77,8 @@ def test_the_pages_example_is_a_twin(tmp_path: Path) -> None:
     file = devices.load(path)
     assert file.calibration is not None
     assert file.calibration.pairs
+
+
+def test_one_device_ships_off_and_says_why() -> None:
+    assert devices.parked().keys() == {"parked"}
+    assert "off" in devices.parked()["parked"]

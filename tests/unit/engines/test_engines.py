@@ -12,6 +12,7 @@ import pytest
 
 from qwicket import engines
 from qwicket.engines.qubit import engine
+from qwicket.model import photonic
 from qwicket.model.circuits import Gate, QubitCircuit, Summary, pack
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
@@ -240,3 +241,15 @@ def spawn(script: str) -> list[str]:
         command, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout.split("\n")[:-1]
+
+
+def test_each_family_runs_in_a_room_of_its_own() -> None:
+    pair = photonic.Gate("S2gate", (0, 1), (1.0, 0.0))
+    circuit = photonic.PhotonicCircuit(2, (pair, photonic.Measure("fock", (0, 1))))
+    (result,) = engines.run("photonic", photonic.pack((circuit,)), options(shots=100))
+    samples = outcome(result).arrays["samples"]
+    assert (samples.dtype, samples.shape) == ("<i8", (100, 2))
+    numbers = memoryview(samples.data).cast("q").tolist()
+    assert numbers[::2] == numbers[1::2]
+    assert any(numbers)
+    assert engines.installed("photonic") == ("gaussian",)

@@ -55,7 +55,7 @@ async def failed_in_part(gateway: Gateway, store: Store, actor: Actor) -> Job:
         ),
     )
     await store.leases.add_runner("r", "server", NOW)
-    (assignment,) = await store.leases.claim("simulator", "r", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     good = engines.run("qubit", assignment.circuits, assignment.options)
     await store.leases.finish(assignment.lease, Ran((good[0], LOST, good[2]), 0.1), NOW + 100)
     return job
@@ -121,7 +121,7 @@ async def test_ionqs_door_shows_them_in_both_versions(
 
 async def options(store: Store) -> RunOptions:
     await store.leases.add_runner("r", "server", NOW)
-    (assignment,) = await store.leases.claim("qpu.aria-1", "r", NOW)
+    (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     return msgspec.msgpack.decode(assignment.options, type=RunOptions)
 
 
@@ -138,7 +138,7 @@ async def test_debiasing_splits_a_twins_shots_among_variants(
     assert (await options(store)).variants == 1
     debiased = await gateway.submit(ada, on_twin(debias=True))
     assert debiased.est_seconds > plain.est_seconds
-    (assignment,) = await store.leases.claim("qpu.aria-1", "r", NOW)
+    (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     asked = msgspec.msgpack.decode(assignment.options, type=RunOptions)
     assert (asked.variants, asked.alike) == (20, 25)
     with pytest.raises(LimitExceeded, match="debias_shots"):
@@ -153,7 +153,7 @@ async def test_a_dry_run_is_checked_and_gives_nothing(
     job = await gateway.submit(ada, on_twin(dry_run=True))
     assert job.est_seconds == 0
     await store.leases.add_runner("r", "server", NOW)
-    (assignment,) = await store.leases.claim("qpu.aria-1", "r", NOW)
+    (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     parts = engines.run("qubit", assignment.circuits, assignment.options)
     await store.leases.finish(assignment.lease, Ran(parts, 0.0), NOW)
     (outcome,) = (await gateway.results(ada, job.id)).parts

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qwicket.gateway import Gateway
+from qwicket.gateway import Gateway, recent
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES
@@ -59,7 +59,10 @@ async def test_the_stored_digest_is_no_token(admin: Admin, gateway: Gateway) -> 
         await gateway.sign_in(digest(secret).hex(), HERE)
 
 
-async def test_a_revoked_token_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
+async def test_a_revoked_token_signs_in_no_more(
+    admin: Admin, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "RECENT_S", 0.0)
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada")
     await gateway.sign_in(made.secret, HERE)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from qwicket.compute import Readers
-from qwicket.gateway import Gateway
+from qwicket.gateway import Gateway, recent
 from qwicket.gateway.admin import Admin, NewToken
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceStatus
@@ -73,7 +73,7 @@ def program(qubits: int, *gates: dict[str, Any]) -> bytes:
 
 async def claim_options(store: Store) -> RunOptions:
     await store.leases.add_runner("r", "server", NOW)
-    (assignment,) = await store.leases.claim("simulator", "r", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     return msgspec.msgpack.decode(assignment.options, type=RunOptions)
 
 
@@ -254,6 +254,55 @@ async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
     await store.devices.set_status("simulator", off, NOW)
     with pytest.raises(Unavailable, match="the lab moves"):
         await gateway.submit(ada, submission())
+    await store.devices.set_status("simulator", DeviceStatus(), NOW)
+    assert await gateway.submit(ada, submission()), "nothing is refused from memory"
+
+
+async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_on(
+    gateway: Gateway,
+    admin: Admin,
+    store: Store,
+    ada: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recent, "RECENT_S", 0.0)
+    job = await gateway.submit(ada, submission())
+    await admin.set_active("qwicket", False)
+    assert await gateway.devices("native") == []
+    with pytest.raises(NotFound):
+        await gateway.device("simulator", "native")
+    with pytest.raises(NotFound):
+        await gateway.submit(ada, submission())
+    await store.leases.add_runner("r", "server", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
+    assert assignment.lease.job == job.id
+    await admin.set_active("qwicket", True)
+    assert await gateway.submit(ada, submission())
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [{"source": b'{"qubits": 0}'}, {"source": program(40)}, {"format": "esperanto"}],
+    ids=["program", "limit", "format"],
+)
+async def test_a_refused_program_can_be_kept_as_a_job_that_failed_and_never_runs(
+    gateway: Gateway, store: Store, ada: Actor, refused: dict[str, Any]
+) -> None:
+    with pytest.raises(QwicketError) as reason:
+        await gateway.submit(ada, submission(**refused))
+    assert await gateway.jobs(ada, JobQuery()) == []
+    job = await gateway.submit(ada, submission(**refused), keep_refused=True)
+    assert (job.state, job.error_text) == (JobState.FAILED, reason.value.detail)
+    assert await gateway.jobs(ada, JobQuery()) == [job]
+    await store.leases.add_runner("r", "server", NOW)
+    assert not (await store.leases.claim("simulator", "r", NOW)).taken
+
+
+async def test_what_no_program_is_at_fault_for_is_never_kept(gateway: Gateway, ada: Actor) -> None:
+    for wrong in ({"shots": 0}, {"device": "nowhere"}):
+        with pytest.raises(QwicketError):
+            await gateway.submit(ada, submission(**wrong), keep_refused=True)
+    assert await gateway.jobs(ada, JobQuery()) == []
 
 
 async def test_a_token_without_the_scope_or_device_cannot_submit(
@@ -381,7 +430,7 @@ async def test_a_failed_job_says_why_there_is_no_result(
 ) -> None:
     job = await gateway.submit(ada, submission())
     await store.leases.add_runner("r", "server", NOW)
-    (assignment,) = await store.leases.claim("simulator", "r", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     failure = Failure("out_of_memory", "too big for us")
     await store.leases.finish(assignment.lease, Ran(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
@@ -391,7 +440,9 @@ async def test_a_failed_job_says_why_there_is_no_result(
 async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
     names = [view.device.name for view in await gateway.devices("ionq")]
     assert names == ["simulator", "qpu.aria-1", "qpu.forte-1"]
-    assert await gateway.devices("xanadu") == []
+    names = [view.device.name for view in await gateway.devices("xanadu")]
+    assert names == ["X8_01", "simulon_gaussian", "tdm_small"]
+    assert await gateway.devices("nowhere") == []
     with pytest.raises(NotFound):
         await gateway.device("simulator", "xanadu")
 

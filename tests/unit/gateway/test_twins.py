@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from qwicket import devices, engines
-from qwicket.gateway import Gateway
+from qwicket.gateway import Gateway, recent
 from qwicket.gateway.admin import Admin
 from qwicket.model import twins
 from qwicket.model.accounts import Actor
@@ -66,7 +66,7 @@ def ghz(qubits: int) -> list[dict[str, Any]]:
 async def claim(store: Store, device: str) -> Assignment:
     runner = new_id(NOW)
     await store.leases.add_runner(runner, "server", NOW)
-    (assignment,) = await store.leases.claim(device, runner, NOW)
+    (assignment,) = (await store.leases.claim(device, runner, NOW)).taken
     return assignment
 
 
@@ -99,8 +99,10 @@ async def test_a_job_has_the_noise_of_the_calibration_in_force(
 
 
 async def test_a_new_calibration_changes_no_job_that_waits(
-    gateway: Gateway, ada: Actor, store: Store
+    gateway: Gateway, ada: Actor, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recent, "RECENT_S", 0.0)
+
     async def submit() -> Job:
         return await gateway.submit(ada, submission(ARIA, *ghz(2), seed=7))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 
 from qwicket.model import outcomes
 from qwicket.model.circuits import Register
-from qwicket.model.outcomes import Encoded, Outcome, decode, encode, key_array, key_width
+from qwicket.model.outcomes import (
+    Encoded,
+    Outcome,
+    decode,
+    encode,
+    key_array,
+    key_width,
+    sample_array,
+)
 
 
 def outcome(n_bits: int, counts: dict[int, int], memory: list[int] | None = None) -> Outcome:
@@ -73,3 +82,36 @@ def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused(
     bomb = zlib.compress(bytes(100_000))
     with pytest.raises(ValueError, match="larger"):
         decode(Encoded(bomb, hashlib.sha256(bomb).digest()))
+
+
+def test_samples_are_numbers_in_shot_order() -> None:
+    rows = [[500, 0, 3], [0, 1, 2]]
+    flat = [number for row in rows for number in row]
+    array = sample_array(struct.pack("<6h", *flat), 2, 3)
+    outcome = Outcome(
+        registers=(), arrays={"samples": array}, engine="", engine_version="", seed=0, seconds=0.0
+    )
+    assert decode(encode(outcome)).samples() == rows
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "form", "flat", "rows"),
+    [
+        ("<i8", (2, 2), "<4q", [1, 0, -(1 << 40), 3], [[1, 0], [-(1 << 40), 3]]),
+        ("<f8", (2, 1, 2), "<4d", [0.5, 1.0, -2.0, 0.0], [[0.5, 1.0], [-2.0, 0.0]]),
+        ("<c16", (1, 2), "<4d", [0.5, 1.0, -2.0, 0.0], [[[0.5, 1.0], [-2.0, 0.0]]]),
+    ],
+)
+def test_samples_of_photons_are_of_three_types(
+    dtype: str, shape: tuple[int, ...], form: str, flat: list[float], rows: list[object]
+) -> None:
+    array = outcomes.Array(dtype, shape, struct.pack(form, *flat))
+    outcome = Outcome(
+        registers=(), arrays={"samples": array}, engine="", engine_version="", seed=0, seconds=0.0
+    )
+    assert outcome.samples() == rows
+
+
+def test_outcome_of_bits_has_no_samples() -> None:
+    outcome = Outcome(registers=(), arrays={}, engine="", engine_version="", seed=0, seconds=0.0)
+    assert outcome.samples() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwicket import programs
+from qwicket.model import photonic
 from qwicket.model.circuits import Gate, Measure, Summary, unpack
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.limits import Limits
@@ -57,7 +58,7 @@ def test_format_is_guessed_from_the_beginning(source: bytes, name: str) -> None:
     assert programs.guess(source) == name
 
 
-@pytest.mark.parametrize("name", ["ionq.circuit.v1", "qobj"])
+@pytest.mark.parametrize("name", ["blackbird", "ionq.circuit.v1", "qobj", "qlued.fermions"])
 def test_formats_without_inputs_take_none(name: str) -> None:
     with pytest.raises(InvalidRequest, match=f"inputs: {name} has no inputs") as caught:
         programs.read(name, SOURCE, Limits(), {"theta": 1.0})
@@ -67,3 +68,10 @@ def test_formats_without_inputs_take_none(name: str) -> None:
 def test_registry_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         programs.FORMATS["other"] = programs.FORMATS["ionq.circuit.v1"]  # type: ignore[index]
+
+
+def test_blackbird_ends_in_photonic_circuits() -> None:
+    checked = programs.read("blackbird", b"S2gate(1) | [0, 1]\nMeasureFock | [0, 1]", Limits())
+    assert checked.summary.family == "photonic"
+    (circuit,) = photonic.unpack(checked.circuits)
+    assert circuit.ops[0] == photonic.Gate("S2gate", (0, 1), (1.0, 0.0))

@@ -93,6 +93,7 @@ class Line:
         body: bytes | None = None,
         secrets: Sequence[str] = (),
         is_fresh: bool = False,
+        can_be_empty: bool = False,
     ) -> Answer:
         """Send a request once.
 
@@ -105,6 +106,7 @@ class Line:
             secrets: Texts that the answer may not repeat.
             is_fresh: Whether to make a connection for this alone. The server may have closed a
                 kept one just now, and then nobody can tell whether the request arrived.
+            can_be_empty: Whether an answer may have no body.
 
         Raises:
             NoAnswer: The server gave no whole answer.
@@ -120,7 +122,7 @@ class Line:
             where = public(erased(answer.headers.get("Location", ""), secrets))
             to = f" to {where}" if where else ""
             raise WrongAnswer(f"{self.url} redirects{to}; this is not followed.")
-        if not answer.content:  # a head that breaks off looks like this
+        if not answer.content and not can_be_empty:  # a head that breaks off looks like this
             raise NoAnswer(f"{self.url} cannot be reached: the answer is empty.", was_sent=True)
         return answer
 

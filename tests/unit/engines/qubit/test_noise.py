@@ -22,11 +22,12 @@ from support.qubit_lab import assert_follows
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
 SHOTS = 100_000
+QUIET = GateNoise()
 
 
 def model(
-    one_qubit: GateNoise = GateNoise(),  # noqa: B008 - frozen
-    two_qubit: GateNoise = GateNoise(),  # noqa: B008
+    one_qubit: GateNoise = QUIET,
+    two_qubit: GateNoise = QUIET,
     **others: object,
 ) -> NoiseModel:
     return NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit, **others)  # type: ignore[arg-type]

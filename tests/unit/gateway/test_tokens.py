@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import pytest
+
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.gateway.signin import SignIn
+from qwicket.gateway.tokens import Tokens
+from qwicket.model.accounts import Actor, Scope
+from qwicket.model.errors import (
+    Forbidden,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    Unauthenticated,
+)
+from qwicket.model.ids import new_id
+from qwicket.model.limits import Limits
+from qwicket.store import Store
+from unit.gateway.conftest import Clock
+
+pytestmark = pytest.mark.anyio
+
+HERE = "127.0.0.1"
+READ, WRITE, SERVE = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_SERVE
+
+
+@pytest.fixture
+async def ada(admin: Admin, gateway: Gateway) -> Actor:
+    await admin.add_account("ada", email=None, password=None)
+    return await actor(admin, gateway)
+
+
+async def actor(admin: Admin, gateway: Gateway, name: str = "ada", **rights: object) -> Actor:
+    made = await admin.create_token(name, **rights)  # type: ignore[arg-type]
+    return await gateway.sign_in(made.secret, HERE)
+
+
+async def test_a_made_token_signs_in_with_what_it_was_made_with(
+    ada: Actor, gateway: Gateway, clock: Clock
+) -> None:
+    made = await gateway.tokens.make(ada, [READ], devices=["simulator"], life_s=60)
+    found = await gateway.sign_in(made.secret, HERE)
+    assert (found.scopes, found.devices, found.project) == ({READ}, {"simulator"}, ada.project)
+    assert made.token.expires_at == clock.ms + 60_000
+
+
+@pytest.mark.parametrize(
+    ("rights", "wish", "field"),
+    [
+        ({"scopes": [READ]}, {"scopes": [READ, WRITE]}, "scopes"),
+        ({}, {"scopes": [Scope.ADMIN]}, "scopes"),
+        ({"devices": ["simulator"]}, {"scopes": [READ], "devices": ["clifford"]}, "devices"),
+        ({"life_s": 60}, {"scopes": [READ], "life_s": 61}, "life_s"),
+        ({}, {"scopes": [READ], "project": "grace"}, "project"),
+    ],
+)
+async def test_no_token_makes_one_with_more_rights(
+    ada: Actor,
+    admin: Admin,
+    gateway: Gateway,
+    rights: dict[str, object],
+    wish: dict[str, object],
+    field: str,
+) -> None:
+    weak = await actor(admin, gateway, **rights)
+    with pytest.raises(Forbidden) as refusal:
+        await gateway.tokens.make(weak, **wish)  # type: ignore[arg-type]
+    assert refusal.value.field == field
+    assert len(await gateway.tokens.live(ada)) == 2
+
+
+async def test_what_is_not_said_is_as_that_of_the_token_that_asks(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    own = await actor(admin, gateway, devices=["simulator"], life_s=60)
+    made = await gateway.tokens.make(own, [READ])
+    before = await gateway.tokens.own(own)
+    assert (made.token.devices, made.token.expires_at) == (("simulator",), before.expires_at)
+
+
+async def test_an_admin_token_binds_to_any_project_of_its_account(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    await admin.add_account("root", "admin", email=None, password=None)
+    lab = await admin.add_project("lab")
+    root = await actor(admin, gateway, "root", scopes=["admin", "jobs:read"])
+    with pytest.raises(NotFound):
+        await gateway.tokens.make(root, [READ], project="lab")
+    await admin.add_member("lab", "root")
+    assert (await gateway.tokens.make(root, [READ], project="lab")).token.project == lab.id
+
+
+async def test_a_lab_makes_tokens_that_serve_its_devices_alone(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    lab = await actor(admin, gateway, scopes=[SERVE], devices=["fridge", "oven"])
+    made = await gateway.tokens.make(lab, [SERVE], devices=["oven"])
+    assert made.token.devices == ("oven",)
+    both = await actor(admin, gateway, scopes=[SERVE], devices=["fridge"])
+    with pytest.raises(Forbidden):
+        await gateway.tokens.make(both, [SERVE], devices=["oven"])
+    with pytest.raises((Forbidden, InvalidRequest)):
+        await gateway.tokens.make(lab, [SERVE, READ])
+
+
+async def test_unknown_devices_are_refused(ada: Actor, gateway: Gateway) -> None:
+    with pytest.raises(NotFound):
+        await gateway.tokens.make(ada, [READ], devices=["nowhere"])
+
+
+async def test_a_revoked_token_is_refused_at_once(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    made = await gateway.tokens.make(ada, [READ])
+    await gateway.sign_in(made.secret, HERE)  # it is remembered now
+    await gateway.tokens.revoke(ada, made.token.id)
+    with pytest.raises(Unauthenticated):
+        await gateway.sign_in(made.secret, HERE)
+    with pytest.raises(NotFound):
+        await gateway.tokens.revoke(ada, made.token.id)
+
+
+async def test_a_token_may_revoke_itself_and_makes_none_afterwards(
+    ada: Actor, gateway: Gateway
+) -> None:
+    await gateway.tokens.revoke(ada, ada.token)
+    with pytest.raises(Unauthenticated):
+        await gateway.tokens.make(ada, [READ])
+
+
+async def test_no_token_revokes_one_with_more_rights(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    weak = await actor(admin, gateway, scopes=[READ])
+    with pytest.raises(Forbidden):
+        await gateway.tokens.revoke(weak, ada.token)
+
+
+async def test_a_foreign_token_is_as_absent_as_none(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    await admin.add_account("grace", email=None, password=None)
+    grace = await actor(admin, gateway, "grace")
+    for token in (grace.token, new_id(0), "", "x" * 5_000, "é", "\0"):
+        with pytest.raises(NotFound) as refusal:
+            await gateway.tokens.revoke(ada, token)
+        assert refusal.value.detail == "There is no such token."
+
+
+async def test_an_account_has_a_bounded_number_of_tokens(
+    ada: Actor, store: Store, clock: Clock
+) -> None:
+    limits = Limits(tokens=3)
+    few = Tokens(store, SignIn(store, limits, clock), limits, clock)
+    for _ in range(2):
+        made = await few.make(ada, [READ], life_s=60)
+    with pytest.raises(LimitExceeded, match="limit tokens"):
+        await few.make(ada, [READ])
+    await few.revoke(ada, made.token.id)
+    await few.make(ada, [READ])
+    clock.ms += 60_000  # the other one expires, and makes room
+    await few.make(ada, [READ])
