@@ -35,6 +35,7 @@ def mounts(
         "/ionq": ionq.unknown_version(),
         "/qlued": qlued.door(gateway),
         "/ibm/api": ibm.door(gateway, pass_s=ibm_pass_s),
+        "/ibm/runtime/classic": ibm.runtime_door(gateway),
         "/qbraid/api/v1": qbraid.current(gateway),
         "/qbraid/api": qbraid.former(gateway),
         "/qbraid": qbraid.unknown_path(),

@@ -316,6 +316,11 @@ class Gateway:
         actor.require(Scope.JOBS_READ)
         return await self._store.jobs.tally(structs.replace(query, account=actor.account))
 
+    async def run_ms(self, actor: Actor, query: JobQuery) -> int:
+        """Return for how long the actor's own ended jobs that a search finds ran, in ms."""
+        actor.require(Scope.JOBS_READ)
+        return await self._store.jobs.run_ms(structs.replace(query, account=actor.account))
+
     async def job_by_prefix(self, actor: Actor, prefix: str, *, door: str) -> Job:
         """Return the actor's own job by the first hexadecimal digits of its id.
 

@@ -111,10 +111,13 @@ class Admission:
     ) -> NewJob:
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
-        options, estimate = self._plan(submission, device, checked.summary, noise, calibration)
-        self._check_result(submission, checked.summary, is_exact=noise is None)
+        told = self._as_the_program_says(submission, device, checked.summary, noise)
+        options, estimate = self._plan(told, device, checked.summary, noise, calibration)
+        self._check_result(told, checked.summary, is_exact=noise is None)
         new = _new_job(actor, submission, checked, options, estimate, now)
-        return structs.replace(new, calibration=calibration.id if calibration else None)
+        return structs.replace(
+            new, shots=told.shots, calibration=calibration.id if calibration else None
+        )
 
     async def draft(self, actor: Actor, submission: Submission) -> NewJob:
         """Return a job to store whose program is still to come.
@@ -263,6 +266,24 @@ class Admission:
                 f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}.",
                 field="engine",
             )
+
+    def _as_the_program_says(
+        self, submission: Submission, device: Device, summary: Summary, noise: NoiseModel | None
+    ) -> Submission:
+        """Return the submission with the shots and outputs that its program asks for itself."""
+        if summary.is_exact:
+            if noise is not None or device.driver != "simulated":
+                raise InvalidRequest(
+                    f"precision: {device.name} is no ideal simulator: it gives no exact values,"
+                    f" and a precision takes 1/precision² shots, at most {self._limits.shots}"
+                    " (limit shots).",
+                    field="precision",
+                )
+            submission = structs.replace(submission, outputs=(*submission.outputs, PROBABILITIES))
+        if summary.shots:
+            submission = structs.replace(submission, shots=summary.shots)
+            self._check_numbers(submission, device)
+        return submission
 
     def check_names(self, name: str, tags: tuple[str, ...]) -> None:
         """Refuse a name or tags that are too long.
@@ -415,6 +436,8 @@ class Admission:
 
         Of a noisy job there are only as many probabilities as shots.
         """
+        if summary.n_terms:
+            return  # two numbers for each expectation value, which `pauli_terms` bounds
         most = min(self._limits.outcomes, 1 << min(summary.n_clbits, 62))
         drawn = min(submission.shots, most)
         rows = submission.shots if MEMORY in submission.outputs else 0
@@ -506,7 +529,7 @@ def _new_job(
         name=submission.name,
         tags=submission.tags,
         shots=submission.shots,
-        n_circuits=summary.n_circuits,
+        n_circuits=summary.n_parts or summary.n_circuits,
         n_qubits=summary.n_qubits,
         n_ops_1q=summary.n_ops_1q,
         n_ops_2q=summary.n_ops_2q,

@@ -12,6 +12,7 @@ from typing import Final
 
 from qwicket.model.bonds import bonds
 from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
+from qwicket.model.estimation import widest
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that come in IonQ's native gateset alone."""
@@ -22,48 +23,60 @@ _SPLITS: Final = (Measure, Reset)
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Count what admission needs of qubit circuits."""
-    ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = 0
+    runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
     active = 1
+    clbits = 0
+    is_all_clifford = True
     native: set[str] = set()
     for circuit in circuits:
+        times, run = widest(circuit)
+        runs += times
         used: set[int] = set()
-        for op in circuit.ops:
+        for op in run.ops:
             if isinstance(op, Gate):
                 targets = op.targets
                 used.update(targets)
                 if op.controls:
                     used.update(op.controls)
-                    ops_2q += 1
+                    ops_2q += times
                 elif len(targets) > 1:
-                    ops_2q += 1
+                    ops_2q += times
                 else:
-                    ops_1q += 1
+                    ops_1q += times
                 if op.name in COSTLY:
-                    extra_ops += extra_cost(op)
+                    extra_ops += times * extra_cost(op)
                 elif op.name in _NATIVE:
                     native.add(op.name)
             elif isinstance(op, _FORKS):
-                branches += 1
+                branches += times
         active = max(active, len(used))
-        splits = max(splits, _count_splits(circuit.ops))
-        bond = bonds(circuit.ops)
+        clbits = max(clbits, run.n_clbits)
+        splits = max(splits, _count_splits(run.ops))
+        bond = bonds(run.ops)
         bits = max(bits, bond.bits)
-        bond_steps += bond.steps
+        bond_steps += times * bond.steps
+        is_all_clifford = is_all_clifford and is_clifford(run.ops)
+        if circuit.estimation is not None:
+            terms += sum(map(len, circuit.estimation.observables))
     return Summary(
         "qubit",
-        len(circuits),
+        runs,
         max((circuit.n_qubits for circuit in circuits), default=0),
         ops_1q,
         ops_2q,
         n_active=active,
-        n_clbits=max((circuit.n_clbits for circuit in circuits), default=0),
+        n_clbits=clbits,
         n_splits=splits,
         n_branches=branches,
         n_extra_ops=extra_ops,
         native_gates=tuple(sorted(native)),
-        is_clifford=all(is_clifford(circuit.ops) for circuit in circuits),
+        is_clifford=is_all_clifford,
         n_bond_bits=bits,
         n_bond_steps=bond_steps,
+        n_parts=len(circuits) if terms else 0,
+        n_terms=terms,
+        shots=max((circuit.shots for circuit in circuits), default=0),
+        is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
     )
 
 

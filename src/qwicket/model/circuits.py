@@ -88,12 +88,44 @@ class Register(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int
 
 
+class Pauli(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A product of one letter on each of some qubits.
+
+    `X Y Z` are Pauli matrices; `0 1 + - r l` project on an eigenstate of `Z`, `X` or `Y`, on the
+    one with eigenvalue 1 first.
+    """
+
+    letters: str
+    qubits: tuple[int, ...]
+
+
+class Estimation(msgspec.Struct, frozen=True, array_like=True):
+    """What is asked of a circuit in place of shots: expectation values in its final state.
+
+    Attributes:
+        paulis: What is measured; one on no qubits is the number 1.
+        groups: Which of them are measured together, each in one run of the circuit.
+        observables: Sums over `paulis`: pairs of a place there and a real coefficient.
+        is_exact: Whether no shots are drawn: only an ideal device can tell.
+    """
+
+    paulis: tuple[Pauli, ...]
+    groups: tuple[tuple[int, ...], ...]
+    observables: tuple[tuple[tuple[int, float], ...], ...]
+    is_exact: bool = False
+
+
 class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
-    """Operations in time order on |0…0⟩. Classical bits start as 0 and are those of `registers`."""
+    """Operations in time order on |0…0⟩. Classical bits start as 0 and are those of `registers`.
+
+    `shots` is 0 where there are as many as the job says; of an estimation it is those of each run.
+    """
 
     n_qubits: int
     ops: tuple[Op, ...]
     registers: tuple[Register, ...]
+    shots: int = 0
+    estimation: Estimation | None = None
 
     @property
     def n_clbits(self) -> int:
@@ -117,6 +149,10 @@ class Summary(msgspec.Struct, frozen=True):
             circuits.
         native_gates: Which gates of trapped ions' machines it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
+        n_parts: Number of parts, where it is not that of circuits: an estimation may run several.
+        n_terms: Terms of all expectation values.
+        shots: Most shots of one circuit, where the program says so itself; else 0.
+        is_exact: Whether a part asks for exact expectation values.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
         n_bond_steps: What such states cost, in gates on neighbours, over all circuits.
         n_samples: Numbers that are read from cold atoms, over all circuits.
@@ -141,6 +177,10 @@ class Summary(msgspec.Struct, frozen=True):
     n_samples: int = 0
     work_ns: int = 0
     work_bytes: int = 0
+    n_parts: int = 0
+    n_terms: int = 0
+    shots: int = 0
+    is_exact: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -37,6 +37,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_memory_bytes: int = 512 << 20
     """Memory that reading one program may take."""
     circuits: int = 5_000
+    pubs: int = 1_000
+    """Circuits with their parameter values in one job of Qiskit's primitives."""
+    parameters: int = 1_000_000
+    """Parameter values of one job of Qiskit's primitives."""
+    pauli_terms: int = 100_000
+    """Terms of all expectation values of one job together, after broadcasting."""
+    unpacked_bytes: int = 64 << 20
+    """What the circuits and arrays of one job of Qiskit's primitives unpack to."""
     ionq_gates: int = 150_000
     """Gates of all circuits of one program in IonQ's JSON, as they are written."""
     operations: int = 1_000_000

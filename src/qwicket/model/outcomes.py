@@ -21,6 +21,8 @@ MEMORY: Final = "memory"
 SHARPENED: Final = "sharpened"
 PROBABILITIES: Final = "probabilities"
 SAMPLES: Final = "samples"
+EVS: Final = "evs"
+STDS: Final = "stds"
 OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
 """What a submission may ask for."""
 
@@ -65,7 +67,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             `probabilities` (k, float64) and, of symmetrised runs, `sharpened` (k, float64), the
             share of the plurality vote; `memory` (shots × bytes, uint8) in shot order. Where
             outcomes are no bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
-            in shot order: int16 of atoms; int64, float64 or complex128 of photons.
+            in shot order: int16 of atoms; int64, float64 or complex128 of photons. Of an
+            estimation `evs` and `stds` alone (one float64 per observable): expectation values and
+            their standard errors.
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
@@ -109,6 +113,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         A complex number is a list of its real and imaginary part.
         """
         return list(self.each_sample())
+
+    def evs(self) -> list[float]:
+        """Return expectation values; empty when none were estimated."""
+        return self._floats(EVS)
+
+    def stds(self) -> list[float]:
+        """Return the standard error of each expectation value."""
+        return self._floats(STDS)
+
+    def _floats(self, name: str) -> list[float]:
+        return list(memoryview(self.arrays[name].data).cast("d")) if name in self.arrays else []
 
     def each_count(self) -> Iterator[tuple[int, int]]:
         """Yield what `counts` returns, without holding all of it."""

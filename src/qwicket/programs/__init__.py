@@ -23,6 +23,7 @@ from qwicket.programs import (
     ionq_native,
     lab_atoms,
     openqasm,
+    primitives,
     qobj,
 )
 from qwicket.programs.cold_atom_gates import MACHINES
@@ -83,6 +84,12 @@ def _read_qobj(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCirc
     return qobj.read(source, limits)
 
 
+def _read_primitives(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
+    if inputs:
+        raise InvalidRequest("inputs: qiskit.primitives has no inputs.", field="inputs")
+    return primitives.read(source, limits)
+
+
 def _read_ahs(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
     if inputs:
         raise InvalidRequest("inputs: ahs has no inputs.", field="inputs")
@@ -126,6 +133,7 @@ _FORMATS: Final = (
     Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0, _qubits),
     Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0, _qubits),
     Format("qobj", qobj.VERSION, _read_qobj, 4 << 10, _qubits),
+    Format("qiskit.primitives", primitives.VERSION, _read_primitives, 0, _qubits),
     Format("batch", batch.VERSION, _read_batch, 0, _qubits),
     *map(_cold_atoms, MACHINES),
     Format("qlued.lab", lab_atoms.VERSION, _read_lab_atoms, 4 << 10, lab_atoms.check),

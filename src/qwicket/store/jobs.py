@@ -148,6 +148,11 @@ class Jobs:
         found = await self._database.scan(lambda tx: tx.all("job_tally", **_sought(query)))
         return {JobState(state): number for state, number in found}
 
+    async def run_ms(self, query: JobQuery) -> int:
+        """Return for how long the ended jobs that a search finds ran, in milliseconds."""
+        row = await self._database.scan(lambda tx: tx.one("job_run_ms", **_sought(query)))
+        return int(row[0]) if row else 0
+
     async def starting(self, account: str, low: str, high: str) -> Job | None:
         """Return the account's one job whose id is within bounds; None if there are several."""
         found = await self._database.read(
@@ -485,6 +490,10 @@ def _sought(query: JobQuery) -> dict[str, str | int | None]:
         "states": _spelled(query),
         "tags": rows.from_texts(tuple([rows.from_texts((tag,))[1:-1] for tag in query.tags])),
         "text": query.text,
+        "name": query.name,
+        "project": query.project,
+        "since": query.created_from,
+        "until": query.created_to,
     }
 
 
@@ -495,7 +504,8 @@ def _spelled(query: JobQuery) -> str | None:
 def _list(tx: Tx, query: JobQuery) -> list[Job]:
     if query.offset is not None:
         sought = _sought(query)
-        found = tx.all("job_search", **sought, limit=query.limit, offset=query.offset)
+        name = "job_search_rising" if query.oldest_first else "job_search"
+        found = tx.all(name, **sought, limit=query.limit, offset=query.offset)
         return [rows.job(row) for row in found]
     after, before = query.after, INT64_MAX if query.before is None else query.before
     if query.door is None:
@@ -504,12 +514,8 @@ def _list(tx: Tx, query: JobQuery) -> list[Job]:
     found = tx.all(
         _statement(query),
         **_sought(query),
-        name=query.name,
         before=before,
         after=after,
-        project=query.project,
-        since=query.created_from,
-        until=query.created_to,
         limit=query.limit,
     )
     return [rows.job(row) for row in found]

@@ -102,8 +102,11 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
     ).format(**words)
     fills["sought"] = (
         "account = :account and door = :door"
+        " and created_at >= :since and created_at <= :until"
         ' and (cast(:group as text) is null or "group" = :group)'
         " and (cast(:device as text) is null or device = :device)"
+        " and (cast(:project as text) is null or project = :project)"
+        " and (cast(:name as text) is null or name = :name)"
         " and (cast(:states as text) is null"
         f" or cast(:states as text) like '%|' || {fills['shown_state']} || '|%')"
         " and not exists (select 1 from {each_text}"

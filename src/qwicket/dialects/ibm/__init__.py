@@ -1,5 +1,6 @@
-"""The IBM Quantum Experience door of 2020, below `/ibm/api`."""
+"""The IBM Quantum Experience door of 2020, below `/ibm/api`, and Runtime's classic channel."""
 
 from qwicket.dialects.ibm.routes import door
+from qwicket.dialects.ibm.runtime import runtime_door
 
-__all__ = ["door"]
+__all__ = ["door", "runtime_door"]

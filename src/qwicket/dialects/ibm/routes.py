@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 
 from qwicket.dialects.door import PUBLIC_URL, Door, address, decode, json, on, read, stream
-from qwicket.dialects.ibm import catalogue, filters, jobs, results, wire, words
+from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
-from qwicket.dialects.ibm.words import DIRECT, DOOR, GROUP, HUB
+from qwicket.dialects.ibm.words import DIRECT, DOOR, RUNTIME_PREFIX
 from qwicket.model.accounts import LONG_PASS_S, Scope
 from qwicket.model.errors import (
     Forbidden,
@@ -161,14 +161,15 @@ class Routes:
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
         root = _root(request)
-        urls = {"http": root, "ws": root.replace("http", "ws", 1)}
+        urls: dict[str, Any] = {"http": root, "ws": root.replace("http", "ws", 1)}
+        urls["services"] = {"runtime": request.scope[PUBLIC_URL] + RUNTIME_PREFIX}
         return json(catalogue.account(await self._gateway.account(actor), urls))
 
     async def read_network(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
-        projects = await self._gateway.projects(actor)
         views = await self._gateway.devices(DOOR)
-        return json(catalogue.network(projects, actor.project, views))
+        own = await self._gateway.projects(actor)
+        return json(catalogue.network(own, actor.project, views))
 
     # --- devices ----------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class Routes:
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
-        actor = await self._acting(request, actor)
+        actor = await projects.acting(self._gateway, actor, request.scope[_SPELLING].place)
         body = await read(request, wire.read_job)
         limits, headers = self._gateway.limits, request.headers
         if not body.has_program and not body.allowObjectStorage:
@@ -420,31 +421,8 @@ class Routes:
         return actor
 
     async def _project(self, request: Request, actor: Actor) -> str | None:
-        """Return the id of the project below which the path stands, if it does.
-
-        Raises:
-            NotFound: The account is in no such project, or there is none.
-        """
-        place = request.scope[_SPELLING].place
-        if place is None:
-            return None
-        for project in await self._gateway.projects(actor):
-            if place == (HUB, GROUP, project.name):
-                return project.id
-        raise NotFound("There is no such hub, group and project.")
-
-    async def _acting(self, request: Request, actor: Actor) -> Actor:
-        """Return an actor that submits for the project of the path.
-
-        Raises:
-            Forbidden: The token is bound to another project.
-        """
-        project = await self._project(request, actor)
-        if project in (None, actor.project):
-            return actor
-        if actor.token:
-            raise Forbidden("This token is bound to another project: submit with one for this.")
-        return structs.replace(actor, project=project)
+        """Return the id of the project below which the path stands, if it does."""
+        return await projects.find(self._gateway, actor, request.scope[_SPELLING].place)
 
     async def _job(self, request: Request, actor: Actor) -> Job:
         try:
@@ -457,10 +435,8 @@ class Routes:
 
     async def _shown(self, actor: Actor, job: Job) -> Shown:
         kept = wire.kept(await self._gateway.wire(job))
-        return Shown(job, kept, (await self._names(actor)).get(job.project, job.project))
-
-    async def _names(self, actor: Actor) -> dict[str, str]:
-        return {project.id: project.name for project in await self._gateway.projects(actor)}
+        names = await projects.names(self._gateway, actor)
+        return Shown(job, kept, names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
         """Return where a waiting job stands; one just come stands behind all others."""
@@ -490,7 +466,7 @@ class Routes:
         limits = self._gateway.limits
         asked = filters.parse(request.query_params.get("filter"), limits)
         project = await self._project(request, actor)
-        names = await self._names(actor)
+        names = await projects.names(self._gateway, actor)
         query = asked.narrow(JobQuery(door=DOOR, project=project))
         wanted = min(asked.limit or limits.list_page, limits.list_page)
         found: list[Shown] = []

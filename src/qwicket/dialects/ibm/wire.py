@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_SHOTS: Final = 1024
 CLIENT: Final = "x-qx-client-application"
-_CLIENT_CHARS: Final = 512
+CLIENT_CHARS: Final = 512
 _ABSENT: Final = msgspec.Raw(b"")
 _MISPRINT: Final = "experiements"
 _METHODS: Final = {
@@ -229,7 +229,7 @@ def kept(document: bytes) -> Kept:
 def _kept(kind: str, body: JobBody, headers: Headers) -> Kept:
     return Kept(
         kind=kind,
-        client=headers.get(CLIENT, "")[:_CLIENT_CHARS],
+        client=headers.get(CLIENT, "")[:CLIENT_CHARS],
         experiment=body.experimentTag or "",
         share=body.shareLevel or "",
         is_live=bool(body.liveDataEnabled),
@@ -288,7 +288,11 @@ _NUMBERS: Final[Mapping[str, int]] = {
 """3250 and 3458 are IBM's, the others ours."""
 
 _OTHER: Final = 3999
-_WORDS: Final = {"device": "backend.name", "program": "qObject", "seed": "config.seed_simulator"}
+_WORDS: Final[Mapping[str, str]] = {
+    "device": "backend.name",
+    "program": "qObject",
+    "seed": "config.seed_simulator",
+}
 
 
 def recast(error: QwicketError) -> QwicketError:
@@ -308,17 +312,17 @@ def number(code: str | None) -> int:
     return _NUMBERS.get(code or "", _OTHER)
 
 
-def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure."""
+def problem(error: QwicketError, words: Mapping[str, str] = _WORDS) -> bytes:
+    """Return the body of a refusal or failure; fields are called by the words of the door."""
     shown: dict[str, Any] = {
         "status": error.status,
-        "message": _in_our_words(error),
+        "message": _in_our_words(error, words),
         "code": number(error.code),
         "name": error.code.upper(),
     }
     return msgspec.json.encode({"error": shown})
 
 
-def _in_our_words(error: QwicketError) -> str:
-    word = _WORDS.get(error.field or "")
+def _in_our_words(error: QwicketError, words: Mapping[str, str]) -> str:
+    word = words.get(error.field or "")
     return f"{word}: {error.detail}" if word else error.detail

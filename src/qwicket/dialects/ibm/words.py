@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
 
 DOOR: Final = "ibm"
+RUNTIME: Final = "runtime"
+"""The door of Qiskit Runtime's classic channel; one signs in for it at the other one."""
+
+RUNTIME_PREFIX: Final = "/ibm/runtime/classic"
+"""Where that door is mounted."""
+
 HUB: Final = "qwicket"
 GROUP: Final = "open"
 """Every project stands in this hub and group: IBM's three levels are one here."""

@@ -63,6 +63,8 @@ _SUPPORT_S: Final = 2e-11
 """For each cube of the number of qubits."""
 _FRAME_S: Final = 3e-11
 _BIT_S: Final = 4e-9
+_TERM_S: Final = 2e-8
+"""One term of an expectation value in one outcome: its letters are read one by one."""
 
 _AER_BYTES: Final = 1_500 << 20
 """Address space, which is what a worker's memory limit counts; 100 MiB of it are used."""
@@ -137,7 +139,14 @@ def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
         case _:
             n_bytes, seconds = _branching_cost(job)
     n_ops = summary.n_ops_1q + summary.n_ops_2q
-    return int(n_bytes) + n_ops * _OP_BYTES, summary.n_circuits * seconds
+    seconds = summary.n_circuits * seconds + _estimation_s(job)
+    return int(n_bytes) + n_ops * _OP_BYTES, seconds
+
+
+def _estimation_s(job: Job) -> float:
+    """Return the time to read expectation values off outcomes: each term looks at each of them."""
+    outcomes = min(1 << min(job.summary.n_clbits, 60), job.shots)
+    return job.summary.n_terms * outcomes * _TERM_S
 
 
 def state_qubits(summary: Summary, options: RunOptions) -> int:

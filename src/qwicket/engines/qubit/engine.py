@@ -7,6 +7,7 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from numpy.random import SeedSequence
 
 from qwicket.engines.failures import CannotRun
@@ -16,7 +17,7 @@ from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
 from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
-from qwicket.engines.qubit.tasks import Engine, Task, Unreliable
+from qwicket.engines.qubit.tasks import Engine, Found, Task, Unreliable
 from qwicket.model.circuits import QubitCircuit
 from qwicket.model.jobs import RunOptions
 from qwicket.model.outcomes import PROBABILITIES, Outcome
@@ -30,14 +31,48 @@ _log = logging.getLogger(__name__)
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit on the engine named, or that suits it; arguments as in the room's `run`."""
     started = perf_counter()
+    options = structs.replace(options, shots=circuit.shots or options.shots)
+    ran = _run(circuit, options, (part,)) if circuit.estimation is None else None
+    engine, found = ran or _estimated(circuit, options, part)
+    return Outcome(
+        registers=circuit.registers if ran else (),
+        arrays=found.arrays,
+        engine="none" if engine is None else engine.name,
+        engine_version="1" if engine is None else engine.version,
+        seed=options.seed,
+        seconds=perf_counter() - started,
+        notes=found.notes,
+    )
+
+
+def _estimated(
+    circuit: QubitCircuit, options: RunOptions, part: int
+) -> tuple[Engine | None, Found]:
+    """Estimate expectation values; no engine is needed where all of them are constants."""
+    from qwicket.engines.qubit import estimates
+
+    engine: Engine | None = None
+
+    def run_once(measured: QubitCircuit, outputs: tuple[str, ...], number: int) -> Found:
+        nonlocal engine
+        engine, found = _run(measured, structs.replace(options, outputs=outputs), (part, number))
+        return found
+
+    found = estimates.run(circuit, options.shots, run_once)
+    return engine, found
+
+
+def _run(
+    circuit: QubitCircuit, options: RunOptions, spawn_key: tuple[int, ...]
+) -> tuple[Engine, Found]:
+    """Run one circuit; no two spawn keys draw the same numbers."""
     program = programs.read(circuit)
     noise = noise_of(options.noise, program)
-    seed = SeedSequence(options.seed, spawn_key=(part,))
     task = Task(
         program,
         noise,
         options.shots,
-        seed,
+        SeedSequence(options.seed, spawn_key=spawn_key),
         options.outputs,
         options.engine,
         options.most_outcomes,
@@ -45,24 +80,16 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     engine = choose(task)
     try:
         if noise is not None and options.noise is not None and options.variants > 1:
-            arrays, notes = symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
-        else:
-            arrays, notes = engine.run(task)
+            return engine, Found(
+                *symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
+            )
+        return engine, engine.run(task)
     except Unreliable as reason:
         _log.warning("%s went wrong: %s", engine.name, reason)
         if task.engine:
             raise CannotRun("unsupported", f"{engine.name} went wrong on this circuit") from reason
         engine = _state_vectors()
-        arrays, notes = engine.run(task)
-    return Outcome(
-        registers=circuit.registers,
-        arrays=arrays,
-        engine=engine.name,
-        engine_version=engine.version,
-        seed=options.seed,
-        seconds=perf_counter() - started,
-        notes=notes,
-    )
+        return engine, engine.run(task)
 
 
 def choose(task: Task) -> Engine:

@@ -186,6 +186,15 @@ on conflict (job) do update set body = excluded.body;
 -- Newest first, some skipped; index job_by_door.
 select {job} from job where {sought} order by seq desc limit :limit offset :offset;
 
+-- name: job_search_rising
+-- As job_search, the oldest first; index job_by_door.
+select {job} from job where {sought} order by seq limit :limit offset :offset;
+
+-- name: job_run_ms
+-- How long the ended jobs that a search finds ran; index job_by_door.
+select cast(coalesce(sum(ended_at - started_at), 0) as bigint) from job
+where {sought} and started_at is not null and ended_at is not null;
+
 -- name: job_tally
 -- How many jobs a search finds in each state; index job_by_door.
 select {shown_state}, count(*) from job where {sought} group by 1;

@@ -1,0 +1,51 @@
+"""Which project a hub, group and project stand for, and who acts for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from qwicket.dialects.ibm.words import GROUP, HUB
+from qwicket.model.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+
+Place = tuple[str, str, str]
+"""A hub, a group and a project."""
+
+
+async def find(gateway: Gateway, actor: Actor, place: Place | None) -> str | None:
+    """Return the id of a project by its place; None where none is named.
+
+    Raises:
+        NotFound: The account is in no such project, or there is none.
+    """
+    if place is None:
+        return None
+    for project in await gateway.projects(actor):
+        if place == (HUB, GROUP, project.name):
+            return project.id
+    raise NotFound("There is no such hub, group and project.")
+
+
+async def acting(gateway: Gateway, actor: Actor, place: Place | None) -> Actor:
+    """Return an actor that submits for the project of a place.
+
+    Raises:
+        NotFound: As for `find`.
+        Forbidden: The token is bound to another project.
+    """
+    project = await find(gateway, actor, place)
+    if project in (None, actor.project):
+        return actor
+    if actor.token:
+        raise Forbidden("This token is bound to another project: submit with one for this.")
+    return structs.replace(actor, project=project)
+
+
+async def names(gateway: Gateway, actor: Actor) -> dict[str, str]:
+    """Return the names of an actor's projects by their ids."""
+    return {project.id: project.name for project in await gateway.projects(actor)}

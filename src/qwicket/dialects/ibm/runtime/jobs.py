@@ -1,0 +1,137 @@
+"""What goes out of jobs and sessions. Times are ISO 8601; a key without a value is absent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm.runtime.wire import kept_decoder, kept_session_decoder
+from qwicket.dialects.ibm.wire import number
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.model.groups import Group, GroupUse
+    from qwicket.model.jobs import Job
+    from qwicket.scheduling import Place
+    from qwicket.store import JobEvent
+
+_STATUSES: Final = {
+    words.QUEUED: "Queued",
+    words.CREATING: "Queued",
+    words.RUNNING: "Running",
+    words.COMPLETED: "Completed",
+    words.CANCELLED: "Cancelled",
+}
+
+
+def status(job: Job) -> str:
+    """Return the word for a job's state."""
+    return _STATUSES.get(words.status(job), "Failed")
+
+
+def body(job: Job, document: bytes, project: str) -> dict[str, Any]:
+    """Return a job.
+
+    Args:
+        job: The job.
+        document: What was kept with it.
+        project: The name of its project.
+    """
+    kept = kept_decoder.decode(document)
+    state: dict[str, Any] = {"status": status(job)}
+    if job.state is JobState.FAILED:
+        state |= {"reason": reason(job), "reason_code": number(job.error_code)}
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "backend": job.device,
+        "program": {"id": job.name},
+        "state": state,
+        "status": state["status"],
+        "created": words.time(job.created_at),
+        "hub": words.HUB,
+        "group": words.GROUP,
+        "project": project,
+        "tags": job.tags,
+        "private": False,
+        "estimated_running_time_seconds": job.est_seconds,
+    }
+    if job.ended_at is not None:
+        shown["ended"] = words.time(job.ended_at)
+    if job.group is not None:
+        shown["session_id"] = job.group
+    if kept.cost is not None:
+        shown["cost"] = kept.cost
+    return shown
+
+
+def reason(job: Job) -> str:
+    """Return why a job failed."""
+    return job.error_text or "The job failed."
+
+
+def metrics(job: Job, place: Place | None) -> dict[str, Any]:
+    """Return when a job was where, what it took, and where it stands if it waits."""
+    seconds = run_s(job)
+    shown: dict[str, Any] = {
+        "timestamps": {
+            "created": words.time(job.created_at),
+            "running": words.time(job.started_at),
+            "finished": words.time(job.ended_at),
+        },
+        "usage": {"quantum_seconds": seconds, "seconds": seconds},
+        "bss": {"seconds": seconds},
+        "executions": job.n_circuits,
+        "num_circuits": job.n_circuits,
+        "num_qubits": [job.n_qubits],
+    }
+    if place is not None:
+        shown["position_in_queue"] = place.ahead + 1
+    return shown
+
+
+def run_s(job: Job) -> float:
+    """Return for how many seconds an ended job ran."""
+    if job.started_at is None or job.ended_at is None:
+        return 0.0
+    return (job.ended_at - job.started_at) / 1000
+
+
+def logs(job: Job, events: list[JobEvent]) -> str:
+    """Return what happened to a job, a line each."""
+    steps = [
+        (job.created_at, "submitted"),
+        (job.started_at, f"running on {job.device}"),
+        *((event.at, f"{event.before} to {event.after}: {event.reason}") for event in events),
+        (job.ended_at, status(job).lower() + (f": {reason(job)}" if job.error_code else "")),
+    ]
+    known = sorted((at, text) for at, text in steps if at is not None)
+    return "".join(f"{words.time(at)} {text}\n" for at, text in known)
+
+
+def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
+    """Return a session.
+
+    It is `open` until its first job runs, `active` as long as it takes jobs or has some that have
+    not ended, then `closed`.
+    """
+    is_open = group.is_open(now_ms)
+    is_active = use.started_at is not None and (is_open or use.unfinished > 0)
+    closed_at = group.closed_at if group.state == "closed" else group.expires_at
+    max_s = None if group.expires_at is None else (group.expires_at - group.created_at) // 1000
+    return {
+        "id": group.id,
+        "backend_name": group.device,
+        "mode": kept_session_decoder.decode(group.body).mode,
+        "state": "active" if is_active else "open" if is_open else "closed",
+        "accepting_jobs": is_open,
+        "max_ttl": max_s,
+        "active_ttl": max_s,
+        "interactive_ttl": None,
+        "started_at": words.time(use.started_at),
+        "activated_at": words.time(use.started_at),
+        "closed_at": None if is_open else words.time(closed_at),
+        "last_job_started": None,
+        "last_job_completed": None,
+        "elapsed_time": use.run_ms / 1000,
+        "timestamps": [],
+    }

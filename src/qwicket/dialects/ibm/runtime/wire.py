@@ -1,0 +1,269 @@
+"""What comes in through the Runtime door, and what is kept of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+
+import msgspec
+
+from qwicket.dialects.door import decode
+from qwicket.dialects.ibm import wire, words
+from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
+from qwicket.model.jobs import JobQuery, Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.outcomes import COUNTS, MEMORY
+from qwicket.model.states import JobState
+from qwicket.programs import primitives
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import Headers, QueryParams
+
+    from qwicket.dialects.ibm.projects import Place
+    from qwicket.model.limits import Limits
+
+FORMAT: Final = "qiskit.primitives"
+SAMPLER: Final = "sampler"
+ESTIMATOR: Final = "estimator"
+_PAGE: Final = 20
+PENDING: Final = (
+    *(JobState.DRAFT, JobState.QUEUED, JobState.RUNNING),
+    *(JobState.CANCELLING, JobState.UNCERTAIN),
+)
+_ENDED: Final = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+_TRUTHS: Final = {"true": True, "false": False}
+
+_Word = Annotated[str, msgspec.Meta(max_length=1_000)]
+_Seconds = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+
+
+class RunBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /jobs`. Unknown keys are ignored: clients of other years send others."""
+
+    program_id: _Word
+    backend: _Word
+    params: msgspec.Raw
+    hub: _Word | None = None
+    group: _Word | None = None
+    project: _Word | None = None
+    tags: tuple[str, ...] | None = None
+    session_id: _Word | None = None
+    cost: _Seconds | None = None
+    private: bool | None = None
+
+    @property
+    def place(self) -> Place | None:
+        if self.hub is None or self.group is None or self.project is None:
+            return None
+        return self.hub, self.group, self.project
+
+
+class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /sessions`."""
+
+    mode: Literal["dedicated", "batch"] = "dedicated"
+    backend: _Word | None = None
+    instance: _Word | None = None
+    max_ttl: _Seconds | None = None
+    max_session_ttl: _Seconds | None = None
+
+
+class SessionChange(msgspec.Struct, frozen=True):
+    """`PATCH /sessions/{id}`."""
+
+    accepting_jobs: bool
+
+
+class TagsBody(msgspec.Struct, frozen=True):
+    """`PUT /jobs/{id}/tags`."""
+
+    tags: tuple[str, ...]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only Runtime's clients need back; stored with the job, opaque to everyone else."""
+
+    client: str = ""
+    cost: int | None = None
+
+
+class KeptSession(msgspec.Struct, frozen=True):
+    """What is kept of a session beside its group."""
+
+    mode: str
+
+
+class Asked(NamedTuple):
+    """A list that is asked for: what is in it, of which page, in which project."""
+
+    query: JobQuery
+    place: Place | None
+
+    @property
+    def offset(self) -> int:
+        return self.query.offset or 0
+
+
+run_decoder: Final = msgspec.json.Decoder(RunBody)
+session_decoder: Final = msgspec.json.Decoder(SessionBody)
+session_change_decoder: Final = msgspec.json.Decoder(SessionChange)
+tags_decoder: Final = msgspec.json.Decoder(TagsBody)
+kept_decoder: Final = msgspec.json.Decoder(Kept)
+kept_session_decoder: Final = msgspec.json.Decoder(KeptSession)
+
+
+def read_run(text: bytes) -> RunBody:
+    """Decode the body of a submission; what stays raw is a copy of its own.
+
+    Raises:
+        InvalidRequest: It is malformed, or asks for what there is not.
+        NotFound: There is no such program.
+    """
+    body = decode(text, run_decoder)
+    if body.program_id not in (SAMPLER, ESTIMATOR):
+        raise NotFound(
+            f"program_id: there are {SAMPLER} and {ESTIMATOR}, not {body.program_id[:64]!r}.",
+            field="program_id",
+        )
+    if body.private:
+        raise InvalidRequest(
+            "private: jobs are open to the members of their project; there are no others.",
+            field="private",
+        )
+    return msgspec.structs.replace(body, params=body.params.copy())
+
+
+def submission(body: RunBody, headers: Headers) -> Submission:
+    """Return what the gateway takes. A job is called what its program is.
+
+    Raises:
+        InvalidProgram: The parameters are none of a primitive's.
+    """
+    source = primitives.write(body.program_id, bytes(body.params))
+    settings = primitives.settings(source)
+    kept = Kept(client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS], cost=body.cost)
+    return Submission(
+        door=words.RUNTIME,
+        device=body.backend,
+        format=FORMAT,
+        source=source,
+        shots=1,  # each circuit says its own
+        seed=settings.seed,
+        outputs=(MEMORY,) if body.program_id == SAMPLER else (COUNTS,),
+        name=body.program_id,
+        tags=body.tags or (),
+        group=body.session_id,
+        wire=msgspec.json.encode(kept),
+    )
+
+
+def place(text: str | None, field: str) -> Place | None:
+    """Return a place as `hub/group/project`.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    if text is None:
+        return None
+    parts = text.split("/")
+    if len(parts) != 3:
+        raise InvalidRequest(f"{field} must be hub/group/project.", field=field)
+    return parts[0], parts[1], parts[2]
+
+
+def asked(query: QueryParams, limits: Limits) -> Asked:
+    """Return what a list of jobs is asked for.
+
+    Raises:
+        InvalidRequest: A filter is malformed.
+    """
+    pending = query.get("pending")
+    if pending is not None and pending.lower() not in _TRUTHS:
+        raise InvalidRequest("pending must be true or false.", field="pending")
+    states: tuple[JobState, ...] = ()
+    if pending is not None:
+        states = PENDING if _TRUTHS[pending.lower()] else _ENDED
+    tags = tuple(query.getlist("tags"))
+    if len(tags) > limits.filter_clauses:
+        raise InvalidRequest(
+            f"tags: {len(tags)} are above the limit of {limits.filter_clauses} (limit"
+            " filter_clauses).",
+            field="tags",
+        )
+    order = query.get("sort", "DESC").upper()
+    if order not in ("ASC", "DESC"):
+        raise InvalidRequest("sort must be ASC or DESC.", field="sort")
+    found = JobQuery(
+        door=words.RUNTIME,
+        device=query.get("backend"),
+        name=query.get("program"),
+        group=query.get("session_id"),
+        states=states,
+        tags=tags,
+        created_from=_instant(query, "created_after", 0),
+        created_to=_instant(query, "created_before", INT64_MAX),
+        oldest_first=order == "ASC",
+        limit=min(_number(query, "limit", _PAGE), limits.list_page),
+        offset=_number(query, "offset", 0),
+    )
+    for text in (found.device, found.name, found.group, *tags):
+        if text and ("\0" in text or len(text) > limits.name_chars):
+            raise InvalidRequest("A filter is too long, or has the character NUL.")
+    return Asked(found, place(query.get("provider"), "provider"))
+
+
+def _number(query: QueryParams, name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise InvalidRequest(f"{name} must be a number from 0.", field=name)
+    return int(text)
+
+
+def _instant(query: QueryParams, name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    found = words.instant(text)
+    if found is None:
+        raise InvalidRequest(f"{name} must be a time in ISO 8601.", field=name)
+    return found
+
+
+def before(text: str | None) -> int | None:
+    """Return the time up to which properties may be, in Unix milliseconds.
+
+    Raises:
+        InvalidRequest: It is no time.
+    """
+    if text is None:
+        return None
+    found = words.instant(text)
+    if found is None:
+        raise InvalidRequest("updated_before must be a time in ISO 8601.", field="updated_before")
+    return found
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+_WORDS: Final[Mapping[str, str]] = {
+    "device": "backend",
+    "program": "params",
+    "seed": "params.options.simulator.seed_simulator",
+    "group": "session_id",
+    "life_s": "max_ttl",
+}
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure, in the shape of the other door."""
+    return wire.problem(error, _WORDS)
+
+
+def of_a_submission(error: QwicketError) -> QwicketError:
+    """Return what a refused submission is: clients take 404 for a program that is not there."""
+    if isinstance(error, NotFound | Conflict) and error.field in ("device", "group"):
+        return InvalidRequest(error.detail, field=error.field)
+    return error

@@ -1,0 +1,162 @@
+"""Expectation values: a circuit is run once for each group of Paulis, and its shots are averaged.
+
+All terms of one group are read from the same shots, so their errors go together; groups are
+independent. With g running over groups, v over the values that an observable's terms in g add up to
+in one shot, and N shots in each run, `evs` = Σ_g mean(v) and `stds` = √(Σ_g var(v) / N), the
+standard error of that mean. Exact ones have no shots: `stds` is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.tasks import Found
+from qwicket.model import estimation as estimations
+from qwicket.model.circuits import Estimation, Pauli, QubitCircuit
+from qwicket.model.outcomes import (
+    COUNTS,
+    EVS,
+    PROBABILITIES,
+    STDS,
+    Array,
+    float64_array,
+)
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Run = Callable[[QubitCircuit, tuple[str, ...], int], Found]
+"""Runs a circuit for some outputs; the number tells the runs of one circuit apart."""
+
+_CHUNK: Final = 1 << 21
+"""Values that are held at once."""
+
+_ZERO: Final = "0+r"
+_ONE: Final = "1-l"
+
+
+def run(circuit: QubitCircuit, shots: int, run_once: Run) -> Found:
+    """Return `evs` and `stds` of a circuit's estimation, and the notes of its runs.
+
+    Args:
+        circuit: What is estimated.
+        shots: Shots of each run.
+        run_once: Runs what measures one group.
+
+    Raises:
+        CannotRun: A run does not, or exact values cannot be had of this circuit.
+    """
+    asked = circuit.estimation
+    assert asked is not None
+    means = _constants(asked)
+    variances = np.zeros_like(means)
+    outputs = (PROBABILITIES,) if asked.is_exact else (COUNTS,)
+    for number, group in enumerate(asked.groups):
+        found = run_once(estimations.measured(circuit, group), outputs, number)
+        if asked.is_exact and PROBABILITIES not in found.arrays:
+            text = "exact expectation values cannot be had of this circuit: ask for a precision"
+            raise CannotRun("unsupported", text)
+        mean, square = _moments(asked, group, found.arrays, circuit.n_clbits)
+        means += mean
+        if not asked.is_exact:
+            variances += np.maximum(square - mean**2, 0) / shots
+    return Found({EVS: _array(means), STDS: _array(np.sqrt(variances))})
+
+
+def _array(values: Floats) -> Array:
+    return float64_array(values.astype("<f8", copy=False).tobytes())
+
+
+def _constants(asked: Estimation) -> Floats:
+    """Return what the identity gives each observable."""
+    return np.array(
+        [
+            sum(factor for place, factor in terms if not asked.paulis[place].qubits)
+            for terms in asked.observables
+        ],
+        dtype=np.float64,
+    )
+
+
+def _moments(
+    asked: Estimation, group: Sequence[int], arrays: dict[str, Array], first: int
+) -> tuple[Floats, Floats]:
+    """Return the mean and mean square of what a group gives each observable in one shot."""
+    keys = arrays["keys"]
+    rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
+    weights = _weights(arrays)
+    terms = _terms(asked, group)
+    bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.read(asked, group))}
+    paulis = [asked.paulis[place] for place in group]
+    mean, square = np.zeros((2, len(asked.observables)))
+    step = max(1, _CHUNK // (len(terms.factors) + len(paulis) + 1))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        signs = np.stack([_values(pauli, rows[part], bit_of) for pauli in paulis])
+        values = np.add.reduceat(terms.factors * signs[terms.columns], terms.starts)
+        mean[terms.rows] += values @ weights[part]
+        square[terms.rows] += values**2 @ weights[part]
+    return mean, square
+
+
+class _Terms(NamedTuple):
+    """What a group gives the observables that it gives anything.
+
+    Attributes:
+        rows: These observables.
+        starts: Where the terms of each begin.
+        columns: The Pauli of each term, by its place in the group.
+        factors: The coefficient of each term, a column.
+    """
+
+    rows: Integers
+    starts: Integers
+    columns: Integers
+    factors: Floats
+
+
+def _terms(asked: Estimation, group: Sequence[int]) -> _Terms:
+    column = {place: number for number, place in enumerate(group)}
+    rows: list[int] = []
+    starts: list[int] = []
+    columns: list[int] = []
+    factors: list[float] = []
+    for row, observable in enumerate(asked.observables):
+        own = [(column[place], factor) for place, factor in observable if place in column]
+        if own:
+            rows.append(row)
+            starts.append(len(columns))
+            columns += [place for place, _ in own]
+            factors += [factor for _, factor in own]
+    places = [np.array(each, np.int64) for each in (rows, starts, columns)]
+    return _Terms(places[0], places[1], places[2], np.array(factors)[:, np.newaxis])
+
+
+def _weights(arrays: dict[str, Array]) -> Floats:
+    """Return the share of each outcome; they add up to 1."""
+    if PROBABILITIES in arrays:
+        return np.frombuffer(arrays[PROBABILITIES].data, "<f8")
+    counts = np.frombuffer(arrays[COUNTS].data, "<i8")
+    shares: Floats = counts / counts.sum()
+    return shares
+
+
+def _values(pauli: Pauli, rows: NDArray[np.uint8], bit_of: dict[int, int]) -> Floats:
+    """Return the eigenvalue of a Pauli in each outcome."""
+    parity = np.zeros(len(rows), np.uint8)
+    share = np.ones(len(rows), np.uint8)
+    for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
+        bit = bit_of[qubit]
+        read = rows[:, bit >> 3] >> (bit & 7) & 1
+        if letter in _ZERO:
+            share &= 1 - read
+        elif letter in _ONE:
+            share &= read
+        else:
+            parity ^= read
+    values: Floats = share * (1.0 - 2.0 * parity)
+    return values

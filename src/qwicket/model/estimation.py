@@ -1,0 +1,111 @@
+"""Expectation values by measurement: which Paulis share a run, and what such a run looks like.
+
+Paulis that never ask for different bases of one qubit are measured together, greedily in the order
+in which they come. The turns into a basis are gates of superconducting machines, so that on a twin
+they are as noisy as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import pi
+from typing import Final
+
+from msgspec import structs
+
+from qwicket.model.circuits import Estimation, Gate, Measure, Op, Pauli, QubitCircuit, Register
+
+LETTERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys("Z01", "Z"),
+    **dict.fromkeys("X+-", "X"),
+    **dict.fromkeys("Yrl", "Y"),
+}
+"""Every letter with the basis that it is measured in."""
+
+EXACT_QUBITS: Final = 16
+"""Qubits of one exact run: it lists the probability of each of their outcomes."""
+
+_BASES: Final = {"X": (1, 0), "Z": (0, 1), "Y": (1, 1)}
+_TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
+    "X": (("rz", (pi / 2,)), ("sx", ())),
+    "Y": (("sx", ()),),
+    "Z": (),
+}
+"""Gates that turn a basis into that of Z, the eigenvalue 1 into |0⟩."""
+
+
+def grouped(
+    paulis: Sequence[Pauli], most: int, *, is_exact: bool = False
+) -> tuple[tuple[int, ...], ...]:
+    """Return groups of places in `paulis`; what is on no qubit is in none.
+
+    Beyond `most` groups it gives up and returns one more.
+    """
+    groups: list[list[int]] = []
+    masks: list[tuple[int, int]] = []
+    for place, pauli in enumerate(paulis):
+        x, z = _masks(pauli)
+        if not x | z:
+            continue
+        for number, (group_x, group_z) in enumerate(masks):
+            if (x ^ group_x | z ^ group_z) & (x | z) & (group_x | group_z):
+                continue
+            if is_exact and (x | z | group_x | group_z).bit_count() > EXACT_QUBITS:
+                continue
+            groups[number].append(place)
+            masks[number] = (group_x | x, group_z | z)
+            break
+        else:
+            groups.append([place])
+            masks.append((x, z))
+            if len(groups) > most:
+                break
+    return tuple(map(tuple, groups))
+
+
+def _masks(pauli: Pauli) -> tuple[int, int]:
+    x = z = 0
+    for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
+        has_x, has_z = _BASES[LETTERS[letter]]
+        x |= has_x << qubit
+        z |= has_z << qubit
+    return x, z
+
+
+def measured(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
+    """Return the circuit that measures a group; the bits of its last register are `read`."""
+    assert circuit.estimation is not None
+    bases = _bases(circuit.estimation, group)
+    first = circuit.n_clbits
+    ops: list[Op] = list(circuit.ops)
+    for qubit, basis in bases.items():
+        ops += [Gate(name, (qubit,), params) for name, params in _TURNS[basis]]
+    ops += [Measure(qubit, first + bit) for bit, qubit in enumerate(bases)]
+    registers = (*circuit.registers, Register("estimation", len(bases)))
+    return structs.replace(circuit, ops=tuple(ops), registers=registers, estimation=None)
+
+
+def read(estimation: Estimation, group: Iterable[int]) -> tuple[int, ...]:
+    """Return the qubits that the run of a group reads, in the order of their bits."""
+    return tuple(_bases(estimation, group))
+
+
+def _bases(estimation: Estimation, group: Iterable[int]) -> dict[int, str]:
+    bases: dict[int, str] = {}
+    for place in group:
+        pauli = estimation.paulis[place]
+        bases.update(
+            (qubit, LETTERS[letter])
+            for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True)
+        )
+    return dict(sorted(bases.items()))
+
+
+def widest(circuit: QubitCircuit) -> tuple[int, QubitCircuit]:
+    """Return how often a circuit runs for its estimation, and one run that stands for each."""
+    if circuit.estimation is None:
+        return 1, circuit
+    groups = circuit.estimation.groups
+    qubits = sorted({q for pauli in circuit.estimation.paulis for q in pauli.qubits})
+    whole = Estimation((Pauli("X" * len(qubits), tuple(qubits)),), ((0,),), ())
+    return len(groups), measured(structs.replace(circuit, estimation=whole), (0,))

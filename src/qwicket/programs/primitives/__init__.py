@@ -1,0 +1,28 @@
+"""Format `qiskit.primitives`: what Qiskit's Sampler and Estimator send to be run.
+
+    {"program": "sampler", "params": {"version": 2, "pubs": [[circuit, values, shots], …], …}}
+
+A pub is a circuit with values for its parameters, and for an estimator with observables. Circuits
+are QPY, which Qiskit alone reads: the extra `qiskit`. Everything else is read without it, and
+nothing here unpickles or imports what a program names.
+"""
+
+from __future__ import annotations
+
+from qwicket.programs.primitives.circuits import LOOSE
+from qwicket.programs.primitives.layout import Layout, broadcast
+from qwicket.programs.primitives.reader import VERSION, read
+from qwicket.programs.primitives.wire import Settings, Shape, settings, shapes, write
+
+__all__ = [
+    "LOOSE",
+    "VERSION",
+    "Layout",
+    "Settings",
+    "Shape",
+    "broadcast",
+    "read",
+    "settings",
+    "shapes",
+    "write",
+]

@@ -1,0 +1,435 @@
+"""A circuit of Qiskit's as a flat one: QPY in, a template out that values are put into.
+
+The only place where Qiskit is imported, and only in a process that reads programs. A gate is taken
+by its class, never by its name, which the file may choose freely; what no class is known of is
+followed into its definition.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+
+from qwicket.model.circuits import Gate, Measure, Op, Register, Reset
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.limits import Limits
+from qwicket.programs.json_text import Fault, check_limit, quoted
+from qwicket.programs.openqasm import conditions
+from qwicket.programs.openqasm.conditions import Condition, Flow, Label
+from qwicket.programs.qobj.gates import add_gate
+from qwicket.programs.qobj.wire import Instruction
+
+VERSIONS: Final = range(13, 18)
+"""Of QPY. Files of earlier ones could run code of their own when they were loaded."""
+
+_MAGIC: Final = b"QISKIT"
+_N_PROGRAMS: Final = slice(10, 18)
+_HEAD_BYTES: Final = 18
+_DEPTH: Final = 64
+"""Definitions and blocks within one another."""
+_STANDARD: Final = "qiskit.circuit.library.standard_gates."
+_TOLERANCE: Final = 1e-8
+LOOSE: Final = "_loose"
+"""The register of bits that are in none; no register of a program may be called so."""
+
+
+class Turn(NamedTuple):
+    """A gate whose angles are to be computed: numbers, or expressions of Qiskit's."""
+
+    name: str
+    qubits: tuple[int, ...]
+    params: tuple[Any, ...]
+
+
+class Choice(NamedTuple):
+    """Operations that are done if a condition holds, and others if it does not."""
+
+    condition: Condition | bool
+    then: tuple[Item, ...]
+    other: tuple[Item, ...]
+
+
+Item = Op | Turn | Choice
+
+
+class Template(NamedTuple):
+    """A circuit with parameters.
+
+    Attributes:
+        n_qubits: As many as it was transpiled for, most of them idle.
+        items: What happens, in time order.
+        registers: Classical registers; bits that are in none come last.
+        parameters: What values are given for, in their order.
+    """
+
+    n_qubits: int
+    items: tuple[Item, ...]
+    registers: tuple[Register, ...]
+    parameters: tuple[Any, ...]
+
+    def bound(self, values: Sequence[float]) -> tuple[Op, ...]:
+        """Return the operations with values put in.
+
+        Raises:
+            Fault: An angle is no finite real number, or is too large.
+        """
+        ops: list[Op] = []
+        _Binder(ops, dict(zip(self.parameters, values, strict=True))).add(self.items)
+        return tuple(ops)
+
+
+class _Binder:
+    """Writes the operations of items.
+
+    Args:
+        ops: The list that grows.
+        values: By parameter.
+    """
+
+    def __init__(self, ops: list[Op], values: Mapping[Any, float]) -> None:
+        self._ops = ops
+        self._values = values
+        self._flow = Flow(ops)
+
+    def add(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Turn):
+                angles = tuple([self._angle(each) for each in item.params])
+                add_gate(self._ops, Instruction(item.name, item.qubits, angles))
+            elif isinstance(item, Choice):
+                self._choose(item)
+            else:
+                self._ops.append(item)
+
+    def _angle(self, angle: Any) -> float:
+        if isinstance(angle, float):
+            return angle
+        if angle in self._values:
+            return self._values[angle]
+        try:
+            own = {each: self._values[each] for each in angle.parameters}
+            return float(angle.bind(own).numeric())
+        except Exception:
+            raise Fault("an angle is no real number", "values") from None
+
+    def _choose(self, choice: Choice) -> None:
+        if isinstance(choice.condition, bool):
+            self.add(choice.then if choice.condition else choice.other)
+            return
+        other, end = Label(), Label()
+        self._flow.jump_if(choice.condition, False, other)
+        self.add(choice.then)
+        if choice.other:
+            self._flow.jump(end)
+        self._flow.place(other)
+        self.add(choice.other)
+        self._flow.place(end)
+
+
+def read(data: bytes, limits: Limits) -> Template:
+    """Read a file with one circuit.
+
+    Raises:
+        InvalidProgram: It is none, or holds what cannot be run.
+        LimitExceeded: It has more qubits, bits or operations than it may.
+    """
+    _check_head(data)
+    circuit = _loaded(data)
+    check_limit("clifford_qubits", circuit.num_qubits, limits.clifford_qubits)
+    check_limit("clbits", circuit.num_clbits, limits.clbits)
+    if circuit.num_input_vars or circuit.num_captured_vars or circuit.num_declared_vars:
+        raise InvalidProgram("the circuit has variables of its own: they cannot be run")
+    registers, numbers = _registers(circuit)
+    reader = _Reader(limits)
+    scope = _Scope(tuple(range(circuit.num_qubits)), numbers)
+    items = tuple(reader.items(circuit, scope, 0))
+    return Template(circuit.num_qubits, items, registers, tuple(circuit.parameters))
+
+
+def _check_head(data: bytes) -> None:
+    """Look at what is not trusted to any library: what it is, and in which version."""
+    if len(data) < _HEAD_BYTES or not data.startswith(_MAGIC):
+        raise InvalidProgram("the circuit is not in QPY")
+    version = data[len(_MAGIC)]
+    if version not in VERSIONS:
+        first, last = VERSIONS[0], VERSIONS[-1]
+        raise InvalidProgram(f"the circuit is in QPY {version}; {first} to {last} are read")
+    n_programs = int.from_bytes(data[_N_PROGRAMS], "big")
+    if n_programs != 1:
+        raise InvalidProgram(f"the file has {n_programs} circuits: one is read")
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        from qiskit import QuantumCircuit, qpy
+        from qiskit.qpy.common import QPY_VERSION
+    except ImportError:
+        raise InvalidProgram(
+            "this server reads no QPY: its administrator can install qwicket[qiskit]"
+        ) from None
+    if data[len(_MAGIC)] > QPY_VERSION:
+        raise InvalidProgram(
+            f"the circuit is in QPY {data[len(_MAGIC)]}; the Qiskit of this server reads"
+            f" {QPY_VERSION} at most"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            (circuit,) = qpy.load(BytesIO(data))
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException:  # a panic of its Rust code is no Exception
+        raise InvalidProgram("the circuit is no sound QPY") from None
+    if not isinstance(circuit, QuantumCircuit):
+        raise InvalidProgram("the file holds no circuit")
+    return circuit
+
+
+def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
+    """Return the classical registers, and the number of each bit."""
+    numbers: dict[Any, int] = {}
+    registers = []
+    for register in circuit.cregs:
+        if register.name == LOOSE:
+            raise InvalidProgram(f"a register must not be called {LOOSE}")
+        if any(bit in numbers for bit in register):
+            raise InvalidProgram(f"register {quoted(register.name)} shares bits with another")
+        for bit in register:
+            numbers[bit] = len(numbers)
+        registers.append(Register(register.name, len(register)))
+    loose = [bit for bit in circuit.clbits if bit not in numbers]
+    if loose:
+        for bit in loose:
+            numbers[bit] = len(numbers)
+        registers.append(Register(LOOSE, len(loose)))
+    return tuple(registers), numbers
+
+
+class _Scope(NamedTuple):
+    """What the qubits and bits of a circuit within a circuit are outside."""
+
+    qubits: tuple[int, ...]
+    clbits: Mapping[Any, int]
+
+
+class _Reader:
+    """Flattens circuits; counts what it met, definitions unrolled."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._n_ops = 0
+
+    def items(self, circuit: Any, scope: _Scope, depth: int) -> Iterator[Item]:
+        if depth > _DEPTH:
+            raise InvalidProgram(f"gates are defined by one another more than {_DEPTH} deep")
+        places = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
+        for place, instruction in enumerate(circuit.data):
+            self._n_ops += 1
+            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            qubits = tuple([places[bit] for bit in instruction.qubits])
+            clbits = tuple([scope.clbits[bit] for bit in instruction.clbits])
+            operation = instruction.operation
+            try:
+                yield from self._item(operation, qubits, clbits, scope, depth)
+            except Fault as fault:
+                where = f"instruction {place} ({quoted(operation.name)})"
+                raise InvalidProgram(f"{where}: {fault}") from None
+
+    def _item(
+        self,
+        operation: Any,
+        qubits: tuple[int, ...],
+        clbits: tuple[int, ...],
+        scope: _Scope,
+        depth: int,
+    ) -> Iterator[Item]:
+        from qiskit import circuit as known
+        from qiskit.circuit import library
+
+        match operation:
+            case known.Measure():
+                yield Measure(qubits[0], clbits[0])
+            case known.Reset():
+                yield Reset(qubits[0])
+            case known.Barrier() | known.Delay():
+                return
+            case known.IfElseOp():
+                condition = _condition(operation.condition, scope.clbits)
+                then, other = [
+                    tuple(self._block(block, qubits, clbits, depth)) if block else ()
+                    for block in operation.blocks + (None,) * (2 - len(operation.blocks))
+                ]
+                yield Choice(condition, then, other)
+            case known.ForLoopOp():
+                yield from self._loop(operation, qubits, clbits, depth)
+            case known.BoxOp():
+                yield from self._block(operation.body, qubits, clbits, depth)
+            case known.ControlFlowOp():
+                raise Fault("this kind of control flow cannot be run", "name")
+            case library.UnitaryGate():
+                yield _unitary(operation, qubits, self._limits)
+            case _:
+                yield from self._gate(operation, qubits, clbits, depth)
+
+    def _gate(
+        self, operation: Any, qubits: tuple[int, ...], clbits: tuple[int, ...], depth: int
+    ) -> Iterator[Item]:
+        if _is_standard(operation):
+            params = tuple([_parameter(each) for each in operation.params])
+            yield from _turned(Turn(operation.name, qubits, params))
+            return
+        try:
+            definition = operation.definition
+        except Exception:  # it may compute whatever Qiskit's library can
+            definition = None
+        if definition is None:
+            raise Fault("is no instruction that is known here, and has no definition", "name")
+        yield from self._block(definition, qubits, clbits, depth)
+
+    def _block(
+        self, block: Any, qubits: tuple[int, ...], clbits: tuple[int, ...], depth: int
+    ) -> Iterator[Item]:
+        if len(block.qubits) != len(qubits) or len(block.clbits) != len(clbits):
+            raise Fault("its definition is on other qubits or bits", "qubits")
+        inner = _Scope(qubits, dict(zip(block.clbits, clbits, strict=True)))
+        yield from self.items(block, inner, depth + 1)
+
+    def _loop(
+        self, operation: Any, qubits: tuple[int, ...], clbits: tuple[int, ...], depth: int
+    ) -> Iterator[Item]:
+        turns, variable, body = operation.params
+        for turn in turns:
+            self._n_ops += 1
+            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            block = body
+            if variable is not None:
+                block = body.assign_parameters({variable: turn}, strict=False)
+            yield from self._block(block, qubits, clbits, depth)
+
+
+def _is_standard(operation: Any) -> bool:
+    """Tell whether a gate is what its name says: of a known class, and controlled by ones."""
+    kind = getattr(operation, "base_class", type(operation))
+    if not kind.__module__.startswith(_STANDARD):
+        return False
+    n_controls = getattr(operation, "num_ctrl_qubits", 0)
+    return getattr(operation, "ctrl_state", 0) == (1 << n_controls) - 1 or not n_controls
+
+
+def _parameter(value: Any) -> Any:
+    """Return an angle as a number where it is one."""
+    if isinstance(value, float | int):
+        return float(value)
+    if not getattr(value, "parameters", None):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise Fault("has a parameter that is no real number", "params") from None
+    return value
+
+
+def _turned(turn: Turn) -> Iterator[Item]:
+    """Return a gate without parameters at once as what it is."""
+    if all(isinstance(each, float) for each in turn.params):
+        ops: list[Op] = []
+        add_gate(ops, Instruction(turn.name, turn.qubits, turn.params))
+        yield from ops
+    else:
+        yield turn
+
+
+def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
+    import numpy as np
+
+    check_limit("matrix_qubits", len(qubits), limits.matrix_qubits)
+    matrix = np.asarray(operation.params[0], dtype=np.complex128)
+    size = 1 << len(qubits)
+    if matrix.shape != (size, size) or not np.isfinite(matrix).all():
+        raise Fault("must be a matrix of its qubits", "params")
+    if not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=_TOLERANCE):
+        raise Fault("is not unitary", "params")
+    flat = tuple(np.stack([matrix.real, matrix.imag], axis=-1).reshape(-1).tolist())
+    return Gate("unitary", qubits[::-1], flat)
+
+
+def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Condition | bool:
+    """Return a condition on bits.
+
+    Raises:
+        Fault: It computes with them.
+    """
+    from qiskit.circuit.classical import expr
+
+    if depth > _DEPTH:
+        raise Fault("its condition is nested too deeply", "condition")
+    match found:
+        case (bits, value):
+            return conditions.test(_bits(bits, clbits), "==", int(value))
+        case expr.Var():
+            return conditions.test(_bits(found.var, clbits), "!=", 0)
+        case expr.Value():
+            return bool(found.value)
+        case expr.Cast():
+            return _condition(found.operand, clbits, depth + 1)
+        case expr.Unary(op=expr.Unary.Op.LOGIC_NOT):
+            return conditions.negate(_condition(found.operand, clbits, depth + 1))
+        case expr.Unary(op=expr.Unary.Op.BIT_NOT) if _is_bool(found):
+            return conditions.negate(_condition(found.operand, clbits, depth + 1))
+        case expr.Binary():
+            return _binary(found, clbits, depth)
+    raise Fault("its condition computes with bits: that cannot be run", "condition")
+
+
+def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bool:
+    from qiskit.circuit.classical import expr
+
+    kind = expr.Binary.Op
+    joins = {
+        kind.LOGIC_AND: conditions.every,
+        kind.LOGIC_OR: conditions.some,
+        kind.BIT_AND: conditions.every,
+        kind.BIT_OR: conditions.some,
+        kind.BIT_XOR: conditions.odd,
+    }
+    if found.op in joins and _is_bool(found):
+        sides = [_condition(each, clbits, depth + 1) for each in (found.left, found.right)]
+        return joins[found.op](sides)
+    relations: dict[Any, Any] = {
+        kind.EQUAL: ("==", "=="),
+        kind.NOT_EQUAL: ("!=", "!="),
+        kind.LESS: ("<", ">"),
+        kind.LESS_EQUAL: ("<=", ">="),
+        kind.GREATER: (">", "<"),
+        kind.GREATER_EQUAL: (">=", "<="),
+    }
+    left, right = _uncast(found.left), _uncast(found.right)
+    if found.op in relations:
+        usual, turned = relations[found.op]
+        if isinstance(left, expr.Var) and isinstance(right, expr.Value):
+            return conditions.test(_bits(left.var, clbits), usual, int(right.value))
+        if isinstance(left, expr.Value) and isinstance(right, expr.Var):
+            return conditions.test(_bits(right.var, clbits), turned, int(left.value))
+    raise Fault("its condition computes with bits: that cannot be run", "condition")
+
+
+def _uncast(found: Any) -> Any:
+    """Return what a cast to a wider number is of."""
+    from qiskit.circuit.classical import expr
+
+    return found.operand if isinstance(found, expr.Cast) and found.implicit else found
+
+
+def _is_bool(found: Any) -> bool:
+    from qiskit.circuit.classical import types
+
+    return isinstance(found.type, types.Bool)
+
+
+def _bits(of: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
+    """Return the numbers of a bit, or of a register's bits."""
+    try:
+        return (clbits[of],) if of in clbits else tuple([clbits[bit] for bit in of])
+    except (KeyError, TypeError):
+        raise Fault("its condition is on bits that are not there", "condition") from None

@@ -1,0 +1,52 @@
+"""How results are laid out: which part, and which observable, each expectation value is of."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.limits import Limits
+from qwicket.programs.json_text import check_limit
+from qwicket.programs.primitives.wire import Shape
+
+
+class Layout(NamedTuple):
+    """The expectation values of a pub in C order.
+
+    Attributes:
+        shape: Values and observables, broadcast.
+        parts: The part that each value comes from; within a part they keep their order.
+        observables: Which observable each is of.
+    """
+
+    shape: tuple[int, ...]
+    parts: list[int]
+    observables: list[int]
+
+
+def broadcast(shape: Shape, limits: Limits) -> Layout:
+    """Broadcast the values and observables of an estimator's pub.
+
+    Raises:
+        InvalidProgram: They do not fit each other.
+        LimitExceeded: They become too many.
+    """
+    import numpy as np
+
+    assert shape.observables is not None
+    try:
+        whole = np.broadcast_shapes(shape.values, shape.observables)
+    except ValueError:
+        raise InvalidProgram(
+            f"values of shape {shape.values} and observables of shape {shape.observables}"
+            " do not broadcast"
+        ) from None
+    check_limit("pauli_terms", math.prod(whole), limits.pauli_terms)
+
+    def spread(of: tuple[int, ...]) -> list[int]:
+        numbers = np.arange(math.prod(of)).reshape(of)
+        spread_out: list[int] = np.broadcast_to(numbers, whole).reshape(-1).tolist()
+        return spread_out
+
+    return Layout(whole, spread(shape.values), spread(shape.observables))

@@ -1,0 +1,111 @@
+"""From pubs to circuits: one for each set of parameter values, in C order, pub after pub.
+
+An estimator's circuit has the observables of all places where its values are used: values and
+observables broadcast as in NumPy, so that a place belongs to one set of values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from qwicket.model.circuits import Estimation, Pauli, QubitCircuit
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.estimation import grouped
+from qwicket.model.limits import Limits
+from qwicket.programs.json_text import Fault, check_limit
+from qwicket.programs.primitives import circuits, wire
+from qwicket.programs.primitives.layout import broadcast
+from qwicket.programs.primitives.wire import Observable, Pub
+
+VERSION: Final = 1
+
+
+def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    """Read a document of Qiskit's primitives.
+
+    Raises:
+        InvalidProgram: The text is none, or a circuit cannot be run; the detail says which.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    reader = _Reader(limits)
+    return tuple([circuit for pub in wire.pubs(source, limits) for circuit in reader.circuits(pub)])
+
+
+class _Reader:
+    """Binds pubs; counts what all of them come to."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._n_circuits = 0
+        self._n_ops = 0
+        self._n_terms = 0
+
+    def circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
+        try:
+            yield from self._circuits(pub)
+        except LimitExceeded as refusal:
+            raise LimitExceeded(f"{pub.place}: {refusal.detail}", field=refusal.field) from None
+        except InvalidProgram as refusal:
+            raise InvalidProgram(f"{pub.place}: {refusal.detail}", field=pub.place) from None
+        except Fault as fault:
+            raise InvalidProgram(f"{pub.place}: {fault}", field=pub.place) from None
+
+    def _circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
+        template = circuits.read(pub.circuit, self._limits)
+        n_given, n_wanted = pub.values.shape[-1], len(template.parameters)
+        if n_given != n_wanted:
+            raise InvalidProgram(f"the circuit has {n_wanted} parameters, not {n_given}")
+        n_parts = pub.shape.n_parts
+        estimations: list[Estimation | None] = [None] * n_parts
+        n_runs = n_parts
+        if pub.shape.observables is not None:
+            found = self._estimations(pub, template.n_qubits)
+            n_runs = sum(len(each.groups) for each in found)
+            estimations = list(found)
+        elif not template.registers:
+            raise InvalidProgram("the circuit has no classical register: nothing is measured")
+        self._n_circuits += max(n_runs, n_parts)
+        check_limit("circuits", self._n_circuits, self._limits.circuits, " or more")
+        for row, estimation in zip(pub.values.reshape(n_parts, -1), estimations, strict=True):
+            ops = template.bound(row.tolist())
+            self._n_ops += len(ops)
+            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            yield QubitCircuit(
+                template.n_qubits, ops, template.registers, pub.shape.shots, estimation
+            )
+
+    def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
+        """Return what is estimated with each set of values."""
+        layout = broadcast(pub.shape, self._limits)
+        n_terms = [len(each) for each in pub.observables]
+        self._n_terms += sum(n_terms[place] for place in layout.observables)
+        check_limit("pauli_terms", self._n_terms, self._limits.pauli_terms)
+        for observable in pub.observables:
+            if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
+                raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
+        asked: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
+        for part, place in zip(layout.parts, layout.observables, strict=True):
+            asked[part].append(pub.observables[place])
+        known: dict[tuple[int, ...], Estimation] = {}
+        found = []
+        for each in asked:
+            key = tuple(map(id, each))
+            if key not in known:
+                known[key] = self._estimation(each, is_exact=pub.shape.shots == 0)
+            found.append(known[key])
+        return found
+
+    def _estimation(self, observables: list[Observable], *, is_exact: bool) -> Estimation:
+        places: dict[Pauli, int] = {}
+        sums = tuple(
+            [
+                tuple([(places.setdefault(pauli, len(places)), factor) for pauli, factor in terms])
+                for terms in observables
+            ]
+        )
+        paulis = tuple(places)
+        most = self._limits.circuits
+        groups = grouped(paulis, most, is_exact=is_exact)
+        check_limit("circuits", len(groups), most, " or more")
+        return Estimation(paulis, groups, sums, is_exact)

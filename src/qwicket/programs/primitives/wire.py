@@ -1,0 +1,384 @@
+"""The document as typed values: what a pub holds, without looking into its circuit.
+
+Owns what is unpacked and its bounds. Does not own circuits (`circuits`) and what they are bound to
+(`reader`).
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from qwicket.model.circuits import Pauli
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.estimation import LETTERS
+from qwicket.model.limits import INT64_MAX, Limits
+from qwicket.programs import json_text
+from qwicket.programs.json_text import check_limit, quoted
+
+DEFAULT_SHOTS: Final = 4096
+DEFAULT_PRECISION: Final = 0.015625
+"""Where neither a pub nor the options say: IBM's own defaults."""
+
+SAMPLER: Final = "sampler"
+ESTIMATOR: Final = "estimator"
+_VERSION: Final = 2
+_MOST_AXES: Final = 32
+_KINDS: Final = "fiub"
+"""Of NumPy's types: real numbers."""
+
+_ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
+    SAMPLER: (1, ("circuit", "values", "shots")),
+    ESTIMATOR: (2, ("circuit", "observables", "values", "precision")),
+}
+"""What stands in a pub, and how much of it must."""
+
+Observable = tuple[tuple[Pauli, float], ...]
+"""A sum of Paulis with their coefficients."""
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A value that JSON has no word for, as the client's encoder writes it."""
+
+    type: Annotated[str, msgspec.Meta(max_length=64)] = msgspec.field(name="__type__")
+    value: msgspec.Raw = msgspec.field(name="__value__")
+
+
+class _Simulator(msgspec.Struct, frozen=True):
+    seed_simulator: int | None = None
+    noise_model: msgspec.Raw | None = None
+
+
+class _Execution(msgspec.Struct, frozen=True):
+    meas_type: str | None = None
+
+
+class _Options(msgspec.Struct, frozen=True):
+    """Of the options those that change what comes out here; others are about real machines."""
+
+    default_shots: int | None = None
+    default_precision: float | None = None
+    simulator: _Simulator | None = None
+    execution: _Execution | None = None
+
+
+class _Params(msgspec.Struct, frozen=True):
+    pubs: tuple[msgspec.Raw, ...]
+    options: _Options | None = None
+    version: int = 1
+
+
+class _Document(msgspec.Struct, frozen=True):
+    program: Literal["sampler", "estimator"]
+    params: _Params
+
+
+class Settings(NamedTuple):
+    """What a document says of the job around its pubs."""
+
+    program: str
+    seed: int | None
+
+
+class Shape(NamedTuple):
+    """How what a pub gives is laid out.
+
+    Attributes:
+        values: Shape of its parameter values; its parts are these, in C order.
+        observables: Shape of its observables; None of a sampler's.
+        shots: Shots of each part, 0 where it is exact.
+        precision: What an estimator was asked for.
+    """
+
+    values: tuple[int, ...]
+    observables: tuple[int, ...] | None
+    shots: int
+    precision: float | None
+
+    @property
+    def n_parts(self) -> int:
+        return math.prod(self.values)
+
+
+class Pub(NamedTuple):
+    """One pub, unpacked but for its circuit.
+
+    Attributes:
+        place: Where it stands in the document.
+        circuit: QPY.
+        values: Parameter values, `(*shape, n_parameters)`, float64.
+        shape: What it gives.
+        observables: In C order; empty of a sampler's.
+    """
+
+    place: str
+    circuit: bytes
+    values: Any
+    shape: Shape
+    observables: tuple[Observable, ...]
+
+
+_decoder: Final = msgspec.json.Decoder(_Document)
+_typed: Final = msgspec.json.Decoder(Typed)
+_texts: Final = msgspec.json.Decoder(str)
+_entries: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+_numbers: Final = msgspec.json.Decoder(float | None)
+_integers: Final = msgspec.json.Decoder(int | None)
+_any: Final = msgspec.json.Decoder()
+
+
+def write(program: str, params: bytes) -> bytes:
+    """Return a document; `params` is JSON."""
+    return msgspec.json.encode({"program": program, "params": msgspec.Raw(params)})
+
+
+def settings(source: bytes) -> Settings:
+    """Return what a document says of the job.
+
+    Raises:
+        InvalidProgram: It is none.
+    """
+    document = _decode(source)
+    options = document.params.options
+    seed = options.simulator.seed_simulator if options and options.simulator else None
+    return Settings(document.program, seed)
+
+
+def shapes(source: bytes, limits: Limits) -> list[Shape]:
+    """Return how the results of a document that was read before are laid out."""
+    return [pub.shape for pub in pubs(source, limits, wants_circuits=False)]
+
+
+def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Iterator[Pub]:
+    """Yield the pubs of a document.
+
+    Raises:
+        InvalidProgram: It is none, or a pub makes no sense.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    document = _decode(source)
+    options = document.params.options or _Options()
+    _check(document, options)
+    found = document.params.pubs
+    check_limit("pubs", len(found), limits.pubs)
+    unpacker = _Unpacker(limits, wants_circuits)
+    for number, text in enumerate(found):
+        yield _pub(document.program, f"pubs[{number}]", text, options, unpacker)
+
+
+def _decode(source: bytes) -> _Document:
+    return json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "")
+
+
+def _check(document: _Document, options: _Options) -> None:
+    if document.params.version != _VERSION:
+        raise InvalidProgram(
+            f"params.version must be {_VERSION}, not {document.params.version}", field="version"
+        )
+    if not document.params.pubs:
+        raise InvalidProgram("params.pubs is empty", field="pubs")
+    measures = options.execution.meas_type if options.execution else None
+    if measures not in (None, "classified"):
+        raise InvalidProgram(
+            f"options.execution.meas_type: outcomes are bits (classified), not {quoted(measures)}",
+            field="options.execution.meas_type",
+        )
+    noise = options.simulator.noise_model if options.simulator else None
+    if noise is not None and bytes(noise) != b"null":
+        raise InvalidProgram(
+            "options.simulator.noise_model: noise models are not taken; run on a noisy device",
+            field="options.simulator.noise_model",
+        )
+
+
+def _pub(
+    program: str, place: str, text: msgspec.Raw, options: _Options, unpacker: _Unpacker
+) -> Pub:
+    entries = _of(_entries, text, place, "must be a list")
+    n_least, names = _ENTRIES[program]
+    if not n_least <= len(entries) <= len(names):
+        raise InvalidProgram(f"{place}: takes {', '.join(names)}", field=place)
+    given = dict(zip(names, entries, strict=False))
+    circuit = unpacker.circuit(given["circuit"], f"{place}.circuit")
+    values = unpacker.array(given.get("values"), f"{place}.values")
+    shape = values.shape[:-1]
+    last = given.get("shots") or given.get("precision") or msgspec.Raw(b"null")
+    if program == SAMPLER:
+        shots = _shots(last, options, place, unpacker.limits)
+        return Pub(place, circuit, values, Shape(shape, None, shots, None), ())
+    precision = _precision(last, options, place)
+    grid = unpacker.observables(given["observables"], f"{place}.observables")
+    shots = _shots_for(precision, unpacker.limits)
+    return Pub(place, circuit, values, Shape(shape, grid[0], shots, precision), grid[1])
+
+
+def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> int:
+    asked = _of(_integers, text, f"{place}.shots", "must be an integer")
+    asked = options.default_shots if asked is None else asked
+    asked = DEFAULT_SHOTS if asked is None else asked
+    if asked < 1:
+        raise InvalidProgram(f"{place}.shots: must be at least 1", field="shots")
+    check_limit("shots", asked, limits.shots)
+    return asked
+
+
+def _precision(text: msgspec.Raw, options: _Options, place: str) -> float:
+    asked = _of(_numbers, text, f"{place}.precision", "must be a number")
+    asked = options.default_precision if asked is None else asked
+    asked = DEFAULT_PRECISION if asked is None else asked
+    if not 0 <= asked < math.inf:
+        raise InvalidProgram(f"{place}.precision: must be 0 or more", field="precision")
+    return asked
+
+
+def _shots_for(precision: float, limits: Limits) -> int:
+    """Return the shots whose standard error is the precision, for an observable of norm 1.
+
+    None are so fine that they are exact.
+    """
+    if precision * precision * limits.shots < 1:
+        return 0
+    return max(1, math.ceil(precision**-2 - 1e-9))
+
+
+def _of(decoder: msgspec.json.Decoder[Any], text: msgspec.Raw, place: str, wanted: str) -> Any:
+    try:
+        found = decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise InvalidProgram(f"{place}: {wanted}", field=place) from None
+    if isinstance(found, int) and not -INT64_MAX <= found <= INT64_MAX:
+        raise InvalidProgram(f"{place}: is out of range", field=place)
+    return found
+
+
+class _Unpacker:
+    """Unpacks circuits, arrays and observables, and counts what all of them come to."""
+
+    def __init__(self, limits: Limits, wants_circuits: bool) -> None:
+        self.limits = limits
+        self._wants_circuits = wants_circuits
+        self._n_bytes = 0
+        self._n_values = 0
+        self._n_terms = 0
+
+    def circuit(self, text: msgspec.Raw, place: str) -> bytes:
+        """Return QPY, whose contents nobody has looked at yet."""
+        if not self._wants_circuits:
+            return b""
+        return self._inflated(_value(text, "QuantumCircuit", place), place)
+
+    def array(self, text: msgspec.Raw | None, place: str) -> Any:
+        """Return parameter values as float64; none where there is nothing."""
+        import numpy as np
+
+        if text is None or bytes(text) == b"null":
+            return np.zeros((0,))
+        found = _npy(self._inflated(_value(text, "ndarray", place), place), place, self.limits)
+        self._n_values += found.size
+        check_limit("parameters", self._n_values, self.limits.parameters)
+        return found
+
+    def _inflated(self, text: str, place: str) -> bytes:
+        room = self.limits.unpacked_bytes - self._n_bytes
+        try:
+            packed = b64decode(text, validate=True)
+            inflater = zlib.decompressobj()
+            data = inflater.decompress(packed, room + 1)
+        except (binascii.Error, ValueError, zlib.error):
+            raise InvalidProgram(f"{place}: is not zlib in base64", field=place) from None
+        self._n_bytes += len(data)
+        check_limit("unpacked_bytes", self._n_bytes, self.limits.unpacked_bytes, " or more")
+        if not inflater.eof:
+            raise InvalidProgram(f"{place}: is cut off", field=place)
+        return data
+
+    def observables(
+        self, text: msgspec.Raw, place: str
+    ) -> tuple[tuple[int, ...], tuple[Observable, ...]]:
+        """Return the shape of nested lists of observables, and what is in them in C order."""
+        found = _of(_any, text, place, "must be observables")
+        shape: list[int] = []
+        inner = found
+        while isinstance(inner, list):
+            shape.append(len(inner))
+            if len(shape) > _MOST_AXES:
+                raise InvalidProgram(f"{place}: has more than {_MOST_AXES} axes", field=place)
+            if not inner:
+                raise InvalidProgram(f"{place}: is empty", field=place)
+            inner = inner[0]
+        check_limit("pauli_terms", math.prod(shape), self.limits.pauli_terms)
+        flat = tuple([self._observable(each, place) for each in _flat(found, shape, place)])
+        return tuple(shape), flat
+
+    def _observable(self, found: object, place: str) -> Observable:
+        if not isinstance(found, dict) or not found:
+            raise InvalidProgram(f"{place}: must be objects of Paulis and numbers", field=place)
+        self._n_terms += len(found)
+        check_limit("pauli_terms", self._n_terms, self.limits.pauli_terms)
+        return tuple([_term(letters, factor, place) for letters, factor in found.items()])
+
+
+def _flat(found: object, shape: list[int], place: str) -> Iterator[object]:
+    if not shape:
+        yield found
+        return
+    if not isinstance(found, list) or len(found) != shape[0]:
+        raise InvalidProgram(f"{place}: lists differ in length", field=place)
+    for each in found:
+        yield from _flat(each, shape[1:], place)
+
+
+def _term(letters: str, factor: object, place: str) -> tuple[Pauli, float]:
+    if not isinstance(factor, float | int) or isinstance(factor, bool) or abs(factor) > 1e100:
+        raise InvalidProgram(f"{place}: coefficients must be real numbers", field=place)
+    if not letters or not set(letters) <= {"I", *LETTERS}:
+        known = "".join(LETTERS)
+        raise InvalidProgram(f"{place}: {quoted(letters)} has letters other than I{known}")
+    acting = [(qubit, each) for qubit, each in enumerate(reversed(letters)) if each != "I"]
+    return (
+        Pauli("".join(each for _, each in acting), tuple([qubit for qubit, _ in acting])),
+        float(factor),
+    )
+
+
+def _value(text: msgspec.Raw, kind: str, place: str) -> str:
+    """Return what stands for a value of a kind."""
+    typed = _of(_typed, text, place, f"must be a {kind}")
+    if typed.type != kind:
+        raise InvalidProgram(f"{place}: must be a {kind}, not {quoted(typed.type)}", field=place)
+    return str(_of(_texts, typed.value, place, "must be text"))
+
+
+def _npy(data: bytes, place: str, limits: Limits) -> Any:
+    """Read an array of numbers; nothing is ever unpickled, nor allocated before it is there."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    try:
+        stream = BytesIO(data)
+        version = npy.read_magic(stream)
+        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, is_fortran, dtype = header(stream)
+        body = memoryview(data)[stream.tell() :]
+    except Exception:  # NumPy raises what its parser of Python's literals does
+        raise InvalidProgram(f"{place}: is no array in NumPy's format", field=place) from None
+    if dtype.kind not in _KINDS or dtype.itemsize > 8:
+        raise InvalidProgram(f"{place}: must hold real numbers", field=place)
+    if len(shape) > _MOST_AXES or not shape or any(each < 0 for each in shape):
+        raise InvalidProgram(f"{place}: has no shape of values", field=place)
+    check_limit("circuits", math.prod(shape[:-1]), limits.circuits)
+    check_limit("parameters", shape[-1], limits.parameters)
+    if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
+        raise InvalidProgram(f"{place}: has not as many numbers as its shape", field=place)
+    order: Literal["F", "C"] = "F" if is_fortran else "C"
+    found = np.frombuffer(body, dtype).reshape(shape, order=order).astype("<f8")
+    if not np.isfinite(found).all():
+        raise InvalidProgram(f"{place}: must hold finite numbers", field=place)
+    return found
