@@ -29,6 +29,8 @@ _RAW: Final[dict[str, Any]] = {
     "probabilities": dict[str, float] | None,
     "memory": tuple[str, ...] | None,
     "samples": tuple[Any, ...] | None,
+    "evs": tuple[float, ...] | None,
+    "stds": tuple[float, ...] | None,
 }
 """What is in the fields that wire structs leave raw."""
 

@@ -13,7 +13,17 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Qwicke
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, JobQuery, Progress, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, SAMPLES, Failure, Outcome
+from qwicket.model.outcomes import (
+    COUNTS,
+    EVS,
+    MEMORY,
+    OUTPUTS,
+    PROBABILITIES,
+    SAMPLES,
+    STDS,
+    Failure,
+    Outcome,
+)
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -133,7 +143,8 @@ class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What one circuit gave. Keys are bit texts, the highest classical bit first.
 
     `samples` are numbers where outcomes are no bits: a list per shot, a column per measurement,
-    a complex number as its real and imaginary part.
+    a complex number as its real and imaginary part. `evs` are expectation values where a program
+    asks for those, `stds` their standard errors.
     """
 
     part: int
@@ -143,6 +154,8 @@ class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     probabilities: msgspec.Raw | None = None
     memory: msgspec.Raw | None = None
     samples: msgspec.Raw | None = None
+    evs: msgspec.Raw | None = None
+    stds: msgspec.Raw | None = None
     engine: str = ""
     engine_version: str = ""
     seed: int | None = None
@@ -469,6 +482,8 @@ def _part(number: int, part: Outcome | Failure) -> OutcomeBody:
         probabilities=_keyed(part.each_probability(), width) if PROBABILITIES in has else None,
         memory=raw_list(_bits(key, width) for key in part.each_shot()) if MEMORY in has else None,
         samples=raw_list(part.each_sample()) if SAMPLES in has else None,
+        evs=raw_list(part.evs()) if EVS in has else None,
+        stds=raw_list(part.stds()) if STDS in has else None,
         engine=part.engine,
         engine_version=part.engine_version,
         seed=part.seed,

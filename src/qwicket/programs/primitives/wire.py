@@ -53,7 +53,7 @@ class Typed(msgspec.Struct, frozen=True):
 
 class _Simulator(msgspec.Struct, frozen=True):
     seed_simulator: int | None = None
-    noise_model: msgspec.Raw | None = None
+    noise_model: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Execution(msgspec.Struct, frozen=True):
@@ -190,8 +190,7 @@ def _check(document: _Document, options: _Options) -> None:
             f"options.execution.meas_type: outcomes are bits (classified), not {quoted(measures)}",
             field="options.execution.meas_type",
         )
-    noise = options.simulator.noise_model if options.simulator else None
-    if noise is not None and bytes(noise) != b"null":
+    if options.simulator and bytes(options.simulator.noise_model) != b"null":
         raise InvalidProgram(
             "options.simulator.noise_model: noise models are not taken; run on a noisy device",
             field="options.simulator.noise_model",

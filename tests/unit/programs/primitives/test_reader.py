@@ -1,0 +1,440 @@
+"""Circuits of Qiskit's as flat ones, checked against what Qiskit computes of the same circuits."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate, Parameter, ParameterVector
+from qiskit.circuit.classical import expr
+from qiskit.circuit.library import (
+    QFTGate,
+    UnitaryGate,
+    get_standard_gate_name_mapping,
+)
+from qiskit.quantum_info import Statevector, random_unitary
+
+from qwicket import engines, programs
+from qwicket.model.circuits import QubitCircuit
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.jobs import RunOptions
+from qwicket.model.limits import Limits
+from qwicket.model.outcomes import Outcome, decode
+from qwicket.programs import primitives
+from support import pubs
+
+LIMITS = Limits()
+
+
+def read(*entries: list[Any], program: str = "sampler", limits: Limits = LIMITS, **options: Any):
+    return primitives.read(pubs.source(program, *entries, **options), limits)
+
+
+def sampler(circuit: QuantumCircuit, *rest: Any, **options: Any) -> tuple[QubitCircuit, ...]:
+    return read([pubs.circuit(circuit), *rest], **options)
+
+
+def ran(source: bytes, **options: Any) -> list[Outcome]:
+    import msgspec
+
+    checked = programs.read("qiskit.primitives", source, LIMITS)
+    chosen = RunOptions(**{"shots": 1, "seed": 7, "outputs": ("counts",), **options})
+    found = engines.run("qubit", checked.circuits, msgspec.msgpack.encode(chosen))
+    return [decode(part) for part in found]  # type: ignore[arg-type]
+
+
+def probabilities(circuit: QuantumCircuit) -> dict[int, float]:
+    """Return what our engine says of all qubits after a circuit without measurements."""
+    measured = circuit.copy()
+    measured.measure_all()
+    (outcome,) = ran(pubs.source("sampler", [pubs.circuit(measured)]), outputs=("probabilities",))
+    return outcome.probabilities()
+
+
+def agrees(circuit: QuantumCircuit) -> None:
+    wanted = Statevector(circuit).probabilities()
+    found = probabilities(circuit)
+    for key, p in enumerate(wanted):
+        assert found.get(key, 0.0) == pytest.approx(p, abs=1e-9)
+
+
+def scrambled(gate: Any) -> QuantumCircuit:
+    """Return a circuit whose probabilities tell a gate from nearly any other."""
+    n = gate.num_qubits
+    circuit = QuantumCircuit(n)
+    for qubit in range(n):
+        circuit.u(0.3 + qubit, 0.7 * qubit + 0.2, 0.1, qubit)
+    circuit.append(gate, range(n))
+    for qubit in range(n):
+        circuit.u(0.9 - 0.1 * qubit, 0.4, 0.8 * qubit, qubit)
+    return circuit
+
+
+def unitary_gates() -> dict[str, Any]:
+    found = {}
+    for name, gate in get_standard_gate_name_mapping().items():
+        if not isinstance(gate, Gate) or name == "global_phase":
+            continue
+        found[name] = gate.base_class(*[0.3 + 0.2 * k for k in range(len(gate.params))])
+    return found
+
+
+GATES = unitary_gates()
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_every_standard_gate_does_what_qiskit_says(name: str) -> None:
+    agrees(scrambled(GATES[name]))
+
+
+@pytest.mark.parametrize("name", ["x", "rx", "h", "p", "u", "swap", "sx"])
+@pytest.mark.parametrize("state", [0, 1, 2])
+def test_controls_that_must_be_zero_are_kept(name: str, state: int) -> None:
+    agrees(scrambled(GATES[name].control(2, ctrl_state=state, annotated=False)))
+
+
+def test_matrices_and_library_gates_are_run() -> None:
+    agrees(scrambled(UnitaryGate(random_unitary(8, seed=3))))
+    agrees(scrambled(QFTGate(3)))
+    circuit = QuantumCircuit(3)
+    circuit.initialize([0.6, 0, 0, 0, 0.8j, 0, 0, 0], [2, 0, 1])
+    found = probabilities(circuit)
+    assert found == pytest.approx({0: 0.36, 2: 0.64})
+
+
+def test_a_gate_is_taken_by_its_definition_whatever_it_is_called() -> None:
+    for name in ("x", "h", "cx", "__class__", "measure", "os.system", "\u2603"):
+        inner = QuantumCircuit(2, name=name)
+        inner.ry(1.1, 0)
+        inner.cx(0, 1)
+        circuit = QuantumCircuit(2)
+        circuit.append(inner.to_gate(), [1, 0])
+        agrees(circuit)
+
+
+def test_a_gate_without_a_definition_is_refused_by_name() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(Gate("mystery", 1, []), [0])
+    with pytest.raises(InvalidProgram, match=r"pubs\[0\].*instruction 0 \('mystery'\)"):
+        sampler(circuit)
+
+
+def test_definitions_that_double_are_bounded() -> None:
+    inner = QuantumCircuit(1)
+    inner.x(0)
+    for _ in range(10):
+        outer = QuantumCircuit(1)
+        outer.append(inner.to_gate(), [0])
+        outer.append(inner.to_gate(), [0])
+        inner = outer
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(inner.to_gate(), [0])
+    with pytest.raises(LimitExceeded, match="operations: "):
+        sampler(circuit, limits=Limits(operations=1_000))
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def test_values_go_to_parameters_in_qiskits_order() -> None:
+    angles = ParameterVector("v", 11)
+    last = Parameter("a")
+    circuit = QuantumCircuit(3)
+    for k, angle in enumerate(angles):
+        circuit.rx(angle, k % 3)
+        circuit.rz(2 * angle + last, k % 3)
+    values = np.linspace(0.1, 1.3, 12)
+    bound = circuit.assign_parameters(values)
+    measured = circuit.copy()
+    measured.measure_all()
+    source = pubs.source("sampler", [pubs.circuit(measured), pubs.array(values)])
+    (outcome,) = ran(source, outputs=("probabilities",))
+    for key, p in enumerate(Statevector(bound).probabilities()):
+        assert outcome.probabilities().get(key, 0) == pytest.approx(p, abs=1e-9)
+
+
+def test_each_set_of_values_is_a_circuit_in_c_order() -> None:
+    circuit = pubs.turned()
+    circuit.measure_all()
+    values = np.arange(6.0).reshape(2, 3, 1)
+    found = sampler(circuit, pubs.array(values), 10)
+    assert [each.ops[0].params for each in found] == [(float(k),) for k in range(6)]
+    fortran = pubs.typed("ndarray", pubs.packed(pubs.npy_bytes(np.asfortranarray(values))))
+    assert sampler(circuit, fortran, 10) == found
+
+
+def test_parameters_reach_into_definitions() -> None:
+    inner = QuantumCircuit(1)
+    inner.ry(2 * pubs.THETA, 0)
+    circuit = QuantumCircuit(1)
+    circuit.append(inner.to_gate(), [0])
+    circuit.measure_all()
+    (found,) = sampler(circuit, pubs.array([0.25]))
+    assert found.ops[0].params == (0.5,)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, 2.0], [[1.0, 2.0]]])
+def test_a_wrong_number_of_values_is_refused(values: list[Any]) -> None:
+    circuit = pubs.turned()
+    circuit.measure_all()
+    with pytest.raises(InvalidProgram, match=r"pubs\[0\]: the circuit has 1 parameters"):
+        sampler(circuit, pubs.array(values))
+
+
+def test_an_expression_without_a_real_value_is_refused() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(1 / pubs.THETA, 0)
+    circuit.measure(0, 0)
+    with pytest.raises(InvalidProgram, match="no real number"):
+        sampler(circuit, pubs.array([0.0]))
+
+
+# --- shots ----------------------------------------------------------------------------------------
+
+
+def test_shots_are_a_pubs_own_else_the_options_else_ibms_default() -> None:
+    entry = pubs.circuit(pubs.bell())
+    found = read([entry, pubs.array(), 5], [entry, pubs.array(), None], [entry], default_shots=9)
+    assert [each.shots for each in found] == [5, 9, 9]
+    assert [each.shots for each in read([entry])] == [4096]
+    summary = programs.read("qiskit.primitives", pubs.source("sampler", [entry]), LIMITS).summary
+    assert (summary.shots, summary.n_circuits, summary.n_parts) == (4096, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("precision", "shots"),
+    [(None, 4096), (0.015625, 4096), (0.1, 100), (1, 1), (3.0, 1), (0.001, 1_000_000), (0, 0)],
+)
+def test_a_precision_is_one_over_the_root_of_the_shots(precision: Any, shots: int) -> None:
+    entry = [pubs.circuit(pubs.turned()), {"Z": 1}, pubs.array([0.0]), precision]
+    (found,) = read(entry, program="estimator")
+    assert found.shots == shots
+    assert found.estimation is not None
+    assert found.estimation.is_exact is (shots == 0)
+
+
+# --- dynamic circuits -----------------------------------------------------------------------------
+
+
+def dynamic(*, build: Any) -> QuantumCircuit:
+    """Return a circuit that writes 5 into a register, builds, and measures qubit 3."""
+    circuit = QuantumCircuit(4, 4)
+    circuit.x([0, 2])
+    circuit.measure([0, 1, 2], [0, 1, 2])
+    build(circuit)
+    circuit.measure(3, 3)
+    return circuit
+
+
+CONDITIONS = {
+    "bit is 1": (lambda c: (c.clbits[0], 1), True),
+    "bit is 0": (lambda c: (c.clbits[0], 0), False),
+    "register": (lambda c: (c.cregs[0], 5), True),
+    "other value": (lambda c: (c.cregs[0], 4), False),
+    "not": (lambda c: expr.logic_not(c.clbits[0]), False),
+    "less": (lambda c: expr.less(c.cregs[0], 6), True),
+    "turned less": (lambda c: expr.less(expr.lift(6, c_type(4)), c.cregs[0]), False),
+    "and": (lambda c: expr.logic_and(c.clbits[0], c.clbits[1]), False),
+    "or": (lambda c: expr.logic_or(c.clbits[0], c.clbits[1]), True),
+    "xor": (lambda c: expr.bit_xor(c.clbits[0], c.clbits[2]), False),
+    "greater or equal": (lambda c: expr.greater_equal(c.cregs[0], 5), True),
+}
+
+
+def c_type(width: int) -> Any:
+    from qiskit.circuit.classical import types
+
+    return types.Uint(width)
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_are_kept(name: str) -> None:
+    condition, holds = CONDITIONS[name]
+
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.if_test(condition(circuit)) as other:
+            circuit.x(3)
+        with other:
+            circuit.id(3)
+
+    (outcome,) = ran(pubs.source("sampler", [pubs.circuit(dynamic(build=build)), None, 1]))
+    assert outcome.counts() == {13 if holds else 5: 1}
+
+
+def test_blocks_map_their_qubits_and_bits_and_loops_are_unrolled() -> None:
+    def build(circuit: QuantumCircuit) -> None:
+        body = QuantumCircuit(2, 1)
+        body.cx(0, 1)
+        circuit.if_else((circuit.clbits[2], 1), body, None, [2, 3], [2])
+        with circuit.for_loop(range(3)):
+            circuit.x(3)
+
+    (outcome,) = ran(pubs.source("sampler", [pubs.circuit(dynamic(build=build)), None, 1]))
+    assert outcome.counts() == {5: 1}
+
+
+def test_what_has_no_end_known_before_is_refused() -> None:
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.while_loop((circuit.clbits[0], 1)):
+            circuit.x(0)
+
+    with pytest.raises(InvalidProgram, match="control flow cannot be run"):
+        sampler(dynamic(build=build))
+
+
+def test_a_long_loop_is_bounded() -> None:
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.for_loop(range(2**40)):
+            circuit.x(3)
+
+    with pytest.raises(LimitExceeded, match="operations"):
+        sampler(dynamic(build=build), limits=Limits(operations=1_000))
+
+
+def test_registers_keep_their_names_and_loose_bits_come_last() -> None:
+    from qiskit.circuit import ClassicalRegister, Clbit, QuantumRegister
+
+    bit = Clbit()
+    first, second = ClassicalRegister(2, "one"), ClassicalRegister(1, "two")
+    circuit = QuantumCircuit(QuantumRegister(4), [bit], first, second)
+    circuit.measure(0, bit)
+    circuit.measure(1, second[0])
+    (found,) = sampler(circuit)
+    assert [(each.name, each.size) for each in found.registers] == [
+        *(("one", 2), ("two", 1)),
+        (primitives.LOOSE, 1),
+    ]
+    assert [op.clbit for op in found.ops] == [3, 2]
+
+
+def test_a_bit_in_two_registers_is_refused() -> None:
+    from qiskit.circuit import ClassicalRegister, Clbit
+
+    bit = Clbit()
+    circuit = QuantumCircuit([*QuantumCircuit(1).qubits], [bit])
+    circuit.add_register(ClassicalRegister(name="a", bits=[bit]))
+    circuit.add_register(ClassicalRegister(name="b", bits=[bit]))
+    circuit.measure(0, 0)
+    with pytest.raises(InvalidProgram, match="shares bits"):
+        sampler(circuit)
+
+
+def test_a_sampler_that_measures_nothing_is_refused() -> None:
+    with pytest.raises(InvalidProgram, match="no classical register"):
+        sampler(QuantumCircuit(1))
+
+
+def test_a_circuit_as_wide_as_a_device_counts_by_what_it_uses() -> None:
+    circuit = QuantumCircuit(127, 2)
+    circuit.h(101)
+    circuit.cx(101, 102)
+    circuit.measure([101, 102], [0, 1])
+    source = pubs.source("sampler", [pubs.circuit(circuit)])
+    summary = programs.read("qiskit.primitives", source, LIMITS).summary
+    assert (summary.n_qubits, summary.n_active) == (127, 2)
+
+
+# --- versions -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [13, 14, 15, 16, 17])
+def test_versions_of_qpy_are_read(version: int) -> None:
+    (found,) = read([pubs.circuit(pubs.bell(), version)])
+    assert found == read([pubs.circuit(pubs.bell())])[0]
+
+
+@pytest.mark.parametrize("version", [*range(13), 18, 19, 255])
+def test_other_versions_are_refused_before_qiskit_sees_them(version: int) -> None:
+    data = bytearray(pubs.qpy_bytes(pubs.bell()))
+    data[6] = version
+    entry = pubs.typed("QuantumCircuit", pubs.packed(bytes(data)))
+    with pytest.raises(InvalidProgram, match=f"is in QPY {version}; 13 to 17 are read"):
+        read([entry])
+
+
+def test_without_the_extra_the_refusal_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = pubs.circuit(pubs.bell())
+    monkeypatch.setitem(sys.modules, "qiskit", None)
+    with pytest.raises(InvalidProgram, match=r"install qwicket\[qiskit\]"):
+        read([entry])
+
+
+# --- observables ----------------------------------------------------------------------------------
+
+
+def test_values_and_observables_broadcast_as_in_numpy() -> None:
+    grid = [[{"Z": 1.0}], [{"X": 2.0}], [{"Y": 3.0}]]  # (3, 1)
+    values = pubs.array([[0.1], [0.2]])  # (2,)
+    found = read([pubs.circuit(pubs.turned()), grid, values], program="estimator")
+    assert len(found) == 2
+    for circuit in found:
+        assert circuit.estimation is not None
+        letters = [
+            (circuit.estimation.paulis[place].letters, factor)
+            for terms in circuit.estimation.observables
+            for place, factor in terms
+        ]
+        assert letters == [("Z", 1.0), ("X", 2.0), ("Y", 3.0)]
+
+
+def test_shapes_that_do_not_broadcast_are_refused() -> None:
+    entry = [pubs.circuit(pubs.turned()), [{"Z": 1}] * 3, pubs.array([[0.1], [0.2]])]
+    with pytest.raises(InvalidProgram, match="do not broadcast"):
+        read(entry, program="estimator")
+
+
+def test_paulis_that_agree_on_every_qubit_share_a_run() -> None:
+    observable = {"XXI": 1, "XIX": 1, "IZI": 1, "ZZZ": 1, "III": 4}
+    entry = [pubs.circuit(pubs.ghz(3)), observable, None]
+    (found,) = read(entry, program="estimator")
+    assert found.estimation is not None
+    assert len(found.estimation.groups) == 2
+    source = pubs.source("estimator", entry)
+    summary = programs.read("qiskit.primitives", source, LIMITS).summary
+    assert (summary.n_circuits, summary.n_parts, summary.n_terms) == (2, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "observables",
+    [
+        *({}, [], [[]], {"Q": 1}, {"": 1}, {"Z": "1"}, {"Z": [1, 0]}, {"Z": None}, {"Z": True}),
+        *(5, "Z", None, [{"Z": 1}, [{"Z": 1}]], {"ZZ": 1}, {"Z": 1e300}),
+    ],
+    ids=str,
+)
+def test_what_is_no_observable_is_refused(observables: Any) -> None:
+    entry = [pubs.circuit(pubs.turned()), observables, pubs.array([0.0])]
+    with pytest.raises(InvalidProgram, match=r"pubs\[0\]"):
+        read(entry, program="estimator")
+
+
+@pytest.mark.parametrize(
+    ("limits", "entry", "named"),
+    [
+        (Limits(pubs=1), None, "pubs: 2 "),
+        (Limits(circuits=3), [[[0.1]] * 4], "circuits: 4"),
+        (Limits(parameters=3), [[[0.1]] * 4], "parameters: 4"),
+        (Limits(pauli_terms=3), [[0.1], [{"Z": 1, "X": 1}] * 2], "pauli_terms: 4"),
+        (Limits(pauli_terms=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "pauli_terms: 8"),
+        (Limits(circuits=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "circuits: 8"),
+        (Limits(operations=3), [[[0.1]] * 4], "operations: 4"),
+        (Limits(unpacked_bytes=300), [[0.1]], "unpacked_bytes: 301"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_limit_is_named(limits: Limits, entry: Any, named: str) -> None:
+    circuit = pubs.circuit(pubs.turned())
+    values, observable = [*(entry or [[0.1]]), {"Z": 1}][:2]
+    pub = [circuit, observable, pubs.array(values), None]
+    with pytest.raises(LimitExceeded, match=named):
+        read(*[pub] * (2 if entry is None else 1), program="estimator", limits=limits)
+
+
+def test_shots_above_the_limit_are_refused() -> None:
+    with pytest.raises(LimitExceeded, match="shots: 11 is above the limit of 10"):
+        sampler(pubs.bell(), None, 11, limits=Limits(shots=10))
