@@ -115,6 +115,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs of one project on one device of IBM's doors that have not ended; -1 is any number."""
     filter_clauses: int = 100
     """Comparisons, and values in their lists, of one list's filter."""
+    filter_jobs: int = 100_000
+    """Jobs that one list's filter looks at, where the database does not find them by itself."""
     sockets: int = 2_000
     """Open websockets."""
     sockets_each: int = 1_000

@@ -192,8 +192,8 @@ class Filter(NamedTuple):
                 since, until = max(since, low), min(until, high)
             elif test.field == "status":
                 states &= _states(test)
-            elif test.field in ("backend.name", "backend.id") and test.operator == "eq":
-                changes["device"] = test.operand or ""
+            elif test.operator == "eq":
+                _narrow(changes, test.field, test.operand)
         if not states:
             until = -1  # no job has such a status, as none was made before 1970
         elif len(states) < len(JobState):
@@ -208,6 +208,16 @@ class Filter(NamedTuple):
         if any(self.shown.values()):
             return {name: value for name, value in body.items() if self.shown.get(name)}
         return {name: value for name, value in body.items() if name not in self.shown}
+
+
+def _narrow(changes: dict[str, Any], field: str, operand: Any) -> None:
+    """Let the database look for what a field must be."""
+    if field in ("backend.name", "backend.id"):
+        changes["device"] = operand or ""
+    elif field == "name" and operand and "\0" not in operand:
+        changes["name"] = operand
+    elif field == "tags" and operand:
+        changes["tags"] = (*changes.get("tags", ()), operand)
 
 
 def parse(text: str | None, limits: Limits) -> Filter:

@@ -24,6 +24,7 @@ from qwicket.model.accounts import LONG_PASS_S, Scope
 from qwicket.model.errors import (
     Forbidden,
     InvalidRequest,
+    LimitExceeded,
     NoResult,
     NotFinished,
     NotFound,
@@ -470,10 +471,17 @@ class Routes:
         query = asked.narrow(JobQuery(door=DOOR, project=project))
         wanted = min(asked.limit or limits.list_page, limits.list_page)
         found: list[Shown] = []
-        left = asked.skip
+        left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
         while len(found) < wanted:
-            size = min(limits.list_page, max(_SCAN, wanted + left))
+            if n_looked >= limits.filter_jobs:
+                raise LimitExceeded(
+                    f"filter: it looked at {n_looked} jobs (limit filter_jobs); narrow it by"
+                    " creationDate, status, name, tags or backend.name.",
+                    field="filter",
+                )
+            size = min(limits.list_page, 2 * size if n_looked else size)
             page = await self._gateway.jobs(actor, structs.replace(query, limit=size))
+            n_looked += len(page)
             rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
             if asked.needs_kept:
                 rows = [await self._kept(row) async for row in _in_turns(rows)]

@@ -243,6 +243,8 @@ def assert_found(query: JobQuery, of: Job) -> None:
     assert query.created_from <= of.created_at <= query.created_to
     assert not query.states or of.state in query.states
     assert query.device in (None, of.device)
+    assert query.name in (None, of.name)
+    assert set(query.tags) <= set(of.tags)
 
 
 # --- what is around the conditions ----------------------------------------------------------------
@@ -251,6 +253,8 @@ def assert_found(query: JobQuery, of: Job) -> None:
 def test_a_query_is_narrowed_by_what_must_hold() -> None:
     where = {
         "backend.name": "qwicket_line5",
+        "name": "bell",
+        "tags": "a",
         "status": {"inq": ["COMPLETED", "QUEUED"]},
         "and": [{"creationDate": {"lte": words.time(T0 + 5)}}, {"gte": words.time(T0)}],
         "or": [{"backend.name": "qwicket_simulator"}, {"id": "x"}],
@@ -258,6 +262,7 @@ def test_a_query_is_narrowed_by_what_must_hold() -> None:
     found = filters.parse(json.dumps({"where": where, "order": "creationDate ASC"}), LIMITS)
     query = found.narrow(JobQuery(door="ibm"))
     assert query.device == "qwicket_line5"
+    assert (query.name, query.tags) == ("bell", ("a",))
     assert set(query.states) == {JobState.COMPLETED, JobState.QUEUED}
     assert (query.created_from, query.created_to) == (T0, T0 + 5)
     assert query.oldest_first
