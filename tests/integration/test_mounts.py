@@ -25,6 +25,7 @@ from abuse.doors import (
 )
 from qwicket.dialects import mounts
 from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.runtime import wire as runtime
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import wire as qbraid
@@ -45,6 +46,7 @@ SHAPES: dict[str, Said] = {
     "/v0.4": ionq_json,
     "/ionq": ionq_json,
     "/ibm/api": ibm_json,
+    "/ibm/runtime/classic": ibm_json,
     "/v0.3": ionq_json,
     "/qlued": qlued_json,
     "/qbraid": qbraid_json,
@@ -99,6 +101,7 @@ def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str)
     "prefix",
     [
         *("/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3", "/ibm/api"),
+        "/ibm/runtime/classic",
         *("/qlued", "/qlued/api", "/qlued/api/v1", "/qlued/api/v2", "/qlued/api/v3"),
     ],
 )
@@ -333,10 +336,11 @@ def all_errors() -> list[errors.QwicketError]:
         (native.problem, problem_json, native.PROBLEM_TYPE),
         (ionq.problem, ionq_json, "application/json"),
         (ibm.problem, ibm_json, "application/json"),
+        (runtime.problem, ibm_json, "application/json"),
         (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
     ],
-    ids=["native", "ionq", "ibm", "qbraid", "xanadu"],
+    ids=["native", "ionq", "ibm", "runtime", "qbraid", "xanadu"],
 )
 def test_every_door_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],

@@ -1,0 +1,60 @@
+"""IBM's classic Runtime API over plain HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from support import ibm, pubs
+from support.ibm import SIMULATOR
+from support.waiting import until
+
+DOOR = "/ibm/runtime/classic"
+FINAL = ("Completed", "Failed", "Cancelled")
+
+
+def sampler(*entries: list[Any], **options: Any) -> dict[str, Any]:
+    """Return the parameters of a sampler; by default those of a Bell pair."""
+    return pubs.params(*(entries or ([pubs.circuit(pubs.bell()), pubs.array(), 10],)), **options)
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    return {"program_id": "sampler", "backend": SIMULATOR, "params": sampler(), **fields}
+
+
+class Client:
+    """A client with no library; it signs in at the other door, as all do."""
+
+    def __init__(self, http: httpx.Client, token: str) -> None:
+        self.http = http
+        self.other_door = ibm.Client(http, token)
+        self.token = self.other_door.token
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"X-Access-Token": self.token, **options.pop("headers", {})}
+        return self.http.request(method, DOOR + path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        answer = self.call("GET", path, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def submit(self, **fields: Any) -> str:
+        answer = self.call("POST", "/jobs", json=body(**fields))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def ended(self, job: str) -> dict[str, Any]:
+        def end() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.get(f"/jobs/{job}", params={"exclude_params": "true"})
+            return found if found["state"]["status"] in FINAL else None
+
+        return until(end, f"job {job} ends", timeout_s=60)
+
+    def results(self, job: str) -> list[dict[str, Any]]:
+        """Return what each pub gave: its fields and metadata."""
+        assert self.ended(job)["status"] == "Completed"
+        found = self.get(f"/jobs/{job}/results")
+        assert found["__type__"] == "PrimitiveResult"
+        return [each["__value__"] for each in found["__value__"]["pub_results"]]
