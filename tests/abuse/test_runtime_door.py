@@ -27,16 +27,16 @@ WAYS = [
 
 
 @pytest.fixture(scope="module")
-def client(server: LiveServer) -> Iterator[Client]:
+def runtime(server: LiveServer) -> Iterator[Client]:
     with httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
         yield Client(http, server.token("hostile-runtime"))
 
 
 @pytest.mark.parametrize(("method", "path"), WAYS)
-def test_every_route_wants_a_sign_in(client: Client, method: str, path: str) -> None:
+def test_every_route_wants_a_sign_in(runtime: Client, method: str, path: str) -> None:
     url = DOOR + path.format(id=ABSENT, device=SIMULATOR)
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
-        answer = client.http.request(method, url, headers=headers)
+        answer = runtime.http.request(method, url, headers=headers)
         assert answer.status_code == 401, answer.text
         assert answer.headers["www-authenticate"] == "X-Access-Token"
         ibm_json(answer)
@@ -45,37 +45,37 @@ def test_every_route_wants_a_sign_in(client: Client, method: str, path: str) -> 
 @pytest.mark.parametrize("id_text", IDS.values(), ids=IDS)
 @pytest.mark.parametrize(("method", "path"), [each for each in WAYS if "{" in each[1]])
 def test_a_hostile_name_is_an_unknown_one(
-    client: Client, method: str, path: str, id_text: str
+    runtime: Client, method: str, path: str, id_text: str
 ) -> None:
     sent = {"PUT": {"tags": []}, "PATCH": {"accepting_jobs": False}}.get(method)
-    answer = client.call(method, path.format(id=id_text, device=id_text), json=sent)
+    answer = runtime.call(method, path.format(id=id_text, device=id_text), json=sent)
     harmless(answer)
     assert answer.status_code in (404, 405), (answer.status_code, answer.text[:200])
     ibm_json(answer)
 
 
 @pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
-def test_what_is_no_json_is_refused_wherever_a_body_is_read(client: Client, text: bytes) -> None:
+def test_what_is_no_json_is_refused_wherever_a_body_is_read(runtime: Client, text: bytes) -> None:
     params = b'{"program_id":"sampler","backend":"qwicket_simulator","params":' + text + b"}"
     for path, sent in (("/jobs", params), ("/jobs", text), ("/sessions", text)):
-        answer = client.call("POST", path, content=sent)
+        answer = runtime.call("POST", path, content=sent)
         harmless(answer)
         assert answer.is_client_error
         ibm_json(answer)
 
 
-def taken_or_refused(client: Client, fields: dict[str, bytes]) -> None:
+def taken_or_refused(runtime: Client, fields: dict[str, bytes]) -> None:
     pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
-    answer = client.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
+    answer = runtime.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
     harmless(answer)
     if answer.status_code != 200:
         ibm_json(answer)
         return
     job = answer.json()["id"]
     for path in ("", "/metrics", "/logs"):
-        harmless(client.call("GET", f"/jobs/{job}{path}"))
-    client.ended(job)
-    harmless(client.call("GET", f"/jobs/{job}/results"))
+        harmless(runtime.call("GET", f"/jobs/{job}{path}"))
+    runtime.ended(job)
+    harmless(runtime.call("GET", f"/jobs/{job}/results"))
 
 
 SOUND = {name: json.dumps(value).encode() for name, value in body().items()}
@@ -85,9 +85,9 @@ FIELDS = [field.encode_name for field in msgspec.structs.fields(wire.RunBody)]
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("field", FIELDS)
 def test_an_odd_value_of_a_field_is_taken_or_refused(
-    client: Client, field: str, text: bytes
+    runtime: Client, field: str, text: bytes
 ) -> None:
-    taken_or_refused(client, {**SOUND, field: text})
+    taken_or_refused(runtime, {**SOUND, field: text})
 
 
 PLACES: dict[str, Any] = {
@@ -109,17 +109,17 @@ PLACES: dict[str, Any] = {
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("place", PLACES)
 def test_an_odd_value_in_a_sampler_is_taken_or_refused(
-    client: Client, place: str, text: bytes
+    runtime: Client, place: str, text: bytes
 ) -> None:
     mark = "here-it-is"
     whole = json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), text)
-    taken_or_refused(client, {**SOUND, "params": whole})
+    taken_or_refused(runtime, {**SOUND, "params": whole})
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("place", ["observables", "coefficient", "precision"])
 def test_an_odd_value_in_an_estimator_is_taken_or_refused(
-    client: Client, place: str, text: bytes
+    runtime: Client, place: str, text: bytes
 ) -> None:
     mark = "here-it-is"
     entry: list[Any] = [pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, None, 0.5]
@@ -128,7 +128,7 @@ def test_an_odd_value_in_an_estimator_is_taken_or_refused(
     else:
         entry[1 if place == "observables" else 3] = mark
     whole = json.dumps(pubs.params(entry)).encode().replace(f'"{mark}"'.encode(), text)
-    taken_or_refused(client, {**SOUND, "program_id": b'"estimator"', "params": whole})
+    taken_or_refused(runtime, {**SOUND, "program_id": b'"estimator"', "params": whole})
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
@@ -136,33 +136,33 @@ def test_an_odd_value_in_an_estimator_is_taken_or_refused(
     "field", [each.encode_name for each in msgspec.structs.fields(wire.SessionBody)]
 )
 def test_an_odd_value_of_a_session_is_taken_or_refused(
-    client: Client, field: str, text: bytes
+    runtime: Client, field: str, text: bytes
 ) -> None:
     fields = {"backend": json.dumps(TWIN).encode(), field: text}
     pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
-    answer = client.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
+    answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
     harmless(answer)
     if answer.status_code != 200:
         ibm_json(answer)
         return
     at = f"/sessions/{answer.json()['id']}"
-    assert client.call("GET", at).status_code == 200
-    assert client.call("DELETE", f"{at}/close").status_code == 204
+    assert runtime.call("GET", at).status_code == 200
+    assert runtime.call("DELETE", f"{at}/close").status_code == 204
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-def test_odd_tags_and_filters_are_taken_or_refused(client: Client, text: bytes) -> None:
-    job = client.submit()
-    answer = client.call("PUT", f"/jobs/{job}/tags", content=b'{"tags":' + text + b"}")
+def test_odd_tags_and_filters_are_taken_or_refused(runtime: Client, text: bytes) -> None:
+    job = runtime.submit()
+    answer = runtime.call("PUT", f"/jobs/{job}/tags", content=b'{"tags":' + text + b"}")
     harmless(answer)
     if answer.status_code != 204:
         ibm_json(answer)
     short = text[:2_000]
     for name in ("tags", "backend", "program", "session_id", "provider", "limit", "offset"):
-        answer = client.call("GET", "/jobs", params={name: short})
+        answer = runtime.call("GET", "/jobs", params={name: short})
         harmless(answer)
         assert answer.status_code in (200, 400, 404)
     for name in ("pending", "sort", "created_after", "created_before"):
-        harmless(client.call("GET", "/jobs", params={name: short}))
-    harmless(client.call("GET", f"/backends/{TWIN}/properties", params={"updated_before": short}))
-    client.ended(job)
+        harmless(runtime.call("GET", "/jobs", params={name: short}))
+    harmless(runtime.call("GET", f"/backends/{TWIN}/properties", params={"updated_before": short}))
+    runtime.ended(job)

@@ -302,6 +302,41 @@ async def test_a_search_finds_jobs_by_all_their_tags_and_text(store: Store, ada:
     assert await found(states=(JobState.RUNNING,)) == []
 
 
+async def test_a_search_knows_names_projects_times_and_the_other_order(
+    store: Store, ada: Token
+) -> None:
+    one = await add_job(store, ada, name="sampler")
+    two = await add_job(store, ada, name="estimator")
+    three = await add_job(store, ada, name="sampler")
+
+    async def found(**asked: Any) -> list[str]:
+        query = JobQuery(account=ada.account, door=one.door, **{"offset": 0, **asked})
+        page = [job.id for job in await store.jobs.page(query)]
+        counted = sum((await store.jobs.tally(query)).values())
+        assert counted == len(page) or asked.get("offset")
+        return page
+
+    assert await found(name="sampler") == [three.id, one.id]
+    assert await found(name="sampler", oldest_first=True) == [one.id, three.id]
+    assert await found(oldest_first=True, offset=1) == [two.id, three.id]
+    assert await found(project=ada.project) == [three.id, two.id, one.id]
+    assert await found(project="another") == []
+    assert await found(created_from=two.created_at) == [three.id, two.id]
+    assert await found(created_to=two.created_at) == [two.id, one.id]
+
+
+async def test_the_time_that_jobs_ran_adds_up(store: Store, ada: Token, runner: str) -> None:
+    job = await add_job(store, ada)
+    query = JobQuery(account=ada.account, door=job.door, offset=0)
+    assert await store.jobs.run_ms(query) == 0
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    assert await store.jobs.run_ms(query) == 0
+    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.07), NOW + 70)
+    assert ended.started_at is not None
+    assert await store.jobs.run_ms(query) == NOW + 70 - ended.started_at > 0
+    assert await store.jobs.run_ms(JobQuery(account="another", door=job.door, offset=0)) == 0
+
+
 async def test_a_tally_counts_a_job_that_waits_again_as_running(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import Any
 
@@ -362,6 +363,11 @@ def test_without_the_extra_the_refusal_says_what_is_missing(
     monkeypatch.setitem(sys.modules, "qiskit", None)
     with pytest.raises(InvalidProgram, match=r"install qwicket\[qiskit\]"):
         read([entry])
+
+
+def test_no_process_but_a_reader_at_work_loads_qiskit() -> None:
+    code = "import sys, qwicket.server, qwicket.programs; assert 'qiskit' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # --- observables ----------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.ibm import words
-from qwicket.dialects.ibm.runtime.wire import kept_decoder, kept_session_decoder
+from qwicket.dialects.ibm.runtime.wire import kept_session_decoder
 from qwicket.dialects.ibm.wire import number
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from qwicket.dialects.ibm.runtime.wire import Kept
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.jobs import Job
     from qwicket.scheduling import Place
@@ -29,22 +30,21 @@ def status(job: Job) -> str:
     return _STATUSES.get(words.status(job), "Failed")
 
 
-def body(job: Job, document: bytes, project: str) -> dict[str, Any]:
+def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
     """Return a job.
 
     Args:
         job: The job.
-        document: What was kept with it.
+        kept: What was kept with it.
         project: The name of its project.
     """
-    kept = kept_decoder.decode(document)
     state: dict[str, Any] = {"status": status(job)}
     if job.state is JobState.FAILED:
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
     shown: dict[str, Any] = {
         "id": job.id,
         "backend": job.device,
-        "program": {"id": job.name},
+        "program": {"id": kept.program},
         "state": state,
         "status": state["status"],
         "created": words.time(job.created_at),

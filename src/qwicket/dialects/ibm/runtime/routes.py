@@ -146,14 +146,15 @@ class Routes:
         query = structs.replace(asked.query, project=project)
         count = sum((await self._gateway.tally(actor, query)).values())
         found = await self._gateway.jobs(actor, query) if query.limit else []
-        shown = [await self._body(actor, job) for job in found]
+        names = await projects.names(self._gateway, actor)
+        shown = [await self._body(job, names) for job in found]
         page = {"count": count, "limit": query.limit, "offset": asked.offset}
         return await asyncio.to_thread(json, {"jobs": shown, **page})
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
         job = await self._job(request, actor)
-        shown = await self._body(actor, job)
+        shown = await self._body(job, await projects.names(self._gateway, actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
             program = await self._gateway.program(job)
             return await asyncio.to_thread(_with_params, shown, program.source)
@@ -289,10 +290,10 @@ class Routes:
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
 
-    async def _body(self, actor: Actor, job: Job) -> dict[str, Any]:
-        names = await projects.names(self._gateway, actor)
-        document = await self._gateway.wire(job)
-        return jobs.body(job, document, names.get(job.project, job.project))
+    async def _body(self, job: Job, names: dict[str, str]) -> dict[str, Any]:
+        kept = wire.kept_decoder.decode(await self._gateway.wire(job))
+        await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
+        return jobs.body(job, kept, names.get(job.project, job.project))
 
 
 def _with_params(shown: dict[str, Any], source: bytes) -> Response:

@@ -84,6 +84,7 @@ class TagsBody(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only Runtime's clients need back; stored with the job, opaque to everyone else."""
 
+    program: str = ""
     client: str = ""
     cost: int | None = None
 
@@ -142,7 +143,11 @@ def submission(body: RunBody, headers: Headers) -> Submission:
     """
     source = primitives.write(body.program_id, bytes(body.params))
     settings = primitives.settings(source)
-    kept = Kept(client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS], cost=body.cost)
+    kept = Kept(
+        program=body.program_id,
+        client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS],
+        cost=body.cost,
+    )
     return Submission(
         door=words.RUNTIME,
         device=body.backend,
