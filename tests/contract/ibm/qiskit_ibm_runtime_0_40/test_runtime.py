@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter
-from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
 from qiskit_ibm_runtime.exceptions import (
@@ -317,14 +316,6 @@ def test_a_wide_operator_agrees_with_qiskits_own_state_vector(simulator):
     assert sharp.data.evs == pytest.approx(exact, abs=1e-9)
     assert abs(sampled.data.evs - exact) < 5 * sampled.data.stds
     assert 0.01 < sampled.data.stds < 0.04  # the operator's terms add up to more than one
-
-
-def test_projectors_are_observables_too(simulator):
-    (isa,) = fitted(ghz(2), simulator)
-    idle = "I" * (isa.num_qubits - 2)
-    ones, plus = [ObservablesArray({idle + word: 1.0}) for word in ("11", "++")]
-    found = estimate(simulator, (isa, ones, None, 0), (isa, plus, None, 0))
-    assert [float(each.data.evs) for each in found] == pytest.approx([0.5, 0.5])
 
 
 def test_what_a_twin_cannot_know_is_refused(twin):

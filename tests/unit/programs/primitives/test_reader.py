@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, Parameter, ParameterVector
 from qiskit.circuit.classical import expr
 from qiskit.circuit.library import (
+    MCPhaseGate,
+    MCXGate,
     QFTGate,
     UnitaryGate,
     get_standard_gate_name_mapping,
@@ -91,10 +94,32 @@ def test_every_standard_gate_does_what_qiskit_says(name: str) -> None:
     agrees(scrambled(GATES[name]))
 
 
-@pytest.mark.parametrize("name", ["x", "rx", "h", "p", "u", "swap", "sx"])
+@pytest.mark.parametrize("name", ["x", "rx", "h", "u", "swap", "sx", "ry"])
 @pytest.mark.parametrize("state", [0, 1, 2])
 def test_controls_that_must_be_zero_are_kept(name: str, state: int) -> None:
     agrees(scrambled(GATES[name].control(2, ctrl_state=state, annotated=False)))
+
+
+@pytest.mark.parametrize("gate", [MCPhaseGate(0.3, 2, ctrl_state=1), MCXGate(6, ctrl_state=5)])
+def test_what_qiskit_does_not_keep_is_refused_rather_than_run_wrong(gate: Any) -> None:
+    with pytest.raises(InvalidProgram, match="is not kept in QPY"):
+        probabilities(scrambled(gate))
+
+
+def test_gates_with_many_controls_are_run() -> None:
+    agrees(scrambled(MCPhaseGate(0.3, 2)))
+    agrees(scrambled(MCXGate(5)))
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_expressions_as_qiskit_2_0_wrote_them_are_read_every_time(round_: int) -> None:
+    # later readers than that of Qiskit 2.3 refuse some of these, by chance
+    circuit = QuantumCircuit(1, 1)
+    circuit.rz(pubs.THETA + math.pi, 0)
+    circuit.rz(2 * pubs.THETA - Parameter("a") / 3, 0)
+    circuit.measure(0, 0)
+    (found,) = read([pubs.circuit(circuit, 14), pubs.array([0.3, 0.5]), 1])
+    assert [op.params[0] for op in found.ops[:2]] == pytest.approx([0.5 + math.pi, 0.9])
 
 
 def test_matrices_and_library_gates_are_run() -> None:
