@@ -234,7 +234,7 @@ class Agents:
             Unavailable: The server stops.
         """
         served = await self._served(actor, device)
-        runner = Runner(_runner(actor, agent), "agent", 0, 1, device)
+        runner = Runner(_runner(actor, device, agent), "agent", 0, 1, device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         assignment = await self._desk.claim(runner, held, wait_s, is_gone)
         if assignment is None:
@@ -267,7 +267,7 @@ class Agents:
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
             raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
-        runner = Runner(_runner(actor, agent), "agent", 0, 1, job.device)
+        runner = Runner(_runner(actor, job.device, agent), "agent", 0, 1, job.device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         return await self._desk.renew(runner, held, progress)
 
@@ -290,7 +290,8 @@ class Agents:
             LimitExceeded: It is too large.
         """
         job = await self._job(actor, id_text)
-        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        runner = _runner(actor, job.device, agent)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._desk.require(lease)
         if isinstance(result, Failure):
             return await self._desk.finish(lease, Ran(result, seconds))
@@ -342,7 +343,8 @@ class Agents:
             StaleLease: Another runner has the job, or it has ended.
         """
         job = await self._job(actor, id_text)
-        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        runner = _runner(actor, job.device, agent)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         return await self._desk.release(lease, reason, blamed=blamed)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:
@@ -353,7 +355,7 @@ class Agents:
             NotFound: It was not announced.
         """
         await self._served(actor, device)
-        await self._desk.leave(_runner(actor, agent))
+        await self._desk.leave(_runner(actor, device, agent))
 
     async def _served(self, actor: Actor, name: str) -> Device:
         _require(actor, name)
@@ -380,9 +382,9 @@ def _require(actor: Actor, device: str) -> None:
         raise Forbidden(f"This token does not serve the device {device}.", field="device")
 
 
-def _runner(actor: Actor, agent: str) -> str:
-    """Return an agent's runner: none of another account can pass for it."""
-    return f"{actor.account}/{agent}"
+def _runner(actor: Actor, device: str, agent: str) -> str:
+    """Return an agent's runner: none of another account, or for another device, passes for it."""
+    return f"{actor.account}/{device}/{agent}"
 
 
 def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
