@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of one free-form object, such as a vendor's metadata."""
     upload_bytes: int = 64 << 20
     """A program that is uploaded."""
+    outcome_bytes: int = 64 << 20
+    """JSON in which a lab's agent brings what a job gave: 20 million numbers of atoms fit in."""
     uploads_bytes: int = 1 << 30
     """Uploads of one account that no job was made of yet; one under way counts as a full one."""
     draft_s: float = 3600.0
