@@ -103,6 +103,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Longest time for which a group may be opened, where it is limited at all."""
     device_gates: int = 256
     """Gates that a lab names of its device."""
+    device_agents: int = 256
+    """Agents of one device; one that was killed counts until its lease time is over."""
     held_leases: int = 64
     """Jobs that a lab's agent may say to hold at once."""
     ibm_jobs: int = -1
