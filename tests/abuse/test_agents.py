@@ -246,6 +246,28 @@ def test_a_spec_that_makes_no_sense_is_refused_by_name(
     assert NATIVE.names(response, f"spec.{field}") or NATIVE.names(response, field)
 
 
+LAYOUTS: dict[str, str] = {
+    "no Blackbird": "rm -rf /",
+    "a file": 'include "/etc/passwd"\nMeasureFock() | 0',
+    "a parameter that is no argument": "Sgate(-{x}) | 0\nMeasureFock() | 0",
+    "many parameters": "\n".join(f"Rgate({{p{k}}}) | 0" for k in range(2_000)),
+    "a long loop": "for int i in 0:90000\n  Sgate(0) | 0\nMeasureFock() | 0",
+    "a long text": "# " + "x" * (65 << 10),
+}
+
+
+@pytest.mark.parametrize("wrong", LAYOUTS)
+def test_a_layout_that_is_none_is_refused(server: LiveServer, wrong: str) -> None:
+    spec = {**SPEC, "formats": ["blackbird"], "outputs": ["samples"]}
+    spec["photonic"] = {"modes": 5, "layout": LAYOUTS[wrong], "since": "2026-01-01T00:00:00Z"}
+    with server.client(serving_token(server, "chip")) as agent:
+        body = {"family": "photonic", "spec": spec}
+        response = agent.put("/v1/agent/devices/chip", json=body)
+        assert NATIVE.names(response, "photonic")
+        body = {"family": "qubit", "spec": {**SPEC, "photonic": spec["photonic"]}}
+        assert NATIVE.names(agent.put("/v1/agent/devices/chip", json=body), "photonic")
+
+
 def test_a_device_keeps_its_family_and_stands_at_doors_of_its_family(
     lab: Lab, agent: httpx.Client
 ) -> None:

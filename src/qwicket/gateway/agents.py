@@ -16,7 +16,14 @@ from qwicket import programs
 from qwicket.model import uploads
 from qwicket.model.accounts import Scope
 from qwicket.model.devices import Device, check_device_name
-from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidProgram,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+)
 from qwicket.model.frames import frames
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import Lease, Ran, Runner, RunOptions
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibration
-    from qwicket.model.devices import DeviceSpec, Family
+    from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
     from qwicket.model.jobs import Assignment, Job, Order, Progress
     from qwicket.model.limits import Limits
     from qwicket.store import Handout, Store
@@ -163,7 +170,24 @@ class Agents:
                 raise InvalidRequest(f"{field} is for simulators alone.", field=field)
         if spec.atoms is not None and family != "atoms":
             raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
+        if spec.photonic is not None:
+            self._check_photonic(family, spec.photonic)
         self._check_texts(spec)
+
+    def _check_photonic(self, family: Family, spec: PhotonicSpec) -> None:
+        if family != "photonic":
+            raise InvalidRequest(
+                "photonic: this is no device of the family photonic.", field="photonic"
+            )
+        most = self._limits.layout_bytes
+        if len(spec.layout) > most:
+            raise LimitExceeded(
+                f"layout has at most {most} characters (limit layout_bytes).", field="photonic"
+            )
+        try:
+            programs.blackbird.read_layout(spec.layout)
+        except (InvalidProgram, LimitExceeded) as error:
+            raise InvalidRequest(f"layout: {error.detail}.", field="photonic") from None
 
     def _check_texts(self, spec: DeviceSpec) -> None:
         limits, atoms = self._limits, spec.atoms

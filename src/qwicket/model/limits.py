@@ -101,6 +101,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that a token names, where an account makes one."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group may be opened, where it is limited at all."""
+    layout_bytes: int = 64 << 10
+    """Layout of a lab's photonic device."""
     device_gates: int = 256
     """Gates that a lab names of its device."""
     device_agents: int = 256
