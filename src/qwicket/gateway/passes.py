@@ -102,12 +102,13 @@ class Passes:
         return Ticket(await self._sign_in.by_subject(claims.sub), claims.job)
 
     async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
-        now_s = self._now_ms() // 1000
+        now_ms = self._now_ms()
+        end_ms = now_ms + max(1_000, round(1_000 * life_s))
         claims = _Claims(
             sub=f"token {actor.token}" if actor.token else f"account {actor.account}",
             aud=audience,
-            iat=now_s,
-            exp=now_s + max(1, round(life_s)),
+            iat=now_ms // 1_000,
+            exp=-(-end_ms // 1_000),  # rounded up: no pass lives for less than it says
             jti=secrets.token_hex(8),
             job=job,
         )

@@ -62,6 +62,20 @@ async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Cl
         await gateway.sign_in_with_pass(text, DOOR, HERE)
 
 
+@pytest.mark.parametrize("within_second_ms", [0, 1, 999])
+async def test_a_pass_lives_for_no_less_than_it_says(
+    gateway: Gateway, ada: Actor, clock: Clock, within_second_ms: int
+) -> None:
+    """Whatever the part of the second in which it was made: its times have no smaller unit."""
+    clock.ms += within_second_ms - clock.ms % 1_000
+    text = await gateway.issue_pass(ada, DOOR, 1)
+    clock.ms += 999
+    await gateway.sign_in_with_pass(text, DOOR, HERE)
+    clock.ms += 1_001
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.sign_in_with_pass(text, DOOR, HERE)
+
+
 async def test_a_pass_dies_with_its_token(gateway: Gateway, admin: Admin, ada: Actor) -> None:
     text = await gateway.issue_pass(ada, DOOR, 14 * 86_400)
     await gateway.sign_in_with_pass(text, DOOR, HERE)
