@@ -226,7 +226,11 @@ class Agents:
         """
         device = await self._served(actor, name)
         if device.family != "qubit":
-            raise InvalidRequest("Calibrations are of devices of the family qubit.", field="family")
+            raise InvalidRequest(
+                "Calibrations are of devices of the family qubit; a photonic one has a certificate"
+                " in its spec.",
+                field="family",
+            )
         try:
             calibration.check(device.spec.qubits)
         except ValueError as error:
