@@ -47,6 +47,7 @@ STREAM_BODY: Final = "qwicket.stream_body"
 says that it takes a body in pieces, bounded by another limit than others."""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
+_MAX_KEY_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
     r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
 )
@@ -197,6 +198,21 @@ async def read(request: Request, parse: Callable[[bytes], T]) -> T:
     if len(body) <= _SMALL_BODY_BYTES:
         return parse(body)
     return await asyncio.to_thread(parse, body)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key under which a client's submission is done only once, if it gives one.
+
+    Raises:
+        InvalidRequest: It is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:
+        raise InvalidRequest(
+            f"Idempotency-Key must have 1 to {_MAX_KEY_CHARS} characters.",
+            field="Idempotency-Key",
+        )
+    return key
 
 
 def bearer(request: Request) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from qwicket.gateway.insistence import insist
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
@@ -53,6 +55,7 @@ class Groups:
             NotFound: The door does not show such a device.
             LimitExceeded: The name is too long.
             InvalidRequest: A limit is below 1, or the name no text.
+            Conflict: Whether it was opened is not known.
         """
         actor.require(Scope.JOBS_WRITE)
         if device is not None:
@@ -74,7 +77,8 @@ class Groups:
             expires_at=None if life_s is None else now + int(1000 * life_s),
             body=body,
         )
-        return await self._store.groups.open(new)
+        groups = self._store.groups
+        return await insist(partial(groups.open, new), partial(groups.get, new.id))
 
     def _check(self, name: str, jobs_limit: int | None, life_s: float | None) -> None:
         if len(name) > self._limits.name_chars:

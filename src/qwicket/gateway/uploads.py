@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
+from qwicket.gateway.insistence import insist, patiently
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -64,12 +66,17 @@ class Uploads:
 
         Raises:
             QwicketError: Device, name or tags are refused; nothing is stored.
+            Conflict: Whether it is stored is not known.
         """
         actor.require(Scope.JOBS_WRITE)
         new = await self._admission.draft(actor, submission)
-        return await self._store.jobs.add(
-            new, waiting_limit=self._limits.waiting_jobs, unfinished_limit=unfinished_limit
+        add = partial(
+            self._store.jobs.add,
+            new,
+            waiting_limit=self._limits.waiting_jobs,
+            unfinished_limit=unfinished_limit,
         )
+        return await insist(add, partial(self._store.jobs.get, new.id))
 
     async def take(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
         """Keep a program as it comes in; it counts when all of it is on disk. Return its bytes.
@@ -116,7 +123,7 @@ class Uploads:
             Forbidden: The job is another account's.
             NotFound: The job is gone.
             Unavailable: It cannot be checked now; the draft stays.
-            TooManyRequests: Likewise.
+            TooManyRequests: Likewise, for a long time.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
@@ -139,7 +146,7 @@ class Uploads:
         try:
             submission = await asyncio.to_thread(worded, source)
             uploaded = structs.replace(submission, is_uploaded=True)
-            ready = await self._admission.admit(actor, uploaded)
+            ready = await patiently(lambda: self._admission.admit(actor, uploaded))
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())

@@ -27,6 +27,7 @@ from qwicket.model.errors import (
     NoResult,
     NotFinished,
     NotFound,
+    QwicketError,
     Unauthenticated,
 )
 from qwicket.model.jobs import JobQuery
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway, Results
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, Submission
 
 _SPELLING: Final = "qwicket.ibm.spelling"
 _CANCEL_WAIT_S: Final = 5.0
@@ -226,11 +227,13 @@ class Routes:
         if not body.has_program and not body.allowObjectStorage:
             raise InvalidRequest("qObject is missing.", field="qObject")
         word = wire.direct if body.has_program else wire.draft
-        submit = self._gateway.submit if body.has_program else self._gateway.uploads.draft
         submission = await asyncio.to_thread(word, body, headers, limits)
-        unfinished_limit = None if limits.ibm_jobs < 0 else limits.ibm_jobs
-        job = await submit(actor, submission, unfinished_limit=unfinished_limit)
-        shown = await self._long(request, await self._shown(actor, job))
+        names = await self._names(actor)
+        job = await self._store(actor, submission, has_program=body.has_program)
+        # Of what follows nothing may fail: clients would submit the job again.
+        row = Shown(job, wire.kept(submission.wire), names.get(job.project, job.project))
+        position = await self._last(job)
+        shown = jobs.body(row, position, root=_root(request), is_for_old=_is_old(request))
         shown["qasms"] = jobs.entries(job)
         if body.has_program:
             shown["qObject"] = {}
@@ -239,6 +242,15 @@ class Routes:
                 request, actor, job, _UPLOAD
             )
         return json(shown)
+
+    async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
+        limit = self._gateway.limits.ibm_jobs
+        most = None if limit < 0 else limit
+        if has_program:
+            return await self._gateway.submit(
+                actor, submission, is_once=True, unfinished_limit=most
+            )
+        return await self._gateway.uploads.draft(actor, submission, unfinished_limit=most)
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -471,6 +483,13 @@ class Routes:
             outlook = await self._gateway.outlook(job.device)
             place = QueuePlace(len(outlook.places), outlook.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
+
+    async def _last(self, job: Job) -> Position | None:
+        """Return where a job just stored stands; nothing where nobody can tell now."""
+        try:
+            return await self._position(job)
+        except QwicketError:
+            return None
 
     async def _long(
         self, request: Request, shown: Shown, *, has_summary: bool = True

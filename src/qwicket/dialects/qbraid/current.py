@@ -18,7 +18,6 @@ from qwicket.model.errors import (
     InvalidRequest,
     LimitExceeded,
     NotFound,
-    Unavailable,
 )
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
@@ -256,13 +255,9 @@ class Routes(Desk):
         actor = await self.sign_in(request, Scope.JOBS_WRITE)
         limits = self.gateway.limits
         asked = await read(request, lambda text: groups.opening(text, limits))
-        try:
-            group = await self.gateway.groups.open(
-                actor, wire.DOOR, name=asked.name, life_s=asked.life_s, body=asked.body
-            )
-        except Unavailable as silence:  # of a 503 clients would repeat the request
-            detail = f"Whether the group was opened is not known. {silence.detail}"
-            raise Conflict(detail) from None
+        group = await self.gateway.groups.open(
+            actor, wire.DOOR, name=asked.name, life_s=asked.life_s, body=asked.body
+        )
         return _success(groups.shown(group, {}, _now()), 201)
 
     async def read_group(self, request: Request) -> Response:
