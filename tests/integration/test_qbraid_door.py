@@ -110,6 +110,76 @@ def test_programs_of_a_batch_come_back_as_they_were_sent(call: Caller) -> None:
     assert call("GET", f"{NEW}/jobs/{job['jobQrn']}/program").json()["data"] == programs
 
 
+TWIN = "qbraid:qbraid:sim:qpu.aria-1"
+ROTATED = BELL.replace("cx q[0]", "ry(0.7) q[1];\ncx q[0]")
+
+
+def compiled(call: Caller, job: dict[str, Any]) -> httpx.Response:
+    return call("GET", f"{NEW}/jobs/{job['jobQrn']}/compiled-program")
+
+
+@pytest.mark.parametrize(
+    ("device", "gates"),
+    [("qpu.aria-1", {"gpi", "gpi2", "ms"}), ("qpu.forte-1", {"gpi", "gpi2", "zz"})],
+)
+def test_a_twin_gives_its_compiled_program_which_runs_as_the_one_that_was_sent(
+    call: Caller, device: str, gates: set[str]
+) -> None:
+    qrn = f"qbraid:qbraid:sim:{device}"
+    job = call.ended(call.submit(ROTATED, shots=4000, deviceQrn=qrn)["jobQrn"])
+    program = compiled(call, job).json()["data"]
+    assert program["format"] == "ionq.circuit.v0"
+    found = json.loads(program["data"])
+    assert (found["gateset"], found["qubits"]) == ("native", 2)
+    assert {gate["gate"] for gate in found["circuit"]} <= gates
+    assert any(len(gate.get("targets", ())) == 2 for gate in found["circuit"])
+    body = {"deviceQrn": qrn, "shots": 4000, "program": program}
+    answer = call("POST", f"{NEW}/jobs", json=body)
+    again = call.ended(answer.json()["data"]["jobQrn"])
+    counts = [
+        call("GET", f"{NEW}/jobs/{each['jobQrn']}/result").json()["data"]["resultData"][
+            "measurementCounts"
+        ]
+        for each in (job, again)
+    ]
+    keys = {*counts[0], *counts[1]}
+    distance = sum(abs(counts[0].get(k, 0) - counts[1].get(k, 0)) for k in keys) / 8000
+    assert distance < 0.06  # four outcomes, twice 4,000 shots: 5 sigma
+    assert counts[0]["00"] > 1000, "the rotation leaves both outcomes of each likely"
+
+
+def test_a_batch_on_a_twin_is_compiled_program_by_program(call: Caller) -> None:
+    ones = BELL.replace("h q[0];\ncx q[0], q[1];", "x q[0];")
+    job = call.ended(call.submit(BELL, ones, deviceQrn=TWIN)["jobQrn"])
+    first, second = compiled(call, job).json()["data"]
+    assert len(json.loads(first["data"])["circuit"]) > 1
+    assert [gate["gate"] for gate in json.loads(second["data"])["circuit"]] == ["gpi"]
+
+
+def test_what_has_no_compiled_program_is_a_404_that_says_why(
+    call: Caller, stranger: Caller
+) -> None:
+    job = call.ended(call.submit(BELL)["jobQrn"])
+    answer = compiled(call, job)
+    assert answer.status_code == 404
+    assert "as it was submitted" in answer.json()["message"]
+    midway = BELL.replace("cx q[0]", "c[0] = measure q[0];\ncx q[0]")
+    answer = compiled(call, call.ended(call.submit(midway, deviceQrn=TWIN)["jobQrn"]))
+    assert answer.status_code == 404
+    assert "measures on its way" in answer.json()["message"]
+    long = "".join(f"rx(0.1) q[{k}];\ncx q[{k}], q[{k + 1}];\n" for k in range(15)) * 20
+    job = call.submit(BELL.replace("[2]", "[16]") + long, deviceQrn=TWIN, shots=1000)
+    assert compiled(call, job).status_code == 404
+    call("POST", f"{NEW}/jobs/{job['jobQrn']}/cancel")
+    assert call.ended(job["jobQrn"])["status"] == "CANCELLED"
+    assert "not completed" in compiled(call, job).json()["message"]
+    many = call.ended(call.submit(*[BELL] * 101, deviceQrn=TWIN, shots=1)["jobQrn"])
+    answer = compiled(call, many)
+    assert answer.status_code == 404
+    assert "100" in answer.json()["message"]
+    assert compiled(stranger, many).json()["message"] == "There is no such job."
+
+
 def test_a_program_that_measures_nothing_gives_one_empty_key(call: Caller) -> None:
     job = call.ended(call.submit(SILENT)["jobQrn"])
     found = call("GET", f"{NEW}/jobs/{job['jobQrn']}/result").json()["data"]
