@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -290,6 +291,27 @@ def test_a_device_that_the_administrator_turns_on_takes_jobs(
     server.admin("device", "off", "parked", "--reason", "maintenance")
     shown = call("GET", f"{NEW}/devices/qbraid:qbraid:sim:parked").json()["data"]
     assert (shown["status"], shown["statusMsg"]) == ("OFFLINE", "maintenance")
+
+
+def test_a_search_of_long_documents_is_bounded_in_bytes(call: Caller) -> None:
+    numbers = [("circuitBatchNumQubits", "1000000")] * 4_000
+
+    def register(name: str, form: list[tuple[str, str]]) -> httpx.Response:
+        device = ("qbraidDeviceId", "long")
+        text = urlencode([("vendorJobId", name), device, *form])
+        return call("POST", f"{OLD}/init-job", content=text)
+
+    for n in range(160):
+        assert register(str(n), numbers).status_code == 200
+    query = {"qbraidDeviceId": "long", "numResults": 1000}
+    answer = call("POST", f"{OLD}/get-user-jobs", json=query)
+    assert len(answer.content) < 5 << 20
+    found = [document["vendorJobId"] for document in answer.json()]
+    assert found == [str(n) for n in range(159, 159 - len(found), -1)]
+    assert len(found) > 50
+    answer = register("huge", [("circuitBatchDepth", "9" * 18)] * 5_000)
+    assert answer.status_code == 400
+    assert "options_bytes" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class Gateway:
         self._forecast = Forecast(store, now_ms)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
         self.groups = Groups(store, limits, now_ms)
-        self.records = Records(store, now_ms)
+        self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)
         self.uploads = Uploads(store, self._admission, limits, now_ms)
         self.limits = limits

@@ -24,7 +24,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     draft_s: float = 3600.0
     """Time in which the program of a job must be uploaded."""
     options_bytes: int = 64 << 10
-    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred."""
+    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred. Also one
+    registered document."""
     program_text_bytes: int = 1 << 20
     program_json_bytes: int = 10 << 20
     read_time_s: float = 15.0
@@ -99,6 +100,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that a token names, where an account makes one."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group may be opened, where it is limited at all."""
+    groups: int = 10_000
+    """Groups of one account at one door; above, the oldest that takes no more jobs is forgotten."""
+    records: int = 10_000
+    """Registered documents of one account at one door; above, the oldest is forgotten."""
     device_gates: int = 256
     """Gates that a lab names of its device."""
     held_leases: int = 64
