@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
+from qwicket.compute.turns import Turns
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
-"""Uploads that are made into jobs at the same time: each is held in memory several times over."""
+"""Uploads that are made into jobs at the same time, one of each account: all of it is in memory then,
+several times over."""
 
 
 class Uploads:
@@ -57,7 +59,7 @@ class Uploads:
         self._admission = admission
         self._limits = limits
         self._now_ms = now_ms
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
 
     async def draft(
         self, actor: Actor, submission: Submission, *, unfinished_limit: int | None = None
@@ -128,7 +130,7 @@ class Uploads:
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
             raise Forbidden("Only the account that submitted a job may send its program.")
-        async with self._turn:
+        async with self._turns.turn(actor.account):
             now = await self._present(job)
             if now.state is not JobState.DRAFT:
                 return now
