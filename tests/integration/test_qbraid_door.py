@@ -233,6 +233,21 @@ def test_a_group_that_is_cancelled_stops_its_jobs(call: Caller, stranger: Caller
     assert call("GET", f"{NEW}/jobs/{jobs[0]}").status_code == 200
 
 
+def test_lists_of_jobs_with_long_options_are_bounded_in_bytes(call: Caller) -> None:
+    group = call("POST", f"{NEW}/jobs/group", json={}).json()["data"]["groupJobQrn"]
+    options = {"note": "x" * 65_000}
+    for n in range(280):
+        call.submit(SILENT, groupJobQrn=group, runtimeOptions=options, tags={"k": f"{n}"})
+    most = 18 << 20
+    answer = call("GET", f"{NEW}/jobs/group/{group}/jobs")
+    jobs = answer.json()["data"]
+    assert len(answer.content) < most
+    assert [job["tags"]["k"] for job in jobs] == [str(n) for n in range(279, 279 - len(jobs), -1)]
+    assert len(jobs) > 200
+    page = call("GET", f"{NEW}/jobs", params={"limit": "100"}).json()
+    assert len(page["data"]) == 100, "a page of a hundred is whole"
+
+
 def test_a_group_closes_by_itself_when_its_time_is_over(call: Caller) -> None:
     group = call("POST", f"{NEW}/jobs/group", json={"maxTTL": 1}).json()["data"]
     at = f"{NEW}/jobs/group/{group['groupJobQrn']}"

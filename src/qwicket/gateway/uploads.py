@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
-"""Uploads that are made into jobs at the same time, one of each account: all of it is in memory then,
-several times over."""
+"""Uploads that are made into jobs at the same time, one of each account: all of it is in memory
+then, several times over."""
 
 
 class Uploads:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
 """Headers that may hold a token, the surest first: some clients send two."""
+_PAGE_BYTES: Final = 16 << 20
+"""A list ends with the job whose tags and options take it above; a hundred never do."""
+_ROWS_AT_ONCE: Final = 20
 
 
 class Shown(NamedTuple):
@@ -161,7 +164,15 @@ class Desk:
         )
         found = await self.gateway.jobs(actor, asked)
         tally = await self.gateway.tally(actor, asked)
-        return [await self.show(job) for job in found], sum(tally.values())
+        shown, size = [], 0
+        for number, job in enumerate(found):
+            shown.append(row := await self.show(job))
+            size += len(bytes(row.kept.tags)) + len(bytes(row.kept.options))
+            if size > _PAGE_BYTES:
+                break
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # each takes a look-up or two
+        return shown, sum(tally.values())
 
     async def cancel(self, actor: Actor, job: Job) -> Job:
         """Cancel a job.

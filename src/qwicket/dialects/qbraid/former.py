@@ -199,7 +199,8 @@ class Routes(Desk):
             device=_bare(asked.get("qbraidDeviceId")),
         )
         email = await self._email(actor)
-        return json([jobs.native(shown, actor.account_name, email) for shown in found])
+        documents = [jobs.native(shown, actor.account_name, email) for shown in found]
+        return await asyncio.to_thread(json, documents)
 
     async def _named(self, actor: Actor, name: str) -> list[dict[str, Any]]:
         """Return the one job of this name, with its counts if it has them: version 0.7 looks."""
