@@ -604,6 +604,18 @@ def test_a_server_that_stops_closes_its_streams(tmp_path: Path) -> None:
     live.assert_calm()
 
 
+def test_a_list_reads_no_more_than_some_megabytes_of_programs(
+    server: LiveServer, http: httpx.Client
+) -> None:
+    alone = Client(http, server.token("lister"))
+    long = qobj()
+    long["header"]["note"] = "x" * 1_500_000  # longer than what is written as OpenQASM
+    jobs = [alone.submit(long) for _ in range(6)]
+    rows = alone.get("/jobs", params={"filter": json.dumps({"limit": 6})})
+    assert [row["id"] for row in rows] == jobs[::-1]
+    assert ["qasms" in row for row in rows] == [True, True, False, False, False, False]
+
+
 def test_results_are_the_same_however_they_are_fetched(client: Client) -> None:
     program = qobj(BELL, memory=True, seed_simulator=11)
     direct = client.done(program)["qObjectResult"]

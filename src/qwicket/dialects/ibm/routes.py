@@ -57,7 +57,7 @@ _RESULT: Final = "result"
 _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM: nobody reads that, and it takes seconds."""
 _LIST_BYTES: Final = 4 << 20
-"""Programs and counts in one list; what comes after is listed without."""
+"""Programs, as sent or as shown, and counts in one list; what comes after is listed without."""
 _ROWS_AT_ONCE: Final = 20
 _SCAN: Final = 200
 """Jobs that a filter looks at in one go; more than that beside the loop."""
@@ -290,7 +290,8 @@ class Routes:
                 source, outcomes = await self._whole(each.job)
                 rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
                 body["qasms"] = rows
-                left -= sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                left -= max(shown, len(source))
             left -= 200 * each.job.n_circuits
             if left <= 0:
                 del body["qasms"]
