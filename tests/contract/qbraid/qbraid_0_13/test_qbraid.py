@@ -176,8 +176,8 @@ def test_the_program_comes_back_as_it_was_sent(device):
     assert job.compiled_program() is None
 
 
-def test_a_twin_gives_its_compiled_program(provider):
-    job = provider.get_device("qbraid:qbraid:sim:qpu.forte-1").run(BELL, shots=10)
+def test_a_twin_gives_its_compiled_program():
+    job = provider().get_device("qbraid:qbraid:sim:qpu.forte-1").run(BELL, shots=10)
     job.wait_for_final_state()
     program = job.compiled_program()
     assert program.format == "ionq.circuit.v0"
