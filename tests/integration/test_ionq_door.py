@@ -163,6 +163,7 @@ def test_an_estimate_of_nonsense_is_refused_by_name(http: httpx.Client, query: s
         ({"duration_limit_min": -1}, "duration_limit_min"),
         ({"duration_limit_min": 10**9}, "group_life_s"),
         ({"cost_limit": {"unit": "usd", "value": -1}}, "cost_limit.value"),
+        ({"cost_limit": {"unit": "x" * 17, "value": 1}}, "cost_limit.unit"),
         ({"cost_limit": 5}, "cost_limit"),
     ],
 )

@@ -20,7 +20,7 @@ UNUSED: Final = GroupUse(0, 0, 0, None)
 class CostLimit(msgspec.Struct, frozen=True):
     """Kept and shown; nothing costs anything here, so that it is never reached."""
 
-    unit: str
+    unit: Annotated[str, msgspec.Meta(max_length=16)]
     value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 
 
