@@ -321,6 +321,17 @@ def test_a_clone_under_a_key_is_made_once(http: httpx.Client) -> None:
     assert len({each.json()["id"] for each in answers}) == 1
 
 
+def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
+    http: httpx.Client,
+) -> None:
+    """The native door answers 429 from the 17th on; after that these clients give up or repeat."""
+    gates = [{"gate": "rx", "target": 0, "rotation": 0.1}] * 2_000
+    body = {**TYPE[NEW], "input": {"qubits": 1, "circuit": gates}}
+    with ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(http.post, f"{NEW}/jobs", json=body) for _ in range(40)]
+        assert {each.result().status_code for each in sent} == {201}
+
+
 def test_a_waiting_job_knows_when_it_is_expected_to_start(http: httpx.Client) -> None:
     jobs = [submit(http, input=slow()) for _ in range(4)]
     last = http.get(f"{NEW}/jobs/{jobs[-1]}").json()

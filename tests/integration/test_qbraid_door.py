@@ -370,7 +370,7 @@ def test_a_refusal_names_its_field_or_limit(
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     call: Caller,
 ) -> None:
-    """Other doors answer 429 from the 17th on; of a POST these clients never repeat that."""
+    """The native door answers 429 from the 17th on; of a POST these clients never repeat that."""
     with ThreadPoolExecutor(40) as pool:
         body = {"deviceQrn": DEVICE, "shots": 1, "program": {"format": "qasm3", "data": BELL}}
         sent = [pool.submit(call, "POST", f"{NEW}/jobs", json=body) for _ in range(40)]
