@@ -43,8 +43,9 @@ T = TypeVar("T")
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 STREAM_BODY: Final = "qwicket.stream_body"
+UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 """Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
-says that it takes a body in pieces, bounded by another limit than others."""
+says that it takes a body in pieces, bounded by another limit than others, or a body of nobody."""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
 _MAX_KEY_CHARS: Final = 255
@@ -198,6 +199,15 @@ async def read(request: Request, parse: Callable[[bytes], T]) -> T:
     if len(body) <= _SMALL_BODY_BYTES:
         return parse(body)
     return await asyncio.to_thread(parse, body)
+
+
+async def read_unsigned(request: Request, parse: Callable[[bytes], T]) -> T:
+    """As `read`, of a body that is taken in before anybody has signed in.
+
+    Such bodies have a room of their own: who is nobody takes none from those who are somebody.
+    """
+    request.scope[UNSIGNED_BODY]()
+    return await read(request, parse)
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -139,6 +139,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Least rate of a body: its time grows by what has arrived at this rate."""
     bodies_bytes: int = 256 << 20
     """Bodies over 64 KiB that are held at the same time, of everyone together."""
+    unsigned_bodies_bytes: int = 64 << 20
+    """The same where the token may be in the body: nobody takes room from who has signed in."""
     answer_timeout_s: float = 30.0
     """Time in which a client must take some of an answer."""
     answer_bytes_per_s: int = 4 << 10

@@ -14,7 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, decode, json, on, read, stream
+from qwicket.dialects.door import (
+    PUBLIC_URL,
+    Door,
+    address,
+    decode,
+    json,
+    on,
+    read,
+    read_unsigned,
+    stream,
+)
 from qwicket.dialects.ibm import catalogue, filters, jobs, results, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.paths import canonical
@@ -138,11 +148,11 @@ class Routes:
         return json({"api-auth": "1.0", "api-core": "1.0", "qwicket": "1.0"})
 
     async def sign_in_with_token(self, request: Request) -> Response:
-        body = await read(request, lambda text: decode(text, wire.token_decoder))
+        body = await read_unsigned(request, lambda text: decode(text, wire.token_decoder))
         return await self._signed_in(await self._gateway.sign_in(body.apiToken, address(request)))
 
     async def sign_in_with_password(self, request: Request) -> Response:
-        body = await read(request, lambda text: decode(text, wire.password_decoder))
+        body = await read_unsigned(request, lambda text: decode(text, wire.password_decoder))
         actor = await self._gateway.sign_in_with_password(
             body.email, body.password, address(request)
         )
@@ -573,7 +583,7 @@ def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any
 async def _token(request: Request) -> str | None:
     """Return the access token: of the header, the query, or the body, whatever the method."""
     text = request.headers.get("x-access-token") or request.query_params.get("access_token")
-    return text or wire.token_of(await request.body())
+    return text or await read_unsigned(request, wire.token_of)
 
 
 def _is_old(request: Request) -> bool:
