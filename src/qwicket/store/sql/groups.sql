@@ -56,9 +56,10 @@ select count(*) from (select 1 from job where "group" = :id limit :limit) as wai
 
 -- name: group_unfinished
 -- Index job_by_group.
-select id from job
-where "group" = :id and state in ('draft', 'queued', 'running', 'uncertain')
-order by seq;
+select id, seq from job
+where "group" = :id and seq > :after and state in ('draft', 'queued', 'running', 'uncertain')
+order by seq
+limit :limit;
 
 -- name: group_use
 -- What the jobs of a group took; index job_by_group.
