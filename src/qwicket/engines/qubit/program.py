@@ -6,7 +6,7 @@ Simulators write outside their memory when told to, so this is their guard.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.sampling import Readout, readout
@@ -42,6 +42,10 @@ class Program(NamedTuple):
         """Return how an index of the final state becomes classical bits."""
         busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
         return readout(busy, self.n_bits)
+
+    def gates(self) -> Sequence[Gate]:
+        """Return the operations as gates: a slice of them that holds nothing else."""
+        return cast(Sequence[Gate], self.ops)
 
     def original(self, qubit: int) -> int:
         """Return the number that a qubit had in the circuit."""

@@ -30,7 +30,7 @@ from qwicket.engines.qubit.gates import dense, matrix
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers, arrays_of
-from qwicket.engines.qubit.states import reserve
+from qwicket.engines.qubit.states import evolve, reserve
 from qwicket.engines.qubit.tasks import Found, Task, Unreliable
 from qwicket.model.circuits import Gate
 from qwicket.model.outcomes import MEMORY, PROBABILITIES
@@ -120,7 +120,7 @@ class QsimEngine:
         """
         program = Program(4, _TEST_GATES, True, {}, 0, ())
         state = NumpySimulator().zero(4)
-        state.apply(map(NumpySimulator().prepare, _TEST_GATES))
+        evolve(NumpySimulator(), state, _TEST_GATES)
         p = state.probabilities()
         found = np.bincount(self._samples(program, _TEST_SHOTS, SeedSequence(1)), minlength=16)
         # total variation: its mean, and a bound that 10^9 tries would not pass

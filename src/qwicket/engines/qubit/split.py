@@ -23,14 +23,13 @@ from qwicket.engines.qubit.cost import copies_kept
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
-from qwicket.engines.qubit.states import Prepared, Simulator, State
+from qwicket.engines.qubit.states import MOST_PREPARED, Prepared, Simulator, State, evolve
 from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step
-from qwicket.model.circuits import Gate, Measure, Op, Reset
+from qwicket.model.circuits import Gate, Measure, Reset
 
 Divide = Callable[[float, float], tuple[float, float]]
 """From an amount and the probability of the second of two branches to the amounts of both."""
 
-_READY_OPS: Final = 20_000
 _GAP: Final = Gate("id", (0,))
 _place = attrgetter("place")
 
@@ -84,15 +83,12 @@ def by_weight(weight: float, p: float) -> tuple[float, float]:
     return weight - second, second
 
 
-def _ready(simulator: Simulator, program: Program) -> list[Prepared]:
+def _ready(simulator: Simulator, program: Program) -> Prepared | None:
     """Prepare all gates, if they are not too many to keep; what is no gate leaves a gap."""
-    if len(program.ops) > _READY_OPS:
-        return []
-    return [simulator.prepare(op if isinstance(op, Gate) else _GAP) for op in program.ops]
-
-
-def _gates(ops: Sequence[Op]) -> Iterator[Gate]:
-    return (op for op in ops if isinstance(op, Gate))
+    if len(program.ops) > MOST_PREPARED:
+        return None
+    gates = [op if isinstance(op, Gate) else _GAP for op in program.ops]
+    return simulator.prepare(program.n_qubits, gates)
 
 
 class Walk:
@@ -147,9 +143,9 @@ class Walk:
     def apply(self, state: State, start: int, stop: int) -> None:
         """Apply the gates of the program from `start` on, before `stop`."""
         if self._ready:
-            state.apply(self._ready[start:stop])
+            state.apply(self._ready, start, stop)
         else:
-            state.apply(map(self._simulator.prepare, _gates(self._program.ops[start:stop])))
+            evolve(self._simulator, state, self._program.gates()[start:stop])
 
     def _start(self, state: State | None = None, done: int = 0) -> None:
         self._state = self._simulator.zero(self._program.n_qubits) if state is None else state
@@ -200,7 +196,7 @@ class Walk:
             if strike.place >= stop:
                 break
             self.apply(self._state, start, strike.place + 1)
-            self._state.apply(map(self._simulator.prepare, strike.gates))
+            evolve(self._simulator, self._state, strike.gates)
             start = strike.place + 1
         self.apply(self._state, start, stop)
 
@@ -225,7 +221,7 @@ class Walk:
             self._state.scale(qubit, norm, norm * (1 - gamma) ** 0.5)
 
     def _flip(self, qubit: int) -> None:
-        self._state.apply((self._simulator.prepare(Gate("x", (qubit,))),))
+        evolve(self._simulator, self._state, (Gate("x", (qubit,)),))
 
     def _choose(self, p: float) -> int:
         """Return which of two branches to go on with; the other one waits if it has anything."""

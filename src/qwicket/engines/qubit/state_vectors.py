@@ -18,11 +18,10 @@ from qwicket.engines.qubit.misreads import flips, misread
 from qwicket.engines.qubit.patterns import Sites
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.split import Leaf, Walk, by_shots, by_weight
-from qwicket.engines.qubit.states import Simulator, State
+from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Run, steps
 from qwicket.engines.qubit.tally import Tally, arrays, memory
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.circuits import Gate
 from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY
 
 
@@ -58,7 +57,7 @@ class StateVectorEngine:
 
     def _evolved(self, program: Program) -> State:
         state = self._simulator.zero(program.n_qubits)
-        state.apply(self._simulator.prepare(op) for op in program.ops if isinstance(op, Gate))
+        evolve(self._simulator, state, program.gates())
         return state
 
     def _run_branches(self, task: Task, rng: Generator) -> Found:
