@@ -25,7 +25,7 @@ class NumpySimulator:
     """Applies each gate by slices of the state."""
 
     name: Final = "numpy"
-    version: Final = f"1 (numpy {np.__version__})"
+    version: Final = f"2 (numpy {np.__version__})"
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
         return partial(_apply_row, gates)
@@ -72,7 +72,7 @@ class NumpyState:
         return squared(self.amplitudes())
 
     def sample(self, shots: int, rng: Generator) -> Integers:
-        return search(self.probabilities(), shots, rng)
+        return rng.permutation(search(self.probabilities(), shots, rng))
 
     def _half(self, qubit: int, bit: int) -> Tensor:
         """Return a view of the amplitudes where a qubit is |bit⟩."""

@@ -47,7 +47,7 @@ class QulacsSimulator:
     """Native Qulacs gates where there are such, else dense matrices with Qulacs' controls."""
 
     name: Final = "qulacs"
-    version: Final = f"1 (qulacs {_qulacs_version}, numpy {np.__version__})"
+    version: Final = f"2 (qulacs {_qulacs_version}, numpy {np.__version__})"
 
     def __init__(self) -> None:
         self._idle: dict[int, list[Any]] = {}
