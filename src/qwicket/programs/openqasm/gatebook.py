@@ -7,7 +7,7 @@ is refused before any of it is expanded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
 
 from qwicket.model.errors import LimitExceeded
 from qwicket.programs.openqasm import modifiers
@@ -41,6 +41,7 @@ _HUGE: Final = 1 << 40
 """Weights stop to grow here: every limit is far below."""
 
 
+@final
 class UserGate(Node, frozen=True):
     """A gate that the program defines.
 
