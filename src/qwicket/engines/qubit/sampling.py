@@ -76,6 +76,9 @@ class Drawn(NamedTuple):
 
 def readout(written: Mapping[int, int], n_bits: int) -> Readout:
     """Build the read-out of a map from classical bits to the qubits they show."""
+    bits_of, qubits_of = tuple(written), tuple(written.values())
+    if bits_of == qubits_of == tuple(range(n_bits)):
+        return Readout(qubits_of, tuple(written.items()), n_bits, True)
     highest: dict[int, int] = {}
     for bit in sorted(written):
         highest[written[bit]] = bit
@@ -157,7 +160,7 @@ def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
         found = search(p, shots, rng)
         return _counted(rng.permutation(found) if ordered else found)
     dense = rng.multinomial(shots, p)
-    indices = np.flatnonzero(dense)
+    indices = dense.nonzero()[0]
     counts = dense[indices]
     in_order = rng.permutation(np.repeat(indices, counts)) if ordered else None
     return Drawn(indices, counts, in_order)
@@ -180,7 +183,7 @@ def search(p: Floats, shots: int, rng: Generator) -> Integers:
 def _counted(samples: Integers) -> Drawn:
     if samples.size and int(samples.max()) < 4 * samples.size:
         dense = np.bincount(samples)
-        indices = np.flatnonzero(dense)
+        indices = dense.nonzero()[0]
         return Drawn(indices, dense[indices], samples)
     indices, counts = np.unique(samples, return_counts=True)
     return Drawn(indices, counts, samples)
