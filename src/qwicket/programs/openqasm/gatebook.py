@@ -158,7 +158,7 @@ class GateBook:
             raise self._tokens.refuse(call.at, reason)
 
     def _check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
-        n_controls = sum(self._n_controls(modifier) for modifier in call.modifiers)
+        n_controls = sum([self._n_controls(modifier) for modifier in call.modifiers])
         wanted = gate.n_qubits + n_controls
         if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
             return

@@ -249,12 +249,17 @@ class Machine:
         self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
     ) -> list[tuple[int, ...]]:
         """Return each operand's qubits, one for each application of a gate."""
-        columns = [
-            operand.indices * n_copies if operand.is_scalar else operand.indices
-            for operand in operands
-        ]
-        widths = map(len, map(set, zip(*columns, strict=True)))
-        if len(columns) > 1 and min(widths) < len(columns):
+        if n_copies == 1:
+            columns = [operand.indices for operand in operands]
+            narrowest = len({indices[0] for indices in columns})
+        else:
+            columns = [
+                operand.indices * n_copies if operand.is_scalar else operand.indices
+                for operand in operands
+            ]
+            rows = zip(*columns, strict=True)
+            narrowest = min(map(len, map(set, rows)), default=len(columns))
+        if narrowest < len(columns):
             reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
             raise self._tokens.refuse(call.at, reason)
         return columns
