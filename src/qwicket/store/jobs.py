@@ -476,14 +476,14 @@ def _job(row: Row | None) -> Job | None:
 
 
 def _sought(query: JobQuery) -> dict[str, str | int | None]:
-    """Return the parameters of a search. What is in a column of tags is JSON, and so are these."""
+    """Return the parameters of a search."""
     return {
         "account": query.account,
         "door": query.door,
         "device": query.device,
         "group": query.group,
         "states": _spelled(query),
-        "tags": rows.from_texts(tuple([rows.from_texts((tag,))[1:-1] for tag in query.tags])),
+        "tags": rows.from_texts(query.tags),
         "text": query.text,
     }
 
