@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli import options
-from qwicket.cli.jobs import bars
+from qwicket.cli.results import bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
