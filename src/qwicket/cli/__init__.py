@@ -29,7 +29,10 @@ __all__ = ["main"]
         "watch": "watch",
         "show": "show",
         "agent": "agent",
+        "snippet": "snippet",
         "demo": "demo",
+        "doctor": "doctor",
+        "completion": "completion",
     },
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )

@@ -10,7 +10,7 @@ from qwicket.cli.listing import Row, json_flag, show
 
 @click.group()
 def provider() -> None:
-    """Make and list providers of devices, show and hide what is theirs."""
+    """Make and list providers of devices, show and hide theirs."""
 
 
 @provider.command("add")

@@ -63,7 +63,10 @@ CONTRACT: Final = {
     "agent": SERVER | {"--device", "--run", "--grace"},
     "agent push-config": SERVER,
     "agent push-calibration": SERVER | {"--device"},
+    "snippet": {"--url", "--json"},
     "demo": set(),
+    "doctor": DATA | {"--json"},
+    "completion": set(),
 }
 ARGUMENTS: Final = {
     "agent push-config": ["FILE"],
@@ -87,7 +90,9 @@ ARGUMENTS: Final = {
     "cancel": ["ID"],
     "watch": ["JOB"],
     "show": ["FILE"],
+    "snippet": ["VENDOR"],
     "demo": ["COMMAND"],
+    "completion": ["SHELL"],
 }
 
 
