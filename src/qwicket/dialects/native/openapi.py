@@ -6,31 +6,17 @@ Answers are described where they have a struct; others are objects of docs/api.m
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from qwicket.dialects.native import account_wire, agent_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
+from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.model.accounts import Scope
 from qwicket.model.calibrations import Calibration
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_REF: Final = "#/components/schemas/{name}"
-_PROBLEM: Final = {"$ref": _REF.format(name="Problem")}
-_RAW: Final[dict[str, Any]] = {
-    "program": str | dict[str, Any],
-    "inputs": dict[str, float],
-    "outputs": tuple[str, ...],
-    "tags": tuple[str, ...],
-    "counts": dict[str, int] | None,
-    "probabilities": dict[str, float] | None,
-    "memory": tuple[str, ...] | None,
-    "samples": tuple[Any, ...] | None,
-}
-"""What is in the fields that wire structs leave raw."""
+_PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
@@ -52,6 +38,12 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "If-None-Match": ("Answer 304 if the job's tag is among these.", {"type": "string"}),
     "Last-Event-ID": ("Go on after this event.", {"type": "integer", "minimum": 0}),
+}
+_IN_PATHS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "agent": ("What the agent calls itself.", {"type": "string"}),
+    "id": ("The id, as it was answered.", {"type": "string"}),
+    "name": ("Name of the device.", {"type": "string"}),
+    "part": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
 _HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
 _PAGE: Final = ("limit", "before")
@@ -155,7 +147,17 @@ OPERATIONS: Final[dict[str, Operation]] = {
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal or failure (RFC 9457): what is wrong, and what helps."""
+    """A refusal or failure (RFC 9457): what is wrong, and what helps.
+
+    Attributes:
+        type: Where its code is explained.
+        title: What the code means.
+        status: That of the answer.
+        code: Stable.
+        detail: What is wrong this time.
+        remedy: What helps.
+        field: Where the request is wrong, if one field is.
+    """
 
     type: str
     title: str
@@ -163,13 +165,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     detail: str
     remedy: str
-    field: Annotated[str, msgspec.Meta(description="Where the request is wrong.")] = ""
+    field: str = ""
 
 
 def description() -> dict[str, Any]:
     """Return the whole document."""
     operations = OPERATIONS.values()
-    schemas = _Schemas(
+    schemas = Schemas(
         [Problem, *(each.body for each in operations), *(each.answer for each in operations)]
     )
     paths: dict[str, dict[str, Any]] = {}
@@ -188,41 +190,7 @@ def description() -> dict[str, Any]:
     }
 
 
-class _Schemas:
-    """JSON schemas of structs, each named once."""
-
-    def __init__(self, structs: Iterable[type[msgspec.Struct] | None]) -> None:
-        unique = list(dict.fromkeys(each for each in structs if each is not None))
-        found, self.components = msgspec.json.schema_components(
-            [_cooked(each) for each in unique], ref_template=_REF
-        )
-        self._of = dict(zip(unique, found, strict=True))
-
-    def content(self, of: type[msgspec.Struct] | None) -> dict[str, Any]:
-        schema = self._of[of] if of is not None else {"type": "object"}
-        return {"application/json": {"schema": schema}}
-
-
-def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return a struct with types in place of what it leaves raw."""
-    fields: list[Any] = []
-    is_raw = False
-    for field in msgspec.structs.fields(struct):
-        kind, default = field.type, field.default
-        if kind in (msgspec.Raw, msgspec.Raw | None):
-            is_raw, kind = True, _RAW[field.name]
-            if isinstance(default, msgspec.Raw):
-                default = msgspec.json.decode(default, type=kind)
-        is_required = default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-        fields.append((field.name, kind) if is_required else (field.name, kind, default))
-    if not is_raw:
-        return struct
-    cooked = msgspec.defstruct(struct.__name__, fields, kw_only=True)
-    cooked.__doc__ = struct.__doc__
-    return cooked
-
-
-def _worded(of: Operation, path: str, schemas: _Schemas) -> dict[str, Any]:
+def _worded(of: Operation, path: str, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if of.status != 204:
         success["content"] = {} if of.other_type == _SSE else schemas.content(of.answer)
@@ -230,6 +198,7 @@ def _worded(of: Operation, path: str, schemas: _Schemas) -> dict[str, Any]:
             success["content"][of.other_type] = {}
     worded: dict[str, Any] = {
         "summary": of.summary,
+        "tags": [_tag(path)],
         "parameters": [*map(_in_path, re.findall(r"{(\w+)}", path)), *map(_taken, of.takes)],
         "responses": {
             str(of.status): success,
@@ -250,8 +219,17 @@ def _worded(of: Operation, path: str, schemas: _Schemas) -> dict[str, Any]:
     return worded
 
 
+def _tag(path: str) -> str:
+    """Return what a path is about: its first word, and whatever agents ask is about agents."""
+    if "/leases" in path or path.startswith("/agent/"):
+        return "agents"
+    word = path.split("/")[1]
+    return {"openapi.json": "description", "events": "jobs", "projects": "account"}.get(word, word)
+
+
 def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    said, schema = _IN_PATHS[name]
+    return {"name": name, "in": "path", "required": True, "description": said, "schema": schema}
 
 
 def _taken(name: str) -> dict[str, Any]:
