@@ -78,6 +78,15 @@ class NewTokenBody(TokenBody, frozen=True, kw_only=True):
 
 
 class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What use is counted against.
+
+    Attributes:
+        id: Of the project.
+        name: Of the project.
+        shares: What it gets of the devices beside the others.
+        created_at: When it was made.
+    """
+
     id: str
     name: str
     shares: int
@@ -102,6 +111,26 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     created_at: str | None
     token: TokenBody
+
+
+class ProjectsBody(msgspec.Struct, frozen=True):
+    """The account's projects.
+
+    Attributes:
+        projects: By name.
+    """
+
+    projects: list[ProjectBody]
+
+
+class TokensBody(msgspec.Struct, frozen=True):
+    """The tokens that still sign in.
+
+    Attributes:
+        tokens: Without their secrets.
+    """
+
+    tokens: list[TokenBody]
 
 
 def token_wish(text: bytes, limits: Limits) -> TokenWish:
@@ -130,20 +159,20 @@ def account(of: Account, by: Token, projects: Iterable[Project]) -> AccountBody:
     )
 
 
-def project_list(projects: Iterable[Project]) -> dict[str, Any]:
-    return {
-        "projects": [
+def project_list(projects: Iterable[Project]) -> ProjectsBody:
+    return ProjectsBody(
+        [
             ProjectBody(
                 id=each.id, name=each.name, shares=each.shares, created_at=time(each.created_at)
             )
             for each in projects
         ]
-    }
+    )
 
 
-def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> dict[str, Any]:
+def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> TokensBody:
     names = _names(projects)
-    return {"tokens": [TokenBody(**_token(each, names)) for each in tokens]}
+    return TokensBody([TokenBody(**_token(each, names)) for each in tokens])
 
 
 def new_token(made: NewToken, projects: Iterable[Project]) -> NewTokenBody:

@@ -10,14 +10,19 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native import account_wire, agent_wire, answers, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.model.accounts import Scope
 from qwicket.model.calibrations import Calibration
+from qwicket.model.limits import Limits
+from qwicket.model.states import JobState
 
 _PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
+_STATES: Final = "|".join(JobState)
+_PAGE_MOST: Final = Limits().list_page
+"""Unless the operator set another limit."""
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
     "before": ("What `next` of the page before said.", {"type": "integer", "minimum": 1}),
@@ -27,9 +32,12 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "door": ("Submitted through this door.", {"type": "string"}),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", {"type": "string"}),
-    "limit": ("How many at most.", {"type": "integer", "minimum": 1}),
+    "limit": ("How many at most.", {"type": "integer", "minimum": 1, "maximum": _PAGE_MOST}),
     "name": ("Of this name.", {"type": "string"}),
-    "state": ("In one of these states, with commas between.", {"type": "string"}),
+    "state": (
+        "In one of these states, with commas between.",
+        {"type": "string", "pattern": f"^({_STATES})(,({_STATES}))*$"},
+    ),
     "tag": ("Bearing all these tags.", {"type": "array", "items": {"type": "string"}}),
     "wait": ("Seconds to wait for it.", {"type": "number", "minimum": 0}),
     "Idempotency-Key": (
@@ -44,6 +52,15 @@ _IN_PATHS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "id": ("The id, as it was answered.", {"type": "string"}),
     "name": ("Name of the device.", {"type": "string"}),
     "part": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
+}
+_BELL: Final = {
+    "device": "simulator",
+    "shots": 1000,
+    "program": {
+        "gateset": "qis",
+        "qubits": 2,
+        "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
+    },
 }
 _HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
 _PAGE: Final = ("limit", "before")
@@ -81,8 +98,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /account": Operation(
         "Read who asks, and with which token.", answer=account_wire.AccountBody
     ),
-    "GET /projects": Operation("List the account's projects."),
-    "GET /tokens": Operation("List the tokens that still sign in."),
+    "GET /projects": Operation("List the account's projects.", answer=account_wire.ProjectsBody),
+    "GET /tokens": Operation("List the tokens that still sign in.", answer=account_wire.TokensBody),
     "POST /tokens": Operation(
         "Make a token of no more rights.",
         None,
@@ -91,14 +108,15 @@ OPERATIONS: Final[dict[str, Operation]] = {
         status=201,
     ),
     "DELETE /tokens/{id}": Operation("Revoke a token of no more rights.", status=204),
-    "GET /devices": Operation("List the devices.", _D),
-    "GET /devices/{name}": Operation("Read a device and its queue.", _D),
+    "GET /devices": Operation("List the devices.", _D, answer=answers.DevicesBody),
+    "GET /devices/{name}": Operation("Read a device and its queue.", _D, answer=answers.DeviceBody),
     "GET /devices/{name}/calibration": Operation(
-        "Read what was measured of a device.", _D, takes=("at",)
+        "Read what was measured of a device.", _D, answer=answers.CalibrationBody, takes=("at",)
     ),
     "GET /jobs": Operation(
         "List jobs, the newest first.",
         _R,
+        answer=answers.JobPage,
         takes=(
             *_PAGE,
             *sorted(
@@ -114,34 +132,50 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "DELETE /jobs/{id}": Operation("Forget a job that has ended.", _W, status=204),
     "POST /jobs/{id}/cancel": Operation("Cancel a job.", _W, answer=wire.JobBody),
-    "GET /jobs/{id}/events": Operation("List what happened to a job.", _R),
+    "GET /jobs/{id}/events": Operation(
+        "List what happened to a job.", _R, answer=answers.EventsBody
+    ),
     "GET /jobs/{id}/stream": Operation(
         "Stream the changes of a job to its end.", _R, takes=("Last-Event-ID",), other_type=_SSE
     ),
     "GET /events": Operation(
         "Stream the changes of all jobs.", _R, takes=("Last-Event-ID",), other_type=_SSE
     ),
-    "GET /jobs/{id}/result": Operation("Read what a job gave.", _R, takes=("wait",)),
+    "GET /jobs/{id}/result": Operation(
+        "Read what a job gave.", _R, answer=answers.ResultBody, takes=("wait",)
+    ),
     "GET /jobs/{id}/parts/{part}": Operation(
         "Read what one circuit gave.",
-        *(_R, None, wire.OutcomeBody, ("wait", "format"), 200, NPZ_TYPE),
+        *(_R, None, answers.OnePartBody, ("wait", "format"), 200, NPZ_TYPE),
     ),
-    "GET /groups": Operation("List groups, the newest first.", _R, takes=_PAGE),
-    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, status=201),
-    "GET /groups/{id}": Operation("Read a group.", _R),
-    "POST /groups/{id}/close": Operation("Take no more jobs.", _W),
-    "POST /groups/{id}/cancel": Operation("Cancel what has not ended of a group.", _W),
-    "PUT /agent/devices/{name}": Operation("Announce a device.", _S, agent_wire.AnnounceBody),
+    "GET /groups": Operation(
+        "List groups, the newest first.", _R, answer=answers.GroupPage, takes=_PAGE
+    ),
+    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, answers.GroupAnswer, status=201),
+    "GET /groups/{id}": Operation("Read a group.", _R, answer=answers.GroupAnswer),
+    "POST /groups/{id}/close": Operation("Take no more jobs.", _W, answer=answers.GroupAnswer),
+    "POST /groups/{id}/cancel": Operation(
+        "Cancel what has not ended of a group.", _W, answer=answers.CancelledBody
+    ),
+    "PUT /agent/devices/{name}": Operation(
+        "Announce a device.", _S, agent_wire.AnnounceBody, agent_wire.AnnouncedBody
+    ),
     "PUT /agent/devices/{name}/calibration": Operation(
-        "Say what was measured of a device.", _S, Calibration
+        "Say what was measured of a device.", _S, Calibration, agent_wire.ValidBody
     ),
     "DELETE /agent/devices/{name}/agents/{agent}": Operation("Serve a device no more.", _S),
     "POST /devices/{name}/leases": Operation(
-        "Ask for a job to run.", _S, agent_wire.ClaimBody, takes=("wait",)
+        "Ask for a job to run.", _S, agent_wire.ClaimBody, agent_wire.PulledBody, takes=("wait",)
     ),
-    "POST /leases/{id}/renew": Operation("Go on with jobs.", _S, agent_wire.RenewBody),
-    "POST /leases/{id}/finish": Operation("Bring a job's results.", _S, agent_wire.FinishBody),
-    "POST /leases/{id}/release": Operation("Give a job back.", _S, agent_wire.ReleaseBody),
+    "POST /leases/{id}/renew": Operation(
+        "Go on with jobs.", _S, agent_wire.RenewBody, agent_wire.OrdersBody
+    ),
+    "POST /leases/{id}/finish": Operation(
+        "Bring a job's results.", _S, agent_wire.FinishBody, agent_wire.HandedBody
+    ),
+    "POST /leases/{id}/release": Operation(
+        "Give a job back.", _S, agent_wire.ReleaseBody, agent_wire.HandedBody
+    ),
 }
 """By method and path, all that `/v1` answers to."""
 
@@ -177,7 +211,9 @@ def description() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for way, operation in OPERATIONS.items():
         method, path = way.split(" ")
-        paths.setdefault(f"/v1{path}", {})[method.lower()] = _worded(operation, path, schemas)
+        paths.setdefault(f"/v1{path}", {})[method.lower()] = _worded(
+            operation, method, path, schemas
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Qwicket", "version": "1"},
@@ -190,13 +226,14 @@ def description() -> dict[str, Any]:
     }
 
 
-def _worded(of: Operation, path: str, schemas: Schemas) -> dict[str, Any]:
+def _worded(of: Operation, method: str, path: str, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if of.status != 204:
         success["content"] = {} if of.other_type == _SSE else schemas.content(of.answer)
         if of.other_type is not None:
             success["content"][of.other_type] = {}
     worded: dict[str, Any] = {
+        "operationId": _name(method, path),
         "summary": of.summary,
         "tags": [_tag(path)],
         "parameters": [*map(_in_path, re.findall(r"{(\w+)}", path)), *map(_taken, of.takes)],
@@ -208,15 +245,37 @@ def _worded(of: Operation, path: str, schemas: Schemas) -> dict[str, Any]:
             },
         },
     }
+    if method == "POST" and of.status == 201:
+        success["links"] = _links(path)
     if "If-None-Match" in of.takes:
         worded["responses"]["304"] = {"description": "It is as it was."}
     if of.scope is not None:
         worded["description"] = f"Needs the scope `{of.scope}`."
     if of.body is not None:
-        worded["requestBody"] = {"required": True, "content": schemas.content(of.body)}
+        content = schemas.content(of.body)
+        if of.body is wire.SubmitBody:
+            content["application/json"]["examples"] = {"bell": {"value": _BELL}}
+        worded["requestBody"] = {"required": True, "content": content}
     if of.is_public:
         worded["security"] = []
     return worded
+
+
+def _name(method: str, path: str) -> str:
+    """Return a name for what generators of clients make of an operation: `get_jobs_id_result`."""
+    return "_".join([method.lower(), *re.findall(r"[a-z]+", path)])
+
+
+def _links(path: str) -> dict[str, Any]:
+    """Return what can be done with what a POST made: all that has its id in the path."""
+    below = [way.split(" ") for way in OPERATIONS if way.split(" ")[1].startswith(f"{path}/{{id}}")]
+    return {
+        _name(method, there): {
+            "operationId": _name(method, there),
+            "parameters": {"id": "$response.body#/id"},
+        }
+        for method, there in below
+    }
 
 
 def _tag(path: str) -> str:

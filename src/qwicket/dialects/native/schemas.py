@@ -65,7 +65,7 @@ def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     is_raw = False
     for field in msgspec.structs.fields(struct):
         kind, default = field.type, field.default
-        if kind in (msgspec.Raw, msgspec.Raw | None):
+        if kind in (msgspec.Raw, msgspec.Raw | None, msgspec.Raw | msgspec.UnsetType):
             is_raw, kind = True, _RAW[field.name]
             if isinstance(default, msgspec.Raw):
                 default = msgspec.json.decode(default, type=kind)
@@ -73,6 +73,11 @@ def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
         fields.append((field.name, kind) if is_required else (field.name, kind, default))
     if not is_raw:
         return struct
-    cooked = msgspec.defstruct(struct.__name__, fields, kw_only=True)
+    cooked = msgspec.defstruct(
+        struct.__name__,
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=struct.__struct_config__.forbid_unknown_fields,
+    )
     cooked.__doc__ = struct.__doc__
     return cooked
