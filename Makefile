@@ -28,6 +28,7 @@ fault: $(READY)  ## Kills, crashes and other trouble
 
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault
+	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers

@@ -48,9 +48,12 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "Last-Event-ID": ("Go on after this event.", {"type": "integer", "minimum": 0}),
 }
 _IN_PATHS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "agent": ("What the agent calls itself.", {"type": "string"}),
+    "agent": (
+        "What the agent calls itself.",
+        {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
+    ),
     "id": ("The id, as it was answered.", {"type": "string"}),
-    "name": ("Name of the device.", {"type": "string"}),
+    "name": ("Name of the device.", {"type": "string", "examples": ["qpu.aria-1"]}),
     "part": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
 _BELL: Final = {

@@ -38,6 +38,7 @@ class Schemas:
         self._of = dict(zip(unique, found, strict=True))
         for schema in self.components.values():
             _describe(schema)
+            _spell_patterns(schema)
 
     def content(self, of: type[msgspec.Struct] | None) -> dict[str, Any]:
         """Return what a body of this struct, or of none, is described by."""
@@ -57,6 +58,18 @@ def _describe(schema: dict[str, Any]) -> None:
     for name, field in schema.get("properties", {}).items():
         if name in attributes:
             field["description"] = attributes[name]
+
+
+def _spell_patterns(schema: Any) -> None:
+    """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            schema["pattern"] = schema["pattern"].replace(r"\Z", "$")
+        for each in schema.values():
+            _spell_patterns(each)
+    elif isinstance(schema, list | tuple):
+        for each in schema:
+            _spell_patterns(each)
 
 
 def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:

@@ -27,7 +27,8 @@ DOOR: Final = "native"
 _MOST_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+"""A number that is not negative, as JSON has it."""
 
 _Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
