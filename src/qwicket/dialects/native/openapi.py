@@ -15,7 +15,7 @@ from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.model.accounts import Scope
 from qwicket.model.calibrations import Calibration
-from qwicket.model.limits import Limits
+from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.model.states import JobState
 
 _PROBLEM: Final = {"$ref": REF.format(name="Problem")}
@@ -25,7 +25,10 @@ _PAGE_MOST: Final = Limits().list_page
 """Unless the operator set another limit."""
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
-    "before": ("What `next` of the page before said.", {"type": "integer", "minimum": 1}),
+    "before": (
+        "What `next` of the page before said.",
+        {"type": "integer", "minimum": 1, "maximum": INT64_MAX},
+    ),
     "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
     "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
     "device": ("Of this device.", {"type": "string"}),
@@ -45,7 +48,10 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
     "If-None-Match": ("Answer 304 if the job's tag is among these.", {"type": "string"}),
-    "Last-Event-ID": ("Go on after this event.", {"type": "integer", "minimum": 0}),
+    "Last-Event-ID": (
+        "Go on after this event.",
+        {"type": "integer", "minimum": 0, "maximum": INT64_MAX},
+    ),
 }
 _IN_PATHS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "agent": (
