@@ -19,7 +19,7 @@ from support.server import LiveServer
 
 SUITE = "native/schemathesis_4"
 IS_LONG = os.environ.get("QWICKET_FAULT") == "long"
-EXAMPLES, LEAST = (200, 10_000) if IS_LONG else (4, 500)
+EXAMPLES, LEAST = (300, 10_000) if IS_LONG else (4, 500)
 """Examples for each operation; and how many requests they come to at least."""
 
 

@@ -32,6 +32,7 @@ __all__ = ["main"]
         "snippet": "snippet",
         "demo": "demo",
         "doctor": "doctor",
+        "bench": "bench",
         "completion": "completion",
     },
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},

@@ -206,6 +206,28 @@ class TooManyRequests(QwicketError):
     )
     remedy = "Wait as long as Retry-After says."
 
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        field: str | None = None,
+        retry_after_s: float | None = None,
+        limit: str = "",
+        quota: int | None = None,
+    ) -> None:
+        """Say which limit was reached.
+
+        Args:
+            detail: As everywhere.
+            field: As everywhere.
+            retry_after_s: As everywhere.
+            limit: Name of the limit.
+            quota: How much it allows.
+        """
+        self.limit = limit
+        self.quota = quota
+        super().__init__(detail, field=field, retry_after_s=retry_after_s)
+
 
 class InternalError(QwicketError):
     status = 500

@@ -383,6 +383,8 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
             retry_after_s=10.0,
+            limit="ibm_jobs",
+            quota=limit,
         )
 
 
@@ -410,6 +412,8 @@ def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         raise TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
             retry_after_s=10.0,
+            limit="waiting_jobs",
+            quota=waiting_limit,
         )
     return record(tx, row)
 

@@ -66,6 +66,7 @@ CONTRACT: Final = {
     "snippet": {"--url", "--json"},
     "demo": set(),
     "doctor": DATA | {"--json"},
+    "bench": {"--seconds", "--connections", "--json"},
     "completion": set(),
 }
 ARGUMENTS: Final = {

@@ -20,6 +20,7 @@ from qwicket.model.states import JobState
 
 _PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
+_TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
 _PAGE_MOST: Final = Limits().list_page
 """Unless the operator set another limit."""
@@ -31,17 +32,20 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
     "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
-    "device": ("Of this device.", {"type": "string"}),
-    "door": ("Submitted through this door.", {"type": "string"}),
+    "device": ("Of this device.", _TEXT),
+    "door": ("Submitted through this door.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
-    "group": ("Of this group.", {"type": "string"}),
+    "group": ("Of this group.", _TEXT),
     "limit": ("How many at most.", {"type": "integer", "minimum": 1, "maximum": _PAGE_MOST}),
-    "name": ("Of this name.", {"type": "string"}),
+    "name": ("Of this name.", _TEXT),
     "state": (
         "In one of these states, with commas between.",
         {"type": "string", "pattern": f"^({_STATES})(,({_STATES}))*$"},
     ),
-    "tag": ("Bearing all these tags.", {"type": "array", "items": {"type": "string"}}),
+    "tag": (
+        "Bearing all these tags.",
+        {"type": "array", "items": _TEXT, "maxItems": Limits().tags},
+    ),
     "wait": ("Seconds to wait for it.", {"type": "number", "minimum": 0}),
     "Idempotency-Key": (
         "One key makes one job within 24 h.",

@@ -90,7 +90,9 @@ class Streams:
             raise Unavailable(said, retry_after_s=5.0)
         if n_open[actor.account] >= limits.streams_each:
             said = f"You have {limits.streams_each} streams open (limit streams_each)."
-            raise TooManyRequests(said, retry_after_s=5.0)
+            raise TooManyRequests(
+                said, retry_after_s=5.0, limit="streams_each", quota=limits.streams_each
+            )
         n_open[actor.account] += 1
         try:
             yield
