@@ -302,7 +302,7 @@ def _words(words: Iterable[str]) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
+    return _escaped(" ".join(text.split()))
 
 
 def _cell(text: str) -> str:
@@ -310,4 +310,11 @@ def _cell(text: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return inspect.cleandoc(text).replace("\b\n", "").replace("<", "&lt;") + "\n"
+    return _escaped(inspect.cleandoc(text).replace("\b\n", "")) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown leaves as it is; within `backticks` it does so anyway."""
+    pieces = text.split("`")
+    pieces[::2] = [each.replace("<", "&lt;").replace("*", "\\*") for each in pieces[::2]]
+    return "`".join(pieces)
