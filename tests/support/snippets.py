@@ -131,7 +131,8 @@ class Shell:
         script = self._folder.parent / f"block{self._number}.py"
         script.write_text(f"{before}\n{given}\n{mark}{text}")
         self._python[interpreter] = f"{before}\n{given}\n{text}"
-        return self.run(f"{interpreter} -W ignore {script}").rpartition(_END)[2]
+        path = "" if interpreter == "python" else f"PYTHONPATH={ROOT / 'src'} "
+        return self.run(f"{path}{interpreter} -W ignore {script}").rpartition(_END)[2]
 
     def close(self) -> None:
         """End what blocks left running, and the shell."""
