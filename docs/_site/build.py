@@ -71,6 +71,7 @@ def moved(text: str, path: str, known: dict[str, str]) -> str:
             return match[0]
         place, hash_mark, anchor = target.partition("#")
         aim = posixpath.normpath(posixpath.join(posixpath.dirname(path), place))
+        aim = f"{aim}/README.md" if f"{aim}/README.md" in known else aim
         if aim in known:
             way = posixpath.relpath(known[aim], posixpath.dirname(known[path]) or ".")
             return f"{mark}[{label}]({way}{hash_mark}{anchor})"

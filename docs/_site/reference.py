@@ -141,9 +141,9 @@ def api() -> Iterator[str]:
             for status, answer in sorted(operation["responses"].items()):
                 if status != "default":
                     yield f"Answers {status}{_content(answer.get('content', {}))}.\n"
-    yield "# Schemas\n"
+    yield "## Schemas\n"
     for name, schema in document["components"]["schemas"].items():
-        yield f"## {name}\n"
+        yield f"### {name}\n"
         yield f"{schema['description']}\n"
         if "enum" in schema:
             yield ", ".join(f"`{each}`" for each in schema["enum"]) + "\n"
