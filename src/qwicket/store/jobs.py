@@ -387,16 +387,6 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
 
 
 def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
-    found = tx.one("job_before_add", account=new.account, project=new.project, limit=waiting_limit)
-    assert found is not None
-    last_created, last_change, n_waiting = found
-    if new.error is None and n_waiting >= waiting_limit:
-        raise TooManyRequests(
-            f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
-            retry_after_s=10.0,
-        )
-    created_at = max(new.now, last_created + 1)
-    state = JobState.FAILED if new.error else new.state
     row = tx.one(
         "job_add",
         id=new.id,
@@ -405,19 +395,22 @@ def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         device=new.device,
         door=new.door,
         group=new.group,
-        state=state,
+        state=JobState.FAILED if new.error else new.state,
         name=new.name,
         tags=rows.from_texts(new.tags),
         **_numbers(new),
         priority=new.priority,
-        change=max(new.now * 1000, last_change + 1),
-        created_at=created_at,
-        queued_at=created_at if state is JobState.QUEUED else None,
-        ended_at=created_at if state is JobState.FAILED else None,
+        now=new.now,
+        now_us=new.now * 1000,
         expires_at=new.expires_at,
+        waiting_limit=waiting_limit,
         **words(new.error),
     )
-    assert row is not None
+    if row is None:
+        raise TooManyRequests(
+            f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
+            retry_after_s=10.0,
+        )
     return record(tx, row)
 
 

@@ -279,10 +279,9 @@ def _claim_unattended(tx: Tx, device: str, runner: str) -> Assignment | None:
 
 def _assign(tx: Tx, job: Job, runner: str) -> Assignment:
     nonce = secrets.token_hex(16)
-    tx.run("lease_take", job=job.id, nonce=nonce, runner=runner)
-    program = tx.one("program_of_claim", job=job.id)
-    assert program is not None
-    fence, circuits, options, marker, vendor_job_id = program
+    taken = tx.one("lease_take", job=job.id, nonce=nonce, runner=runner)
+    assert taken is not None
+    fence, circuits, options, marker, vendor_job_id = taken
     return Assignment(
         lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,

@@ -55,11 +55,12 @@ class Line:
 
     Attributes:
         has_failed: Whether a statement did: not necessarily the last that was asked for.
+        has_answered: Whether the server did, since the line began.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._server = connection.pgconn
-        self.has_failed = False
+        self.has_failed = self.has_answered = False
         self._held: list[tuple[Statement, list[_Dumped]]] = []
         self._prepared: dict[_Key, bytes] = {}
         self._fresh: dict[_Key, bytes] = {}
@@ -72,7 +73,7 @@ class Line:
     def begin(self) -> None:
         """Forget what was held back and what failed."""
         self._held.clear()
-        self.has_failed = False
+        self.has_failed = self.has_answered = False
 
     def put(self, statement: Statement, params: Mapping[str, Any]) -> None:
         """Hold a statement back until the next `ask` or `settle`.
@@ -108,6 +109,7 @@ class Line:
                 raise errors.error_from_result(result)
         self._prepared.update(self._fresh)
         self.has_failed = False
+        self.has_answered = True
         return results[-1]
 
     def _exchange(self) -> list[PGresult]:

@@ -103,6 +103,7 @@ class PostgresTx:
         self._line.begin()
         self._sql = sql
         self._by_steps = by_steps
+        self._is_committing = False
         self.changes: list[Changed] = []
         self.memo: dict[str, Any] = {}
 
@@ -135,8 +136,21 @@ class PostgresTx:
         self._line.settle()
 
     def commit(self) -> None:
+        """Commit in one round trip with what is held back.
+
+        Not on a connection that has not answered yet: one that broke while it lay idle shows it
+        before anything is in doubt.
+        """
+        if not self._line.has_answered:
+            self.settle()
         self.command("commit")
+        self._is_committing = True
         self.settle()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody can know if it was committed: the connection broke before it was told."""
+        return self._is_committing and not self._line.is_open
 
     def _put(self, statement: Statement, params: dict[str, Any]) -> None:
         self._line.put(statement, params)
@@ -258,19 +272,24 @@ class Postgres:
         then it is known whose it was.
         """
         for by_steps in (False, True):
+            session: PostgresTx | None = None
             try:
                 session = self._begin(group, by_steps)
                 run_group(session, group, _translate)
-                session.settle()
+                session.commit()
             except Exception as error:
+                # What is in doubt cannot be done again: the promise to callers is only "ask again".
+                is_in_doubt = session is not None and session.is_in_doubt
                 self._hang_up()
-                if isinstance(error, psycopg.Error) and not by_steps:
+                if isinstance(error, psycopg.Error) and not (by_steps or is_in_doubt):
                     continue
                 self._is_reachable = not isinstance(error, _GONE)
                 fail(group, _translate(error))
                 return []
-            break
-        return self._end(session, group)
+            self._is_reachable = True
+            self._bulletin.send(session.changes)
+            return session.changes
+        raise AssertionError
 
     def _begin(self, group: Group, by_steps: bool) -> PostgresTx:
         if self._writing is None:
@@ -281,19 +300,6 @@ class Postgres:
             session.command("set local synchronous_commit = off")
         session.command(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
         return session
-
-    def _end(self, session: PostgresTx, group: Group) -> list[Changed]:
-        try:
-            session.commit()
-        except Exception as error:
-            # Whether it was done cannot be known: the promise to callers is only "ask again".
-            self._hang_up()
-            self._is_reachable = not isinstance(error, _GONE)
-            fail(group, _translate(error))
-            return []
-        self._is_reachable = True
-        self._bulletin.send(session.changes)
-        return session.changes
 
     def _hang_up(self) -> None:
         if self._writing is not None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import socket
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -51,6 +55,67 @@ def end_sessions(url: str) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
+
+
+class BreakingWay:
+    """A way to the database that breaks, once, at bytes that pass in one direction."""
+
+    def __init__(self, url: str) -> None:
+        given = psycopg.conninfo.conninfo_to_dict(url)
+        self._folder = Path(tempfile.mkdtemp(prefix="qwicket-way-"))
+        self._target = f"{given['host']}/.s.PGSQL.5432"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._fatal: tuple[bytes, str] | None = None
+        self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.has_broken = threading.Event()
+        self.url = psycopg.conninfo.make_conninfo(url, host=str(self._folder))
+
+    def __enter__(self) -> BreakingWay:
+        self._start(self._serve)
+        return self
+
+    def _start(self, work: Callable[..., None], *given: object) -> None:
+        thread = threading.Thread(target=work, args=given, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        for end in (self._listener, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for end in (self._listener, *self._ends):
+            end.close()
+        shutil.rmtree(self._folder)
+
+    def break_at(self, text: bytes, direction: str) -> None:
+        self._fatal = text, direction
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the listener was closed
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                self._ends += [near, far]
+                far.connect(self._target)
+                self._start(self._carry, near, far, "to the server")
+                self._start(self._carry, far, near, "back")
+
+    def _carry(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 16):
+                if self._fatal and self._fatal[1] == direction and self._fatal[0] in piece:
+                    self._fatal = None
+                    self.has_broken.set()
+                    break
+                sink.sendall(piece)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 async def heard(store: Store, wanted: Callable[[Changed], bool]) -> None:
@@ -186,6 +251,31 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
     assert [type(result) for result in await group] == [Unavailable, Unavailable]
     again = await add_job(store, ada, idempotency_key="k", digest=b"d")
     assert await store.jobs.page(JobQuery(account=ada.account)) == [again]
+
+
+_COMMITTED = b"COMMIT\0"
+_LAST_WRITTEN = b'{"mark": 1}'
+
+
+@pytest.mark.parametrize(
+    ("fatal", "is_done"), [((_LAST_WRITTEN, "to the server"), False), ((_COMMITTED, "back"), True)]
+)
+async def test_a_network_that_breaks_at_the_commit_makes_one_job_or_none(
+    url: str, fatal: tuple[bytes, str], is_done: bool
+) -> None:
+    new = {"wire": _LAST_WRITTEN, "idempotency_key": "k", "digest": b"d"}
+    with BreakingWay(url) as way:
+        async with opened(way.url) as store:
+            ada = await make_token(store)
+            way.break_at(*fatal)
+            with pytest.raises(Unavailable):
+                await add_job(store, ada, **new)
+            assert way.has_broken.is_set()
+            kept = await store.jobs.page(JobQuery(account=ada.account))
+            assert len(kept) == is_done
+            again = await add_job(store, ada, **new)
+            assert await store.jobs.page(JobQuery(account=ada.account)) == [again]
+            assert kept in ([], [again])
 
 
 async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
