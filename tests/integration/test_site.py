@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from qwicket.server.settings import Settings
 from support.browser import PROGRAM, Page, browser
 from support.snippets import ROOT
 
+pytestmark = pytest.mark.timeout(600)
 BUILDER = ROOT / "docs" / "_site"
 
 
@@ -40,19 +43,30 @@ def load(name: str) -> ModuleType:
 REFERENCE = load("reference")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site") / "built"
+    """The site, built once for all processes that run these tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "site"
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            build(folder)
+    return folder
+
+
+def build(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(BUILDER / "build.py"), str(folder)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
-    return folder
 
 
 def said(site: Path, page: str) -> str:

@@ -78,6 +78,15 @@ class NewTokenBody(TokenBody, frozen=True, kw_only=True):
 
 
 class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A project that jobs may count against.
+
+    Attributes:
+        id: Of the project.
+        name: What tokens name it by.
+        shares: Its share of each device, beside those of others.
+        created_at: When it was made.
+    """
+
     id: str
     name: str
     shares: int

@@ -1,6 +1,6 @@
 """The description of `/v1` in OpenAPI 3.1, made from the structs that decode its requests.
 
-Answers are described where they have a struct; others are objects of docs/api.md.
+Answers have structs of their own where no request has the same shape (`answers`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native import account_wire, agent_wire, answers, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.model.accounts import Scope
@@ -81,8 +81,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /account": Operation(
         "Read who asks, and with which token.", answer=account_wire.AccountBody
     ),
-    "GET /projects": Operation("List the account's projects."),
-    "GET /tokens": Operation("List the tokens that still sign in."),
+    "GET /projects": Operation("List the account's projects.", answer=answers.ProjectList),
+    "GET /tokens": Operation("List the tokens that still sign in.", answer=answers.TokenList),
     "POST /tokens": Operation(
         "Make a token of no more rights.",
         None,
@@ -91,14 +91,15 @@ OPERATIONS: Final[dict[str, Operation]] = {
         status=201,
     ),
     "DELETE /tokens/{id}": Operation("Revoke a token of no more rights.", status=204),
-    "GET /devices": Operation("List the devices.", _D),
-    "GET /devices/{name}": Operation("Read a device and its queue.", _D),
+    "GET /devices": Operation("List the devices.", _D, answer=answers.DeviceList),
+    "GET /devices/{name}": Operation("Read a device and its queue.", _D, answer=answers.DeviceBody),
     "GET /devices/{name}/calibration": Operation(
-        "Read what was measured of a device.", _D, takes=("at",)
+        "Read what was measured of a device.", _D, answer=answers.CalibrationBody, takes=("at",)
     ),
     "GET /jobs": Operation(
         "List jobs, the newest first.",
         _R,
+        answer=answers.JobList,
         takes=(
             *_PAGE,
             *sorted(
@@ -114,34 +115,52 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "DELETE /jobs/{id}": Operation("Forget a job that has ended.", _W, status=204),
     "POST /jobs/{id}/cancel": Operation("Cancel a job.", _W, answer=wire.JobBody),
-    "GET /jobs/{id}/events": Operation("List what happened to a job.", _R),
+    "GET /jobs/{id}/events": Operation(
+        "List what happened to a job.", _R, answer=answers.EventList
+    ),
     "GET /jobs/{id}/stream": Operation(
         "Stream the changes of a job to its end.", _R, takes=("Last-Event-ID",), other_type=_SSE
     ),
     "GET /events": Operation(
         "Stream the changes of all jobs.", _R, takes=("Last-Event-ID",), other_type=_SSE
     ),
-    "GET /jobs/{id}/result": Operation("Read what a job gave.", _R, takes=("wait",)),
+    "GET /jobs/{id}/result": Operation(
+        "Read what a job gave.", _R, answer=answers.ResultBody, takes=("wait",)
+    ),
     "GET /jobs/{id}/parts/{part}": Operation(
         "Read what one circuit gave.",
-        *(_R, None, wire.OutcomeBody, ("wait", "format"), 200, NPZ_TYPE),
+        *(_R, None, answers.PartAnswer, ("wait", "format"), 200, NPZ_TYPE),
     ),
-    "GET /groups": Operation("List groups, the newest first.", _R, takes=_PAGE),
-    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, status=201),
-    "GET /groups/{id}": Operation("Read a group.", _R),
-    "POST /groups/{id}/close": Operation("Take no more jobs.", _W),
-    "POST /groups/{id}/cancel": Operation("Cancel what has not ended of a group.", _W),
-    "PUT /agent/devices/{name}": Operation("Announce a device.", _S, agent_wire.AnnounceBody),
+    "GET /groups": Operation(
+        "List groups, the newest first.", _R, answer=answers.GroupList, takes=_PAGE
+    ),
+    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, answers.GroupAnswer, status=201),
+    "GET /groups/{id}": Operation("Read a group.", _R, answer=answers.GroupAnswer),
+    "POST /groups/{id}/close": Operation("Take no more jobs.", _W, answer=answers.GroupAnswer),
+    "POST /groups/{id}/cancel": Operation(
+        "Cancel what has not ended of a group.", _W, answer=answers.CancelledBody
+    ),
+    "PUT /agent/devices/{name}": Operation(
+        "Announce a device.", _S, agent_wire.AnnounceBody, answers.AnnouncedBody
+    ),
     "PUT /agent/devices/{name}/calibration": Operation(
-        "Say what was measured of a device.", _S, Calibration
+        "Say what was measured of a device.", _S, Calibration, answers.CalibratedBody
     ),
-    "DELETE /agent/devices/{name}/agents/{agent}": Operation("Serve a device no more.", _S),
+    "DELETE /agent/devices/{name}/agents/{agent}": Operation(
+        "Serve a device no more.", _S, answer=answers.Answer
+    ),
     "POST /devices/{name}/leases": Operation(
-        "Ask for a job to run.", _S, agent_wire.ClaimBody, takes=("wait",)
+        "Ask for a job to run.", _S, agent_wire.ClaimBody, answers.ClaimedBody, takes=("wait",)
     ),
-    "POST /leases/{id}/renew": Operation("Go on with jobs.", _S, agent_wire.RenewBody),
-    "POST /leases/{id}/finish": Operation("Bring a job's results.", _S, agent_wire.FinishBody),
-    "POST /leases/{id}/release": Operation("Give a job back.", _S, agent_wire.ReleaseBody),
+    "POST /leases/{id}/renew": Operation(
+        "Go on with jobs.", _S, agent_wire.RenewBody, answers.OrdersBody
+    ),
+    "POST /leases/{id}/finish": Operation(
+        "Bring a job's results.", _S, agent_wire.FinishBody, answers.JobEnd
+    ),
+    "POST /leases/{id}/release": Operation(
+        "Give a job back.", _S, agent_wire.ReleaseBody, answers.JobEnd
+    ),
 }
 """By method and path, all that `/v1` answers to."""
 

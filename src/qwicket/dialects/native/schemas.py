@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +34,7 @@ class Schemas:
     def __init__(self, structs: Iterable[type[msgspec.Struct] | None]) -> None:
         unique = list(dict.fromkeys(each for each in structs if each is not None))
         found, self.components = msgspec.json.schema_components(
-            [_cooked(each) for each in unique], ref_template=REF
+            [cooked(each) for each in unique], ref_template=REF
         )
         self._of = dict(zip(unique, found, strict=True))
         for schema in self.components.values():
@@ -59,7 +60,8 @@ def _describe(schema: dict[str, Any]) -> None:
             field["description"] = attributes[name]
 
 
-def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+@functools.cache
+def cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return a struct with types in place of what it leaves raw."""
     fields: list[Any] = []
     is_raw = False
