@@ -2,8 +2,8 @@
 
     python docs/_site/build.py build/site
 
-Pages keep their places and links: a link to a page of the repository leads to it on the site, one to
-code or tests becomes the name alone. Nothing that is written here is committed.
+Pages keep their places and links: a link to a page of the repository leads to it on the site, one
+to code or tests becomes the name alone. Nothing that is written here is committed.
 """
 
 from __future__ import annotations
@@ -71,12 +71,10 @@ def moved(text: str, path: str, known: dict[str, str]) -> str:
             return match[0]
         place, hash_mark, anchor = target.partition("#")
         aim = posixpath.normpath(posixpath.join(posixpath.dirname(path), place))
+        aim = f"{aim}/README.md" if f"{aim}/README.md" in known else aim
         if aim in known:
             way = posixpath.relpath(known[aim], posixpath.dirname(known[path]) or ".")
             return f"{mark}[{label}]({way}{hash_mark}{anchor})"
-        if aim.startswith("docs/reference/"):
-            way = posixpath.relpath(aim.removeprefix("docs/"), posixpath.dirname(known[path]) or ".")
-            return f"[{label}]({way}{hash_mark}{anchor})"
         if not (REPOSITORY / aim).exists():
             raise SystemExit(f"{path}: {target} leads nowhere")
         return label

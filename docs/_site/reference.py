@@ -59,9 +59,9 @@ def options(command: click.Command) -> list[click.Option]:
 def commands() -> Iterator[str]:
     yield "# Command line\n"
     yield "`qwicket COMMAND --help` says the same as this page, which is made from it.\n"
-    yield "Commands exit with 0, with 1 when what was asked for was refused or failed, with 2 when"
-    yield "they were called wrongly, and with 130 after Ctrl-C. What they have to say of an error is"
-    yield "one line on standard error.\n"
+    yield "Commands exit with 0, with 1 when what was asked for was refused or failed, with 2"
+    yield "when they were called wrongly, and with 130 after Ctrl-C. What they have to say of an"
+    yield "error is one line on standard error.\n"
     for name, command in every_command():
         depth = "##" if name.count(" ") < 2 else "###"
         context = click.Context(command, info_name=name)
@@ -76,10 +76,10 @@ def commands() -> Iterator[str]:
 
 def settings() -> Iterator[str]:
     yield "# Settings\n"
-    yield "A setting is an option of a command, a variable of the environment and, but for those that"
-    yield "may be repeated, a key of `qwicket.toml`. The command line wins over the environment, the"
-    yield "environment over the file. `qwicket --config FILE` names another file than the"
-    yield "`qwicket.toml` of the working folder. Limits are a table in it, `[limits]`"
+    yield "A setting is an option of a command, a variable of the environment and, where a key is"
+    yield "given, a key of `qwicket.toml`. The command line wins over the environment, the"
+    yield "environment over the file: the `qwicket.toml` of the working folder, or what"
+    yield "`qwicket --config FILE` names. Limits are a table in it, `[limits]`"
     yield "([all of them](limits.md)).\n"
     found: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in every_command():
@@ -141,9 +141,9 @@ def api() -> Iterator[str]:
             for status, answer in sorted(operation["responses"].items()):
                 if status != "default":
                     yield f"Answers {status}{_content(answer.get('content', {}))}.\n"
-    yield "# Schemas\n"
+    yield "## Schemas\n"
     for name, schema in document["components"]["schemas"].items():
-        yield f"## {name}\n"
+        yield f"### {name}\n"
         yield f"{schema['description']}\n"
         if "enum" in schema:
             yield ", ".join(f"`{each}`" for each in schema["enum"]) + "\n"
@@ -169,7 +169,7 @@ def _kind(schema: dict[str, Any]) -> str:
         return " or ".join(map(_kind, schema["anyOf"]))
     if "enum" in schema:
         return " ".join(f"`{each}`" for each in schema["enum"])
-    if "items" in schema and schema["items"]:
+    if schema.get("items"):
         return f"array of {_kind(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {_kind(schema['additionalProperties'])}"
@@ -203,7 +203,9 @@ def errors() -> Iterator[str]:
         for of in (code.refusal, code.failure):
             if of is None:
                 continue
-            status = HTTPStatus(code.refusal.status) if of is code.refusal and code.refusal else None
+            status = (
+                HTTPStatus(code.refusal.status) if of is code.refusal and code.refusal else None
+            )
             kind = f"{status.value} {status.phrase}" if status else "The end of a job"
             yield f"{kind}\n: {of.title}\n"
             yield f"Cause\n: {of.cause}\n"
@@ -223,8 +225,8 @@ def limits() -> Iterator[str]:
 
 def device_pages() -> Iterator[str]:
     yield "# Built-in devices\n"
-    yield "Of these, a server offers what its machine can run. [Devices](../devices.md) says what twins"
-    yield "are, and how to write a device.\n"
+    yield "[Devices](../devices.md) says what twins are, and how to write a device. A server offers"
+    yield "fewer qubits where its machine has less memory.\n"
     parked, calibrated = devices.parked(), devices.calibrations()
     for device in devices.built_in():
         spec = device.spec
@@ -300,7 +302,7 @@ def _words(words: Iterable[str]) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
+    return _escaped(" ".join(text.split()))
 
 
 def _cell(text: str) -> str:
@@ -308,4 +310,11 @@ def _cell(text: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return inspect.cleandoc(text).replace("\b\n", "").replace("<", "&lt;") + "\n"
+    return _escaped(inspect.cleandoc(text).replace("\b\n", "")) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown leaves as it is; within `backticks` it does so anyway."""
+    pieces = text.split("`")
+    pieces[::2] = [each.replace("<", "&lt;").replace("*", "\\*") for each in pieces[::2]]
+    return "`".join(pieces)

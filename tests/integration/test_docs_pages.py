@@ -55,7 +55,7 @@ def test_a_page_is_answered_with_its_policy_and_a_tag(web: httpx.Client, path: s
             "/docs/errors/not_found/x",
             "/docs//errors",
         ),
-        *("/docs/../docs/errors/x", "/docs/%2e%2e/v1/jobs", "/docs/errors/..%2f..%2fetc%2fpasswd"),
+        *("/docs/%2e%2e/v1/jobs", "/docs/errors/..%2f..%2fetc%2fpasswd"),
         *("/docs/html.py", "/docs/errors.py", "/docs/style.css/", "/docs/errors/%00", "/docs/%ff"),
     ],
 )

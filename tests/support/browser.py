@@ -70,6 +70,10 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression is true in the page."""
+        until(lambda: self.run(condition) or None, condition, timeout_s=30)
+
     def picture(self, path: Path) -> None:
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=False)
         path.write_bytes(base64.b64decode(answer["data"]))

@@ -32,8 +32,8 @@ class Scope(StrEnum):
     DEVICES_SERVE = "devices:serve"
     """Serve a device as a lab's agent: announce it, take its jobs, bring results."""
     ADMIN = "admin"
-    """Read `/metrics` from other machines; make and revoke tokens of any project of the account. Only
-    accounts of the role `admin` have it."""
+    """Read `/metrics` from other machines; make and revoke tokens of any project of the account.
+    Only accounts of the role `admin` may have it."""
 
 
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)

@@ -22,6 +22,12 @@ class FailureKind(NamedTuple):
 
 FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
     {
+        "bad_outcome": FailureKind(
+            "A lab's machine gave something else than was asked for.",
+            "The lab's own program returned too few outcomes, too many, or of another kind. The"
+            " message says which.",
+            "Ask the lab that serves the device, with the job's id.",
+        ),
         "device_failed": FailureKind(
             "A lab's machine could not run the job.",
             "The lab's own program gave up and named no code of its own. The message is the lab's.",
@@ -67,6 +73,11 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "There are too many distinct outcomes to keep.",
             "The distinct outcomes of one circuit together have more bits than one outcome may.",
             "Measure fewer qubits, or take fewer shots.",
+        ),
+        "outcome_refused": FailureKind(
+            "What a lab's machine gave was refused by the server.",
+            "It is too large, or not what the job asked for. The message says which.",
+            "Ask for fewer shots or circuits, or ask the lab that serves the device.",
         ),
         "result_not_stored": FailureKind(
             "The job ran, and its result could not be stored.",

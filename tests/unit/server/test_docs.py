@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import qwicket
+from qwicket.agents import Failed
 from qwicket.dialects import native
 from qwicket.model import errors
 from qwicket.model.failures import FAILURES
@@ -99,16 +100,17 @@ def codes_in_sources() -> set[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = node.args[0]
-            if name in ("Failure", "CannotRun") and isinstance(first, ast.Constant):
-                found.add(str(first.value))
+            place = {"Failure": 0, "CannotRun": 0, "Failed": 1}.get(name, len(node.args))
+            told = node.args[place : place + 1]
+            found |= {str(each.value) for each in told if isinstance(each, ast.Constant)}
     return found
 
 
 def test_every_code_that_a_job_can_end_with_is_in_the_table() -> None:
     found = codes_in_sources()
-    assert {"unsupported", "run_time_exceeded", "worker_died"} <= found
-    assert found <= FAILURES.keys()
+    found.add(Failed("").code)
+    assert {"unsupported", "run_time_exceeded", "worker_died", "bad_outcome"} <= found
+    assert found <= FAILURES.keys() | table().keys()
 
 
 @pytest.mark.parametrize("code", table().values(), ids=lambda code: code.name)

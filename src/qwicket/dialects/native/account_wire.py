@@ -78,12 +78,12 @@ class NewTokenBody(TokenBody, frozen=True, kw_only=True):
 
 
 class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What use is counted against.
+    """A project that jobs may count against.
 
     Attributes:
         id: Of the project.
-        name: Of the project.
-        shares: What it gets of the devices beside the others.
+        name: What tokens name it by.
+        shares: Its share of each device, beside those of others.
         created_at: When it was made.
     """
 
@@ -113,26 +113,6 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenBody
 
 
-class ProjectsBody(msgspec.Struct, frozen=True):
-    """The account's projects.
-
-    Attributes:
-        projects: By name.
-    """
-
-    projects: list[ProjectBody]
-
-
-class TokensBody(msgspec.Struct, frozen=True):
-    """The tokens that still sign in.
-
-    Attributes:
-        tokens: Without their secrets.
-    """
-
-    tokens: list[TokenBody]
-
-
 def token_wish(text: bytes, limits: Limits) -> TokenWish:
     """Return what a token shall be.
 
@@ -159,20 +139,20 @@ def account(of: Account, by: Token, projects: Iterable[Project]) -> AccountBody:
     )
 
 
-def project_list(projects: Iterable[Project]) -> ProjectsBody:
-    return ProjectsBody(
-        [
+def project_list(projects: Iterable[Project]) -> dict[str, Any]:
+    return {
+        "projects": [
             ProjectBody(
                 id=each.id, name=each.name, shares=each.shares, created_at=time(each.created_at)
             )
             for each in projects
         ]
-    )
+    }
 
 
-def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> TokensBody:
+def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> dict[str, Any]:
     names = _names(projects)
-    return TokensBody([TokenBody(**_token(each, names)) for each in tokens])
+    return {"tokens": [TokenBody(**_token(each, names)) for each in tokens]}
 
 
 def new_token(made: NewToken, projects: Iterable[Project]) -> NewTokenBody:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from qwicket.dialects.door import check_document, decode
 from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.errors import InvalidRequest, LimitExceeded
-from qwicket.model.jobs import Lease, Order, Progress
+from qwicket.model.jobs import Lease, Progress
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import Encoded, Failure
-from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.gateway.agents import Pulled
     from qwicket.model.devices import Device
+    from qwicket.model.jobs import Order
     from qwicket.model.limits import Limits
 
 _Fence = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
@@ -262,129 +260,37 @@ def _check_held(held: Sequence[HeldBody], limits: Limits) -> None:
         )
 
 
-class AnnouncedBody(msgspec.Struct, frozen=True):
-    """What a lab's device was announced as.
-
-    Attributes:
-        name: Of the device.
-        family: What programs it runs.
-        provider: To whom it belongs.
-        doors: Which dialects show it.
-        spec: What it can do.
-    """
-
-    name: str
-    family: Family
-    provider: str
-    doors: tuple[str, ...]
-    spec: DeviceSpec
-
-
-class ValidBody(msgspec.Struct, frozen=True):
-    """A calibration that was taken.
-
-    Attributes:
-        valid_from: From when on it holds.
-    """
-
-    valid_from: datetime
-
-
-class LeaseBody(msgspec.Struct, frozen=True):
-    """The right to run a job.
-
-    Attributes:
-        id: Of the job.
-        fence: A number that only rises.
-        nonce: A random text.
-    """
-
-    id: str
-    fence: int
-    nonce: str
-
-
-class PulledBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease and all that is needed to do the job, or that there is none.
-
-    Attributes:
-        lease: The right to run the job; null where none came.
-        renew_s: How often the lease must be renewed, in seconds.
-        device: Name of the device.
-        family: Of the program.
-        format: Of the program's text.
-        source: The program's text.
-        inputs: Values of its inputs.
-        shots: Of each circuit.
-        seed: Of random numbers.
-        outputs: What is wanted.
-        circuits: The circuits as this server read them, base64.
-        attempts: How many attempts it was blamed for.
-    """
-
-    lease: LeaseBody | None
-    renew_s: float
-    device: str | UnsetType = UNSET
-    family: Family | UnsetType = UNSET
-    format: str | UnsetType = UNSET
-    source: str | UnsetType = UNSET
-    inputs: msgspec.Raw | UnsetType = UNSET
-    shots: int | UnsetType = UNSET
-    seed: int | UnsetType = UNSET
-    outputs: tuple[str, ...] | UnsetType = UNSET
-    circuits: str | UnsetType = UNSET
-    attempts: int | UnsetType = UNSET
-
-
-class OrdersBody(msgspec.Struct, frozen=True):
-    """What to do with the jobs that are held.
-
-    Attributes:
-        orders: For each job's id: go on, or stop.
-        renew_s: How often leases must be renewed, in seconds.
-    """
-
-    orders: dict[str, Order]
-    renew_s: float
-
-
-class HandedBody(msgspec.Struct, frozen=True):
-    """What became of a job.
-
-    Attributes:
-        id: Of the job.
-        state: Its state now.
-    """
-
-    id: str
-    state: JobState
-
-
-def device(of: Device) -> AnnouncedBody:
+def device(of: Device) -> dict[str, Any]:
     """Return what a lab's device was announced as."""
-    return AnnouncedBody(of.name, of.family, of.provider, of.doors, of.spec)
+    return {
+        "name": of.name,
+        "family": of.family,
+        "provider": of.provider,
+        "doors": of.doors,
+        "spec": of.spec,
+    }
 
 
-def pulled(of: Pulled | None, renew_s: float) -> PulledBody:
+def pulled(of: Pulled | None, renew_s: float) -> dict[str, Any]:
     """Return a lease and all that is needed to do the job; `lease` is null where none came."""
     if of is None:
-        return PulledBody(lease=None, renew_s=renew_s)
+        return {"lease": None, "renew_s": renew_s}
     lease, handout = of.assignment.lease, of.handout
-    return PulledBody(
-        lease=LeaseBody(lease.job, lease.fence, lease.nonce),
-        renew_s=renew_s,
-        device=of.assignment.device,
-        family=of.family,
-        format=handout.format,
-        source=handout.source.decode("utf-8", "replace"),
-        inputs=msgspec.Raw(handout.inputs.encode()),
-        shots=of.options.shots,
-        seed=of.options.seed,
-        outputs=of.options.outputs,
-        circuits=base64.b64encode(handout.circuits).decode(),
-        attempts=of.assignment.attempts,
-    )
+    return {
+        "lease": {"id": lease.job, "fence": lease.fence, "nonce": lease.nonce},
+        "renew_s": renew_s,
+        "device": of.assignment.device,
+        "family": of.family,
+        "format": handout.format,
+        "source": handout.source.decode("utf-8", "replace"),
+        "inputs": msgspec.Raw(handout.inputs.encode()),
+        "shots": of.options.shots,
+        "seed": of.options.seed,
+        "outputs": of.options.outputs,
+        "circuits": base64.b64encode(handout.circuits).decode(),
+        "attempts": of.assignment.attempts,
+    }
 
 
-def orders(of: dict[str, Order], renew_s: float) -> OrdersBody:
-    return OrdersBody(of, renew_s)
+def orders(of: dict[str, Order], renew_s: float) -> dict[str, Any]:
+    return {"orders": of, "renew_s": renew_s}

@@ -51,7 +51,7 @@ class _Routes:
         actor = await self._sign_in(request)
         body = await read(request, lambda text: wire.calibration(text, self._gateway.limits))
         await self._gateway.agents.calibrate(actor, request.path_params["name"], body)
-        return json(wire.ValidBody(body.valid_from))
+        return json({"valid_from": body.valid_from})
 
     async def claim(self, request: Request) -> Response:
         """Answer with a job, or with `?wait=` when none came in so many seconds."""
@@ -98,7 +98,7 @@ class _Routes:
             wire.result(body),
             body.seconds,
         )
-        return json(wire.HandedBody(job.id, job.state))
+        return json({"id": job.id, "state": job.state})
 
     async def release(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -112,7 +112,7 @@ class _Routes:
             body.reason,
             blamed=body.blamed,
         )
-        return json(wire.HandedBody(job.id, job.state))
+        return json({"id": job.id, "state": job.state})
 
     async def leave(self, request: Request) -> Response:
         actor = await self._sign_in(request)

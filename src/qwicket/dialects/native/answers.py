@@ -1,170 +1,90 @@
-"""What `/v1` answers of devices, groups, lists and results, as typed structs."""
+"""What `/v1` answers with where a request has no struct of the same shape: for its description.
+
+A test decodes real answers with these structs, which know no other fields.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from qwicket.dialects.native.wire import (
-    JobBody,
-    OutcomeBody,
-    job,
-    outcome,
-    rounded,
-    time,
-)
+from qwicket.dialects.native.account_wire import ProjectBody, TokenBody
+from qwicket.dialects.native.schemas import cooked
+from qwicket.dialects.native.wire import JobBody, OutcomeBody
 from qwicket.model.calibrations import Calibration
-from qwicket.model.devices import Family
-from qwicket.model.ids import part_id
-from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.states import JobState
 
-if TYPE_CHECKING:
-    from qwicket.gateway import DeviceView
-    from qwicket.model.calibrations import Calibrated
-    from qwicket.model.groups import Group, GroupUse
-    from qwicket.model.jobs import Job
-    from qwicket.scheduling import Outlook
-    from qwicket.store import JobEvent
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer with nothing to say beside its status."""
 
 
-class JobPage(msgspec.Struct, frozen=True):
-    """One page of jobs, the newest first.
+class ProjectList(Answer, frozen=True, kw_only=True):
+    """The projects of an account.
 
     Attributes:
-        jobs: At most as many as were asked for.
-        next: The `before` of the following page; null on the last.
+        projects: All of them.
     """
 
-    jobs: list[JobBody]
-    next: int | None
+    projects: tuple[ProjectBody, ...]
 
 
-class EventBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to a job.
+class TokenList(Answer, frozen=True, kw_only=True):
+    """The tokens of an account that still sign in.
 
     Attributes:
-        version: Of the job, since then.
-        at: When it was.
-        from: State before; null at the beginning.
-        to: State since.
-        reason: Why.
+        tokens: All of them.
     """
 
-    version: int
-    at: str | None
-    before: JobState | None = msgspec.field(name="from")
-    after: JobState = msgspec.field(name="to")
-    reason: str
+    tokens: tuple[TokenBody, ...]
 
 
-class EventsBody(msgspec.Struct, frozen=True):
-    """What happened to a job beside the usual.
-
-    Attributes:
-        events: In their order.
-    """
-
-    events: list[EventBody]
-
-
-class GroupAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of jobs. Times are ISO 8601 in UTC, or null.
-
-    Attributes:
-        id: Of the group.
-        name: As it was named.
-        state: `open` while it takes jobs.
-        device: The only device of its jobs, if there is one.
-        jobs_limit: How many jobs it may have.
-        created_at: When it was opened.
-        expires_at: When it takes no more jobs by itself.
-        closed_at: When it was closed.
-        jobs: How many jobs it has, where that was counted.
-        unfinished: How many of them have not ended.
-        run_seconds: That they ran together.
-    """
-
-    id: str
-    name: str
-    state: str
-    device: str | None
-    jobs_limit: int | None
-    created_at: str | None
-    expires_at: str | None
-    closed_at: str | None
-    jobs: int | UnsetType = UNSET
-    unfinished: int | UnsetType = UNSET
-    run_seconds: float | UnsetType = UNSET
-
-
-class GroupPage(msgspec.Struct, frozen=True):
-    """One page of groups, the newest first.
-
-    Attributes:
-        groups: At most as many as were asked for.
-        next: The `before` of the following page; null on the last.
-    """
-
-    groups: list[GroupAnswer]
-    next: int | None
-
-
-class CancelledBody(msgspec.Struct, frozen=True):
-    """What cancelling a group came to.
-
-    Attributes:
-        cancelled: Ids of the jobs that were cancelled, or asked to stop.
-    """
-
-    cancelled: list[str]
-
-
-class OutlookBody(msgspec.Struct, frozen=True):
-    """How long a device's queue is.
+class DeviceQueue(Answer, frozen=True, kw_only=True):
+    """How long the queue of a device is: an estimate, made at most once a second.
 
     Attributes:
         length: How many jobs wait.
-        starts_in_s: Seconds after which a job that came now would start; null while nobody serves.
+        starts_in_s: When one that came now would start, in seconds; null while nobody serves.
     """
 
     length: int
     starts_in_s: float | None
 
 
-class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A device.
+class DeviceBody(Answer, frozen=True, kw_only=True):
+    """A device as it stands.
 
     Attributes:
-        name: Of the device.
+        name: What submissions call it.
         family: What programs it runs.
         provider: To whom it belongs.
         description: One sentence.
-        status: `on`; `away` while nobody is there to run its jobs; `off`.
+        status: Whether it runs jobs; `away` while no agent is there to run them.
         reason: Why it is off.
-        until: When it is on again by itself.
+        until: When it is to be on again.
         qubits: Widest circuit that it takes here.
         max_shots: Most shots of one job.
         formats: Formats that it reads, the preferred one first.
-        gates: Names of the gates that it takes.
-        native_gates: Those of its machine.
+        gates: Gates that it takes; none are those of the format.
+        native_gates: Gates of its machine.
         outputs: What a job may ask for.
-        noise_models: Names of the noise models that a job may ask for.
-        engines: Names of the engines that a job may ask for.
+        noise_models: Names of noise models that a job may ask for.
+        engines: Names of engines that a job may ask for.
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
-        agents: How many of a lab's agents serve it, where they do.
-        last_seen_at: When one was last heard of.
-        queue: How long its queue is, of one device.
+        agents: How many agents serve it, where agents do.
+        last_seen_at: When an agent was last heard of, where agents serve it.
+        queue: Its queue, where one device was asked for.
     """
 
     name: str
     family: Family
     provider: str
     description: str
-    status: str
+    status: Literal["on", "away", "off"]
     reason: str
     until: str | None
     qubits: int
@@ -177,179 +97,252 @@ class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
     engines: tuple[str, ...]
     exact: bool
     calibration: str | None
-    agents: int | UnsetType = UNSET
-    last_seen_at: str | UnsetType | None = UNSET
-    queue: OutlookBody | UnsetType = UNSET
+    agents: int | msgspec.UnsetType = msgspec.UNSET
+    last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    queue: DeviceQueue | msgspec.UnsetType = msgspec.UNSET
 
 
-class DevicesBody(msgspec.Struct, frozen=True):
-    """All devices.
-
-    Attributes:
-        devices: In the order in which they are listed everywhere.
-    """
-
-    devices: list[DeviceBody]
-
-
-class ResultBody(msgspec.Struct, frozen=True):
-    """What a job gave.
+class DeviceList(Answer, frozen=True, kw_only=True):
+    """The devices of this server, in their order.
 
     Attributes:
-        id: Of the job.
-        state: In which it ended.
-        shots: Of each circuit.
-        parts: What each circuit gave, in their order.
+        devices: All of them.
     """
 
-    id: str
-    state: JobState
-    shots: int
-    parts: list[OutcomeBody]
-
-
-class OnePartBody(OutcomeBody, frozen=True, kw_only=True):
-    """What one circuit gave, beside the id of the part and of its job.
-
-    Attributes:
-        id: Of the part: computed from that of the job.
-        job: Id of the job.
-        shots: Of the circuit.
-        part: Which circuit, from 0.
-        error: Why there is no outcome.
-        registers: Names and sizes of the classical registers.
-        counts: How often each key was read.
-        probabilities: Of each key: exact where the device is, else frequencies.
-        memory: The key of each shot, in their order.
-        samples: The numbers of each shot.
-        engine: What ran it.
-        engine_version: Of which version.
-        seed: Of its random numbers.
-        seconds: That it took.
-        notes: What is to be known of it, such as `sampled_only`.
-    """
-
-    id: str
-    job: str
-    shots: int
+    devices: tuple[DeviceBody, ...]
 
 
 class CalibrationBody(Calibration, frozen=True, kw_only=True):
-    """What was measured of a device.
-
-    Attributes:
-        id: Of the calibration; jobs name it.
-        device: Name of the device.
-        valid_from: From when on it holds.
-        source: Where the figures are from, in words.
-        qubit: The average qubit.
-        one_qubit: The average gate on one qubit.
-        two_qubit: The average gate on two qubits.
-        qubits: Qubits with figures of their own.
-        pairs: Pairs with figures of their own.
-        connectivity: Pairs that a gate can act on; null is all.
-        readout_s: How long a measurement takes.
-        reset_s: How long it takes to prepare |0⟩.
-        relaxes_to: Where qubits end when they are left alone.
-    """
-
     id: str
     device: str
 
 
-def job_list(jobs: list[Job], limit: int) -> JobPage:
-    """Return one page; `next` is the `before` of the following one, null on the last."""
-    return JobPage([job(each) for each in jobs], jobs[-1].seq if len(jobs) == limit else None)
+CalibrationBody.__doc__ = f"""{(Calibration.__doc__ or "").rstrip()}
+        id: What jobs name it by.
+        device: Name of the device.
+    """
 
 
-def events(of: list[JobEvent]) -> EventsBody:
-    return EventsBody(
-        [
-            EventBody(
-                version=event.version,
-                at=time(event.at),
-                before=JobState(event.before) if event.before else None,
-                after=JobState(event.after),
-                reason=event.reason,
-            )
-            for event in of
-        ]
-    )
+class JobList(Answer, frozen=True, kw_only=True):
+    """A page of jobs, the newest first.
+
+    Attributes:
+        jobs: Those of this page.
+        next: What `before` the following page is asked for with; null on the last.
+    """
+
+    jobs: tuple[JobBody, ...]
+    next: int | None
 
 
-def group(group: Group, use: GroupUse | None = None) -> GroupAnswer:
-    """Return a group, with what its jobs came to where that was counted."""
-    return GroupAnswer(
-        id=group.id,
-        name=group.name,
-        state=group.state,
-        device=group.device,
-        jobs_limit=group.jobs_limit,
-        created_at=time(group.created_at),
-        expires_at=time(group.expires_at),
-        closed_at=time(group.closed_at),
-        jobs=UNSET if use is None else use.jobs,
-        unfinished=UNSET if use is None else use.unfinished,
-        run_seconds=UNSET if use is None else use.run_ms / 1000,
-    )
+class EventBody(Answer, frozen=True, kw_only=True):
+    """One step of a job that was not the usual one.
+
+    Attributes:
+        version: Of the job after it.
+        at: When it was.
+        from: The state before.
+        to: The state after.
+        reason: Why.
+    """
+
+    version: int
+    at: str | None
+    before: JobState | None = msgspec.field(name="from")
+    to: JobState
+    reason: str
 
 
-def group_list(groups: list[Group], limit: int) -> GroupPage:
-    following = groups[-1].seq if len(groups) == limit else None
-    return GroupPage([group(each) for each in groups], following)
+class EventList(Answer, frozen=True, kw_only=True):
+    """What happened to a job.
+
+    Attributes:
+        events: In their order.
+    """
+
+    events: tuple[EventBody, ...]
 
 
-def device(view: DeviceView, outlook: Outlook | None = None) -> DeviceBody:
-    """Return a device, with how long its queue is where that was looked up."""
-    device, status, presence = view.device, view.status, view.presence
-    return DeviceBody(
-        name=device.name,
-        family=device.family,
-        provider=device.provider,
-        description=device.spec.description,
-        status=_standing(view),
-        reason=status.reason,
-        until=time(status.until_at),
-        qubits=view.qubits,
-        max_shots=device.spec.max_shots,
-        formats=device.spec.formats,
-        gates=device.spec.gates,
-        native_gates=device.spec.native_gates,
-        outputs=device.spec.outputs,
-        noise_models=device.spec.noise_models,
-        engines=tuple(view.engines),
-        exact=device.spec.exact,
-        calibration=view.calibration.id if view.calibration else None,
-        agents=UNSET if presence is None else presence.agents,
-        last_seen_at=UNSET if presence is None else time(presence.seen_at),
-        queue=UNSET if outlook is None else _queue(outlook),
-    )
+ResultBody = msgspec.defstruct(
+    "ResultBody",
+    [
+        ("id", str),
+        ("state", JobState),
+        ("shots", int),
+        ("parts", tuple[cooked(OutcomeBody), ...]),  # type: ignore[misc]  # made at run time
+    ],
+    bases=(Answer,),
+    kw_only=True,
+    frozen=True,
+)
+ResultBody.__doc__ = """What a job gave.
+
+    Attributes:
+        id: Of the job.
+        state: Its end.
+        shots: Of each circuit.
+        parts: What each circuit gave, in their order.
+    """
+
+PartAnswer = msgspec.defstruct(
+    "PartAnswer",
+    [("id", str), ("job", str), ("shots", int)],
+    bases=(cooked(OutcomeBody),),
+    kw_only=True,
+    frozen=True,
+)
+PartAnswer.__doc__ = f"""{(OutcomeBody.__doc__ or "").rstrip()}
+        id: Of the part.
+        job: Of its job.
+        shots: Of each circuit of the job.
+    """
 
 
-def _queue(outlook: Outlook) -> OutlookBody:
-    return OutlookBody(len(outlook.places), rounded(outlook.start_in_s))
+class GroupAnswer(Answer, frozen=True, kw_only=True):
+    """A group of jobs.
+
+    Attributes:
+        id: What submissions name it by.
+        name: As it was opened.
+        state: Whether it takes jobs.
+        device: The only device of its jobs, if it was opened for one.
+        jobs_limit: How many jobs it may have.
+        created_at: When it was opened.
+        expires_at: When it takes no more jobs by itself.
+        closed_at: When it was closed.
+        jobs: How many it has, where one group was asked for.
+        unfinished: How many of them have not ended.
+        run_seconds: How long they ran.
+    """
+
+    id: str
+    name: str
+    state: str
+    device: str | None
+    jobs_limit: int | None
+    created_at: str | None
+    expires_at: str | None
+    closed_at: str | None
+    jobs: int | msgspec.UnsetType = msgspec.UNSET
+    unfinished: int | msgspec.UnsetType = msgspec.UNSET
+    run_seconds: float | msgspec.UnsetType = msgspec.UNSET
 
 
-def _standing(view: DeviceView) -> str:
-    """Say how a device stands: `on`; `away` while no agent is there to run its jobs; `off`."""
-    if view.is_online:
-        return "on"
-    return "away" if view.status.is_on else "off"
+class GroupList(Answer, frozen=True, kw_only=True):
+    """A page of groups, the newest first.
+
+    Attributes:
+        groups: Those of this page.
+        next: What `before` the following page is asked for with; null on the last.
+    """
+
+    groups: tuple[GroupAnswer, ...]
+    next: int | None
 
 
-def calibration(found: Calibrated) -> dict[str, Any]:
-    """Return a calibration: its id and device, and its figures as its file words them."""
-    return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
+class CancelledBody(Answer, frozen=True, kw_only=True):
+    """What was cancelled of a group.
+
+    Attributes:
+        cancelled: Ids of its jobs.
+    """
+
+    cancelled: tuple[str, ...]
 
 
-def result(of: Job, parts: list[Outcome | Failure]) -> ResultBody:
-    """Return what a job gave, part by part."""
-    given = [outcome(number, part) for number, part in enumerate(parts)]
-    return ResultBody(of.id, of.state, of.shots, given)
+class AnnouncedBody(Answer, frozen=True, kw_only=True):
+    """A lab's device as it was announced.
+
+    Attributes:
+        name: What submissions call it.
+        family: What programs it runs.
+        provider: To whom it belongs: the account that announced it first.
+        doors: Which dialects show it.
+        spec: What it can do.
+    """
+
+    name: str
+    family: Family
+    provider: str
+    doors: tuple[str, ...]
+    spec: DeviceSpec
 
 
-def part(of: Job, number: int, part: Outcome | Failure) -> dict[str, Any]:
-    """Return what one circuit gave, beside the id of the part and of its job."""
-    body = msgspec.structs.asdict(outcome(number, part))
-    told = {name: value for name, value in body.items() if value is not None}
-    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **told}
+class CalibratedBody(Answer, frozen=True, kw_only=True):
+    """A calibration that was taken.
+
+    Attributes:
+        valid_from: From when on it holds.
+    """
+
+    valid_from: datetime
+
+
+class LeaseBody(Answer, frozen=True, kw_only=True):
+    """The right to run a job.
+
+    Attributes:
+        id: Of the job.
+        fence: A number that only rises.
+        nonce: A random text.
+    """
+
+    id: str
+    fence: int
+    nonce: str
+
+
+class ClaimedBody(Answer, frozen=True, kw_only=True):
+    """A job to run, or none.
+
+    Attributes:
+        lease: The right to run it; null when no job came.
+        renew_s: In which time the agent must be heard of again, in seconds.
+        device: Name of the device.
+        family: What kind of circuits these are.
+        format: Of the source.
+        source: The program as it was submitted.
+        inputs: Values of its inputs; angles in radians.
+        shots: Of each circuit.
+        seed: Of random numbers, if the device takes one.
+        outputs: What is wanted.
+        circuits: The same read and checked: base64 of msgpack, as docs/agents.md has it.
+        attempts: How often the job's worker died of it before.
+    """
+
+    lease: LeaseBody | None
+    renew_s: float
+    device: str | msgspec.UnsetType = msgspec.UNSET
+    family: Family | msgspec.UnsetType = msgspec.UNSET
+    format: str | msgspec.UnsetType = msgspec.UNSET
+    source: str | msgspec.UnsetType = msgspec.UNSET
+    inputs: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    shots: int | msgspec.UnsetType = msgspec.UNSET
+    seed: int | msgspec.UnsetType = msgspec.UNSET
+    outputs: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    circuits: str | msgspec.UnsetType = msgspec.UNSET
+    attempts: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class OrdersBody(Answer, frozen=True, kw_only=True):
+    """What an agent is to do with what it holds.
+
+    Attributes:
+        orders: By job: `go on`, `stop` or `lost`.
+        renew_s: In which time the agent must be heard of again, in seconds.
+    """
+
+    orders: dict[str, Literal["go on", "stop", "lost"]]
+    renew_s: float
+
+
+class JobEnd(Answer, frozen=True, kw_only=True):
+    """How a job stands after its agent told of it.
+
+    Attributes:
+        id: Of the job.
+        state: Where it stands.
+    """
+
+    id: str
+    state: JobState

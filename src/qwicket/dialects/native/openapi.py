@@ -1,6 +1,6 @@
 """The description of `/v1` in OpenAPI 3.1, made from the structs that decode its requests.
 
-Answers are described where they have a struct; others are objects of docs/api.md.
+Answers have structs of their own where no request has the same shape (`answers`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ _PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
-_PAGE_MOST: Final = Limits().list_page
-"""Unless the operator set another limit."""
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
     "before": (
@@ -36,7 +34,10 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "door": ("Submitted through this door.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", _TEXT),
-    "limit": ("How many at most.", {"type": "integer", "minimum": 1, "maximum": _PAGE_MOST}),
+    "limit": (
+        "How many at most.",
+        {"type": "integer", "minimum": 1, "maximum": Limits().list_page},
+    ),
     "name": ("Of this name.", _TEXT),
     "state": (
         "In one of these states, with commas between.",
@@ -111,8 +112,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /account": Operation(
         "Read who asks, and with which token.", answer=account_wire.AccountBody
     ),
-    "GET /projects": Operation("List the account's projects.", answer=account_wire.ProjectsBody),
-    "GET /tokens": Operation("List the tokens that still sign in.", answer=account_wire.TokensBody),
+    "GET /projects": Operation("List the account's projects.", answer=answers.ProjectList),
+    "GET /tokens": Operation("List the tokens that still sign in.", answer=answers.TokenList),
     "POST /tokens": Operation(
         "Make a token of no more rights.",
         None,
@@ -121,7 +122,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
         status=201,
     ),
     "DELETE /tokens/{id}": Operation("Revoke a token of no more rights.", status=204),
-    "GET /devices": Operation("List the devices.", _D, answer=answers.DevicesBody),
+    "GET /devices": Operation("List the devices.", _D, answer=answers.DeviceList),
     "GET /devices/{name}": Operation("Read a device and its queue.", _D, answer=answers.DeviceBody),
     "GET /devices/{name}/calibration": Operation(
         "Read what was measured of a device.", _D, answer=answers.CalibrationBody, takes=("at",)
@@ -129,7 +130,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /jobs": Operation(
         "List jobs, the newest first.",
         _R,
-        answer=answers.JobPage,
+        answer=answers.JobList,
         takes=(
             *_PAGE,
             *sorted(
@@ -146,7 +147,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "DELETE /jobs/{id}": Operation("Forget a job that has ended.", _W, status=204),
     "POST /jobs/{id}/cancel": Operation("Cancel a job.", _W, answer=wire.JobBody),
     "GET /jobs/{id}/events": Operation(
-        "List what happened to a job.", _R, answer=answers.EventsBody
+        "List what happened to a job.", _R, answer=answers.EventList
     ),
     "GET /jobs/{id}/stream": Operation(
         "Stream the changes of a job to its end.", _R, takes=("Last-Event-ID",), other_type=_SSE
@@ -159,10 +160,10 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "GET /jobs/{id}/parts/{part}": Operation(
         "Read what one circuit gave.",
-        *(_R, None, answers.OnePartBody, ("wait", "format"), 200, NPZ_TYPE),
+        *(_R, None, answers.PartAnswer, ("wait", "format"), 200, NPZ_TYPE),
     ),
     "GET /groups": Operation(
-        "List groups, the newest first.", _R, answer=answers.GroupPage, takes=_PAGE
+        "List groups, the newest first.", _R, answer=answers.GroupList, takes=_PAGE
     ),
     "POST /groups": Operation("Open a group.", _W, wire.GroupBody, answers.GroupAnswer, status=201),
     "GET /groups/{id}": Operation("Read a group.", _R, answer=answers.GroupAnswer),
@@ -171,23 +172,25 @@ OPERATIONS: Final[dict[str, Operation]] = {
         "Cancel what has not ended of a group.", _W, answer=answers.CancelledBody
     ),
     "PUT /agent/devices/{name}": Operation(
-        "Announce a device.", _S, agent_wire.AnnounceBody, agent_wire.AnnouncedBody
+        "Announce a device.", _S, agent_wire.AnnounceBody, answers.AnnouncedBody
     ),
     "PUT /agent/devices/{name}/calibration": Operation(
-        "Say what was measured of a device.", _S, Calibration, agent_wire.ValidBody
+        "Say what was measured of a device.", _S, Calibration, answers.CalibratedBody
     ),
-    "DELETE /agent/devices/{name}/agents/{agent}": Operation("Serve a device no more.", _S),
+    "DELETE /agent/devices/{name}/agents/{agent}": Operation(
+        "Serve a device no more.", _S, answer=answers.Answer
+    ),
     "POST /devices/{name}/leases": Operation(
-        "Ask for a job to run.", _S, agent_wire.ClaimBody, agent_wire.PulledBody, takes=("wait",)
+        "Ask for a job to run.", _S, agent_wire.ClaimBody, answers.ClaimedBody, takes=("wait",)
     ),
     "POST /leases/{id}/renew": Operation(
-        "Go on with jobs.", _S, agent_wire.RenewBody, agent_wire.OrdersBody
+        "Go on with jobs.", _S, agent_wire.RenewBody, answers.OrdersBody
     ),
     "POST /leases/{id}/finish": Operation(
-        "Bring a job's results.", _S, agent_wire.FinishBody, agent_wire.HandedBody
+        "Bring a job's results.", _S, agent_wire.FinishBody, answers.JobEnd
     ),
     "POST /leases/{id}/release": Operation(
-        "Give a job back.", _S, agent_wire.ReleaseBody, agent_wire.HandedBody
+        "Give a job back.", _S, agent_wire.ReleaseBody, answers.JobEnd
     ),
 }
 """By method and path, all that `/v1` answers to."""

@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.door import PUBLIC_URL, Door, address, bearer, decode, json, on, read
-from qwicket.dialects.native import account_wire, agents, answers, arrays, wire
+from qwicket.dialects.native import account_wire, agents, arrays, wire
 from qwicket.dialects.native.openapi import description
 from qwicket.dialects.native.streams import Streams
 from qwicket.model.accounts import Scope
@@ -105,13 +105,13 @@ class Routes:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
         views = await self._gateway.devices(wire.DOOR)
-        return json(answers.DevicesBody([answers.device(view) for view in views]))
+        return json({"devices": [wire.device(view) for view in views]})
 
     async def read_device(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
         view = await self._gateway.device(request.path_params["name"], wire.DOOR)
-        return json(answers.device(view, await self._gateway.outlook(view.device.name)))
+        return json(wire.device(view, await self._gateway.outlook(view.device.name)))
 
     async def read_calibration(self, request: Request) -> Response:
         """Answer with what is in force now, or was at `?at=`."""
@@ -119,7 +119,7 @@ class Routes:
         actor.require(Scope.DEVICES_READ)
         at = wire.instant(request.query_params, "at")
         name = request.path_params["name"]
-        return json(answers.calibration(await self._gateway.calibration(name, wire.DOOR, at)))
+        return json(wire.calibration(await self._gateway.calibration(name, wire.DOOR, at)))
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -134,7 +134,7 @@ class Routes:
         actor = await self._sign_in(request)
         query = wire.query(request.query_params, self._gateway.limits)
         jobs = await self._gateway.jobs(actor, query)
-        return json(answers.job_list(jobs, query.limit))
+        return json(wire.job_list(jobs, query.limit))
 
     async def read_job(self, request: Request) -> Response:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
@@ -149,7 +149,7 @@ class Routes:
 
     async def list_events(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        return json(answers.events(await self._gateway.events(actor, request.path_params["id"])))
+        return json(wire.events(await self._gateway.events(actor, request.path_params["id"])))
 
     async def cancel_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -159,8 +159,8 @@ class Routes:
         job = await self._awaited(request)
         results = await self._gateway.results_of(job)
         if results.is_small:
-            return json(answers.result(*results))
-        return await asyncio.to_thread(lambda: json(answers.result(*results)))
+            return json(wire.result(*results))
+        return await asyncio.to_thread(lambda: json(wire.result(*results)))
 
     async def read_part(self, request: Request) -> Response:
         """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
@@ -173,8 +173,8 @@ class Routes:
             archive = await asyncio.to_thread(arrays.npz, part)
             return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})
         if results.is_small:
-            return json(answers.part(job, number, part), Vary="Accept")
-        return await asyncio.to_thread(lambda: json(answers.part(job, number, part), Vary="Accept"))
+            return json(wire.part(job, number, part), Vary="Accept")
+        return await asyncio.to_thread(lambda: json(wire.part(job, number, part), Vary="Accept"))
 
     async def _awaited(self, request: Request) -> Job:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
@@ -198,30 +198,28 @@ class Routes:
             life_s=body.life_s,
         )
         where = f"{request.scope[PUBLIC_URL]}/v1/groups/{group.id}"
-        return json(answers.group(group), 201, Location=where)
+        return json(wire.group(group), 201, Location=where)
 
     async def list_groups(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         before, limit = wire.page(request.query_params, self._gateway.limits.list_page)
         groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
-        return json(answers.group_list(groups, limit))
+        return json(wire.group_list(groups, limit))
 
     async def read_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         group = await self._gateway.groups.get(actor, request.path_params["id"])
-        return json(answers.group(group, await self._gateway.groups.use(group)))
+        return json(wire.group(group, await self._gateway.groups.use(group)))
 
     async def close_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        return json(
-            answers.group(await self._gateway.groups.close(actor, request.path_params["id"]))
-        )
+        return json(wire.group(await self._gateway.groups.close(actor, request.path_params["id"])))
 
     async def cancel_group(self, request: Request) -> Response:
         """Cancel what has not ended of the group."""
         actor = await self._sign_in(request)
         cancelled = await self._gateway.groups.cancel_all(actor, request.path_params["id"])
-        return json(answers.CancelledBody(cancelled))
+        return json({"cancelled": cancelled})
 
     async def _sign_in(self, request: Request) -> Actor:
         return await self._gateway.sign_in(bearer(request), address(request))

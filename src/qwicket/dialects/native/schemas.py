@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +34,7 @@ class Schemas:
     def __init__(self, structs: Iterable[type[msgspec.Struct] | None]) -> None:
         unique = list(dict.fromkeys(each for each in structs if each is not None))
         found, self.components = msgspec.json.schema_components(
-            [_cooked(each) for each in unique], ref_template=REF
+            [cooked(each) for each in unique], ref_template=REF
         )
         self._of = dict(zip(unique, found, strict=True))
         for schema in self.components.values():
@@ -72,13 +73,14 @@ def _spell_patterns(schema: Any) -> None:
             _spell_patterns(each)
 
 
-def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+@functools.cache
+def cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return a struct with types in place of what it leaves raw."""
     fields: list[Any] = []
     is_raw = False
     for field in msgspec.structs.fields(struct):
         kind, default = field.type, field.default
-        if kind in (msgspec.Raw, msgspec.Raw | None, msgspec.Raw | msgspec.UnsetType):
+        if kind in (msgspec.Raw, msgspec.Raw | None):
             is_raw, kind = True, _RAW[field.name]
             if isinstance(default, msgspec.Raw):
                 default = msgspec.json.decode(default, type=kind)
@@ -86,11 +88,7 @@ def _cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
         fields.append((field.name, kind) if is_required else (field.name, kind, default))
     if not is_raw:
         return struct
-    cooked = msgspec.defstruct(
-        struct.__name__,
-        fields,
-        kw_only=True,
-        forbid_unknown_fields=struct.__struct_config__.forbid_unknown_fields,
-    )
+    forbids = struct.__struct_config__.forbid_unknown_fields
+    cooked = msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=forbids)
     cooked.__doc__ = struct.__doc__
     return cooked

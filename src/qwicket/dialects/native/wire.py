@@ -10,6 +10,7 @@ import msgspec
 
 from qwicket.dialects.door import check_document, decode, decode_field, raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
+from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, JobQuery, Progress, Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, SAMPLES, Failure, Outcome
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import QueryParams
 
+    from qwicket.gateway import DeviceView
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Presence
+    from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
-    from qwicket.scheduling import Place
+    from qwicket.scheduling import Outlook, Place
+    from qwicket.store import JobEvent
 
 DOOR: Final = "native"
 _MOST_PAUSE_S: Final = 30.0
@@ -377,7 +383,7 @@ def job(job: Job, place: Place | None = None, progress: Progress | None = None) 
         started_at=time(job.started_at),
         ended_at=time(job.ended_at),
         error=ErrorBody(job.error_code, job.error_text or "") if job.error_code else None,
-        queue=QueueBody(place.ahead + 1, rounded(place.start_in_s)) if place else None,
+        queue=QueueBody(place.ahead + 1, _rounded(place.start_in_s)) if place else None,
         progress=ProgressBody(progress.done, progress.text) if progress else None,
     )
 
@@ -390,6 +396,55 @@ def pause(of: Job, place: Place | None) -> int | None:
     return round(min(max(wait_s, 1.0), _MOST_PAUSE_S))
 
 
+def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
+    """Return one page; `next` is the `before` of the following one, null on the last."""
+    return {
+        "jobs": [job(each) for each in jobs],
+        "next": jobs[-1].seq if len(jobs) == limit else None,
+    }
+
+
+def events(of: list[JobEvent]) -> dict[str, Any]:
+    return {
+        "events": [
+            {
+                "version": event.version,
+                "at": time(event.at),
+                "from": event.before,
+                "to": event.after,
+                "reason": event.reason,
+            }
+            for event in of
+        ]
+    }
+
+
+def group(group: Group, use: GroupUse | None = None) -> dict[str, Any]:
+    """Return a group, with what its jobs came to where that was counted."""
+    body: dict[str, Any] = {
+        "id": group.id,
+        "name": group.name,
+        "state": group.state,
+        "device": group.device,
+        "jobs_limit": group.jobs_limit,
+        "created_at": time(group.created_at),
+        "expires_at": time(group.expires_at),
+        "closed_at": time(group.closed_at),
+    }
+    if use is not None:
+        body["jobs"] = use.jobs
+        body["unfinished"] = use.unfinished
+        body["run_seconds"] = use.run_ms / 1000
+    return body
+
+
+def group_list(groups: list[Group], limit: int) -> dict[str, Any]:
+    return {
+        "groups": [group(each) for each in groups],
+        "next": groups[-1].seq if len(groups) == limit else None,
+    }
+
+
 def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
     """Return `before` and `limit` of a list.
 
@@ -400,8 +455,70 @@ def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
     return before, integer(params, "limit", 1, most, min(50, most)) or 1
 
 
-def rounded(seconds: float | None) -> float | None:
+def queue(outlook: Outlook) -> dict[str, Any]:
+    return {"length": len(outlook.places), "starts_in_s": _rounded(outlook.start_in_s)}
+
+
+def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
+
+
+def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
+    """Return a device, with how long its queue is where that was looked up."""
+    device, status = view.device, view.status
+    return {
+        "name": device.name,
+        "family": device.family,
+        "provider": device.provider,
+        "description": device.spec.description,
+        "status": _standing(view),
+        "reason": status.reason,
+        "until": time(status.until_at),
+        "qubits": view.qubits,
+        "max_shots": device.spec.max_shots,
+        "formats": device.spec.formats,
+        "gates": device.spec.gates,
+        "native_gates": device.spec.native_gates,
+        "outputs": device.spec.outputs,
+        "noise_models": device.spec.noise_models,
+        "engines": view.engines,
+        "exact": device.spec.exact,
+        "calibration": view.calibration.id if view.calibration else None,
+        **(_served(view.presence) if view.presence else {}),
+        **({"queue": queue(outlook)} if outlook else {}),
+    }
+
+
+def _standing(view: DeviceView) -> str:
+    """Say how a device stands: `on`; `away` while no agent is there to run its jobs; `off`."""
+    if view.is_online:
+        return "on"
+    return "away" if view.status.is_on else "off"
+
+
+def _served(presence: Presence) -> dict[str, Any]:
+    return {"agents": presence.agents, "last_seen_at": time(presence.seen_at)}
+
+
+def calibration(found: Calibrated) -> dict[str, Any]:
+    """Return a calibration: its id and device, and its figures as its file words them."""
+    return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
+
+
+def result(of: Job, parts: list[Outcome | Failure]) -> dict[str, Any]:
+    return {
+        "id": of.id,
+        "state": of.state,
+        "shots": of.shots,
+        "parts": [_part(number, part) for number, part in enumerate(parts)],
+    }
+
+
+def part(of: Job, number: int, outcome: Outcome | Failure) -> dict[str, Any]:
+    """Return what one circuit gave, beside the id of the part and of its job."""
+    body = msgspec.structs.asdict(_part(number, outcome))
+    told = {name: value for name, value in body.items() if value is not None}
+    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **told}
 
 
 def part_number(text: str, of: Job) -> int:
@@ -416,8 +533,7 @@ def part_number(text: str, of: Job) -> int:
     return int(text)
 
 
-def outcome(number: int, part: Outcome | Failure) -> OutcomeBody:
-    """Return what one circuit gave."""
+def _part(number: int, part: Outcome | Failure) -> OutcomeBody:
     if isinstance(part, Failure):
         return OutcomeBody(part=number, error=ErrorBody(part.code, part.message))
     width, has = part.n_bits, part.arrays
