@@ -26,6 +26,7 @@ from qwicket.model.errors import (
     MethodNotAllowed,
     NotFound,
     QwicketError,
+    TooManyRequests,
 )
 
 if TYPE_CHECKING:
@@ -129,11 +130,22 @@ class Door:
             headers["Allow"] = ", ".join(error.allowed)
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        if isinstance(error, TooManyRequests) and error.quota is not None:
+            headers |= _rate_limit(error.limit, error.quota, headers.get("Retry-After"))
         if error.status == 401:
             headers["WWW-Authenticate"] = self._challenge
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
+
+
+def _rate_limit(name: str, quota: int, again_s: str | None) -> dict[str, str]:
+    """Return which limit was reached and when there is room again.
+
+    The fields are those of the IETF's draft-ietf-httpapi-ratelimit-headers.
+    """
+    reset = f";t={again_s}" if again_s else ""
+    return {"RateLimit-Policy": f'"{name}";q={quota}', "RateLimit": f'"{name}";r=0{reset}'}
 
 
 def _collapsed(path: str) -> str:

@@ -403,6 +403,8 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
             retry_after_s=10.0,
+            limit="ibm_jobs",
+            quota=limit,
         )
 
 
@@ -411,6 +413,8 @@ def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callabl
         return TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
             retry_after_s=10.0,
+            limit="waiting_jobs",
+            quota=waiting_limit,
         )
 
     return tx.later(
@@ -490,14 +494,14 @@ def _job(row: Row | None) -> Job | None:
 
 
 def _sought(query: JobQuery) -> dict[str, str | int | None]:
-    """Return the parameters of a search. What is in a column of tags is JSON, and so are these."""
+    """Return the parameters of a search."""
     return {
         "account": query.account,
         "door": query.door,
         "device": query.device,
         "group": query.group,
         "states": _spelled(query),
-        "tags": rows.from_texts(tuple([rows.from_texts((tag,))[1:-1] for tag in query.tags])),
+        "tags": rows.from_texts(query.tags),
         "text": query.text,
     }
 
