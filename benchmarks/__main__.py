@@ -14,14 +14,25 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from benchmarks import agents, atoms, batches, engines, hostile, photons, queue, reading, sockets
+from benchmarks import (
+    agents,
+    atoms,
+    batches,
+    engines,
+    hostile,
+    photons,
+    queue,
+    reading,
+    sockets,
+    streams,
+)
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
 
 T = TypeVar("T")
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "hostile", "sockets"),
+    *("queue", "batches", "agents", "hostile", "sockets", "streams"),
     *("engines", "atoms", "photons", "reading"),
 )
 
@@ -50,6 +61,8 @@ def main() -> int:
         verdicts += _show_figures(hostile.measure())
     if "sockets" in parts:
         verdicts += _show_figures(sockets.measure())
+    if "streams" in parts:
+        verdicts += _show_figures(streams.measure())
     if "engines" in parts:
         verdicts += _show_engines(asked.peers)
     if "atoms" in parts:

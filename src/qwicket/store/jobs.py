@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -13,10 +14,11 @@ from qwicket.model.outcomes import Encoded, Failure, PartResult
 from qwicket.model.states import JobState
 from qwicket.store import groups, rows, shares
 from qwicket.store.changes import Changed
+from qwicket.store.database import Later
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qwicket.store.database import Database, Row, Tx
 
@@ -25,6 +27,8 @@ KEY_LIFE_MS: Final = 24 * 3600 * 1000
 
 _BLOB_PART_BYTES: Final = 1 << 20
 _RECENT: Final = 30
+_CANCELLED_AT_ONCE: Final = 200
+"""Jobs of a group in one operation: others write in between."""
 _NO_WIRE: Final = b"{}"
 
 
@@ -227,8 +231,17 @@ class Jobs:
         return await self._database.write(lambda tx: cancel(tx, job, actor, now))
 
     async def cancel_group(self, group: str, *, actor: str, now: int) -> list[str]:
-        """Cancel what has not ended of a group; return the ids of those jobs."""
-        return await self._database.write(lambda tx: _cancel_group(tx, group, actor, now))
+        """Cancel what has not ended of a group, some at a time; return the ids of those jobs."""
+        cancelled: list[str] = []
+        after = 0
+        while True:
+            some = await self._database.write(
+                partial(_cancel_some, group=group, after=after, actor=actor, now=now)
+            )
+            cancelled += [job for job, _ in some]
+            if len(some) < _CANCELLED_AT_ONCE:
+                return cancelled
+            after = some[-1][1]
 
 
 def record(tx: Tx, row: Row, *, is_renamed: bool = False) -> Job:
@@ -305,9 +318,10 @@ def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
     return before
 
 
-def _cancel_group(tx: Tx, group: str, actor: str, now: int) -> list[str]:
-    jobs = [job for (job,) in tx.all("group_unfinished", id=group)]
-    for job in jobs:
+def _cancel_some(tx: Tx, group: str, after: int, actor: str, now: int) -> list[Row]:
+    """Cancel what has not ended of a group's jobs that come after a `seq`; return ids and `seq`."""
+    jobs = tx.all("group_unfinished", id=group, after=after, limit=_CANCELLED_AT_ONCE)
+    for job, _ in jobs:
         cancel(tx, job, actor, now)
     return jobs
 
@@ -349,7 +363,7 @@ def delete(tx: Tx, job: str) -> None:
         tx.run("blob_drop", sha256=sha256)
 
 
-def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job:
+def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job | Later[Job]:
     if new.idempotency_key is not None:
         earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
@@ -358,10 +372,11 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
         _check_unfinished(tx, new, unfinished_limit)
     if new.group is not None:
         groups.join(tx, new.group, new.account, new.device, new.now)
-    job = _insert(tx, new, waiting_limit)
-    if job.state is JobState.QUEUED:
-        _add_program(tx, job.id, new)
-        shares.enter(tx, job, new.now)
+    state = JobState.FAILED if new.error else new.state
+    added = _insert(tx, new, state, waiting_limit)
+    if state is JobState.QUEUED:
+        _add_program(tx, new.id, new)
+        shares.enter(tx, new, new.now)
     if new.wire != _NO_WIRE:
         tx.run("wire_add", id=new.id, wire=new.wire)
     if new.idempotency_key is not None:
@@ -374,7 +389,12 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
             job=new.id,
             now=new.now,
         )
-    return job
+    return Later(lambda: _recorded(tx, added()))
+
+
+def _recorded(tx: Tx, row: Row | None) -> Job:
+    assert row is not None
+    return record(tx, row)
 
 
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
@@ -383,22 +403,23 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
             retry_after_s=10.0,
+            limit="ibm_jobs",
+            quota=limit,
         )
 
 
-def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
-    found = tx.one("job_before_add", account=new.account, project=new.project, limit=waiting_limit)
-    assert found is not None
-    last_created, last_change, n_waiting = found
-    if new.error is None and n_waiting >= waiting_limit:
-        raise TooManyRequests(
+def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callable[[], Row | None]:
+    def full() -> TooManyRequests:
+        return TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
             retry_after_s=10.0,
+            limit="waiting_jobs",
+            quota=waiting_limit,
         )
-    created_at = max(new.now, last_created + 1)
-    state = JobState.FAILED if new.error else new.state
-    row = tx.one(
+
+    return tx.later(
         "job_add",
+        full,
         id=new.id,
         account=new.account,
         project=new.project,
@@ -410,15 +431,12 @@ def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         tags=rows.from_texts(new.tags),
         **_numbers(new),
         priority=new.priority,
-        change=max(new.now * 1000, last_change + 1),
-        created_at=created_at,
-        queued_at=created_at if state is JobState.QUEUED else None,
-        ended_at=created_at if state is JobState.FAILED else None,
+        now=new.now,
+        now_us=new.now * 1000,
         expires_at=new.expires_at,
+        waiting_limit=waiting_limit,
         **words(new.error),
     )
-    assert row is not None
-    return record(tx, row)
 
 
 def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
@@ -476,14 +494,14 @@ def _job(row: Row | None) -> Job | None:
 
 
 def _sought(query: JobQuery) -> dict[str, str | int | None]:
-    """Return the parameters of a search. What is in a column of tags is JSON, and so are these."""
+    """Return the parameters of a search."""
     return {
         "account": query.account,
         "door": query.door,
         "device": query.device,
         "group": query.group,
         "states": _spelled(query),
-        "tags": rows.from_texts(tuple([rows.from_texts((tag,))[1:-1] for tag in query.tags])),
+        "tags": rows.from_texts(query.tags),
         "text": query.text,
     }
 
