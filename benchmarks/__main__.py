@@ -14,14 +14,25 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from benchmarks import agents, atoms, batches, engines, hostile, photons, queue, reading, sockets
+from benchmarks import (
+    agents,
+    atoms,
+    batches,
+    engines,
+    hostile,
+    photons,
+    queue,
+    reading,
+    sockets,
+    streams,
+)
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
 
 T = TypeVar("T")
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "hostile", "sockets"),
+    *("queue", "batches", "agents", "hostile", "sockets", "streams"),
     *("engines", "atoms", "photons", "reading"),
 )
 
@@ -33,6 +44,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds of the queue")
     parser.add_argument(
         "--peers", default=sys.executable, metavar="PYTHON", help="has the engines' peers"
+    )
+    parser.add_argument(
+        "--photonic-peers", default=sys.executable, metavar="PYTHON", help="has those on photons"
     )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
@@ -50,12 +64,14 @@ def main() -> int:
         verdicts += _show_figures(hostile.measure())
     if "sockets" in parts:
         verdicts += _show_figures(sockets.measure())
+    if "streams" in parts:
+        verdicts += _show_figures(streams.measure())
     if "engines" in parts:
         verdicts += _show_engines(asked.peers)
     if "atoms" in parts:
         verdicts += _show_atoms()
     if "photons" in parts:
-        verdicts += _show_photons(asked.peers)
+        verdicts += _show_photons(asked.photonic_peers)
     if "reading" in parts:
         _show_reading()
     print(_where())

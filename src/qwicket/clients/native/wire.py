@@ -45,6 +45,11 @@ class ResultBody(msgspec.Struct, frozen=True):
     parts: list[PartBody]
 
 
+class JobsBody(msgspec.Struct, frozen=True):
+    jobs: list[dict[str, Any]]
+    next: int | None = None
+
+
 class DevicesBody(msgspec.Struct, frozen=True):
     devices: list[dict[str, Any]]
 

@@ -135,7 +135,7 @@ class Routes:
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
         most = self._gateway.limits.ibm_jobs
         return await self._gateway.submit(
-            actor, submission, unfinished_limit=None if most < 0 else most
+            actor, submission, is_once=True, unfinished_limit=None if most < 0 else most
         )
 
     async def list_jobs(self, request: Request) -> Response:
