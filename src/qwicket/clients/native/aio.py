@@ -121,7 +121,8 @@ class AsyncDevice(DeviceView):
         self, program: Program, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
         """As `Device.run`."""
-        return await self._client.submit(program, self.name, shots=shots, **options)
+        asked: Options = {**self.suited(program), **options}  # type: ignore[typeddict-item]  # its own keys
+        return await self._client.submit(program, self.name, shots=shots, **asked)
 
     async def refresh(self) -> AsyncDevice:
         """As `Device.refresh`."""

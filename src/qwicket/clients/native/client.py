@@ -219,12 +219,14 @@ class Device(DeviceView):
                 or a list of these, each with a result of its own.
             shots: Shots per circuit.
             options: `seed`, `noise`, `outputs`, `name`, `key` and more: those of `Client.submit`.
+                For atoms and photons `format` and `outputs` are the device's own by default.
 
         Raises:
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
-        return self._client.submit(program, self.name, shots=shots, **options)
+        asked = {**self.suited(program), **options}
+        return self._client.submit(program, self.name, shots=shots, **asked)
 
     def refresh(self) -> Device:
         """Read the device anew, with the length of its queue.

@@ -112,6 +112,18 @@ class DeviceView(Mapping[str, Any]):
         """`on`, `off`, or `away` while no agent is there to run its jobs."""
         return str(self.info.get("status", ""))
 
+    def suited(self, program: Any) -> dict[str, Any]:
+        """Return what a submission says where its user does not: format and outputs of the device.
+
+        Programs for qubits tell their format by themselves; no program for atoms or photons does.
+        """
+        formats = self.info.get("formats") or []
+        if self.family == "qubit" or not formats:
+            return {}
+        is_analog = isinstance(program, Mapping) and "hamiltonian" in program
+        format_name = "ahs" if is_analog and "ahs" in formats else formats[0]
+        return {"format": format_name, "outputs": tuple(self.info.get("outputs") or ("samples",))}
+
     @property
     def family(self) -> str:
         """`qubit`, `photonic` or `atoms`."""
