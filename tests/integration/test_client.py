@@ -112,7 +112,7 @@ def test_cold_atoms_and_photons_give_arrays(client: Client) -> None:
     atoms = client.device("singlequdit").run({"experiment_0": experiment}).result(timeout=60)
     assert atoms.samples == [[7]] * 5
     assert atoms.arrays["samples"].tolist() == [[7]] * 5
-    text = "name x\nversion 1.0\n\nVac | 0\nVac | 1\nMeasureFock() | [0, 1]\n"
+    text = "name x\nversion 1.0\n\nRgate(0.5) | 0\nRgate(0.5) | 1\nMeasureFock() | [0, 1]\n"
     photons = client.device("simulon_gaussian").run(text, shots=4).result(timeout=60)
     assert photons.arrays["samples"].tolist() == [[0, 0]] * 4
     measured_x = text.replace("MeasureFock() | [0, 1]", "MeasureX | 0\nMeasureX | 1")
