@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from qwicket.clients.native.client import Client, Device, connect
@@ -14,12 +15,12 @@ from qwicket.clients.native.errors import (
     Unreachable,
     WaitTimeout,
 )
-from qwicket.clients.native.events import Event
 from qwicket.clients.native.jobs import Job
-from qwicket.clients.native.results import Part, Result
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob, aconnect
+    from qwicket.clients.native.events import Event
+    from qwicket.clients.native.results import Part, Result
 
 __all__ = [
     "ApiError",
@@ -42,11 +43,16 @@ __all__ = [
     "connect",
 ]
 
+_LATE = {
+    **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob", "aconnect"), "aio"),
+    "Event": "events",
+    "Part": "results",
+    "Result": "results",
+}
+"""Imported when first used: to connect takes none of it, least of all what event loops need."""
+
 
 def __getattr__(name: str) -> Any:
-    # Late: who waits with threads need not import what event loops need.
-    if name in {"AsyncClient", "AsyncDevice", "AsyncJob", "aconnect"}:
-        from qwicket.clients.native import aio
-
-        return getattr(aio, name)
+    if name in _LATE:
+        return getattr(import_module(f"qwicket.clients.native.{_LATE[name]}"), name)
     raise AttributeError(f"module 'qwicket.clients.native' has no attribute {name!r}")

@@ -149,7 +149,8 @@ class Client:
             seed: 0 ≤ seed < 2^63; by default the server draws one.
             noise: Name of one of the device's noise models; by default none.
             engine: Name of one of the device's engines; by default the one that suits each circuit.
-            inputs: Values of the program's declared inputs, angles in radians.
+            inputs: Values of the program's declared inputs, or of the parameters of a circuit of
+                Qiskit; angles in radians.
             outputs: Of `counts`, `memory`, `probabilities`.
             name: A name for people.
             tags: Words to find it by.

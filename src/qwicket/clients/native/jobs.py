@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
-from qwicket.clients.native.events import Event, Following
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from qwicket.clients.native.events import Event
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.transport import Transport
 
@@ -114,6 +114,8 @@ class Job(JobView):
         Raises:
             ClientError: The server could not be asked.
         """
+        from qwicket.clients.native.events import Following
+
         following = Following(self._transport.api, self)
         while not following.is_over:
             failure: NoAnswer | WrongAnswer | None = None

@@ -18,16 +18,17 @@ from qwicket.clients.native.errors import (
     WaitTimeout,
 )
 from qwicket.clients.native.plans import HOLD_S, Pause, Plan
-from qwicket.clients.native.programs import read
-from qwicket.clients.native.results import NPZ_TYPE, Part, Result
+from qwicket.clients.native.programs import bound, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.clients.native.plans import Api
     from qwicket.clients.native.programs import Program
+    from qwicket.clients.native.results import Result
     from qwicket.clients.native.views import JobView
 
+_NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
 """How long the server may hold answers back from somebody who watches the place in the queue."""
@@ -92,6 +93,7 @@ def submit(
     key: str | None = None,
 ) -> Plan[dict[str, Any]]:
     """Submit; every try bears the same idempotency key."""
+    program, values = bound(program, inputs or {})
     source, told = read(program, format)
     body = {
         "program": source,
@@ -101,7 +103,7 @@ def submit(
         "seed": seed,
         "noise": noise,
         "engine": engine,
-        "inputs": dict(inputs or {}),
+        "inputs": values,
         "outputs": list(outputs),
         "name": name,
         "tags": list(tags),
@@ -162,6 +164,8 @@ def _ask(api: Api, job: JobView, left_s: float, hold_s: float) -> Plan[bool]:
 
 def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
     """Return what an ended job gave; see `Job.result`."""
+    from qwicket.clients.native.results import Part, Result
+
     try:
         body = yield from api.get(f"{path_of(job.id)}/result", wire.ResultBody)
     except ApiError as error:
@@ -180,7 +184,7 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
 
 def archive(api: Api, job: str, part: int) -> Plan[bytes]:
     """Return the archive of arrays of one circuit."""
-    content = yield from api.get_raw(f"{path_of(job)}/parts/{part}?format=npz", NPZ_TYPE)
+    content = yield from api.get_raw(f"{path_of(job)}/parts/{part}?format=npz", _NPZ_TYPE)
     if not content.startswith(b"PK"):
         raise BadAnswer("The answer is no archive of NumPy. Is the address right?")
     return content

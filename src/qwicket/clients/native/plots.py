@@ -18,18 +18,16 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 def heights(part: Part) -> dict[str, float]:
     """Return what a plot shows: counts, or else probabilities, or else samples counted by value."""
-    if part.counts or part.probabilities:
-        return dict(part.counts or part.probabilities)
-    if part.memory:
-        return dict(Counter(part.memory))
-    return dict(_counted(part.samples))
+    if part.counts or part.probabilities or part.memory:
+        return dict(sorted((part.counts or part.probabilities or Counter(part.memory)).items()))
+    return _counted(part.samples)
 
 
 def highest(of: Mapping[str, float], most: int) -> tuple[list[tuple[str, float]], int]:
-    """Return the highest entries in the order of their labels, and how many are left out."""
+    """Return the highest entries in their order, and how many are left out."""
     there = [(label, height) for label, height in of.items() if height]
-    ranked = sorted(there, key=lambda entry: (-entry[1], entry[0]))[:most]
-    return sorted(ranked), len(there) - len(ranked)
+    chosen = {label for label, _ in sorted(there, key=lambda entry: -entry[1])[:most]}
+    return [entry for entry in there if entry[0] in chosen], len(there) - len(chosen)
 
 
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
@@ -72,7 +70,8 @@ def _counted(samples: list[list[Any]]) -> dict[str, float]:
     if not samples or not samples[0]:
         return {}
     if all(isinstance(value, int) for row in samples for value in row):
-        return dict(Counter(" ".join(map(str, row)) for row in samples))
+        counted = Counter(tuple(row) for row in samples)
+        return {" ".join(map(str, row)): counted[row] for row in sorted(counted)}
     reals = [row[0][0] if isinstance(row[0], tuple) else float(row[0]) for row in samples]
     low, high = min(reals), max(reals)
     step = (high - low) / _BINS or 1.0

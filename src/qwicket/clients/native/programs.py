@@ -127,6 +127,24 @@ def _circuit(program: Any) -> tuple[str, str]:
     )
 
 
+def bound(program: Program, inputs: Mapping[Any, float]) -> tuple[Program, dict[str, float]]:
+    """Return a program and the inputs that are still to be sent with it.
+
+    Parameters of a circuit of Qiskit are bound here: OpenQASM may have to call them differently.
+
+    Raises:
+        ClientError: The circuit has no such parameter.
+    """
+    qiskit = sys.modules.get("qiskit")
+    if not inputs or qiskit is None or not isinstance(program, qiskit.QuantumCircuit):
+        return program, dict(inputs)
+    try:
+        return program.assign_parameters(dict(inputs)), {}
+    except Exception as error:
+        what = plain(str(error))
+    raise ClientError(f"inputs: {what}")
+
+
 def _openqasm3(circuit: Any) -> str:
     import qiskit.qasm3
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from qwicket.clients.native.wire import PartBody, Sample
 
-NPZ_TYPE: Final = "application/x-npz"
 _PACKED: Final = ("keys", "memory")
 _MOST_BARS: Final = 16
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
 
 from qwicket.clients.native import wire
-from qwicket.clients.native.pages import table
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -26,6 +25,8 @@ class JobView:
         return f"<{type(self).__name__} {self.id} {self.state}>"
 
     def _repr_html_(self) -> str:
+        from qwicket.clients.native.pages import table
+
         place = self.place
         rows = [
             ("job", self.id),
@@ -104,6 +105,8 @@ class DeviceView(Mapping[str, Any]):
         return f"<{type(self).__name__} {self.name} {self.status}>"
 
     def _repr_html_(self) -> str:
+        from qwicket.clients.native.pages import table
+
         words = ("name", "status", "family", "qubits", "description", "formats", "queue")
         return table([(word, self.info.get(word)) for word in words])
 
