@@ -14,7 +14,18 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from benchmarks import agents, atoms, batches, engines, hostile, photons, queue, reading, sockets
+from benchmarks import (
+    agents,
+    atoms,
+    batches,
+    engines,
+    hostile,
+    imports,
+    photons,
+    queue,
+    reading,
+    sockets,
+)
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
 
@@ -22,7 +33,7 @@ T = TypeVar("T")
 
 PARTS: Final = (
     *("queue", "batches", "agents", "hostile", "sockets"),
-    *("engines", "atoms", "photons", "reading"),
+    *("engines", "atoms", "photons", "reading", "imports"),
 )
 
 
@@ -58,6 +69,8 @@ def main() -> int:
         verdicts += _show_photons(asked.peers)
     if "reading" in parts:
         _show_reading()
+    if "imports" in parts:
+        verdicts += _show_figures(imports.measure())
     print(_where())
     return int(False in verdicts)
 
