@@ -1,4 +1,4 @@
-"""What it takes to import the clients, each in fresh processes: processor time, and the dearest part.
+"""What importing the clients takes, each in fresh processes: processor time, and the dearest part.
 
 The time is that of `-X importtime` and `time.process_time`; the floor is what the client's HTTP
 library takes alone, in the same run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.native.client import Client, Device, connect
+from qwicket.clients.native.client import Client, Device, aconnect, connect
 from qwicket.clients.native.errors import (
     ApiError,
     BadAnswer,
@@ -18,7 +18,7 @@ from qwicket.clients.native.errors import (
 from qwicket.clients.native.jobs import Job
 
 if TYPE_CHECKING:
-    from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob, aconnect
+    from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
     from qwicket.clients.native.events import Event
     from qwicket.clients.native.results import Part, Result
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _LATE = {
-    **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob", "aconnect"), "aio"),
+    **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
     "Event": "events",
     "Part": "results",
     "Result": "results",

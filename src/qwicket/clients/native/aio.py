@@ -6,43 +6,19 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
-from qwicket.clients.http import NoAnswer, Patience, WrongAnswer
+from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
-from qwicket.clients.native.async_transport import AsyncTransport
-from qwicket.clients.native.config import settings
 from qwicket.clients.native.events import Event, Following
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import DeviceView, JobView
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Generator
-    from pathlib import Path
 
+    from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.results import Result
-
-
-def aconnect(
-    url: str | None = None,
-    token: str | None = None,
-    *,
-    profile: str | None = None,
-    config: str | Path | None = None,
-    timeout: float | None = None,
-    deadline: float | None = None,
-) -> AsyncClient:
-    """Return a client for an event loop; its settings are those of `connect`. Nothing is sent yet.
-
-    `async with qwicket.aconnect() as client` closes it; `client = await qwicket.aconnect()` leaves
-    that to `await client.close()`.
-
-    Raises:
-        ClientError: There is no token, the address is none, or the file makes no sense.
-    """
-    found = settings(url, token, profile, config, timeout, deadline)
-    patience = Patience(total_s=found.deadline_s)
-    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, patience))
 
 
 class AsyncClient:

@@ -1,4 +1,4 @@
-"""`connect`, the client that it returns, and its devices."""
+"""`connect` and `aconnect`, the client for threads, and its devices."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from qwicket.clients.native.aio import AsyncClient
     from qwicket.clients.native.programs import Program
 
-__all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "connect"]
+__all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "aconnect", "connect"]
 
 
 class Options(TypedDict, total=False):
@@ -78,6 +79,32 @@ def connect(
     found = settings(url, token, profile, config, timeout, deadline)
     patience = Patience(total_s=found.deadline_s)
     return Client(Transport(found.url, found.token, found.timeout_s, patience))
+
+
+def aconnect(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    timeout: float | None = None,
+    deadline: float | None = None,
+) -> AsyncClient:
+    """Return a client for an event loop; its settings are those of `connect`. Nothing is sent yet.
+
+    `async with qwicket.aconnect() as client` closes it; `client = await qwicket.aconnect()` leaves
+    that to `await client.close()`.
+
+    Raises:
+        ClientError: There is no token, the address is none, or the file makes no sense.
+    """
+    # Here, because an event loop's HTTP takes a moment to import, and few need it.
+    from qwicket.clients.native.aio import AsyncClient
+    from qwicket.clients.native.async_transport import AsyncTransport
+
+    found = settings(url, token, profile, config, timeout, deadline)
+    patience = Patience(total_s=found.deadline_s)
+    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, patience))
 
 
 class Client:
