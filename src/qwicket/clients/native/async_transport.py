@@ -52,6 +52,7 @@ class AsyncTransport:
         self._line = AsyncLine(url, ClientError, WAITING + _OTHERS)
         self.url = self._line.url
         self.api = Api(token, timeout_s, patience, outage)
+        self._secret = self.api.secret
         self._held = asyncio.Semaphore(WAITING)
         self._waiting = 0
 
@@ -85,7 +86,7 @@ class AsyncTransport:
     def stream(self, send: Send) -> AsyncGenerator[bytes | Answer, None]:
         """Yield a good answer piece by piece while it comes, or another answer as a whole."""
         return self._line.stream(
-            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[send.secret]
+            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
         )
 
     async def close(self) -> None:
@@ -115,7 +116,7 @@ class AsyncTransport:
                 headers=step.headers,
                 limit_s=step.limit_s,
                 body=step.body,
-                secrets=[step.secret],
+                secrets=[self._secret],
             )
         except (NoAnswer, WrongAnswer) as error:
             return error

@@ -57,7 +57,6 @@ class Send:
         path: Quoted.
         body: Of the request.
         headers: All that matter, the token among them.
-        secret: What the answer may not repeat.
         limit_s: Seconds for the whole answer.
         hold_s: For how many of them the server may hold its answer back.
         left_s: Seconds after which nobody wants it any more, should it have to wait for its turn.
@@ -67,7 +66,6 @@ class Send:
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secret: str = field(default="", repr=False)
     limit_s: float = 0.0
     hold_s: float = 0.0
     left_s: float = 0.0
@@ -93,6 +91,9 @@ class Api:
         patience: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
 
+    Attributes:
+        secret: The token, which no answer may repeat.
+
     Raises:
         ClientError: The token cannot be one.
     """
@@ -104,7 +105,7 @@ class Api:
         patience: Patience = PATIENCE,
         outage: Patience = OUTAGE,
     ) -> None:
-        self._secret = header(token, "token", ClientError)
+        self.secret = header(token, "token", ClientError)
         self._timeout_s = timeout_s
         self._patience = patience
         self.outage = outage
@@ -187,11 +188,11 @@ class Api:
     def _ready(self, send: Send, limit_s: float) -> Send:
         headers = {
             "Accept": "application/json",
-            "Authorization": f"Bearer {self._secret}",
+            "Authorization": f"Bearer {self.secret}",
             "User-Agent": f"qwicket/{__version__}",
             **send.headers,
         }
-        return replace(send, headers=headers, secret=self._secret, limit_s=limit_s)
+        return replace(send, headers=headers, limit_s=limit_s)
 
 
 def judged(told: Told) -> bytes | ClientError:

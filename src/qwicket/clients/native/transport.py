@@ -44,6 +44,7 @@ class Transport:
         self._line = Line(url, ClientError, most_bytes)
         self.url = self._line.url
         self.api = Api(token, timeout_s, patience, outage)
+        self._secret = self.api.secret
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
@@ -88,7 +89,7 @@ class Transport:
             WrongAnswer: What is there is not the server that was meant.
         """
         return self._line.stream(
-            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[send.secret]
+            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
         )
 
     def close(self) -> None:
@@ -105,7 +106,7 @@ class Transport:
                 headers=step.headers,
                 limit_s=step.limit_s,
                 body=step.body,
-                secrets=[step.secret],
+                secrets=[self._secret],
             )
         except (NoAnswer, WrongAnswer) as error:
             return error

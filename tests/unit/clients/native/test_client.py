@@ -182,24 +182,15 @@ def test_no_client_imports_any_of_the_server(name: str) -> None:
 
 
 def test_importing_the_client_is_quick() -> None:
-    # 150 ms are promised; processor time, because other tests share the cores. It is measured
-    # against the interpreter's own start, so that a slow machine is not a failure.
-    code = (
-        "import time; began = time.process_time(); import qwicket; qwicket.connect;"
-        "print(time.process_time() - began, time.process_time())"
-    )
-    runs = [[float(word) for word in printed(code).split()] for _ in range(3)]
-    took, _ = min(runs)
-    assert took < 0.15 * slowness()
-
-
-def slowness() -> float:
-    """Return how much slower than a machine of 2020 this one is now; 1 at least."""
-    code = (
-        "import time; began = time.process_time();"
-        "x = sum(i * i for i in range(1_000_000)); print(time.process_time() - began)"
-    )
-    return max(1.0, min(float(printed(code)) for _ in range(3)) / 0.06)
+    # 150 ms are promised, and `python -m benchmarks imports` measures them. Here the measure is the
+    # HTTP library alone, 45 ms on a quiet machine: other tests share the cores.
+    timed = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
+    took = {
+        code: min(float(printed(timed.format(code))) for _ in range(5))
+        for code in ("import qwicket; qwicket.connect; qwicket.aconnect", "import urllib3")
+    }
+    ours, theirs = took.values()
+    assert ours < 3 * theirs
 
 
 def printed(code: str) -> str:
