@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ PAUSES = runs(5, long=100)
 GROUPS = runs(2, long=20)
 LEASE_S = 2.0
 IDLE_S = 3.0
+INSERT_S = 0.02
 """What a server may hold the write lock while it stands still (store/postgres.py)."""
 STALE = "a result under a stale lease was refused"
 PROGRAM = slow(18, 300)
@@ -96,7 +98,12 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
     first, second = pair(serve, shared_url)
     token = first.token()
     members = [Submitter(first, token, with_keys=True) for _ in range(3)]
-    with crowd(*members) as clients, second.client(token) as client, ledger(first) as books:
+    with (
+        slow_inserts(shared_url),
+        crowd(*members) as clients,
+        second.client(token) as client,
+        ledger(first) as books,
+    ):
         body = {"program": PROGRAM, "device": "simulator", "shots": 10}
         acknowledged = set()
         for _ in range(GROUPS):
@@ -105,7 +112,8 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
             answer = client.post("/v1/jobs", json=body)
             assert answer.status_code == 201, answer.text
             assert time.monotonic() - began < IDLE_S + 2
-            assert books.rows(f"select 1 from pg_stat_activity where pid = {session}") == []
+            gone = f"select not exists (select 1 from pg_stat_activity where pid = {session})"
+            until(lambda gone=gone: books.rows(gone) == [(True,)], "its session was ended")
             acknowledged.add(answer.json()["id"])
             first.resume()
             clients.await_more(1)
@@ -116,6 +124,21 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
         assert books.number("select count(*) from job") == len(acknowledged)
 
 
+@contextmanager
+def slow_inserts(url: str) -> Iterator[None]:
+    """Make the database take its time in the middle of a group, so that pauses fall there."""
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(
+            "create function slowly() returns trigger language plpgsql as"
+            f" $$ begin perform pg_sleep({INSERT_S}); return new; end $$"
+        )
+        database.execute(
+            "create trigger slowly before insert on job for each row execute function slowly()"
+        )
+        yield
+        database.execute("drop function slowly cascade")
+
+
 def paused_with_the_lock(server: LiveServer, books: Ledger, rng: random.Random) -> int | None:
     """Stop a busy server at a random instant; let it go on unless that was within a group.
 
@@ -124,6 +147,7 @@ def paused_with_the_lock(server: LiveServer, books: Ledger, rng: random.Random) 
     """
     threading.Event().wait(rng.uniform(0, 0.05))
     server.pause()
+    threading.Event().wait(2 * INSERT_S)
     before = idle_lock_holders(books)
     threading.Event().wait(0.05)
     for session in before & idle_lock_holders(books):

@@ -106,7 +106,8 @@ def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) 
             books.await_end()
             released = Counter(job for (job,) in books.rows("select job from job_event"))
             given_back = [job for job in mates if released[job]]
-            assert len(given_back) in {0, MATES, 2 * MATES}
+            reasons = books.rows("select reason, count(*) from job_event group by reason")
+            assert len(given_back) in {0, MATES, 2 * MATES}, reasons
             assert max(released.values(), default=1) == 1
             hits += len(given_back) // MATES
             jobs |= blockers | mates

@@ -17,7 +17,7 @@ import msgspec
 
 from qwicket.model.jobs import Assignment
 from qwicket.store import Changed, Store
-from qwicket.store.database import Database, Tx
+from qwicket.store.database import Database, Later, Tx
 
 READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
 
@@ -89,7 +89,13 @@ class Taped:
             before = len(tx.changes)  # type: ignore[attr-defined]
             answer = operation(tx)
             call.told = tuple(tx.changes[before:])  # type: ignore[attr-defined]
-            return answer
+            return Later(lambda: read(tx, answer)) if isinstance(answer, Later) else answer
+
+        def read(tx: Tx, answer: Later[Any]) -> Any:
+            before = len(tx.changes)  # type: ignore[attr-defined]
+            value = answer.value()
+            call.told += tuple(tx.changes[before:])  # type: ignore[attr-defined]
+            return value
 
         return run
 

@@ -13,6 +13,7 @@ PART_BITS: Final = 16
 MAX_PARTS: Final = (1 << PART_BITS) - 1
 
 _PART_MASK: Final = (1 << PART_BITS) - 1
+_LOW_BITS: Final = 62 - PART_BITS
 _TEXT_LENGTH: Final = 36
 
 
@@ -31,8 +32,8 @@ def new_id(now_ms: int) -> str:
 
     Source: RFC 9562, section 5.7.
     """
-    random_high = secrets.randbits(12)
-    random_low = secrets.randbits(62 - PART_BITS) << PART_BITS
+    random_high, random_low = divmod(secrets.randbits(12 + _LOW_BITS), 1 << _LOW_BITS)
+    random_low <<= PART_BITS
     value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | random_high << 64 | 0b10 << 62 | random_low
     return str(uuid.UUID(int=value))
 

@@ -17,6 +17,8 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from qwicket.server.outlet import Outlet
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
@@ -79,6 +81,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        self._outlet = Outlet(transport, self.loop)
         if len(self.connections) > self._most:
             self._refuse(503, f"Over {self._most} connections are open (limit connections).")
             transport.close()
@@ -96,6 +99,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        cycle.transport = self._outlet  # type: ignore[assignment]  # a cycle asks it for no more
         super()._start_asgi_task(cycle, app)
 
     def _tell_requests(self) -> None:
@@ -244,6 +248,7 @@ class Connection(HttpToolsProtocol):
         self._watch_answer()
 
     def on_response_complete(self) -> None:
+        self._outlet.flush()
         super().on_response_complete()
         # Below TLS, answers wait in a buffer that pauses nobody.
         if self.scheme == "https" or self.transport.is_closing():

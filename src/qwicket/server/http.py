@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID, STREAM_BODY
@@ -49,6 +50,8 @@ class Front:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
         self._room = _Room(limits.bodies_bytes)
+        self._run = secrets.token_hex(4)
+        self._numbers = count()
         self._metrics = metrics
         self._access = access
         self._public_url = public_url.rstrip("/") if public_url else None
@@ -59,7 +62,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix, door = self._find(scope["path"])
-        request_id = secrets.token_hex(8)
+        request_id = f"{self._run}{next(self._numbers):08x}"
         REQUEST.set(request_id)
         inner = {
             **scope,

@@ -32,6 +32,8 @@ _CHANNEL: Final = "qwicket_changes"
 _MOST_CHANGES: Final = 40
 """Of one notification, which must stay below 8,000 bytes."""
 _LOOK_S: Final = 0.1
+_GATHER_S: Final = 0.005
+"""Pause between two sendings: a busy server's commits go together, an idle one's at once."""
 _RETRY_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
@@ -113,6 +115,7 @@ class Bulletin:
             is_open = changes is not None
             for start in range(0, len(waiting), _MOST_CHANGES):
                 yield waiting[start : start + _MOST_CHANGES]
+            self._is_closed.wait(_GATHER_S)
 
     def _hear_all(self) -> None:
         while not self._is_closed.is_set():

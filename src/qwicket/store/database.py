@@ -6,7 +6,7 @@ operations all or nothing, tells what they changed after the commit, and does no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+
+class Later(Generic[T]):
+    """What an operation returns that is known only when all of its group was sent."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Callable[[], T]) -> None:
+        self.value = value
 
 
 class Tx(Protocol):
@@ -30,6 +39,20 @@ class Tx(Protocol):
 
     def run(self, name: str, /, **params: Any) -> None:
         """Write; what goes wrong may be told with a later statement of the operation's group."""
+
+    def later(
+        self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
+    ) -> Callable[[], Row | None]:
+        """As `one`, for a row on which nothing in the operation depends.
+
+        Args:
+            name: The statement.
+            refusal: What to raise when there is no row: here, or anywhere later in the operation.
+            params: Of the statement.
+
+        Returns:
+            How to read the row, from within a `Later`.
+        """
 
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
@@ -48,7 +71,9 @@ class Database(Protocol):
     def on_commit(self, committed: Committed) -> None:
         """Call `committed` (quick, in another thread) after every group of writes."""
 
-    async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T: ...
+    async def write(
+        self, operation: Callable[[Tx], T | Later[T]], *, durable: bool = True
+    ) -> T: ...
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
         """As `write`, for threads that have no event loop."""

@@ -13,10 +13,11 @@ from qwicket.model.outcomes import Encoded, Failure, PartResult
 from qwicket.model.states import JobState
 from qwicket.store import groups, rows, shares
 from qwicket.store.changes import Changed
+from qwicket.store.database import Later
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qwicket.store.database import Database, Row, Tx
 
@@ -349,7 +350,7 @@ def delete(tx: Tx, job: str) -> None:
         tx.run("blob_drop", sha256=sha256)
 
 
-def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job:
+def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job | Later[Job]:
     if new.idempotency_key is not None:
         earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
@@ -358,10 +359,11 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
         _check_unfinished(tx, new, unfinished_limit)
     if new.group is not None:
         groups.join(tx, new.group, new.account, new.device, new.now)
-    job = _insert(tx, new, waiting_limit)
-    if job.state is JobState.QUEUED:
-        _add_program(tx, job.id, new)
-        shares.enter(tx, job, new.now)
+    state = JobState.FAILED if new.error else new.state
+    added = _insert(tx, new, state, waiting_limit)
+    if state is JobState.QUEUED:
+        _add_program(tx, new.id, new)
+        shares.enter(tx, new, new.now)
     if new.wire != _NO_WIRE:
         tx.run("wire_add", id=new.id, wire=new.wire)
     if new.idempotency_key is not None:
@@ -374,7 +376,12 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
             job=new.id,
             now=new.now,
         )
-    return job
+    return Later(lambda: _recorded(tx, added()))
+
+
+def _recorded(tx: Tx, row: Row | None) -> Job:
+    assert row is not None
+    return record(tx, row)
 
 
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
@@ -386,19 +393,16 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
         )
 
 
-def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
-    found = tx.one("job_before_add", account=new.account, project=new.project, limit=waiting_limit)
-    assert found is not None
-    last_created, last_change, n_waiting = found
-    if new.error is None and n_waiting >= waiting_limit:
-        raise TooManyRequests(
+def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callable[[], Row | None]:
+    def full() -> TooManyRequests:
+        return TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
             retry_after_s=10.0,
         )
-    created_at = max(new.now, last_created + 1)
-    state = JobState.FAILED if new.error else new.state
-    row = tx.one(
+
+    return tx.later(
         "job_add",
+        full,
         id=new.id,
         account=new.account,
         project=new.project,
@@ -410,15 +414,12 @@ def _insert(tx: Tx, new: NewJob, waiting_limit: int) -> Job:
         tags=rows.from_texts(new.tags),
         **_numbers(new),
         priority=new.priority,
-        change=max(new.now * 1000, last_change + 1),
-        created_at=created_at,
-        queued_at=created_at if state is JobState.QUEUED else None,
-        ended_at=created_at if state is JobState.FAILED else None,
+        now=new.now,
+        now_us=new.now * 1000,
         expires_at=new.expires_at,
+        waiting_limit=waiting_limit,
         **words(new.error),
     )
-    assert row is not None
-    return record(tx, row)
 
 
 def _numbers(new: NewJob) -> dict[str, int | float | str | None]:

@@ -14,13 +14,14 @@ from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, R
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
+from qwicket.store.database import Later
 from qwicket.store.jobs import add_result, note, pieces, record, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.store.database import Database, Tx
+    from qwicket.store.database import Database, Row, Tx
 
 MAX_ATTEMPTS: Final = 3
 
@@ -258,8 +259,8 @@ def _renew(
     return held
 
 
-def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim:
-    taken: list[Assignment] = []
+def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Later[Claim]:
+    taken: list[Callable[[], Assignment]] = []
     seconds = 0.0
     while len(taken) < most and seconds < _BATCH_S:
         longest = _TINY_S if taken else None
@@ -270,27 +271,33 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim:
         shares.charge(tx, job, now)
         taken.append(_assign(tx, job, runner))
         seconds += job.est_seconds
-        if not _is_tiny(taken[-1]):
+        if job.est_seconds > _TINY_S or _ran_before(job, now):
             break
-    return Claim(taken, is_last=not taken or tx.one("share_waits", device=device) is None)
+    if not taken:
+        return Claim([], is_last=True)
+    more = tx.later("share_waits", device=device)
+    return Later(lambda: Claim([each() for each in taken], is_last=more() is None))
 
 
-def _is_tiny(assignment: Assignment) -> bool:
-    """Say whether a job may travel with others. One that ran before runs alone: it may kill."""
-    return assignment.est_seconds <= _TINY_S and assignment.lease.fence == 1
+def _ran_before(job: Job, now: int) -> bool:
+    """Say whether a job claimed now ran before: then it runs alone, for it may kill its worker."""
+    return job.started_at != max(now, job.queued_at or 0)
 
 
-def _claim_unattended(tx: Tx, device: str, runner: str) -> Assignment | None:
+def _claim_unattended(tx: Tx, device: str, runner: str) -> Later[Assignment | None] | None:
     row = tx.one("job_unattended", device=device)
-    return _assign(tx, rows.job(row), runner) if row else None
+    return Later(_assign(tx, rows.job(row), runner)) if row else None
 
 
-def _assign(tx: Tx, job: Job, runner: str) -> Assignment:
+def _assign(tx: Tx, job: Job, runner: str) -> Callable[[], Assignment]:
     nonce = secrets.token_hex(16)
-    tx.run("lease_take", job=job.id, nonce=nonce, runner=runner)
-    program = tx.one("program_of_claim", job=job.id)
-    assert program is not None
-    fence, circuits, options, marker, vendor_job_id = program
+    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner)
+    return lambda: _assignment(job, nonce, runner, taken())
+
+
+def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignment:
+    assert taken is not None
+    fence, circuits, options, marker, vendor_job_id = taken
     return Assignment(
         lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,

@@ -18,16 +18,18 @@ from psycopg import errors
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from psycopg.pq.abc import PGresult
 
     from qwicket.store.database import Row
 
+    _Held = tuple["Statement", list["_Dumped"], "Answer"]
     _Key = tuple[bytes, tuple[int, ...]]
     _Dumped = tuple[int, bytes | None, Format]
 
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
+_MOST_HELD_BYTES: Final = 1 << 20
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -48,6 +50,15 @@ def statement(text: str) -> Statement:
     return Statement(_PARAMETER.sub(numbered, text).encode(), tuple(numbers))
 
 
+class Answer:
+    """What a statement gave, once the line was settled."""
+
+    __slots__ = ("result",)
+
+    def __init__(self) -> None:
+        self.result: PGresult | None = None
+
+
 class Line:
     """One connection, used by one thread at a time.
 
@@ -55,12 +66,14 @@ class Line:
 
     Attributes:
         has_failed: Whether a statement did: not necessarily the last that was asked for.
+        has_answered: Whether the server did, since the line began.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._server = connection.pgconn
-        self.has_failed = False
-        self._held: list[tuple[Statement, list[_Dumped]]] = []
+        self.has_failed = self.has_answered = False
+        self._held: list[_Held] = []
+        self._held_bytes = 0
         self._prepared: dict[_Key, bytes] = {}
         self._fresh: dict[_Key, bytes] = {}
         self._numbers = count()
@@ -72,15 +85,23 @@ class Line:
     def begin(self) -> None:
         """Forget what was held back and what failed."""
         self._held.clear()
-        self.has_failed = False
+        self._held_bytes = 0
+        self.has_failed = self.has_answered = False
 
-    def put(self, statement: Statement, params: Mapping[str, Any]) -> None:
-        """Hold a statement back until the next `ask` or `settle`.
+    def put(self, statement: Statement, params: Mapping[str, Any]) -> Answer:
+        """Hold a statement back until the next `ask` or `settle`, or until much is held.
 
         Raises:
             psycopg.DataError: A text has a NUL.
+            psycopg.Error: As for `ask`.
         """
-        self._held.append((statement, [_dump(params[name]) for name in statement.parameters]))
+        answer = Answer()
+        dumped = [_dump(params[name]) for name in statement.parameters]
+        self._held.append((statement, dumped, answer))
+        self._held_bytes += sum([len(each[1]) for each in dumped if each[1]])
+        if self._held_bytes > _MOST_HELD_BYTES:
+            self.settle()
+        return answer
 
     def ask(self, statement: Statement, params: Mapping[str, Any]) -> PGresult:
         """Run a statement after all that was held back.
@@ -88,50 +109,56 @@ class Line:
         Raises:
             psycopg.Error: The first that failed of them all; what came after it was not run.
         """
-        self.put(statement, params)
-        result = self.settle()
-        assert result is not None
-        return result
+        answer = self.put(statement, params)
+        self.settle()
+        assert answer.result is not None
+        return answer.result
 
-    def settle(self) -> PGresult | None:
-        """Run what was held back, and return the last statement's result.
+    def settle(self) -> None:
+        """Run what was held back.
 
         Raises:
             psycopg.Error: As for `ask`.
         """
         if not self._held:
-            return None
+            return
         self.has_failed = True  # until it is known that none has
-        results = self._exchange()
-        for result in results:
+        held, self._held, self._held_bytes = self._held, [], 0
+        for answer, result in self._exchange(held):
             if result.status in _FAILED:
                 raise errors.error_from_result(result)
+            answer.result = result
         self._prepared.update(self._fresh)
         self.has_failed = False
-        return results[-1]
+        self.has_answered = True
 
-    def _exchange(self) -> list[PGresult]:
-        held, self._held, self._fresh = self._held, [], {}
+    def _exchange(self, held: Sequence[_Held]) -> Iterable[tuple[Answer, PGresult]]:
+        """Return the results of all statements, of their preparation too, in order."""
+        self._fresh = {}
         server = self._server
         if server.status != ConnStatus.OK:
             raise psycopg.OperationalError("the connection is closed")
         server.enter_pipeline_mode()
-        for statement, dumped in held:
-            self._send(statement, dumped)
+        answers: list[Answer] = []
+        for statement, dumped, answer in held:
+            answers += [answer] * self._send(statement, dumped)
         server.pipeline_sync()
         results = self._results()
         server.exit_pipeline_mode()
-        return results
+        return zip(answers, results, strict=True)
 
-    def _send(self, statement: Statement, dumped: list[_Dumped]) -> None:
+    def _send(self, statement: Statement, dumped: list[_Dumped]) -> int:
+        """Send a statement, prepared when first used; return how many results there will be."""
         key = statement.text, tuple([each[0] for each in dumped])
         name = self._prepared.get(key) or self._fresh.get(key)
+        is_new = name is None
         if name is None:
             name = self._fresh[key] = b"q%d" % next(self._numbers)
             self._server.send_prepare(name, *key)
         values = [each[1] for each in dumped]
         formats = [each[2] for each in dumped]
         self._server.send_query_prepared(name, values, formats, Format.BINARY)
+        return 1 + is_new
 
     def _results(self) -> list[PGresult]:
         found: list[PGresult] = []

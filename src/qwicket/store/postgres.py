@@ -22,15 +22,15 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.bulletin import Bulletin
-from qwicket.store.line import Line, Statement, rows, statement
-from qwicket.store.writer import Writer, fail, run_group
+from qwicket.store.line import Answer, Line, Statement, rows, statement
+from qwicket.store.writer import Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
     from qwicket.store.changes import Changed, Changes
-    from qwicket.store.database import Row, Tx
+    from qwicket.store.database import Later, Row, Tx
     from qwicket.store.writer import Committed, Group
 
 T = TypeVar("T")
@@ -58,6 +58,8 @@ _SILENCE_S: Final = 10
 """A database that takes nothing for so long is gone, though nobody closed the connection."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
+_CAREFUL_S: Final = 1.0
+"""Refusals come in floods, of a project with too many jobs; then it costs less to ask first."""
 _IDLE_MS: Final = 3_000
 """A server that stands still in the middle of a group loses the lock after this long."""
 
@@ -93,16 +95,25 @@ class PostgresTx:
         sql: The statements.
         by_steps: Whether each is waited for. Else an error may be that of an earlier statement,
             and ends the transaction.
+        is_hopeful: Whether no refusal is expected: one that was found late ends the transaction.
     """
 
     def __init__(
-        self, connection: _Connection, sql: dict[str, Statement], *, by_steps: bool = False
+        self,
+        connection: _Connection,
+        sql: dict[str, Statement],
+        *,
+        by_steps: bool = False,
+        is_hopeful: bool = False,
     ) -> None:
         self._connection = connection
         self._line = connection.line
         self._line.begin()
         self._sql = sql
         self._by_steps = by_steps
+        self._is_hopeful = is_hopeful
+        self._hoped_for: list[Answer] = []
+        self._is_committing = False
         self.changes: list[Changed] = []
         self.memo: dict[str, Any] = {}
 
@@ -115,6 +126,24 @@ class PostgresTx:
 
     def run(self, name: str, /, **params: Any) -> None:
         self._put(self._sql[name], params)
+
+    def later(
+        self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
+    ) -> Callable[[], Row | None]:
+        if refusal is None or self._is_hopeful:
+            answer = self._put(self._sql[name], params)
+            if refusal is not None:
+                self._hoped_for.append(answer)
+            return lambda: _first(answer)
+        row = self.one(name, **params)
+        if row is None:
+            raise refusal()
+        return lambda: row
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether a row is not there without which an operation is refused."""
+        return any(each.result and not each.result.ntuples for each in self._hoped_for)
 
     def count(self, name: str, /, **params: Any) -> int:
         return self._line.ask(self._sql[name], params).command_tuples or 0
@@ -135,13 +164,38 @@ class PostgresTx:
         self._line.settle()
 
     def commit(self) -> None:
+        """Commit in one round trip with what is held back.
+
+        Not on a connection that has not answered yet: one that broke while it lay idle shows it
+        before anything is in doubt.
+        """
+        if not self._line.has_answered:
+            self.settle()
         self.command("commit")
+        self._is_committing = True
         self.settle()
 
-    def _put(self, statement: Statement, params: dict[str, Any]) -> None:
-        self._line.put(statement, params)
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody can know if it was committed: the connection broke before it was told."""
+        return self._is_committing and not self._line.is_open
+
+    def roll_back(self) -> None:
+        self._line.begin()
+        self.command("rollback")
+        self.settle()
+
+    def _put(self, statement: Statement, params: dict[str, Any]) -> Answer:
+        answer = self._line.put(statement, params)
         if self._by_steps:
             self._line.settle()
+        return answer
+
+
+def _first(answer: Answer) -> Row | None:
+    assert answer.result is not None
+    found = rows(answer.result)
+    return found[0] if found else None
 
 
 class Postgres:
@@ -161,7 +215,7 @@ class Postgres:
         self._sql = {name: statement(text) for name, text in statements.load(WORDS).items()}
         self._writing: _Connection | None = None
         self._is_reachable = True
-        self._no_reads_before = 0.0
+        self._no_reads_before = self._careful_until = 0.0
         try:
             with self._address.connect(_WRITING) as first:
                 _check_durability(first)
@@ -185,7 +239,7 @@ class Postgres:
     def on_commit(self, committed: Committed) -> None:
         self._writer.on_commit(committed)
 
-    async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T:
+    async def write(self, operation: Callable[[Tx], T | Later[T]], *, durable: bool = True) -> T:
         """Run `operation` in the writer's next group.
 
         Raises:
@@ -255,45 +309,51 @@ class Postgres:
         """Run and commit a group.
 
         When a statement fails, or the connection is found broken, all is done again step by step:
-        then it is known whose it was.
+        then it is known whose it was. When an operation turns out to be refused, all is done again
+        and asks before it goes on; so does what comes in the next moment.
         """
-        for by_steps in (False, True):
+        by_steps = False
+        while True:
+            session: PostgresTx | None = None
             try:
                 session = self._begin(group, by_steps)
                 run_group(session, group, _translate)
-                session.settle()
+                read_later(session, group)
+                session.commit()
             except Exception as error:
+                if session is not None and session.has_missed:
+                    self._careful_until = time.monotonic() + _CAREFUL_S
+                    self._roll_back(session)
+                    continue
+                # What is in doubt cannot be done again: the promise to callers is only "ask again".
+                is_in_doubt = session is not None and session.is_in_doubt
                 self._hang_up()
-                if isinstance(error, psycopg.Error) and not by_steps:
+                if isinstance(error, psycopg.Error) and not (by_steps or is_in_doubt):
+                    by_steps = True
                     continue
                 self._is_reachable = not isinstance(error, _GONE)
                 fail(group, _translate(error))
                 return []
-            break
-        return self._end(session, group)
+            self._is_reachable = True
+            self._bulletin.send(session.changes)
+            return session.changes
 
     def _begin(self, group: Group, by_steps: bool) -> PostgresTx:
         if self._writing is None:
             self._writing = self._address.connect(_WRITING)
-        session = PostgresTx(self._writing, self._sql, by_steps=by_steps)
+        is_hopeful = not by_steps and time.monotonic() >= self._careful_until
+        session = PostgresTx(self._writing, self._sql, by_steps=by_steps, is_hopeful=is_hopeful)
         session.command("begin")
         if not any(request.durable for request in group):
             session.command("set local synchronous_commit = off")
         session.command(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
         return session
 
-    def _end(self, session: PostgresTx, group: Group) -> list[Changed]:
+    def _roll_back(self, session: PostgresTx) -> None:
         try:
-            session.commit()
-        except Exception as error:
-            # Whether it was done cannot be known: the promise to callers is only "ask again".
+            session.roll_back()
+        except psycopg.Error:
             self._hang_up()
-            self._is_reachable = not isinstance(error, _GONE)
-            fail(group, _translate(error))
-            return []
-        self._is_reachable = True
-        self._bulletin.send(session.changes)
-        return session.changes
 
     def _hang_up(self) -> None:
         if self._writing is not None:

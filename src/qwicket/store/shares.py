@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from qwicket.model.shares import CREDIT_S, HALF_LIFE_S, REBASE_AFTER, cost, weight
 
 if TYPE_CHECKING:
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, NewJob
     from qwicket.store.database import Tx
 
 _EPOCH: Final = "epoch"
 
 
-def enter(tx: Tx, job: Job, now: int) -> None:
+def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
     """A job begins to wait."""
     credit = CREDIT_S * weight(now, _epoch(tx, now))
     tx.run("share_open", device=job.device, project=job.project, credit=credit)

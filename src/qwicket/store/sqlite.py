@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.store import statements
-from qwicket.store.writer import Writer, fail, run_group
+from qwicket.store.writer import Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.changes import Changed
-    from qwicket.store.database import Row, Tx
+    from qwicket.store.database import Later, Row, Tx
     from qwicket.store.writer import Committed, Group, Publish
 
 T = TypeVar("T")
@@ -68,6 +68,14 @@ class SQLiteTx:
     def run(self, name: str, /, **params: Any) -> None:
         self._connection.execute(self._sql[name], params)
 
+    def later(
+        self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
+    ) -> Callable[[], Row | None]:
+        row = self.one(name, **params)
+        if row is None and refusal is not None:
+            raise refusal()
+        return lambda: row
+
     def count(self, name: str, /, **params: Any) -> int:
         return self._connection.execute(self._sql[name], params).rowcount
 
@@ -81,6 +89,9 @@ class SQLiteTx:
     def command(self, *texts: str) -> None:
         for text in texts:
             self._connection.execute(text)
+
+    def settle(self) -> None:
+        """Nothing is ever held back here."""
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -120,7 +131,7 @@ class SQLite:
     def on_commit(self, committed: Committed) -> None:
         self._writer.on_commit(committed)
 
-    async def write(self, operation: Callable[[Tx], T], *, durable: bool = True) -> T:
+    async def write(self, operation: Callable[[Tx], T | Later[T]], *, durable: bool = True) -> T:
         """Run `operation` in the writer's next group.
 
         Raises:
@@ -215,6 +226,7 @@ class SQLite:
                 self._is_flushing = durable
             session.command("begin immediate")
             run_group(session, group, _translate)
+            read_later(session, group)
             session.command("commit")
         except Exception as error:
             with contextlib.suppress(sqlite3.Error):

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.store.database import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,9 @@ class Session(Protocol):
     def command(self, *texts: str) -> None:
         """Run statements that have neither name nor rows."""
 
+    def settle(self) -> None:
+        """Wait for everything that was sent."""
+
 
 class Request(Generic[T]):
     """One operation on its way through the writer, and the future that awaits it."""
@@ -50,12 +54,15 @@ class Request(Generic[T]):
     __slots__ = ("durable", "error", "future", "operation", "result")
 
     def __init__(
-        self, operation: Callable[[Tx], T], durable: bool, future: asyncio.Future[T] | Future[T]
+        self,
+        operation: Callable[[Tx], T | Later[T]],
+        durable: bool,
+        future: asyncio.Future[T] | Future[T],
     ) -> None:
         self.operation = operation
         self.durable = durable
         self.future = future
-        self.result: T | None = None
+        self.result: T | Later[T] | None = None
         self.error: BaseException | None = None
 
     def settle(self) -> None:
@@ -101,7 +108,7 @@ class Writer:
         """Call `committed` (quick, in the writer's thread) after every group."""
         self._committed = committed
 
-    async def write(self, operation: Callable[[Tx], T], *, durable: bool) -> T:
+    async def write(self, operation: Callable[[Tx], T | Later[T]], *, durable: bool) -> T:
         """Run `operation` in the next group and return what it returns."""
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
@@ -177,6 +184,26 @@ def run_group(session: Session, group: Group, translate: Callable[[Exception], E
         marks = ["release savepoint operation", "savepoint operation"]
 
 
+def read_later(session: Session, group: Group) -> None:
+    """Put what operations left for later in its place.
+
+    Raises:
+        Exception: As `run_group`.
+    """
+    if not any(isinstance(request.result, Later) for request in group):
+        return
+    session.settle()
+    for request in group:
+        if isinstance(request.result, Later):
+            request.result = request.result.value()
+    # A job's changes in their order: some were told only now.
+    session.changes.sort(key=_version)
+
+
+def _version(change: Changed) -> int:
+    return change.version
+
+
 def fail(group: Group, error: Exception) -> None:
     """Leave the same error in every request of a group whose work does not stand."""
     for request in group:
@@ -187,7 +214,7 @@ def _run_one(
     session: Session, request: Request[Any], translate: Callable[[Exception], Exception]
 ) -> None:
     told = len(session.changes)
-    request.error = None
+    request.result = request.error = None
     try:
         request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
     except Exception as error:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import socket
+import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from qwicket.model.errors import InvalidRequest, Unavailable
+from qwicket.model.errors import InvalidRequest, TooManyRequests, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, open_postgres
 from qwicket.store.database import Tx
 from support.postgres import PostgresServer
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, PLENTY, add_job, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +55,67 @@ def end_sessions(url: str) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
+
+
+class BreakingWay:
+    """A way to the database that breaks, once, at bytes that pass in one direction."""
+
+    def __init__(self, url: str) -> None:
+        given = psycopg.conninfo.conninfo_to_dict(url)
+        self._folder = Path(tempfile.mkdtemp(prefix="qwicket-way-"))
+        self._target = f"{given['host']}/.s.PGSQL.5432"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._fatal: tuple[bytes, str] | None = None
+        self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.has_broken = threading.Event()
+        self.url = psycopg.conninfo.make_conninfo(url, host=str(self._folder))
+
+    def __enter__(self) -> BreakingWay:
+        self._start(self._serve)
+        return self
+
+    def _start(self, work: Callable[..., None], *given: object) -> None:
+        thread = threading.Thread(target=work, args=given, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        for end in (self._listener, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for end in (self._listener, *self._ends):
+            end.close()
+        shutil.rmtree(self._folder)
+
+    def break_at(self, text: bytes, direction: str) -> None:
+        self._fatal = text, direction
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the listener was closed
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                self._ends += [near, far]
+                far.connect(self._target)
+                self._start(self._carry, near, far, "to the server")
+                self._start(self._carry, far, near, "back")
+
+    def _carry(self, source: socket.socket, sink: socket.socket, direction: str) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 16):
+                if self._fatal and self._fatal[1] == direction and self._fatal[0] in piece:
+                    self._fatal = None
+                    self.has_broken.set()
+                    break
+                sink.sendall(piece)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 async def heard(store: Store, wanted: Callable[[Changed], bool]) -> None:
@@ -188,6 +253,41 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
     assert await store.jobs.page(JobQuery(account=ada.account)) == [again]
 
 
+async def test_a_network_that_breaks_before_the_commit_is_not_noticed(url: str) -> None:
+    with BreakingWay(url) as way:
+        async with opened(way.url) as store:
+            ada = await make_token(store)
+            way.break_at(b'{"mark": 1}', "to the server")
+            job = await add_job(store, ada, wire=b'{"mark": 1}')
+            assert way.has_broken.is_set()
+            assert await store.jobs.page(JobQuery(account=ada.account)) == [job]
+
+
+async def test_a_network_that_breaks_at_the_commit_makes_one_job(url: str) -> None:
+    with BreakingWay(url) as way:
+        async with opened(way.url) as store:
+            ada = await make_token(store)
+            way.break_at(b"COMMIT\0", "back")
+            with pytest.raises(Unavailable):
+                await add_job(store, ada, idempotency_key="k", digest=b"d")
+            (kept,) = await store.jobs.page(JobQuery(account=ada.account))
+            assert await add_job(store, ada, idempotency_key="k", digest=b"d") == kept
+
+
+async def test_a_network_that_breaks_with_the_last_writes_leaves_all_or_nothing(url: str) -> None:
+    with BreakingWay(url) as way:
+        async with opened(way.url) as store:
+            job = await add_job(store, await make_token(store))
+            way.break_at(b"cancel asked", "to the server")  # the commit goes with it
+            with pytest.raises(Unavailable):
+                await store.jobs.cancel(job.id, actor="ada", now=NOW)
+            assert await store.jobs.get(job.id) == job
+            assert await store.jobs.events(job.id) == []
+            cancelled = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+            assert cancelled is not None
+            assert cancelled.state is JobState.CANCELLED
+
+
 async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
     begun, goes_on = threading.Event(), threading.Event()
 
@@ -273,3 +373,62 @@ async def test_session_options_of_the_address_are_kept(url: str) -> None:
             lambda tx: tx._connection.execute("show work_mem").fetchone()  # type: ignore[attr-defined]
         )
         assert shown == ("1234kB",)
+
+
+async def test_refusals_in_a_group_leave_their_neighbours_and_the_connection_be(
+    url: str, store: Store
+) -> None:
+    ada, bob = await make_token(store), await make_token(store, "bob")
+    sessions = sessions_of(url)
+    found = await in_one_group(
+        store,
+        *(lambda: store.jobs.add(new_job(ada), waiting_limit=3) for _ in range(6)),
+        lambda: store.jobs.add(new_job(bob), waiting_limit=3),
+    )
+    assert [isinstance(each, TooManyRequests) for each in found] == [
+        *[False] * 3,
+        *[True] * 3,
+        False,
+    ]
+    assert len(await store.jobs.page(JobQuery(account=ada.account))) == 3
+    assert len(await store.jobs.page(JobQuery(account=bob.account))) == 1
+    assert sessions <= sessions_of(url)  # none was given up
+
+
+async def test_changes_of_one_group_are_told_in_the_order_of_their_versions(store: Store) -> None:
+    ada = await make_token(store)
+    told: list[Changed] = []
+    store.changes.listen(told.append)
+    new = new_job(ada)
+    await in_one_group(
+        store,
+        lambda: store.jobs.add(new, waiting_limit=PLENTY),
+        lambda: store.jobs.cancel(new.id, actor="ada", now=NOW),
+    )
+    assert [(each.version, each.state) for each in told] == [
+        (1, JobState.QUEUED),
+        (2, JobState.CANCELLED),
+    ]
+
+
+async def in_one_group(
+    store: Store, *operations: Callable[[], Coroutine[Any, Any, Any]]
+) -> list[Any]:
+    """Run operations that the writer takes together, in this order."""
+    begun, goes_on = threading.Event(), threading.Event()
+    first = asyncio.ensure_future(store._database.write(lambda _: (begun.set(), goes_on.wait(10))))
+    assert await asyncio.to_thread(begun.wait, 10)
+    all_ = asyncio.gather(*(each() for each in operations), return_exceptions=True)
+    await asyncio.sleep(0)
+    goes_on.set()
+    await first
+    return list(await all_)
+
+
+def sessions_of(url: str) -> set[int]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute(
+            "select pid from pg_stat_activity where application_name = 'qwicket'"
+            " and datname = current_database()"
+        )
+        return {pid for (pid,) in rows}

@@ -2,16 +2,35 @@
 -- filled in from model/states.py, so that this text and the diagram cannot disagree.
 
 -- name: job_add
+-- Nothing while the project has as many jobs waiting as it may, unless the job has failed already.
+-- Times of one account rise. Indexes job_by_account, job_by_change and job_waiting.
 insert into job (
     id, account, project, device, door, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
     created_at, queued_at, ended_at, expires_at, error_code, error_text
 )
-values (
+select
     :id, :account, :project, :device, :door, :group, :state, 1, :name, :tags, :shots, :n_circuits,
     :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0,
-    :calibration, :change,
-    :created_at, :queued_at, :ended_at, :expires_at, :error_code, :error_text
+    :calibration, made.change, made.at,
+    case when cast(:state as text) = 'queued' then made.at end,
+    case when cast(:state as text) = 'failed' then made.at end,
+    :expires_at, :error_code, :error_text
+from (
+    select
+        {greatest}(:now, last_created_at + 1, coalesce(
+            (select created_at + 1 from job where account = :account order by seq desc limit 1), 0
+        )) as at,
+        {greatest}(:now_us, last_change + 1, coalesce(
+            (select max(change) + 1 from job where account = :account), 0
+        )) as change
+    from account where id = :account
+) as made
+where cast(:state as text) = 'failed' or :waiting_limit > (
+    select count(*) from (
+        select 1 from job where project = :project and state in ('draft', 'queued')
+        limit :waiting_limit
+    ) as waiting
 )
 returning {job};
 
@@ -24,24 +43,6 @@ update job set
     est_seconds = :est_seconds, calibration = :calibration
 where id = :job and {before:admit}
 returning {job};
-
--- name: job_before_add
--- Rising times of one account, and how many jobs of one project wait, counted up to a limit;
--- indexes job_by_account, job_by_change and job_waiting.
-select
-    {greatest}(last_created_at, coalesce(
-        (select created_at from job where account = :account order by seq desc limit 1), 0
-    )),
-    {greatest}(last_change, coalesce(
-        (select max(change) from job where account = :account), 0
-    )),
-    (
-        select count(*) from (
-            select 1 from job where project = :project and state in ('draft', 'queued')
-            limit :limit
-        ) as waiting
-    )
-from account where id = :account;
 
 -- name: program_add
 insert into program (job, format, source, inputs, circuits, options, reader_version)

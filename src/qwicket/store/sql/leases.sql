@@ -71,17 +71,16 @@ on conflict (job) do nothing;
 update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :job;
 
 -- name: lease_take
+-- With what it is for, and what is known of its way to another cloud; primary keys only.
 insert into lease (job, fence, nonce, runner) values (:job, 1, :nonce, :runner)
 on conflict (job) do update
-set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner, progress = null;
-
--- name: program_of_claim
--- With its lease, and what is known of its way to another cloud; primary keys only.
-select lease.fence, program.circuits, program.options, forward.marker, forward.vendor_job_id
-from program
-inner join lease on lease.job = program.job
-left join forward on forward.job = program.job
-where program.job = :job;
+set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner, progress = null
+returning
+    fence,
+    (select program.circuits from program where program.job = :job),
+    (select program.options from program where program.job = :job),
+    (select forward.marker from forward where forward.job = :job),
+    (select forward.vendor_job_id from forward where forward.job = :job);
 
 -- name: job_complete
 update job set
