@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from qwicket.clients.native import Device
     from qwicket.qiskit.provider import QwicketProvider
+
+_MOST_NAME: Final = 255
 
 
 def is_backend(device: Mapping[str, Any]) -> bool:
@@ -95,7 +97,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
             noise=options.noise if noise is None else noise,
             engine=(options.engine if engine is None else engine) or "",
             outputs=("counts", "memory") if keeps_memory else ("counts",),
-            name=name or (circuits[0].name if len(circuits) == 1 else ""),
+            name=name or (circuits[0].name[:_MOST_NAME] if len(circuits) == 1 else ""),
             tags=tags,
             key=key,
         )

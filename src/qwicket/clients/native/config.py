@@ -104,10 +104,16 @@ def _either(given: float | None, told: float | None) -> float | None:
 def _path(config: str | Path | None, environ: Mapping[str, str]) -> Path:
     named = config or environ.get("QWICKET_CONFIG")
     if named:
-        return Path(named).expanduser()
-    home = environ.get("XDG_CONFIG_HOME")
-    folder = Path(home) if home else Path("~/.config").expanduser()
-    return folder / "qwicket" / "config.toml"
+        return _at_home(str(named))
+    folder = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return _at_home(folder) / "qwicket" / "config.toml"
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody knows where home is, as in some containers
+        return Path(path)
 
 
 def _profile(
@@ -133,10 +139,11 @@ def _document(path: Path, must_be_there: bool) -> dict[str, Any]:
 
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if not must_be_there:
             return {}
-        what = "there is no such file"
+        is_hidden = isinstance(error, PermissionError)
+        what = "permission denied" if is_hidden else "there is no such file"
     except OSError as error:
         what = error.strerror or type(error).__name__
     except UnicodeDecodeError:
@@ -161,7 +168,7 @@ def _checked(profile: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
     if "token" in profile:
         _warn_if_open(path)
     elif "token_file" in profile:
-        return profile | {"token": _secret_in(Path(profile["token_file"]).expanduser(), where)}
+        return profile | {"token": _secret_in(_at_home(profile["token_file"]), where)}
     return profile
 
 

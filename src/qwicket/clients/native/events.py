@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.clients.http import Answer, NoAnswer, Tries, WrongAnswer
 from qwicket.clients.native import wire
-from qwicket.clients.native.errors import BadAnswer
+from qwicket.clients.native.errors import BadAnswer, ClientError
 from qwicket.clients.native.operations import path_of
 from qwicket.clients.native.plans import asked_s, judged
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _LIMIT_S: Final = 60.0
 """A stream is taken up anew after so long: so that one whose other side is gone is noticed."""
+_ALIVE_S: Final = 5.0
+"""A server that says something so long after a stream began is alive, if only that it is there."""
 _MOST_LINE_BYTES: Final = 1 << 20
 
 
@@ -47,11 +50,15 @@ class Following:
         self._rest = b""
         self._fields: dict[str, str] = {}
         self._tries = Tries(api.outage)
+        self._refusal: ClientError | None = None
+        self._began_at = 0.0
         self.is_over = False
 
     def request(self) -> Send:
         """Return what to ask for now."""
         self._rest, self._fields = b"", {}
+        self._refusal = None
+        self._began_at = time.monotonic()
         self._tries.begin()
         path = f"{path_of(self._job.id)}/stream"
         return self._api.stream(path, self._last, _LIMIT_S)
@@ -60,11 +67,13 @@ class Following:
         """Take what arrived; yield the events that are complete with it.
 
         Raises:
-            ClientError: It is no stream of events, or a refusal that stays one.
+            ClientError: It is no stream of events.
         """
         if isinstance(piece, Answer):
             self._refused(piece)
             return
+        if time.monotonic() - self._began_at >= _ALIVE_S:
+            self._forgive()
         *lines, self._rest = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
         if len(self._rest) > _MOST_LINE_BYTES:
             raise BadAnswer("The stream of events has a line without an end.")
@@ -84,7 +93,7 @@ class Following:
         Raises:
             ClientError: It is not taken up again.
         """
-        found = judged(error) if error else None
+        found = judged(error) if error else self._refusal
         assert not isinstance(found, bytes), "an error is no answer"
         wished_s = 0.0 if found is None else asked_s(found)
         pause_s = self._tries.pause_s(wished_s)
@@ -99,9 +108,12 @@ class Following:
         found = judged(answer)
         if isinstance(found, bytes):
             raise BadAnswer("The answer is no stream of events. Is the address right?")
-        pause_s = asked_s(found)
-        if pause_s is None or self._tries.pause_s(pause_s) is None:
-            raise found
+        self._refusal = found
+
+    def _forgive(self) -> None:
+        """Forget the failures so far: jobs may wait for days, and streams break and are resumed."""
+        self._tries = Tries(self._api.outage)
+        self._tries.begin()
 
     def _event(self) -> Event | None:
         fields, self._fields = self._fields, {}
@@ -111,7 +123,6 @@ class Following:
         body = wire.read(fields["data"].encode(), dict[str, Any])
         self._job.see(body)
         self._last = int(number)
-        self._tries = Tries(self._api.outage)
-        self._tries.begin()
+        self._forgive()
         self.is_over = self._job.is_final
         return Event(self._last, self._job.state, body)

@@ -154,5 +154,20 @@ def test_a_token_that_others_can_read_is_warned_of(folder: Path) -> None:
         asked(folder)
 
 
+def test_a_file_that_nobody_asked_for_and_nobody_may_read_is_not_missed(tmp_path: Path) -> None:
+    (tmp_path / "qwicket").write_text("a file where a folder should be")
+    assert asked(tmp_path, None, "token").token == "token"
+    with pytest.raises(ClientError, match="no such file"):
+        asked(tmp_path, None, "token", "lab")
+
+
+def test_nobody_needs_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    assert settings(None, "token", environ={}).token == "token"
+
+
 def test_no_repr_shows_the_token(folder: Path) -> None:
     assert TOKEN not in repr(asked(folder))

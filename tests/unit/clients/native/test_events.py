@@ -38,16 +38,16 @@ def chunked_and_cut(piece: bytes) -> Step:
     return raw(head + b"%x\r\n%b\r\n40\r\nid: 9\nda" % (len(piece), piece))
 
 
-def told(url: str, is_async: bool) -> list[Event]:
+def told(url: str, is_async: bool, outage: Patience = QUICK) -> list[Event]:
     """Return the events of a job that is followed by one client or the other."""
     if is_async:
-        return asyncio.run(told_to_a_loop(url))
-    transport = Transport(url, "secret", 5.0, QUICK, QUICK)
+        return asyncio.run(told_to_a_loop(url, outage))
+    transport = Transport(url, "secret", 5.0, QUICK, outage)
     return list(Job(transport, body("queued")).events())
 
 
-async def told_to_a_loop(url: str) -> list[Event]:
-    transport = AsyncTransport(url, "secret", 5.0, QUICK, QUICK)
+async def told_to_a_loop(url: str, outage: Patience) -> list[Event]:
+    transport = AsyncTransport(url, "secret", 5.0, QUICK, outage)
     try:
         return [each async for each in AsyncJob(transport, body("queued")).events()]
     finally:
@@ -81,9 +81,28 @@ def test_a_broken_stream_is_taken_up_where_it_broke(trouble: Step, is_async: boo
         assert (lasts[0], {*lasts[1:-1]}, lasts[-1]) == (None, {"1"}, "2")
 
 
+def test_a_quiet_stream_may_be_taken_up_as_often_as_need_be(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A heartbeat comes every 15 s, and a stream is given up after 60: too long for a test.
+    monkeypatch.setattr("qwicket.clients.native.events._ALIVE_S", 0.0)
+    quiet = [stream(b": still here\n\n")] * (3 * QUICK.tries)
+    with BadServer(*quiet, stream(event(2, "completed"))) as server:
+        assert [each.version for each in told(server.url, is_async)] == [2]
+
+
 def test_who_was_told_the_end_hears_so(is_async: bool) -> None:
     with BadServer(stream(event(3, "running")), answer(204)) as server:
         assert [each.version for each in told(server.url, is_async)] == [3]
+
+
+def test_a_stream_that_is_refused_for_now_is_asked_for_when_the_server_says(is_async: bool) -> None:
+    busy = answer(429, {}, {"Retry-After": "1"})
+    with BadServer(busy, stream(event(2, "completed"))) as server:
+        patience = Patience(tries=3, total_s=9.0, first_pause_s=0.01)
+        assert [each.version for each in told(server.url, is_async, patience)] == [2]
+        first, second = server.requests
+        assert second.at - first.at >= 1.0
 
 
 def test_a_refused_stream_is_told_at_once(is_async: bool) -> None:
