@@ -152,9 +152,7 @@ def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> N
         until(lambda: jobs[-1].position is not None, "it stands in line", timeout_s=30)
         assert jobs[-1].place is not None
         assert jobs[-1].status == "queued"
-        for job in (first, *jobs):
-            job.cancel()
-        assert jobs[-1].state == "cancelled"
+        assert jobs[-1].cancel().state == "cancelled"
         assert jobs[-1].position is None
     finally:
         for job in (first, *jobs):
