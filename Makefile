@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := 0.9
 
-.PHONY: demo test check lint fault fault-long bench format clean
+.PHONY: demo test check lint fault fault-long bench docs format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -28,11 +28,15 @@ fault: $(READY)  ## Kills, crashes and other trouble
 
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault
+	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_qsim_0_22) && \
 	$(BIN)/python -m benchmarks --peers $$PEERS
+
+docs: $(READY)  ## The site, into build/site
+	$(BIN)/python docs/_site/build.py build/site
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

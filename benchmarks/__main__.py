@@ -25,6 +25,7 @@ from benchmarks import (
     queue,
     reading,
     sockets,
+    streams,
 )
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
@@ -32,7 +33,7 @@ from benchmarks.places import places
 T = TypeVar("T")
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "hostile", "sockets"),
+    *("queue", "batches", "agents", "hostile", "sockets", "streams"),
     *("engines", "atoms", "photons", "reading", "imports"),
 )
 
@@ -61,6 +62,8 @@ def main() -> int:
         verdicts += _show_figures(hostile.measure())
     if "sockets" in parts:
         verdicts += _show_figures(sockets.measure())
+    if "streams" in parts:
+        verdicts += _show_figures(streams.measure())
     if "engines" in parts:
         verdicts += _show_engines(asked.peers)
     if "atoms" in parts:

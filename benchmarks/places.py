@@ -110,9 +110,9 @@ class Place(NamedTuple):
         with closing(connection):
             return timed(lambda: connection.execute("select 1").fetchall(), count)
 
-    def people(self) -> list[str]:
-        """Make ten accounts with a token each; return the secrets."""
-        secrets = [new_secret() for _ in range(ACCOUNTS)]
+    def people(self, count: int = ACCOUNTS) -> list[str]:
+        """Make accounts with a token each; return the secrets."""
+        secrets = [new_secret() for _ in range(count)]
         asyncio.run(self._people(secrets))
         return secrets
 

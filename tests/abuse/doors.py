@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Any, NamedTuple, cast
 
 import httpx
 import msgspec
 
 from qwicket.dialects import mounts
+from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import orders as qbraid
+from qwicket.server.docs import files
 from support.programs import BELL
 
 LEAKS = ("Traceback", 'File "', ".py", "site-packages", "/qwicket/", "sqlite", "0x7f", "<html")
@@ -78,6 +82,16 @@ def qbraid_json(response: httpx.Response) -> str:
     assert body["error"].keys() - {"field"} == {"message", "code"}
     assert body["message"] == body["error"]["message"]
     return str(body["message"])
+
+
+def docs_html(response: httpx.Response) -> str:
+    """Check a page for people; return its text."""
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "location" not in response.headers
+    text = response.text
+    assert text.startswith("<!doctype html>\n")
+    assert text.endswith("</html>\n")
+    return unescape(re.sub(r"<[^>]+>", "", text))
 
 
 def _body(response: httpx.Response, content_type: str) -> dict[str, Any]:
@@ -255,3 +269,5 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = tuple(_ways())
+PAGES = tuple(files(native_door.description()))
+"""Paths for people, which need no token."""

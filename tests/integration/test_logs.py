@@ -22,6 +22,7 @@ from support.waiting import until
 
 PASSWORD = "correct-horse-battery"
 WRONG_PASSWORD = "not-the-right-one"
+QBRAID_HEADERS = ("api-key", "X-API-Key", "X-Access-Token", "refresh-token", "id-token")
 
 
 @pytest.fixture(params=["json", "text"])
@@ -38,7 +39,7 @@ def test_no_secret_of_a_whole_run_is_in_the_log(live: LiveServer) -> None:
     log = live.log.read_text()
     assert len(log.splitlines()) > 50, "every answer has a line"
     assert log.count("[secret]") > 10, "secrets in paths were blotted out"
-    assert len(secrets) == 2 + 3 + 3 + 1, "passwords, tokens, passes, a ticket"
+    assert len(secrets) == 2 + 3 + 1 + 3 + 1, "passwords, tokens, one made, passes, a ticket"
     for secret in secrets:
         assert secret not in log
         assert secret[3:40] not in log, "nor the most of one"
@@ -63,6 +64,21 @@ def use_all_doors(live: LiveServer, http: httpx.Client) -> Iterator[str]:
         http.get("/qlued/api/v2/singlequdit/get_job_status", params={"token": token})
         http.post(f"{ibm.DOOR}/users/loginWithToken", json={"apiToken": token})
         http.post(xanadu.TOKEN_PATH, data={"refresh_token": token})
+        for header in QBRAID_HEADERS:
+            http.get("/qbraid/api/v1/jobs", headers={header: token})
+            http.get("/qbraid/api/quantum-jobs", headers={header: token, "email": token})
+        for field in ("token", "password"):
+            http.get("/qlued/api/v2/fermions/get_job_status", params={field: token, "job_id": "x"})
+            http.post("/qlued/api/v2/fermions/post_job", data={field: token, "json": "{}"})
+        http.get("/qlued/api/v3/fermions/get_config", headers={"Authorization": f"Bearer {token}"})
+        http.get("/v1/events", params={"token": token}, headers={"Authorization": token})
+        http.delete(f"/v1/tokens/{token}", headers={"Authorization": f"Bearer {good}"})
+    made = http.post(
+        "/v1/tokens",
+        json={"scopes": ["jobs:read"]},
+        headers={"Authorization": f"Bearer {good}"},
+    )
+    yield made.json()["secret"]
     for password in (PASSWORD, WRONG_PASSWORD):
         http.post(f"{ibm.DOOR}/users/login", json={"email": "eve", "password": password})
     yield from use_passes(live, http)

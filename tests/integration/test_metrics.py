@@ -220,6 +220,14 @@ def test_long_polls_and_websockets_are_counted_while_they_are_open(
     until(lambda: look(live).value("qwicket_long_polls_open") == 0, "nobody waits")
 
 
+def test_streams_are_counted_while_they_are_open(live: LiveServer) -> None:
+    with live.client() as http:
+        for _ in range(2):
+            with http.stream("GET", "/v1/events"):
+                until(lambda: look(live).value("qwicket_long_polls_open") == 1, "it waits")
+            until(lambda: look(live).value("qwicket_long_polls_open") == 0, "nobody waits")
+
+
 def test_invented_tokens_and_wrong_passwords_are_counted(live: LiveServer) -> None:
     live.admin("user", "add", "eve", "--password-stdin", stdin="correct horse battery")
     before = look(live)

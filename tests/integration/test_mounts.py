@@ -12,9 +12,11 @@ import pytest
 
 from abuse.doors import (
     DOORS,
+    PAGES,
     WAYS,
     Door,
     Way,
+    docs_html,
     ibm_json,
     ionq_json,
     problem_json,
@@ -26,12 +28,14 @@ from abuse.doors import (
 from qwicket.dialects import mounts
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ionq import wire as ionq
+from qwicket.dialects.native import description
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import wire as qbraid
 from qwicket.dialects.qlued import wire as qlued
 from qwicket.dialects.xanadu import wire as xanadu
 from qwicket.model import errors
 from qwicket.model.limits import Limits
+from qwicket.server.docs import docs
 from qwicket.server.http import Front
 from qwicket.server.probes import probes
 from support.server import LiveServer
@@ -54,10 +58,11 @@ SHAPES: dict[str, Said] = {
     "/livez": problem_json,
     "/readyz": problem_json,
     "/metrics": problem_json,
+    "/docs": docs_html,
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 ROOT_PATHS = ("/healthz", "/devices", "/devices/X8_01", "/devices/x/y", "/jobs", "/jobs/x")
-PROBES = {"/livez": {"GET", "HEAD"}, "/readyz": {"GET", "HEAD"}, "/metrics": {"GET", "HEAD"}}
+PROBES = ("/livez", "/readyz", "/metrics")
 NEVER = cast(Any, None)
 SECRET = "select secret from token where path = '/etc/shadow'"
 
@@ -70,7 +75,8 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
 
 
 def test_every_mount_is_in_the_table() -> None:
-    assert {**mounts(cast(Any, None)), **probes(lambda: True, NEVER, NEVER)}.keys() == SHAPES.keys()
+    found = {**mounts(NEVER), **probes(lambda: True, NEVER, NEVER), **docs(description())}
+    assert found.keys() == SHAPES.keys()
 
 
 # --- 404 ------------------------------------------------------------------------------------------
@@ -81,6 +87,8 @@ def test_every_mount_is_in_the_table() -> None:
 )
 @pytest.mark.parametrize("prefix", [prefix for prefix in SHAPES if prefix], ids=str)
 def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
+    if prefix + path in PAGES:
+        return
     response = http.get(prefix + path)
     assert response.status_code == 404
     SHAPES[prefix](response)
@@ -158,13 +166,13 @@ def test_a_wrong_method_is_told_all_right_ones(http: httpx.Client, door: Door, m
         assert all(right in door.said(response) for right in allowed)
 
 
-@pytest.mark.parametrize("path", PROBES)
+@pytest.mark.parametrize("path", [*PROBES, *PAGES])
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "GET"])
-def test_a_probe_takes_no_other_method(http: httpx.Client, path: str, method: str) -> None:
+def test_a_probe_or_page_takes_no_other_method(http: httpx.Client, path: str, method: str) -> None:
     response = http.request(method, path)
     assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) == PROBES[path]
-    problem_json(response)
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    SHAPES["/docs" if path in PAGES else path](response)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.method == "GET"], ids=repr)

@@ -456,3 +456,12 @@ def test_few_qubits_read_into_many_bits_come_back_whole(http: httpx.Client) -> N
     ended(http, made["id"])
     (part,) = http.get(f"/v1/jobs/{made['id']}/result").json()["parts"]
     assert part["memory"] == ["1" + "0" * 4_999] * 50
+
+
+def test_no_answer_lets_pages_of_other_origins_read_it(
+    server: LiveServer, http: httpx.Client
+) -> None:
+    origin = {"Origin": "https://elsewhere.example"}
+    asked = {**origin, "Access-Control-Request-Method": "POST"}
+    for answer in (http.options("/v1/jobs", headers=asked), http.get("/v1/jobs", headers=origin)):
+        assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -130,6 +130,8 @@ def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
             refused = many.get("/v1/events")
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
             assert "limit streams_each" in refused.json()["detail"]
+            assert refused.headers["ratelimit-policy"] == '"streams_each";q=200'
+            assert refused.headers["ratelimit"] == '"streams_each";r=0;t=5'
             for answer in opened[100:]:
                 answer.close()
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from qwicket.cli import options
+from qwicket.cli.listing import Row, iso, json_flag, minute, show
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from qwicket.model.accounts import Role, Token
+    from qwicket.model.accounts import Account, Role, Token
 
 _MAX_PASSWORD_BYTES: Final = 8192
 
@@ -61,12 +61,23 @@ def _password() -> str:
 
 
 @user.command("list")
+@json_flag
 @options.place
-def list_users(place: options.Place) -> None:
+def list_users(as_json: bool, place: options.Place) -> None:
     """List all accounts."""
-    for account in options.as_admin(place, lambda admin: admin.accounts()):
-        disabled = "  disabled" if account.disabled_at else ""
-        click.echo(f"{account.name}  {account.role}  {account.email}{disabled}")
+    accounts = options.as_admin(place, lambda admin: admin.accounts())
+    show(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
+
+
+def _account(of: Account) -> Row:
+    record = {
+        "name": of.name,
+        "role": of.role,
+        "email": of.email,
+        "created_at": iso(of.created_at),
+        "disabled_at": iso(of.disabled_at),
+    }
+    return Row(record, (of.name, of.role, of.email, "disabled" if of.disabled_at else ""))
 
 
 @user.command("disable")
@@ -124,11 +135,25 @@ def create_token(
 
 @token.command("list")
 @click.option("--user", "user_name", required=True, metavar="NAME", help="Whose tokens.")
+@json_flag
 @options.place
-def list_tokens(user_name: str, place: options.Place) -> None:
+def list_tokens(user_name: str, as_json: bool, place: options.Place) -> None:
     """List the tokens of an account by id; their secrets are kept nowhere."""
-    for each in options.as_admin(place, lambda admin: admin.tokens(user_name)):
-        click.echo(f"{each.id}  {' '.join(each.scopes)}  {_fate(each)}")
+    tokens = options.as_admin(place, lambda admin: admin.tokens(user_name))
+    show(map(_token, tokens), ("id", "scopes", "devices", "life"), as_json)
+
+
+def _token(of: Token) -> Row:
+    record: dict[str, Any] = {
+        "id": of.id,
+        "scopes": of.scopes,
+        "devices": of.devices,
+        "created_at": iso(of.created_at),
+        "expires_at": iso(of.expires_at),
+        "revoked_at": iso(of.revoked_at),
+    }
+    devices = f"only {', '.join(of.devices)}" if of.devices else ""
+    return Row(record, (of.id, " ".join(of.scopes), devices, _fate(of)))
 
 
 @token.command("revoke")
@@ -141,11 +166,7 @@ def revoke_token(id: str, place: options.Place) -> None:  # noqa: A002 - the arg
 
 def _fate(token: Token) -> str:
     if token.revoked_at is not None:
-        return f"revoked {_day(token.revoked_at)}"
+        return f"revoked {minute(token.revoked_at)}"
     if token.expires_at is not None:
-        return f"expires {_day(token.expires_at)}"
+        return f"expires {minute(token.expires_at)}"
     return "no expiry"
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

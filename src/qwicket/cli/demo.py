@@ -16,13 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli import options
-from qwicket.cli.jobs import bars
+from qwicket.cli.results import bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _ANNOUNCEMENT: Final = "Qwicket listens on "
-_SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
+SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
 
@@ -46,12 +46,12 @@ def demo(command: tuple[str, ...]) -> None:
     The exit status is then that of the COMMAND.
     """
     with (
-        _ended_by(signal.SIGTERM, signal.SIGHUP),
+        ended_by(signal.SIGTERM, signal.SIGHUP),
         tempfile.TemporaryDirectory(prefix="qwicket-demo-", ignore_cleanup_errors=True) as folder,
-        running([*_SERVE, "--data-dir", folder], folder) as url,
+        running([*SERVE, "--data-dir", folder], folder) as url,
     ):
         click.echo(f"A server runs at {url}, its database in {folder}.")
-        token = _token(Path(folder))
+        token = made_token(Path(folder))
         click.echo("Account ada has a token. A Bell pair, through Qwicket's own client:\n")
         _run_bell(url, token)
         status = _run_command(command, url, token) if command else 0
@@ -59,7 +59,8 @@ def demo(command: tuple[str, ...]) -> None:
     sys.exit(status)
 
 
-def _token(folder: Path) -> str:
+def made_token(folder: Path) -> str:
+    """Make the account ada in a folder; return its token."""
     place = options.Place(folder, None)
     options.as_admin(place, lambda admin: admin.add_account("ada", email=None, password=None))
     return options.as_admin(place, lambda admin: admin.create_token("ada")).secret
@@ -159,7 +160,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _ended_by(*signals: signal.Signals) -> Iterator[None]:
+def ended_by(*signals: signal.Signals) -> Iterator[None]:
     """Let these signals end the block as an exit does: with everything cleared up."""
 
     def leave(number: int, _frame: object) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qwicket.cli import options
+from qwicket.cli.listing import Row, iso, json_flag, minute, show
 
 if TYPE_CHECKING:
-    from qwicket.model.devices import DeviceStatus, Presence
+    from qwicket.model.devices import Device, DeviceStatus, Presence
 
 
 def until_ms(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -37,13 +38,31 @@ def device() -> None:
 
 
 @device.command("list")
+@json_flag
 @options.place
-def list_devices(place: options.Place) -> None:
+def list_devices(as_json: bool, place: options.Place) -> None:
     """List all devices."""
-    for each, status, presence in options.as_admin(place, lambda admin: admin.devices()):
-        doors = ",".join(each.doors)
-        stands = f"{_served(presence)}{_off(status)}"
-        click.echo(f"{each.name}  {each.family}  {each.spec.qubits} qubits  {doors}{stands}")
+    devices = options.as_admin(place, lambda admin: admin.devices())
+    heads = ("name", "family", "size", "doors", "agents", "status")
+    show([_row(*each) for each in devices], heads, as_json)
+
+
+def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
+    record: dict[str, Any] = {
+        "name": of.name,
+        "family": of.family,
+        "qubits": of.spec.qubits,
+        "doors": of.doors,
+        "provider": of.provider,
+        "is_on": status.is_on,
+        "reason": status.reason,
+        "until": iso(status.until_at),
+    }
+    if presence is not None:
+        record |= {"agents": presence.agents, "last_seen_at": iso(presence.seen_at)}
+    size = f"{of.spec.qubits} qubits"
+    cells = (of.name, of.family, size, ",".join(of.doors), _served(presence), _off(status))
+    return Row(record, cells)
 
 
 @device.command("on")
@@ -73,17 +92,16 @@ def _served(presence: Presence | None) -> str:
     if presence is None:
         return ""
     if presence.agents:
-        return f"  agents: {presence.agents}"
+        return f"agents: {presence.agents}"
     if presence.seen_at is None:
-        return "  no agent yet"
+        return "no agent yet"
     seen = datetime.fromtimestamp(presence.seen_at / 1000, UTC)
-    return f"  away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
+    return f"away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _off(status: DeviceStatus) -> str:
     if status.is_on:
         return ""
     if status.until_at is None:
-        return f"  off: {status.reason}"
-    until = datetime.fromtimestamp(status.until_at / 1000, UTC)
-    return f"  off until {until:%Y-%m-%d %H:%M} UTC: {status.reason}"
+        return f"off: {status.reason}"
+    return f"off until {minute(status.until_at)}: {status.reason}"

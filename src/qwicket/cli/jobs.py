@@ -1,135 +1,164 @@
-"""Commands that use a server over HTTP (QWICKET_URL, QWICKET_TOKEN)."""
+"""`qwicket jobs`, `job`, `result` and `cancel`, over HTTP (QWICKET_URL, QWICKET_TOKEN)."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import IO, TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
 
 import click
 
-from qwicket.cli.commands import INTERRUPTED
-from qwicket.cli.options import client_errors, inputs
+from qwicket.cli import options, results
+from qwicket.cli.listing import Row, json_flag, one_line, show
+from qwicket.cli.seen import HEADS, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from qwicket.clients.native import Job, Result
+    from qwicket.cli.seen import Body
+    from qwicket.clients.native import Client
 
-_BAR_WIDTH: Final = 40
-_MOST_BARS: Final = 16
+UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
+_PAGE: Final = 500
 
 
-@click.command(short_help="Submit a program and print the job's id.")
-@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
-@click.option("--device", required=True, metavar="D", help="Name of the device.")
+@click.command(short_help="List your jobs, the newest first.")
+@click.option("--state", metavar="S", help="In this state, or one of several with commas between.")
+@click.option("--device", metavar="D", help="Of this device.")
+@click.option("--door", metavar="DOOR", help="Submitted through this door, such as ionq.")
+@click.option("--group", metavar="ID", help="Of this group.")
+@click.option("--name", metavar="NAME", help="Of this name.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Bearing this tag. Repeatable.")
 @click.option(
-    "--shots",
-    default=1000,
+    "--since", callback=options.life_s, metavar="TIME", help="Not older than 12h, 3d or the like."
+)
+@click.option(
+    "--limit",
+    default=20,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Shots per circuit.",
+    help="How many at most.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    metavar="F",
-    help="Format of the program; by default told from its text.",
-)
-@inputs
-@click.option(
-    "--engine",
-    default="",
-    metavar="E",
-    help="Name of one of the device's engines; by default the one that suits the program.",
-)
-@click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts.")
-@client_errors
-def submit(
-    file: IO[str],
-    device: str,
-    shots: int,
-    format_name: str | None,
-    engine: str,
-    inputs: tuple[tuple[str, float], ...],
-    wait: bool,
+@json_flag
+@options.client_errors
+def jobs(
+    state: str | None,
+    device: str | None,
+    door: str | None,
+    group: str | None,
+    name: str | None,
+    tags: tuple[str, ...],
+    since: int | None,
+    limit: int,
     as_json: bool,
 ) -> None:
-    """Submit the program in FILE ("-" is standard input) and print the job's id.
-
-    The server is that of QWICKET_URL, by default http://127.0.0.1:8000, and the token that of
-    QWICKET_TOKEN. The exit status is 1 when the job was refused or, with --wait, did not
-    complete. The job goes on when the wait is interrupted.
-    """
+    """List your jobs, the newest first."""
     from qwicket.clients.native import connect
 
-    try:
-        program = file.read()
-    except ValueError:
-        raise click.ClickException("The program is no UTF-8 text.") from None
+    begin = datetime.now(UTC) - timedelta(seconds=since) if since else None
+    wishes = {
+        "state": state,
+        "device": device,
+        "door": door,
+        "group": group,
+        "name": name,
+        "tag": tags,
+        "created_from": begin.isoformat(timespec="seconds") if begin else None,
+    }
+    asked = {key: value for key, value in wishes.items() if value}
     with connect() as client:
-        job = client.submit(
-            program, device, shots=shots, format=format_name, engine=engine, inputs=dict(inputs)
-        )
-        if wait:
-            _follow(job, as_json)
+        found = listed(client, asked, limit)
+    show([Row(each, seen(each).cells) for each in found], HEADS, as_json)
+
+
+@click.command(short_help="Show a job.")
+@click.argument("id")
+@json_flag
+@options.client_errors
+def job(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+    """Show what the server says of the job ID: its state, its place in the queue, its times."""
+    from qwicket.clients.native import connect
+
+    with connect() as client:
+        body = read(client, id)
+    if as_json:
+        click.echo(one_line(body))
+        return
+    facts = list(seen(body).facts())
+    width = max(len(name) for name, _ in facts)
+    click.echo("\n".join(f"{name.ljust(width)}  {value}" for name, value in facts))
+
+
+@click.command(short_help="Show what a job gave.")
+@click.argument("id")
+@json_flag
+@options.client_errors
+def result(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+    """Show what the job ID gave: counts as bars, or the first samples.
+
+    It does not wait: the exit status is 1 when the job has not ended, 3 when it failed and 4 when
+    it was cancelled; what is there of a job of many circuits is shown nonetheless.
+    """
+    from qwicket.clients.native import JobFailed, connect
+
+    with connect() as client:
+        found = client.job(id)
+        if not found.is_final:
+            raise click.ClickException(f"Job {found.id} is {found.state}: see qwicket watch.")
+        try:
+            given = found.result()
+        except JobFailed as error:
+            if as_json:
+                click.echo(
+                    one_line(
+                        {"id": found.id, "state": found.state, "error": str(error), "parts": []}
+                    )
+                )
+            click.echo(f"Error: {error}", err=True)
         else:
-            click.echo(_json(id=job.id, state=job.state) if as_json else job.id)
+            text = one_line(results.record(found, given)) if as_json else None
+            click.echo(text or "\n".join(results.lines(found, given)))
+    sys.exit(results.outcome(found.state))
 
 
-def _follow(job: Job, as_json: bool) -> None:
-    """Wait for a job and print what it gave."""
-    from qwicket.clients.native import ClientError, JobFailed, WaitTimeout
+@click.command(short_help="Cancel a job.")
+@click.argument("id")
+@json_flag
+@options.client_errors
+def cancel(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+    """Cancel the job ID: at once when it waits; when it runs it is asked to stop."""
+    from qwicket.clients.native import connect
 
-    try:
-        result = job.result()
-    except KeyboardInterrupt:
-        click.echo(f"\nJob {job.id} goes on.", err=True)
-        sys.exit(INTERRUPTED)
-    except JobFailed as error:
-        if as_json:
-            click.echo(_json(id=job.id, state=job.state, error=str(error), parts=[]))
-        raise
-    except WaitTimeout:
-        raise
-    except ClientError as error:
-        raise click.ClickException(f"Job {job.id} is submitted. {error}") from None
-    click.echo(_as_json(job, result) if as_json else _as_text(job, result))
-    if job.state != "completed":
-        raise click.ClickException(f"Job {job.id} {job.state}.")
-
-
-def _as_json(job: Job, result: Result) -> str:
-    parts = [
-        {"counts": part.counts, "engine": part.engine, "error": part.error, "seed": part.seed}
-        for part in result.parts
-    ]
-    return _json(id=job.id, state=job.state, error=None, parts=parts)
-
-
-def _json(**values: Any) -> str:
-    return json.dumps(values, sort_keys=True)
-
-
-def _as_text(job: Job, result: Result) -> str:
-    lines = [f"{job.id}  {job.state}"]
-    for part in result.parts:
-        lines += [f"  {part.error}"] if part.error else bars(part.counts)
-    return "\n".join(lines)
-
-
-def bars(counts: Mapping[str, int]) -> list[str]:
-    """Return counts as bars, the most frequent outcomes first."""
-    total = sum(counts.values())
-    ranked = sorted(
-        (item for item in counts.items() if item[1]), key=lambda item: (-item[1], item[0])
+    with connect() as client:
+        found = client.job(id).cancel()
+    click.echo(
+        one_line({"id": found.id, "state": found.state})
+        if as_json
+        else f"{found.id}  {found.state}"
     )
-    lines = [
-        f"  {key}  {n:>7}  {'█' * max(1, round(_BAR_WIDTH * n / total))}"
-        for key, n in ranked[:_MOST_BARS]
-    ]
-    if len(ranked) > _MOST_BARS:
-        lines.append(f"  … and {len(ranked) - _MOST_BARS} more outcomes")
-    return lines
+
+
+def path(id: str) -> str:  # noqa: A002 - the field's own word
+    return f"/v1/jobs/{quote(id, safe='')}"
+
+
+def read(client: Client, id: str) -> Body:  # noqa: A002 - the field's own word
+    return client.job(id).info
+
+
+def listed(client: Client, asked: Mapping[str, str | Sequence[str]], limit: int) -> list[Body]:
+    """Return the newest jobs of a list, page by page."""
+    from qwicket.clients.native.wire import JobsBody
+
+    found: list[Body] = []
+    before: dict[str, int] = {}
+    while len(found) < limit:
+        here = {**asked, **before, "limit": min(_PAGE, limit - len(found))}
+        page = client._transport.get(f"/v1/jobs?{urlencode(here, doseq=True)}", JobsBody)
+        found += page.jobs
+        if page.next is None:
+            break
+        before = {"before": page.next}
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qwicket.cli import options
+from qwicket.cli.listing import Row, json_flag, show
 
 
 @click.group()
@@ -23,11 +24,18 @@ def add_project(name: str, shares: int, place: options.Place) -> None:
 
 
 @project.command("list")
+@json_flag
 @options.place
-def list_projects(place: options.Place) -> None:
+def list_projects(as_json: bool, place: options.Place) -> None:
     """List all projects and their shares."""
-    for each in options.as_admin(place, lambda admin: admin.projects()):
-        click.echo(f"{each.name}  {each.shares} {'share' if each.shares == 1 else 'shares'}")
+    rows = [
+        Row(
+            {"name": each.name, "shares": each.shares},
+            (each.name, f"{each.shares} {'share' if each.shares == 1 else 'shares'}"),
+        )
+        for each in options.as_admin(place, lambda admin: admin.projects())
+    ]
+    show(rows, ("name", "shares"), as_json)
 
 
 @project.command("shares")
@@ -64,8 +72,9 @@ def remove_member(project_name: str, account: str, place: options.Place) -> None
 
 @member.command("list")
 @click.argument("project_name", metavar="PROJECT")
+@json_flag
 @options.place
-def list_members(project_name: str, place: options.Place) -> None:
+def list_members(project_name: str, as_json: bool, place: options.Place) -> None:
     """List the accounts in PROJECT."""
-    for name in options.as_admin(place, lambda admin: admin.members(project_name)):
-        click.echo(name)
+    names = options.as_admin(place, lambda admin: admin.members(project_name))
+    show([Row({"name": name}, (name,)) for name in names], ("account",), as_json)

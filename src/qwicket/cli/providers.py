@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from qwicket.cli import options
+from qwicket.cli.listing import Row, json_flag, show
 
 
 @click.group()
 def provider() -> None:
-    """Make and list providers of devices, show and hide what is theirs."""
+    """Make and list providers of devices, show and hide theirs."""
 
 
 @provider.command("add")
@@ -22,11 +23,18 @@ def add_provider(name: str, place: options.Place) -> None:
 
 
 @provider.command("list")
+@json_flag
 @options.place
-def list_providers(place: options.Place) -> None:
+def list_providers(as_json: bool, place: options.Place) -> None:
     """List all providers."""
-    for each in options.as_admin(place, lambda admin: admin.providers()):
-        click.echo(each.name + ("" if each.is_active else "  off"))
+    rows = [
+        Row(
+            {"name": each.name, "is_active": each.is_active},
+            (each.name, "" if each.is_active else "off"),
+        )
+        for each in options.as_admin(place, lambda admin: admin.providers())
+    ]
+    show(rows, ("name", ""), as_json)
 
 
 @provider.command("on")

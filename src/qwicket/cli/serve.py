@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from qwicket.cli.options import setting
 
 if TYPE_CHECKING:
     from qwicket.model.limits import Limits
+    from qwicket.server import Settings
     from qwicket.server.settings import LogFormat
 
 
@@ -230,4 +232,30 @@ def serve(
         access_log=access_log,
         limits=limits,
     )
-    sys.exit(run(settings))
+    sys.exit(run(settings, _hint(settings)))
+
+
+def _hint(settings: Settings) -> str:
+    """Return what to type next, for a person at a terminal whose folder is still empty."""
+    is_first = settings.database_url is None and not (settings.data_dir / "qwicket.db").exists()
+    if not is_first or settings.log_format != "text" or not sys.stderr.isatty():
+        return ""
+    from qwicket.server.settings import default_data_dir
+
+    folder = settings.data_dir
+    where = "" if folder == default_data_dir() else f" --data-dir {shlex.quote(str(folder))}"
+    lines = [
+        "",
+        "Nobody has an account yet. In another terminal:",
+        "",
+        f"    qwicket user add ada{where}",
+        f"    export QWICKET_TOKEN=$(qwicket token create --user ada{where})",
+    ]
+    if settings.port != 8000 or settings.host not in {"127.0.0.1", "0.0.0.0", "localhost", "::1"}:  # noqa: S104 - only compared
+        lines.append("    export QWICKET_URL=…  # the address above")
+    lines += [
+        "    qwicket snippet python | python    # or another client: qwicket snippet",
+        "",
+        "qwicket doctor says what is wrong, if something is.",
+    ]
+    return "\n".join(lines)

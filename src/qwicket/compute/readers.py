@@ -98,12 +98,14 @@ class Readers:
         n_own, n_all = turns.count(account), turns.count_all()
         if n_own >= limits.reads_waiting_each:
             reason = f"{n_own} programs of yours wait to be read (limit reads_waiting_each)."
+            limit, quota = "reads_waiting_each", limits.reads_waiting_each
         elif n_own and n_all >= limits.reads_waiting:
             reason = f"{n_all} programs wait to be read (limit reads_waiting)."
+            limit, quota = "reads_waiting", limits.reads_waiting
         else:
             return
         self.refusals += 1
-        raise TooManyRequests(reason, field="program", retry_after_s=1.0)
+        raise TooManyRequests(reason, field="program", retry_after_s=1.0, limit=limit, quota=quota)
 
     async def _run(self, function: str, arguments: tuple[object, ...]) -> object:
         try:

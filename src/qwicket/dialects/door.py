@@ -26,6 +26,7 @@ from qwicket.model.errors import (
     MethodNotAllowed,
     NotFound,
     QwicketError,
+    TooManyRequests,
 )
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ T = TypeVar("T")
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 STREAM_BODY: Final = "qwicket.stream_body"
+UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 """Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
-says that it takes a body in pieces, bounded by another limit than others."""
+says that it takes a body in pieces, bounded by another limit than others, or a body of nobody."""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
+_MAX_KEY_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
     r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
 )
@@ -127,11 +130,22 @@ class Door:
             headers["Allow"] = ", ".join(error.allowed)
         if error.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        if isinstance(error, TooManyRequests) and error.quota is not None:
+            headers |= _rate_limit(error.limit, error.quota, headers.get("Retry-After"))
         if error.status == 401:
             headers["WWW-Authenticate"] = self._challenge
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
+
+
+def _rate_limit(name: str, quota: int, again_s: str | None) -> dict[str, str]:
+    """Return which limit was reached and when there is room again.
+
+    The fields are those of the IETF's draft-ietf-httpapi-ratelimit-headers.
+    """
+    reset = f";t={again_s}" if again_s else ""
+    return {"RateLimit-Policy": f'"{name}";q={quota}', "RateLimit": f'"{name}";r=0{reset}'}
 
 
 def _collapsed(path: str) -> str:
@@ -197,6 +211,30 @@ async def read(request: Request, parse: Callable[[bytes], T]) -> T:
     if len(body) <= _SMALL_BODY_BYTES:
         return parse(body)
     return await asyncio.to_thread(parse, body)
+
+
+async def read_unsigned(request: Request, parse: Callable[[bytes], T]) -> T:
+    """As `read`, of a body that is taken in before anybody has signed in.
+
+    Such bodies have a room of their own: who is nobody takes none from those who are somebody.
+    """
+    request.scope[UNSIGNED_BODY]()
+    return await read(request, parse)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key under which a client's submission is done only once, if it gives one.
+
+    Raises:
+        InvalidRequest: It is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:
+        raise InvalidRequest(
+            f"Idempotency-Key must have 1 to {_MAX_KEY_CHARS} characters.",
+            field="Idempotency-Key",
+        )
+    return key
 
 
 def bearer(request: Request) -> str | None:

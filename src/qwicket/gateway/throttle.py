@@ -42,6 +42,8 @@ class Tries:
             raise TooManyRequests(
                 f"Over {self._limit} password tries in a minute (limit password_tries).",
                 retry_after_s=wait_s,
+                limit="password_tries",
+                quota=self._limit,
             )
         recent.append(now)
         if len(self._recent) > _MAX_TRACKED:
@@ -70,6 +72,8 @@ class WrongTokens:
             raise TooManyRequests(
                 f"Over {self._size} wrong tokens from one address (limit wrong_tokens).",
                 retry_after_s=wait_s,
+                limit="wrong_tokens",
+                quota=self._size,
             )
         self._full_at[key] = full_at
         self._full_at.move_to_end(key)

@@ -24,10 +24,16 @@ class Scope(StrEnum):
     """What a token may do."""
 
     JOBS_READ = "jobs:read"
+    """Read one's own and one's projects' jobs, results, groups and events."""
     JOBS_WRITE = "jobs:write"
+    """Submit, cancel and delete jobs; open and close groups."""
     DEVICES_READ = "devices:read"
+    """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"
+    """Serve a device as a lab's agent: announce it, take its jobs, bring results."""
     ADMIN = "admin"
+    """Read `/metrics` from other machines; make and revoke tokens of any project of the account.
+    Only accounts of the role `admin` may have it."""
 
 
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)

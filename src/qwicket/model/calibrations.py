@@ -41,7 +41,12 @@ Pair = tuple[Index, Index]
 
 
 class GateFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A gate: its average infidelity, and how many seconds it takes."""
+    """A gate.
+
+    Attributes:
+        error: Its average infidelity.
+        duration_s: How many seconds it takes.
+    """
 
     error: Probability
     duration_s: Seconds
@@ -77,7 +82,13 @@ class QubitFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class PairFigures(GateFigures, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The two-qubit gate of one pair, in either order."""
+    """The two-qubit gate of one pair, in either order.
+
+    Attributes:
+        qubits: The pair, counted from 0.
+        error: Its average infidelity.
+        duration_s: How many seconds it takes.
+    """
 
     qubits: Pair
 

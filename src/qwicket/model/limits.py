@@ -12,9 +12,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     body_bytes: int = 16 << 20
+    """Body of a request."""
     document_bytes: int = 1 << 20
     """One free-form object, such as a vendor's metadata."""
     json_depth: int = 64
+    """How deeply JSON may be nested."""
     json_keys: int = 10_000
     """Keys of one free-form object, such as a vendor's metadata."""
     upload_bytes: int = 64 << 20
@@ -24,9 +26,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     draft_s: float = 3600.0
     """Time in which the program of a job must be uploaded."""
     options_bytes: int = 64 << 10
-    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred."""
+    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred. Also one
+    registered document."""
     program_text_bytes: int = 1 << 20
+    """Text of a program."""
     program_json_bytes: int = 10 << 20
+    """A program in JSON."""
     read_time_s: float = 15.0
     """Time to read one program. Every text that the other limits allow is read in a second on one
     core; the rest is for slow and busy machines, and delays nobody but the text's own account."""
@@ -37,10 +42,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_memory_bytes: int = 512 << 20
     """Memory that reading one program may take."""
     circuits: int = 5_000
+    """Circuits of one job."""
     ionq_gates: int = 150_000
     """Gates of all circuits of one program in IonQ's JSON, as they are written."""
     operations: int = 1_000_000
+    """Operations of all circuits of one job, after expansion."""
     shots: int = 1_000_000
+    """Shots of one job."""
     debias_shots: int = 500
     """Fewest shots of a symmetrised run: each variant needs some."""
     qubits: int = 29
@@ -87,6 +95,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     """Memory one job may use; None means this machine's memory divided among the workers."""
     run_time_s: float = 300.0
+    """Time that one job may run; an estimate above it is refused at submission."""
     outcomes: int = 1 << 20
     """Distinct outcomes kept for one circuit."""
     result_bytes: int = 256 << 20
@@ -99,6 +108,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that a token names, where an account makes one."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group may be opened, where it is limited at all."""
+    groups: int = 10_000
+    """Groups of one account at one door; above, the oldest that takes no more jobs is forgotten."""
+    records: int = 10_000
+    """Registered documents of one account at one door; above, the oldest is forgotten."""
     device_gates: int = 256
     """Gates that a lab names of its device."""
     held_leases: int = 64
@@ -116,8 +129,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     streams_each: int = 200
     """Open streams of events of one account."""
     name_chars: int = 255
+    """Characters of a name or tag."""
     tags: int = 32
+    """Tags of one job."""
     list_page: int = 1_000
+    """Entries of one page of a list."""
     wait_s: float = 60.0
     """Longest long poll."""
     connections: int = 4_096
@@ -134,6 +150,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Least rate of a body: its time grows by what has arrived at this rate."""
     bodies_bytes: int = 256 << 20
     """Bodies over 64 KiB that are held at the same time, of everyone together."""
+    unsigned_bodies_bytes: int = 64 << 20
+    """The same where the token may be in the body: nobody takes room from who has signed in."""
     answer_timeout_s: float = 30.0
     """Time in which a client must take some of an answer."""
     answer_bytes_per_s: int = 4 << 10

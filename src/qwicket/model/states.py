@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 
 class JobState(StrEnum):
+    """Where a job stands; `completed`, `failed` and `cancelled` are its ends."""
+
     DRAFT = "draft"
     QUEUED = "queued"
     RUNNING = "running"

@@ -62,6 +62,7 @@ class Format(NamedTuple):
         read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
         inline_bytes: Largest source that the server reads itself; a reader reads larger ones.
         finish: Sums its circuits up and packs them.
+        what: What it is, in a sentence for people.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Format(NamedTuple):
     read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
     finish: Callable[..., Checked]
+    what: str
 
 
 def _read_ionq(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
@@ -112,7 +114,8 @@ def _cold_atoms(machine: str) -> Format:
             raise InvalidRequest(f"inputs: {name} has no inputs.", field="inputs")
         return cold_atoms.read(source, limits, machine)
 
-    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms)
+    what = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
+    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms, what)
 
 
 def _read_lab_atoms(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
@@ -122,15 +125,71 @@ def _read_lab_atoms(source: bytes, limits: Limits, inputs: Inputs) -> tuple[Atom
 
 
 _FORMATS: Final = (
-    Format("ionq.circuit.v1", ionq_json.VERSION, _read_ionq, 4 << 10, _qubits),
-    Format("openqasm2", openqasm.VERSION, openqasm.read_openqasm2, 0, _qubits),
-    Format("openqasm3", openqasm.VERSION, openqasm.read_openqasm3, 0, _qubits),
-    Format("qobj", qobj.VERSION, _read_qobj, 4 << 10, _qubits),
-    Format("batch", batch.VERSION, _read_batch, 0, _qubits),
+    Format(
+        "ionq.circuit.v1",
+        ionq_json.VERSION,
+        _read_ionq,
+        4 << 10,
+        _qubits,
+        "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several.",
+    ),
+    Format(
+        "openqasm2",
+        openqasm.VERSION,
+        openqasm.read_openqasm2,
+        0,
+        _qubits,
+        "OpenQASM 2, the whole language.",
+    ),
+    Format(
+        "openqasm3",
+        openqasm.VERSION,
+        openqasm.read_openqasm3,
+        0,
+        _qubits,
+        "OpenQASM 3 without run-time arithmetic, time and pulses.",
+    ),
+    Format(
+        "qobj",
+        qobj.VERSION,
+        _read_qobj,
+        4 << 10,
+        _qubits,
+        "Qiskit's Qobj of type QASM, one experiment or several.",
+    ),
+    Format(
+        "batch",
+        batch.VERSION,
+        _read_batch,
+        0,
+        _qubits,
+        "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
+    ),
     *map(_cold_atoms, MACHINES),
-    Format("qlued.lab", lab_atoms.VERSION, _read_lab_atoms, 4 << 10, lab_atoms.check),
-    Format("ahs", ahs.VERSION, _read_ahs, 4 << 10, _atoms),
-    Format("blackbird", blackbird.VERSION, blackbird.read, 4 << 10, photonic.check),
+    Format(
+        "qlued.lab",
+        lab_atoms.VERSION,
+        _read_lab_atoms,
+        4 << 10,
+        lab_atoms.check,
+        "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread.",
+    ),
+    Format(
+        "ahs",
+        ahs.VERSION,
+        _read_ahs,
+        4 << 10,
+        _atoms,
+        "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
+    ),
+    Format(
+        "blackbird",
+        blackbird.VERSION,
+        blackbird.read,
+        4 << 10,
+        photonic.check,
+        "Blackbird 1.x for photons, `tdm` programs included.",
+    ),
 )
 
 _HEAD_BYTES: Final = 64 << 10

@@ -7,9 +7,14 @@ from qwicket.server.settings import Settings, default_data_dir
 __all__ = ["Settings", "default_data_dir", "run"]
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
+def run(settings: Settings, hint: str = "") -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
+
+    Args:
+        settings: All that the operator set.
+        hint: What to tell a person once the server listens.
+    """
     # Late: commands that only ask for the default folder need no web server.
     from qwicket.server.run import run as serve
 
-    return serve(settings)
+    return serve(settings, hint)

@@ -13,13 +13,14 @@ from msgspec import structs
 from qwicket import devices
 from qwicket.compute import LocalCompute, Readers
 from qwicket.compute.memory import available_bytes
-from qwicket.dialects import mounts
+from qwicket.dialects import mounts, native
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.scheduling import Chores, Dispatcher, Heartbeat, Lookout
+from qwicket.server.docs import docs, for_people
 from qwicket.server.http import Front
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics, Rooms
@@ -114,8 +115,11 @@ class App:
         rooms = Rooms(
             store, gateway, self._dispatcher, lookout, self._compute, self._readers, access
         )
+        dialects = mounts(gateway, pass_s=settings.pass_s, ibm_pass_s=settings.ibm_pass_s)
         doors = {
-            **mounts(gateway, pass_s=settings.pass_s, ibm_pass_s=settings.ibm_pass_s),
+            **dialects,
+            "": for_people(dialects[""]),
+            **docs(native.description()),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.sign_in,

@@ -34,11 +34,16 @@ _SPARE_FILES: Final = 64
 """For what is opened for moments: new workers, a command's database, connections being refused."""
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start."""
+def run(settings: Settings, hint: str = "") -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
+
+    Args:
+        settings: All that the operator set.
+        hint: What to tell a person once the server listens.
+    """
     start_log(settings.log_format)
     try:
-        server = _Server(App(settings), settings)
+        server = _Server(App(settings), settings, hint)
     except OSError as error:  # of TLS too: its errors are OSErrors
         text = f"--tls-cert, --tls-key: {error.strerror or error}."
         tell_failure(text, settings.log_format)
@@ -52,8 +57,9 @@ def run(settings: Settings) -> int:
 class _Server(uvicorn.Server):
     """Uvicorn that says where it listens, and wakes long polls before it waits for them."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, hint: str) -> None:
         self._app = app
+        self._hint = hint
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settings = settings
         self._tls = _tls(settings)
@@ -136,6 +142,8 @@ class _Server(uvicorn.Server):
             address = f"[{host}]" if ":" in host else host
             text = f"Qwicket listens on {scheme}://{address}:{port}"
             announce(text, self._settings.log_format)
+        if self._hint:
+            announce(self._hint, "text")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_stop()

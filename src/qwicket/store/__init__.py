@@ -7,7 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from qwicket.model.errors import Unavailable
+from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
 from qwicket.store.agents import Agents, Handout
 from qwicket.store.calibrations import Calibrations
@@ -16,7 +16,7 @@ from qwicket.store.database import Database
 from qwicket.store.devices import Devices, Standing
 from qwicket.store.groups import Groups
 from qwicket.store.jobs import JobEvent, Jobs, Program, Sizes
-from qwicket.store.leases import Claim, Held, Leases, StaleLease
+from qwicket.store.leases import Claim, Held, Leases
 from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob

@@ -105,7 +105,7 @@ class Changes:
     @property
     def watches(self) -> int:
         """How many wait: long polls, streams, agents that ask for work."""
-        return sum(map(len, self._watches.values()))
+        return sum(map(len, chain(self._watches.values(), self._account_watches.values())))
 
     def close(self) -> None:
         """Wake every watch for good: the server stops and long polls answer what they have."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import Conflict
+from qwicket.model.errors import StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
@@ -33,14 +33,6 @@ _progress: Final = msgspec.json.Decoder(Progress)
 
 _BATCH_S: Final = 0.02
 """How long jobs that travel together may take: the first waits for the last."""
-
-
-class StaleLease(Conflict):
-    """The lease is no longer the newest: what its holder says about the job counts for nothing."""
-
-    code = "stale_lease"
-    title = "This lease is no longer valid."
-    remedy = "Stop working on the job: another runner has it, or it has ended."
 
 
 class Held(NamedTuple):

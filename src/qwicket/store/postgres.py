@@ -38,6 +38,7 @@ T = TypeVar("T")
 WORDS: Final = {
     "autoincrement": "",
     "blob": "bytea",
+    "each_tag": "jsonb_array_elements_text(cast(job.tags as jsonb)) as borne(value)",
     "each_text": "jsonb_array_elements_text(cast(:tags as jsonb)) as asked(value)",
     "greatest": "greatest",
     "position": "strpos",

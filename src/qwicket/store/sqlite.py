@@ -33,6 +33,7 @@ T = TypeVar("T")
 WORDS: Final = {
     "autoincrement": "autoincrement",
     "blob": "blob",
+    "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
     "greatest": "max",
     "position": "instr",

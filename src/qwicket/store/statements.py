@@ -30,7 +30,8 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
-            `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list).
+            `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
+            `each_tag` (of a job).
     """
     fills = _fills(words)
     return {
@@ -98,7 +99,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " and (cast(:states as text) is null"
         " or cast(:states as text) like '%|' || state || '|%')"
         " and not exists (select 1 from {each_text}"
-        " where {position}(job.tags, asked.value) = 0)"
+        " where asked.value not in (select borne.value from {each_tag}))"
     ).format(**words)
     fills["sought"] = (
         "account = :account and door = :door"
@@ -107,7 +108,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " and (cast(:states as text) is null"
         f" or cast(:states as text) like '%|' || {fills['shown_state']} || '|%')"
         " and not exists (select 1 from {each_text}"
-        " where {position}(job.tags, asked.value) = 0)"
+        " where asked.value not in (select borne.value from {each_tag}))"
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
     ).format(**words)

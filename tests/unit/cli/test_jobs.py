@@ -1,222 +1,186 @@
-"""`qwicket submit` against a server of which each answer is known."""
+"""`qwicket jobs`, `job`, `result` and `cancel` against a server of which each answer is known."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from qwicket.cli import main
-from qwicket.cli.jobs import bars
-from support.bad_server import BadServer, Step, answer, drop
+from support.bad_server import BadServer, answer
 
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 ID = "0198f3a0-0000-7000-8000-000000000000"
-QUEUED = answer(201, {"id": ID, "state": "queued", "shots": 5})
-COMPLETED = answer(200, {"id": ID, "state": "completed", "shots": 5})
-FAILED = answer(200, {"id": ID, "state": "failed", "shots": 5})
-NO_RESULT = answer(409, {"code": "no_result", "detail": "The job ran out of time."})
-
-
-def parts(*each: dict[str, Any]) -> Step:
-    return answer(200, {"parts": list(each)})
-
-
+JOB = {
+    "id": ID,
+    "state": "queued",
+    "version": 1,
+    "device": "simulator",
+    "door": "native",
+    "name": "bell",
+    "tags": ["a", "b"],
+    "shots": 1000,
+    "circuits": 1,
+    "qubits": 2,
+    "created_at": "2026-11-20T12:00:00.000+00:00",
+    "queue": {"position": 1234, "starts_in_s": 12.0},
+}
 GOOD = {"counts": {"11": 2, "00": 3}, "seed": 7, "engine": "qulacs", "engine_version": "1"}
-BAD = {"error": {"code": "out_of_time", "message": "It took too long."}}
 
 
-def submit(server: BadServer, *arguments: str, stdin: str | bytes = "{}") -> Result:
-    result = CliRunner().invoke(
-        main,
-        ["submit", "-", "--device", "simulator", *arguments],
-        input=stdin,
-        env={"QWICKET_URL": server.url, "QWICKET_TOKEN": TOKEN},
-    )
+def run(server: BadServer, *arguments: str) -> Result:
+    env = {"QWICKET_URL": server.url, "QWICKET_TOKEN": TOKEN}
+    result = CliRunner().invoke(main, arguments, env=env)
     assert isinstance(result.exception, SystemExit | None), result.exception
     assert TOKEN not in result.output
     return result
 
 
-def test_submit_prints_the_id_and_nothing_else() -> None:
-    with BadServer(QUEUED) as server:
-        result = submit(server)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
+def page(jobs: Sequence[object], following: int | None = None) -> Any:
+    return answer(200, {"jobs": jobs, "next": following})
 
 
-def test_submit_sends_program_device_shots_and_format() -> None:
-    with BadServer(QUEUED) as server:
-        submit(server, "--shots", "5", "--format", "ionq.circuit.v1", stdin="the text")
-        sent = server.requests[0].json
-    assert (sent["program"], sent["device"]) == ("the text", "simulator")
-    assert (sent["shots"], sent["format"]) == (5, "ionq.circuit.v1")
+# --- jobs ------------------------------------------------------------------------------------
 
 
-def test_submit_sends_the_inputs() -> None:
-    with BadServer(QUEUED) as server:
-        submit(server, "--input", "theta=0.5", "--input", "n = 2")
-        sent = server.requests[0].json
-    assert sent["inputs"] == {"theta": 0.5, "n": 2.0}
-
-
-@pytest.mark.parametrize("given", ["theta", "theta=", "theta=pi", "theta=nan", "=1"])
-def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: str) -> None:
-    with BadServer() as server:
-        result = submit(server, "--input", given)
-    assert result.exit_code == 2
-    assert "is not of the form name=number" in result.stderr
-    assert not server.requests
-
-
-def test_submit_sends_the_engine_that_was_named() -> None:
-    with BadServer(QUEUED, QUEUED) as server:
-        submit(server, "--engine", "qsim")
-        submit(server)
-        assert [request.json["engine"] for request in server.requests] == ["qsim", ""]
-
-
-def test_a_json_program_arrives_as_it_was_written() -> None:
-    text = '{ "angle": 1.10, "again": 1, "again": 2, "large": 12345678901234567890.5 }'
-    with BadServer(QUEUED) as server:
-        submit(server, stdin=text)
-        assert server.requests[0].json["program"] == text
-
-
-def test_a_program_may_be_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "bell.json").write_bytes(b'\xef\xbb\xbf{"gate": "\xc3\xbc"}')
-    with BadServer(QUEUED) as server:
-        CliRunner().invoke(
-            main,
-            ["submit", str(tmp_path / "bell.json"), "--device", "simulator"],
-            env={"QWICKET_URL": server.url, "QWICKET_TOKEN": TOKEN},
-        )
-        assert server.requests[0].json["program"] == '{"gate": "ü"}'
-
-
-def test_json_of_a_submitted_job_is_one_stable_line() -> None:
-    with BadServer(QUEUED) as server:
-        assert submit(server, "--json").stdout == f'{{"id": "{ID}", "state": "queued"}}\n'
-
-
-def test_wait_prints_the_counts_as_bars() -> None:
-    with BadServer(QUEUED, COMPLETED, parts(GOOD)) as server:
-        result = submit(server, "--wait")
+def test_jobs_are_a_line_each() -> None:
+    with BadServer(page([JOB, {"id": "x", "state": "completed"}])) as server:
+        result = run(server, "jobs")
     assert result.stdout.splitlines() == [
-        f"{ID}  completed",
-        f"  00        3  {'█' * 24}",
-        f"  11        2  {'█' * 16}",
+        f"{ID}  simulator  queued, place 1,234, starts in about 12 s  bell  2026-11-20 12:00:00",
+        "x  completed",
     ]
-    assert (result.exit_code, result.stderr) == (0, "")
-
-
-def test_json_of_a_result_is_one_stable_line() -> None:
-    with BadServer(QUEUED, COMPLETED, parts(GOOD)) as server:
-        result = submit(server, "--wait", "--json")
-    assert result.stdout == (
-        f'{{"error": null, "id": "{ID}", "parts": [{{"counts": {{"00": 3, "11": 2}},'
-        ' "engine": "qulacs 1", "error": null, "seed": 7}], "state": "completed"}\n'
-    )
     assert result.exit_code == 0
 
 
-def test_a_job_of_which_a_part_failed_is_printed_and_status_1() -> None:
-    with BadServer(QUEUED, FAILED, parts(GOOD, BAD)) as server:
-        result = submit(server, "--wait")
-    assert result.stdout.splitlines()[-1] == "  out_of_time: It took too long."
-    assert (result.exit_code, result.stderr) == (1, f"Error: Job {ID} failed.\n")
+def test_jobs_as_json_are_what_the_server_said_in_one_line() -> None:
+    with BadServer(page([JOB])) as server:
+        result = run(server, "jobs", "--json")
+    assert json.loads(result.stdout) == [JOB]
+    assert result.stdout.count("\n") == 1
 
 
-def test_a_job_without_a_result_is_one_line_and_status_1() -> None:
-    with BadServer(QUEUED, FAILED, NO_RESULT) as server:
-        result = submit(server, "--wait")
+def test_the_wishes_become_parameters() -> None:
+    asked = ["--state", "queued,running", "--device", "d&", "--tag", "a", "--tag", "b"]
+    with BadServer(page([])) as server:
+        run(server, "jobs", *asked, "--limit", "7", "--since", "3d")
+        path = server.requests[0].path
+    assert path.startswith(
+        "/v1/jobs?state=queued%2Crunning&device=d%26&tag=a&tag=b&created_from=20"
+    )
+    assert path.endswith("%2B00%3A00&limit=7")
+
+
+def test_pages_are_turned_until_there_are_enough() -> None:
+    many = [{"id": f"j{n}", "state": "completed"} for n in range(600)]
+    with BadServer(page(many[:500], 101), page(many[500:], 1)) as server:
+        result = run(server, "jobs", "--limit", "600")
+        assert [each.path for each in server.requests] == [
+            "/v1/jobs?limit=500",
+            "/v1/jobs?before=101&limit=100",
+        ]
+    assert result.stdout.count("\n") == 600
+
+
+@pytest.mark.parametrize("each", [{"id": 7, "state": "x"}, {"id": "x"}, {**JOB, "queue": [1]}])
+def test_what_is_no_job_is_one_line(each: dict[str, Any]) -> None:
+    with BadServer(page([each])) as server:
+        result = run(server, "jobs")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: Job {ID}: The job ran out of time.\n"
+    assert "is no job of Qwicket's API" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
-def test_a_job_without_a_result_is_json_as_well() -> None:
-    with BadServer(QUEUED, FAILED, NO_RESULT) as server:
-        result = submit(server, "--wait", "--json")
-    printed = json.loads(result.stdout)
-    assert (printed["id"], printed["state"], printed["parts"]) == (ID, "failed", [])
-    assert printed["error"] == f"Job {ID}: The job ran out of time."
-    assert result.exit_code == 1
+def test_a_server_that_draws_on_the_terminal_is_harmless() -> None:
+    with BadServer(page([{**JOB, "name": "\x1b[2J\nGone."}])) as server:
+        assert "\x1b" not in run(server, "jobs").stdout
 
 
-def test_a_refusal_is_one_line_with_the_remedy() -> None:
-    problem = {"code": "invalid_program", "detail": "No such gate.", "remedy": "Correct it."}
-    with BadServer(answer(400, problem)) as server:
-        result = submit(server)
+# --- job, cancel -----------------------------------------------------------------------------
+
+
+def test_a_job_is_told_by_its_facts() -> None:
+    with BadServer(answer(200, JOB)) as server:
+        result = run(server, "job", ID)
+        assert server.requests[0].path == f"/v1/jobs/{ID}"
+    facts = dict(line.split("  ", 1) for line in result.stdout.splitlines())
+    told = {name.strip(): value.strip() for name, value in facts.items()}
+    assert (told["job"], told["tags"], told["shots"]) == (ID, "a, b", "1,000")
+    assert told["state"] == "queued, place 1,234, starts in about 12 s"
+
+
+def test_a_job_as_json_is_what_the_server_said() -> None:
+    with BadServer(answer(200, JOB)) as server:
+        assert json.loads(run(server, "job", ID, "--json").stdout) == JOB
+
+
+def test_a_job_that_is_not_there_is_one_line() -> None:
+    problem = {"code": "not_found", "detail": "There is no such job.", "remedy": "Look again."}
+    with BadServer(answer(404, problem)) as server:
+        result = run(server, "job", "x")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: No such gate. (invalid_program, HTTP 400) Correct it.\n"
+    assert result.stderr == "Error: There is no such job. (not_found, HTTP 404) Look again.\n"
 
 
-def test_a_server_that_repeats_the_token_or_draws_on_the_terminal_is_harmless() -> None:
-    problem = {"detail": f"Bad token {TOKEN}\n\x1b[2JGone."}
-    with BadServer(answer(400, problem)) as server:
-        assert submit(server).stderr == "Error: Bad token ... �[2JGone. (error, HTTP 400)\n"
+def test_cancel_tells_the_state_that_came_of_it() -> None:
+    cancelled = answer(200, {"id": ID, "state": "cancelled"})
+    with BadServer(answer(200, JOB), cancelled) as server:
+        result = run(server, "cancel", ID)
+        assert server.requests[1].path == f"/v1/jobs/{ID}/cancel"
+    assert (result.exit_code, result.stdout) == (0, f"{ID}  cancelled\n")
+    with BadServer(answer(200, JOB), cancelled) as server:
+        assert json.loads(run(server, "cancel", ID, "--json").stdout) == {
+            "id": ID,
+            "state": "cancelled",
+        }
 
 
-def test_trouble_after_the_submission_names_the_job() -> None:
-    with BadServer(QUEUED, answer(401, {"detail": "The token has expired."})) as server:
-        result = submit(server, "--wait")
-    assert result.stderr.startswith(f"Error: Job {ID} is submitted. The token has expired.")
+# --- result ----------------------------------------------------------------------------------
+
+
+def ended(state: str) -> Any:
+    return answer(200, {"id": ID, "state": state})
+
+
+def test_a_result_is_bars_or_json() -> None:
+    parts = answer(200, {"parts": [GOOD | {"memory": ["00", "11"]}]})
+    with BadServer(ended("completed"), parts) as server:
+        result = run(server, "result", ID)
+    assert result.stdout.splitlines()[:2] == [f"{ID}  completed", f"  00        3  {'█' * 24}"]
+    assert result.exit_code == 0
+    with BadServer(ended("completed"), parts) as server:
+        (part,) = json.loads(run(server, "result", ID, "--json").stdout)["parts"]
+    assert (part["counts"], part["memory"]) == (GOOD["counts"], ["00", "11"])
+
+
+def test_samples_are_shown_where_outcomes_are_no_bits() -> None:
+    parts = answer(200, {"parts": [{"samples": [[1, 2.5]] * 10}]})
+    with BadServer(ended("completed"), parts) as server:
+        told = run(server, "result", ID).stdout.splitlines()
+    assert told[1] == "  1  2.5"
+    assert told[-1] == "  … and 2 more shots"
+
+
+@pytest.mark.parametrize(("state", "status"), [("failed", 3), ("cancelled", 4)])
+def test_a_job_without_a_result_tells_why_and_its_state_by_the_status(
+    state: str, status: int
+) -> None:
+    nothing = answer(409, {"code": "no_result", "detail": "It took too long."})
+    with BadServer(ended(state), nothing) as server:
+        result = run(server, "result", ID)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert result.stderr == f"Error: Job {ID}: It took too long.\n"
+    with BadServer(ended(state), nothing) as server:
+        told = json.loads(run(server, "result", ID, "--json").stdout)
+    assert (told["state"], told["parts"]) == (state, [])
+
+
+def test_a_result_that_is_not_there_yet_is_status_1() -> None:
+    with BadServer(answer(200, JOB)) as server:
+        result = run(server, "result", ID)
+        assert len(server.requests) == 1
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-
-
-def test_without_a_token_nothing_is_sent() -> None:
-    with BadServer(drop()) as server:
-        result = CliRunner().invoke(
-            main,
-            ["submit", "-", "--device", "simulator"],
-            env={"QWICKET_URL": server.url, "QWICKET_TOKEN": None},
-        )
-        assert server.connections == 0
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "QWICKET_TOKEN" in result.stderr
-
-
-def test_a_program_that_is_no_text_is_refused() -> None:
-    with BadServer(QUEUED) as server:
-        result = submit(server, stdin=b"\xff\xfe")
-        assert server.connections == 0
-    assert (result.exit_code, result.stderr) == (1, "Error: The program is no UTF-8 text.\n")
-
-
-def test_ctrl_c_while_waiting_says_that_the_job_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    # A signal at a chosen instant: no other way hits the wait itself.
-    monkeypatch.setattr("qwicket.clients.native.Job.result", interrupt)
-    with BadServer(QUEUED) as server:
-        result = submit(server, "--wait")
-    assert (result.exit_code, result.stdout) == (130, "")
-    assert result.stderr == f"\nJob {ID} goes on.\n"
-
-
-# --- bars ------------------------------------------------------------------------------------
-
-
-def test_no_counts_are_no_bars() -> None:
-    assert bars({}) == []
-    assert bars({"0": 0}) == []
-
-
-def test_only_the_most_frequent_outcomes_have_bars() -> None:
-    lines = bars({f"{key:05b}": key for key in range(1, 32)})
-    assert len(lines) == 17
-    assert lines[0].split()[:2] == ["11111", "31"]
-    assert lines[-1] == "  … and 15 more outcomes"
-
-
-@settings(deadline=None)
-@given(st.dictionaries(st.text("01", min_size=3, max_size=3), st.integers(0, 10**6)))
-def test_bars_are_ordered_and_fit(counts: dict[str, int]) -> None:
-    numbers = [int(line.split()[1]) for line in bars(counts)]
-    assert numbers == sorted((n for n in counts.values() if n), reverse=True)
-    assert all(line.count("█") in range(1, 41) for line in bars(counts))
+    assert f"Job {ID} is queued" in result.stderr

@@ -351,12 +351,16 @@ async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Tok
     plain = await add_job(store, ada, name="bell")
     tagged = await add_job(store, ada, name="bell", tags=("a", 'b"c', "%"))
     await add_job(store, ada, name="other", tags=("ab",))
+    odd = await add_job(store, ada, name="odd", tags=("x,", ",y", "ü", "\\"))
     for wish, found in [
         ({"name": "bell"}, [tagged.id, plain.id]),
         ({"tags": ("a",)}, [tagged.id]),
         ({"tags": ("%", 'b"c')}, [tagged.id]),
         ({"tags": ("a", "ab")}, []),
         ({"tags": ("b",)}, []),
+        ({"tags": (",",)}, []),  # what stands between two tags is none
+        ({"tags": ('","',)}, []),
+        ({"tags": ("ü", "\\")}, [odd.id]),
     ]:
         for door in (None, "native"):
             query = JobQuery(account=ada.account, door=door, **wish)  # type: ignore[arg-type]

@@ -23,7 +23,14 @@ _LIFE_S: Final = 100 * 365 * 86_400
 
 
 class TokenWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/tokens`. What is absent is as that of the token that asks."""
+    """`POST /v1/tokens`. What is absent is as that of the token that asks.
+
+    Attributes:
+        scopes: What it may do.
+        devices: For which devices alone; none are all of them.
+        project: Name of the project that its jobs count against.
+        life_s: Seconds until it expires.
+    """
 
     scopes: _Scopes
     devices: tuple[Annotated[str, msgspec.Meta(max_length=64)], ...] = ()
@@ -35,7 +42,16 @@ _token_decoder: Final = msgspec.json.Decoder(TokenWish)
 
 
 class TokenBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A token without its secret. No devices are all of them; `project` is a name."""
+    """A token without its secret.
+
+    Attributes:
+        id: Of the token; no secret.
+        project: Name of the project that its jobs count against.
+        scopes: What it may do.
+        devices: For which devices alone; none are all of them.
+        created_at: When it was made.
+        expires_at: When it expires; null is never.
+    """
 
     id: str
     project: str
@@ -46,12 +62,31 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewTokenBody(TokenBody, frozen=True, kw_only=True):
-    """A token that was made just now, with its secret, which is told this once."""
+    """A token that was made just now.
+
+    Attributes:
+        id: Of the token; no secret.
+        project: Name of the project that its jobs count against.
+        scopes: What it may do.
+        devices: For which devices alone; none are all of them.
+        created_at: When it was made.
+        expires_at: When it expires; null is never.
+        secret: What signs in; it is told this once.
+    """
 
     secret: str
 
 
 class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A project that jobs may count against.
+
+    Attributes:
+        id: Of the project.
+        name: What tokens name it by.
+        shares: Its share of each device, beside those of others.
+        created_at: When it was made.
+    """
+
     id: str
     name: str
     shares: int
@@ -59,7 +94,16 @@ class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and with which token."""
+    """Who asks, and with which token.
+
+    Attributes:
+        id: Of the account.
+        name: Of the account.
+        role: `admin` or `member`.
+        email: Its address; `NAME@localhost` where it has none.
+        created_at: When it was made.
+        token: The token that asks.
+    """
 
     id: str
     name: str

@@ -33,7 +33,13 @@ _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PUT /v1/agent/devices/{name}`."""
+    """`PUT /v1/agent/devices/{name}`: a lab's device.
+
+    Attributes:
+        family: What programs it runs.
+        spec: What it can do.
+        doors: Which dialects show it; the native one always does.
+    """
 
     family: Family
     spec: DeviceSpec
@@ -41,7 +47,15 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class HeldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A lease as its holder knows it, and how far it is with the job."""
+    """A lease as its holder knows it, and how far it is with the job.
+
+    Attributes:
+        id: Of the job.
+        fence: Of the lease: a number that only rises.
+        nonce: Of the lease: a random text.
+        done: How far the job is, from 0 to 1.
+        text: The same in words.
+    """
 
     id: _Word
     fence: _Fence
@@ -51,26 +65,49 @@ class HeldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ClaimBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/devices/{name}/leases`. `agent` is what the agent calls itself."""
+    """`POST /v1/devices/{name}/leases`.
+
+    Attributes:
+        agent: What the agent calls itself, fresh at each start.
+        held: The leases that it believes to hold.
+    """
 
     agent: _Agent
     held: tuple[HeldBody, ...] = ()
 
 
 class RenewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/renew`."""
+    """`POST /v1/leases/{id}/renew`.
+
+    Attributes:
+        agent: What the agent calls itself.
+        held: The leases that it believes to hold.
+    """
 
     agent: _Agent
     held: tuple[HeldBody, ...]
 
 
 class ErrorPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why there is no outcome.
+
+    Attributes:
+        code: Stable, of the lab's own choice.
+        message: For people.
+    """
+
     code: _Code
     message: _Text
 
 
 class PartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one circuit gave: an outcome with its sha256 in hexadecimal, or an error."""
+    """What one circuit gave: an outcome, or an error.
+
+    Attributes:
+        outcome: Base64 of its msgpack, as docs/agents.md has it.
+        sha256: Of these bytes, in hexadecimal.
+        error: Why there is none.
+    """
 
     outcome: bytes | None = None
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
@@ -78,7 +115,16 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class FinishBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/finish`: a part for each circuit, or one error for the job."""
+    """`POST /v1/leases/{id}/finish`: a part for each circuit, or one error for the job.
+
+    Attributes:
+        agent: What the agent calls itself.
+        fence: Of the lease.
+        nonce: Of the lease.
+        seconds: That the machine took.
+        parts: One for each circuit, in their order.
+        error: Why the whole job has no outcome.
+    """
 
     agent: _Agent
     fence: _Fence
@@ -89,7 +135,15 @@ class FinishBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/release`."""
+    """`POST /v1/leases/{id}/release`.
+
+    Attributes:
+        agent: What the agent calls itself.
+        fence: Of the lease.
+        nonce: Of the lease.
+        reason: Why, for the events of the job.
+        blamed: Whether it counts as one of the three attempts of the job.
+    """
 
     agent: _Agent
     fence: _Fence

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 3.0
 """How often the token is looked at."""
 _HEARTBEAT_S: Final = 15.0
+_POLL_S: Final = 15.0
+"""How often an account's jobs are looked at though no change was heard of."""
 _GATHER_S: Final = 0.1
 """Pause between two looks of one stream at an account's jobs, so that bursts come together."""
 _PAGE: Final = 50
@@ -56,6 +58,7 @@ class Streams:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._n_open: Counter[str] = Counter()
+        self._reads: dict[tuple[str, int], asyncio.Task[list[tuple[int, bytes]]]] = {}
 
     async def of_job(self, request: Request) -> ASGIApp:
         """Stream a job from what `Last-Event-ID` names on, to its end.
@@ -87,7 +90,9 @@ class Streams:
             raise Unavailable(said, retry_after_s=5.0)
         if n_open[actor.account] >= limits.streams_each:
             said = f"You have {limits.streams_each} streams open (limit streams_each)."
-            raise TooManyRequests(said, retry_after_s=5.0)
+            raise TooManyRequests(
+                said, retry_after_s=5.0, limit="streams_each", quota=limits.streams_each
+            )
         n_open[actor.account] += 1
         try:
             yield
@@ -131,17 +136,38 @@ class Streams:
         with self._gateway.watch(actor) as watch:
             change = await self._gateway.last_change(actor) if last is None else last
             yield b"id: %d\n\n" % change
+            look_at = 0.0
             while not self._gateway.is_stopping:
-                found = await self._gateway.changed(actor, change, _PAGE)
-                for job in found:
+                found: list[tuple[int, bytes]] = []
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + _POLL_S
+                    found = await self._changed(actor, change)
+                for number, text in found:
                     await self._actor(request)  # whoever takes long may have lost the right
-                    change = job.change
-                    yield _event(change, job)
+                    change = number
+                    yield text
                 await self._actor(request)
                 yield b""
-                if len(found) < _PAGE:
-                    await asyncio.sleep(_GATHER_S)
-                    await watch.changed(_LOOK_S)
+                if len(found) == _PAGE:
+                    look_at = 0.0
+                    continue
+                await asyncio.sleep(_GATHER_S)
+                if await watch.changed(_LOOK_S):
+                    look_at = 0.0
+
+    async def _changed(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
+        """Return the events after a change; streams that ask at the same time share one read."""
+        key = (actor.account, change)
+        if key not in self._reads:
+            self._reads[key] = asyncio.create_task(self._read(actor, change))
+        return await asyncio.shield(self._reads[key])
+
+    async def _read(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
+        # This begins when all that one change woke have asked. Who asks from now on may have been
+        # woken by a later change, which this read may not see.
+        del self._reads[actor.account, change]
+        found = await self._gateway.changed(actor, change, _PAGE)
+        return [(job.change, _event(job.change, job)) for job in found]
 
 
 class Stream:

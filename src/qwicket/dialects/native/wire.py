@@ -33,7 +33,8 @@ DOOR: Final = "native"
 _MOST_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+"""A number that is not negative, as JSON has it."""
 
 _Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -42,10 +43,25 @@ _Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/jobs`. `program` is text, or for JSON formats the object itself.
+    """`POST /v1/jobs`: a program for a device.
 
     What may have any number of items stays raw until its size is known: items are made at a
     million a second, and nothing else runs meanwhile.
+
+    Attributes:
+        device: Name of the device.
+        program: Its text, or for JSON formats the object itself.
+        format: Its format; by default told from the program itself.
+        shots: How often each circuit is run.
+        seed: Of the random numbers: equal seeds give equal results. Drawn where absent.
+        noise: Name of a noise model of the device's.
+        engine: Name of the engine that must run it; by default the server chooses.
+        inputs: Values of the inputs that the program declares; angles in radians.
+        outputs: What is wanted: `counts`, `memory`, `probabilities`, `samples`.
+        name: For people and filters.
+        tags: For people and filters.
+        priority: Among the jobs of one's own project; a higher one goes first.
+        group: Id of a group that it belongs to.
     """
 
     device: str
@@ -70,6 +86,13 @@ _tags_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
+    """Why a job, or a part of it, has no outcome.
+
+    Attributes:
+        code: Stable; `/docs/errors/<code>` says more.
+        message: For people.
+    """
+
     code: str
     message: str
 
@@ -77,7 +100,9 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class QueueBody(msgspec.Struct, frozen=True):
     """Where a waiting job is expected to stand: an estimate, made at most once a second.
 
-    `position` counts from 1; `starts_in_s` is in seconds from now, null while no agent is there.
+    Attributes:
+        position: In the queue, from 1.
+        starts_in_s: Seconds from now; null while nobody serves the device.
     """
 
     position: int
@@ -85,14 +110,26 @@ class QueueBody(msgspec.Struct, frozen=True):
 
 
 class ProgressBody(msgspec.Struct, frozen=True):
-    """How far a lab's agent says that it is, from 0 to 1."""
+    """How far a lab's agent says that it is.
+
+    Attributes:
+        done: From 0 to 1.
+        text: In words.
+    """
 
     done: float
     text: str
 
 
 class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/groups`."""
+    """`POST /v1/groups`: jobs that belong together.
+
+    Attributes:
+        name: For people.
+        device: If given, the only device of its jobs.
+        jobs_limit: How many jobs it may have.
+        life_s: After how many seconds it takes no more jobs.
+    """
 
     name: str = ""
     device: str | None = None
@@ -104,7 +141,31 @@ group_decoder: Final = msgspec.json.Decoder(GroupBody)
 
 
 class JobBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. Times are ISO 8601 in UTC, or null."""
+    """One job. Times are ISO 8601 in UTC, or null.
+
+    Attributes:
+        id: Of the job; `client.job(id)` finds it again.
+        state: Where it stands.
+        version: Rises with each change.
+        device: Name of its device.
+        door: Through which dialect it came.
+        group: Id of its group.
+        name: As submitted.
+        tags: As submitted.
+        shots: Of each circuit.
+        circuits: How many circuits it has.
+        qubits: Of its widest circuit.
+        priority: As submitted.
+        attempts: Deaths of its worker that it was blamed for; the third fails it.
+        calibration: Id of the device's calibration that it runs by.
+        created_at: When it was submitted.
+        queued_at: When it began to wait.
+        started_at: When it began to run, the last time.
+        ended_at: When it ended.
+        error: Why it failed.
+        queue: Its place, while it waits.
+        progress: A lab's word on it, while it runs.
+    """
 
     id: str
     state: JobState
@@ -134,6 +195,20 @@ class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `samples` are numbers where outcomes are no bits: a list per shot, a column per measurement,
     a complex number as its real and imaginary part.
+
+    Attributes:
+        part: Which circuit, from 0.
+        error: Why there is no outcome.
+        registers: Names and sizes of the classical registers.
+        counts: How often each key was read.
+        probabilities: Of each key: exact where the device is, else frequencies.
+        memory: The key of each shot, in their order.
+        samples: The numbers of each shot.
+        engine: What ran it.
+        engine_version: Of which version.
+        seed: Of its random numbers.
+        seconds: That it took.
+        notes: What is to be known of it, such as `sampled_only`.
     """
 
     part: int

@@ -58,6 +58,7 @@ def test_a_schema_has_the_fields_of_its_struct(struct: type[msgspec.Struct]) -> 
 def test_what_is_raw_on_the_wire_is_described_by_its_type() -> None:
     fields = SCHEMAS["SubmitBody"]["properties"]
     assert fields["inputs"] == {
+        "description": "Values of the inputs that the program declares; angles in radians.",
         "type": "object",
         "additionalProperties": {"type": "number"},
         "default": {},
@@ -72,3 +73,29 @@ def test_every_parameter_of_a_list_is_described() -> None:
         if path == "/v1/jobs"
     ]
     assert names == wire._KNOWN
+
+
+def test_every_schema_and_every_field_says_what_it_is() -> None:
+    mute = [
+        f"{name}.{field}"
+        for name, schema in SCHEMAS.items()
+        for field, kind in schema.get("properties", {}).items()
+        if not kind.get("description")
+    ]
+    mute += [name for name, schema in SCHEMAS.items() if not schema.get("description")]
+    assert not mute
+
+
+def test_every_operation_and_parameter_says_what_it_is() -> None:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"].endswith("."), (method, path)
+            assert operation["tags"]
+            for parameter in operation["parameters"]:
+                assert parameter.get("description"), (method, path, parameter["name"])
+
+
+def test_descriptions_keep_to_what_clients_need_to_know() -> None:
+    text = json.dumps(DOCUMENT)
+    assert "Attributes:" not in text
+    assert "million a second" not in text  # why a struct is made as it is

@@ -1,0 +1,265 @@
+"""A thousand open event streams of a hundred accounts, each of which submits a job a second.
+
+What a stream takes in memory, how late it tells the end of a job, whether any is starved, and what
+others' polls notice. The watchers are a process of their own, `python -m benchmarks.streams URL`,
+which is told the tokens on standard input; polls alone, and beside the jobs without streams, come
+first in the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+import uvloop
+
+from benchmarks.figures import Figure, both, ms, p95
+from benchmarks.live import cpu, memory, server
+from benchmarks.places import Place, timed
+from benchmarks.wire import Keeper, Line, address, request, submission
+
+ACCOUNTS: Final = 100
+STREAMS_EACH: Final = 10
+SECONDS: Final = 30.0
+POLLS: Final = 3_000
+FACTOR: Final = 3.0
+STARVED_S: Final = 5.0
+_SETTLE_S: Final = 3.0
+_ENDED_S: Final = 120.0
+_AT_ONCE: Final = 50
+_SHOTS: Final = 10
+_STREAM: Final = "/v1/events"
+_DATA: Final = b"\ndata: "
+
+
+class Watched(NamedTuple):
+    """What the watchers saw.
+
+    Attributes:
+        jobs: How many jobs were submitted.
+        missed: Ends of jobs that some stream was never told, over all streams.
+        least: Events of the stream that was told fewest.
+        events: Events of all streams.
+        lags: For each event that tells an end: how long after it, in seconds; a sample of them.
+        worst_lag: The longest.
+    """
+
+    jobs: int
+    missed: int
+    least: int
+    events: int
+    lags: list[float]
+    worst_lag: float
+
+
+class Stream(asyncio.Protocol):
+    """One open stream: counts events, and notes when ends of jobs are told."""
+
+    def __init__(self, token: str) -> None:
+        self._head = request("GET", _STREAM, token)
+        self.is_open = asyncio.Event()
+        self._rest = b""
+        self.events = 0
+        self.ended: set[str] = set()
+        self.lags: list[float] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).write(self._head)  # uvloop's is none by class
+
+    def data_received(self, data: bytes) -> None:
+        *whole, self._rest = (self._rest + data).split(b"\n\n")
+        for block in whole:
+            if b"\r\nid: " in block or block.startswith(b"id: "):
+                self.is_open.set()
+            _, found, body = block.partition(_DATA)
+            if found:
+                self.events += 1
+                self._note(json.loads(body))
+
+    def _note(self, job: dict[str, Any]) -> None:
+        if job["ended_at"] is not None:
+            self.ended.add(job["id"])
+            self.lags.append(time.time() - datetime.fromisoformat(job["ended_at"]).timestamp())
+
+
+def _same(stream: Stream) -> Stream:
+    return stream
+
+
+async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float) -> Watched:
+    host, port = address(url)
+    loop = asyncio.get_running_loop()
+    by_account = []
+    for token in tokens:
+        mine = []
+        for _ in range(streams_each):
+            stream = Stream(token)
+            await loop.create_connection(partial(_same, stream), host, port)
+            mine.append(stream)
+        for stream in mine:
+            await asyncio.wait_for(stream.is_open.wait(), 30)
+        by_account.append(mine)
+    lines = [(await loop.create_connection(Line, host, port))[1] for _ in tokens]
+    _say("open")
+    await asyncio.to_thread(sys.stdin.readline)
+    made: list[list[str]] = [[] for _ in tokens]
+
+    async def submit(number: int) -> None:
+        body = submission(tokens[number], shots=_SHOTS)
+        begin = loop.time() + number / len(tokens)  # not all in the same instant
+        for turn in range(int(seconds)):
+            await asyncio.sleep(max(0.0, begin + turn - loop.time()))
+            made[number].append(json.loads(await lines[number].ask(body))["id"])
+
+    await asyncio.gather(*(submit(number) for number in range(len(tokens))))
+    ended_s = time.monotonic() + _ENDED_S
+    for token, line in zip(tokens, lines, strict=True):
+        asked = request("GET", "/v1/jobs?state=queued,running&limit=1", token)
+        while json.loads(await line.ask(asked))["jobs"]:
+            if time.monotonic() > ended_s:
+                raise TimeoutError("The jobs do not end.")
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(_SETTLE_S)
+    streams = [
+        (stream, set(jobs)) for mine, jobs in zip(by_account, made, strict=True) for stream in mine
+    ]
+    lags = sorted(lag for stream, _ in streams for lag in stream.lags)
+    return Watched(
+        jobs=sum(map(len, made)),
+        missed=sum(len(jobs - stream.ended) for stream, jobs in streams),
+        least=min((stream.events for stream, _ in streams), default=0),
+        events=sum(stream.events for stream, _ in streams),
+        lags=lags[:: max(1, len(lags) // 10_000)],
+        worst_lag=lags[-1] if lags else 0.0,
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Watchers:
+    """The process that watches and submits."""
+
+    def __init__(self, url: str, tokens: list[str], streams_each: int, seconds: float) -> None:
+        command = [sys.executable, "-m", "benchmarks.streams", url, str(streams_each), str(seconds)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._tell(json.dumps(tokens))
+        self._hear()  # all streams are open
+
+    def go(self) -> None:
+        self._tell("go")
+
+    def found(self) -> Watched:
+        """Wait for the end."""
+        words = json.loads(self._hear())
+        self._process.communicate(timeout=60)
+        return Watched(*words)
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("The watchers ended.")
+        return line
+
+
+def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
+    """Return the figures of one run."""
+    with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
+        place = Place("SQLite", Path(folder), None)
+        tokens = place.people(accounts)
+        with server(place) as live:
+            keeper = Keeper(live.url, tokens[0])
+            job = keeper.submit()
+            keeper.result(job)
+
+            def poll() -> bytes:
+                time.sleep(seconds / POLLS / 2)
+                began = time.perf_counter()
+                keeper.get(f"/v1/jobs/{job}")
+                times.append(time.perf_counter() - began)
+                return b""
+
+            times: list[float] = []
+            timed(poll, POLLS // 3)
+            alone, times = times, []
+
+            beside = Watchers(live.url, tokens, 0, seconds)
+            beside.go()
+            time.sleep(1)
+            timed(poll, POLLS)
+            beside.found()
+            with_jobs, times = times, []
+
+            before = memory(live.pid).server
+            watchers = Watchers(live.url, tokens, STREAMS_EACH, seconds)
+            time.sleep(_SETTLE_S)
+            each = (memory(live.pid).server - before) / (accounts * STREAMS_EACH)
+            used, began = cpu(live.pid)[0], time.perf_counter()
+            time.sleep(_SETTLE_S)
+            idle = (cpu(live.pid)[0] - used) / (time.perf_counter() - began)
+            watchers.go()
+            time.sleep(1)
+            used, began = cpu(live.pid)[0], time.perf_counter()
+            timed(poll, POLLS)
+            busy = (cpu(live.pid)[0] - used) / (time.perf_counter() - began)
+            seen = watchers.found()
+            with_streams = times
+    n = accounts * STREAMS_EACH
+    return [
+        Figure("status poll alone, p50 / p95", place.database, both(alone)),
+        Figure(f"status poll beside {accounts} jobs/s, p50 / p95", place.database, both(with_jobs)),
+        Figure(
+            f"status poll beside {accounts} jobs/s and {n} streams of {accounts} accounts",
+            place.database,
+            both(with_streams),
+            both(alone),
+            f"p95 < {FACTOR:g} × alone",
+            p95(with_streams) < FACTOR * p95(alone),
+        ),
+        Figure(
+            f"end of a job to its {STREAMS_EACH} streams, p50 / p95 / worst",
+            place.database,
+            f"{both(seen.lags)} / {ms(seen.worst_lag)}",
+            "",
+            f"worst < {STARVED_S:g} s",
+            seen.worst_lag < STARVED_S,
+        ),
+        Figure(
+            f"ends never told, of {seen.jobs} jobs to {STREAMS_EACH} streams each",
+            place.database,
+            str(seen.missed),
+            f"{seen.events:,} events",
+            "0",
+            seen.missed == 0,
+        ),
+        Figure("memory of one stream", place.database, f"{each / 1024:.1f} KiB"),
+        Figure(
+            f"CPU of {n} streams: silent / with the jobs",
+            place.database,
+            f"{100 * idle:.0f} % / {100 * busy:.0f} % of a core",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.stdin.readline())
+    url, each, seconds = sys.argv[1:]
+    _say(json.dumps(uvloop.run(_watch(url, given, int(each), float(seconds)))))

@@ -1,0 +1,320 @@
+"""The reference, written from the code: what it says cannot differ from what runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import click
+import msgspec
+
+from qwicket import devices, programs
+from qwicket.cli import main as command_line
+from qwicket.dialects import native
+from qwicket.model.accounts import DEFAULT_SCOPES, Scope
+from qwicket.model.limits import Limits
+from qwicket.model.states import FINAL, STEPS
+from qwicket.server.docs.errors import table
+
+
+def pages() -> dict[str, str]:
+    """Return every page of the reference, by its name."""
+    makers: dict[str, Callable[[], Iterable[str]]] = {
+        "settings": settings,
+        "cli": commands,
+        "api": api,
+        "scopes": scopes,
+        "errors": errors,
+        "limits": limits,
+        "devices": device_pages,
+        "formats": formats,
+    }
+    return {name: "\n".join(make()) + "\n" for name, make in makers.items()}
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def every_command(
+    command: click.Command = command_line, names: tuple[str, ...] = ("qwicket",)
+) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with the words that call it."""
+    yield " ".join(names), command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from every_command(child, (*names, name))
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+
+
+def commands() -> Iterator[str]:
+    yield "# Command line\n"
+    yield "`qwicket COMMAND --help` says the same as this page, which is made from it.\n"
+    yield "Commands exit with 0, with 1 when what was asked for was refused or failed, with 2"
+    yield "when they were called wrongly, and with 130 after Ctrl-C. What they have to say of an"
+    yield "error is one line on standard error.\n"
+    for name, command in every_command():
+        depth = "##" if name.count(" ") < 2 else "###"
+        context = click.Context(command, info_name=name)
+        usage = " ".join([name, *command.collect_usage_pieces(context)])
+        yield f"{depth} {name}\n"
+        yield f"```text\n{usage}\n```\n"
+        yield _paragraphs(command.help or command.short_help or "")
+        for option in options(command):
+            more = f" Also `{option.envvar}`." if option.envvar else ""
+            yield f"{_flags(option)}\n: {_line(_said(option, context))}{more}\n"
+
+
+def settings() -> Iterator[str]:
+    yield "# Settings\n"
+    yield "A setting is an option of a command, a variable of the environment and, where a key is"
+    yield "given, a key of `qwicket.toml`. The command line wins over the environment, the"
+    yield "environment over the file: the `qwicket.toml` of the working folder, or what"
+    yield "`qwicket --config FILE` names. Limits are a table in it, `[limits]`"
+    yield "([all of them](limits.md)).\n"
+    found: dict[str, tuple[click.Option, list[str]]] = {}
+    for name, command in every_command():
+        for option in options(command):
+            if option.envvar:
+                key = str(option.envvar)
+                found.setdefault(key, (option, []))[1].append(name.removeprefix("qwicket "))
+    for variable, (option, names) in found.items():
+        context = click.Context(click.Command("qwicket"))
+        is_key = option.name is not None and not option.multiple and option.expose_value
+        ways = [_flags(option), f"`{variable}`"]
+        if is_key:
+            ways.append(f"key `{option.opts[0].removeprefix('--')}`")
+        yield f"{' · '.join(ways)}\n: {_line(_said(option, context))} {_users(names)}\n"
+
+
+def _users(names: list[str]) -> str:
+    """Return in words which commands a setting is of."""
+    if names == ["qwicket"]:
+        return "Of all commands."
+    first = ", ".join(f"`{name}`" for name in names[:3])
+    rest = len(names) - 3
+    return f"Of {first}{f' and {rest} more' if rest > 0 else ''}."
+
+
+def _flags(option: click.Option) -> str:
+    metavar = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
+    if isinstance(option.type, click.Choice) and not option.is_flag and not option.metavar:
+        metavar = f" {'|'.join(map(str, option.type.choices))}"
+    return f"`{', '.join([*option.opts, *option.secondary_opts])}{metavar}`"
+
+
+def _said(option: click.Option, context: click.Context) -> str:
+    said = option.help or ""
+    shown = option.get_help_extra(context).get("default")
+    return said + (f" Default: `{str(shown).strip('()')}`." if shown else "")
+
+
+# --- the API --------------------------------------------------------------------------------------
+
+
+def api() -> Iterator[str]:
+    document = msgspec.to_builtins(native.description())
+    yield "# The API\n"
+    yield "A server shows this at `/docs`, and for programs as OpenAPI 3.1 at `/v1/openapi.json`."
+    yield "[The guide](../api.md) says how its parts are meant.\n"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"## {method.upper()} {path}\n"
+            yield f"{operation['summary']} {operation.get('description', '')}\n"
+            if operation["parameters"]:
+                yield "| parameter | in | |\n|---|---|---|"
+                for each in operation["parameters"]:
+                    yield f"| `{each['name']}` | {each['in']} | {_cell(each['description'])} |"
+                yield ""
+            if "requestBody" in operation:
+                schema = operation["requestBody"]["content"]["application/json"]["schema"]
+                yield f"Body: {_kind(schema)}\n"
+            for status, answer in sorted(operation["responses"].items()):
+                if status != "default":
+                    yield f"Answers {status}{_content(answer.get('content', {}))}.\n"
+    yield "## Schemas\n"
+    for name, schema in document["components"]["schemas"].items():
+        yield f"### {name}\n"
+        yield f"{schema['description']}\n"
+        if "enum" in schema:
+            yield ", ".join(f"`{each}`" for each in schema["enum"]) + "\n"
+        if "properties" in schema:
+            yield "| field | type | |\n|---|---|---|"
+            required = schema.get("required", ())
+            for field, of in schema["properties"].items():
+                optional = "" if field in required else ", optional"
+                yield f"| `{field}` | {_kind(of)}{optional} | {_cell(of['description'])} |"
+            yield ""
+
+
+def _content(content: dict[str, Any]) -> str:
+    kinds = [_kind(of["schema"]) if "schema" in of else f"`{t}`" for t, of in content.items()]
+    return f" with {' or '.join(kinds)}" if kinds else ""
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if "enum" in schema:
+        return " ".join(f"`{each}`" for each in schema["enum"])
+    if schema.get("items"):
+        return f"array of {_kind(schema['items'])}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {_kind(schema['additionalProperties'])}"
+    return str(schema.get("type", "any"))
+
+
+def scopes() -> Iterator[str]:
+    yield "# Scopes\n"
+    yield "What a token may do. Without `--scope` a token gets "
+    yield ", ".join(f"`{each}`" for each in DEFAULT_SCOPES) + ".\n"
+    yield "| scope | | routes of `/v1` |\n|---|---|---|"
+    said = attribute_texts(Scope)
+    for scope in Scope:
+        ways = [
+            f"`{method.upper()} {path}`"
+            for path, methods in native.description()["paths"].items()
+            for method, operation in methods.items()
+            if f"`{scope}`" in operation.get("description", "")
+        ]
+        yield f"| `{scope}` | {_cell(said[scope.name])} | {'<br>'.join(ways)} |"
+
+
+# --- tables of the model --------------------------------------------------------------------------
+
+
+def errors() -> Iterator[str]:
+    yield "# Errors\n"
+    yield "A server has a page for each, at `/docs/errors/<code>`.\n"
+    for code in table().values():
+        yield f"## {code.name}\n"
+        for of in (code.refusal, code.failure):
+            if of is None:
+                continue
+            status = (
+                HTTPStatus(code.refusal.status) if of is code.refusal and code.refusal else None
+            )
+            kind = f"{status.value} {status.phrase}" if status else "The end of a job"
+            yield f"{kind}\n: {of.title}\n"
+            yield f"Cause\n: {of.cause}\n"
+            yield f"Remedy\n: {of.remedy}\n"
+
+
+def limits() -> Iterator[str]:
+    yield "# Limits\n"
+    yield f"{_paragraphs(Limits.__doc__ or '')}"
+    yield "Each can be set with `--limit NAME=VALUE`, `QWICKET_LIMIT` or in `[limits]` of"
+    yield "`qwicket.toml`, and each refusal names the limit that it met.\n"
+    said = attribute_texts(Limits)
+    for field in msgspec.structs.fields(Limits):
+        shown = "as this machine has" if field.default is None else f"{field.default:,.12g}"
+        yield f"`{field.name}` · {shown}\n: {_line(said[field.name])}\n"
+
+
+def device_pages() -> Iterator[str]:
+    yield "# Built-in devices\n"
+    yield "[Devices](../devices.md) says what twins are, and how to write a device. A server offers"
+    yield "fewer qubits where its machine has less memory.\n"
+    parked, calibrated = devices.parked(), devices.calibrations()
+    for device in devices.built_in():
+        spec = device.spec
+        yield f"## {device.name}\n"
+        yield f"{spec.description}\n"
+        yield "| | |\n|---|---|"
+        yield f"| family | {device.family} |"
+        yield f"| doors | {' '.join(device.doors)} |"
+        yield f"| {_wires(device.family)} | {spec.qubits:,} |"
+        yield f"| formats | {_words(spec.formats)} |"
+        if spec.native_gates:
+            yield f"| native gates | {_words(spec.native_gates)} |"
+        yield f"| outputs | {_words(spec.outputs)} |"
+        yield f"| most shots | {spec.max_shots:,} |"
+        if spec.noise_models:
+            yield f"| noise models | {_words(spec.noise_models)} |"
+        if spec.engines:
+            yield f"| engines | {_words(spec.engines)} |"
+        if device.name in calibrated:
+            yield "| noise | follows from its calibration |"
+        if device.name in parked:
+            yield f"| off | {_cell(parked[device.name])} |"
+        yield ""
+
+
+def _wires(family: str) -> str:
+    return {"qubit": "qubits", "photonic": "modes", "atoms": "wires"}[family]
+
+
+def formats() -> Iterator[str]:
+    yield "# Formats\n"
+    yield "What a program may be written in. [Formats](../formats.md) has the details.\n"
+    yield "| format | | devices |\n|---|---|---|"
+    for name, known in programs.FORMATS.items():
+        found = [each.name for each in devices.built_in() if name in each.spec.formats]
+        yield f"| `{name}` | {_cell(known.what)} | {_words(found)} |"
+
+
+def states() -> str:
+    """Return the steps of a job's life as a table: on the site in place of the drawing."""
+    lines = ["| from | to | step | why |", "|---|---|---|---|"]
+    for step in STEPS:
+        before = ", ".join(f"`{state}`" for state in step.before)
+        lines.append(f"| {before} | `{step.after}` | {step.verb} | {step.reason} |")
+    ends = ", ".join(f"`{state}`" for state in sorted(FINAL))
+    return "\n".join([*lines, "", f"Ends are {ends}."])
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def attribute_texts(of: type) -> dict[str, str]:
+    """Return the texts that stand below the attributes of a class, by their names."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(of))).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    name = None
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            found[name] = " ".join(str(node.value.value).split())
+            name = None
+        else:
+            name = None
+    return found
+
+
+def _words(words: Iterable[str]) -> str:
+    return " ".join(f"`{each}`" for each in words)
+
+
+def _line(text: str) -> str:
+    return _escaped(" ".join(text.split()))
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _paragraphs(text: str) -> str:
+    return _escaped(inspect.cleandoc(text).replace("\b\n", "")) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown leaves as it is; within `backticks` it does so anyway."""
+    pieces = text.split("`")
+    pieces[::2] = [each.replace("<", "&lt;").replace("*", "\\*") for each in pieces[::2]]
+    return "`".join(pieces)

@@ -1,0 +1,461 @@
+"""What `qwicket doctor` looks at: each check returns findings, and none changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from importlib import metadata, util
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from qwicket import __version__
+from qwicket.cli import options
+from qwicket.cli.config import DEFAULT_FILE
+from qwicket.cli.listing import minute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qwicket.cli.options import Place
+    from qwicket.gateway.admin import Admin
+    from qwicket.model.accounts import Account, Token
+
+    Status = Literal["ok", "warning", "wrong"]
+    Check = Callable[["Place"], Iterator["Finding"]]
+
+_EXTRAS: Final = {
+    "postgres": "psycopg",
+    "dask": "distributed",
+    "aer": "qiskit_aer",
+    "qsim": "qsimcirq",
+    "qiskit": "qiskit",
+}
+_NETWORKED: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
+_FORGETFUL: Final = ("tmpfs", "ramfs")
+_LITTLE_BYTES: Final = 1 << 30
+_TOO_LITTLE_BYTES: Final = 100 << 20
+_FLUSHES: Final = 15
+_TOO_QUICK_S: Final = 20e-6
+"""No disk and no flash keeps a block for good in so short a time: 20 µs is that of fast memory
+with a battery. What is quicker did not go there."""
+_SLOW_S: Final = 0.05
+_TRIAL_S: Final = 60.0
+_LOOK_S: Final = 5.0
+_DRIFT_S: Final = 2.0
+_SOON_MS: Final = 7 * 86_400_000
+_BELL: Final = (
+    b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
+    b" h q[0]; cx q[0], q[1]; c = measure q;"
+)
+
+
+class Finding(NamedTuple):
+    """What one look found.
+
+    Attributes:
+        about: What was looked at.
+        status: `ok`, `warning` (may become wrong) or `wrong`.
+        found: What there is. Holds no secret.
+        remedy: What to do, if anything.
+    """
+
+    about: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+
+class _Token(msgspec.Struct, frozen=True):
+    scopes: list[str]
+
+
+class _Account(msgspec.Struct, frozen=True):
+    name: str
+    token: _Token
+
+
+def all_findings(place: Place) -> Iterator[Finding]:
+    """Yield every finding as it is made; a check that fails is a finding, too."""
+    checks: tuple[tuple[str, Check], ...] = (
+        ("installed", _installed),
+        ("folder", _folder),
+        ("disk", _disk),
+        ("database", _database),
+        ("compute", _compute),
+        ("readers", _readers),
+        ("server", _server),
+    )
+    for about, check in checks:
+        try:
+            yield from check(place)
+        except click.ClickException as error:
+            yield Finding(about, "wrong", error.format_message())
+        except Exception as error:
+            yield Finding(about, "wrong", f"It could not be looked at ({type(error).__name__}).")
+
+
+# --- what is installed ---------------------------------------------------------------------------
+
+
+def _installed(_: Place) -> Iterator[Finding]:
+    has = [f"{name} {_version(module)}" for name, module in _EXTRAS.items() if _is_there(module)]
+    extras = ", ".join(has) or "none"
+    python = f"Python {platform.python_version()}"
+    yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {extras}")
+    if DEFAULT_FILE.exists():
+        yield Finding("settings", "ok", f"{DEFAULT_FILE.resolve()} is read")
+    if missing := sorted(_missing()):
+        remedy = "Install the package again: pip install --force-reinstall qwicket"
+        yield Finding("installed", "wrong", f"missing: {', '.join(missing)}", remedy)
+
+
+def _is_there(module: str) -> bool:
+    return util.find_spec(module) is not None
+
+
+def _version(module: str) -> str:
+    names = metadata.packages_distributions().get(module, [module])
+    return metadata.version(names[0])
+
+
+def _missing() -> Iterator[str]:
+    """Yield the packages that the installed one asks for and that are not there."""
+    for wanted in metadata.requires("qwicket") or ():
+        if "extra ==" in wanted:
+            continue
+        name = wanted.split(";")[0].strip()
+        bare = "".join(char if char.isalnum() or char in "-_." else " " for char in name).split()[0]
+        try:
+            metadata.version(bare)
+        except metadata.PackageNotFoundError:
+            yield bare
+
+
+# --- folder and disk -----------------------------------------------------------------------------
+
+
+def _folder(place: Place) -> Iterator[Finding]:
+    if place.database_url:
+        return
+    folder = place.data_dir
+    if not folder.exists():
+        above = next(each for each in folder.absolute().parents if each.exists())
+        if os.access(above, os.W_OK | os.X_OK):
+            yield Finding("folder", "ok", f"{folder} is not there yet: qwicket serve makes it")
+        else:
+            remedy = "Name another folder with --data-dir."
+            yield Finding("folder", "wrong", f"{folder} cannot be made in {above}", remedy)
+        return
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        remedy = "Run as its owner, or name another folder with --data-dir."
+        yield Finding("folder", "wrong", f"{folder} cannot be written", remedy)
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        yield Finding("folder", "warning", f"{folder} is open to others", f"chmod 700 {folder}")
+    else:
+        yield Finding("folder", "ok", f"{folder}")
+    free = shutil.disk_usage(folder).free
+    status: Status = "ok"
+    if free < _LITTLE_BYTES:
+        status = "wrong" if free < _TOO_LITTLE_BYTES else "warning"
+    remedy = "" if status == "ok" else "Free some space, or let jobs be deleted: --keep-days."
+    yield Finding("disk", status, f"{free / 1e9:,.1f} GB are free", remedy)
+
+
+def _disk(place: Place) -> Iterator[Finding]:
+    if place.database_url or not place.data_dir.is_dir():
+        return
+    kind = _file_system(place.data_dir)
+    if kind.startswith(_NETWORKED):
+        remedy = "Keep the folder on a disk of this machine, or use PostgreSQL."
+        said = f"{kind} is a file system of the network, on which SQLite loses data"
+        yield Finding("disk", "wrong", said, remedy)
+    elif kind in _FORGETFUL:
+        remedy = "Keep the folder on a disk."
+        yield Finding("disk", "warning", f"{kind} is gone when the machine is", remedy)
+    took_s = _flush_s(place.data_dir)
+    said = f"a flush to it takes {1000 * took_s:,.2f} ms"
+    if took_s < _TOO_QUICK_S:
+        remedy = "Submitted jobs may not survive a power cut: use a disk that honours flush."
+        yield Finding("disk", "warning", f"{said}: too quick to be true", remedy)
+    elif took_s > _SLOW_S:
+        remedy = "Each submission waits for one: use a quicker disk."
+        yield Finding("disk", "warning", f"{said}, which is slow", remedy)
+    else:
+        yield Finding("disk", "ok", said)
+
+
+def _flush_s(folder: Path) -> float:
+    """Return the median time of a flush of one block."""
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(_FLUSHES):
+            file.seek(0)
+            file.write(os.urandom(4096))
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return median(took)
+
+
+def _file_system(folder: Path) -> str:
+    """Return the kind of file system of a folder, or "" where the system does not tell."""
+    best, kind = "", ""
+    try:
+        lines = Path("/proc/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    path = str(folder.resolve()) + "/"
+    for line in lines:
+        _, where, this, *_ = line.split(" ")
+        where = where.replace("\\040", " ").rstrip("/") + "/"
+        if path.startswith(where) and len(where) >= len(best):
+            best, kind = where, this
+    return kind
+
+
+# --- database, clock, tokens ---------------------------------------------------------------------
+
+
+def _database(place: Place) -> Iterator[Finding]:
+    if place.database_url:
+        where = urlsplit(place.database_url)
+        name = f"PostgreSQL at {where.hostname or 'this machine'}{where.path}"
+    else:
+        path = place.data_dir / "qwicket.db"
+        if not path.exists():
+            yield Finding("database", "ok", "There is none yet: qwicket serve makes it.")
+            return
+        name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
+        if said := _harm(path):
+            remedy = "Stop the server and put back the last backup."
+            yield Finding("database", "wrong", f"{name}: {said}", remedy)
+            return
+    began = time.perf_counter()
+    accounts, tokens, newest_ms = options.as_admin(place, _people)
+    took_ms = 1000 * (time.perf_counter() - began)
+    yield Finding("database", "ok", f"{name}; opened and read in {took_ms:,.0f} ms")
+    yield _clock(newest_ms)
+    yield from _tokens(accounts, tokens)
+
+
+def _harm(path: Path) -> str:
+    """Return what SQLite itself finds broken in a database; "" if nothing is."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_LOOK_S)) as found:
+            deadline = time.monotonic() + _TRIAL_S
+            found.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+            (said,) = found.execute("pragma quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        return "" if "interrupted" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if said == "ok" else str(said)
+
+
+async def _people(admin: Admin) -> tuple[list[Account], dict[str, list[Token]], int]:
+    accounts = await admin.accounts()
+    tokens = {each.name: await admin.tokens(each.name) for each in accounts}
+    made = [each.created_at for each in accounts]
+    made += [token.created_at for each in tokens.values() for token in each]
+    return accounts, tokens, max(made, default=0)
+
+
+def _clock(newest_ms: int) -> Finding:
+    ahead_s = newest_ms / 1000 - time.time()
+    if ahead_s > _DRIFT_S:
+        said = f"it is {ahead_s:,.0f} s before what was written last: it was set back"
+        remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
+        return Finding("clock", "wrong", said, remedy)
+    return Finding(
+        "clock", "ok", f"{minute(time.time_ns() // 1_000_000)}, after all that is stored"
+    )
+
+
+def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator[Finding]:
+    now_ms = time.time_ns() // 1_000_000
+    active = [each for each in accounts if not each.disabled_at]
+    live = {
+        each.name: [token for token in tokens[each.name] if _is_live(token, now_ms)]
+        for each in active
+    }
+    n_live = sum(map(len, live.values()))
+    said = f"{n_live} that sign in, of {len(active)} accounts"
+    if not active:
+        remedy = "qwicket user add NAME, then qwicket token create --user NAME"
+        yield Finding("tokens", "warning", "There is no account yet.", remedy)
+    elif not n_live:
+        remedy = f"qwicket token create --user {active[0].name}"
+        yield Finding("tokens", "warning", said, remedy)
+    else:
+        yield Finding("tokens", "ok", said)
+    for name, each in live.items():
+        for token in each:
+            if token.expires_at is not None and token.expires_at < now_ms + _SOON_MS:
+                remedy = f"qwicket token create --user {name} --expires 90d"
+                said = f"{token.id} of {name} expires {minute(token.expires_at)}"
+                yield Finding("tokens", "warning", said, remedy)
+
+
+def _is_live(token: Token, now_ms: int) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now_ms)
+
+
+# --- engines and readers -------------------------------------------------------------------------
+
+
+def _compute(_: Place) -> Iterator[Finding]:
+    from qwicket import programs
+    from qwicket.compute import LocalCompute, Work, WorkError, WorkFailed
+    from qwicket.compute.memory import available_bytes
+    from qwicket.model.jobs import RunOptions
+    from qwicket.model.limits import Limits
+    from qwicket.model.outcomes import Failure
+
+    checked = programs.read("openqasm3", _BELL, Limits())
+    how = RunOptions(shots=100, seed=7, outputs=("counts",))
+    work = Work("qubit", checked.circuits, msgspec.msgpack.encode(how))
+
+    async def run() -> float:
+        compute = LocalCompute(1, memory_bytes=None, spares=0)
+        began = time.perf_counter()
+        try:
+            ((completion, _),) = await compute.run([work], timeout_s=_TRIAL_S)
+        finally:
+            await compute.close()
+        if isinstance(completion, Failure):
+            raise WorkError("Failure", completion.message)
+        return time.perf_counter() - began
+
+    machine = f"{os.cpu_count()} cores, {available_bytes() / 1e9:,.1f} GB of memory"
+    try:
+        took_s = asyncio.run(run())
+    except WorkFailed as failure:
+        remedy = "Is there memory left? The engines are qulacs and stim: import them by hand."
+        yield Finding("compute", "wrong", f"{machine}; a Bell pair failed: {failure}", remedy)
+    else:
+        yield Finding("compute", "ok", f"{machine}; a worker started and ran in {took_s:.1f} s")
+
+
+def _readers(_: Place) -> Iterator[Finding]:
+    from qwicket.compute import Readers
+    from qwicket.model.errors import QwicketError
+    from qwicket.model.limits import Limits
+
+    async def read() -> float:
+        readers = Readers(Limits())
+        began = time.perf_counter()
+        try:
+            await readers.read("openqasm3", _BELL, account="doctor")
+            return time.perf_counter() - began
+        finally:
+            await readers.close()
+
+    try:
+        took_s = asyncio.run(read())
+    except QwicketError as error:
+        remedy = "Is there memory left (limit read_memory_bytes)?"
+        yield Finding("readers", "wrong", f"a program could not be read: {error.detail}", remedy)
+    else:
+        yield Finding("readers", "ok", f"one started and read a program in {took_s:.1f} s")
+
+
+# --- a server that runs --------------------------------------------------------------------------
+
+
+def _server(place: Place) -> Iterator[Finding]:
+    from qwicket.clients.native import ApiError, ClientError
+
+    named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
+    is_served = not place.database_url and _is_served(place.data_dir)
+    if is_served:
+        yield Finding("server", "ok", "one runs on the folder")
+    if not named and not is_served:
+        yield Finding("server", "ok", "none runs on the folder, and QWICKET_URL names none")
+        return
+    url = named or "http://127.0.0.1:8000"
+    try:
+        drift_s = _asked(url)
+    except ClientError as error:
+        remedy = "Start it with qwicket serve, or put its address into QWICKET_URL."
+        yield Finding("server", "wrong" if named else "warning", str(error), remedy)
+        return
+    yield Finding("server", "ok", f"{url} takes work")
+    if abs(drift_s) > _DRIFT_S:
+        said = f"the server's is {drift_s:+,.0f} s beside this machine's"
+        yield Finding("clock", "warning", said, "Let NTP keep both.")
+    if not token:
+        remedy = "export QWICKET_TOKEN=$(qwicket token create --user NAME)"
+        yield Finding("token", "warning", "QWICKET_TOKEN is not set", remedy)
+        return
+    try:
+        yield Finding("token", "ok", _signed_in(url, token))
+    except ApiError as error:
+        remedy = "Make a new one: qwicket token create --user NAME"
+        yield Finding("token", "wrong", f"QWICKET_TOKEN does not sign in: {error}", remedy)
+    except ClientError as error:
+        yield Finding("token", "wrong", str(error))
+
+
+def _is_served(folder: Path) -> bool:
+    """Say whether somebody holds the folder's lock, without touching it."""
+    try:
+        found = (folder / "serve.lock").stat()
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return False
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
+    return f" {device}:{found.st_ino} " in locks
+
+
+def _asked(url: str) -> float:
+    """Return by how many seconds a server's clock is ahead of ours.
+
+    Raises:
+        ClientError: There is none, or it takes no work.
+    """
+    from qwicket.clients.http import Line, NoAnswer, WrongAnswer
+    from qwicket.clients.native import BadAnswer, ClientError, Unreachable
+
+    line = Line(url, ClientError)
+    try:
+        answer = line.exchange("GET", "/readyz", headers={}, limit_s=_LOOK_S)
+    except NoAnswer as error:
+        raise Unreachable(str(error)) from None
+    except WrongAnswer as error:
+        raise BadAnswer(str(error)) from None
+    finally:
+        line.close()
+    if answer.status != 200:
+        raise Unreachable(f"{url} takes no work: it answers {answer.status} at /readyz.")
+    told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+    ahead_s = told - time.time()
+    return ahead_s + 1 if ahead_s < -1 else max(0.0, ahead_s)  # it is told in whole seconds
+
+
+def _signed_in(url: str, token: str) -> str:
+    from qwicket.clients.http import Patience, plain
+    from qwicket.clients.native.transport import Transport
+
+    transport = Transport(url, token, _LOOK_S, Patience(tries=1))
+    try:
+        account = transport.get("/v1/account", _Account)
+    finally:
+        transport.close()
+    scopes = " ".join(map(plain, account.token.scopes))
+    return f"QWICKET_TOKEN is one of {plain(account.name)}: {scopes}"

@@ -1,0 +1,23 @@
+"""`qwicket completion`: what teaches a shell the commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command(short_help="Print what teaches a shell to complete commands.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script with which SHELL completes commands and options at the tab key.
+
+    \b
+    bash  echo 'eval "$(qwicket completion bash)"' >> ~/.bashrc
+    zsh   echo 'eval "$(qwicket completion zsh)"' >> ~/.zshrc
+    fish  qwicket completion fish > ~/.config/fish/completions/qwicket.fish
+    """  # noqa: D301 - \b is click's mark of a paragraph that is not wrapped
+    found = get_completion_class(shell)
+    assert found is not None
+    made = found(context.find_root().command, {}, "qwicket", "_QWICKET_COMPLETE")
+    click.echo(found.source_template % made.source_vars())

@@ -1,0 +1,87 @@
+"""What listing commands print: a table on a terminal, bare lines in a pipe, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.table import Table
+
+_GAP: Final = "  "
+
+json_flag = click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON, for scripts."
+)
+
+
+class Row(NamedTuple):
+    """One line of a list.
+
+    Attributes:
+        record: All that there is to tell, for JSON.
+        cells: What people read, under the heads of the table.
+    """
+
+    record: Mapping[str, Any]
+    cells: Sequence[str]
+
+
+def show(rows: Iterable[Row], heads: Sequence[str], as_json: bool) -> None:
+    """Print a list: as JSON a list of objects, in a pipe a line each without empty cells."""
+    rows = list(rows)
+    if as_json:
+        click.echo(one_line([row.record for row in rows]))
+    elif is_terminal():
+        table([row.cells for row in rows], heads)
+    else:
+        for row in rows:
+            click.echo(_GAP.join(cell for cell in row.cells if cell))
+
+
+def one_line(value: Any) -> str:
+    """Return a value as one line of JSON."""
+    return json.dumps(value, sort_keys=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
+    """Print a table, as wide as the terminal at most."""
+    from rich.console import Console
+
+    Console().print(grid(rows, heads))
+
+
+def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> Table:
+    """Return a table; where the terminal is narrow, cells but the first are folded."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, head in enumerate(heads):
+        made.add_column(head, overflow="fold", no_wrap=number == 0)
+    for cells in rows:
+        made.add_row(*map(Text, cells))
+    return made
+
+
+def iso(at_ms: int | None) -> str | None:
+    """Return Unix milliseconds as ISO 8601 in UTC, for JSON."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minute(at_ms: int) -> str:
+    """Return Unix milliseconds as people read them."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

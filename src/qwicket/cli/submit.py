@@ -1,0 +1,122 @@
+"""`qwicket submit`: a program becomes a job, over HTTP (QWICKET_URL, QWICKET_TOKEN)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import click
+
+from qwicket.cli import results
+from qwicket.cli.commands import INTERRUPTED
+from qwicket.cli.listing import json_flag, one_line
+from qwicket.cli.options import client_errors, inputs
+
+if TYPE_CHECKING:
+    from qwicket.clients.native import Client, Job
+
+_BY_EXTENSION: Final = {".xbb": "blackbird"}
+"""Formats that a text does not tell by how it begins."""
+
+
+@click.command(short_help="Submit a program and print the job's id.")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--device", required=True, metavar="D", help="Name of the device.")
+@click.option(
+    "--shots",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Shots per circuit.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="Format of the program; by default told from the file's extension or text.",
+)
+@inputs
+@click.option(
+    "--engine",
+    default="",
+    metavar="E",
+    help="Name of one of the device's engines; by default the one that suits the program.",
+)
+@click.option("--name", default="", metavar="NAME", help="A name for the job.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="A word to find it by. Repeatable.")
+@click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
+@json_flag
+@client_errors
+def submit(
+    file: IO[str],
+    device: str,
+    shots: int,
+    format_name: str | None,
+    engine: str,
+    inputs: tuple[tuple[str, float], ...],
+    name: str,
+    tags: tuple[str, ...],
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Submit the program in FILE ("-" is standard input) and print the job's id.
+
+    The server is that of QWICKET_URL, by default http://127.0.0.1:8000, and the token that of
+    QWICKET_TOKEN. The exit status is 1 when the job was refused; with --wait it is 3 when it
+    failed, 4 when it was cancelled. The job goes on when the wait is interrupted.
+    """
+    from qwicket.clients.native import connect
+
+    try:
+        program = file.read()
+    except ValueError:
+        raise click.ClickException("The program is no UTF-8 text.") from None
+    extension = Path(str(getattr(file, "name", ""))).suffix.lower()
+    with connect() as client:
+        job = client.submit(
+            program,
+            device,
+            shots=shots,
+            format=format_name or _BY_EXTENSION.get(extension),
+            engine=engine,
+            inputs=dict(inputs),
+            name=name,
+            tags=tags,
+        )
+        if wait:
+            sys.exit(_follow(client, job, as_json))
+        click.echo(one_line({"id": job.id, "state": job.state}) if as_json else job.id)
+
+
+def _follow(client: Client, job: Job, as_json: bool) -> int:
+    """Wait for a job, print what it gave, and return the exit status."""
+    from qwicket.clients.native import ClientError, JobFailed, WaitTimeout
+
+    try:
+        if sys.stderr.isatty() and not as_json:
+            from qwicket.cli.watch import show_wait
+
+            show_wait(client, job.id)
+        result = job.result()
+    except KeyboardInterrupt:
+        click.echo(f"\nJob {job.id} goes on.", err=True)
+        return INTERRUPTED
+    except JobFailed as error:
+        if as_json:
+            failed = {"id": job.id, "state": job.state, "error": str(error), "parts": []}
+            click.echo(one_line(failed))
+        click.echo(f"Error: {error}", err=True)
+        return results.outcome(job.state)
+    except WaitTimeout:
+        raise
+    except ClientError as error:
+        raise click.ClickException(f"Job {job.id} is submitted. {error}") from None
+    if as_json:
+        click.echo(one_line(results.record(job, result)))
+    else:
+        click.echo("\n".join(results.lines(job, result)))
+    if job.state != "completed":
+        click.echo(f"Error: Job {job.id} {job.state}.", err=True)
+    return results.outcome(job.state)

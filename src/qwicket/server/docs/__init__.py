@@ -1,0 +1,134 @@
+"""What the server tells people of itself under `/docs`: its API and every error code.
+
+All pages are made once at start, from the OpenAPI document and the tables of codes, and answered
+from memory: nothing of a request gets into a page, and no file is opened by a name that came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.responses import Response
+
+from qwicket.dialects.door import Door, on
+from qwicket.server.docs import api, errors
+from qwicket.server.docs.html import page, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from qwicket.model.errors import QwicketError
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+__all__ = ["HEADERS", "docs", "files", "for_people"]
+
+_HTML: Final = "text/html; charset=utf-8"
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
+        " form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "public, no-cache",
+}
+"""Of every answer: no script runs on these pages, nothing is loaded from elsewhere, and what a
+browser keeps it asks about again."""
+
+
+class File(NamedTuple):
+    """What is answered to a path."""
+
+    content: bytes
+    media_type: str = _HTML
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
+
+
+def files(description: Mapping[str, Any]) -> dict[str, File]:
+    """Return all there is under `/docs`, by its path.
+
+    Args:
+        description: The OpenAPI document of `/v1`.
+    """
+    table = errors.table()
+    return {
+        "/docs": File(api.render(description, up="docs/")),
+        "/docs/": File(api.render(description, up="")),
+        "/docs/errors": File(errors.index(table)),
+        "/docs/style.css": File(_asset("style.css"), "text/css; charset=utf-8"),
+        "/docs/icon.svg": File(_asset("icon.svg"), "image/svg+xml"),
+        **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
+    }
+
+
+def docs(description: Mapping[str, Any]) -> dict[str, ASGIApp]:
+    """Return the mount of `/docs`.
+
+    Args:
+        description: As `files` takes it.
+    """
+    routes = [on(path, GET=_reader(file)) for path, file in files(description).items()]
+    door = Door([*routes, on("/docs/{rest:path}", GET=_missing)], _problem, error_type=_HTML)
+
+    async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
+        await door({**scope, "root_path": ""}, receive, send)
+
+    return {"/docs": at_root}
+
+
+def for_people(door: ASGIApp) -> ASGIApp:
+    """Return the door of the root, which sends browsers that ask for `/` itself to the pages."""
+
+    async def greet(scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
+        accepted = dict(scope["headers"]).get(b"accept", b"") if is_asked else b""
+        if b"text/html" in accepted:
+            headers = {"Location": "docs", "Vary": "Accept", "Cache-Control": "no-cache"}
+            await Response(status_code=303, headers=headers)(scope, receive, send)
+            return
+        await door(scope, receive, send)
+
+    return greet
+
+
+def _asset(name: str) -> bytes:
+    return resources.files(__name__).joinpath(name).read_bytes()
+
+
+def _reader(file: File) -> Endpoint:
+    headers = {**HEADERS, "ETag": file.etag}
+
+    async def read(request: Request) -> Response:
+        known = request.headers.get("if-none-match", "").split(",")
+        if file.etag in {each.strip().removeprefix("W/") for each in known}:
+            return Response(status_code=304, headers=headers)
+        return Response(file.content, headers=headers, media_type=file.media_type)
+
+    return read
+
+
+async def _missing(request: Request) -> Response:
+    depth = request.path_params["rest"].count("/")
+    up = "../" * min(depth, 16)
+    text = "The address is wrong, or the page is of another version."
+    content = _told("There is no such page", text, up)
+    return Response(content, 404, headers=HEADERS, media_type=_HTML)
+
+
+def _problem(error: QwicketError) -> bytes:
+    return _told(error.title, error.detail, "")
+
+
+def _told(title: str, text: str, up: str) -> bytes:
+    main = tag("main", tag("h1", title), tag("p", text, class_="lead"), class_="narrow")
+    return page(title, main, here="", up=up)

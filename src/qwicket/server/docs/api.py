@@ -1,0 +1,213 @@
+"""The OpenAPI document as one page to read: every operation, every schema, no script."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.server.docs.html import Html, join, page, prose, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_JSON: Final = "application/json"
+_REF: Final = "#/components/schemas/"
+_TAGS: Final[Mapping[str, str]] = {
+    "jobs": "Jobs",
+    "devices": "Devices",
+    "groups": "Groups",
+    "account": "Account",
+    "tokens": "Tokens",
+    "agents": "Labs' agents",
+    "description": "This description",
+}
+"""Headings, in their order; a tag that is not here comes last under its own name."""
+
+_WORDS: Final[Mapping[str, str]] = {
+    "array": "list",
+    "boolean": "true or false",
+    "integer": "integer",
+    "null": "null",
+    "number": "number",
+    "object": "object",
+    "string": "text",
+}
+_LARGEST: Final = (1 << 63) - 1
+_EXAMPLE: Final = """\
+curl -H "Authorization: Bearer $QWICKET_TOKEN" {url}/v1/jobs -d '{{
+  "device": "simulator", "shots": 1000,
+  "program": {{"gateset": "qis", "qubits": 2, "circuit": [
+    {{"gate": "h", "target": 0}}, {{"gate": "cnot", "control": 0, "target": 1}}]}}
+}}'"""
+_LEAD: Final = (
+    "JSON over HTTP. A token goes into `Authorization: Bearer …`. Times are ISO 8601 in UTC. Every"
+    " refusal is a problem document whose `type` leads to a page here."
+)
+
+
+def render(document: Mapping[str, Any], *, up: str) -> bytes:
+    """Return the page.
+
+    Args:
+        document: OpenAPI 3.1, as this server makes it.
+        up: What leads from the page to `/docs/`.
+    """
+    groups = _grouped(document)
+    main = tag(
+        "main",
+        tag("h1", "The API"),
+        tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
+        tag("pre", tag("code", _EXAMPLE.format(url="http://127.0.0.1:8000")), tabindex="0"),
+        *(_group(name, operations) for name, operations in groups.items()),
+        tag("h2", "Schemas", id="schemas"),
+        *map(_schema, *zip(*document["components"]["schemas"].items(), strict=True)),
+    )
+    return page("API", tag("div", _contents(groups), main, class_="wide"), here="api", up=up)
+
+
+def _grouped(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:
+    """Return method, path and operation, by tag."""
+    groups: dict[str, list[tuple[str, str, Any]]] = {name: [] for name in _TAGS}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            (name,) = operation["tags"]
+            groups.setdefault(name, []).append((method.upper(), path, operation))
+    return {name: operations for name, operations in groups.items() if operations}
+
+
+def _contents(groups: Mapping[str, list[tuple[str, str, Any]]]) -> Html:
+    lines = []
+    for name, operations in groups.items():
+        links = (
+            tag("li", tag("a", _method(method), _path(path), href=f"#{_anchor(method, path)}"))
+            for method, path, _ in operations
+        )
+        lines.append(tag("li", tag("a", _TAGS.get(name, name), href=f"#{name}"), tag("ul", *links)))
+    lines.append(tag("li", tag("a", "Schemas", href="#schemas")))
+    return tag("nav", tag("ul", *lines), class_="contents", aria_label="Contents")
+
+
+def _group(name: str, operations: Iterable[tuple[str, str, Any]]) -> Html:
+    heading = tag("h2", _TAGS.get(name, name), id=name)
+    return join([heading, *(_operation(*each) for each in operations)])
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Html:
+    parts = [
+        tag("h3", tag("a", _method(method), _path(path), href=f"#{_anchor(method, path)}")),
+        tag("p", prose(operation["summary"]), " ", prose(operation.get("description", ""))),
+    ]
+    if operation.get("security") == []:
+        parts.append(tag("p", "Needs no token.", class_="quiet"))
+    if operation["parameters"]:
+        parts += [tag("h4", "Parameters"), _fields(map(_parameter, operation["parameters"]))]
+    if "requestBody" in operation:
+        schema = operation["requestBody"]["content"][_JSON]["schema"]
+        parts += [tag("h4", "Body"), tag("p", _kind(schema))]
+    answers = (_answer(status, each) for status, each in sorted(operation["responses"].items()))
+    parts += [tag("h4", "Answers"), _fields(answers)]
+    return tag("section", *parts, class_="card", id=_anchor(method, path))
+
+
+def _parameter(of: Mapping[str, Any]) -> tuple[Html, Html]:
+    where = {"header": "header", "path": "in the path", "query": "query"}[of["in"]]
+    name = tag("code", of["name"])
+    return join([name, " ", tag("span", where, ", ", _kind(of["schema"]), class_="kind")]), prose(
+        of["description"]
+    )
+
+
+def _answer(status: str, of: Mapping[str, Any]) -> tuple[Html, Html]:
+    kinds = [
+        _kind(content["schema"]) if "schema" in content else tag("code", media)
+        for media, content in of.get("content", {}).items()
+    ]
+    name = tag("code", "otherwise" if status == "default" else status)
+    kind = tag("span", join(kinds, " or "), class_="kind")
+    return join([name, " ", kind]), prose(of["description"])
+
+
+def _schema(name: str, schema: Mapping[str, Any]) -> Html:
+    parts = [
+        tag("h3", tag("a", tag("code", name), href=f"#{name}")),
+        tag("p", prose(schema.get("description", ""))),
+    ]
+    if "properties" in schema:
+        required = schema.get("required", ())
+        fields = (
+            _property(field, of, is_required=field in required)
+            for field, of in schema["properties"].items()
+        )
+        parts.append(_fields(fields))
+    else:
+        parts.append(tag("p", _kind(schema)))
+    return tag("section", *parts, class_="card", id=name)
+
+
+def _property(name: str, of: Mapping[str, Any], *, is_required: bool) -> tuple[Html, Html]:
+    words = [tag("code", name), " ", tag("span", _kind(of), class_="kind")]
+    if not is_required:
+        default = of.get("default")
+        is_told = default is not None and default not in ("", [], {})
+        more = f", default {json.dumps(default)}" if is_told else ", optional"
+        words.append(tag("span", more, class_="kind"))
+    return join(words), prose(of.get("description", ""))
+
+
+def _fields(fields: Iterable[tuple[Html, Html]]) -> Html:
+    pairs = (tag("div", tag("dt", name), tag("dd", said)) for name, said in fields)
+    return tag("dl", *pairs, class_="fields")
+
+
+def _kind(schema: Mapping[str, Any]) -> Html:
+    """Return in words what a value may be."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(_REF)
+        return tag("a", name, href=f"#{name}")
+    if "anyOf" in schema:
+        return join(map(_kind, schema["anyOf"]), " or ")
+    if "enum" in schema:
+        return join((tag("code", json.dumps(each)) for each in schema["enum"]), " ")
+    if "prefixItems" in schema:
+        return join(["[", join(map(_kind, schema["prefixItems"]), ", "), "]"])
+    word = _WORDS[schema["type"]] if "type" in schema else "anything"
+    if schema.get("format") == "date-time":
+        word = "time"
+    if schema.get("items"):
+        return join([word, " of ", _kind(schema["items"]), _bounds(schema, "Items", " items")])
+    if isinstance(schema.get("additionalProperties"), dict):
+        return join([word, " of ", _kind(schema["additionalProperties"])])
+    if "pattern" in schema:
+        return join([word, " like ", tag("code", schema["pattern"].replace(r"\Z", "$"))])
+    return join([word, _bounds(schema, "imum", ""), _bounds(schema, "Length", " characters")])
+
+
+def _bounds(schema: Mapping[str, Any], of: str, unit: str) -> str:
+    """Return what `min…` and `max…` say: ` 1…10 items`."""
+    least, most = schema.get(f"min{of}"), schema.get(f"max{of}")
+    above = schema.get("exclusiveMinimum") if of == "imum" else None
+    if above is not None:
+        return f" above {above:g}"
+    if most == _LARGEST:  # the largest integer that databases keep says nothing to people
+        most = None
+    if least is None and most is None:
+        return ""
+    if most is None:
+        return f" from {least:,.12g}{unit}"
+    if least is None:
+        return f" up to {most:,.12g}{unit}"
+    return f" {least:,.12g} to {most:,.12g}{unit}"
+
+
+def _method(method: str) -> Html:
+    return tag("span", method, class_=f"method {method.lower()}")
+
+
+def _path(path: str) -> Html:
+    """Return a path that may be broken after a slash."""
+    pieces = path.replace("/", "\0/").split("\0")
+    return tag("span", join(pieces, Html("<wbr>")), class_="path")
+
+
+def _anchor(method: str, path: str) -> str:
+    return f"{method.lower()}{path.replace('{', '').replace('}', '').replace('/', '-')}"

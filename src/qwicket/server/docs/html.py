@@ -1,0 +1,80 @@
+"""HTML as values: what is not made here is escaped. No templates, no scripts."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CODE: Final = re.compile(r"`([^`]+)`")
+_VOID: Final = frozenset({"link", "meta", "br"})
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
+    """Return an element. Children that are not `Html` are escaped.
+
+    Attributes with None are left out; a trailing underscore is dropped (`class_`).
+    """
+    worded = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _VOID:
+        return Html(f"<{name}{worded}>")
+    return Html(f"<{name}{worded}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[str], between: str = "") -> Html:
+    """Return pieces one after the other, each escaped unless it is `Html`."""
+    pieces = (each if isinstance(each, Html) else escape(each, quote=False) for each in children)
+    return Html(between.join(pieces))
+
+
+def prose(text: str) -> Html:
+    """Return a sentence in which `backticks` mark code."""
+    pieces = _CODE.split(" ".join(text.split()))
+    return join(tag("code", each) if place % 2 else each for place, each in enumerate(pieces))
+
+
+def page(title: str, *body: str, here: str, up: str) -> bytes:
+    """Return a whole document.
+
+    Args:
+        title: Of the window.
+        body: What is between header and footer.
+        here: Which of the places of the header it is: `api` or `errors`.
+        up: What leads from this page to `/docs/`: addresses are relative, because a proxy may
+            have put a prefix before them.
+    """
+    places = [("api", "API", f"{up}../docs"), ("errors", "Errors", f"{up}errors")]
+    links = [
+        tag("a", label, href=href, aria_current="page" if name == here else None)
+        for name, label, href in places
+    ]
+    document = tag("a", "openapi.json", href=f"{up}../v1/openapi.json")
+    header = tag(
+        "header",
+        tag("a", tag("span", "⟩", class_="ket"), "Qwicket", href=f"{up}../docs", class_="brand"),
+        tag("nav", *links, document, aria_label="Documentation"),
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{title} · Qwicket"),
+        tag("link", rel="icon", href=f"{up}icon.svg", type="image/svg+xml"),
+        tag("link", rel="stylesheet", href=f"{up}style.css"),
+    )
+    content = tag("body", header, *body)
+    return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n".encode()

@@ -1,0 +1,112 @@
+"""The pages under `/docs` are open to everybody: nobody gets more out of them, or anything in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from abuse.conftest import Tokens
+from abuse.doors import NATIVE, PAGES, docs_html, harmless
+from qwicket.dialects import native
+from qwicket.server.docs import HEADERS, docs, files
+
+FILES = files(native.description())
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("wrong", ["good", "revoked", "expired", "disabled"])
+def test_a_page_minds_no_token_good_or_bad(
+    client: httpx.Client, tokens: Tokens, path: str, wrong: str
+) -> None:
+    token = getattr(tokens, wrong)
+    response = client.get(f"{path}?token={token}", headers=NATIVE.auth(token))
+    assert response.status_code == 200
+    assert response.content == FILES[path].content
+    assert token not in f"{response.text}{response.headers}"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/errors/not_found", "/docs/nothing"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("If-None-Match", ",".join(['"x"'] * 10_000)),
+        ("If-None-Match", '"' * 5_000),
+        ("If-Modified-Since", "yesterday"),
+        ("Range", "bytes=0-0,1-1,2-2"),
+        ("Accept", "text/html;q=9" * 500),
+        ("Accept-Language", "<script>"),
+        ("Host", "evil.example.org"),
+        ("X-Forwarded-Host", "evil.example.org"),
+        ("Cookie", "a=b;" * 1_000),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_no_header_changes_a_page(client: httpx.Client, path: str, name: str, value: str) -> None:
+    response = client.get(path, headers={name: value})
+    assert response.status_code == (404 if path.endswith("nothing") else 200)
+    assert response.text == client.get(path).text
+    assert "evil" not in f"{response.text}{response.headers}"
+    for header, policy in HEADERS.items():
+        assert response.headers[header] == policy
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        *(
+            "<script>alert(1)</script>",
+            "%3Cscript%3E",
+            "..%2f..%2f..%2fetc%2fpasswd",
+            "%00",
+            "%0d%0a",
+        ),
+        *(
+            "x" * 8_000,
+            "a/" * 3_000,
+            "%2e%2e",
+            "%2e%2e/%2e%2e/server.log",
+            "style.css%00.html",
+            "%c0%ae%c0%ae",
+        ),
+    ],
+    ids=lambda tail: tail[:24],
+)
+def test_no_path_gets_into_a_page_or_out_of_it(client: httpx.Client, tail: str) -> None:
+    request = client.build_request("GET", "/docs/x")
+    request.url = request.url.copy_with(raw_path=f"/docs/{tail}".encode())
+    response = client.send(request)
+    harmless_page(response)
+    assert response.status_code == 404
+    assert "There is no such page" in docs_html(response)
+    assert "script" not in response.text
+    assert len(response.content) < 4_000
+
+
+def harmless_page(response: httpx.Response) -> None:
+    """As `harmless`, of what is HTML on purpose."""
+    harmless(httpx.Response(response.status_code, text=response.text.replace("<html", "")))
+
+
+def test_a_page_costs_the_loop_next_to_nothing() -> None:
+    """A page is bytes that are there: between request and answer the door waits for nothing."""
+    door = docs(native.description())["/docs"]
+    steps = 0
+
+    async def ask() -> None:
+        nonlocal steps
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
+        work = door(cast(Any, scope), cast(Any, None), send).__await__()
+        for _ in work:
+            steps += 1
+        assert sent[1]["body"] == FILES["/docs"].content
+
+    asyncio.run(ask())
+    assert steps == 0

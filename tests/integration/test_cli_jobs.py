@@ -1,0 +1,195 @@
+"""`qwicket jobs`, `job`, `result`, `cancel` and `watch` as processes against a live server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.programs import BELL, slow
+from support.server import LiveServer, run_cli
+from support.waiting import until
+
+QWICKET = [sys.executable, "-m", "qwicket"]
+LIMIT_S = 90
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of this module's own, with one slot: what is submitted second waits."""
+    live = LiveServer(tmp_path_factory.mktemp("lone"), "--workers", "1")
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+@pytest.fixture
+def env(lone: LiveServer) -> dict[str, str]:
+    return {"QWICKET_URL": lone.url, "QWICKET_TOKEN": lone.token()}
+
+
+def submit(lone: LiveServer, program: Any = BELL, **fields: Any) -> str:
+    body = {"program": program, "device": "simulator", "shots": 10, **fields}
+    with lone.client() as http:
+        return str(http.post("/v1/jobs", json=body).json()["id"])
+
+
+@contextmanager
+def started(
+    env: dict[str, str], *arguments: str, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*QWICKET, *arguments],
+        env={**os.environ, **env},
+        stdout=stdout,
+        stderr=subprocess.PIPE if stdout == subprocess.PIPE else stdout,
+        text=True,
+        start_new_session=True,
+    )
+    watchdog = threading.Timer(LIMIT_S, process.kill)
+    watchdog.start()
+    try:
+        yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
+
+
+def test_a_job_is_listed_read_and_its_result_shown(lone: LiveServer, env: dict[str, str]) -> None:
+    job = submit(lone, name="listed", tags=["one"])
+    done = run_cli("watch", job, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].endswith(f"{job}  completed")
+    found = run_cli("jobs", "--tag", "one", "--state", "completed", "--since", "1h", env=env)
+    assert found.stdout.split()[:3] == [job, "simulator", "completed"]
+    (told,) = json.loads(run_cli("jobs", "--name", "listed", "--json", env=env).stdout)
+    assert (told["id"], told["tags"]) == (job, ["one"])
+    assert json.loads(run_cli("job", job, "--json", env=env).stdout)["state"] == "completed"
+    assert "█" in run_cli("result", job, env=env).stdout
+
+
+def test_watch_tells_place_and_states_to_the_end(lone: LiveServer, env: dict[str, str]) -> None:
+    busy = submit(lone, slow(24, 2000))
+    job = submit(lone, slow(20, 20))
+    with started(env, "watch", job) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert re.fullmatch(
+            rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {job}  queued, place \d+, .*\n", first
+        )
+        assert run_cli("cancel", busy, env=env).returncode == 0
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    states = [line.split("  ")[2].split(",")[0] for line in out.splitlines()]
+    assert states[-1] == "completed"
+    assert set(states) <= {"queued", "running", "completed"}
+    cancelled = run_cli("watch", busy, env=env)
+    assert (cancelled.returncode, cancelled.stdout.split()[-1]) == (4, "cancelled")
+    assert run_cli("result", busy, env=env).returncode == 4
+
+
+def test_watch_as_json_is_a_document_for_each_change(lone: LiveServer, env: dict[str, str]) -> None:
+    job = submit(lone, slow(22, 60))
+    told = [
+        json.loads(line)
+        for line in run_cli("watch", job, "--json", env=env).stdout.split("\n")
+        if line
+    ]
+    assert {each["id"] for each in told} == {job}
+    assert told[-1]["state"] == "completed"
+    versions = [each["version"] for each in told]
+    assert versions == sorted(versions)
+
+
+def test_watch_all_tells_what_has_not_ended_and_every_change_until_ctrl_c(
+    lone: LiveServer, env: dict[str, str]
+) -> None:
+    waiting = submit(lone, slow(24, 2000))
+    with started(env, "watch", "--all") as process:
+        assert process.stdout is not None
+        assert waiting in process.stdout.readline()
+        job = submit(lone)
+        run_cli("cancel", waiting, env=env)
+        seen = ""
+        while f"{job}  completed" not in seen:
+            seen += process.stdout.readline()
+        assert f"{waiting}  cancelled" in seen
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_watch_outlasts_a_server_that_restarts(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path / "server", "--workers", "1")
+    env = {"QWICKET_URL": live.url, "QWICKET_TOKEN": live.token()}
+    job = submit(live, slow(23, 300))
+    with started(env, "watch", job) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        live.kill()
+        live.start()
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out.splitlines()[-1].endswith(f"{job}  completed")
+    assert live.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((), "Name a job, or --all."), (("x", "--all"), "Name a job, or --all.")],
+)
+def test_watch_wants_a_job_or_all(arguments: tuple[str, ...], said: str) -> None:
+    done = run_cli("watch", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said.rstrip(".") in done.stderr
+
+
+def test_watch_of_an_unknown_job_is_one_line(env: dict[str, str]) -> None:
+    done = run_cli("watch", "nothing", env=env)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "not_found" in done.stderr
+
+
+def test_on_a_terminal_there_are_tables_and_a_line_that_is_rewritten(
+    lone: LiveServer, env: dict[str, str]
+) -> None:
+    job = submit(lone, slow(22, 60), name="on a terminal")
+    text = on_terminal({**env, "TERM": "xterm"}, "watch", job)
+    assert "running" in text or "queued" in text
+    assert text.splitlines()[-1].strip() == f"{job}  completed"
+    listed = on_terminal(env, "jobs", "--name", "on a terminal")
+    assert re.search(r"id +device +state", listed)
+    assert "━" in listed or "─" in listed
+
+
+def on_terminal(env: dict[str, str], *arguments: str) -> str:
+    """Run a command on a terminal of its own; return all that it wrote there."""
+    ours, theirs = pty.openpty()
+    with started({"COLUMNS": "200", **env}, *arguments, stdout=theirs) as process:
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # as Linux tells the end
+                break
+            if not chunk:
+                break
+            text += chunk
+        until(lambda: process.poll() is not None, "it has ended")
+    os.close(ours)
+    assert process.returncode == 0, text
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())

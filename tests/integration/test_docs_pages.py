@@ -1,0 +1,185 @@
+"""`/docs` of a live server: over plain HTTP, and in a real browser."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from abuse.doors import PAGES, docs_html
+from qwicket.dialects import native
+from qwicket.server.docs import HEADERS, files
+from support.browser import PROGRAM, Page, browser
+from support.server import LiveServer
+
+FILES = files(native.description())
+
+
+@pytest.fixture(scope="module")
+def web(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client that signs in nowhere."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+
+
+# --- over HTTP ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_answered_with_its_policy_and_a_tag(web: httpx.Client, path: str) -> None:
+    response = web.get(path)
+    assert response.status_code == 200
+    assert response.content == FILES[path].content
+    assert response.headers["content-type"] == FILES[path].media_type
+    for name, value in HEADERS.items():
+        assert response.headers[name] == value
+    assert "set-cookie" not in response.headers
+    again = web.get(path, headers={"If-None-Match": f'"x", W/{response.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == response.headers["etag"]
+    head = web.head(path)
+    assert head.status_code == 200
+    assert head.headers["content-length"] == str(len(response.content))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/docs/x",
+            "/docs/errors/",
+            "/docs/errors/x",
+            "/docs/errors/not_found/x",
+            "/docs//errors",
+        ),
+        *("/docs/%2e%2e/v1/jobs", "/docs/errors/..%2f..%2fetc%2fpasswd"),
+        *("/docs/html.py", "/docs/errors.py", "/docs/style.css/", "/docs/errors/%00", "/docs/%ff"),
+    ],
+)
+def test_what_is_no_page_is_not_found_and_not_repeated(server: LiveServer, path: str) -> None:
+    with httpx.Client() as client:
+        request = client.build_request("GET", server.url)
+        request.url = request.url.copy_with(raw_path=path.encode())
+        response = client.send(request)
+    assert response.status_code == 404
+    assert "There is no such page" in docs_html(response)
+    assert "passwd" not in response.text
+    for name, value in HEADERS.items():
+        assert response.headers[name] == value
+
+
+def test_a_missing_page_leads_back_from_any_depth(web: httpx.Client) -> None:
+    response = web.get("/docs/a/b/c")
+    assert 'href="../../style.css"' in response.text
+    assert web.get("/docs/a/b/../../style.css").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("GET", "/v1/jobs/none", None, 404),
+        ("POST", "/v1/jobs", b"{", 400),
+        ("POST", "/v1/jobs", b'{"device": "simulator", "program": "no program"}', 400),
+        ("DELETE", "/v1/jobs", None, 405),
+        ("GET", "/v1/nothing", None, 404),
+        ("POST", "/v1/devices/simulator/leases", b'{"agent": "0123456789abcdef"}', 403),
+    ],
+)
+def test_the_type_of_a_problem_leads_to_its_page(
+    http: httpx.Client, method: str, path: str, content: bytes | None, status: int
+) -> None:
+    problem = http.request(method, path, content=content)
+    assert problem.status_code == status
+    page = httpx.get(problem.url.join(problem.json()["type"]))
+    assert page.status_code == 200
+    assert problem.json()["code"] in docs_html(page)
+    assert problem.json()["remedy"].split("`")[0] in page.text.replace("<code>", "")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/html,application/xhtml+xml", 303),
+        ("application/json", 404),
+        ("*/*", 404),
+        (None, 404),
+    ],
+)
+def test_browsers_alone_are_sent_from_the_root_to_the_pages(
+    server: LiveServer, accept: str | None, status: int
+) -> None:
+    with httpx.Client() as client:
+        client.headers = httpx.Headers({"Accept": accept} if accept else {})
+        response = client.get(f"{server.url}/")
+    assert response.status_code == status
+    if status == 303:
+        assert response.headers["location"] == "docs"
+        assert httpx.get(response.url.join("docs")).status_code == 200
+
+
+# --- in a browser ---------------------------------------------------------------------------------
+
+CONTRAST = """
+(() => {
+  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92
+    : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+  let worst = [21, ""];
+  for (const e of document.querySelectorAll("body *")) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 80)];
+  }
+  return worst;
+})()
+"""
+"""The least contrast of a text to what is behind it, by the formula of WCAG 2.2."""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    if PROGRAM is None:
+        pytest.skip("there is no chromium here")
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        browser(Path(folder)) as opened,
+    ):
+        yield opened
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 820, 1440])
+@pytest.mark.parametrize(
+    "path", ["/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"]
+)
+def test_a_page_can_be_read_on_every_screen(
+    server: LiveServer, page: Page, path: str, width: int, scheme: str
+) -> None:
+    page.open(server.url + path, width=width, scheme=scheme)
+    missing = [each for each in page.complaints if "404" not in each or not path.endswith("a/b")]
+    assert not missing
+    assert {each for each in page.asked if not each.startswith(server.url)} == set()
+    assert any(each.endswith("/docs/style.css") for each in page.asked)
+    assert page.run("document.scrollingElement.scrollWidth") <= width
+    red, green, blue = page.run(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    )
+    assert (min(red, green, blue) > 200) == (scheme == "light")
+    worst, where = page.run(CONTRAST)
+    assert worst >= 4.5, where
+
+
+def test_a_link_of_the_contents_leads_to_its_operation(server: LiveServer, page: Page) -> None:
+    page.open(f"{server.url}/docs", width=1440)
+    page.run("document.querySelector('.contents a[href=\"#post-v1-jobs\"]').click()")
+    top = page.run("document.getElementById('post-v1-jobs').getBoundingClientRect().top")
+    assert 0 <= top < 200  # not under the header that stays
+    assert page.run("location.hash") == "#post-v1-jobs"
+    assert "Idempotency-Key" in page.run("document.getElementById('post-v1-jobs').innerText")

@@ -1,0 +1,280 @@
+"""Whatever the pages show is run, or read by the program that it is for."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import importlib
+import inspect
+import json
+import re
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import httpx
+import pytest
+import yaml
+
+from contract.environments import interpreter, suites
+from qwicket import devices
+from qwicket.cli import main as command_line
+from qwicket.model.states import mermaid
+from support.server import LiveServer
+from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
+from support.waiting import until
+
+ALL = [block for page in PAGES for block in blocks(page)]
+RUN = [page for page in PAGES if any(block.runs for block in blocks(page))]
+LANGUAGES = {
+    *("sh", "python", "http", "given"),  # run
+    *("json", "toml", "yaml", "ini", "nginx", "mermaid"),  # read by what they are for
+    *("text", "{toctree}"),  # compared with what was printed, drawn, or built by the site's tests
+}
+ELSEWHERE = {
+    *("qwicket", "jupyter", "git", "cd", "make", "pip", "sudo"),
+    *("certbot", "rsync", "pg_dump", "pg_restore"),
+}
+"""First words of lines that are for another machine, or that change this one."""
+
+
+def of(language: str) -> list[Block]:
+    return [block for block in ALL if block.language == language]
+
+
+def test_every_block_has_a_language_that_is_checked() -> None:
+    assert {block.language for block in ALL} <= LANGUAGES
+    assert len(ALL) > 40
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_code_stands_outside_of_fences(page: str) -> None:
+    assert not indented(page)
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, page: str) -> str:
+    """Where the page's server listens: one of its own, if the page starts one."""
+    if starts_a_server(page):
+        return f"http://127.0.0.1:{free_port()}"
+    server: LiveServer = request.getfixturevalue("server")
+    return server.url
+
+
+@pytest.fixture
+def shell(
+    request: pytest.FixtureRequest, page: str, address: str, tmp_path: Path
+) -> Iterator[Shell]:
+    env = {"QWICKET_DATA_DIR": str(tmp_path / "data"), "QWICKET_PORT": address.rpartition(":")[2]}
+    env |= {"QWICKET_URL": address, "REPOSITORY": str(ROOT)}
+    if not starts_a_server(page):
+        server: LiveServer = request.getfixturevalue("server")
+        env["QWICKET_TOKEN"] = server.token("reader")
+        env["QWICKET_DATA_DIR"] = str(server.folder / "data")
+    running = Shell(tmp_path, env)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def starts_a_server(page: str) -> bool:
+    return any(
+        block.runs
+        and block.language == "sh"
+        and re.search(r"^qwicket serve", block.text, re.MULTILINE)
+        for block in blocks(page)
+    )
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", RUN)
+def test_what_a_page_shows_works(page: str, shell: Shell, address: str) -> None:
+    given, printed = "", ""
+    for block in blocks(page):
+        text = block.text.replace("127.0.0.1:8000", address.removeprefix("http://"))
+        text = text.replace("port=8000", f"port={address.rpartition(':')[2]}")
+        if block.language == "given":
+            given += text
+            continue
+        if block.note.startswith("file: "):
+            shell.write(block.note.removeprefix("file: "), text)
+        elif block.language == "python":
+            _, _, suite = block.note.partition("with: ")
+            assert not suite or suite in suites(), block
+            printed = shell.python(text, given, str(interpreter(suite)) if suite else "python")
+        elif block.language == "sh" and block.runs:
+            printed = shell.run(given + text)
+            if text.rstrip().endswith("&"):
+                until(lambda: is_ready(address), "the page's server is ready", timeout_s=60)
+        elif block.language == "http":
+            printed = answer(text, shell, address)
+        elif block.language == "text" and not block.note:
+            assert alike(text) == alike(printed), f"{block} shows what is not printed:\n{printed}"
+        given = "" if block.language != "text" else given
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def answer(text: str, shell: Shell, address: str) -> str:
+    """Send a request as it is shown; return the body of the answer."""
+    head, _, body = text.partition("\n\n")
+    first, *rest = head.splitlines()
+    method, path, _ = first.split()
+    path = shell.run(f'printf "%s" "{path}"')  # the page's own variables stand in it
+    token = shell.run('printf "%s" "$QWICKET_TOKEN"')
+    headers = dict(line.split(": ", 1) for line in rest) | {"Authorization": f"Bearer {token}"}
+    content = body.strip().encode() or None
+    response = httpx.request(method, address + path, content=content, headers=headers)
+    assert response.is_success, f"{head}: {response.text}"
+    return response.text
+
+
+def assert_known(words: list[str]) -> None:
+    """Check that there are such a command and such options."""
+    command: click.Command = command_line
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None, words
+        command = found
+    known = {flag for option in command.params for flag in option.opts}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.note == "elsewhere"], ids=repr)
+def test_what_is_for_elsewhere_is_shell_of_known_programs(block: Block) -> None:
+    assert block.language == "sh"
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in re.sub(r"\\\n", " ", block.text).splitlines():
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        assert words[0] in ELSEWHERE, line
+        if words[0] == "qwicket":
+            assert_known(words[1:])
+        if words[0] == "make":
+            assert words[1] in targets, line
+        for extra in re.findall(r"qwicket\[(\w+)\]", line):
+            assert extra in extras["optional-dependencies"], line
+
+
+# --- what is read by the program that it is for ---------------------------------------------------
+
+
+@pytest.mark.parametrize("block", of("json"), ids=repr)
+def test_json_is_json(block: Block) -> None:
+    for line in [block.text] if block.text.lstrip().startswith("{\n") else block.text.splitlines():
+        json.loads(line)
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=repr)
+def test_toml_is_a_device_or_settings_that_are_taken(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "file.toml"
+    path.write_text(block.text)
+    if block.note.startswith("file: "):
+        return  # the page's own commands read it
+    if "family" in tomllib.loads(block.text):
+        assert devices.load(path).name
+        return
+    arguments = ["--config", str(path), "device", "list", "--data-dir", str(tmp_path)]
+    command_line.main(arguments, standalone_mode=False)
+
+
+@pytest.mark.parametrize("block", of("yaml"), ids=repr)
+def test_yaml_is_a_job_of_prometheus(block: Block) -> None:
+    (job,) = yaml.safe_load(block.text)["scrape_configs"]
+    assert job.keys() <= {"job_name", "authorization", "static_configs", "scheme"}
+
+
+@pytest.mark.parametrize("block", of("ini"), ids=repr)
+def test_a_unit_calls_commands_that_there_are(block: Block) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # names of units have capitals
+    unit.read_string(block.text)
+    assert {"Unit", "Service", "Install"} >= set(unit.sections())
+    words = unit["Service"]["ExecStart"].split()
+    assert words[0].endswith("/bin/qwicket")
+    assert_known(words[1:])
+
+
+@pytest.mark.parametrize("block", of("mermaid"), ids=repr)
+def test_the_drawing_of_states_is_the_table(block: Block) -> None:
+    assert block.text.strip() == mermaid().strip()
+
+
+TREES = [block for block in of("text") if block.note.startswith("tree of: ")]
+
+
+@pytest.mark.parametrize("block", TREES, ids=repr)
+def test_a_tree_of_errors_is_that_of_the_module(block: Block) -> None:
+    module = importlib.import_module(block.note.removeprefix("tree of: "))
+    drawn: dict[str, str | None] = {}
+    path: list[str] = []
+    for line in block.text.splitlines():
+        if match := re.match(r"^([│ ]*[├└]── |)([A-Z]\w+)\b", line):
+            depth = len(match[1]) // 4
+            drawn[match[2]] = path[depth - 1] if depth else None
+            path[depth:] = [match[2]]
+    root = getattr(module, next(iter(drawn)))
+    real = {
+        name: next((base.__name__ for base in kind.__mro__[1:] if base.__name__ in drawn), None)
+        for name, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, root)
+    }
+    assert drawn == real
+
+
+def test_every_text_is_an_output_or_says_what_it_is() -> None:
+    for page in PAGES:
+        before: Block | None = None
+        for block in blocks(page):
+            is_file = block.note.startswith("file: ")
+            if block.language == "text" and not block.note:
+                assert before is not None, block
+                assert before.runs, block
+            if block.language == "text" and block.note and not is_file:
+                known = ("drawing", "tree of: ", "output of: make demo")
+                assert block.note.startswith(known), block
+            before = block
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    (block,) = [each for each in of("text") if each.note == "output of: make demo"]
+    vendor = [str(interpreter("ionq/qiskit_ionq_1_1")), "-W", "ignore"]
+    command = [sys.executable, "-m", "qwicket", "demo", "--", *vendor]
+    done = subprocess.run(
+        [*command, str(ROOT / "examples" / "bell_with_qiskit_ionq.py")],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown, printed = (re.sub(r"in /\S+", "in DIR", text) for text in (block.text, done.stdout))
+    assert alike(shown) == alike(printed)
+
+
+@pytest.mark.parametrize("block", of("python"), ids=repr)
+def test_python_can_be_read(block: Block) -> None:
+    ast.parse(block.text)

@@ -1,0 +1,120 @@
+"""A real browser without a window, spoken to over its own protocol (Chrome DevTools)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from support.waiting import until
+
+PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-port=0"),
+)
+
+
+class Page:
+    """One tab. What it asked for and complained of is kept."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._last = 0
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self._is_loaded = False
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send a command, return its answer; note events that come before it."""
+        self._last += 1
+        self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
+        while True:
+            message = self._next()
+            if message.get("id") == self._last:
+                assert "error" not in message, message
+                return dict(message["result"])
+
+    def open(self, url: str, *, width: int, height: int = 900, scheme: str = "light") -> None:
+        """Go to a page and wait for all of it."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+        self._is_loaded = False
+        self.asked, self.complaints = [], []
+        self.call("Page.navigate", url=url)
+        while not self._is_loaded:
+            self._next()
+
+    def run(self, script: str) -> Any:
+        """Return what an expression gives in the page."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression is true in the page."""
+        until(lambda: self.run(condition) or None, condition, timeout_s=30)
+
+    def picture(self, path: Path) -> None:
+        answer = self.call("Page.captureScreenshot", captureBeyondViewport=False)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def _next(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._socket.recv(timeout=30))
+        match message.get("method"):
+            case "Network.requestWillBeSent":
+                self.asked.append(message["params"]["request"]["url"])
+            case "Log.entryAdded":
+                self.complaints.append(message["params"]["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.complaints.append(str(message["params"]))
+            case "Page.loadEventFired":
+                self._is_loaded = True
+        return message
+
+
+@contextmanager
+def browser(folder: Path) -> Iterator[Page]:
+    """Start one with an empty profile in a folder; it ends with the block."""
+    assert PROGRAM is not None
+    command = [PROGRAM, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    port = folder / "DevToolsActivePort"
+    try:
+        until(lambda: port.exists() and port.read_text().count("\n"), "it listens", timeout_s=60)
+        number = port.read_text().split()[0]
+        with connect(_tab(number), max_size=64 << 20) as socket:
+            yield Page(socket)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tab(port: str) -> str:
+    import httpx
+
+    def found() -> str | None:
+        tabs = httpx.get(f"http://127.0.0.1:{port}/json/list").json()
+        return next((tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"), None)
+
+    return until(found, "it has a tab", timeout_s=30)

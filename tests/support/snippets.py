@@ -1,0 +1,159 @@
+"""What the pages show, taken apart and run: one shell for each page, its blocks in their order.
+
+A block is what its language says. A comment right before it may say more:
+
+    <!-- file: NAME -->    it is written to that file, for the blocks after it
+    <!-- with: SUITE -->   it is Python in the environment of a vendor's suite
+    <!-- elsewhere -->     it is shell for another machine or with other rights: read, not run
+    <!-- drawing -->, <!-- tree of: MODULE -->, <!-- output of: COMMAND -->
+                           it is text that is no output of the block before it
+
+A comment that begins with `given` is not shown: its lines go before those of the next block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if not path.relative_to(ROOT).parts[0].startswith(".")
+)
+
+_FENCE = re.compile(
+    r"(?:^<!--\s*(?P<note>[^>\n]*?)\s*-->\n)?^(?P<marks>```+)(?P<language>\S*)\n(?P<text>.*?)^(?P=marks)$"
+    r"|^<!--\s*given\n(?P<given>.*?)-->$",
+    re.MULTILINE | re.DOTALL,
+)
+_END = "\x1e\x1e"
+
+
+class Block(NamedTuple):
+    """One fenced block, or what is given for the next one without being shown."""
+
+    page: str
+    line: int
+    language: str
+    note: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        return self.language in ("sh", "python", "http") and self.note != "elsewhere"
+
+
+def blocks(page: str) -> list[Block]:
+    """Return the blocks of a page, in their order."""
+    text = (ROOT / page).read_text("utf-8")
+    found = []
+    for match in _FENCE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        if match["given"] is not None:
+            found.append(Block(page, line, "given", "", match["given"]))
+        else:
+            note = match["note"] or ""
+            found.append(Block(page, line, match["language"], note, match["text"]))
+    return found
+
+
+def indented(page: str) -> list[str]:
+    """Return the lines of a page that Markdown takes for code without a fence."""
+    text = _FENCE.sub("", (ROOT / page).read_text("utf-8"))
+    return re.findall(r"(?:\A|\n)[^\S\n]*\n(    [^\n]+)", text)
+
+
+class Shell:
+    """One bash for a page: what a block sets, starts or leaves is there for the next one."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self._log = folder / "shell.log"
+        self._folder = folder / "work"
+        self._folder.mkdir()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("QWICKET_")}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "--norc"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env={**clean, **env, "PATH": path, "HOME": str(folder), "COLUMNS": "100"},
+                start_new_session=True,
+            )
+        self._number = 0
+        self._python: dict[str, str] = {}
+        self.run("set -euo pipefail")
+
+    def write(self, name: str, text: str) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def run(self, text: str) -> str:
+        """Run lines of shell; return what they print, errors too."""
+        self._number += 1
+        script = self._folder.parent / f"block{self._number}.sh"
+        script.write_text(text if text.endswith("\n") else text + "\n")
+        mark = self._log.stat().st_size
+        end = f"{_END}{self._number}"
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"source {script}\nprintf '%s' '{end}'\n".encode())
+        self._process.stdin.flush()
+
+        def printed() -> bytes | None:
+            said = self._log.read_bytes()[mark:]
+            if end.encode() in said:
+                return said
+            assert self._process.poll() is None, f"{text}\n\n{said.decode()}"
+            return None
+
+        return until(printed, f"this ends: {text}", timeout_s=150).decode().partition(end)[0]
+
+    def python(self, text: str, given: str, interpreter: str) -> str:
+        """Run Python after all that came before it on the page; return what it alone prints."""
+        before = self._python.get(interpreter, "")
+        mark = f"print({_END!r}, flush=True)\n"
+        script = self._folder.parent / f"block{self._number}.py"
+        script.write_text(f"{before}\n{given}\n{mark}{text}")
+        self._python[interpreter] = f"{before}\n{given}\n{text}"
+        path = "" if interpreter == "python" else f"PYTHONPATH={ROOT / 'src'} "
+        return self.run(f"{path}{interpreter} -W ignore {script}").rpartition(_END)[2]
+
+    def close(self) -> None:
+        """End what blocks left running, and the shell."""
+        assert self._process.stdin is not None
+        if self._process.poll() is None:
+            self._process.stdin.write(b"set +e; trap - EXIT; kill $(jobs -p); wait; exit\n")
+        self._process.stdin.close()
+        try:
+            self._process.wait(60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+_IDS = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_SECRETS = re.compile(r"\bqw_[\w-]+")
+
+
+def alike(text: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run."""
+    text = _SECRETS.sub("TOKEN", _IDS.sub("ID", text))
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME", text)
+    text = re.sub(r"[█▉▊▋▌▍▎▏━╸╺]+", "█", re.sub(r"\d+(\.\d+)?", "0", text))
+    return [" ".join(line.split()) for line in text.strip().splitlines()]

@@ -1,0 +1,203 @@
+"""The pages under `/docs`, as they are made."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import qwicket
+from qwicket.agents import Failed
+from qwicket.dialects import native
+from qwicket.model import errors
+from qwicket.model.failures import FAILURES
+from qwicket.server.docs import HEADERS, File, files
+from qwicket.server.docs.errors import Code, table
+from qwicket.server.docs.html import Html, prose, tag
+
+FILES = files(native.description())
+PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
+SOURCES = sorted(Path(qwicket.__file__).parent.rglob("*.py"))
+EXTERNAL = {"/v1/openapi.json"}
+"""What pages lead to beside each other."""
+
+
+class Reader(HTMLParser):
+    """What a page says, which elements it is made of, and where it leads."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__()
+        self.text = ""
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self._open: list[str] = []
+        self.feed(file.content.decode())
+        assert not self._open, "an element is not closed"
+
+    def handle_starttag(self, name: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(name)
+        for key, value in attrs:
+            self.attributes.add(key)
+            if key in ("href", "src", "action"):
+                self.links.append(value or "")
+            if key == "id":
+                self.ids.append(value or "")
+        if name not in ("meta", "link", "wbr", "br"):
+            self._open.append(name)
+
+    def handle_endtag(self, name: str) -> None:
+        assert self._open.pop() == name
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+READ = {path: Reader(file) for path, file in PAGES.items()}
+
+
+def flat(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+# --- the table of codes ---------------------------------------------------------------------------
+
+
+def every_kind() -> list[type[errors.QwicketError]]:
+    kinds = [*errors.QwicketError.__subclasses__()]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return kinds
+
+
+@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: kind.__name__)
+def test_every_refusal_is_in_the_table(kind: type[errors.QwicketError]) -> None:
+    assert kind.code in table()
+    for word in (kind.title, kind.cause, kind.remedy):
+        assert word.endswith(".")
+        assert len(word) > 10
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_every_end_of_a_job_says_what_it_means(code: str) -> None:
+    for word in FAILURES[code]:
+        assert word.endswith(".")
+        assert len(word) > 10
+
+
+def codes_in_sources() -> set[str]:
+    """Codes that are written out where a failure is made."""
+    found = set()
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            place = {"Failure": 0, "CannotRun": 0, "Failed": 1}.get(name, len(node.args))
+            told = node.args[place : place + 1]
+            found |= {str(each.value) for each in told if isinstance(each, ast.Constant)}
+    return found
+
+
+def test_every_code_that_a_job_can_end_with_is_in_the_table() -> None:
+    found = codes_in_sources()
+    found.add(Failed("").code)
+    assert {"unsupported", "run_time_exceeded", "worker_died", "bad_outcome"} <= found
+    assert found <= FAILURES.keys() | table().keys()
+
+
+@pytest.mark.parametrize("code", table().values(), ids=lambda code: code.name)
+def test_every_code_has_a_page_with_meaning_cause_and_remedy(code: Code) -> None:
+    page = READ[f"/docs/errors/{code.name}"]
+    for of in (code.refusal, code.failure):
+        for word in (of.title, of.cause, of.remedy) if of is not None else ():
+            assert flat(word) in flat(page.text)
+    assert code.name in READ["/docs/errors"].text
+    assert flat(code.title) in flat(READ["/docs/errors"].text)
+
+
+# --- the API --------------------------------------------------------------------------------------
+
+
+def test_every_route_scope_and_field_is_on_the_page() -> None:
+    document, text = native.description(), READ["/docs"].text
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert f"{method.upper()}{path}" in text
+            assert flat(operation["summary"]) in flat(text)
+            assert flat(operation.get("description", "")) in flat(text)
+            for parameter in operation["parameters"]:
+                assert flat(parameter["description"]) in flat(text)
+    for name, schema in document["components"]["schemas"].items():
+        assert name in READ["/docs"].ids
+        for field, of in schema.get("properties", {}).items():
+            assert field in text
+            assert flat(of["description"]) in flat(text)
+
+
+def test_every_operation_has_an_address_of_its_own() -> None:
+    ids = READ["/docs"].ids
+    assert len(ids) == len(set(ids))
+    operations = sum(len(methods) for methods in native.description()["paths"].values())
+    assert len([each for each in ids if "-v1-" in each]) == operations
+
+
+# --- all pages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_leads_to_a_page_and_a_place_that_are_there(path: str) -> None:
+    for link in READ[path].links:
+        parts = urlsplit(link)
+        assert not parts.scheme, link
+        assert not parts.netloc, link
+        assert not parts.path.startswith("/"), "a proxy may have put a prefix before it"
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), parts.path))
+        target = path if not parts.path else target
+        assert target in FILES or target in EXTERNAL, link
+        if parts.fragment:
+            assert parts.fragment in READ[target].ids, link
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_nothing_leads_or_is_loaded_from_outside(path: str) -> None:
+    text = FILES[path].content.decode()
+    addresses = set(re.findall(r"(?:https?:)?//[\w.-]+", text))
+    assert addresses <= {"http://127.0.0.1", "http://www.w3.org"}  # an example, and SVG's name
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_what_its_policy_would_refuse(path: str) -> None:
+    assert "default-src 'none'" in HEADERS["Content-Security-Policy"]
+    assert not READ[path].tags & {"script", "style", "iframe", "form", "img", "base"}
+    assert "style" not in READ[path].attributes
+    assert not [name for name in READ[path].attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_empty_of_a_title_a_heading_and_a_language(path: str) -> None:
+    text = PAGES[path].content.decode()
+    assert text.startswith('<!doctype html>\n<html lang="en">')
+    assert re.search(r"<title>[^<]+ · Qwicket</title>", text)
+    assert text.count("<h1>") == 1
+
+
+def test_what_is_not_html_is_escaped() -> None:
+    made = tag("p", "<script>", Html("<b>&amp;</b>"), prose("a `<i>` & b"), title='"<')
+    assert made == (
+        '<p title="&quot;&lt;">&lt;script&gt;<b>&amp;</b>a <code>&lt;i&gt;</code> &amp; b</p>'
+    )
+
+
+def test_the_assets_are_in_the_package() -> None:
+    names = {each.name for each in resources.files("qwicket.server.docs").iterdir()}
+    assert {"style.css", "icon.svg"} <= names
