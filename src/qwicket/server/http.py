@@ -9,7 +9,13 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID, STREAM_BODY, UNSIGNED_BODY
+from qwicket.dialects.door import (
+    BOUND_BODY,
+    PUBLIC_URL,
+    REQUEST_ID,
+    STREAM_BODY,
+    UNSIGNED_BODY,
+)
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
 from qwicket.server.logs import REQUEST
 
@@ -91,7 +97,7 @@ class Front:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        inner[STREAM_BODY] = body.stream
+        inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
         inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_room)
         try:
             await door(inner, body.receive, send_on)
@@ -177,9 +183,13 @@ class _Body:
             return False
         return self._is_late or not 0 < self._declared <= _SKIPPED_BYTES
 
+    def bound(self, limit: str) -> None:
+        """Be bounded by another limit."""
+        self._limit, self._most = limit, getattr(self._limits, limit)
+
     def stream(self, limit: str) -> None:
         """Be bounded by another limit, and not in memory: nobody keeps what was read."""
-        self._limit, self._most = limit, getattr(self._limits, limit)
+        self.bound(limit)
         self._is_streamed = True
 
     def move(self, room: _Room) -> None:
@@ -190,7 +200,7 @@ class _Body:
         """Return the next message.
 
         Raises:
-            BodyTooLarge: It, or what was declared, is over `body_bytes` or the limit of a stream.
+            BodyTooLarge: It, or what was declared, is over `body_bytes`, or what bounds it instead.
             RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
             Unavailable: All bodies of its room together are over that room's limit.
         """
