@@ -33,7 +33,8 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 
 bench: $(READY)  ## Figures, each beside its floor or its peers
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_qsim_0_22) && \
-	$(BIN)/python -m benchmarks --peers $$PEERS
+	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
+	$(BIN)/python -m benchmarks --peers $$PEERS --photonic-peers $$PHOTONIC
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site

@@ -45,6 +45,9 @@ def main() -> int:
     parser.add_argument(
         "--peers", default=sys.executable, metavar="PYTHON", help="has the engines' peers"
     )
+    parser.add_argument(
+        "--photonic-peers", default=sys.executable, metavar="PYTHON", help="has those on photons"
+    )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}")
@@ -68,7 +71,7 @@ def main() -> int:
     if "atoms" in parts:
         verdicts += _show_atoms()
     if "photons" in parts:
-        verdicts += _show_photons(asked.peers)
+        verdicts += _show_photons(asked.photonic_peers)
     if "reading" in parts:
         _show_reading()
     print(_where())

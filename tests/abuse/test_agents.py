@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import random
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -244,6 +246,28 @@ def test_a_spec_that_makes_no_sense_is_refused_by_name(
     assert NATIVE.names(response, f"spec.{field}") or NATIVE.names(response, field)
 
 
+LAYOUTS: dict[str, str] = {
+    "no Blackbird": "rm -rf /",
+    "a file": 'include "/etc/passwd"\nMeasureFock() | 0',
+    "a parameter that is no argument": "Sgate(-{x}) | 0\nMeasureFock() | 0",
+    "many parameters": "\n".join(f"Rgate({{p{k}}}) | 0" for k in range(2_000)),
+    "a long loop": "for int i in 0:90000\n  Sgate(0) | 0\nMeasureFock() | 0",
+    "a long text": "# " + "x" * (65 << 10),
+}
+
+
+@pytest.mark.parametrize("wrong", LAYOUTS)
+def test_a_layout_that_is_none_is_refused(server: LiveServer, wrong: str) -> None:
+    spec = {**SPEC, "formats": ["blackbird"], "outputs": ["samples"]}
+    spec["photonic"] = {"modes": 5, "layout": LAYOUTS[wrong], "since": "2026-01-01T00:00:00Z"}
+    with server.client(serving_token(server, "chip")) as agent:
+        body = {"family": "photonic", "spec": spec}
+        response = agent.put("/v1/agent/devices/chip", json=body)
+        assert NATIVE.names(response, "photonic")
+        body = {"family": "qubit", "spec": {**SPEC, "photonic": spec["photonic"]}}
+        assert NATIVE.names(agent.put("/v1/agent/devices/chip", json=body), "photonic")
+
+
 def test_a_device_keeps_its_family_and_stands_at_doors_of_its_family(
     lab: Lab, agent: httpx.Client
 ) -> None:
@@ -403,6 +427,18 @@ def test_a_hostile_outcome_is_refused_and_the_job_goes_on(
     assert http.get(f"/v1/jobs/{held['id']}").json()["state"] == "running"
 
 
+ABUNDANT: dict[str, Any] = {
+    "family": "atoms",
+    "spec": {
+        "description": "Many wires",
+        "qubits": 20,
+        "formats": ["qlued.lab"],
+        "outputs": ["samples"],
+        "shot_s": 1e-6,
+    },
+}
+
+
 @pytest.mark.parametrize("number", [0, 2, 5_001])
 def test_too_few_or_too_many_parts_are_refused(
     agent: httpx.Client, held: Held, number: int
@@ -411,8 +447,29 @@ def test_too_few_or_too_many_parts_are_refused(
     assert NATIVE.names(agent.post(f"/v1/leases/{held['id']}/finish", json=body), "parts")
 
 
+def test_an_outcome_as_large_as_jobs_may_ask_for_is_taken(
+    server: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    """The limits of a program and of an outcome fit: 20 million numbers, which hardly compress."""
+    shots, columns = 1_000_000, 20
+    readings = [["measure", [wire], []] for wire in range(columns)]
+    experiment = {"instructions": readings, "num_wires": columns, "shots": shots}
+    with Lab(server, tmp_path, device="abundant", kind=ATOMS) as lab, lab.http() as agent:
+        agent.put(f"/v1/agent/devices/{lab.device}", json=ABUNDANT)
+        body = {"device": lab.device, "format": "qlued.lab", "outputs": ["samples"]}
+        body["program"] = {"experiment_0": experiment}
+        job = http.post("/v1/jobs", json=body).json()["id"]
+        claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT})
+        lease = claimed.json()["lease"]
+        numbers = random.Random(1).randbytes(2 * shots * columns)
+        samples = {"samples": Array("<i2", (shots, columns), numbers)}
+        brought = finish(lease, part(outcome(registers=(), arrays=samples)))
+        done = agent.post(f"/v1/leases/{job}/finish", json=brought, timeout=120)
+        assert done.json() == {"id": job, "state": "completed"}
+
+
 def test_a_huge_outcome_is_refused_by_its_size(agent: httpx.Client, held: Held) -> None:
-    body = finish(held, {"outcome": "A" * (17 << 20), "sha256": "0" * 64})
+    body = finish(held, {"outcome": "A" * (65 << 20), "sha256": "0" * 64})
     try:
         response = agent.post(f"/v1/leases/{held['id']}/finish", json=body)
     except httpx.WriteError:

@@ -196,6 +196,31 @@ def test_bodies_that_are_too_much_together_are_refused_for_now(
         assert raw.answer(again).status_code == 400, "there is room again"
 
 
+UNSIGNED = (
+    "/ibm/api/users/loginWithToken",
+    "/ibm/api/users/login",
+    "/ibm/api/Jobs",
+    "/qbraid/api/public/lab/get-devices",
+    "/qlued/api/v2/singlequdit/post_job/",
+    "/auth/realms/platform/protocol/openid-connect/token",
+)
+"""Where a body is read before anybody has signed in, because the token may be in it."""
+
+
+@pytest.mark.parametrize("path", UNSIGNED)
+def test_bodies_of_nobody_leave_the_others_their_room(hasty: LiveServer, path: str) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):  # together more than all bodies may have
+            nobody = stack.enter_context(raw.connect(hasty.url))
+            nobody.sendall(raw.head(f"POST {path}", f"Content-Length: {15 * MB}"))
+        for door in (NATIVE, IONQ):
+            content = door.text() + b" " * (15 * MB)
+            answer = httpx.post(
+                hasty.url + door.jobs, content=content, headers=door.auth(hasty.token())
+            )
+            assert answer.status_code == 201, answer.text
+
+
 # --- answers --------------------------------------------------------------------------------------
 
 

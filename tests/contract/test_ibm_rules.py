@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -602,6 +603,28 @@ def test_a_server_that_stops_closes_its_streams(tmp_path: Path) -> None:
             assert ended_with(line) == 1012
     assert live.stop() == 0
     live.assert_calm()
+
+
+def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
+    client: Client,
+) -> None:
+    """The native door answers 429 from the 17th on; of a POST these clients never repeat that."""
+    body = {"qObject": qobj(*[BELL] * 75), "backend": {"name": SIMULATOR}}
+    with ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(client.call, "POST", "/jobs", json=body) for _ in range(40)]
+        assert {each.result().status_code for each in sent} == {200}
+
+
+def test_a_list_reads_no_more_than_some_megabytes_of_programs(
+    server: LiveServer, http: httpx.Client
+) -> None:
+    alone = Client(http, server.token("lister"))
+    long = qobj()
+    long["header"]["note"] = "x" * 1_500_000  # longer than what is written as OpenQASM
+    jobs = [alone.submit(long) for _ in range(6)]
+    rows = alone.get("/jobs", params={"filter": json.dumps({"limit": 6})})
+    assert [row["id"] for row in rows] == jobs[::-1]
+    assert ["qasms" in row for row in rows] == [True, True, False, False, False, False]
 
 
 def test_results_are_the_same_however_they_are_fetched(client: Client) -> None:

@@ -235,7 +235,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"circuit": "target simulon_gaussian (shots=0)\n" + CIRCUIT}, "circuit", "line 1: shots"),
     ({"circuit": "target simulon_gaussian (shots=2000000)\n" + CIRCUIT}, "circuit", "limit shots"),
     ({"circuit": "MeasureFock() | 0\0"}, "circuit", "NUL"),
-    ({"circuit": "MeasureFock() | 8", "target": "X8_01"}, "circuit", "9 modes, X8_01 takes 8"),
+    ({"circuit": "Sgate(1) | 0\nMeasureFock() | 0", "target": "X8_01"}, "circuit", "of its layout"),
+    ({"circuit": "MeasureFock() | 65", "target": "tdm_small"}, "circuit", "66 modes, tdm_small"),
     (
         {"circuit": MANY + "MeasureHD | [0, 1, 2, 3, 4, 5, 6, 7, 8]"},
         "circuit",

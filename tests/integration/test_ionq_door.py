@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -162,6 +163,7 @@ def test_an_estimate_of_nonsense_is_refused_by_name(http: httpx.Client, query: s
         ({"duration_limit_min": -1}, "duration_limit_min"),
         ({"duration_limit_min": 10**9}, "group_life_s"),
         ({"cost_limit": {"unit": "usd", "value": -1}}, "cost_limit.value"),
+        ({"cost_limit": {"unit": "x" * 17, "value": 1}}, "cost_limit.unit"),
         ({"cost_limit": 5}, "cost_limit"),
     ],
 )
@@ -221,6 +223,113 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
     assert {inside, outside} <= set(listed(status="completed"))
     assert not {inside, outside} & set(listed(status="queued"))
     assert listed(submitter_id="somebody") == []
+
+
+def listed(http: httpx.Client, **query: str) -> tuple[list[str], list[int]]:
+    """Return the ids in all pages of a list, and the bytes of each page."""
+    ids, sizes, further = [], [], {}
+    while True:
+        answer = http.get(f"{NEW}/jobs", params={**query, **further})
+        assert answer.status_code == 200, answer.text
+        sizes.append(len(answer.content))
+        ids += [each["id"] for each in answer.json()["jobs"]]
+        if answer.json()["next"] is None:
+            return ids, sizes
+        further = {"next": answer.json()["next"]}
+
+
+MOST_PAGE_BYTES = 6 << 20
+"""A page ends with the job that takes it above 4 MB; one job shows two documents of 1 MB."""
+
+
+def test_jobs_listed_by_their_ids_come_in_pages_of_bounded_bytes(http: httpx.Client) -> None:
+    long = {"k": "x" * 1_000_000}
+    jobs = [done(http, metadata=long)["id"] for _ in range(6)]
+    ids, sizes = listed(http, ids=",".join(jobs))
+    assert ids == jobs
+    assert len(sizes) == 2
+    assert max(sizes) < MOST_PAGE_BYTES
+    assert listed(http, ids=",".join(jobs[:3]), limit="2")[0] == jobs[:3]
+    for job in jobs:
+        http.delete(f"{NEW}/jobs/{job}")
+
+
+def test_children_of_a_job_come_in_pages_of_bounded_bytes(http: httpx.Client) -> None:
+    circuits = [{"circuit": X}] * 1_500
+    settings = {"note": "x" * 10_000}
+    found = done(
+        http,
+        type="ionq.multi-circuit.v1",
+        input={"qubits": 1, "circuits": circuits},
+        settings=settings,
+    )
+    ids, sizes = listed(http, parent_job_id=found["id"])
+    assert ids == found["child_job_ids"]
+    assert max(sizes) < MOST_PAGE_BYTES
+    first = http.get(f"{NEW}/jobs", params={"parent_job_id": found["id"], "limit": "3"}).json()
+    assert [each["id"] for each in first["jobs"]] == ids[:3]
+
+
+def test_what_is_kept_of_each_circuit_is_bounded(http: httpx.Client) -> None:
+    """It is read with every look at the job or one of its children."""
+    long = [{"circuit": X, "registers": {"note": "x" * 2_000}, "name": "n"}] * 1_000
+    body = {**TYPE[OLD], "input": {"qubits": 1, "circuits": long}}
+    said = refused(http.post(f"{OLD}/jobs", json=body))
+    assert "input.circuits" in said
+    assert "document_bytes" in said
+    wide = [{"circuit": X, "registers": {"meas_mapped": list(range(29))}}] * 5_000
+    body = {**TYPE[OLD], "input": {"qubits": 29, "circuits": wide}, "shots": 1}
+    body["noise"] = {"model": "aria-1"}
+    job = submit(http, OLD, **body)  # what clients send of 5,000 wide circuits fits
+    http.delete(f"{OLD}/jobs/{job}")
+
+
+@pytest.mark.parametrize("prefix", [NEW, OLD])
+def test_a_key_makes_one_job_of_a_submission_however_often_it_comes(
+    http: httpx.Client, prefix: str
+) -> None:
+    body = {**TYPE[prefix], "input": BELL, "name": f"keyed {prefix}"}
+    headers = {"Idempotency-Key": f"k {prefix}"}
+
+    def submitted() -> httpx.Response:
+        return http.post(f"{prefix}/jobs", json=body, headers=headers)
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = [each.result() for each in [threads.submit(submitted) for _ in range(16)]]
+    assert {each.status_code for each in answers} == {200 if prefix == OLD else 201}
+    assert len({each.json()["id"] for each in answers}) == 1
+    job = answers[0].json()["id"]
+    until(lambda: http.get(f"{NEW}/jobs/{job}").json()["status"] == "completed", "it completes")
+    assert submitted().json()["id"] == job, "one that has ended is still that one"
+    said = refused(http.post(f"{prefix}/jobs", json={**body, "shots": 7}, headers=headers), 422)
+    assert "idempotency key" in said.lower()
+
+
+def test_a_key_is_its_accounts_own_and_has_a_length(http: httpx.Client, server: LiveServer) -> None:
+    body, headers = {**TYPE[NEW], "input": BELL}, {"Idempotency-Key": "mine"}
+    mine = http.post(f"{NEW}/jobs", json=body, headers=headers).json()["id"]
+    other = {**headers, "Authorization": f"apiKey {server.token('another')}"}
+    assert http.post(f"{NEW}/jobs", json=body, headers=other).json()["id"] != mine
+    for key in ("", "x" * 256):
+        answer = http.post(f"{NEW}/jobs", json=body, headers={"Idempotency-Key": key})
+        assert "Idempotency-Key" in refused(answer)
+
+
+def test_a_clone_under_a_key_is_made_once(http: httpx.Client) -> None:
+    job, headers = submit(http), {"Idempotency-Key": "clone"}
+    answers = [http.post(f"{NEW}/jobs/{job}/clone", json={}, headers=headers) for _ in range(2)]
+    assert len({each.json()["id"] for each in answers}) == 1
+
+
+def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
+    http: httpx.Client,
+) -> None:
+    """The native door answers 429 from the 17th on; after that these clients give up or repeat."""
+    gates = [{"gate": "rx", "target": 0, "rotation": 0.1}] * 2_000
+    body = {**TYPE[NEW], "input": {"qubits": 1, "circuit": gates}}
+    with ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(http.post, f"{NEW}/jobs", json=body) for _ in range(40)]
+        assert {each.result().status_code for each in sent} == {201}
 
 
 def test_a_waiting_job_knows_when_it_is_expected_to_start(http: httpx.Client) -> None:

@@ -112,3 +112,46 @@ def test_noise_of_a_model_is_for_the_simulator_alone(
     answer = bare.post(f"{DOOR}/jobs", json=body, headers=key)
     assert answer.status_code == 400
     assert "noise.model: qpu.aria-1 has no noise model 'forte-1'" in answer.json()["message"]
+
+
+PUBLISHED = {
+    "aria-1": (0.0005, 0.0133),
+    "aria-2": (0.000657333, 0.01856),
+    "forte-1": (0.000266667, 0.004949333),
+    "forte-enterprise-1": (0.000266667, 0.004949333),  # not published: ours, as are harmony's
+    "harmony": (0.001, 0.03),
+    "harmony-1": (0.001, 0.03),
+    "harmony-2": (0.001, 0.03),
+}
+"""IonQ's guide on simulation with noise models: after each gate ρ becomes (1-r) ρ + r/d, of which
+these are the r of gates on one qubit and on two."""
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_a_noise_model_has_the_strength_that_is_published(
+    bare: httpx.Client, key: dict[str, str], model: str
+) -> None:
+    """Gates that undo each other leave only noise: after n of them (1-r)^n of the state is left."""
+    shots, n_1q, n_2q = 8_000, 400, 40
+    flips = [{"gate": "x", "target": 0}] * n_1q
+    pairs = [{"gate": "cnot", "control": 0, "target": 1}] * n_2q
+    r_1q, r_2q = PUBLISHED[model]
+    for qubits, circuit, kept in ((1, flips, (1 - r_1q) ** n_1q), (2, pairs, (1 - r_2q) ** n_2q)):
+        body = {
+            "backend": "simulator",
+            "shots": shots,
+            "noise": {"model": model, "seed": 7},
+            "input": {"qubits": qubits, "circuit": circuit},
+        }
+        job = bare.post(f"{DOOR}/jobs", headers=key, json=body).json()["id"]
+        path = f"{DOOR}/jobs/{job}/results/probabilities"
+        answer = until(
+            lambda path=path: (
+                found if (found := bare.get(path, headers=key)).status_code == 200 else None
+            ),
+            "the job completes",
+            timeout_s=60,
+        )
+        expected = kept + (1 - kept) / 2**qubits
+        sigma = (expected * (1 - expected) / shots) ** 0.5
+        assert abs(answer.json()["0"] - expected) < 5 * sigma

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -110,6 +111,76 @@ def test_programs_of_a_batch_come_back_as_they_were_sent(call: Caller) -> None:
     assert call("GET", f"{NEW}/jobs/{job['jobQrn']}/program").json()["data"] == programs
 
 
+TWIN = "qbraid:qbraid:sim:qpu.aria-1"
+ROTATED = BELL.replace("cx q[0]", "ry(0.7) q[1];\ncx q[0]")
+
+
+def compiled(call: Caller, job: dict[str, Any]) -> httpx.Response:
+    return call("GET", f"{NEW}/jobs/{job['jobQrn']}/compiled-program")
+
+
+@pytest.mark.parametrize(
+    ("device", "gates"),
+    [("qpu.aria-1", {"gpi", "gpi2", "ms"}), ("qpu.forte-1", {"gpi", "gpi2", "zz"})],
+)
+def test_a_twin_gives_its_compiled_program_which_runs_as_the_one_that_was_sent(
+    call: Caller, device: str, gates: set[str]
+) -> None:
+    qrn = f"qbraid:qbraid:sim:{device}"
+    job = call.ended(call.submit(ROTATED, shots=4000, deviceQrn=qrn)["jobQrn"])
+    program = compiled(call, job).json()["data"]
+    assert program["format"] == "ionq.circuit.v0"
+    found = json.loads(program["data"])
+    assert (found["gateset"], found["qubits"]) == ("native", 2)
+    assert {gate["gate"] for gate in found["circuit"]} <= gates
+    assert any(len(gate.get("targets", ())) == 2 for gate in found["circuit"])
+    body = {"deviceQrn": qrn, "shots": 4000, "program": program}
+    answer = call("POST", f"{NEW}/jobs", json=body)
+    again = call.ended(answer.json()["data"]["jobQrn"])
+    counts = [
+        call("GET", f"{NEW}/jobs/{each['jobQrn']}/result").json()["data"]["resultData"][
+            "measurementCounts"
+        ]
+        for each in (job, again)
+    ]
+    keys = {*counts[0], *counts[1]}
+    distance = sum(abs(counts[0].get(k, 0) - counts[1].get(k, 0)) for k in keys) / 8000
+    assert distance < 0.06  # four outcomes, twice 4,000 shots: 5 sigma
+    assert counts[0]["00"] > 1000, "the rotation leaves both outcomes of each likely"
+
+
+def test_a_batch_on_a_twin_is_compiled_program_by_program(call: Caller) -> None:
+    ones = BELL.replace("h q[0];\ncx q[0], q[1];", "x q[0];")
+    job = call.ended(call.submit(BELL, ones, deviceQrn=TWIN)["jobQrn"])
+    first, second = compiled(call, job).json()["data"]
+    assert len(json.loads(first["data"])["circuit"]) > 1
+    assert [gate["gate"] for gate in json.loads(second["data"])["circuit"]] == ["gpi"]
+
+
+def test_what_has_no_compiled_program_is_a_404_that_says_why(
+    call: Caller, stranger: Caller
+) -> None:
+    job = call.ended(call.submit(BELL)["jobQrn"])
+    answer = compiled(call, job)
+    assert answer.status_code == 404
+    assert "as it was submitted" in answer.json()["message"]
+    midway = BELL.replace("cx q[0]", "c[0] = measure q[0];\ncx q[0]")
+    answer = compiled(call, call.ended(call.submit(midway, deviceQrn=TWIN)["jobQrn"]))
+    assert answer.status_code == 404
+    assert "measures on its way" in answer.json()["message"]
+    long = "".join(f"rx(0.1) q[{k}];\ncx q[{k}], q[{k + 1}];\n" for k in range(15)) * 20
+    job = call.submit(BELL.replace("[2]", "[16]") + long, deviceQrn=TWIN, shots=1000)
+    assert compiled(call, job).status_code == 404
+    call("POST", f"{NEW}/jobs/{job['jobQrn']}/cancel")
+    assert call.ended(job["jobQrn"])["status"] == "CANCELLED"
+    assert "not completed" in compiled(call, job).json()["message"]
+    many = call.ended(call.submit(*[BELL] * 101, deviceQrn=TWIN, shots=1)["jobQrn"])
+    answer = compiled(call, many)
+    assert answer.status_code == 404
+    assert "100" in answer.json()["message"]
+    assert compiled(stranger, many).json()["message"] == "There is no such job."
+
+
 def test_a_program_that_measures_nothing_gives_one_empty_key(call: Caller) -> None:
     job = call.ended(call.submit(SILENT)["jobQrn"])
     found = call("GET", f"{NEW}/jobs/{job['jobQrn']}/result").json()["data"]
@@ -160,6 +231,21 @@ def test_a_group_that_is_cancelled_stops_its_jobs(call: Caller, stranger: Caller
     assert call("DELETE", at).status_code == 200
     assert call("GET", at).status_code == 404
     assert call("GET", f"{NEW}/jobs/{jobs[0]}").status_code == 200
+
+
+def test_lists_of_jobs_with_long_options_are_bounded_in_bytes(call: Caller) -> None:
+    group = call("POST", f"{NEW}/jobs/group", json={}).json()["data"]["groupJobQrn"]
+    options = {"note": "x" * 65_000}
+    for n in range(280):
+        call.submit(SILENT, groupJobQrn=group, runtimeOptions=options, tags={"k": f"{n}"})
+    most = 18 << 20
+    answer = call("GET", f"{NEW}/jobs/group/{group}/jobs")
+    jobs = answer.json()["data"]
+    assert len(answer.content) < most
+    assert [job["tags"]["k"] for job in jobs] == [str(n) for n in range(279, 279 - len(jobs), -1)]
+    assert len(jobs) > 200
+    page = call("GET", f"{NEW}/jobs", params={"limit": "100"}).json()
+    assert len(page["data"]) == 100, "a page of a hundred is whole"
 
 
 def test_a_group_closes_by_itself_when_its_time_is_over(call: Caller) -> None:
@@ -222,6 +308,27 @@ def test_a_device_that_the_administrator_turns_on_takes_jobs(
     assert (shown["status"], shown["statusMsg"]) == ("OFFLINE", "maintenance")
 
 
+def test_a_search_of_long_documents_is_bounded_in_bytes(call: Caller) -> None:
+    numbers = [("circuitBatchNumQubits", "1000000")] * 4_000
+
+    def register(name: str, form: list[tuple[str, str]]) -> httpx.Response:
+        device = ("qbraidDeviceId", "long")
+        text = urlencode([("vendorJobId", name), device, *form])
+        return call("POST", f"{OLD}/init-job", content=text)
+
+    for n in range(160):
+        assert register(str(n), numbers).status_code == 200
+    query = {"qbraidDeviceId": "long", "numResults": 1000}
+    answer = call("POST", f"{OLD}/get-user-jobs", json=query)
+    assert len(answer.content) < 5 << 20
+    found = [document["vendorJobId"] for document in answer.json()]
+    assert found == [str(n) for n in range(159, 159 - len(found), -1)]
+    assert len(found) > 50
+    answer = register("huge", [("circuitBatchDepth", "9" * 18)] * 5_000)
+    assert answer.status_code == 400
+    assert "options_bytes" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
@@ -263,7 +370,7 @@ def test_a_refusal_names_its_field_or_limit(
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     call: Caller,
 ) -> None:
-    """Other doors answer 429 from the 17th on; of a POST these clients never repeat that."""
+    """The native door answers 429 from the 17th on; of a POST these clients never repeat that."""
     with ThreadPoolExecutor(40) as pool:
         body = {"deviceQrn": DEVICE, "shots": 1, "program": {"format": "qasm3", "data": BELL}}
         sent = [pool.submit(call, "POST", f"{NEW}/jobs", json=body) for _ in range(40)]

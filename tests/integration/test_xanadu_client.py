@@ -45,7 +45,7 @@ def test_a_job_there_and_back(connection: Connection) -> None:
 
 
 def test_a_pass_that_expires_is_renewed(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--pass-s", "1")
+    server = LiveServer(tmp_path, "--pass-s", "2")
     try:
         made = connect(server)
         assert made.ping().status_code == 200

@@ -19,7 +19,7 @@ from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
-from qwicket.engines.qubit.states import Simulator, State
+from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.tasks import Found, Task
 from qwicket.model.circuits import (
     Branch,
@@ -242,7 +242,7 @@ def outcome(circuit: QubitCircuit, found: Found) -> Outcome:
 def evolved(simulator: Simulator, n_qubits: int, gates: Iterable[Gate]) -> State:
     """The state that a simulator makes of |0…0⟩."""
     state = simulator.zero(n_qubits)
-    state.apply(map(simulator.prepare, gates))
+    evolve(simulator, state, tuple(gates))
     return state
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.agents import hand
 from qwicket.agents.crew import Died, Hand
-from qwicket.agents.gate import Held, deliver, is_passing, is_stale, pause_s
+from qwicket.agents.gate import Held, deliver, is_passing, is_stale, kept, pause_s
 from qwicket.agents.program import Failed
 from qwicket.clients.native import ApiError, ClientError
 
@@ -234,7 +234,13 @@ class _Work:
 
     def _finish(self, parts: Sequence[Part | Failed], seconds: float) -> None:
         what = f"the outcome of job {self._lease.job}"
-        if deliver(lambda: self._gate.finish(self._lease, parts, seconds), self._pause, what):
+        with kept(
+            self._gate, self._held
+        ):  # a large outcome may travel for longer than a lease lives
+            is_taken = deliver(
+                lambda: self._gate.finish(self._lease, parts, seconds), self._pause, what
+            )
+        if is_taken:
             _log.info("job %s is done", self._lease.job)
 
     def _fail(self, failed: Failed, seconds: float) -> None:

@@ -6,6 +6,8 @@ import base64
 import logging
 import random
 import secrets
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -19,9 +21,12 @@ from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy,
 from qwicket.clients.native.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _TIMEOUT_S: Final = 30.0
+_JOIN_S: Final = 2.0
+_SLOWEST_BYTES_PER_S: Final = 32 << 10
+"""At which a large outcome may travel, as the server allows it."""
 _ONCE: Final = Patience(tries=1)
 _PAUSES: Final = Patience(first_pause_s=0.2, longest_pause_s=15.0)
 """Between tries while the server is away; an agent never gives up."""
@@ -37,6 +42,8 @@ class Lease:
     job: str
     fence: int
     nonce: str
+    most_bytes: int | None = None
+    """What an outcome may have as JSON; a larger one would be cut off on its way."""
 
     def __repr__(self) -> str:
         return f"<Lease of {self.job}>"
@@ -75,6 +82,7 @@ class _ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] = ()
     circuits: bytes = b""
     attempts: int = 0
+    outcome_bytes: int | None = None
 
 
 class _OrdersBody(msgspec.Struct, frozen=True):
@@ -121,7 +129,8 @@ class Gate:
         self.renew_s = found.renew_s
         if found.lease is None:
             return None
-        lease = Lease(found.lease.id, found.lease.fence, found.lease.nonce)
+        told = found.lease
+        lease = Lease(told.id, told.fence, told.nonce, found.outcome_bytes)
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[Held]) -> dict[str, str]:
@@ -133,8 +142,18 @@ class Gate:
         return found.orders
 
     def finish(self, lease: Lease, parts: Sequence[Part | Failed], seconds: float) -> None:
-        """Deliver what came of a job, a part for each circuit."""
-        self._close(lease, "finish", {"parts": [_part(each) for each in parts], "seconds": seconds})
+        """Deliver what came of a job, a part for each circuit.
+
+        Raises:
+            ApiError: It is refused, or too large to be sent at all.
+            ClientError: It did not arrive.
+        """
+        n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
+        if lease.most_bytes is not None and n_bytes > lease.most_bytes:
+            text = f"It has {n_bytes:,} bytes; the limit outcome_bytes is {lease.most_bytes:,}."
+            raise ApiError(413, {"code": "body_too_large", "detail": text})
+        body = {"parts": [_part(each) for each in parts], "seconds": seconds}
+        self._close(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
 
     def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
         """End a job that gave nothing at all."""
@@ -161,12 +180,12 @@ class Gate:
     def _path(self) -> str:
         return f"/v1/agent/devices/{quote(self.device, safe='')}"
 
-    def _close(self, lease: Lease, verb: str, body: dict[str, Any]) -> None:
+    def _close(self, lease: Lease, verb: str, body: dict[str, Any], hold_s: float = 0.0) -> None:
         known = {"agent": self.agent, "fence": lease.fence, "nonce": lease.nonce}
-        self._send("POST", f"{_path(lease)}/{verb}", {**known, **body})
+        self._send("POST", f"{_path(lease)}/{verb}", {**known, **body}, hold_s)
 
-    def _send(self, method: str, path: str, body: Any) -> None:
-        self._transport.send(method, path, body, dict[str, Any])
+    def _send(self, method: str, path: str, body: Any, hold_s: float = 0.0) -> None:
+        self._transport.send(method, path, body, dict[str, Any], hold_s=hold_s)
 
 
 def is_passing(error: ClientError) -> bool:
@@ -216,6 +235,28 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
         if not pause(wait_s):
             _log.error("%s was not delivered", what)
             return False
+
+
+def keep(gate: Gate, held: Held, ended: threading.Event) -> None:
+    """Renew a lease until its job was delivered, whatever the orders are; for a thread."""
+    while not ended.wait(gate.renew_s):
+        try:
+            gate.renew([held])
+        except ClientError as error:
+            _log.warning("a lease was not renewed: %s", error)
+
+
+@contextmanager
+def kept(gate: Gate, held: Held) -> Iterator[None]:
+    """Renew a lease beside what runs within: it may take long, and hears no orders."""
+    ended = threading.Event()
+    thread = threading.Thread(target=keep, args=(gate, held, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(_JOIN_S)
 
 
 def _path(lease: Lease) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.agents.gate import Gate, Held, Lease, deliver, is_passing
+from qwicket.agents.gate import Gate, Held, Lease, deliver, is_passing, keep
 from qwicket.agents.outcomes import Misfit, packed
 from qwicket.agents.program import Failed, Program, Samples
 from qwicket.clients.native import ApiError, ClientError
@@ -124,7 +124,7 @@ class Storage:
             gate, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )
         self._works[lease.job] = work
-        threading.Thread(target=_keep, args=(work,), daemon=True).start()
+        threading.Thread(target=keep, args=(gate, Held(lease), work.ended), daemon=True).start()
         return NextJob(lease.job, name)
 
     def get_job(self, storage_path: str, job_id: str) -> dict[str, Any]:
@@ -217,15 +217,6 @@ class Storage:
                 },
             },
         }
-
-
-def _keep(work: _Work) -> None:
-    """Renew a lease until its job was delivered; a spooler cannot stop, whatever the orders are."""
-    while not work.ended.wait(work.gate.renew_s):
-        try:
-            work.gate.renew([Held(work.lease)])
-        except ClientError as error:
-            _log.warning("a lease was not renewed: %s", error)
 
 
 def _plain(value: Any) -> dict[str, Any]:

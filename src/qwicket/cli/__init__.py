@@ -18,6 +18,7 @@ __all__ = ["main"]
         "serve": "serve",
         "user": "accounts",
         "token": "accounts",
+        "passes": "passes",
         "project": "projects",
         "provider": "providers",
         "device": "devices",

@@ -44,10 +44,14 @@ T = TypeVar("T")
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 STREAM_BODY: Final = "qwicket.stream_body"
+BOUND_BODY: Final = "qwicket.bound_body"
+UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 """Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
-says that it takes a body in pieces, bounded by another limit than others."""
+says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's.
+"""
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
+_MAX_KEY_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
     r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
 )
@@ -197,18 +201,49 @@ def _sliced(
     return msgspec.Raw(opening + b",".join(slices) + closing)
 
 
-async def read(request: Request, parse: Callable[[bytes], T]) -> T:
+async def read(request: Request, parse: Callable[[bytes], T], limit: str = "body_bytes") -> T:
     """Return what `parse` makes of the request's body, whatever its Content-Type says.
 
     A large body is parsed beside the loop: it takes many steps, between which others come through.
 
+    Args:
+        request: The request.
+        parse: Makes a value of its body.
+        limit: The name of the limit that bounds it.
+
     Raises:
         QwicketError: The body is too large or too slow, or `parse` refuses it.
     """
+    if limit != "body_bytes":
+        request.scope[BOUND_BODY](limit)
     body = await request.body()
     if len(body) <= _SMALL_BODY_BYTES:
         return parse(body)
     return await asyncio.to_thread(parse, body)
+
+
+async def read_unsigned(request: Request, parse: Callable[[bytes], T]) -> T:
+    """As `read`, of a body that is taken in before anybody has signed in.
+
+    Such bodies have a room of their own: who is nobody takes none from those who are somebody.
+    """
+    request.scope[UNSIGNED_BODY]()
+    return await read(request, parse)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key under which a client's submission is done only once, if it gives one.
+
+    Raises:
+        InvalidRequest: It is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:
+        raise InvalidRequest(
+            f"Idempotency-Key must have 1 to {_MAX_KEY_CHARS} characters.",
+            field="Idempotency-Key",
+        )
+    return key
 
 
 def bearer(request: Request) -> str | None:

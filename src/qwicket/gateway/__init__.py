@@ -9,6 +9,7 @@ import asyncio
 import time
 import uuid
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -16,6 +17,7 @@ from msgspec import structs
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.groups import Groups, Records
+from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
@@ -75,7 +77,7 @@ class Gateway:
         self._forecast = Forecast(store, now_ms)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
         self.groups = Groups(store, limits, now_ms)
-        self.records = Records(store, now_ms)
+        self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)
         self.uploads = Uploads(store, self._admission, limits, now_ms)
         self.limits = limits
@@ -181,6 +183,7 @@ class Gateway:
         submission: Submission,
         *,
         keep_refused: bool = False,
+        is_once: bool = False,
         unfinished_limit: int | None = None,
     ) -> Job:
         """Check a submission and store it; it is on disk when this returns.
@@ -190,10 +193,14 @@ class Gateway:
             submission: What to run.
             keep_refused: Whether a refused program makes a job that has failed, because the
                 dialect demands a 2xx for it.
+            is_once: Whether clients of this door repeat a POST that failed, without a key, and give
+                up where they might wait: then readers are waited for, and nothing fails of which
+                something may be stored but with a Conflict.
             unfinished_limit: Most jobs of the project on this device that have not ended.
 
         Raises:
             QwicketError: It is refused; nothing is stored.
+            Conflict: Whether it is stored is not known (with `is_once`).
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)
@@ -201,10 +208,15 @@ class Gateway:
         earlier = await self._admission.repeated(actor, submission)
         if earlier is not None:
             return earlier
-        new = await self._admission.admit(actor, submission, keep_refused=keep_refused)
-        return await self._store.jobs.add(
-            new, waiting_limit=self.limits.waiting_jobs, unfinished_limit=unfinished_limit
+        admit = partial(self._admission.admit, actor, submission, keep_refused=keep_refused)
+        new = await (patiently(admit) if is_once else admit())
+        add = partial(
+            self._store.jobs.add,
+            new,
+            waiting_limit=self.limits.waiting_jobs,
+            unfinished_limit=unfinished_limit,
         )
+        return await (insist(add, partial(self._store.jobs.get, new.id)) if is_once else add())
 
     async def job(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
         """Return a job that this actor may read.
@@ -240,9 +252,10 @@ class Gateway:
         job = await self._find(actor, ref.job, door)
         if ref.part >= job.n_circuits:
             raise NotFound("There is no such job.")
-        return await self._part(job, ref.part)
+        return await self.part_of(job, ref.part)
 
-    async def _part(self, job: Job, number: int) -> JobPart:
+    async def part_of(self, job: Job, number: int) -> JobPart:
+        """Return a part of a job that this actor was given just now."""
         if job.state is not JobState.FAILED:
             return JobPart(job, number, job.state, None)
         for result in await self._store.jobs.results(job.id, number):

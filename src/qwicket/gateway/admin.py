@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.gateway import passes
 from qwicket.gateway.signin import digest, hash_password, new_secret
 from qwicket.model.accounts import (
     DEFAULT_SCOPES,
@@ -250,6 +251,10 @@ class Admin:
             NotFound: There is no such token.
         """
         return await self._store.accounts.revoke(token, self._now_ms())
+
+    async def rotate_passes(self) -> None:
+        """Void all passes and tickets at once: their holders sign in again, with their tokens."""
+        await passes.rotate(self._store, self._now_ms())
 
 
 def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:

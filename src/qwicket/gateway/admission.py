@@ -12,7 +12,7 @@ from msgspec import structs
 
 from qwicket import devices, engines, programs
 from qwicket.gateway.recent import Recent
-from qwicket.model import twins
+from qwicket.model import photonic, twins
 from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Checked, Summary
 from qwicket.model.errors import (
@@ -27,6 +27,7 @@ from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
 from qwicket.model.limits import INT64_MAX, PhotonicBounds
 from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure
 from qwicket.model.states import JobState
+from qwicket.programs import blackbird
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -319,6 +320,7 @@ class Admission:
         else:
             checked = await self._read_apart(actor, submission)
         self._check_gates(checked.summary, device)
+        _check_layout(checked, device)
         return checked
 
     async def _read_apart(self, actor: Actor, submission: Submission) -> Checked:
@@ -446,6 +448,26 @@ class Admission:
                 calibration.body, spec.qubits, spec.native_gates, device.name
             )
         return self._twins[calibration.id]
+
+
+def _check_layout(checked: Checked, device: Device) -> None:
+    """Refuse a photonic program that is not the one circuit of a device that has one."""
+    spec = device.spec.photonic
+    layout = blackbird.read_layout(spec.layout) if spec is not None else None
+    if spec is None or layout is None:
+        return
+    try:
+        n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
+        if n_gates > len(layout.ops):
+            raise InvalidProgram(f"the program has {n_gates} gates, too many")
+        (circuit,) = photonic.unpack(checked.circuits)
+        blackbird.check_fits(circuit.ops, layout, spec.gate_parameters)
+    except InvalidProgram as error:
+        raise InvalidProgram(
+            f"{device.name} runs the circuit of its layout alone: {error.detail}. Strawberry Fields"
+            " compiles programs to it.",
+            field="program",
+        ) from None
 
 
 def _options(

@@ -16,7 +16,14 @@ from qwicket import programs
 from qwicket.model import uploads
 from qwicket.model.accounts import Scope
 from qwicket.model.devices import Device, check_device_name
-from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidProgram,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+)
 from qwicket.model.frames import frames
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import Lease, Ran, Runner, RunOptions
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibration
-    from qwicket.model.devices import DeviceSpec, Family
+    from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
     from qwicket.model.jobs import Assignment, Job, Order, Progress
     from qwicket.model.limits import Limits
     from qwicket.store import Handout, Store
@@ -88,7 +95,7 @@ class Agents:
         self._store = store
         self._limits = limits
         self._now_ms = now_ms
-        self._desk = AgentDesk(store, now_ms, lease_s=lease_s)
+        self._desk = AgentDesk(store, now_ms, lease_s=lease_s, most=limits.device_agents)
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     @property
@@ -163,7 +170,24 @@ class Agents:
                 raise InvalidRequest(f"{field} is for simulators alone.", field=field)
         if spec.atoms is not None and family != "atoms":
             raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
+        if spec.photonic is not None:
+            self._check_photonic(family, spec.photonic)
         self._check_texts(spec)
+
+    def _check_photonic(self, family: Family, spec: PhotonicSpec) -> None:
+        if family != "photonic":
+            raise InvalidRequest(
+                "photonic: this is no device of the family photonic.", field="photonic"
+            )
+        most = self._limits.layout_bytes
+        if len(spec.layout) > most:
+            raise LimitExceeded(
+                f"layout has at most {most} characters (limit layout_bytes).", field="photonic"
+            )
+        try:
+            programs.blackbird.read_layout(spec.layout)
+        except (InvalidProgram, LimitExceeded) as error:
+            raise InvalidRequest(f"layout: {error.detail}.", field="photonic") from None
 
     def _check_texts(self, spec: DeviceSpec) -> None:
         limits, atoms = self._limits, spec.atoms
@@ -202,7 +226,11 @@ class Agents:
         """
         device = await self._served(actor, name)
         if device.family != "qubit":
-            raise InvalidRequest("Calibrations are of devices of the family qubit.", field="family")
+            raise InvalidRequest(
+                "Calibrations are of devices of the family qubit; a photonic one has a certificate"
+                " in its spec.",
+                field="family",
+            )
         try:
             calibration.check(device.spec.qubits)
         except ValueError as error:
@@ -234,7 +262,7 @@ class Agents:
             Unavailable: The server stops.
         """
         served = await self._served(actor, device)
-        runner = Runner(_runner(actor, agent), "agent", 0, 1, device)
+        runner = Runner(_runner(actor, device, agent), "agent", 0, 1, device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         assignment = await self._desk.claim(runner, held, wait_s, is_gone)
         if assignment is None:
@@ -267,7 +295,7 @@ class Agents:
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
             raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
-        runner = Runner(_runner(actor, agent), "agent", 0, 1, job.device)
+        runner = Runner(_runner(actor, job.device, agent), "agent", 0, 1, job.device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         return await self._desk.renew(runner, held, progress)
 
@@ -290,7 +318,8 @@ class Agents:
             LimitExceeded: It is too large.
         """
         job = await self._job(actor, id_text)
-        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        runner = _runner(actor, job.device, agent)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._desk.require(lease)
         if isinstance(result, Failure):
             return await self._desk.finish(lease, Ran(result, seconds))
@@ -342,7 +371,8 @@ class Agents:
             StaleLease: Another runner has the job, or it has ended.
         """
         job = await self._job(actor, id_text)
-        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=_runner(actor, agent))
+        runner = _runner(actor, job.device, agent)
+        lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         return await self._desk.release(lease, reason, blamed=blamed)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:
@@ -353,7 +383,7 @@ class Agents:
             NotFound: It was not announced.
         """
         await self._served(actor, device)
-        await self._desk.leave(_runner(actor, agent))
+        await self._desk.leave(_runner(actor, device, agent))
 
     async def _served(self, actor: Actor, name: str) -> Device:
         _require(actor, name)
@@ -380,9 +410,9 @@ def _require(actor: Actor, device: str) -> None:
         raise Forbidden(f"This token does not serve the device {device}.", field="device")
 
 
-def _runner(actor: Actor, agent: str) -> str:
-    """Return an agent's runner: none of another account can pass for it."""
-    return f"{actor.account}/{agent}"
+def _runner(actor: Actor, device: str, agent: str) -> str:
+    """Return an agent's runner: none of another account, or for another device, passes for it."""
+    return f"{actor.account}/{device}/{agent}"
 
 
 def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from qwicket.gateway.insistence import insist
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
@@ -51,8 +53,9 @@ class Groups:
 
         Raises:
             NotFound: The door does not show such a device.
-            LimitExceeded: The name is too long.
+            LimitExceeded: The name is too long, or the account has too many open groups.
             InvalidRequest: A limit is below 1, or the name no text.
+            Conflict: Whether it was opened is not known.
         """
         actor.require(Scope.JOBS_WRITE)
         if device is not None:
@@ -74,7 +77,10 @@ class Groups:
             expires_at=None if life_s is None else now + int(1000 * life_s),
             body=body,
         )
-        return await self._store.groups.open(new)
+        groups = self._store.groups
+        return await insist(
+            partial(groups.open, new, most=self._limits.groups), partial(groups.get, new.id)
+        )
 
     def _check(self, name: str, jobs_limit: int | None, life_s: float | None) -> None:
         if len(name) > self._limits.name_chars:
@@ -177,16 +183,17 @@ class Groups:
 class Records:
     """Documents that a client registers under a natural key of its own."""
 
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._store = store
+        self._limits = limits
         self._now_ms = now_ms
 
     async def register(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
         """Keep a document; one that has this key already stays as it is."""
         actor.require(Scope.JOBS_WRITE)
-        now = self._now_ms()
+        now, most = self._now_ms(), self._limits.records
         return await self._store.records.register(
-            actor.account, door, key, body, record=new_id(now), now=now
+            actor.account, door, key, body, record=new_id(now), now=now, most=most
         )
 
     async def get(self, actor: Actor, door: str, key: str) -> Record:

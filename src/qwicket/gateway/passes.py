@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import jwt
 import msgspec
 
+from qwicket.gateway.recent import Recent
 from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Passes:
         self._store = store
         self._sign_in = sign_in
         self._now_ms = now_ms
-        self._key: bytes | None = None
+        self._keys = Recent(store.accounts.find_server_key)
 
     async def issue(self, actor: Actor, door: str, life_s: float) -> str:
         """Return a pass with the rights of the token that `actor` signed in with."""
@@ -101,12 +102,13 @@ class Passes:
         return Ticket(await self._sign_in.by_subject(claims.sub), claims.job)
 
     async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
-        now_s = self._now_ms() // 1000
+        now_ms = self._now_ms()
+        end_ms = now_ms + max(1_000, round(1_000 * life_s))
         claims = _Claims(
             sub=f"token {actor.token}" if actor.token else f"account {actor.account}",
             aud=audience,
-            iat=now_s,
-            exp=now_s + max(1, round(life_s)),
+            iat=now_ms // 1_000,
+            exp=-(-end_ms // 1_000),  # rounded up: no pass lives for less than it says
             jti=secrets.token_hex(8),
             job=job,
         )
@@ -117,11 +119,8 @@ class Passes:
             raise Unauthenticated
         if len(text) > _MAX_CHARS or not text.isascii():
             raise Unauthenticated("The access token is not valid.")
-        key = await self._secret()
         try:
-            claims = msgspec.convert(
-                jwt.decode(text, key, [_ALGORITHM], _OPTIONS, audience=audience), _Claims
-            )
+            claims = await self._claims(text, audience)
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
             self._sign_in.count_wrong(address)
             raise Unauthenticated("The access token is not valid.") from None
@@ -131,9 +130,34 @@ class Passes:
             raise Unauthenticated("The access token has expired.")
         return claims
 
+    async def _claims(self, text: str, audience: str) -> _Claims:
+        key = await self._secret()
+        try:
+            return _decoded(text, key, audience)
+        except jwt.InvalidSignatureError:
+            self._keys.forget(_KEY_NAME)
+            newest = await self._secret()
+            if newest == key:
+                raise
+        return _decoded(text, newest, audience)  # another server signed it, just after a rotation
+
     async def _secret(self) -> bytes:
         """Return the key; the first server that needs it makes it."""
-        if self._key is None:
-            fresh = secrets.token_bytes(_KEY_BYTES)
-            self._key = await self._store.accounts.server_key(_KEY_NAME, fresh, self._now_ms())
-        return self._key
+        return await self._keys.get(_KEY_NAME) or await self._store.accounts.server_key(
+            _KEY_NAME, _fresh_key(), self._now_ms()
+        )
+
+
+async def rotate(store: Store, now_ms: int) -> None:
+    """Let passes and tickets be signed with another key: those that are out are worth nothing."""
+    await store.accounts.replace_server_key(_KEY_NAME, _fresh_key(), now_ms)
+
+
+def _fresh_key() -> bytes:
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def _decoded(text: str, key: bytes, audience: str) -> _Claims:
+    return msgspec.convert(
+        jwt.decode(text, key, [_ALGORITHM], _OPTIONS, audience=audience), _Claims
+    )

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
+from qwicket.compute.turns import Turns
+from qwicket.gateway.insistence import insist, patiently
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
-"""Uploads that are made into jobs at the same time: each is held in memory several times over."""
+"""Uploads that are made into jobs at the same time, one of each account: all of it is in memory
+then, several times over."""
 
 
 class Uploads:
@@ -55,7 +59,7 @@ class Uploads:
         self._admission = admission
         self._limits = limits
         self._now_ms = now_ms
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns(_AT_ONCE)
 
     async def draft(
         self, actor: Actor, submission: Submission, *, unfinished_limit: int | None = None
@@ -64,12 +68,17 @@ class Uploads:
 
         Raises:
             QwicketError: Device, name or tags are refused; nothing is stored.
+            Conflict: Whether it is stored is not known.
         """
         actor.require(Scope.JOBS_WRITE)
         new = await self._admission.draft(actor, submission)
-        return await self._store.jobs.add(
-            new, waiting_limit=self._limits.waiting_jobs, unfinished_limit=unfinished_limit
+        add = partial(
+            self._store.jobs.add,
+            new,
+            waiting_limit=self._limits.waiting_jobs,
+            unfinished_limit=unfinished_limit,
         )
+        return await insist(add, partial(self._store.jobs.get, new.id))
 
     async def take(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
         """Keep a program as it comes in; it counts when all of it is on disk. Return its bytes.
@@ -116,12 +125,12 @@ class Uploads:
             Forbidden: The job is another account's.
             NotFound: The job is gone.
             Unavailable: It cannot be checked now; the draft stays.
-            TooManyRequests: Likewise.
+            TooManyRequests: Likewise, for a long time.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
             raise Forbidden("Only the account that submitted a job may send its program.")
-        async with self._turn:
+        async with self._turns.turn(actor.account):
             now = await self._present(job)
             if now.state is not JobState.DRAFT:
                 return now
@@ -139,7 +148,7 @@ class Uploads:
         try:
             submission = await asyncio.to_thread(worded, source)
             uploaded = structs.replace(submission, is_uploaded=True)
-            ready = await self._admission.admit(actor, uploaded)
+            ready = await patiently(lambda: self._admission.admit(actor, uploaded))
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())

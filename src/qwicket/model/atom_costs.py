@@ -6,6 +6,8 @@ core, roughly.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
 from math import hypot, prod, sqrt
@@ -20,6 +22,8 @@ DENSE_DIMENSION: Final = 1_024
 """Up to here a gate on all wires is diagonalised: 0.6 s at most."""
 DENSEST_DIMENSION: Final = 4_096
 """Up to here it is, where another way takes longer: 17 s on an idle core."""
+
+Params = tuple[float, ...]
 
 FULL_GATES: Final = frozenset({"multiqudit_full", "rydberg_full"})
 _ROW_NS: Final = 4
@@ -53,16 +57,22 @@ def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
     root of those of Σ A_i² and Σ B_i² multiplied.
     """
     omega, delta, chi, exchange, ising = gate.params
-    twist = sum(chi * n * n / 4 for n in atoms)
-    radius = twist / 2 + sum(hypot(omega, delta) * n / 2 for n in atoms)
-    for a, b in pairwise(atoms):
-        radius += 2 * exchange * sqrt(a * (a + 2) * b * (b + 2)) / 4 + ising * a * b / 4
-    return Spectrum(twist / 2, radius)
+    twist, turn, swap, pull = _norms(atoms)
+    radius = chi * twist / 2 + hypot(omega, delta) * turn + exchange * swap + ising * pull
+    return Spectrum(chi * twist / 2, radius)
+
+
+@lru_cache(maxsize=8)
+def _norms(atoms: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Return what bounds Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz, for thousands of gates."""
+    pairs = list(pairwise(atoms))
+    swap = sum(2 * sqrt(a * (a + 2) * b * (b + 2)) / 4 for a, b in pairs)
+    return sum(n * n / 4 for n in atoms), sum(atoms) / 2, swap, sum(a * b / 4 for a, b in pairs)
 
 
 def is_dense(gate: AtomGate, atoms: tuple[int, ...]) -> bool:
     """Say whether a gate on all wires is diagonalised rather than expanded."""
-    dimension = prod(n + 1 for n in atoms)
+    dimension = prod([n + 1 for n in atoms])
     if not DENSE_DIMENSION < dimension <= DENSEST_DIMENSION:
         return dimension <= DENSE_DIMENSION
     return _CUBE_NS * dimension**2 < _CHEBYSHEV_NS * spectrum(gate, atoms).n_terms
@@ -122,34 +132,46 @@ def _cost(circuit: AtomCircuit) -> _Cost:
         return _Cost(len(circuit.gates) * _FERMION_NS, 0)
     work, kept, most = 0.0, 0, 0
     solved: set[tuple[int, ...]] = set()
-    for gate in circuit.gates:
-        atoms = tuple([circuit.atoms[wire] for wire in gate.wires])
-        width = _width(gate, atoms)
-        n_blocks = sum(atoms) + 1 if gate.name == "rlxly" else 1
-        work += _GATE_NS + circuit.dimension * (_DIAGONAL_NS + _ROW_NS * width)
-        work += _BLOCK_NS * n_blocks
-        size = prod(n + 1 for n in atoms)
-        if gate.name in FULL_GATES and not is_dense(gate, atoms):
-            work += _CHEBYSHEV_NS * size * spectrum(gate, atoms).n_terms
-        elif gate.name in FULL_GATES or gate.name == "sq_full":
-            work += _CUBE_NS * size**3
+    for (name, wires, params), times in Counter(map(_kind(circuit), circuit.gates)).items():
+        gate = AtomGate(name, wires, params)
+        atoms = tuple([circuit.atoms[wire] for wire in wires])
+        is_solved = name in FULL_GATES and is_dense(gate, atoms)
+        size = prod([n + 1 for n in atoms])
+        width = size if is_solved else _width(name, atoms)
+        n_blocks = sum(atoms) + 1 if name == "rlxly" else 1
+        each: float = _GATE_NS + circuit.dimension * (_DIAGONAL_NS + _ROW_NS * width)
+        each += _BLOCK_NS * n_blocks
+        if name in FULL_GATES and not is_solved:
+            each += _CHEBYSHEV_NS * size * spectrum(gate, atoms).n_terms
+        elif is_solved or name == "sq_full":
+            each += _CUBE_NS * size**3
             most = max(most, _DENSE_COPIES * _FLOAT_BYTES * size**2)
         elif width and atoms not in solved:
             solved.add(atoms)
             work += _CUBE_NS * size * width**2 + _SOLVED_BLOCK_NS * n_blocks
             kept += _FLOAT_BYTES * size * width
+        work += times * each
     return _Cost(int(work), kept + most)
 
 
-def _width(gate: AtomGate, atoms: tuple[int, ...]) -> int:
+def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:
+    """Return what tells gates apart that cost differently: of most of them no parameter does."""
+    if circuit.dimension > DENSE_DIMENSION:
+        return lambda gate: (
+            gate.name,
+            gate.wires,
+            gate.params if gate.name in FULL_GATES else (),
+        )
+    return lambda gate: (gate.name, gate.wires, ())
+
+
+def _width(name: str, atoms: tuple[int, ...]) -> int:
     """Return the rows of the largest matrix that a gate's eigenvectors make; 0 for phases."""
-    match gate.name:
+    match name:
         case "rlx" | "sq_full":
             return atoms[0] + 1
         case "rlxly":
             return _widest_block(atoms)
-        case name if name in FULL_GATES and is_dense(gate, atoms):
-            return prod(n + 1 for n in atoms)
     return 0
 
 

@@ -26,11 +26,12 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, final
 
 import msgspec
 
 
+@final
 class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     """A gate on `targets`, acting only where all `controls` are |1⟩.
 
@@ -44,6 +45,7 @@ class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     terms: tuple[str, ...] = ()
 
 
+@final
 class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
     """Read `qubit` in the computational basis into classical bit `clbit`."""
 
@@ -51,6 +53,7 @@ class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
     clbit: int
 
 
+@final
 class Reset(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
     """Put `qubit` into |0⟩."""
 
@@ -60,6 +63,7 @@ class Reset(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
 Relation = Literal["==", "!=", "<", "<=", ">", ">="]
 
 
+@final
 class Branch(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
     """Go on if the unsigned number in `clbits` (first bit lowest) stands in `relation` to `value`.
 
@@ -72,6 +76,7 @@ class Branch(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
     skip: int
 
 
+@final
 class Jump(msgspec.Struct, frozen=True, array_like=True, tag="j", gc=False):
     """Skip the next `skip` operations. Jumps only go forward, so every circuit ends."""
 

@@ -21,12 +21,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of one free-form object, such as a vendor's metadata."""
     upload_bytes: int = 64 << 20
     """A program that is uploaded."""
+    outcome_bytes: int = 64 << 20
+    """JSON in which a lab's agent brings what a job gave: 20 million numbers of atoms fit in."""
     uploads_bytes: int = 1 << 30
     """Uploads of one account that no job was made of yet; one under way counts as a full one."""
     draft_s: float = 3600.0
     """Time in which the program of a job must be uploaded."""
     options_bytes: int = 64 << 10
-    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred."""
+    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred. Also one
+    registered document."""
     program_text_bytes: int = 1 << 20
     """Text of a program."""
     program_json_bytes: int = 10 << 20
@@ -107,8 +110,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that a token names, where an account makes one."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group may be opened, where it is limited at all."""
+    layout_bytes: int = 64 << 10
+    """Layout of a lab's photonic device."""
+    groups: int = 10_000
+    """Groups of one account at one door; above, the oldest that takes no more jobs is forgotten."""
+    records: int = 10_000
+    """Registered documents of one account at one door; above, the oldest is forgotten."""
     device_gates: int = 256
     """Gates that a lab names of its device."""
+    device_agents: int = 256
+    """Agents of one device; one that was killed counts until its lease time is over."""
     held_leases: int = 64
     """Jobs that a lab's agent may say to hold at once."""
     ibm_jobs: int = -1
@@ -145,6 +156,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Least rate of a body: its time grows by what has arrived at this rate."""
     bodies_bytes: int = 256 << 20
     """Bodies over 64 KiB that are held at the same time, of everyone together."""
+    unsigned_bodies_bytes: int = 64 << 20
+    """The same where the token may be in the body: nobody takes room from who has signed in."""
     answer_timeout_s: float = 30.0
     """Time in which a client must take some of an answer."""
     answer_bytes_per_s: int = 4 << 10

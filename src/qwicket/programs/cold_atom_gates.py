@@ -62,15 +62,50 @@ class Machine(NamedTuple):
         return frozenset(self.rules) - {"load", "measure", "barrier"}
 
 
-def checked_gate(
-    instruction: tuple[str, tuple[float, ...], tuple[float, ...]], machine: Machine, n_wires: int
-) -> AtomGate:
-    """Return an instruction with the wires that it acts on.
+class Gates:
+    """Reads the instructions of one experiment. What a gate does with its wires is found out once.
 
-    Raises:
-        Fault: It makes no sense; the text names it and the value at fault.
+    Args:
+        machine: Whose instructions they are.
+        n_wires: Wires of the experiment.
     """
-    name, wires, params = instruction
+
+    def __init__(self, machine: Machine, n_wires: int) -> None:
+        self._machine = machine
+        self._n_wires = n_wires
+        self._known: dict[tuple[str, tuple[float, ...]], _Action] = {}
+
+    def checked(self, name: str, wires: tuple[float, ...], params: tuple[float, ...]) -> AtomGate:
+        """Return an instruction with the wires that it acts on.
+
+        Raises:
+            Fault: It makes no sense; the text names it and the value at fault.
+        """
+        action = self._known.get((name, wires))
+        if action is None:
+            action = self._known[name, wires] = _action(name, wires, self._machine, self._n_wires)
+        if len(params) != len(action.mosts):
+            count = f"{len(params)} parameters are given, it takes {len(action.mosts)}"
+            raise Fault(f"{name}: {count}", "params")
+        for place, most in enumerate(action.mosts):
+            if not 0 <= params[place] <= most:
+                asked = f"{action.params[place]} must be 0 to {most:.10g}, not {params[place]:g}"
+                raise Fault(f"{name}: {asked}", "params")
+        if name == "load" and params:
+            _check_atoms(params[0])
+        return AtomGate(action.name, action.wires, params)
+
+
+class _Action(NamedTuple):
+    """A gate on given wires: its name, those that it acts on, what its parameters may be."""
+
+    name: str
+    wires: _Wires
+    params: tuple[str, ...]
+    mosts: tuple[float, ...]
+
+
+def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int) -> _Action:
     rule = machine.rules.get(name)
     if rule is None:
         known = ", ".join(machine.rules)
@@ -79,12 +114,14 @@ def checked_gate(
         named = tuple([whole(wire, "wires") for wire in wires])
         _check_wires(named, machine.n_wires)
         meant = rule.wires(named, n_wires)
-        _check_params(rule, params, named)
-        if name == "load" and params:
-            _check_atoms(params[0])
     except Fault as fault:
         raise Fault(f"{name}: {fault}", fault.field) from None
-    return AtomGate(_ALIASES.get(name, name), meant, tuple([float(each) for each in params]))
+    bounds = rule.params
+    if rule.is_repeated:
+        n_sites = len(named) // 2
+        bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
+    params, mosts = tuple([each for each, _ in bounds]), tuple([most for _, most in bounds])
+    return _Action(_ALIASES.get(name, name), meant, params, mosts)
 
 
 def whole(number: float, field: str) -> int:
@@ -108,21 +145,11 @@ def _check_wires(wires: _Wires, n_wires: int) -> None:
         seen.add(wire)
 
 
-def _check_params(rule: _Rule, params: tuple[float, ...], wires: _Wires) -> None:
-    bounds = rule.params
-    if rule.is_repeated:
-        n_sites = len(wires) // 2
-        bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
-    if len(params) != len(bounds):
-        raise Fault(f"{len(params)} parameters are given, it takes {len(bounds)}", "params")
-    for (name, most), param in zip(bounds, params, strict=True):
-        if not 0 <= param <= most:
-            raise Fault(f"{name} must be 0 to {most:.10g}, not {param:g}", "params")
-
-
 def _check_atoms(number: float) -> None:
-    if whole(number, "params") < 1:
-        raise Fault(f"N must be 1 to {MOST_ATOMS}, not 0", "params")
+    if number != int(number):
+        raise Fault(f"load: params: {number:g} is not a whole number", "params")
+    if number < 1:
+        raise Fault(f"load: N must be 1 to {MOST_ATOMS}, not 0", "params")
 
 
 # --- wires ----------------------------------------------------------------------------------------

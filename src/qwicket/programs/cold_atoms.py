@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import starmap
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from qwicket.model.atoms import AtomCircuit, AtomGate
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.cold_atom_gates import MACHINES, Machine, checked_gate, whole
+from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole
 from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
 
 VERSION: Final = 1
@@ -100,11 +101,13 @@ def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits)
     place = ""
     try:
         shots, n_wires, seed = _settings(experiment, machine, limits)
-        gates = []
-        for k, instruction in enumerate(experiment.instructions):
-            place = f".instructions[{k}]"
-            gates.append(checked_gate(instruction, machine, n_wires))
-        place = ""
+        gates: list[AtomGate] = []
+        try:
+            checked = Gates(machine, n_wires).checked
+            gates.extend(starmap(checked, experiment.instructions))
+        except Fault:
+            place = f".instructions[{len(gates)}]"
+            raise
         circuit = _flat(gates, machine, n_wires, shots, seed)
         atom_costs.check(circuit, limits)
     except Fault as fault:

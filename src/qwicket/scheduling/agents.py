@@ -36,11 +36,15 @@ class AgentDesk:
         store: The queue.
         now_ms: The clock.
         lease_s: Lease time of runners.
+        most: Agents that one device may have.
     """
 
-    def __init__(self, store: Store, now_ms: Callable[[], int], *, lease_s: float) -> None:
+    def __init__(
+        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, most: int | None = None
+    ) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._most = most
         self._newest: dict[str, object] = {}
         self.renew_s = min(lease_s / 4, _LONGEST_PAUSE_S)
         self.stale_results = 0
@@ -97,7 +101,7 @@ class AgentDesk:
             while not await is_idle():
                 if changes.is_closed:
                     raise Unavailable("The server stops.", retry_after_s=1.0)
-                await self._store.leases.renew(agent, known, self._now_ms())
+                await self._store.leases.renew(agent, known, self._now_ms(), most=self._most)
                 found = await self._take(agent, device, is_idle)
                 left_s = deadline - time.monotonic()
                 if found is not None or left_s <= 0:
@@ -135,7 +139,9 @@ class AgentDesk:
         self, agent: Runner, known: Sequence[Lease], progress: Mapping[str, Progress]
     ) -> dict[str, Order]:
         """Prove that an agent lives; return what it is to do with each job it believes to hold."""
-        held = await self._store.leases.renew(agent, known, self._now_ms(), progress)
+        held = await self._store.leases.renew(
+            agent, known, self._now_ms(), progress, most=self._most
+        )
         orders = {each.lease.job: _order(each) for each in held}
         return {lease.job: orders.get(lease.job, Order.LOST) for lease in known}
 

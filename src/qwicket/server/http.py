@@ -9,7 +9,13 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import PUBLIC_URL, REQUEST_ID, STREAM_BODY
+from qwicket.dialects.door import (
+    BOUND_BODY,
+    PUBLIC_URL,
+    REQUEST_ID,
+    STREAM_BODY,
+    UNSIGNED_BODY,
+)
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
 from qwicket.server.logs import REQUEST
 
@@ -49,7 +55,8 @@ class Front:
     ) -> None:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
-        self._room = _Room(limits.bodies_bytes)
+        self._room = _Room("bodies_bytes", limits)
+        self._unsigned_room = _Room("unsigned_bodies_bytes", limits)
         self._run = secrets.token_hex(4)
         self._numbers = count()
         self._metrics = metrics
@@ -90,7 +97,8 @@ class Front:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        inner[STREAM_BODY] = body.stream
+        inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
+        inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_room)
         try:
             await door(inner, body.receive, send_on)
         finally:
@@ -128,15 +136,15 @@ def _own_url(scope: Scope) -> str:
 class _Room:
     """Room for the bodies that are held at the same time."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._free_bytes = most_bytes
+    def __init__(self, limit: str, limits: Limits) -> None:
+        self._limit = limit
+        self._most_bytes = self._free_bytes = getattr(limits, limit)
 
     def take(self, size_bytes: int) -> None:
         if size_bytes > self._free_bytes:
             raise Unavailable(
                 f"Bodies of over {self._most_bytes} bytes together are being received"
-                " (limit bodies_bytes).",
+                f" (limit {self._limit}).",
                 retry_after_s=1.0,
             )
         self._free_bytes -= size_bytes
@@ -175,18 +183,26 @@ class _Body:
             return False
         return self._is_late or not 0 < self._declared <= _SKIPPED_BYTES
 
+    def bound(self, limit: str) -> None:
+        """Be bounded by another limit."""
+        self._limit, self._most = limit, getattr(self._limits, limit)
+
     def stream(self, limit: str) -> None:
         """Be bounded by another limit, and not in memory: nobody keeps what was read."""
-        self._limit, self._most = limit, getattr(self._limits, limit)
+        self.bound(limit)
         self._is_streamed = True
+
+    def move(self, room: _Room) -> None:
+        """Be held in another room. Nothing may have been read yet."""
+        self._room = room
 
     async def receive(self) -> Message:
         """Return the next message.
 
         Raises:
-            BodyTooLarge: It, or what was declared, is over `body_bytes` or the limit of a stream.
+            BodyTooLarge: It, or what was declared, is over `body_bytes`, or what bounds it instead.
             RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
-            Unavailable: All bodies together are over `bodies_bytes`.
+            Unavailable: All bodies of its room together are over that room's limit.
         """
         if self.is_complete:
             return await self._receive()

@@ -189,6 +189,17 @@ class Accounts:
         row = await self._database.read(lambda tx: tx.one("token_by_id", id=token))
         return _token_owner(row) if row else None
 
+    async def find_server_key(self, name: str) -> bytes | None:
+        """Return a key that all servers of this database share, if there is one yet."""
+        row = await self._database.read(lambda tx: tx.one("server_key_get", name=name))
+        return bytes(row[0]) if row else None
+
+    async def replace_server_key(self, name: str, fresh: bytes, now: int) -> None:
+        """Let a key be another one from now on."""
+        await self._database.write(
+            lambda tx: tx.run("server_key_put", name=name, secret=fresh, now=now)
+        )
+
     async def server_key(self, name: str, fresh: bytes, now: int) -> bytes:
         """Return a key that all servers of this database share; `fresh` where there is none yet."""
         return await self._database.write(lambda tx: _server_key(tx, name, fresh, now))

@@ -17,8 +17,13 @@ class Groups:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, new: NewGroup) -> Group:
-        return await self._database.write(lambda tx: _open(tx, new))
+    async def open(self, new: NewGroup, *, most: int = INT64_MAX) -> Group:
+        """Open a group; of `most` that the account has at this door, the oldest closed one goes.
+
+        Raises:
+            LimitExceeded: All of them are open.
+        """
+        return await self._database.write(lambda tx: _open(tx, new, most))
 
     async def get(self, group: str) -> Group | None:
         row = await self._database.read(lambda tx: tx.one("group_get", id=group))
@@ -108,7 +113,12 @@ def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
             )
 
 
-def _open(tx: Tx, new: NewGroup) -> Group:
+def _open(tx: Tx, new: NewGroup, most: int) -> Group:
+    if tx.one("group_beyond", account=new.account, door=new.door, most=most - 1):
+        oldest = tx.one("group_oldest_closed", account=new.account, door=new.door, now=new.now)
+        if oldest is None:
+            raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
+        tx.run("group_delete", id=oldest[0])
     row = tx.one(
         "group_add",
         id=new.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -26,6 +27,8 @@ KEY_LIFE_MS: Final = 24 * 3600 * 1000
 
 _BLOB_PART_BYTES: Final = 1 << 20
 _RECENT: Final = 30
+_CANCELLED_AT_ONCE: Final = 200
+"""Jobs of a group in one operation: others write in between."""
 _NO_WIRE: Final = b"{}"
 
 
@@ -228,8 +231,17 @@ class Jobs:
         return await self._database.write(lambda tx: cancel(tx, job, actor, now))
 
     async def cancel_group(self, group: str, *, actor: str, now: int) -> list[str]:
-        """Cancel what has not ended of a group; return the ids of those jobs."""
-        return await self._database.write(lambda tx: _cancel_group(tx, group, actor, now))
+        """Cancel what has not ended of a group, some at a time; return the ids of those jobs."""
+        cancelled: list[str] = []
+        after = 0
+        while True:
+            some = await self._database.write(
+                partial(_cancel_some, group=group, after=after, actor=actor, now=now)
+            )
+            cancelled += [job for job, _ in some]
+            if len(some) < _CANCELLED_AT_ONCE:
+                return cancelled
+            after = some[-1][1]
 
 
 def record(tx: Tx, row: Row, *, is_renamed: bool = False) -> Job:
@@ -306,9 +318,10 @@ def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
     return before
 
 
-def _cancel_group(tx: Tx, group: str, actor: str, now: int) -> list[str]:
-    jobs = [job for (job,) in tx.all("group_unfinished", id=group)]
-    for job in jobs:
+def _cancel_some(tx: Tx, group: str, after: int, actor: str, now: int) -> list[Row]:
+    """Cancel what has not ended of a group's jobs that come after a `seq`; return ids and `seq`."""
+    jobs = tx.all("group_unfinished", id=group, after=after, limit=_CANCELLED_AT_ONCE)
+    for job, _ in jobs:
         cancel(tx, job, actor, now)
     return jobs
 

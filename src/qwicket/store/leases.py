@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import StaleLease
+from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
@@ -102,6 +103,8 @@ class Leases:
         known: Sequence[Lease],
         now: int,
         progress: Mapping[str, Progress] = _NO_PROGRESS,
+        *,
+        most: int | None = None,
     ) -> list[Held]:
         """Raise an agent's beat, and compare what it believes to hold with what is stored.
 
@@ -113,12 +116,16 @@ class Leases:
             known: Leases that it believes to hold.
             now: Unix milliseconds.
             progress: How far it is with some jobs.
+            most: Agents that its device may have; None is any number.
 
         Returns:
             Those of the leases that it does hold, and how each job stands.
+
+        Raises:
+            LimitExceeded: It is new, and one too many.
         """
         return await self._database.write(
-            lambda tx: _renew(tx, agent, known, progress, now), durable=False
+            lambda tx: _renew(tx, agent, known, progress, now, most), durable=False
         )
 
     async def holds(self, lease: Lease) -> bool:
@@ -160,7 +167,12 @@ class Leases:
             StaleLease: Another runner has the job, or it has ended.
         """
         await self._write_large(ran)
-        return await self._database.write(lambda tx: _finish(tx, lease, ran, now))
+        try:
+            return await self._database.write(lambda tx: _finish(tx, lease, ran, now))
+        except StaleLease:
+            with suppress(QwicketError):  # a server that starts sweeps up what is left
+                await self._drop_large(ran)
+            raise
 
     async def _write_large(self, ran: Ran) -> None:
         for result in () if isinstance(ran.result, Failure) else ran.result:
@@ -168,6 +180,14 @@ class Leases:
                 assert isinstance(result, Encoded)
                 blob = {"sha256": result.sha256, "part": number, "bytes": piece}
                 await self._database.write(partial(_add_piece, blob=blob), durable=False)
+
+    async def _drop_large(self, ran: Ran) -> None:
+        """Forget pieces that no result has come to need."""
+        for result in () if isinstance(ran.result, Failure) else ran.result:
+            if pieces(result):
+                assert isinstance(result, Encoded)
+                drop = partial(_drop_blob, sha256=result.sha256)
+                await self._database.write(drop, durable=False)
 
     async def release(self, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
         """Offer the job again; the third death that it is blamed for fails it.
@@ -213,6 +233,10 @@ def _add_piece(tx: Tx, blob: dict[str, object]) -> None:
     tx.run("blob_add", **blob)
 
 
+def _drop_blob(tx: Tx, sha256: bytes) -> None:
+    tx.run("blob_drop", sha256=sha256)
+
+
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
     if not tx.count("runner_beat", id=runner.id):
         _add_runner(tx, runner, now)
@@ -235,8 +259,11 @@ def _renew(
     known: Sequence[Lease],
     progress: Mapping[str, Progress],
     now: int,
+    most: int | None,
 ) -> list[Held]:
-    _beat(tx, agent, now)
+    if not tx.count("runner_beat", id=agent.id):
+        _check_room(tx, agent, most)
+        _add_runner(tx, agent, now)
     tx.run("device_seen", name=agent.device, now=now)
     held = []
     for job, fence, nonce, state in tx.all("lease_states", runner=agent.id):
@@ -249,6 +276,16 @@ def _renew(
             text = msgspec.json.encode(progress[job]).decode()
             tx.run("lease_progress", job=job, fence=fence, nonce=nonce, progress=text)
     return held
+
+
+def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
+    row = tx.one("device_presence", name=agent.device)
+    if most is not None and row is not None and int(row[0]) >= most:
+        raise LimitExceeded(
+            f"{agent.device} has {most} agents (limit device_agents); those that are gone make room"
+            " when their lease time is over.",
+            field="agent",
+        )
 
 
 def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Later[Claim]:

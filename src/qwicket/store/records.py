@@ -9,7 +9,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.records import Record
 
 if TYPE_CHECKING:
-    from qwicket.store.database import Database, Tx
+    from qwicket.store.database import Database, Row, Tx
 
 
 class Records:
@@ -17,12 +17,29 @@ class Records:
         self._database = database
 
     async def register(
-        self, account: str, door: str, key: str, body: bytes, *, record: str, now: int
+        self,
+        account: str,
+        door: str,
+        key: str,
+        body: bytes,
+        *,
+        record: str,
+        now: int,
+        most: int = INT64_MAX,
     ) -> Record:
-        """Keep a document under the id `record`; one that has this key already stays as it is."""
-        return await self._database.write(
-            lambda tx: _register(tx, account, door, key, body, record, now)
-        )
+        """Keep a document under the id `record`; one that has this key already stays as it is.
+
+        Of the account's documents of this door the last `most` are kept.
+        """
+
+        def register(tx: Tx) -> Record:
+            row = tx.one("record_by_key", account=account, door=door, key=key)
+            if row is None:
+                row = _register(tx, account, door, key, body, record, now)
+                tx.run("record_forget", account=account, door=door, most=most)
+            return Record(*row)
+
+        return await self._database.write(register)
 
     async def get(self, account: str, door: str, key: str) -> Record | None:
         row = await self._database.read(
@@ -68,10 +85,8 @@ class Records:
         return deleted > 0
 
 
-def _register(
-    tx: Tx, account: str, door: str, key: str, body: bytes, record: str, now: int
-) -> Record:
+def _register(tx: Tx, account: str, door: str, key: str, body: bytes, record: str, now: int) -> Row:
     tx.run("record_put", id=record, account=account, door=door, key=key, body=body, now=now)
     row = tx.one("record_by_key", account=account, door=door, key=key)
     assert row is not None
-    return Record(*row)
+    return row

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import pytest
 
 from qwicket.agents import Failed, Gate
-from qwicket.agents.gate import Lease, deliver, is_passing, is_stale, pause_s
+from qwicket.agents.gate import Held, Lease, deliver, is_passing, is_stale, kept, pause_s
+from qwicket.agents.outcomes import Part
 from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
+from support.waiting import until
 
 TOKEN = "qw_" + "s" * 43
 
@@ -81,6 +86,36 @@ def test_nothing_that_is_shown_holds_the_token_or_a_nonce() -> None:
         gate.fail(Lease("job", 1, "secret"), Failed("x"), 0.0)
     assert TOKEN not in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+def test_an_outcome_that_the_server_would_cut_off_is_refused_before_it_is_sent() -> None:
+    """A server that closes the connection in the middle looks like one that is away for a while."""
+    gate = Gate("http://127.0.0.1:1", TOKEN, "lab5")  # where nobody is: sending would say so
+    large = Part(bytes(1_000), "0" * 64)
+    with pytest.raises(ApiError, match=r"1,333 bytes; the limit outcome_bytes is 1,332") as refusal:
+        gate.finish(Lease("job", 1, "secret", 1_332), [large], 0.0)
+    assert not is_passing(refusal.value)
+    with pytest.raises(Unreachable):
+        gate.finish(Lease("job", 1, "secret", 1_333), [large], 0.0)
+
+
+def test_a_lease_is_kept_while_its_outcome_travels() -> None:
+    class Counting(Gate):
+        renewed = 0
+
+        def renew(self, held: Sequence[Held]) -> dict[str, str]:
+            self.renewed += 1
+            if self.renewed == 2:
+                raise Unreachable("away")
+            return {}
+
+    gate = Counting("http://127.0.0.1:1", TOKEN, "lab5")
+    gate.renew_s = 0.01
+    with kept(gate, Held(Lease("job", 1, "secret"))):
+        until(lambda: gate.renewed >= 4, "it is renewed again and again, whatever happens")
+    told = gate.renewed
+    time.sleep(0.05)
+    assert gate.renewed == told, "and no more when it is delivered"
 
 
 def test_each_agent_has_a_name_of_its_own() -> None:

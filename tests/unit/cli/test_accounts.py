@@ -236,6 +236,11 @@ def test_a_time_that_is_none_is_refused(folder: Folder, until: str) -> None:
     assert until in result.stderr
 
 
+def test_rotating_passes_replaces_the_key_and_says_nothing(folder: Folder) -> None:
+    assert folder.out("passes", "rotate") == ""
+    assert folder.out("passes", "rotate") == ""
+
+
 def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None:
     assert folder.out("provider", "add", "heidelberg") == "heidelberg\n"
     assert "taken" in folder.refusal("provider", "add", "heidelberg")

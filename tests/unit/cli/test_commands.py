@@ -38,6 +38,7 @@ CONTRACT: Final = {
     "token create": DATA | {"--user", "--project", "--scope", "--device", "--expires"},
     "token list": DATA | {"--user", "--json"},
     "token revoke": DATA,
+    "passes rotate": DATA,
     "project add": DATA | {"--shares"},
     "project list": DATA | {"--json"},
     "project shares": DATA,

@@ -233,6 +233,31 @@ def test_the_server_imports_no_simulator() -> None:
     assert spawn(script) == ["[]"]
 
 
+def test_a_workers_first_cold_atoms_wait_for_no_import_of_scipy() -> None:
+    """Published programs read a result once, at once: the import would take longer than they do."""
+    script = """
+        import sys
+        import msgspec
+        from qwicket import engines
+        from qwicket.model.atoms import AtomCircuit, AtomGate, pack
+        from qwicket.model.jobs import RunOptions
+        pair, whole = (0, 1), (1.0,) * 5
+        spins = [
+            AtomCircuit("spins", (20,), (AtomGate("rlx", (0,), (1.0,)),), (0,), 9),
+            AtomCircuit("spins", (9,), (AtomGate("sq_full", (0,), (1.0, 1.0, 1.0)),), (0,), 9),
+            AtomCircuit("spins", (5, 5), (AtomGate("rlxly", pair, (1.0,)),), pair, 9),
+            AtomCircuit("spins", (5, 5), (AtomGate("multiqudit_full", pair, whole),), pair, 9),
+            AtomCircuit("spins", (1, 1), (AtomGate("rydberg_full", pair, (1.0,) * 3),), pair, 9),
+        ]
+        hop = (AtomGate("load", (0,)), AtomGate("fhop", (0, 1, 2, 3), (1.0,)))
+        circuits = (*spins, AtomCircuit("fermions", (), hop, (0, 2), 9))
+        options = msgspec.msgpack.encode(RunOptions(shots=9, seed=0, outputs=()))
+        found = engines.run("atoms", pack(circuits), options)
+        print([type(each).__name__ for each in found], "scipy" in sys.modules)
+    """
+    assert spawn(script) == [f"{['Encoded'] * 6} False"]
+
+
 def spawn(script: str) -> list[str]:
     """Run a script in a process of its own and return its lines."""
     command = [sys.executable, "-c", dedent(script)]

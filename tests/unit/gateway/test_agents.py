@@ -139,6 +139,21 @@ async def test_a_job_travels_from_submit_to_result(
     assert part.counts() == {0: 10}
 
 
+async def test_an_accounts_token_for_another_device_takes_nothing_from_the_agent_of_that_name(
+    gateway: Gateway, admin: Admin, lab: Actor, ada: Actor
+) -> None:
+    made = await admin.create_token("ibk", scopes=["devices:serve"], devices=["lab6"])
+    other = await gateway.sign_in(made.secret, "127.0.0.1")
+    await gateway.agents.announce(other, "lab6", "qubit", (), SPEC)
+    job = await gateway.submit(ada, submission())
+    pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
+    assert pulled is not None
+    assert await gateway.agents.claim(other, "lab6", AGENT, (), 0, is_there) is None
+    await gateway.agents.leave(other, "lab6", AGENT)
+    orders = await gateway.agents.renew(lab, AGENT, job.id, [pulled.assignment.lease], {})
+    assert orders == {job.id: Order.GO_ON}
+
+
 async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) -> None:
     job = await gateway.submit(ada, submission())
     pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)

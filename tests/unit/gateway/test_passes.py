@@ -12,6 +12,7 @@ from qwicket.compute import Readers
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.passes import Passes
+from qwicket.gateway.recent import RECENT_S
 from qwicket.gateway.signin import SignIn
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import Forbidden, TooManyRequests, Unauthenticated
@@ -57,6 +58,20 @@ async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Cl
     clock.ms += 59_000
     await gateway.sign_in_with_pass(text, DOOR, HERE)
     clock.ms += 1_000
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.sign_in_with_pass(text, DOOR, HERE)
+
+
+@pytest.mark.parametrize("within_second_ms", [0, 1, 999])
+async def test_a_pass_lives_for_no_less_than_it_says(
+    gateway: Gateway, ada: Actor, clock: Clock, within_second_ms: int
+) -> None:
+    """Whatever the part of the second in which it was made: its times have no smaller unit."""
+    clock.ms += within_second_ms - clock.ms % 1_000
+    text = await gateway.issue_pass(ada, DOOR, 1)
+    clock.ms += 999
+    await gateway.sign_in_with_pass(text, DOOR, HERE)
+    clock.ms += 1_001
     with pytest.raises(Unauthenticated, match="expired"):
         await gateway.sign_in_with_pass(text, DOOR, HERE)
 
@@ -199,6 +214,50 @@ async def test_all_servers_of_a_database_sign_with_one_key(
         for text in made:
             assert await gateway.sign_in_with_pass(text, DOOR, HERE) == ada
             assert await neighbour.sign_in_with_pass(text, DOOR, HERE) == ada
+    finally:
+        await readers.close()
+        await other.close()
+
+
+async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_once(
+    tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
+) -> None:
+    other = open_sqlite(tmp_path)
+    readers = Readers(Limits())
+    try:
+        neighbour = Gateway(other, readers, gateway.limits, clock)
+        old = await gateway.issue_pass(ada, DOOR, 60)
+        ticket = await gateway.issue_ticket(ada, "ibm", "upload", "a job", 60)
+        assert await neighbour.sign_in_with_pass(old, DOOR, HERE) == ada
+        await admin.rotate_passes()
+        for each in (gateway, neighbour):
+            await asyncio.sleep(RECENT_S)  # so long may it go by the former key
+            with pytest.raises(Unauthenticated):
+                await each.sign_in_with_pass(old, DOOR, HERE)
+            with pytest.raises(Unauthenticated):
+                await each.take_ticket(ticket, "ibm", "upload", HERE)
+        new = await gateway.issue_pass(ada, DOOR, 60)
+        assert await gateway.sign_in_with_pass(new, DOOR, HERE) == ada
+        assert await neighbour.sign_in_with_pass(new, DOOR, HERE) == ada
+    finally:
+        await readers.close()
+        await other.close()
+
+
+async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour_signs_with_it(
+    tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
+) -> None:
+    """A client that just renewed would be told that its new pass is wrong, and give up."""
+    other = open_sqlite(tmp_path)
+    readers = Readers(Limits())
+    try:
+        neighbour = Gateway(other, readers, gateway.limits, clock)
+        await admin.rotate_passes()
+        await gateway.issue_pass(ada, DOOR, 60)  # remembers the key for a moment
+        await admin.rotate_passes()
+        new = await neighbour.issue_pass(ada, DOOR, 60)
+        assert await gateway.sign_in_with_pass(new, DOOR, HERE) == ada
+        assert gateway.wrong_tokens == 0
     finally:
         await readers.close()
         await other.close()

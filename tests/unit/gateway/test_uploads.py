@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -83,6 +85,34 @@ async def test_a_program_that_is_refused_fails_its_job(gateway: Gateway, ada: Ac
     failed = await gateway.uploads.submit(ada, job, worded)
     assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_program")
     assert failed.queued_at is None
+
+
+async def test_an_account_with_many_slow_programs_holds_up_nobody_else(
+    gateway: Gateway, admin: Admin, ada: Actor
+) -> None:
+    is_over = threading.Event()
+
+    def slowly(source: bytes) -> Submission:
+        is_over.wait(60)
+        return worded(source)
+
+    async def uploaded(whose: Actor) -> Job:
+        job = await draft(gateway, whose)
+        await gateway.uploads.take(whose, job, pieces(PROGRAM))
+        return job
+
+    bob = await actor(gateway, admin, "bob")
+    slow = [
+        asyncio.create_task(gateway.uploads.submit(ada, await uploaded(ada), slowly))
+        for _ in range(4)
+    ]
+    try:
+        async with asyncio.timeout(30):
+            queued = await gateway.uploads.submit(bob, await uploaded(bob), worded)
+        assert queued.state is JobState.QUEUED
+    finally:
+        is_over.set()
+    assert {job.state for job in await asyncio.gather(*slow)} == {JobState.QUEUED}
 
 
 async def test_only_its_owner_uploads(gateway: Gateway, admin: Admin, ada: Actor) -> None:

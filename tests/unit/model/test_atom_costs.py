@@ -26,7 +26,7 @@ def whole(atoms: tuple[int, ...], *params: float) -> AtomCircuit:
 def test_all_levels_are_within_the_spectrum(atoms: list[int], params: tuple[float, ...]) -> None:
     (gate,) = whole(tuple(atoms), *params).gates
     bounds = spectrum(gate, tuple(atoms))
-    levels = np.linalg.eigvalsh(spins._whole(gate, tuple(atoms)).toarray())
+    levels = np.linalg.eigvalsh(spins._whole(gate, tuple(atoms)))
     assert np.abs(levels - bounds.centre).max() <= bounds.radius * (1 + 1e-12) + 1e-9
 
 

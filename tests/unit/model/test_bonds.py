@@ -7,6 +7,7 @@ import pytest
 from numpy.random import Generator, default_rng
 from scipy.stats import unitary_group
 
+from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
 from qwicket.model.bonds import MAX_OPERANDS, bonds, neighbourly
 from qwicket.model.circuits import Gate
@@ -23,7 +24,7 @@ def largest_bond(state: NumpyState) -> int:
 
 
 def evolve(state: NumpyState, gate: Gate) -> None:
-    state.apply([NumpySimulator().prepare(gate)])
+    states.evolve(NumpySimulator(), state, (gate,))
 
 
 def cx(control: int, target: int) -> Gate:

@@ -182,6 +182,22 @@ def test_instruction_that_makes_no_sense_is_refused_by_name_and_value(
     assert text in detail
 
 
+def test_parameters_are_checked_anew_where_the_same_gate_came_before() -> None:
+    detail = refusal("singlequdit", [["rlx", [0], [1.0]], ["rlx", [0], [6.0]], ["rlx", [0], [7]]])
+    assert detail == ("experiment_0.instructions[2]: rlx: omega must be 0 to 6.283185307, not 7")
+
+
+def test_a_long_program_is_worth_as_much_as_its_parts() -> None:
+    """What is found out once for a gate counts as often as the gate is there."""
+    gates: Instructions = [["rlx", [0], [0.5]], ["rlz2", [0], [0.25]]]
+    short, long = (
+        programs.read("qlued.singlequdit", json.dumps(job(gates * n)).encode(), Limits())
+        for n in (1_000, 4_000)
+    )
+    assert long.summary.work_ns == pytest.approx(4 * short.summary.work_ns, rel=1e-2)
+    assert long.summary.n_ops_1q == 8_000
+
+
 @pytest.mark.parametrize(
     ("instruction", "text"),
     [

@@ -8,7 +8,7 @@ from msgspec import structs
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import Device, DeviceSpec, Presence
-from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.jobs import Runner
 from qwicket.store import Store
 from support.stores import NOW, add_job
@@ -69,6 +69,20 @@ async def test_presence_is_who_beats_and_when_one_was_last_heard_of(store: Store
     assert await store.agents.presence("lab5") == Presence(2, NOW + 2)
     await store.leases.void_runner("ada/1", NOW)
     assert await store.agents.presence("lab5") == Presence(1, NOW + 2)
+
+
+async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
+    await store.agents.announce(LAB)
+    first, second, third = (Runner(f"ada/{n}", "agent", 0, 1, "lab5") for n in range(3))
+    for each in (first, second, first):
+        await store.leases.renew(each, (), NOW, most=2)
+    with pytest.raises(LimitExceeded, match=r"lab5 has 2 agents \(limit device_agents\)"):
+        await store.leases.renew(third, (), NOW, most=2)
+    other = Runner("ada/lab6", "agent", 0, 1, "lab6")
+    await store.agents.announce(structs.replace(LAB, name="lab6"))
+    await store.leases.renew(other, (), NOW, most=2)
+    await store.leases.void_runner(first.id, NOW)
+    await store.leases.renew(third, (), NOW, most=2)
 
 
 async def test_a_handout_is_the_program_as_it_was_submitted_and_read(

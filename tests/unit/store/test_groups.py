@@ -159,3 +159,40 @@ async def test_a_groups_jobs_are_counted_by_state(store: Store, ada: Token, runn
     assert await store.groups.tally(group.id) == {JobState.QUEUED: 2}
     await store.jobs.cancel_group(group.id, actor="ada", now=NOW)
     assert await store.groups.tally(group.id) == {JobState.CANCELLED: 2}
+
+
+async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
+    store: Store, ada: Token
+) -> None:
+    made = [await opened(store, ada) for _ in range(3)]
+    await store.groups.close(made[1].id, NOW)
+    new = NewGroup(
+        id=new_id(NOW), account=ada.account, project=ada.project, door=made[0].door, now=NOW
+    )
+    newest = await store.groups.open(new, most=3)
+    left = await store.groups.page(ada.account, newest.door)
+    assert [group.id for group in left] == [newest.id, made[2].id, made[0].id]
+    with pytest.raises(LimitExceeded, match="limit groups"):
+        await store.groups.open(_replace(new, id=new_id(NOW)), most=3)
+
+
+async def test_a_large_group_is_cancelled_some_jobs_at_a_time(store: Store, ada: Token) -> None:
+    group = await opened(store, ada)
+    jobs = [(await add_job(store, ada, group=group.id)).id for _ in range(450)]
+    most = 0
+    write = store._database.write
+
+    async def counted(operation: Any, *, durable: bool = True) -> Any:
+        nonlocal most
+        answer = await write(operation, durable=durable)
+        most = max(most, len(answer))
+        return answer
+
+    store._database.write = counted  # type: ignore[method-assign]  # to see what one write does
+    try:
+        assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == jobs
+    finally:
+        store._database.write = write  # type: ignore[method-assign]
+    assert most == 200
+    assert await store.groups.tally(group.id) == {JobState.CANCELLED: 450}
+    assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,28 @@ async def test_two_results_at_once_count_once(store: Store, ada: Token, runner: 
     assert sum(isinstance(result, Job) for result in results) == 1
     assert sum(isinstance(result, StaleLease) for result in results) == 9
     assert len(await store.jobs.results(assignment.lease.job)) == 1
+
+
+async def test_a_large_result_that_comes_too_late_leaves_nothing(
+    store: Store, ada: Token, runner: str
+) -> None:
+    """Else who brings some under leases that are over fills the disk."""
+
+    async def kept() -> list[Any]:
+        return await store._database.read(lambda tx: tx.all("blob_orphans"))
+
+    await add_job(store, ada)
+    assignment = await claim(store, runner)
+    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    large = Encoded(bytes(3 << 20), b"large")
+    with pytest.raises(StaleLease):
+        await store.leases.finish(assignment.lease, Ran((large,), 0.1), NOW)
+    assert await kept() == []
+    again = await claim(store, runner)
+    await store.leases.finish(again.lease, Ran((large,), 0.1), NOW)
+    with pytest.raises(StaleLease):
+        await store.leases.finish(again.lease, Ran((large,), 0.1), NOW)
+    assert tuple(await store.jobs.results(again.lease.job)) == (large,), "one in use stays"
 
 
 async def test_the_fence_rises_and_an_older_lease_is_worthless(

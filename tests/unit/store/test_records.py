@@ -55,3 +55,22 @@ async def test_records_are_listed_newest_first_and_page_by_seq(store: Store, ada
     page = await store.records.page(ada.account, "qbraid", limit=2)
     assert page == made[:1:-1]
     assert await store.records.page(ada.account, "qbraid", before=page[-1].seq) == made[1::-1]
+
+
+async def test_the_last_so_many_records_of_an_account_and_door_are_kept(
+    store: Store, ada: Token
+) -> None:
+    bob = await make_token(store, "bob")
+
+    async def register(account: str, door: str, key: str) -> None:
+        await store.records.register(account, door, key, b"", record=new_id(NOW), now=NOW, most=3)
+
+    for account, door in ((bob.account, "qbraid"), (ada.account, "ionq")):
+        await register(account, door, "other")
+    for n in range(5):
+        await register(ada.account, "qbraid", str(n))
+        await register(ada.account, "qbraid", str(n))  # is one record
+    kept = await store.records.page(ada.account, "qbraid")
+    assert [record.key for record in kept] == ["4", "3", "2"]
+    for account, door in ((bob.account, "qbraid"), (ada.account, "ionq")):
+        assert len(await store.records.page(account, door)) == 1

@@ -14,7 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, decode, json, on, read, stream
+from qwicket.dialects.door import (
+    PUBLIC_URL,
+    Door,
+    address,
+    decode,
+    json,
+    on,
+    read,
+    read_unsigned,
+    stream,
+)
 from qwicket.dialects.ibm import catalogue, filters, jobs, results, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.paths import canonical
@@ -27,6 +37,7 @@ from qwicket.model.errors import (
     NoResult,
     NotFinished,
     NotFound,
+    QwicketError,
     Unauthenticated,
 )
 from qwicket.model.jobs import JobQuery
@@ -44,7 +55,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway, Results
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, Submission
 
 _SPELLING: Final = "qwicket.ibm.spelling"
 _CANCEL_WAIT_S: Final = 5.0
@@ -56,7 +67,7 @@ _RESULT: Final = "result"
 _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM: nobody reads that, and it takes seconds."""
 _LIST_BYTES: Final = 4 << 20
-"""Programs and counts in one list; what comes after is listed without."""
+"""Programs, as sent or as shown, and counts in one list; what comes after is listed without."""
 _ROWS_AT_ONCE: Final = 20
 _SCAN: Final = 200
 """Jobs that a filter looks at in one go; more than that beside the loop."""
@@ -137,11 +148,11 @@ class Routes:
         return json({"api-auth": "1.0", "api-core": "1.0", "qwicket": "1.0"})
 
     async def sign_in_with_token(self, request: Request) -> Response:
-        body = await read(request, lambda text: decode(text, wire.token_decoder))
+        body = await read_unsigned(request, lambda text: decode(text, wire.token_decoder))
         return await self._signed_in(await self._gateway.sign_in(body.apiToken, address(request)))
 
     async def sign_in_with_password(self, request: Request) -> Response:
-        body = await read(request, lambda text: decode(text, wire.password_decoder))
+        body = await read_unsigned(request, lambda text: decode(text, wire.password_decoder))
         actor = await self._gateway.sign_in_with_password(
             body.email, body.password, address(request)
         )
@@ -226,11 +237,13 @@ class Routes:
         if not body.has_program and not body.allowObjectStorage:
             raise InvalidRequest("qObject is missing.", field="qObject")
         word = wire.direct if body.has_program else wire.draft
-        submit = self._gateway.submit if body.has_program else self._gateway.uploads.draft
         submission = await asyncio.to_thread(word, body, headers, limits)
-        unfinished_limit = None if limits.ibm_jobs < 0 else limits.ibm_jobs
-        job = await submit(actor, submission, unfinished_limit=unfinished_limit)
-        shown = await self._long(request, await self._shown(actor, job))
+        names = await self._names(actor)
+        job = await self._store(actor, submission, has_program=body.has_program)
+        # Of what follows nothing may fail: clients would submit the job again.
+        row = Shown(job, wire.kept(submission.wire), names.get(job.project, job.project))
+        position = await self._last(job)
+        shown = jobs.body(row, position, root=_root(request), is_for_old=_is_old(request))
         shown["qasms"] = jobs.entries(job)
         if body.has_program:
             shown["qObject"] = {}
@@ -239,6 +252,15 @@ class Routes:
                 request, actor, job, _UPLOAD
             )
         return json(shown)
+
+    async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
+        limit = self._gateway.limits.ibm_jobs
+        most = None if limit < 0 else limit
+        if has_program:
+            return await self._gateway.submit(
+                actor, submission, is_once=True, unfinished_limit=most
+            )
+        return await self._gateway.uploads.draft(actor, submission, unfinished_limit=most)
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -278,7 +300,8 @@ class Routes:
                 source, outcomes = await self._whole(each.job)
                 rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
                 body["qasms"] = rows
-                left -= sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                left -= max(shown, len(source))
             left -= 200 * each.job.n_circuits
             if left <= 0:
                 del body["qasms"]
@@ -472,6 +495,13 @@ class Routes:
             place = QueuePlace(len(outlook.places), outlook.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
 
+    async def _last(self, job: Job) -> Position | None:
+        """Return where a job just stored stands; nothing where nobody can tell now."""
+        try:
+            return await self._position(job)
+        except QwicketError:
+            return None
+
     async def _long(
         self, request: Request, shown: Shown, *, has_summary: bool = True
     ) -> dict[str, Any]:
@@ -553,7 +583,7 @@ def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any
 async def _token(request: Request) -> str | None:
     """Return the access token: of the header, the query, or the body, whatever the method."""
     text = request.headers.get("x-access-token") or request.query_params.get("access_token")
-    return text or wire.token_of(await request.body())
+    return text or await read_unsigned(request, wire.token_of)
 
 
 def _is_old(request: Request) -> bool:

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import structs
 
-from qwicket.dialects.door import Door, address, decode, json, on, read
+from qwicket.dialects.door import Door, address, decode, idempotency_key, json, on, read
 from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
 from qwicket.dialects.ionq.words import (
     V03,
@@ -29,7 +30,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, Submission
 
 _CANCEL_WAIT_S: Final = 5.0
 _PAGE: Final = 25
 _PAGE_BYTES: Final = 4 << 20
 """A page of jobs ends with the one that makes it larger: their metadata may be long."""
+_ROWS_AT_ONCE: Final = 20
 
 
 def v03(gateway: Gateway) -> Door:
@@ -172,7 +174,7 @@ class Routes:
         limits = self._gateway.limits
         parse = wire.read_old if self._version is V03 else wire.read_new
         submission = await read(request, lambda text: parse(text, limits))
-        return self._submitted(await self._gateway.submit(actor, submission))
+        return await self._submit(request, actor, submission)
 
     async def clone_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
@@ -181,9 +183,11 @@ class Routes:
         kept = wire.kept(await self._gateway.wire(job))
         program = await self._gateway.program(job)
         submission = wire.clone(body, job, kept, program, self._gateway.limits)
-        return self._submitted(await self._gateway.submit(actor, submission))
+        return await self._submit(request, actor, submission)
 
-    def _submitted(self, job: Job) -> Response:
+    async def _submit(self, request: Request, actor: Actor, submission: Submission) -> Response:
+        keyed = structs.replace(submission, idempotency_key=idempotency_key(request))
+        job = await self._gateway.submit(actor, keyed, is_once=True)
         status = 200 if self._version is V03 else 201  # clients of 0.3 take 201 for an error
         return json(jobs.submitted(self._version, job), status)
 
@@ -206,11 +210,11 @@ class Routes:
         query = request.query_params
         if "ids" in query:
             ids = [one for each in query.getlist("ids") for one in each.split(",")]
-            return self._jobs(request, await self._named(actor, ids), None)
+            return await self._numbered(request, len(ids), lambda n: self._named(actor, ids[n]))
         if "parent_job_id" in query:
-            return self._jobs(request, await self._children(actor, query["parent_job_id"]), None)
+            return await self._children(request, actor, query["parent_job_id"])
         if query.get("submitter_id", actor.account) != actor.account:
-            return self._jobs(request, [], None)
+            return _answer_page(request, _Page(), None)
         session = query.get("session_id")
         if session is not None:
             session = (await self._gateway.groups.get(actor, session, door=wire.DOOR)).id
@@ -235,41 +239,53 @@ class Routes:
             limit=number(query, "limit", _PAGE, 1, self._gateway.limits.list_page),
         )
         found = await self._gateway.jobs(actor, asked)
-        shown, size, last = [], 0, None
+        page, last = _Page(), None
         for job in found:
-            document, last = await self._gateway.wire(job), job
+            last = job
             if has_status(job, word) and (not targets or job.device in targets):
-                shown.append(await self._body(JobPart.whole(job), wire.kept(document)))
-                size += len(document)
-            if size > _PAGE_BYTES:
-                break
+                kept = wire.kept(await self._gateway.wire(job))
+                page.add(await self._body(JobPart.whole(job), kept))
+                if page.is_full:
+                    break
+                await page.pause()
         is_last = len(found) < asked.limit and last is (found[-1] if found else None)
-        return self._jobs(request, shown, None if is_last or last is None else str(last.seq))
+        return _answer_page(request, page, None if is_last or last is None else str(last.seq))
 
-    async def _children(self, actor: Actor, id_text: str) -> list[dict[str, Any]]:
+    async def _children(self, request: Request, actor: Actor, id_text: str) -> Response:
         part, kept = await self._find(actor, id_text)
         if part.number is not None or not kept.is_multi:
-            return []
-        ids = jobs.children(part.job)[: self._gateway.limits.list_page]
-        children = [await self._gateway.part(actor, child, door=wire.DOOR) for child in ids]
-        return [await self._body(child, kept) for child in children]
+            return _answer_page(request, _Page(), None)
 
-    async def _named(self, actor: Actor, ids: list[str]) -> list[dict[str, Any]]:
-        """Return the bodies of jobs by their ids; what is not there is left out."""
-        bodies = []
-        for id_text in ids[: self._gateway.limits.list_page]:
-            try:
-                bodies.append(await self._body(*await self._find(actor, id_text)))
-            except NotFound:
-                continue
-        return bodies
+        async def child(number: int) -> dict[str, Any]:
+            return await self._body(await self._gateway.part_of(part.job, number), kept)
 
-    def _jobs(self, request: Request, shown: list[dict[str, Any]], next_: str | None) -> Response:
-        """Answer a list. cirq-ionq takes a `next` of null for a page; others insist on the key."""
-        body: dict[str, Any] = {"jobs": shown, "next": next_}
-        if next_ is None and request.headers.get("user-agent", "").startswith("cirq/"):
-            del body["next"]
-        return json(body)
+        return await self._numbered(request, part.job.n_circuits, child)
+
+    async def _named(self, actor: Actor, id_text: str) -> dict[str, Any] | None:
+        """Return the body of a job; what is not there is left out of lists."""
+        try:
+            return await self._body(*await self._find(actor, id_text))
+        except NotFound:
+            return None
+
+    async def _numbered(
+        self,
+        request: Request,
+        length: int,
+        read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
+    ) -> Response:
+        """Answer with a page of bodies that are found by their number."""
+        query, most = request.query_params, self._gateway.limits.list_page
+        start = cursor(query) or 0
+        end = min(length, start + number(query, "limit", most, 1, most))
+        page, at = _Page(), start
+        while at < end and not page.is_full:
+            body = await read_body(at)
+            at += 1
+            if body is not None:
+                page.add(body)
+            await page.pause()
+        return _answer_page(request, page, str(at) if at < length else None)
 
     async def cancel_job(self, request: Request) -> Response:
         """Cancel, and wait a little for a running job to end: there is no word for in between."""
@@ -407,8 +423,7 @@ class Routes:
             life_s=None if minutes is None else 60 * minutes,
             body=sessions.kept(settings),
         )
-        use = await self._gateway.groups.use(group)
-        return json(sessions.session(group, use, _now()), 201)
+        return json(sessions.session(group, sessions.UNUSED, _now()), 201)
 
     async def list_sessions(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -465,6 +480,37 @@ class Routes:
         if part.number is not None and not kept.is_multi:
             raise NotFound("There is no such job.")
         return part, kept
+
+
+class _Page:
+    """Jobs of one page, which are many or have long metadata; others run in between."""
+
+    def __init__(self) -> None:
+        self.rows: list[msgspec.Raw] = []
+        self._size = self._n_looked_at = 0
+
+    def add(self, body: dict[str, Any]) -> None:
+        row = msgspec.json.encode(body)
+        self.rows.append(msgspec.Raw(row))
+        self._size += len(row)
+
+    @property
+    def is_full(self) -> bool:
+        return self._size > _PAGE_BYTES
+
+    async def pause(self) -> None:
+        """Let others run now and then: each job takes a look-up or two."""
+        self._n_looked_at += 1
+        if self._n_looked_at % _ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+def _answer_page(request: Request, page: _Page, following: str | None) -> Response:
+    """Answer a list. cirq-ionq takes a `next` of null for a page; others insist on the key."""
+    body: dict[str, Any] = {"jobs": page.rows, "next": following}
+    if following is None and request.headers.get("user-agent", "").startswith("cirq/"):
+        del body["next"]
+    return json(body)
 
 
 async def _answer(found: Results, worded: Callable[[], Any]) -> Response:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.dialects.ionq.words import time
+from qwicket.model.groups import GroupUse
 
 if TYPE_CHECKING:
-    from qwicket.model.groups import Group, GroupUse
+    from qwicket.model.groups import Group
 
 ORGANIZATION: Final = "qwicket"
+UNUSED: Final = GroupUse(0, 0, 0, None)
+"""What the jobs of a session came to that was opened just now."""
 
 
 class CostLimit(msgspec.Struct, frozen=True):
     """Kept and shown; nothing costs anything here, so that it is never reached."""
 
-    unit: str
+    unit: Annotated[str, msgspec.Meta(max_length=16)]
     value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 
 

@@ -216,7 +216,7 @@ def submission(body: SubmitBody, limits: Limits) -> Submission:
         metadata=_document(body.metadata, "metadata", limits),
         noise=body.noise or Noise(),
         settings=settings,
-        members=_members(outline),
+        members=_members(outline, limits),
         is_debiased=_is_debiased(settings),
         is_dry=bool(body.dry_run),
     )
@@ -242,7 +242,7 @@ def old_submission(body: OldBody, limits: Limits) -> Submission:
         noise=body.noise or Noise(),
         settings=_document(body.settings, "settings", limits),
         registers=_document(body.registers, "registers", limits),
-        members=_members(outline),
+        members=_members(outline, limits),
         is_debiased=bool(mitigation.debias),
         is_dry=bool(body.dry_run),
     )
@@ -315,7 +315,7 @@ def _type(asked: str, outline: _Outline) -> str:
     return MULTI if asked != QASM3 and outline.circuits is not None else asked
 
 
-def _members(outline: _Outline) -> tuple[Member, ...]:
+def _members(outline: _Outline, limits: Limits) -> tuple[Member, ...]:
     found = tuple(
         Member(
             name=each.name if isinstance(each.name, str) else "",
@@ -323,6 +323,12 @@ def _members(outline: _Outline) -> tuple[Member, ...]:
         )
         for each in outline.circuits or ()
     )
+    if sum(len(each.name) + len(bytes(each.registers)) for each in found) > limits.document_bytes:
+        raise LimitExceeded(
+            "input.circuits: names and registers are together over"
+            f" {limits.document_bytes} bytes (limit document_bytes).",
+            field="input.circuits",
+        )
     return found if any(each != Member() for each in found) else ()
 
 

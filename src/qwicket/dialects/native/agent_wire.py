@@ -271,7 +271,7 @@ def device(of: Device) -> dict[str, Any]:
     }
 
 
-def pulled(of: Pulled | None, renew_s: float) -> dict[str, Any]:
+def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> dict[str, Any]:
     """Return a lease and all that is needed to do the job; `lease` is null where none came."""
     if of is None:
         return {"lease": None, "renew_s": renew_s}
@@ -289,6 +289,7 @@ def pulled(of: Pulled | None, renew_s: float) -> dict[str, Any]:
         "outputs": of.options.outputs,
         "circuits": base64.b64encode(handout.circuits).decode(),
         "attempts": of.assignment.attempts,
+        "outcome_bytes": limits.outcome_bytes,
     }
 
 

@@ -65,10 +65,8 @@ class _Routes:
         )
         if found is None:
             await self._sign_in(request)  # the token may have been revoked meanwhile
-            return json(wire.pulled(None, self._gateway.agents.renew_s))
-        return await asyncio.to_thread(
-            lambda: json(wire.pulled(found, self._gateway.agents.renew_s))
-        )
+        renew_s, limits = self._gateway.agents.renew_s, self._gateway.limits
+        return await asyncio.to_thread(lambda: json(wire.pulled(found, renew_s, limits)))
 
     async def _is_gone(self, request: Request) -> bool:
         """Whether nobody may have the answer any more: a revoked token gets no job."""
@@ -88,7 +86,8 @@ class _Routes:
 
     async def finish(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        body = await read(request, lambda text: wire.finish(text, self._gateway.limits))
+        limits = self._gateway.limits
+        body = await read(request, lambda text: wire.finish(text, limits), "outcome_bytes")
         job = await self._gateway.agents.finish(
             actor,
             body.agent,

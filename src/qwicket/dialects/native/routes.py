@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, bearer, decode, json, on, read
+from qwicket.dialects.door import (
+    PUBLIC_URL,
+    Door,
+    address,
+    bearer,
+    decode,
+    idempotency_key,
+    json,
+    on,
+    read,
+)
 from qwicket.dialects.native import account_wire, agents, arrays, wire
 from qwicket.dialects.native.openapi import description
 from qwicket.dialects.native.streams import Streams
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
-_MAX_KEY_CHARS: Final = 255
 _DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
 
 
@@ -124,7 +132,7 @@ class Routes:
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.JOBS_WRITE)  # before a body is taken in
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         limits = self._gateway.limits
         submission = await read(request, lambda body: wire.submission(body, key, limits))
         job = await self._gateway.submit(actor, submission)
@@ -238,13 +246,3 @@ def _tagged(request: Request, answer: Response, pause_s: int | None) -> Response
 
 def _if_none_match(request: Request) -> str:
     return ",".join(request.headers.getlist("if-none-match"))
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:
-        raise InvalidRequest(
-            f"Idempotency-Key must have 1 to {_MAX_KEY_CHARS} characters.",
-            field="Idempotency-Key",
-        )
-    return key

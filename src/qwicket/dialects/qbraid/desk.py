@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.dialects.door import address, read
+from qwicket.dialects.door import address, idempotency_key, read
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
 from qwicket.model.accounts import Scope
@@ -18,8 +16,6 @@ from qwicket.model.errors import (
     LimitExceeded,
     NotFound,
     NotOffered,
-    TooManyRequests,
-    Unavailable,
 )
 from qwicket.model.jobs import JobQuery
 
@@ -34,16 +30,15 @@ if TYPE_CHECKING:
     from qwicket.dialects.qbraid.orders import Order
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
     from qwicket.model.states import JobState
 
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
 """Headers that may hold a token, the surest first: some clients send two."""
-_MOST_KEY_CHARS: Final = 255
-_READERS_WAIT_S: Final = 20.0
-"""Less than the 30 s after which today's clients give up."""
-_READERS_PAUSE_S: Final = 0.1
+_PAGE_BYTES: Final = 16 << 20
+"""A list ends with the job whose tags and options take it above; a hundred never do."""
+_ROWS_AT_ONCE: Final = 20
 
 
 class Shown(NamedTuple):
@@ -109,37 +104,13 @@ class Desk:
         view = await self.device(order.device)
         order = order.on(view.device)
         group = await self._group(actor, order.group)
-        key = _key(request) or f"one-{secrets.token_hex(16)}"
+        key = idempotency_key(request)
         if order.kept.is_batch:  # it may be long, and is written anew
             submission = await asyncio.to_thread(order.submission, group, key)
         else:
             submission = order.submission(group, key)
-        try:
-            job = await self._patiently(actor, submission)
-        except Unavailable as silence:
-            if silence.field == "device":
-                raise
-            job = await self._repeated(actor, submission)
+        job = await self.gateway.submit(actor, submission, is_once=True)
         return Shown(job, order.kept, None)
-
-    async def _patiently(self, actor: Actor, submission: Submission) -> Job:
-        """Submit, and wait for the readers of programs: no client repeats a POST after 429."""
-        deadline = time.monotonic() + _READERS_WAIT_S
-        while True:
-            try:
-                return await self.gateway.submit(actor, submission)
-            except TooManyRequests as crowd:
-                if crowd.field != "program" or time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(_READERS_PAUSE_S)
-
-    async def _repeated(self, actor: Actor, submission: Submission) -> Job:
-        """Submit again under the same key: clients would repeat a 503 without one."""
-        try:
-            return await self._patiently(actor, submission)
-        except Unavailable as silence:
-            detail = f"{silence.detail} Look at your jobs before you submit again."
-            raise Conflict(f"Whether the job was stored is not known. {detail}") from None
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
@@ -193,7 +164,15 @@ class Desk:
         )
         found = await self.gateway.jobs(actor, asked)
         tally = await self.gateway.tally(actor, asked)
-        return [await self.show(job) for job in found], sum(tally.values())
+        shown, size = [], 0
+        for number, job in enumerate(found):
+            shown.append(row := await self.show(job))
+            size += len(bytes(row.kept.tags)) + len(bytes(row.kept.options))
+            if size > _PAGE_BYTES:
+                break
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # each takes a look-up or two
+        return shown, sum(tally.values())
 
     async def cancel(self, actor: Actor, job: Job) -> Job:
         """Cancel a job.
@@ -226,11 +205,3 @@ class SingleSlashes:
         if path.startswith("//"):
             scope = {**scope, "path": f"{prefix}/{path.lstrip('/')}"}
         await self.door(scope, receive, send)
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 1 <= len(key) <= _MOST_KEY_CHARS:
-        detail = f"Idempotency-Key must have 1 to {_MOST_KEY_CHARS} characters."
-        raise InvalidRequest(detail, field="Idempotency-Key")
-    return key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, check_document, decode, json, on, read
+from qwicket.dialects.door import Door, check_document, decode, json, on, read, read_unsigned
 from qwicket.dialects.qbraid import catalogue, jobs, orders, query, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
 from qwicket.dialects.qbraid.registry import Registry, form
@@ -112,7 +112,7 @@ class Routes(Desk):
 
     async def search_records(self, request: Request) -> Response:
         actor = await self.sign_in(request, Scope.JOBS_READ)
-        fields = await self._fields(request)
+        fields = await read(request, self._fields)
         most = fields.pop("numResults", _PAGE)
         limit = self.gateway.limits.list_page
         if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= limit:
@@ -126,14 +126,9 @@ class Routes(Desk):
         limits = self.gateway.limits
         return await read(request, lambda body: form(body, limits))
 
-    async def _fields(self, request: Request) -> dict[str, Any]:
-        limits = self.gateway.limits
-
-        def parse(body: bytes) -> dict[str, Any]:
-            check_document(body, "body", limits)
-            return decode(body or b"{}", _object_decoder)
-
-        return await read(request, parse)
+    def _fields(self, body: bytes) -> dict[str, Any]:
+        check_document(body, "body", self.gateway.limits)
+        return decode(body or b"{}", _object_decoder)
 
     # --- devices ----------------------------------------------------------------------------------
 
@@ -143,7 +138,7 @@ class Routes(Desk):
 
     async def search_devices(self, request: Request) -> Response:
         """Answer without a key, as above."""
-        sought = query.parse(await self._fields(request))
+        sought = query.parse(await read_unsigned(request, self._fields))
         return json([device for device in await self._devices() if sought.finds(device)])
 
     async def list_own_devices(self, request: Request) -> Response:
@@ -199,7 +194,8 @@ class Routes(Desk):
             device=_bare(asked.get("qbraidDeviceId")),
         )
         email = await self._email(actor)
-        return json([jobs.native(shown, actor.account_name, email) for shown in found])
+        documents = [jobs.native(shown, actor.account_name, email) for shown in found]
+        return await asyncio.to_thread(json, documents)
 
     async def _named(self, actor: Actor, name: str) -> list[dict[str, Any]]:
         """Return the one job of this name, with its counts if it has them: version 0.7 looks."""

@@ -107,6 +107,17 @@ def program(found: Program, kept: Kept) -> Any:
     return programs if kept.is_batch else programs[0]
 
 
+def compiled(circuit: bytes) -> dict[str, str]:
+    """Return a circuit in native gates as a program that may be submitted.
+
+    Args:
+        circuit: JSON in the format `ionq.native.v1`.
+    """
+    fields = msgspec.json.decode(circuit, type=dict[str, msgspec.Raw])
+    data = msgspec.json.encode({"gateset": "native", **fields}).decode()
+    return {"format": "ionq.circuit.v0", "data": data}
+
+
 def _is_analog(kept: Kept) -> bool:
     return kept.formats[0] == "analog"
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
 _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
-_PAGE: Final = 500
-_MOST_LOOKED_AT: Final = 10_000
-"""How far back a search looks."""
+_PAGE: Final = 100
+_MOST_BYTES: Final = 4 << 20
+"""A search ends with the document that makes its answer larger."""
 _MOST_DIGITS: Final = 18
 _BITS: Final = 103
 """What fits into 20 letters and digits."""
@@ -73,6 +73,7 @@ class Registry:
 
         Raises:
             InvalidRequest: A field is missing or no number.
+            LimitExceeded: The document is too large.
         """
         texts = {name: values[-1] for name, values in fields.items() if values[-1]}
         for name in _REQUIRED:
@@ -94,9 +95,11 @@ class Registry:
         for name in _LISTS:
             if name in fields:
                 document[name] = [_number(name, text) for text in fields[name]]
-        record = await self._gateway.records.register(
-            actor, DOOR, key, msgspec.json.encode(document)
-        )
+        body, most = msgspec.json.encode(document), self._gateway.limits.options_bytes
+        if len(body) > most:
+            detail = f"The document has {len(body)} bytes, {most} are allowed"
+            raise LimitExceeded(f"{detail} (limit options_bytes).")
+        record = await self._gateway.records.register(actor, DOOR, key, body)
         kept: str = _decoder.decode(record.body)["qbraidJobId"]
         return kept
 
@@ -125,21 +128,37 @@ class Registry:
     async def search(
         self, actor: Actor, email: str, query: Query, most: int
     ) -> list[dict[str, Any]]:
-        """Return the user's documents that a query finds, newest first, among the last 10,000."""
+        """Return the user's documents that a query finds, newest first, and stop at some bytes."""
         found: list[dict[str, Any]] = []
         before: int | None = None
-        for _ in range(_MOST_LOOKED_AT // _PAGE):
+        left = _MOST_BYTES
+        while len(found) < most and left > 0:
             page = await self._gateway.records.page(actor, DOOR, before=before, limit=_PAGE)
-            found += await asyncio.to_thread(_found, page, actor, email, query)
-            if len(found) >= most or len(page) < _PAGE:
+            matching, size = await asyncio.to_thread(
+                _found, page, actor, email, query, most - len(found), left
+            )
+            found += matching
+            left -= size
+            if len(page) < _PAGE:
                 break
             before = page[-1].seq
-        return found[:most]
+        return found
 
 
-def _found(page: list[Record], actor: Actor, email: str, query: Query) -> list[dict[str, Any]]:
-    shown = (_shown(record, actor, email) for record in page)
-    return [document for document in shown if query.finds(document)]
+def _found(
+    page: list[Record], actor: Actor, email: str, query: Query, most: int, most_bytes: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Return what of a page is found, and its bytes: it ends with what makes it too large."""
+    found: list[dict[str, Any]] = []
+    size = 0
+    for record in page:
+        document = _shown(record, actor, email)
+        if query.finds(document):
+            found.append(document)
+            size += len(record.body)
+            if len(found) == most or size >= most_bytes:
+                break
+    return found, size
 
 
 def _key(device: str, vendor_job: str) -> str:

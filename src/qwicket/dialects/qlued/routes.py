@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, json, on, read
+from qwicket.dialects.door import PUBLIC_URL, Door, address, json, on, read, read_unsigned
 from qwicket.dialects.qlued import catalogue, results, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
@@ -87,7 +87,7 @@ class Routes:
             actor = await self._sign_in(request, None, Scope.JOBS_WRITE)
             posted = await read(request, wire.posted_object)
         else:
-            posted = await read(request, lambda body: wire.posted(body, limits))
+            posted = await read_unsigned(request, lambda body: wire.posted(body, limits))
             actor = await self._sign_in(request, posted.token, Scope.JOBS_WRITE)
         device = (await self._device(request)).device
         if len(posted.job) <= _SMALL_BYTES:

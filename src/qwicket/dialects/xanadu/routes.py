@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from qwicket.dialects.door import Door, address, json, on, read
+from qwicket.dialects.door import Door, address, json, on, read, read_unsigned
 from qwicket.dialects.xanadu import catalogue, results, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unauthenticated
@@ -93,7 +93,7 @@ class Routes:
 
     async def give_pass(self, request: Request) -> Response:
         """Trade a token for a pass."""
-        asked = await read(request, partial(wire.grant, limits=self._gateway.limits))
+        asked = await read_unsigned(request, partial(wire.grant, limits=self._gateway.limits))
         if not asked.type or not asked.token:
             return _refused("invalid_request", "grant_type and refresh_token are needed.")
         if asked.type != "refresh_token":

@@ -38,4 +38,4 @@ def objection(_summary: Summary, _options: RunOptions) -> str | None:
 
 
 def warm() -> None:
-    """Import nothing: SciPy's 0.35 s and 24 MiB are for the workers that run cold atoms."""
+    """Import nothing: SciPy's 0.35 s and 24 MiB are for the workers that run large circuits."""

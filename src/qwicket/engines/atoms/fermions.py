@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from qwicket.engines.failures import CannotRun
 from qwicket.model.atoms import FERMION_SITES, AtomCircuit, AtomGate
@@ -45,7 +44,8 @@ def _applied(gate: AtomGate, psi: State) -> State:
         case "load":
             return _loaded(psi, gate.wires[0])
         case "fhop":
-            turn: State = linalg.expm(-1j * _hops(sites, gate.params))
+            energies, vectors = np.linalg.eigh(_hops(sites, gate.params))
+            turn: State = (vectors * np.exp(-1j * energies)) @ vectors.T
             return turn @ psi @ turn.T
         case "fint":
             return psi * np.exp(-1j * gate.params[0] * (_FILLED @ _FILLED.T))

@@ -2,6 +2,9 @@
 
 Phases for what is diagonal, the eigenvectors of Lx for turns, blocks of conserved total k for
 exchange, and for all at once eigenvectors of the whole or Chebyshev's expansion.
+
+SciPy is imported where there is much to gain: a worker's first job is mostly a small one, and would
+wait for the import longer than for all else.
 """
 
 from __future__ import annotations
@@ -9,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache, reduce
 from itertools import pairwise
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
 
-from qwicket.engines.atoms import chebyshev
-from qwicket.model.atom_costs import is_dense, spectrum
+from qwicket.model.atom_costs import DENSE_DIMENSION, is_dense, spectrum
 from qwicket.model.atoms import AtomCircuit, AtomGate
 
 State = NDArray[np.complex128]
@@ -24,6 +26,8 @@ State = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 
 _VAN_DER_WAALS: Final = 6
+_FEW_LEVELS: Final = 64
+"""Up to here a tridiagonal matrix is diagonalised as any other: in 1 ms at most."""
 
 
 def evolve(circuit: AtomCircuit) -> State:
@@ -129,7 +133,7 @@ def _in_blocks(
     """Return exp(-iθH) of a state, H acting on some wires in the order named."""
     front = tuple(range(len(wires)))
     moved = np.moveaxis(state, wires, front)
-    size = int(np.prod(moved.shape[: len(wires)]))
+    size = prod(moved.shape[: len(wires)])
     rows = moved.reshape(size, -1)
     turned = np.empty_like(rows)
     for block in blocks:
@@ -151,14 +155,14 @@ class Bases:
     def turn(self, n: int) -> list[Block]:
         """Return the eigenvectors of Lx. Its eigenvalues are known exactly."""
         if (n,) not in self._kept:
-            _, vectors = linalg.eigh_tridiagonal(np.zeros(n + 1), _raising(n) / 2)
+            _, vectors = _eigh_tridiagonal(np.zeros(n + 1), _raising(n) / 2)
             self._kept[(n,)] = [Block(slice(None), _m(n)[::-1], vectors)]
         return self._kept[(n,)]
 
     def exchange(self, atoms: tuple[int, ...]) -> list[Block]:
         """Return those of Σ (L+ L- + L- L+) over neighbours; the total of all k is conserved."""
         if atoms not in self._kept:
-            hamiltonian = _exchange(atoms).tocsr()
+            hamiltonian = _rows(_exchange(atoms))
             grids = np.indices([n + 1 for n in atoms])
             totals = grids.sum(axis=0).reshape(-1)
             self._kept[atoms] = [
@@ -174,7 +178,7 @@ def _bases(atoms: tuple[int, ...]) -> Bases:
 
 
 def _solved(hamiltonian: Any, levels: NDArray[np.intp]) -> Block:
-    energies, vectors = linalg.eigh(hamiltonian[levels][:, levels].toarray())
+    energies, vectors = _eigh(_filled(hamiltonian[levels][:, levels]))
     return Block(levels, energies, vectors)
 
 
@@ -182,8 +186,30 @@ def _twisted(n: int, params: tuple[float, ...]) -> Block:
     """Return the eigenvectors of Ω Lx + Δ Lz + χ Lz²."""
     omega, delta, chi = params
     m = _m(n)
-    found = linalg.eigh_tridiagonal(delta * m + chi * m**2, omega * _raising(n) / 2)
+    found = _eigh_tridiagonal(delta * m + chi * m**2, omega * _raising(n) / 2)
     return Block(slice(None), *found)
+
+
+def _eigh_tridiagonal(diagonal: Floats, beside: Floats) -> tuple[Floats, Floats]:
+    """Return eigenvalues and eigenvectors of a symmetric matrix."""
+    if len(diagonal) <= _FEW_LEVELS:
+        return _eigh(np.diag(diagonal) + np.diag(beside, -1))  # its lower half is enough
+    from scipy import linalg
+
+    found: tuple[Floats, Floats] = linalg.eigh_tridiagonal(diagonal, beside)
+    return found
+
+
+def _eigh(matrix: Floats) -> tuple[Floats, Floats]:
+    """Return eigenvalues and eigenvectors of a symmetric matrix."""
+    found: tuple[Floats, Floats]
+    if not _is_large(len(matrix)):
+        energies, vectors = np.linalg.eigh(matrix)
+        return energies, vectors
+    from scipy import linalg
+
+    found = linalg.eigh(matrix)  # with less memory beside
+    return found
 
 
 # --- gates on all wires ---------------------------------------------------------------------------
@@ -192,18 +218,19 @@ def _twisted(n: int, params: tuple[float, ...]) -> Block:
 def _on_all(gate: AtomGate, state: State, atoms: tuple[int, ...]) -> State:
     amplitudes = state.reshape(-1)
     if gate.name == "rydberg_full" or is_dense(gate, atoms):
-        block = Block(slice(None), *linalg.eigh(_dense(gate, atoms)))
+        block = Block(slice(None), *_eigh(_dense(gate, atoms)))
         turned = block.turned(1.0, amplitudes[:, None])[:, 0]
     else:
-        hamiltonian = _whole(gate, atoms).tocsr()
+        from qwicket.engines.atoms import chebyshev
+
+        hamiltonian = _rows(_whole(gate, atoms))
         turned = chebyshev.evolved(hamiltonian, spectrum(gate, atoms), amplitudes)
     return turned.reshape(state.shape)
 
 
 def _dense(gate: AtomGate, atoms: tuple[int, ...]) -> Floats:
     if gate.name != "rydberg_full":
-        whole: Floats = _whole(gate, atoms).toarray()
-        return whole
+        return _filled(_whole(gate, atoms))
     return sum(
         (x * term for x, term in zip(gate.params, _rydberg(atoms), strict=True)), np.zeros(())
     )
@@ -214,11 +241,11 @@ def _rydberg(atoms: tuple[int, ...]) -> tuple[Floats, ...]:
     """Return what Ω, Δ and φ of `rydberg_full` stand before: ramps ask for it a thousand times."""
     unit = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     gates = [AtomGate("rydberg_full", (), params) for params in unit]
-    return tuple([_whole(gate, atoms).toarray() for gate in gates])
+    return tuple([_filled(_whole(gate, atoms)) for gate in gates])
 
 
 def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
-    """Return the Hamiltonian of a gate on all wires as a sparse matrix."""
+    """Return the Hamiltonian of a gate on all wires as a matrix, sparse where it is large."""
     shape = tuple([n + 1 for n in atoms])
     m = [_on_axis(_m(n), wire, len(atoms)) for wire, n in enumerate(atoms)]
     energies: Floats = np.zeros(shape)
@@ -235,24 +262,54 @@ def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
         found = exchange * _exchange(atoms)
     for wire, n in enumerate(atoms):
         found = found + omega / 2 * _joint({wire: _ladder(n) + _ladder(n).T}, atoms)
-    return found + sparse.diags_array(energies.reshape(-1))
+    return found + _diagonal(energies.reshape(-1))
 
 
 def _exchange(atoms: tuple[int, ...]) -> Any:
-    """Return Σ (L+ L- + L- L+) over neighbours as a sparse matrix."""
-    size = int(np.prod([n + 1 for n in atoms]))
-    found: Any = sparse.csr_array((size, size))
+    """Return Σ (L+ L- + L- L+) over neighbours as such a matrix."""
+    found: Any = _diagonal(np.zeros(prod([n + 1 for n in atoms])))
     for wire, (a, b) in enumerate(pairwise(atoms)):
         one_way = _joint({wire: _ladder(a), wire + 1: _ladder(b).T}, atoms)
         found = found + one_way + one_way.T
     return found
 
 
-def _ladder(n: int) -> Any:
-    return sparse.diags_array(_raising(n), offsets=1, shape=(n + 1, n + 1))
+def _ladder(n: int) -> Floats:
+    return np.diag(_raising(n), 1)
 
 
-def _joint(factors: dict[int, Any], atoms: tuple[int, ...]) -> Any:
+def _joint(factors: dict[int, Floats], atoms: tuple[int, ...]) -> Any:
     """Return the product of operators on some wires, the identity on the others."""
-    each = [factors.get(wire, sparse.eye_array(n + 1)) for wire, n in enumerate(atoms)]
-    return reduce(sparse.kron, each)
+    each = [factors.get(wire, np.eye(n + 1)) for wire, n in enumerate(atoms)]
+    if not _is_large(prod([n + 1 for n in atoms])):
+        return reduce(_kron, each)
+    from scipy import sparse
+
+    return reduce(sparse.kron, [sparse.csr_array(factor) for factor in each])
+
+
+def _kron(first: Floats, second: Floats) -> Floats:
+    made: Any = np.kron(first, second)
+    return np.asarray(made, float)
+
+
+def _diagonal(values: Floats) -> Any:
+    if not _is_large(len(values)):
+        return np.diag(values)
+    from scipy import sparse
+
+    return sparse.diags_array(values)
+
+
+def _is_large(dimension: int) -> bool:
+    return dimension > DENSE_DIMENSION
+
+
+def _rows(matrix: Any) -> Any:
+    """Return a matrix of which rows can be taken."""
+    return matrix if isinstance(matrix, np.ndarray) else matrix.tocsr()
+
+
+def _filled(matrix: Any) -> Floats:
+    found: Floats = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+    return found

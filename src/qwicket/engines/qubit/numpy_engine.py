@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from typing import Final
@@ -25,10 +25,10 @@ class NumpySimulator:
     """Applies each gate by slices of the state."""
 
     name: Final = "numpy"
-    version: Final = f"1 (numpy {np.__version__})"
+    version: Final = f"2 (numpy {np.__version__})"
 
-    def prepare(self, gate: Gate) -> Prepared:
-        return partial(apply, gate=gate)
+    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
+        return partial(_apply_row, gates)
 
     def zero(self, n_qubits: int) -> NumpyState:
         tensor = np.zeros((2,) * n_qubits, dtype=np.complex128)
@@ -50,9 +50,8 @@ class NumpyState:
     def n_qubits(self) -> int:
         return self._tensor.ndim
 
-    def apply(self, gates: Iterable[Prepared]) -> None:
-        for gate in gates:
-            gate(self._tensor)
+    def apply(self, prepared: Prepared, start: int, stop: int) -> None:
+        prepared(self._tensor, start, stop)
 
     def copy(self) -> NumpyState:
         return NumpyState(self._tensor.copy())
@@ -73,7 +72,7 @@ class NumpyState:
         return squared(self.amplitudes())
 
     def sample(self, shots: int, rng: Generator) -> Integers:
-        return search(self.probabilities(), shots, rng)
+        return rng.permutation(search(self.probabilities(), shots, rng))
 
     def _half(self, qubit: int, bit: int) -> Tensor:
         """Return a view of the amplitudes where a qubit is |bit⟩."""
@@ -85,6 +84,11 @@ def squared(amplitudes: Tensor) -> Floats:
     p = amplitudes.real**2
     p += amplitudes.imag**2
     return p
+
+
+def _apply_row(gates: Sequence[Gate], tensor: Tensor, start: int, stop: int) -> None:
+    for gate in gates[start:stop]:
+        apply(tensor, gate)
 
 
 def apply(tensor: Tensor, gate: Gate) -> None:

@@ -6,7 +6,7 @@ Simulators write outside their memory when told to, so this is their guard.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.sampling import Readout, readout
@@ -43,6 +43,10 @@ class Program(NamedTuple):
         busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
         return readout(busy, self.n_bits)
 
+    def gates(self) -> Sequence[Gate]:
+        """Return the operations as gates: a slice of them that holds nothing else."""
+        return cast(Sequence[Gate], self.ops)
+
     def original(self, qubit: int) -> int:
         """Return the number that a qubit had in the circuit."""
         return self.origin[qubit] if qubit >= 0 else ~qubit
@@ -61,7 +65,7 @@ def read(circuit: QubitCircuit) -> Program:
     fresh: dict[int, int] = {}
     is_straight = True
     for place, op in enumerate(circuit.ops):
-        if isinstance(op, Gate):
+        if type(op) is Gate:
             operands = op.targets
             if op.controls or len(operands) > 1:
                 operands += op.controls
@@ -71,10 +75,10 @@ def read(circuit: QubitCircuit) -> Program:
                 is_straight = False
             used.update(operands)
             gates.append(op)
-        elif isinstance(op, Measure):
+        elif type(op) is Measure:
             measured.add(op.qubit)
             written[op.clbit] = op.qubit
-        elif isinstance(op, Reset):
+        elif type(op) is Reset:
             if op.qubit in used:
                 is_straight = False
             else:
@@ -87,7 +91,7 @@ def read(circuit: QubitCircuit) -> Program:
     ops: Sequence[Op] = gates
     if not is_straight:
         ops, written = _without_tail(circuit.ops, fresh)
-        is_straight = all(isinstance(op, Gate) for op in ops)
+        is_straight = all(type(op) is Gate for op in ops)
     made = Program(circuit.n_qubits, ops, is_straight, written, circuit.n_clbits, ())
     return _renumbered(made, sorted(used))
 
@@ -96,12 +100,12 @@ def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], 
     """Set apart what is measured at the end; resets of fresh qubits become resets of idle ones."""
     start = tail_start(ops)
     head: list[Op] = [
-        Reset(~op.qubit) if isinstance(op, Reset) and place in fresh else op
+        Reset(~op.qubit) if type(op) is Reset and place in fresh else op
         for place, op in enumerate(ops[:start])
     ]
     tail = ops[start:]
-    gates = [op for op in tail if isinstance(op, Gate)]
-    return head + gates, {op.clbit: op.qubit for op in tail if isinstance(op, Measure)}
+    gates = [op for op in tail if type(op) is Gate]
+    return head + gates, {op.clbit: op.qubit for op in tail if type(op) is Measure}
 
 
 def _renumbered(program: Program, used: Sequence[int]) -> Program:
@@ -117,13 +121,13 @@ def _renumbered(program: Program, used: Sequence[int]) -> Program:
 
 
 def _moved(op: Op, place_of: Mapping[int, int]) -> Op:
-    if isinstance(op, Gate):
+    if type(op) is Gate:
         targets = tuple([place_of[qubit] for qubit in op.targets])
         controls = tuple([place_of[qubit] for qubit in op.controls])
         return Gate(op.name, targets, op.params, controls, op.terms)
-    if isinstance(op, Measure):
+    if type(op) is Measure:
         return Measure(place_of.get(op.qubit, ~op.qubit), op.clbit)
-    if isinstance(op, Reset) and op.qubit >= 0:
+    if type(op) is Reset and op.qubit >= 0:
         return Reset(place_of.get(op.qubit, ~op.qubit))
     return op
 
@@ -131,7 +135,7 @@ def _moved(op: Op, place_of: Mapping[int, int]) -> Op:
 def _check_jump(place: int, op: Branch | Jump, circuit: QubitCircuit) -> None:
     if not 0 <= op.skip < len(circuit.ops) - place:
         raise _invalid(f"operation {place} leads out of the circuit")
-    if isinstance(op, Branch):
+    if type(op) is Branch:
         _check_range("classical bit", op.clbits, circuit.n_clbits)
         if not (
             op.value.isascii() and op.value.isdigit() and len(op.value) <= circuit.n_clbits + 9

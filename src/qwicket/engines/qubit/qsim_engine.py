@@ -30,7 +30,7 @@ from qwicket.engines.qubit.gates import dense, matrix
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers, arrays_of
-from qwicket.engines.qubit.states import reserve
+from qwicket.engines.qubit.states import evolve, reserve
 from qwicket.engines.qubit.tasks import Found, Task, Unreliable
 from qwicket.model.circuits import Gate
 from qwicket.model.outcomes import MEMORY, PROBABILITIES
@@ -87,13 +87,14 @@ class QsimEngine:
             raise Unreliable(f"version {release} is not one of {', '.join(KNOWN_VERSIONS)}")
         kind = _MODULES[min(_loaded("qsim_decide", folder).detect_instructions(), 3)]
         self._qsim: Any = _loaded(kind, folder)
-        self.version = f"1 ({kind} {release}, numpy {np.__version__})"
+        self.version = f"2 ({kind} {release}, numpy {np.__version__})"
 
     def takes(self, program: Program) -> bool:
         """Say whether qsim has a way to run each gate."""
-        return not any(
-            isinstance(op, Gate) and len(op.targets) > _most_targets(op) for op in program.ops
-        )
+        gates = program.gates()
+        if max([len(gate.targets) for gate in gates], default=0) <= _MOST_CONTROLLED:
+            return True
+        return all(len(gate.targets) <= _most_targets(gate) for gate in gates)
 
     def run(self, task: Task) -> Found:
         """Run one circuit.
@@ -120,7 +121,7 @@ class QsimEngine:
         """
         program = Program(4, _TEST_GATES, True, {}, 0, ())
         state = NumpySimulator().zero(4)
-        state.apply(map(NumpySimulator().prepare, _TEST_GATES))
+        evolve(NumpySimulator(), state, _TEST_GATES)
         p = state.probabilities()
         found = np.bincount(self._samples(program, _TEST_SHOTS, SeedSequence(1)), minlength=16)
         # total variation: its mean, and a bound that 10^9 tries would not pass
@@ -134,7 +135,7 @@ class QsimEngine:
         circuit = self._circuit(program)
         reserve(program.n_qubits, _STATE_BYTES)
         drawn = self._qsim.qsim_sample_final(_options(circuit, program.n_qubits, seed), shots)
-        samples = np.array(drawn, dtype=np.int64)
+        samples = np.fromiter(drawn, dtype=np.int64, count=len(drawn))
         if samples.size != shots or samples.max() >> program.n_qubits:
             raise Unreliable(f"{samples.size} of {shots} shots came back")
         return samples
@@ -142,16 +143,19 @@ class QsimEngine:
     def _circuit(self, program: Program) -> Any:
         circuit = self._qsim.Circuit()
         circuit.num_qubits = program.n_qubits
-        add, kinds = self._qsim.add_gate, self._kinds
+        add, kinds, controlled = self._qsim.add_gate, self._kinds, self._controlled_kinds
         # qsim wants each gate at a later time than the one before
-        for place, op in enumerate(program.ops):
-            if isinstance(op, Gate):
-                kind = kinds.get((op.name, len(op.controls)))
-                if kind is None:
-                    self._add_other(op, place, circuit)
-                else:
-                    angle = {"phi": op.params[0]} if op.params else {}
-                    add(kind, place, op.controls + op.targets, angle, circuit)
+        for place, gate in enumerate(program.gates()):
+            controls = gate.controls
+            if not controls:
+                kind = kinds.get(gate.name)
+            else:
+                kind = controlled.get(gate.name) if len(controls) == 1 else None
+            if kind is None:
+                self._add_other(gate, place, circuit)
+            else:
+                angle = {"phi": gate.params[0]} if gate.params else {}
+                add(kind, place, controls + gate.targets, angle, circuit)
         return circuit
 
     def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
@@ -179,24 +183,27 @@ class QsimEngine:
         self._qsim.control_last_gate(list(controls), [1] * len(controls), circuit)
 
     @cached_property
-    def _kinds(self) -> Mapping[tuple[str, int], Any]:
-        """By name and number of controls; without a control `p` is `rz` up to a global phase."""
+    def _kinds(self) -> Mapping[str, Any]:
+        """Those without a control, where `p` is `rz` up to a global phase."""
         qsim = self._qsim
         return {
-            ("x", 0): qsim.kX,
-            ("y", 0): qsim.kY,
-            ("z", 0): qsim.kZ,
-            ("h", 0): qsim.kH,
-            ("s", 0): qsim.kS,
-            ("t", 0): qsim.kT,
-            ("rx", 0): qsim.krx,
-            ("ry", 0): qsim.kry,
-            ("rz", 0): qsim.krz,
-            ("p", 0): qsim.krz,
-            ("swap", 0): qsim.kSWAP,
-            ("x", 1): qsim.kCX,
-            ("z", 1): qsim.kCZ,
+            "x": qsim.kX,
+            "y": qsim.kY,
+            "z": qsim.kZ,
+            "h": qsim.kH,
+            "s": qsim.kS,
+            "t": qsim.kT,
+            "rx": qsim.krx,
+            "ry": qsim.kry,
+            "rz": qsim.krz,
+            "p": qsim.krz,
+            "swap": qsim.kSWAP,
         }
+
+    @cached_property
+    def _controlled_kinds(self) -> Mapping[str, Any]:
+        """Those with one control."""
+        return {"x": self._qsim.kCX, "z": self._qsim.kCZ}
 
 
 def _most_targets(gate: Gate) -> int:

@@ -11,28 +11,23 @@ which gives the same state to the last bit.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from numpy.random import Generator
 
 from qwicket.engines.qubit.cost import copies_kept
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
-from qwicket.engines.qubit.states import Prepared, Simulator, State
+from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step
-from qwicket.model.circuits import Gate, Measure, Op, Reset
+from qwicket.model.circuits import Gate, Measure, Reset
 
 Divide = Callable[[float, float], tuple[float, float]]
 """From an amount and the probability of the second of two branches to the amounts of both."""
-
-_READY_OPS: Final = 20_000
-_GAP: Final = Gate("id", (0,))
-_place = attrgetter("place")
 
 
 class Leaf(NamedTuple):
@@ -84,17 +79,6 @@ def by_weight(weight: float, p: float) -> tuple[float, float]:
     return weight - second, second
 
 
-def _ready(simulator: Simulator, program: Program) -> list[Prepared]:
-    """Prepare all gates, if they are not too many to keep; what is no gate leaves a gap."""
-    if len(program.ops) > _READY_OPS:
-        return []
-    return [simulator.prepare(op if isinstance(op, Gate) else _GAP) for op in program.ops]
-
-
-def _gates(ops: Sequence[Op]) -> Iterator[Gate]:
-    return (op for op in ops if isinstance(op, Gate))
-
-
 class Walk:
     """Walks all branches of a program.
 
@@ -103,6 +87,9 @@ class Walk:
         program: What runs.
         steps: The same as steps.
         divide: How a branch parts in two.
+
+    Attributes:
+        row: The gates of the program.
     """
 
     def __init__(
@@ -112,7 +99,7 @@ class Walk:
         self._program = program
         self._steps = steps
         self._divide = divide
-        self._ready = _ready(simulator, program)
+        self.row = Row(simulator, program)
         self._kept = copies_kept(program.n_qubits)
         self._waiting: list[_Waiting] = []
         self._choices: list[int] = []
@@ -144,13 +131,6 @@ class Walk:
             self._resume(self._waiting.pop())
             yield self._to_the_end()
 
-    def apply(self, state: State, start: int, stop: int) -> None:
-        """Apply the gates of the program from `start` on, before `stop`."""
-        if self._ready:
-            state.apply(self._ready[start:stop])
-        else:
-            state.apply(map(self._simulator.prepare, _gates(self._program.ops[start:stop])))
-
     def _start(self, state: State | None = None, done: int = 0) -> None:
         self._state = self._simulator.zero(self._program.n_qubits) if state is None else state
         self._done = done
@@ -175,7 +155,7 @@ class Walk:
     def _take(self, step: Step) -> None:
         match step:
             case Run(start, stop):
-                self._run(max(start, self._done), stop)
+                self.row.apply(self._state, max(start, self._done), stop, self._strikes)
             case Measure(qubit, bit):
                 read = self._measure(qubit) if qubit >= 0 else 0
                 self._bits = self._bits & ~(1 << bit) | read << bit
@@ -192,17 +172,6 @@ class Walk:
                     self._step = target - 1
             case Go(target):
                 self._step = target - 1
-
-    def _run(self, start: int, stop: int) -> None:
-        """Apply gates and the Paulis that strike among them."""
-        first = bisect_left(self._strikes, start, key=_place)
-        for strike in self._strikes[first:]:
-            if strike.place >= stop:
-                break
-            self.apply(self._state, start, strike.place + 1)
-            self._state.apply(map(self._simulator.prepare, strike.gates))
-            start = strike.place + 1
-        self.apply(self._state, start, stop)
 
     def _measure(self, qubit: int) -> int:
         p_one = self._state.p_one(qubit)
@@ -225,7 +194,7 @@ class Walk:
             self._state.scale(qubit, norm, norm * (1 - gamma) ** 0.5)
 
     def _flip(self, qubit: int) -> None:
-        self._state.apply((self._simulator.prepare(Gate("x", (qubit,))),))
+        evolve(self._simulator, self._state, (Gate("x", (qubit,)),))
 
     def _choose(self, p: float) -> int:
         """Return which of two branches to go on with; the other one waits if it has anything."""

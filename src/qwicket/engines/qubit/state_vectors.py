@@ -8,21 +8,23 @@ first strike; amplitude damping is a choice like a measurement.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from numpy.random import Generator, default_rng
 
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, worth
 from qwicket.engines.qubit.misreads import flips, misread
+from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import Sites
 from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.rows import Row
+from qwicket.engines.qubit.sampling import Integers
 from qwicket.engines.qubit.split import Leaf, Walk, by_shots, by_weight
-from qwicket.engines.qubit.states import Simulator, State
-from qwicket.engines.qubit.steps import Run, steps
-from qwicket.engines.qubit.tally import Tally, arrays, memory
+from qwicket.engines.qubit.states import Simulator, State, evolve
+from qwicket.engines.qubit.steps import Run, Step, has_no_choices, steps
+from qwicket.engines.qubit.tally import Tally, arrays, counted, memory
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.circuits import Gate
 from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY
 
 
@@ -58,7 +60,7 @@ class StateVectorEngine:
 
     def _evolved(self, program: Program) -> State:
         state = self._simulator.zero(program.n_qubits)
-        state.apply(self._simulator.prepare(op) for op in program.ops if isinstance(op, Gate))
+        evolve(self._simulator, state, program.gates())
         return state
 
     def _run_branches(self, task: Task, rng: Generator) -> Found:
@@ -93,20 +95,41 @@ class StateVectorEngine:
         return p
 
     def _counts(self, task: Task, rng: Generator) -> Counter[bytes]:
-        counts: Counter[bytes] = Counter()
-        tally = Tally(task.program)
-        for leaf in self._leaves(task, rng):
-            for key, shots in tally.count(leaf, rng):
-                counts[key] += shots
-            del leaf  # or its state would live on beside the next one
+        made = steps(task.program, task.noise)
+        if task.noise is not None and has_no_choices(made):
+            counts = counted(self._patterns(task, task.noise, rng), task.program.reads())
+        else:
+            counts = self._count_leaves(task, made, rng)
         if task.noise is None:
             return counts
         found = flips(task.program, task.program.written, task.noise)
         return misread(counts, found, task.program.n_bits, rng) if found else counts
 
-    def _leaves(self, task: Task, rng: Generator) -> Iterator[Leaf]:
+    def _patterns(self, task: Task, noise: Noise, rng: Generator) -> Iterator[Integers]:
+        """Sample what each pattern of Paulis makes of gates in a row."""
+        program, reads = task.program, task.program.reads()
+        row, stop = Row(self._simulator, program), len(program.ops)
+        shared, done = self._simulator.zero(program.n_qubits), 0
+        for strikes, shots in Sites(program, noise).patterns(task.shots, rng):
+            state = shared
+            if strikes:
+                reached = strikes[0].place
+                row.apply(shared, done, reached)
+                state, done = shared.copy(), reached
+            row.apply(state, done, stop, strikes)
+            yield sampling.samples(state, reads, shots, rng)
+
+    def _count_leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Counter[bytes]:
+        counts: Counter[bytes] = Counter()
+        tally = Tally(task.program)
+        for leaf in self._leaves(task, made, rng):
+            for key, shots in tally.count(leaf, rng):
+                counts[key] += shots
+            del leaf  # or its state would live on beside the next one
+        return counts
+
+    def _leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Iterator[Leaf]:
         program, noise = task.program, task.noise
-        made = steps(program, noise)
         walk = Walk(self._simulator, program, made, by_shots(rng))
         if noise is None:
             yield from walk.leaves(task.shots)
@@ -117,7 +140,7 @@ class StateVectorEngine:
         for strikes, shots in Sites(program, noise).patterns(task.shots, rng):
             if strikes:
                 reached = min(strikes[0].place, last)
-                walk.apply(shared, done, reached)
+                walk.row.apply(shared, done, reached)
                 done = reached
                 yield from walk.leaves(shots, strikes, shared.copy(), done)
             else:

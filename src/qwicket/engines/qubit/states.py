@@ -5,7 +5,7 @@ Whoever calls must have checked operands: they exist, and differ within a gate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -16,8 +16,12 @@ from qwicket.model.circuits import Gate
 LARGE_QUBITS: Final = 20
 """Narrower states fit wherever a worker does."""
 
-Prepared = Callable[[Any], object]
-"""A gate made ready by one simulator for its own states. Applying it again costs less."""
+Prepared = Callable[[Any, int, int], object]
+"""Gates in a row, made ready by one simulator for its own states: applies those from a place on,
+before another. To apply them again costs less."""
+
+MOST_PREPARED: Final = 20_000
+"""Longer rows are prepared in pieces: a gate takes some hundred bytes."""
 
 
 def reserve(n_qubits: int, amplitude_bytes: int) -> None:
@@ -29,7 +33,8 @@ def reserve(n_qubits: int, amplitude_bytes: int) -> None:
 class State(sampling.State, Protocol):
     """A state that gates change. It starts, and is kept, normalised up to rounding."""
 
-    def apply(self, gates: Iterable[Prepared]) -> None: ...
+    def apply(self, prepared: Prepared, start: int, stop: int) -> None:
+        """Apply the gates of a row from `start` on, before `stop`."""
 
     def copy(self) -> Self:
         """Return a state of its own.
@@ -55,8 +60,8 @@ class Simulator(Protocol):
     def version(self) -> str:
         """Rises with us and with the library beneath: equal seeds repeat within one version."""
 
-    def prepare(self, gate: Gate) -> Prepared:
-        """Make a gate ready.
+    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
+        """Make gates ready for states of so many qubits.
 
         Raises:
             CannotRun: No such gate.
@@ -68,3 +73,10 @@ class Simulator(Protocol):
         Raises:
             MemoryError: It does not fit.
         """
+
+
+def evolve(simulator: Simulator, state: State, gates: Sequence[Gate]) -> None:
+    """Apply gates once."""
+    for start in range(0, len(gates), MOST_PREPARED):
+        piece = gates[start : start + MOST_PREPARED]
+        state.apply(simulator.prepare(state.n_qubits, piece), 0, len(piece))

@@ -68,6 +68,11 @@ def steps(program: Program, noise: Noise | None = None) -> list[Step]:
     return writer.finished()
 
 
+def has_no_choices(made: Sequence[Step]) -> bool:
+    """Say whether gates in a row are all there is."""
+    return all(isinstance(step, Run) for step in made)
+
+
 class _Writer:
     """Writes steps one by one; gates gather until something else comes."""
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from typing import Final
 
 import numpy as np
 from numpy.random import Generator
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.sampling import Floats, Integers
+from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
 from qwicket.engines.qubit.split import Leaf
 from qwicket.model.outcomes import (
     COUNTS,
@@ -28,6 +30,9 @@ from qwicket.model.outcomes import (
 
 Rows = NDArray[np.uint8]
 """Packed keys, one per row."""
+
+_PIECES: Final = 1_024
+"""What was drawn of so many states is counted at once."""
 
 
 class Tally:
@@ -67,6 +72,17 @@ class Tally:
         rows = sampling.packed(indices, self._reads)
         rows |= np.frombuffer(self._key(leaf), dtype=np.uint8)
         return split(rows)
+
+
+def counted(drawn: Iterator[Integers], reads: Readout) -> Counter[bytes]:
+    """Count shots drawn from many states, one index over the qubits that are read for each."""
+    counts: Counter[bytes] = Counter()
+    while pieces := list(islice(drawn, _PIECES)):
+        indices, shots = np.unique(np.concatenate(pieces), return_counts=True)
+        keys = split(packed(indices, reads))
+        for key, n in zip(keys, shots.tolist(), strict=True):
+            counts[key] += n
+    return counts
 
 
 def split(rows: Rows) -> Iterator[bytes]:

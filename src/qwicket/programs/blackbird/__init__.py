@@ -13,10 +13,21 @@ from typing import Final
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.photonic import PhotonicCircuit
+from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
 from qwicket.programs.blackbird.reader import HEADERS, Header, Program, Reader
 from qwicket.programs.blackbird.tokens import Line, lines
 
-__all__ = ["VERSION", "Header", "Program", "read", "read_header", "read_program"]
+__all__ = [
+    "VERSION",
+    "Header",
+    "Layout",
+    "Program",
+    "check_fits",
+    "read",
+    "read_header",
+    "read_layout",
+    "read_program",
+]
 
 VERSION: Final = 1
 """Rises when the reader starts to give other circuits for the same text."""

@@ -173,7 +173,7 @@ class ExpressionParser:
         self.at += 1
         operand = self._unary()
         self._depth -= 1
-        if isinstance(operand, Literal):
+        if type(operand) is Literal:
             try:
                 return Literal(arithmetic.unary(symbol, operand.value))
             except Unfit as why:
@@ -192,11 +192,11 @@ class ExpressionParser:
 
     def _folded(self, chain: Chain) -> Expression:
         """Return a chain, or its value if it is made of literals."""
-        if not isinstance(chain.first, Literal):
+        if type(chain.first) is not Literal:
             return chain
         value = chain.first.value
         for step in chain.steps:
-            if not isinstance(step.operand, Literal):
+            if type(step.operand) is not Literal:
                 return chain
             try:
                 value = arithmetic.binary(step.operator, value, step.operand.value)

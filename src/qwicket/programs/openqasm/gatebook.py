@@ -7,7 +7,7 @@ is refused before any of it is expanded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
 
 from qwicket.model.errors import LimitExceeded
 from qwicket.programs.openqasm import modifiers
@@ -41,6 +41,7 @@ _HUGE: Final = 1 << 40
 """Weights stop to grow here: every limit is far below."""
 
 
+@final
 class UserGate(Node, frozen=True):
     """A gate that the program defines.
 
@@ -157,7 +158,7 @@ class GateBook:
             raise self._tokens.refuse(call.at, reason)
 
     def _check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
-        n_controls = sum(self._n_controls(modifier) for modifier in call.modifiers)
+        n_controls = sum([self._n_controls(modifier) for modifier in call.modifiers])
         wanted = gate.n_qubits + n_controls
         if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
             return

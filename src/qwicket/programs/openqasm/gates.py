@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import pi
-from typing import Final
+from typing import Final, final
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Template(Node, frozen=True):
     phase: float = 0.0
 
 
+@final
 class Standard(msgspec.Struct, frozen=True):
     """A gate of a language: one flat gate whose first qubits are controls, or a composition.
 

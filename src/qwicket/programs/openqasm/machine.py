@@ -157,10 +157,10 @@ class Machine:
         if self.dropped and frame is self._main:
             self._check_dropped(operands, call.at)
         n_copies = self._n_copies(operands, call.at)
-        if isinstance(gate, Standard) and gate.flat and not call.modifiers:
+        if type(gate) is Standard and gate.flat and not call.modifiers:
             self._place_flat(gate, parameters, operands, n_copies, call)
             return
-        if isinstance(gate, UserGate):
+        if type(gate) is UserGate:
             template = self._expand(gate, parameters, n_copies, call)
         else:
             template = gate.template(parameters)
@@ -209,7 +209,7 @@ class Machine:
         self._frame, self._evaluator.scopes = outer, outer_scopes
         if abs(frame.phase) > MAX_ANGLE:
             raise self._tokens.refuse(call.at, "the global phase of the gate is too large")
-        ops = tuple([op for op in frame.ops if isinstance(op, Gate)])
+        ops = tuple([op for op in frame.ops if type(op) is Gate])
         template = Template(gate.n_qubits, ops, frame.phase)
         if len(gate.templates) < _MAX_TEMPLATES:
             gate.templates[parameters] = template
@@ -249,12 +249,17 @@ class Machine:
         self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
     ) -> list[tuple[int, ...]]:
         """Return each operand's qubits, one for each application of a gate."""
-        columns = [
-            operand.indices * n_copies if operand.is_scalar else operand.indices
-            for operand in operands
-        ]
-        widths = map(len, map(set, zip(*columns, strict=True)))
-        if len(columns) > 1 and min(widths) < len(columns):
+        if n_copies == 1:
+            columns = [operand.indices for operand in operands]
+            narrowest = len({indices[0] for indices in columns})
+        else:
+            columns = [
+                operand.indices * n_copies if operand.is_scalar else operand.indices
+                for operand in operands
+            ]
+            rows = zip(*columns, strict=True)
+            narrowest = min(map(len, map(set, rows)), default=len(columns))
+        if narrowest < len(columns):
             reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
             raise self._tokens.refuse(call.at, reason)
         return columns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final, cast
-from typing import Literal as OneOf
 
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.bounds import MAX_BLOCKS
@@ -28,9 +27,11 @@ from qwicket.programs.openqasm.syntax import (
     IndexSet,
     InputDeclaration,
     Leave,
+    Leaving,
     Literal,
     MeasuredDeclaration,
     Measurement,
+    Modification,
     Modifier,
     Name,
     OpaqueDeclaration,
@@ -163,7 +164,7 @@ class Parser(ExpressionParser):
 
     def _modifier(self) -> Modifier:
         at = self.at
-        kind = cast(OneOf["ctrl", "negctrl", "inv", "pow"], self._texts[at])
+        kind = cast(Modification, self._texts[at])
         self.at += 1
         argument = None
         if kind == "pow" or (kind != "inv" and self._texts[self.at] == "("):
@@ -513,7 +514,7 @@ class Parser(ExpressionParser):
 
     def _leave(self) -> Statement:
         at = self.at
-        kind = cast(OneOf["break", "continue", "end"], self._texts[at])
+        kind = cast(Leaving, self._texts[at])
         self.at += 1
         self.need(";", f"after '{kind}'")
         return Leave(kind, at)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from typing import Literal as OneOf
+from typing import final
 
 import msgspec
 
@@ -79,6 +80,7 @@ class Cast(Node, frozen=True):
     at: int
 
 
+@final
 class Range(Node, frozen=True):
     """`start:step:stop`, both ends included."""
 
@@ -88,6 +90,7 @@ class Range(Node, frozen=True):
     at: int
 
 
+@final
 class IndexSet(Node, frozen=True):
     items: tuple[Expression, ...]
     at: int
@@ -102,8 +105,11 @@ class Index(Node, frozen=True):
 Expression = Literal | Name | PhysicalQubit | Unary | Chain | Call | Cast | Index
 
 
+Modification = OneOf["ctrl", "negctrl", "inv", "pow"]
+
+
 class Modifier(Node, frozen=True):
-    kind: OneOf["ctrl", "negctrl", "inv", "pow"]
+    kind: Modification
     argument: Expression | None
     at: int
 
@@ -219,8 +225,11 @@ class For(Node, frozen=True):
     at: int
 
 
+Leaving = OneOf["break", "continue", "end"]
+
+
 class Leave(Node, frozen=True):
-    kind: OneOf["break", "continue", "end"]
+    kind: Leaving
     at: int
 
 

@@ -7,6 +7,7 @@ is worked out only when an error or a line needs it. Owns no grammar.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -101,6 +102,7 @@ def is_name(token: str) -> bool:
     return token.isidentifier()
 
 
+@lru_cache(maxsize=1 << 14)
 def split_element(token: str) -> tuple[str, str]:
     """Return the name and the digits of a token such as `q[3]`; other tokens have no digits."""
     if token[-1:] != "]":

@@ -5,8 +5,9 @@ What is known when the program is read becomes a constant, what is measured a co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, final
 
 from qwicket.model.circuits import Relation
 from qwicket.model.errors import InvalidProgram
@@ -35,6 +36,7 @@ from qwicket.programs.openqasm.syntax import (
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 
 
+@final
 class Bits(Node, frozen=True):
     """Classical bits by number; their values are known only when the program runs."""
 
@@ -42,6 +44,7 @@ class Bits(Node, frozen=True):
     is_scalar: bool
 
 
+@final
 class Number(Node, frozen=True):
     """Classical bits read as an integer, first bit lowest; in two's complement if signed."""
 
@@ -49,6 +52,7 @@ class Number(Node, frozen=True):
     is_signed: bool
 
 
+@final
 class Qubits(Node, frozen=True):
     """Qubits by number."""
 
@@ -145,6 +149,16 @@ class Evaluator:
         self._steps_left = MAX_STEPS - len(tokens.texts)
         self._readings: dict[int, list[tuple[Variable, Number]]] = {}
         self.tentative: list[Variable] = []
+        self._ways: Mapping[type[Expression], Callable[[Any], Value]] = {
+            Index: self._index,
+            Name: self._name,
+            Literal: attrgetter("value"),
+            Chain: self._chain,
+            Unary: self._unary,
+            Call: self._call,
+            Cast: self._cast,
+            PhysicalQubit: self._physical_qubit,
+        }
 
     def spend(self, steps: int, at: int) -> None:
         """Count work before it is done, so that no short text is long in the reading."""
@@ -155,23 +169,7 @@ class Evaluator:
 
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""
-        match node:
-            case Index():
-                return self._index(node)
-            case Name():
-                return self._name(node)
-            case Literal():
-                return node.value
-            case Chain():
-                return self._chain(node)
-            case Unary():
-                return self._unary(node)
-            case Call():
-                return self._call(node)
-            case Cast():
-                return self._cast(node)
-            case PhysicalQubit():
-                return Qubits((self._physical(node.index, node.at),), True)
+        return self._ways[type(node)](node)
 
     def constant(self, node: Expression, at: int) -> Constant:
         """Return a value that is known now."""
@@ -304,6 +302,9 @@ class Evaluator:
 
     # --- registers --------------------------------------------------------------------------------
 
+    def _physical_qubit(self, node: PhysicalQubit) -> Qubits:
+        return Qubits((self._physical(node.index, node.at),), True)
+
     def _name(self, node: Name) -> Value:
         variable = self.scopes.find(node.name)
         if variable is not None and variable.value is not None:
@@ -324,15 +325,15 @@ class Evaluator:
 
     def _index(self, node: Index) -> Value:
         base = self.value(node.base)
-        if isinstance(base, Word) or type(base) is int:
+        if type(base) is Word or type(base) is int:
             return self._bit_of(base, node)
-        if not isinstance(base, Bits | Qubits) or base.is_scalar:
+        if not (type(base) is Bits or type(base) is Qubits) or base.is_scalar:
             raise self._tokens.refuse(node.at, "only registers have an index")
         make, indices, selector = type(base), base.indices, node.selector
-        if isinstance(selector, Range | IndexSet):
+        if type(selector) is Range or type(selector) is IndexSet:
             places = self._places(selector, len(indices))
             return make(tuple([indices[place] for place in places]), False)
-        index = selector.value if isinstance(selector, Literal) else self.value(selector)
+        index = selector.value if type(selector) is Literal else self.value(selector)
         if type(index) is not int or not 0 <= index < len(indices):
             index = self._place(self.integer(selector, node.at), len(indices), node.at)
         return make((indices[index],), True)
@@ -394,7 +395,7 @@ class Evaluator:
         return value
 
     def _binary(self, step: Step, left: Value, right: Value) -> Value:
-        if isinstance(left, _CONSTANT) and isinstance(right, _CONSTANT):
+        if type(left) is not Bits and isinstance(left, _CONSTANT) and isinstance(right, _CONSTANT):
             return self.binary(step.operator, left, right, step.at)
         if step.operator in _RELATIONS:
             return self._compare(step, left, right)
@@ -434,24 +435,24 @@ class Evaluator:
         return self._truth(value, at)
 
     def _truth(self, value: Value, at: int) -> Condition | bool:
-        if isinstance(value, Qubits):
+        if type(value) is Qubits:
             raise self._tokens.refuse(at, "a qubit is no condition; measure it into a bit first")
-        if isinstance(value, Bits):
+        if type(value) is Bits:
             return conditions.test(value.indices, "!=", 0)
-        if isinstance(value, Number):
+        if type(value) is Number:
             return conditions.test(value.bits, "!=", 0)
-        if isinstance(value, _CONSTANT):
+        if type(value) is not conditions.Test and isinstance(value, _CONSTANT):
             return bool(arithmetic.number(value))
         return value
 
     def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
         relation = _RELATIONS[step.operator]
-        if isinstance(right, Bits | Number) and isinstance(left, _CONSTANT):
+        if (type(right) is Bits or type(right) is Number) and isinstance(left, _CONSTANT):
             left, right, relation = right, left, _MIRRORED[relation]
-        if isinstance(left, Number) and left.is_signed and isinstance(right, _CONSTANT):
+        if type(left) is Number and left.is_signed and isinstance(right, _CONSTANT):
             return conditions.test_signed(left.bits, relation, self._integer(right, step.at))
         left, right = self._bits_of(left, right, step.at)
-        if isinstance(left, Bits) and isinstance(right, _CONSTANT):
+        if type(left) is Bits and isinstance(right, _CONSTANT):
             return conditions.test(left.indices, relation, self._unsigned(right, left, step.at))
         if relation not in ("==", "!="):
             raise self._tokens.refuse(step.at, "measured bits can be ordered by a constant only")
@@ -466,13 +467,13 @@ class Evaluator:
 
         Signed ones are equal where their bits are, if both are signed.
         """
-        numbers = [side for side in (left, right) if isinstance(side, Number)]
+        numbers = [side for side in (left, right) if type(side) is Number]
         if any(side.is_signed for side in numbers) and (
             len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
         ):
             raise self._tokens.refuse(at, "signed numbers are compared with constants only")
         return tuple(  # type: ignore[return-value]  # of the two that came in
-            Bits(side.bits, False) if isinstance(side, Number) else side for side in (left, right)
+            Bits(side.bits, False) if type(side) is Number else side for side in (left, right)
         )
 
     def _integer(self, value: Constant, at: int) -> int:
@@ -482,7 +483,7 @@ class Evaluator:
 
     def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
         """Return what bits are compared with, as a number."""
-        if isinstance(value, Word) and value.width != len(bits.indices):
+        if type(value) is Word and value.width != len(bits.indices):
             reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
             raise self._tokens.refuse(at, reason)
         return self._integer(value, at)

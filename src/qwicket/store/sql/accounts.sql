@@ -97,5 +97,9 @@ update token set revoked_at = coalesce(revoked_at, :now) where id = :id returnin
 insert into server_key (name, secret, created_at) values (:name, :secret, :now)
 on conflict do nothing;
 
+-- name: server_key_put
+insert into server_key (name, secret, created_at) values (:name, :secret, :now)
+on conflict (name) do update set secret = excluded.secret, created_at = excluded.created_at;
+
 -- name: server_key_get
 select secret from server_key where name = :name;

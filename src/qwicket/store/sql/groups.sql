@@ -28,6 +28,18 @@ where account = :account and door = :door and seq < :before
 order by seq desc
 limit :limit;
 
+-- name: group_beyond
+-- Whether an account has more than so many groups of a door; index group_by_account.
+select 1 from "group" where account = :account and door = :door
+order by seq desc limit 1 offset :most;
+
+-- name: group_oldest_closed
+-- Index group_by_account.
+select id from "group"
+where account = :account and door = :door and (state = 'closed' or expires_at <= :now)
+order by seq
+limit 1;
+
 -- name: group_close
 update "group" set state = 'closed', closed_at = :now where id = :id and state = 'open'
 returning {group};
@@ -44,9 +56,10 @@ select count(*) from (select 1 from job where "group" = :id limit :limit) as wai
 
 -- name: group_unfinished
 -- Index job_by_group.
-select id from job
-where "group" = :id and state in ('draft', 'queued', 'running', 'uncertain')
-order by seq;
+select id, seq from job
+where "group" = :id and seq > :after and state in ('draft', 'queued', 'running', 'uncertain')
+order by seq
+limit :limit;
 
 -- name: group_use
 -- What the jobs of a group took; index job_by_group.

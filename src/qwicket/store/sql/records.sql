@@ -23,3 +23,11 @@ limit :limit;
 
 -- name: record_delete
 delete from record where account = :account and door = :door and key = :key;
+
+-- name: record_forget
+-- All but the last so many of an account and door; index record_by_account.
+delete from record
+where account = :account and door = :door and seq <= (
+    select seq from record where account = :account and door = :door
+    order by seq desc limit 1 offset :most
+);

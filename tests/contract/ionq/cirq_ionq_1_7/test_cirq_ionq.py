@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 
 import cirq
 import cirq_ionq
@@ -189,6 +191,23 @@ def test_jobs_are_listed_and_lists_end():
         stranger = service(os.environ["QWICKET_OTHER_TOKEN"])
         assert not {job.job_id() for job in stranger.list_jobs()} & set(ids)
         assert list(service().list_jobs(status="failed")) == []
+
+
+def test_results_by_id_from_a_fresh_process():
+    job = service().create_job(bell("key"), repetitions=100)
+    job.results(polling_seconds=0.05)
+    script = f"""
+import cirq_ionq
+service = cirq_ionq.Service(
+    remote_host={URL!r}, api_key={os.environ["QWICKET_TOKEN"]!r}, default_target="simulator"
+)
+result = service.get_job({job.job_id()!r}).results(polling_seconds=0.05)
+print(result.probabilities(), result.measurement_dict())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "{0: 0.5, 3: 0.5} {'key': [0, 1]}", done.stderr
 
 
 def test_a_job_is_cancelled_and_deleted():

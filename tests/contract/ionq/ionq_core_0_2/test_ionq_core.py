@@ -4,6 +4,7 @@ It parses every answer strictly: a key too few and it raises.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -154,6 +155,73 @@ def test_native_gates_agree_with_the_clients_matrices(client):
     on_twin = payload(circuit[:3], gateset="native", backend="qpu.aria-1", shots=2000)
     exact = probabilities(client, payload(circuit[:3], gateset="native"))
     assert distance(probabilities(client, on_twin), exact) < bound(exact, 2000) + 0.02
+
+
+def rotated(theta):
+    """Return a circuit of one parameter."""
+    return [{"gate": "ry", "target": 0, "rotation": theta}, *BELL[1:]]
+
+
+def test_a_parametrised_circuit_follows_its_angle(client):
+    for theta in (0.3, 1.1, 2.9):
+        found = probabilities(client, payload(rotated(theta)))
+        assert found["3"] == pytest.approx(math.sin(theta / 2) ** 2, abs=1e-9)
+
+
+def unitary(gate):
+    """Return the matrix of a gate of one qubit."""
+    theta = gate.get("rotation", 0) / 2
+    c, s = math.cos(theta), math.sin(theta)
+    return np.array(
+        {
+            "h": [[math.sqrt(0.5), math.sqrt(0.5)], [math.sqrt(0.5), -math.sqrt(0.5)]],
+            "t": [[1, 0], [0, np.exp(0.25j * math.pi)]],
+            "rx": [[c, -1j * s], [-1j * s, c]],
+            "ry": [[c, -s], [s, c]],
+            "rz": [[c - 1j * s, 0], [0, c + 1j * s]],
+        }[gate["gate"]]
+    )
+
+
+def probabilities_of(circuit, qubits):
+    """Run a circuit on a state vector; qubit 0 is the lowest bit of a key."""
+    state = np.zeros(1 << qubits, complex)
+    state[0] = 1
+    keys = np.arange(1 << qubits)
+    for gate in circuit:
+        bit = 1 << gate["target"]
+        if gate["gate"] == "cnot":
+            turned = (keys >> gate["control"] & 1) == 1
+            state = np.where(turned, state[keys ^ bit], state)
+        else:
+            matrix, row = unitary(gate), keys >> gate["target"] & 1
+            state = matrix[row, 0] * state[keys & ~bit] + matrix[row, 1] * state[keys | bit]
+    return {str(key): abs(amplitude) ** 2 for key, amplitude in enumerate(state)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_circuits_agree_with_a_state_vector(client, seed):
+    rng, qubits = np.random.default_rng(seed), 8
+    circuit = []
+    for _ in range(40):
+        a, b = rng.choice(qubits, 2, replace=False).tolist()
+        circuit += [
+            {
+                "gate": str(rng.choice(["rx", "ry", "rz"])),
+                "target": a,
+                "rotation": rng.uniform(0, 6),
+            },
+            {"gate": str(rng.choice(["h", "t"])), "target": b},
+            {"gate": "cnot", "control": a, "target": b},
+        ]
+    expected = probabilities_of(circuit, qubits)
+    found = probabilities(client, payload(circuit, qubits=qubits))
+    assert distance(found, expected) < 1e-9
+    noisy = payload(circuit, qubits=qubits, shots=4000, noise={"model": "aria-1", "seed": seed})
+    counts = probabilities(client, noisy)
+    # 40 gates on two qubits with 1.33 % and 80 on one with 0.05 % disturb 44 % of the runs at most.
+    assert distance(counts, expected) < bound(expected, 4000) + 0.44
+    assert counts != found
 
 
 def test_several_circuits_are_one_job_with_children(client):

@@ -1,6 +1,7 @@
 """qbraid 0.13.0 with its IonQ provider, unmodified, speaking v0.4, in its own environment."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -57,6 +58,35 @@ x q[1];
 ccx q[0], q[1], q[2];
 """
     assert device().run(program, shots=10).result().data.get_probabilities() == {"111": 1.0}
+
+
+def test_a_parametrised_circuit_is_bound():
+    from qiskit import QuantumCircuit, qasm3
+    from qiskit.circuit import Parameter
+
+    angle = Parameter("t")
+    circuit = QuantumCircuit(1)
+    circuit.ry(angle, 0)
+    for theta in (0.4, 2.2):
+        program = qasm3.dumps(circuit.assign_parameters({angle: theta}))
+        found = device().run(program, shots=10).result().data.get_probabilities()
+        assert found["1"] == pytest.approx(math.sin(theta / 2) ** 2, abs=1e-6)
+
+
+def test_native_gates_are_taken_as_they_are():
+    half = {"gate": "gpi2", "target": 0, "phase": 0.25}
+    crossed = {"gate": "ms", "targets": [0, 1], "phases": [0, 0], "angle": 0.25}
+    program = {"gateset": "native", "qubits": 2, "circuit": [crossed]}
+    assert device().submit(program, shots=10).result().data.get_probabilities() == {
+        "00": pytest.approx(0.5),
+        "11": pytest.approx(0.5),
+    }
+    turned = {"gateset": "native", "qubits": 2, "circuit": [half, half]}  # ry(pi)
+    twin = device("qpu.aria-1").submit(turned, shots=1000).result().data.get_counts()
+    assert twin["01"] > 950
+    zz = {"gate": "zz", "targets": [0, 1], "angle": 0.25}
+    with within(), pytest.raises(Exception, match="native gates"):
+        device("qpu.aria-1").submit({**program, "circuit": [zz]}, shots=10)
 
 
 def test_random_circuits_agree_with_a_state_vector():

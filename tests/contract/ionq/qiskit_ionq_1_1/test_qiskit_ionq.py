@@ -5,6 +5,7 @@ import time
 
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.circuit.random import random_circuit
 from qiskit.compiler import transpile
@@ -223,6 +224,15 @@ def test_every_gate_of_the_backend_agrees_with_qiskit(name):
 
 def test_the_backend_has_all_of_the_clients_gates():
     assert {"x", "h", "rx", "ry", "rz", "cx", "swap", "rxx", "ryy", "rzz"} <= set(FIXED)
+
+
+def test_a_parametrised_circuit_is_bound():
+    angle = Parameter("t")
+    circuit = mixed(2)
+    circuit.rzz(angle, 0, 1)
+    circuit.ry(2 * angle, 1)
+    for theta in (0.4, 2.2):
+        check(circuit.assign_parameters({angle: theta}))
 
 
 def test_gates_of_many_controls_agree_with_qiskit():

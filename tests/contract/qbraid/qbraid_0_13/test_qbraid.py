@@ -176,6 +176,15 @@ def test_the_program_comes_back_as_it_was_sent(device):
     assert job.compiled_program() is None
 
 
+def test_a_twin_gives_its_compiled_program():
+    job = provider().get_device("qbraid:qbraid:sim:qpu.forte-1").run(BELL, shots=10)
+    job.wait_for_final_state()
+    program = job.compiled_program()
+    assert program.format == "ionq.circuit.v0"
+    gates = json.loads(program.data)["circuit"]
+    assert "zz" in {gate["gate"] for gate in gates}
+
+
 def test_a_running_job_is_cancelled(device):
     job = device.run(slow(), shots=10)
     job.cancel()

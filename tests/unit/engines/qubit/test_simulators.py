@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.stats import unitary_group
 
 from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.engines.qubit.states import Simulator
+from qwicket.engines.qubit.states import Simulator, evolve
 from qwicket.model.circuits import Gate
 from support import qubit_lab
 
@@ -230,8 +231,37 @@ def test_copy_of_a_state_goes_its_own_way(simulator: Simulator) -> None:
     for n_qubits in (1, 14):
         state = simulator.zero(n_qubits)
         copy = state.copy()
-        copy.apply([simulator.prepare(Gate("x", (0,)))])
+        evolve(simulator, copy, (Gate("x", (0,)),))
         assert (state.p_one(0), copy.p_one(0)) == (0, 1)
+
+
+@both
+@pytest.mark.parametrize("n_qubits", [5, 13], ids=["narrow", "wide"])
+@pytest.mark.parametrize("is_odd", [False, True], ids=["plain", "with pauliexp"])
+def test_row_of_gates_is_applied_from_a_place_before_another(
+    simulator: Simulator, n_qubits: int, is_odd: bool
+) -> None:
+    gates = [*qubit_lab.scrambling(5), Gate("x", (1,), (), (0,)), Gate("id", (2,))]
+    gates += [Gate("gphase", (), (0.3,), (4,)), Gate("ms", (3, 1), (0.1, 0.2, 0.3))]
+    if is_odd:
+        gates.insert(7, Gate("pauliexp", (0, 2), (0.4, 0.5), (), ("XY", "ZI")))
+    prepared = simulator.prepare(n_qubits, gates)
+    for start, stop in ((0, 3), (3, 3), (3, 9), (9, len(gates))):
+        state = qubit_lab.evolved(simulator, n_qubits, gates[:start])
+        state.apply(prepared, start, stop)
+        expected = qubit_lab.amplitudes(5, gates[:stop])
+        assert infidelity(state.amplitudes()[:32], expected) < 1e-13
+
+
+@both
+def test_long_rows_are_prepared_in_pieces(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "MOST_PREPARED", 4)
+    gates = qubit_lab.scrambling(3)
+    assert len(gates) == 9
+    state = qubit_lab.evolved(simulator, 3, gates)
+    assert infidelity(state.amplitudes(), qubit_lab.amplitudes(3, gates)) < 1e-13
 
 
 @both

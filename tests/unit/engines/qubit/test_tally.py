@@ -10,6 +10,7 @@ from numpy.random import default_rng
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program, sampling
+from qwicket.engines.qubit import tally as tally_module
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.split import Leaf
 from qwicket.engines.qubit.tally import Tally, arrays, joined, memory, split
@@ -51,6 +52,16 @@ def test_count_draws_all_shots_of_a_leaf() -> None:
     counted = dict(tally(Measure(0, 0), n_bits=1).count(leaf(0, 1_000), default_rng(1)))
     assert sum(counted.values()) == 1_000
     assert abs(counted[b"\0"] - 500) < 110
+
+
+def test_shots_of_many_states_are_counted_by_the_bits_that_show_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Qubit 1 is read into bit 9 and qubit 0 into bit 0; so many states make several pieces."""
+    monkeypatch.setattr(tally_module, "_PIECES", 2)
+    pieces = [np.array(each, dtype=np.int64) for each in ([0, 3, 3], [3], [1], [], [1, 2])]
+    found = tally_module.counted(iter(pieces), sampling.readout({0: 0, 9: 1}, 10))
+    assert found == {b"\0\0": 1, b"\1\0": 2, b"\0\2": 1, b"\1\2": 3}
 
 
 def test_rows_become_keys_and_keys_rows() -> None:

@@ -1,0 +1,49 @@
+"""The gates of a program, made ready once and applied again and again, with Paulis among them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
+
+from qwicket.engines.qubit.patterns import Strike
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.states import MOST_PREPARED, Prepared, Simulator, State, evolve
+from qwicket.model.circuits import Gate
+
+_GAP: Final = Gate("id", (0,))
+_place: Final = attrgetter("place")
+
+
+class Row:
+    """Applies any part of a program that consists of gates.
+
+    Args:
+        simulator: What evolves states.
+        program: Whose gates; they are kept ready, if they are not too many.
+    """
+
+    def __init__(self, simulator: Simulator, program: Program) -> None:
+        self._simulator = simulator
+        self._program = program
+        self._ready: Prepared | None = None
+        if len(program.ops) <= MOST_PREPARED:
+            gates = [op if isinstance(op, Gate) else _GAP for op in program.ops]
+            self._ready = simulator.prepare(program.n_qubits, gates)
+
+    def apply(self, state: State, start: int, stop: int, strikes: Sequence[Strike] = ()) -> None:
+        """Apply the gates from `start` on, before `stop`, and what strikes after any of them."""
+        for strike in strikes[bisect_left(strikes, start, key=_place) :]:
+            if strike.place >= stop:
+                break
+            self._apply(state, start, strike.place + 1)
+            evolve(self._simulator, state, strike.gates)
+            start = strike.place + 1
+        self._apply(state, start, stop)
+
+    def _apply(self, state: State, start: int, stop: int) -> None:
+        if self._ready:
+            state.apply(self._ready, start, stop)
+        else:
+            evolve(self._simulator, state, self._program.gates()[start:stop])

@@ -1,0 +1,153 @@
+"""Devices with one circuit: whether a program is that circuit, with values that it may have.
+
+A layout is Blackbird with free parameters in braces. Operations on different modes may come in any
+order; those on the same modes come as in the layout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import isclose
+from typing import Final, NamedTuple
+
+from qwicket.model.errors import InvalidProgram
+from qwicket.model.limits import Limits
+from qwicket.model.photonic import Formula, Gate, Measure, Op, Parameter
+from qwicket.programs.blackbird.reader import Reader
+from qwicket.programs.blackbird.tokens import lines
+
+Allowed = Mapping[str, Sequence[float | tuple[float, float]]]
+"""What parameters may be, by name: values, and ranges."""
+
+_FREE: Final = re.compile(r"\{\s*([A-Za-z_][A-Za-z_0-9]*)\s*\}")
+_MOST_FREE: Final = 1_000
+_MOST_GATES: Final = 5_000
+_TOLERANCE: Final = 1e-6
+
+
+class Layout(NamedTuple):
+    """The circuit of a device.
+
+    Attributes:
+        ops: Its operations; a number in `names` stands for a free parameter.
+        names: Free parameters by the numbers that stand for them.
+    """
+
+    ops: tuple[Op, ...]
+    names: Mapping[float, str]
+
+
+@lru_cache(maxsize=32)
+def read_layout(text: str) -> Layout | None:
+    """Return a layout's circuit; None if it has none, or that of one time bin.
+
+    Raises:
+        InvalidProgram: It is no layout.
+        LimitExceeded: It is too large.
+    """
+    if not text.strip() or _is_binned(text):
+        return None
+    free = dict.fromkeys(_FREE.findall(text))
+    if len(free) > _MOST_FREE:
+        raise InvalidProgram(f"a layout has at most {_MOST_FREE} free parameters")
+    # Each is a number while the layout is read, one that nobody would write.
+    numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
+    written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
+    limits = Limits(blackbird_operations=_MOST_GATES)
+    circuit = Reader(lines(written, limits.program_lines), limits).program().circuit
+    if any(isinstance(value, Formula) for op in circuit.ops for value in _params(op)):
+        raise InvalidProgram("a layout's arguments are numbers and free parameters")
+    used = {value for op in circuit.ops for value in _params(op)}
+    for name, number in numbers.items():
+        if number not in used:
+            raise InvalidProgram(f"{{{name}}} does not stand alone as a gate's argument")
+    return Layout(circuit.ops, {number: name for name, number in numbers.items()})
+
+
+def _params(op: Op) -> tuple[Parameter, ...]:
+    return op.params if isinstance(op, Gate) else ()
+
+
+def _is_binned(text: str) -> bool:
+    return re.search(r"^\s*type\s+tdm\b", text, re.MULTILINE) is not None
+
+
+def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
+    """Refuse a program that is not a device's circuit.
+
+    Args:
+        ops: The program's operations.
+        layout: Of the device.
+        allowed: What its parameters may be; any number where nothing is said.
+
+    Raises:
+        InvalidProgram: It is not; the detail says where.
+    """
+    gates = [op for op in ops if isinstance(op, Gate)]
+    own = [op for op in layout.ops if isinstance(op, Gate)]
+    if len(gates) != len(own):
+        raise InvalidProgram(f"the program has {len(gates)} gates, the layout {len(own)}")
+    waiting: dict[int, deque[Gate]] = {}
+    for gate in own:
+        for mode in gate.modes:
+            waiting.setdefault(mode, deque()).append(gate)
+    values: dict[str, float] = {}
+    for number, gate in enumerate(gates, 1):
+        heads = [waiting[mode][0] for mode in gate.modes if waiting.get(mode)]
+        here = f"gate {number} ({gate.name} on {_modes(gate)})"
+        if not heads or (heads[0].name, heads[0].modes) != (gate.name, gate.modes):
+            expected = f"{heads[0].name} on {_modes(heads[0])}" if heads else "nothing more"
+            raise InvalidProgram(f"{here}: the layout has {expected} there")
+        if any(head is not heads[0] for head in heads):
+            raise InvalidProgram(f"{here}: the layout has other gates before it")
+        for mode in gate.modes:
+            waiting[mode].popleft()
+        for mine, theirs in zip(gate.params, heads[0].params, strict=True):
+            _bind(here, mine, theirs, layout.names, values)
+    for name, value in values.items():
+        _check_allowed(name, value, allowed.get(name, ()))
+    if _measured(ops) != _measured(layout.ops):
+        raise InvalidProgram("the program measures otherwise than the layout")
+
+
+def _bind(
+    here: str,
+    mine: Parameter,
+    theirs: Parameter,
+    names: Mapping[float, str],
+    values: dict[str, float],
+) -> None:
+    assert not isinstance(theirs, Formula)
+    name = names.get(theirs)
+    if isinstance(mine, Formula):
+        raise InvalidProgram(f"{here}: the layout's parameters are numbers")
+    expected = theirs if name is None else values.setdefault(name, mine)
+    if not isclose(mine, expected, abs_tol=_TOLERANCE):
+        word = "this parameter" if name is None else name
+        raise InvalidProgram(f"{here}: {word} is {expected:g}, not {mine:g}")
+
+
+def _check_allowed(name: str, value: float, allowed: Sequence[float | tuple[float, float]]) -> None:
+    ranges = [each if isinstance(each, tuple) else (each, each) for each in allowed]
+    if ranges and not any(low - _TOLERANCE <= value <= high + _TOLERANCE for low, high in ranges):
+        known = " or ".join(
+            f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in ranges
+        )
+        raise InvalidProgram(f"{name} may be {known}, not {value:g}")
+
+
+def _measured(ops: Sequence[Op]) -> set[tuple[str, int, float, bool]]:
+    """Return what is measured, and how; dark counts are no layout's."""
+    return {
+        (op.kind, mode, op.angle, any(op.dark_counts))
+        for op in ops
+        if isinstance(op, Measure)
+        for mode in op.modes
+    }
+
+
+def _modes(gate: Gate) -> str:
+    return ", ".join(map(str, gate.modes))

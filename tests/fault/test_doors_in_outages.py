@@ -1,0 +1,248 @@
+"""Stores whose answers get lost, seen through the doors whose clients repeat what fails.
+
+Each of these clients sends a POST again after a 503, and none of them gives it a key. So whatever
+the store says or does not say, there is one job, or none and a 503; never an answer that makes a
+second one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from qwicket import devices
+from qwicket.compute import Readers
+from qwicket.dialects import mounts
+from qwicket.gateway import Gateway
+from qwicket.gateway.admin import Admin
+from qwicket.model.errors import Unavailable
+from qwicket.model.limits import Limits
+from qwicket.server.http import Front
+from qwicket.store import Store, open_sqlite
+from qwicket.store.database import Database, Tx
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = Limits(memory_bytes=1 << 30)
+CIRCUIT = '{"qubits": 1, "circuit": []}'
+QOBJ = {
+    "qobj_id": "q",
+    "type": "QASM",
+    "schema_version": "1.3.0",
+    "header": {},
+    "config": {"shots": 10, "memory_slots": 1, "n_qubits": 1},
+    "experiments": [{"instructions": [{"name": "measure", "qubits": [0], "memory": [0]}]}],
+}
+NO_REPEAT = {400, 409}
+"""What none of these clients sends again when it was a POST."""
+
+
+class Ask(NamedTuple):
+    """A request that stores something, and how to see what is stored."""
+
+    path: str
+    body: dict[str, Any]
+    listed: str
+    count: Callable[[Any], int]
+    status: int
+
+
+def _total(answer: Any) -> int:
+    return int(answer["pagination"]["total"])
+
+
+def _jobs(answer: Any) -> int:
+    return len(answer["jobs"])
+
+
+ASKS = {
+    "IonQ 0.3": Ask(
+        "/ionq/v0.3/jobs",
+        {"target": "simulator", "input": {"qubits": 1, "circuit": []}},
+        "/ionq/v0.4/jobs",
+        _jobs,
+        200,
+    ),
+    "IonQ 0.4": Ask(
+        "/ionq/v0.4/jobs",
+        {"backend": "simulator", "input": {"qubits": 1, "circuit": []}},
+        "/ionq/v0.4/jobs",
+        _jobs,
+        201,
+    ),
+    "IonQ session": Ask(
+        "/ionq/v0.4/sessions",
+        {"backend": "qpu.aria-1"},
+        "/ionq/v0.4/sessions",
+        lambda answer: len(answer["sessions"]),
+        201,
+    ),
+    "IBM direct": Ask(
+        "/ibm/api/Jobs",
+        {"backend": {"name": "qwicket_simulator"}, "qObject": QOBJ},
+        "/ibm/api/Jobs",
+        len,
+        200,
+    ),
+    "IBM storage": Ask(
+        "/ibm/api/Jobs",
+        {"backend": {"name": "qwicket_simulator"}, "allowObjectStorage": True},
+        "/ibm/api/Jobs",
+        len,
+        200,
+    ),
+    "qBraid today": Ask(
+        "/qbraid/api/v1/jobs",
+        {
+            "deviceQrn": "qbraid:qbraid:sim:statevector",
+            "program": {"format": "ionq.circuit.v0", "data": CIRCUIT},
+        },
+        "/qbraid/api/v1/jobs",
+        _total,
+        201,
+    ),
+    "qBraid before": Ask(
+        "/qbraid/api/quantum-jobs",
+        {"qbraidDeviceId": "qbraid_statevector", "ionqCircuit": CIRCUIT},
+        "/qbraid/api/v1/jobs",
+        _total,
+        201,
+    ),
+    "qBraid group": Ask(
+        "/qbraid/api/v1/jobs/group", {"name": "g"}, "/qbraid/api/v1/jobs/group", _total, 201
+    ),
+}
+
+
+class Brittle:
+    """A database that loses answers to what it has done, or is gone after it has done something.
+
+    Attributes:
+        lost: How many further answers to writes are lost.
+        dies: Whether it is gone after the next write.
+        is_gone: Whether it is.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.lost = 0
+        self.dies = self.is_gone = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, operation: Callable[[Tx], Any], *, durable: bool = True) -> Any:
+        self._look()
+        answer = await self._database.write(operation, durable=durable)
+        self.is_gone = self.dies
+        if self.lost:
+            self.lost -= 1
+            raise Unavailable("The database did not answer.", retry_after_s=1.0)
+        return answer
+
+    async def read(self, operation: Callable[[Tx], Any]) -> Any:
+        self._look()
+        return await self._database.read(operation)
+
+    async def scan(self, operation: Callable[[Tx], Any]) -> Any:
+        self._look()
+        return await self._database.scan(operation)
+
+    def _look(self) -> None:
+        if self.is_gone:
+            raise Unavailable("The database did not answer.", retry_after_s=1.0)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    await opened.devices.seed(devices.built_in(), "builtin")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def database(store: Store) -> Brittle:
+    return Brittle(store._database)
+
+
+@pytest.fixture
+async def http(store: Store, database: Brittle) -> AsyncIterator[httpx.AsyncClient]:
+    readers = Readers(LIMITS)
+    gateway = Gateway(Store(database, store.changes), readers, LIMITS, now_ms)
+    admin = Admin(store, now_ms)
+    await admin.add_account("ada", email=None, password=None)
+    secret = (await admin.create_token("ada")).secret
+    transport = httpx.ASGITransport(Front(mounts(gateway), LIMITS))
+    async with httpx.AsyncClient(transport=transport, base_url="http://qwicket") as client:
+        answer = await client.post("/ibm/api/users/loginWithToken", json={"apiToken": secret})
+        client.headers.update(
+            {
+                "Authorization": f"apiKey {secret}",
+                "api-key": secret,
+                "X-Access-Token": answer.json()["id"],
+            }
+        )
+        yield client
+    await readers.close()
+
+
+async def stored(http: httpx.AsyncClient, ask: Ask) -> int:
+    return ask.count((await http.get(ask.listed)).json())
+
+
+@pytest.mark.parametrize("name", ASKS)
+async def test_an_answer_that_is_lost_once_is_asked_for_again(
+    http: httpx.AsyncClient, database: Brittle, name: str
+) -> None:
+    ask = ASKS[name]
+    database.lost = 1
+    answer = await http.post(ask.path, json=ask.body)
+    assert answer.status_code == ask.status, answer.text
+    assert await stored(http, ask) == 1
+
+
+@pytest.mark.parametrize("name", ASKS)
+async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
+    http: httpx.AsyncClient, database: Brittle, name: str
+) -> None:
+    ask = ASKS[name]
+    database.lost, database.dies = 1, True
+    answer = await http.post(ask.path, json=ask.body)
+    assert answer.status_code in NO_REPEAT, answer.text
+    assert "not known" in answer.text
+    database.dies = database.is_gone = False
+    assert await stored(http, ask) == 1
+
+
+@pytest.mark.parametrize("name", ASKS)
+async def test_a_store_that_is_gone_right_after_it_stored_is_no_failure(
+    http: httpx.AsyncClient, database: Brittle, name: str
+) -> None:
+    ask = ASKS[name]
+    database.dies = True
+    answer = await http.post(ask.path, json=ask.body)
+    assert answer.status_code == ask.status, answer.text
+    database.dies = database.is_gone = False
+    assert await stored(http, ask) == 1
+
+
+@pytest.mark.parametrize("name", ASKS)
+async def test_a_store_that_is_gone_before_stores_nothing_and_says_so(
+    http: httpx.AsyncClient, database: Brittle, name: str
+) -> None:
+    ask = ASKS[name]
+    database.is_gone = True
+    answer = await http.post(ask.path, json=ask.body)
+    assert answer.status_code in {503, *NO_REPEAT}, answer.text
+    database.is_gone = False
+    assert await stored(http, ask) == 0

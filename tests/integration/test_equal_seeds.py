@@ -1,0 +1,71 @@
+"""Equal seeds give equal bits, however jobs are batched and however many workers run them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+
+import msgspec
+import pytest
+
+from qwicket import engines
+from qwicket.compute import Pool
+from qwicket.model.circuits import Gate, Measure, pack
+from qwicket.model.jobs import RunOptions
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.outcomes import Encoded, PartResult, decode
+from support import qubit_lab
+from support.pools import WORKER_PATH
+
+Job = tuple[str, bytes, bytes]
+LIMIT_S = 120.0
+GATES = qubit_lab.scrambling(4)
+SPLIT = [*GATES, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
+CIRCUITS = (
+    qubit_lab.measured(4, GATES),
+    qubit_lab.measured(4, SPLIT),
+    qubit_lab.measured(12, qubit_lab.scrambling(12)),
+    qubit_lab.measured(14, [Gate("h", (q,)) for q in range(14)]),
+)
+PAULIS = GateNoise(depolarizing=0.1, phase_damping=0.1)
+DAMPED = GateNoise(depolarizing=0.1, amplitude_damping=0.1)
+
+
+def jobs() -> Iterator[Job]:
+    """Every plan, in jobs of one circuit and of several."""
+    for seed, kind in enumerate((None, PAULIS, DAMPED)):
+        noise = kind and NoiseModel(
+            name="", source="", one_qubit=kind, readout=ReadoutError(one_for_zero=0.1)
+        )
+        options = RunOptions(shots=40, seed=seed, outputs=("counts", "memory"), noise=noise)
+        for circuits in ((CIRCUITS[0],), (CIRCUITS[1],), CIRCUITS):
+            yield "qubit", pack(circuits), msgspec.msgpack.encode(options)
+
+
+def drawn(parts: tuple[PartResult, ...]) -> list[object]:
+    """All of a job's outcomes but the time that they took."""
+    found = []
+    for part in parts:
+        assert isinstance(part, Encoded)
+        found.append(decode(part).arrays)
+    return found
+
+
+def run(slots: int, batches: list[list[Job]]) -> list[list[object]]:
+    """Run batches on so many workers and return what each job drew, in their order."""
+    with closing(Pool(slots, spares=0)) as pool:
+        tasks = [pool.submit(engines.run_jobs, batch, timeout_s=LIMIT_S) for batch in batches]
+        return [drawn(parts) for task in tasks for parts, _ in task.future.result(LIMIT_S)]
+
+
+def test_batches_order_and_workers_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
+    given = list(jobs())
+    alone = run(1, [[job] for job in given])
+    assert len({repr(each) for each in alone}) == len(given), "no two jobs draw the same"
+    for slots, size, shuffle in ((1, len(given), 1), (3, 2, 2)):
+        order = random.Random(shuffle).sample(range(len(given)), len(given))
+        shuffled = [given[k] for k in order]
+        batches = [shuffled[start : start + size] for start in range(0, len(order), size)]
+        assert run(slots, batches) == [alone[k] for k in order], (slots, size)
