@@ -58,8 +58,12 @@ def answers(server: LiveServer) -> dict[str, int]:
 
 @pytest.fixture
 def lone(tmp_path: Path) -> Iterator[LiveServer]:
-    """A server of this test's own; more wrong tokens are sent to it than one address may send."""
-    server = LiveServer(tmp_path / "server", "--limit", "wrong_tokens=1000000")
+    """A server of this test's own that holds answers back for a second at most.
+
+    More wrong tokens are sent to it than one address may send.
+    """
+    limits = ("--limit", "wrong_tokens=1000000", "--limit", "wait_s=1")
+    server = LiveServer(tmp_path / "server", *limits)
     yield server
     assert server.stop() == 0
     server.assert_calm()
