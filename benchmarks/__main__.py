@@ -20,6 +20,7 @@ from benchmarks import (
     batches,
     engines,
     hostile,
+    imports,
     photons,
     queue,
     reading,
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 PARTS: Final = (
     *("queue", "batches", "agents", "hostile", "sockets", "streams"),
-    *("engines", "atoms", "photons", "reading"),
+    *("engines", "atoms", "photons", "reading", "imports"),
 )
 
 
@@ -74,6 +75,8 @@ def main() -> int:
         verdicts += _show_photons(asked.photonic_peers)
     if "reading" in parts:
         _show_reading()
+    if "imports" in parts:
+        verdicts += _show_figures(imports.measure())
     print(_where())
     return int(False in verdicts)
 

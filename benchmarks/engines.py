@@ -107,7 +107,7 @@ def cases() -> list[Case]:
             circuits=(turning(8, 96),),
             noise=PAULIS,
             aer="density_matrix",
-            least_aer=1 / 1.1,
+            least_aer=5,
         ),
         Case(
             name="noisy, 12 qubits, 180 gates",

@@ -59,9 +59,7 @@ def options(command: click.Command) -> list[click.Option]:
 def commands() -> Iterator[str]:
     yield "# Command line\n"
     yield "`qwicket COMMAND --help` says the same as this page, which is made from it.\n"
-    yield "Commands exit with 0, with 1 when what was asked for was refused or failed, with 2"
-    yield "when they were called wrongly, and with 130 after Ctrl-C. What they have to say of an"
-    yield "error is one line on standard error.\n"
+    yield "[The guide](../cli.md) has the exit statuses, and what commands print to scripts.\n"
     for name, command in every_command():
         depth = "##" if name.count(" ") < 2 else "###"
         context = click.Context(command, info_name=name)

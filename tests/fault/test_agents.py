@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from support.agents import Lab, ended, submit
+from support.cutting_proxy import PHASES, Cut, CuttingProxy
 from support.ledger import Ledger, ledger
-from support.phase_proxy import PHASES, PhaseProxy
 from support.processes import is_alive
 from support.scale import runs
-from support.server import LiveServer, Serve
+from support.server import Serve
 from support.waiting import until
 
 AGENTS = 3
@@ -83,10 +83,6 @@ def test_agents_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
         assert [agent.stop() for agent in agents] == [0, 0], "agents survive their server"
 
 
-def _behind(server: LiveServer) -> PhaseProxy:
-    return PhaseProxy("127.0.0.1", int(server.url.rpartition(":")[2]))
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("verb", ["/leases?", "/renew", "/finish"])
 def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
@@ -94,7 +90,7 @@ def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
 ) -> None:
     server = serve("server", database_url, *LEASE)
     with (
-        _behind(server) as proxy,
+        CuttingProxy(server.url) as proxy,
         Lab(server, tmp_path / "lab", url=proxy.url) as lab,
         server.client() as client,
         ledger(server) as books,
@@ -102,8 +98,8 @@ def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
         lab.agent()
         jobs = {submit(client)}
         ended(client, *jobs)
-        for phase in PHASES:
-            proxy.cut(verb, phase)
+        for phase, (way, at) in PHASES.items():
+            proxy.plan(Cut(way, at, verb))
             job = submit(client, shots=500)
             jobs.add(job)
             assert ended(client, job) == "completed"
@@ -118,16 +114,16 @@ def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
 ) -> None:
     server = serve("server", None, *LEASE)
     with (
-        _behind(server) as proxy,
+        CuttingProxy(server.url) as proxy,
         Lab(server, tmp_path / "lab", url=proxy.url) as lab,
         server.client() as client,
     ):
         lab.agent()
-        for phase in PHASES:
+        for phase, (way, at) in PHASES.items():
             begun = lab.begun()
             job = submit(client, shots=10_000)
             until(lambda: lab.begun() > begun, "it begins")  # noqa: B023
-            proxy.cut("/release", phase)
+            proxy.plan(Cut(way, at, "/release"))
             client.post(f"/v1/jobs/{job}/cancel")
             assert ended(client, job) == "cancelled"
             until(proxy.has_cut.is_set, f"the network was cut at the {phase} of the release")

@@ -6,12 +6,11 @@ import json
 import random
 import uuid
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from support.cutting_proxy import CuttingProxy
+from support.cutting_proxy import Cut, CuttingProxy
 from support.ledger import ledger
 from support.programs import BELL
 from support.scale import runs
@@ -28,10 +27,7 @@ def server(database_url: str | None, serve: Serve) -> LiveServer:
 
 @pytest.fixture
 def proxy(server: LiveServer) -> Iterator[CuttingProxy]:
-    address = urlsplit(server.url)
-    assert address.hostname
-    assert address.port
-    with CuttingProxy(address.hostname, address.port) as made:
+    with CuttingProxy(server.url) as made:
         yield made
 
 
@@ -58,7 +54,7 @@ def test_a_retry_after_an_answer_cut_at_any_byte_gets_the_same_job(
         for _ in range(LOSSES):
             key = str(uuid.uuid4())
             # Short of the last bytes: a client that has the whole body need not notice the reset.
-            proxy.let_through = rng.randrange(1, length)
+            proxy.plan(Cut("answer", rng.randrange(1, length)))
             lose(server, proxy, key)
             jobs.append(repeat(client, key))
             lost = json.loads(proxy.answers[-1].partition(b"\r\n\r\n")[2])
@@ -73,7 +69,7 @@ def test_a_retry_beside_a_submit_whose_client_is_gone_makes_no_second_job(
     server: LiveServer, proxy: CuttingProxy
 ) -> None:
     with server.client() as client, ledger(server) as books:
-        proxy.let_through = 0
+        proxy.plan(Cut("request", 1.0, is_lasting=True))
         jobs = set()
         for _ in range(LOSSES):
             key = str(uuid.uuid4())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +19,9 @@ from qwicket.clients.native import ApiError, Client, JobFailed, WaitTimeout
 from qwicket.gateway.recent import RECENT_S
 from support.programs import BELL, slow
 from support.server import LiveServer
+from support.waiting import until
+
+PAIR = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q[0]; cx q[0], q[1];'
 
 
 @pytest.fixture
@@ -61,6 +68,110 @@ def test_the_same_key_is_the_same_job(client: Client, server: LiveServer) -> Non
         assert other.submit(BELL, "simulator", key="run-1").id == first.id
         with pytest.raises(ApiError, match="idempotency_key_reused"):
             other.submit(BELL, "simulator", shots=5, key="run-1")
+
+
+def test_a_device_runs_programs_and_tells_its_queue(client: Client) -> None:
+    device = client.device("simulator")
+    assert (device.name, device.family, device.status) == ("simulator", "qubit", "on")
+    assert device["queue"]["length"] >= 0
+    assert device.run(BELL, shots=20, name="of a device").result(timeout=60).counts
+    assert client.device("qwicket_line5").calibration()["connectivity"][0] == [0, 1]
+    with pytest.raises(ApiError, match="not_found"):
+        client.device("nowhere")
+
+
+def test_a_list_of_programs_is_one_job_with_a_result_each(client: Client, tmp_path: Path) -> None:
+    flipped = tmp_path / "x.qasm"
+    flipped.write_text(
+        'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; x q; measure q->c;'
+    )
+    programs = [BELL, str(flipped), "OPENQASM 3.0; qubit q; bit c; c = measure q;"]
+    job = client.device("simulator").run(programs, shots=10)
+    assert job.info["circuits"] == 3
+    result = job.result(timeout=60)
+    assert [len(result), result[1].counts, result[2].counts] == [3, {"1": 10}, {"0": 10}]
+    with pytest.raises(ApiError, match="program 1"):
+        client.device("simulator").run([BELL, "OPENQASM 3.0; foo;"])
+
+
+@pytest.mark.parametrize("device", ["simulator", "clifford", "qwicket_line5", "statevector"])
+def test_arrays_agree_with_what_the_result_says(client: Client, device: str) -> None:
+    outputs = ("counts", "memory")
+    for is_eager in (False, True):
+        job = client.device(device).run(PAIR, shots=50, outputs=outputs)
+        result = job.result(timeout=60, arrays=is_eager)
+        arrays = result.arrays
+        texts = ["".join(map(str, row[::-1])) for row in arrays["keys"]]
+        assert dict(zip(texts, arrays["counts"].tolist(), strict=True)) == result.counts
+        assert ["".join(map(str, row[::-1])) for row in arrays["memory"]] == result.memory
+
+
+def test_cold_atoms_and_photons_give_arrays(client: Client) -> None:
+    measured = [["load", [0], [7]], ["rlx", [0], [math.pi]], ["measure", [0], []]]
+    experiment = {"instructions": measured, "num_wires": 1, "shots": 5}
+    atoms = client.device("singlequdit").run({"experiment_0": experiment}).result(timeout=60)
+    assert atoms.samples == [[7]] * 5
+    assert atoms.arrays["samples"].tolist() == [[7]] * 5
+    text = "name x\nversion 1.0\n\nRgate(0.5) | 0\nRgate(0.5) | 1\nMeasureFock() | [0, 1]\n"
+    photons = client.device("simulon_gaussian").run(text, shots=4).result(timeout=60)
+    assert photons.arrays["samples"].tolist() == [[0, 0]] * 4
+    measured_x = text.replace("MeasureFock() | [0, 1]", "MeasureX | 0\nMeasureX | 1")
+    reals = client.device("simulon_gaussian").run(measured_x, shots=400).result(timeout=60)
+    # hbar = 2: the vacuum's quadratures have variance 1; of 400 it is within a third of it.
+    assert abs(reals.arrays["samples"].var(axis=0) - 1).max() < 0.34
+
+
+def test_events_are_told_from_the_queue_to_the_end(client: Client) -> None:
+    job = client.submit(slow(20, 100), "simulator")
+    events = list(job.events())
+    assert [event.version for event in events] == sorted({event.version for event in events})
+    assert (events[-1].state, job.state) == ("completed", "completed")
+    assert [event.state for event in job.events()] == ["completed"]
+
+
+def test_jobs_are_listed_newest_first_and_by_name(client: Client) -> None:
+    ids = [client.submit(BELL, "simulator", name="listed", shots=5).id for _ in range(3)]
+    assert [job.id for job in client.jobs(name="listed")] == ids[::-1]
+    assert [job.id for job in client.jobs(limit=2, name="listed")] == ids[:0:-1]
+    assert client.jobs(name="listed", state="cancelled") == []
+
+
+def test_a_fresh_process_resumes_a_job_in_one_line(client: Client, server: LiveServer) -> None:
+    job = client.submit(BELL, "simulator", seed=3)
+    line = f"import qwicket; print(qwicket.connect().job({job.id!r}).result().counts)"
+    env = {**os.environ, "QWICKET_URL": server.url, "QWICKET_TOKEN": server.token()}
+    command = [sys.executable, "-W", "error", "-c", line]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == str(job.result(timeout=60).counts)
+
+
+def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> None:
+    first = client.submit(slow(), "simulator")
+    jobs = [client.submit(slow(), "simulator") for _ in range(4)]
+    try:
+        until(lambda: jobs[-1].position is not None, "it stands in line", timeout_s=30)
+        assert jobs[-1].place is not None
+        assert jobs[-1].status == "queued"
+        assert jobs[-1].cancel().state == "cancelled"
+        assert jobs[-1].position is None
+    finally:
+        for job in (first, *jobs):
+            job.cancel()
+
+
+def test_a_wait_with_progress_shows_the_queue_and_then_the_run(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [client.submit(slow(22, 200), "simulator") for _ in range(3)]
+    try:
+        job = client.submit(slow(20, 100), "simulator")
+        assert job.wait(timeout=120, progress=True).state == "completed"
+    finally:
+        for each in before:
+            each.cancel()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == f"job {job.id}: completed"
+    assert any("queued, place" in line for line in lines)
 
 
 def test_devices_are_listed(client: Client) -> None:

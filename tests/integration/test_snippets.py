@@ -23,6 +23,7 @@ import yaml
 from contract.environments import interpreter, suites
 from qwicket import devices
 from qwicket.cli import main as command_line
+from qwicket.clients.native.config import settings
 from qwicket.model.states import mermaid
 from support.server import LiveServer
 from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
@@ -188,13 +189,26 @@ def test_json_is_json(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=repr)
-def test_toml_is_a_device_or_settings_that_are_taken(block: Block, tmp_path: Path) -> None:
+def test_toml_is_a_device_or_settings_that_are_taken(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "file.toml"
     path.write_text(block.text)
     if block.note.startswith("file: "):
         return  # the page's own commands read it
-    if "family" in tomllib.loads(block.text):
+    document = tomllib.loads(block.text)
+    if "family" in document:
         assert devices.load(path).name
+        return
+    if "profiles" in document:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for name, profile in document["profiles"].items():
+            secret = Path(profile["token_file"]).expanduser()
+            secret.parent.mkdir()
+            secret.touch(0o600)
+            secret.write_text("secret")
+            found = settings(config=path, environ={"QWICKET_PROFILE": name})
+            assert (found.url, found.token) == (profile["url"], "secret")
         return
     arguments = ["--config", str(path), "device", "list", "--data-dir", str(tmp_path)]
     command_line.main(arguments, standalone_mode=False)

@@ -1,4 +1,4 @@
-"""A proxy that loses answers: it hands a request on, and cuts the connection on the way back."""
+"""A proxy that cuts the network at a chosen byte of a request or of its answer."""
 
 from __future__ import annotations
 
@@ -6,32 +6,78 @@ import socket
 import struct
 import threading
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 _RESET = struct.pack("ii", 1, 0)
-_LIMIT_S = 30.0
+_LIMIT_S = 90.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where to cut.
+
+    Attributes:
+        way: Of the request, or of its answer.
+        at: After so many bytes; a float is a share of all. A request that passes whole is not
+            waited for: the client is gone while the server still works.
+        path: What the request's first line must contain.
+        number: How many requests from now on pass before the one that is meant.
+        is_lasting: Whether every such request is cut, not one alone.
+    """
+
+    way: Literal["request", "answer"]
+    at: float
+    path: str = ""
+    number: int = 0
+    is_lasting: bool = False
+
+    def of(self, length: int) -> int:
+        return round(self.at * length) if isinstance(self.at, float) else self.at
+
+
+PHASES: Final = {
+    "request": ("request", 0.0),
+    "half request": ("request", 0.5),
+    "early": ("request", 1.0),
+    "answer": ("answer", 0.0),
+    "half answer": ("answer", 0.5),
+}
+"""Cut before anything goes on; in the middle of the request; at once, while the server still works;
+when the whole answer has come; in the middle of it."""
 
 
 class CuttingProxy:
-    """Lets `let_through` bytes of each answer pass, then resets the connection.
+    """Hands requests on to the server at `url`; `plan` says what it cuts, for now nothing.
 
-    With 0 it does not even wait for the answer: the client is gone while the server still works.
-    `answers` keeps what the server had answered in full.
+    Attributes:
+        has_cut: Set once a cut was made.
+        answers: What the server had answered in full where the answer was cut.
+        lengths: Bytes of each request that came, and of its answer where that was waited for.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        assert address.hostname
+        assert address.port
+        self._target = (address.hostname, address.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.let_through = 0
+        self._plan: Cut | None = None
+        self._to_pass = 0
+        self._lock = threading.Lock()
+        self.has_cut = threading.Event()
         self.answers: list[bytes] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.lengths: list[tuple[int, int]] = []
+        self.is_down = False
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> CuttingProxy:
-        self._thread.start()
+        threading.Thread(target=self._serve, daemon=True).start()
         return self
 
     def __exit__(
@@ -43,24 +89,57 @@ class CuttingProxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(_LIMIT_S)
+
+    def plan(self, cut: Cut | None) -> None:
+        """Cut there from now on; None is nowhere."""
+        with self._lock:
+            self.has_cut.clear()
+            self._plan, self._to_pass = cut, cut.number if cut else 0
 
     def _serve(self) -> None:
         with suppress(OSError):  # the listener was closed
             while True:
                 client, _ = self._listener.accept()
-                with closing(client), socket.create_connection(self._target) as server:
-                    client.settimeout(_LIMIT_S)
-                    server.settimeout(_LIMIT_S)
-                    self._exchange(client, server)
+                threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
 
-    def _exchange(self, client: socket.socket, server: socket.socket) -> None:
-        server.sendall(_message(client))
-        if self.let_through:
-            answer = _message(server)
+    def _pass_on(self, client: socket.socket) -> None:
+        with suppress(OSError), closing(client):
+            client.settimeout(_LIMIT_S)
+            with socket.create_connection(self._target) as server:
+                server.settimeout(_LIMIT_S)
+                while not self.is_down and self._exchange(client, server):
+                    pass
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
+        """Hand one request on, and its answer back; return whether nothing was cut."""
+        request = _message(client)
+        cut = self._cut(request)
+        if cut and cut.way == "request":
+            server.sendall(request[: cut.of(len(request))])
+            return False
+        server.sendall(request)
+        answer = _message(server)
+        if cut:
             self.answers.append(answer)
-            client.sendall(answer[: self.let_through])
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            client.sendall(answer[: cut.of(len(answer))])
+            return False
+        self.lengths.append((len(request), len(answer)))
+        client.sendall(answer)
+        return True
+
+    def _cut(self, request: bytes) -> Cut | None:
+        with self._lock:
+            cut = self._plan
+            if cut is None or cut.path.encode() not in request.partition(b"\r\n")[0]:
+                return None
+            if self._to_pass:
+                self._to_pass -= 1
+                return None
+            if not cut.is_lasting:
+                self._plan = None
+        self.has_cut.set()
+        return cut
 
 
 def _message(connection: socket.socket) -> bytes:

@@ -13,8 +13,8 @@ def completion(context: click.Context, shell: str) -> None:
     """Print a script with which SHELL completes commands and options at the tab key.
 
     \b
-    bash  echo 'eval "$(qwicket completion bash)"' >> ~/.bashrc
-    zsh   echo 'eval "$(qwicket completion zsh)"' >> ~/.zshrc
+    bash  qwicket completion bash >> ~/.bashrc
+    zsh   qwicket completion zsh >> ~/.zshrc
     fish  qwicket completion fish > ~/.config/fish/completions/qwicket.fish
     """  # noqa: D301 - \b is click's mark of a paragraph that is not wrapped
     found = get_completion_class(shell)

@@ -88,12 +88,22 @@ def _follow(client: Client, job: str) -> Iterator[tuple[Body, Seen]]:
         while not now.is_final:
             news = stream.next(_LOOK_S)
             if news is None:  # places and progress are not told by streams
-                news = read(client, job)
+                news = _asked(client, job) or body
             elif seen(news).version <= now.version:
                 continue
             if news != body:
                 body, now = news, seen(news)
                 yield body, now
+
+
+def _asked(client: Client, job: str) -> Body | None:
+    """Return a job; None while the server is away: the stream tells when that is for too long."""
+    from qwicket.clients.native import ServerBusy, Unreachable
+
+    try:
+        return read(client, job)
+    except (ServerBusy, Unreachable):
+        return None
 
 
 def _watch_all(client: Client, as_json: bool) -> NoReturn:
@@ -136,7 +146,7 @@ def _show_all(client: Client, stream: Stream, jobs: dict[str, Body]) -> NoReturn
                 news = stream.next(0)
             for job in shown:
                 if seen(jobs[job.id]).state == "queued":
-                    jobs[job.id] = read(client, job.id)
+                    jobs[job.id] = _asked(client, job.id) or jobs[job.id]
             for old in list(jobs)[: max(0, len(jobs) - _MOST)]:
                 del jobs[old]
 

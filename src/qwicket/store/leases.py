@@ -296,21 +296,17 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Lat
         row = tx.one("job_claim", device=device, now=now, now_us=now * 1000, longest=longest)
         if row is None:
             break
-        job = record(tx, row)
+        *columns, n_leases = row
+        job = record(tx, tuple(columns))
         shares.charge(tx, job, now)
         taken.append(_assign(tx, job, runner))
         seconds += job.est_seconds
-        if job.est_seconds > _TINY_S or _ran_before(job, now):
-            break
+        if job.est_seconds > _TINY_S or n_leases:
+            break  # one that ran before runs alone: it may kill
     if not taken:
         return Claim([], is_last=True)
     more = tx.later("share_waits", device=device)
     return Later(lambda: Claim([each() for each in taken], is_last=more() is None))
-
-
-def _ran_before(job: Job, now: int) -> bool:
-    """Say whether a job claimed now ran before: then it runs alone, for it may kill its worker."""
-    return job.started_at != max(now, job.queued_at or 0)
 
 
 def _claim_unattended(tx: Tx, device: str, runner: str) -> Later[Assignment | None] | None:

@@ -38,7 +38,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     """`serve(…)` returns the settings with which the server would run."""
     seen: list[Settings] = []
 
-    def run(settings: Settings) -> int:
+    def run(settings: Settings, hint: str = "") -> int:
         seen.append(settings)
         return 0
 

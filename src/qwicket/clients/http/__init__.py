@@ -1,7 +1,7 @@
 """HTTP with the manners that all clients share: deadlines, bounded retries, secrets kept."""
 
 from qwicket.clients.http.line import Answer, Line, NoAnswer, WrongAnswer
-from qwicket.clients.http.patience import Patience, insist, retry_after_s
+from qwicket.clients.http.patience import Patience, Tries, insist, retry_after_s
 from qwicket.clients.http.text import erased, header, plain
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Line",
     "NoAnswer",
     "Patience",
+    "Tries",
     "WrongAnswer",
     "erased",
     "header",

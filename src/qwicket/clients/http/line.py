@@ -17,10 +17,10 @@ from qwicket.clients.http import timely
 from qwicket.clients.http.text import address, erased, plain, public
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-_CONNECT_S: Final = 10.0
-_MOST_BYTES: Final = 512 << 20
+CONNECT_S: Final = 10.0
+MOST_BYTES: Final = 512 << 20
 _CHUNK_BYTES: Final = 64 << 10
 
 _NEVER_SENT: Final = (
@@ -60,6 +60,28 @@ class Answer:
         return self.content.decode("utf-8", "replace")
 
 
+def accepted(
+    answer: Answer, url: str, secrets: Sequence[str], *, can_be_empty: bool = False
+) -> Answer:
+    """Return an answer that may leave: without secrets, and from the server that was meant.
+
+    Raises:
+        NoAnswer: It is empty.
+        WrongAnswer: It is a redirect.
+    """
+    if answer.status >= 400:
+        told = ((name, erased(text, secrets)) for name, text in answer.headers.items())
+        content = erased(answer.text, secrets).encode()
+        return Answer(answer.status, urllib3.HTTPHeaderDict(told), content)
+    if answer.status >= 300:
+        where = public(erased(answer.headers.get("Location", ""), secrets))
+        to = f" to {where}" if where else ""
+        raise WrongAnswer(f"{url} redirects{to}; this is not followed.")
+    if not answer.content and not can_be_empty:  # a head that breaks off looks like this
+        raise NoAnswer(f"{url} cannot be reached: the answer is empty.", was_sent=True)
+    return answer
+
+
 class Line:
     """Connections to one server, for any number of threads.
 
@@ -71,7 +93,7 @@ class Line:
 
     def __init__(self, url: str, refuse: type[Exception], most_bytes: int | None = None) -> None:
         self.url = address(url, refuse)
-        self._most_bytes = _MOST_BYTES if most_bytes is None else most_bytes
+        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         try:
             self._kept = timely.connections(self.url)
         except broken.HTTPError:
@@ -114,17 +136,59 @@ class Line:
         """
         with timely.connections(self.url) if is_fresh else nullcontext(self._kept) as connections:
             answer = self._ask(connections, method, path, headers, body, limit_s)
-        if answer.status >= 400:
-            told = ((name, erased(text, secrets)) for name, text in answer.headers.items())
-            content = erased(answer.text, secrets).encode()
-            return Answer(answer.status, urllib3.HTTPHeaderDict(told), content)
-        if answer.status >= 300:
-            where = public(erased(answer.headers.get("Location", ""), secrets))
-            to = f" to {where}" if where else ""
-            raise WrongAnswer(f"{self.url} redirects{to}; this is not followed.")
-        if not answer.content and not can_be_empty:  # a head that breaks off looks like this
-            raise NoAnswer(f"{self.url} cannot be reached: the answer is empty.", was_sent=True)
-        return answer
+        return accepted(answer, self.url, secrets, can_be_empty=can_be_empty)
+
+    def stream(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        limit_s: float,
+        secrets: Sequence[str] = (),
+    ) -> Iterator[bytes | Answer]:
+        """Yield a good answer's body piece by piece while it comes, or another answer as a whole.
+
+        Args:
+            path: What follows the server's address, quoted.
+            headers: All that matter.
+            limit_s: Seconds after which the stream breaks off.
+            secrets: Texts that the answer may not repeat.
+
+        Raises:
+            NoAnswer: The stream broke off, or the time is over.
+            WrongAnswer: TLS failed, or the answer is a redirect.
+        """
+        with timely.connections(self.url) as connections:
+            pieces = self._pieces(connections, path, headers, limit_s)
+            for piece in pieces:
+                if isinstance(piece, NoAnswer | WrongAnswer):
+                    raise piece  # out here, so that no chain leads to an object with the request
+                if isinstance(piece, Answer):
+                    yield accepted(piece, self.url, secrets, can_be_empty=True)
+                else:
+                    yield piece
+
+    def _pieces(
+        self,
+        connections: urllib3.PoolManager,
+        path: str,
+        headers: Mapping[str, str],
+        limit_s: float,
+    ) -> Iterator[bytes | Answer | NoAnswer | WrongAnswer]:
+        try:
+            response = self._opened(connections, "GET", path, headers, None, limit_s)
+            try:
+                if response.status != 200:
+                    yield Answer(response.status, response.headers, self._content(response))
+                else:
+                    yield from response.stream(_CHUNK_BYTES)
+            finally:
+                response.close()
+        except (broken.HTTPError, HTTPException, OSError) as error:
+            failure = self._failed(error)
+        else:
+            return
+        yield failure
 
     def close(self) -> None:
         self._kept.clear()
@@ -139,16 +203,7 @@ class Line:
         limit_s: float,
     ) -> Answer:
         try:
-            response = connections.urlopen(
-                method,
-                self.url + path,
-                body=body,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=min(limit_s, _CONNECT_S), total=limit_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            response = self._opened(connections, method, path, headers, body, limit_s)
             try:
                 return Answer(response.status, response.headers, self._content(response))
             finally:
@@ -157,6 +212,26 @@ class Line:
             failure = self._failed(error)
         # Raised out here, so that no chain leads to an object that knows the request.
         raise failure
+
+    def _opened(
+        self,
+        connections: urllib3.PoolManager,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit_s: float,
+    ) -> urllib3.BaseHTTPResponse:
+        return connections.urlopen(
+            method,
+            self.url + path,
+            body=body,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=min(limit_s, CONNECT_S), total=limit_s),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
 
     def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
         content = bytearray()

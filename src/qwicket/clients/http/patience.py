@@ -43,6 +43,39 @@ class Patience:
         return min(max(own_s, asked_s), self.longest_pause_s)
 
 
+class Tries:
+    """The tries of one request: says after each failure how long to pause, or that it was the last.
+
+    Knows the time, but never waits itself: threads and event loops pause in ways of their own.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._deadline = time.monotonic() + patience.total_s
+        self._tried = 0
+
+    def begin(self) -> float:
+        """Count a try, and return the seconds that are left for all."""
+        self._tried += 1
+        return self._left_s()
+
+    def pause_s(self, asked_s: float | None) -> float | None:
+        """Return the seconds to pause before the next try; None when there is none.
+
+        Args:
+            asked_s: Seconds that the server asks for; None when another try would not help.
+        """
+        left_s = self._left_s()
+        if asked_s is None or self._tried >= self._patience.tries or left_s <= 0:
+            return None
+        # The jitter is no secret, which S311 is about.
+        own_s = self._patience.pause_s(self._tried, asked_s, random.random())  # noqa: S311
+        return min(own_s, left_s)
+
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
+
+
 def insist(
     patience: Patience,
     attempt: Callable[[float], T],
@@ -55,20 +88,15 @@ def insist(
         attempt: Is told the seconds that are left.
         asked_s: Seconds that the server asks for before another try; None when none would help.
     """
-    deadline = time.monotonic() + patience.total_s
-    tried = 0
+    tries = Tries(patience)
     while True:
-        tried += 1
         try:
-            return attempt(deadline - time.monotonic())
+            return attempt(tries.begin())
         except Exception as error:
-            asked = asked_s(error)
-            left_s = deadline - time.monotonic()
-            if asked is None or tried >= patience.tries or left_s <= 0:
+            pause_s = tries.pause_s(asked_s(error))
+            if pause_s is None:
                 raise
-        # The jitter is no secret, which S311 is about.
-        pause_s = patience.pause_s(tried, asked, random.random())  # noqa: S311 - no secret
-        time.sleep(min(pause_s, left_s))
+        time.sleep(pause_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-_SLOWEST_BYTES_PER_S: Final = 16 << 10
+SLOWEST_BYTES_PER_S: Final = 16 << 10
 _CONNECTIONS: Final = 10
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -33,13 +33,14 @@ def connections(url: str) -> urllib3.PoolManager:
     Raises:
         urllib3.exceptions.HTTPError: The proxy is of no known kind.
     """
-    proxy = _proxy(url)
+    proxy = proxy_of(url)
     made = _through(proxy) if proxy else urllib3.PoolManager(maxsize=_CONNECTIONS)
     made.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return made
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for `url`; None when there is none."""
     host = urlsplit(url).hostname or ""
     if host in _LOOPBACK or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
@@ -76,7 +77,7 @@ class _Timed(io.RawIOBase):
             raise TimeoutError("the answer is too slow")
         self._sock.settimeout(left_s)
         received = self._raw.readinto(buffer)
-        self._deadline += (received or 0) / _SLOWEST_BYTES_PER_S
+        self._deadline += (received or 0) / SLOWEST_BYTES_PER_S
         return received
 
     def close(self) -> None:

@@ -1,6 +1,11 @@
-"""The client of Qwicket's own API: connect, submit, wait, read the result."""
+"""The client of Qwicket's own API: connect, run, wait, read the result."""
 
-from qwicket.clients.native.client import Client, connect
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from qwicket.clients.native.client import Client, Device, aconnect, connect
 from qwicket.clients.native.errors import (
     ApiError,
     BadAnswer,
@@ -11,13 +16,22 @@ from qwicket.clients.native.errors import (
     WaitTimeout,
 )
 from qwicket.clients.native.jobs import Job
-from qwicket.clients.native.results import Part, Result
+
+if TYPE_CHECKING:
+    from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
+    from qwicket.clients.native.events import Event
+    from qwicket.clients.native.results import Part, Result
 
 __all__ = [
     "ApiError",
+    "AsyncClient",
+    "AsyncDevice",
+    "AsyncJob",
     "BadAnswer",
     "Client",
     "ClientError",
+    "Device",
+    "Event",
     "Job",
     "JobFailed",
     "Part",
@@ -25,5 +39,20 @@ __all__ = [
     "ServerBusy",
     "Unreachable",
     "WaitTimeout",
+    "aconnect",
     "connect",
 ]
+
+_LATE = {
+    **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
+    "Event": "events",
+    "Part": "results",
+    "Result": "results",
+}
+"""Imported when first used: to connect takes none of it, least of all what event loops need."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"qwicket.clients.native.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'qwicket.clients.native' has no attribute {name!r}")

@@ -1,46 +1,114 @@
-"""`connect` and the client that it returns."""
+"""`connect` and `aconnect`, the client for threads, and its devices."""
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from qwicket.clients.native import wire
-from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.jobs import Job, path_of
+from qwicket.clients.http import Patience
+from qwicket.clients.native import operations
+from qwicket.clients.native.config import DEFAULT_URL, settings
+from qwicket.clients.native.jobs import Job
 from qwicket.clients.native.transport import Transport
+from qwicket.clients.native.views import DeviceView
 
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
-_TIMEOUT_S: Final = 30.0
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-Program = str | Path | Mapping[str, Any]
+    from qwicket.clients.native.aio import AsyncClient
+    from qwicket.clients.native.programs import Program
+
+__all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "aconnect", "connect"]
+
+
+class Options(TypedDict, total=False):
+    """What a submission may say beside program, device and shots; `Client.submit` has the words."""
+
+    format: str | None
+    seed: int | None
+    noise: str | None
+    engine: str
+    inputs: Mapping[str, float] | None
+    outputs: Sequence[str]
+    name: str
+    tags: Sequence[str]
+    key: str | None
+
+
+class Filters(TypedDict, total=False):
+    """Which jobs are listed; times are ISO 8601 with an offset from UTC."""
+
+    state: str
+    device: str
+    name: str
+    tag: str | Sequence[str]
+    group: str
+    door: str
+    created_from: str
+    created_to: str
 
 
 def connect(
-    url: str | None = None, token: str | None = None, *, timeout: float = _TIMEOUT_S
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    timeout: float | None = None,
+    deadline: float | None = None,
 ) -> Client:
     """Return a client of a Qwicket server. Nothing is sent yet.
 
+    Each setting is what is given here; else what the environment says; else what the profile in
+    `~/.config/qwicket/config.toml` says; else its default.
+
     Args:
-        url: Address of the server; by default `QWICKET_URL`, else this machine's port 8000.
-        token: A token; by default `QWICKET_TOKEN`.
-        timeout: Seconds for one answer of the server; one with much to say may take longer.
+        url: Address of the server; `QWICKET_URL`; by default this machine's port 8000.
+        token: A token; `QWICKET_TOKEN`. That of a profile goes to the profile's address alone.
+        profile: Name of a profile; `QWICKET_PROFILE`; by default the one that the file names. One
+            that is named here stands before the environment.
+        config: The file with profiles; `QWICKET_CONFIG`.
+        timeout: Seconds for one answer of the server, by default 30; one with much to say may take
+            longer.
+        deadline: Seconds for which a request is tried again, by default 90. Waits have no end but
+            their own.
 
     Raises:
-        ClientError: There is no token, or the address is none.
+        ClientError: There is no token, the address is none, or the file makes no sense.
     """
-    url = url or os.environ.get("QWICKET_URL") or DEFAULT_URL
-    token = token or os.environ.get("QWICKET_TOKEN")
-    if not token:
-        raise ClientError("No token: pass token=… or set QWICKET_TOKEN.")
-    return Client(Transport(url, token, timeout))
+    found = settings(url, token, profile, config, timeout, deadline)
+    patience = Patience(total_s=found.deadline_s)
+    return Client(Transport(found.url, found.token, found.timeout_s, patience))
+
+
+def aconnect(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    timeout: float | None = None,
+    deadline: float | None = None,
+) -> AsyncClient:
+    """Return a client for an event loop; its settings are those of `connect`. Nothing is sent yet.
+
+    `async with qwicket.aconnect() as client` closes it; `client = await qwicket.aconnect()` leaves
+    that to `await client.close()`.
+
+    Raises:
+        ClientError: There is no token, the address is none, or the file makes no sense.
+    """
+    # Here, because an event loop's HTTP takes a moment to import, and few need it.
+    from qwicket.clients.native.aio import AsyncClient
+    from qwicket.clients.native.async_transport import AsyncTransport
+
+    found = settings(url, token, profile, config, timeout, deadline)
+    patience = Patience(total_s=found.deadline_s)
+    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, patience))
 
 
 class Client:
-    """A connection to one server with one token; made by `connect`."""
+    """A connection to one server with one token; made by `connect`. Any threads may share it."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -54,16 +122,30 @@ class Client:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._transport.url
+
     def close(self) -> None:
         self._transport.close()
 
-    def devices(self) -> list[dict[str, Any]]:
-        """Return what the server says of each device.
+    def devices(self) -> list[Device]:
+        """Return the devices.
 
         Raises:
             ClientError: The server could not be asked.
         """
-        return self._transport.get("/v1/devices", wire.DevicesBody).devices
+        found = self._transport.drive(operations.devices(self._transport.api))
+        return [Device(self, body) for body in found]
+
+    def device(self, name: str) -> Device:
+        """Return one device, with the length of its queue.
+
+        Raises:
+            ApiError: There is no such device for this token.
+        """
+        return Device(self, self._transport.drive(operations.device(self._transport.api, name)))
 
     def submit(
         self,
@@ -86,14 +168,16 @@ class Client:
         Every try bears the same idempotency key, so that a lost answer makes no second job.
 
         Args:
-            program: Text, a path to a file, or the object of a JSON format.
+            program: Text; the path of a file, as `Path` or text; the object of a JSON format; a
+                circuit of Qiskit or Cirq; or a list of these, each with a result of its own.
             device: Name of the device.
             shots: Shots per circuit.
             format: The program's format; by default it is told from the text.
             seed: 0 ≤ seed < 2^63; by default the server draws one.
             noise: Name of one of the device's noise models; by default none.
             engine: Name of one of the device's engines; by default the one that suits each circuit.
-            inputs: Values of the program's declared inputs, angles in radians.
+            inputs: Values of the program's declared inputs, or of the parameters of a circuit of
+                Qiskit; angles in radians.
             outputs: Of `counts`, `memory`, `probabilities`.
             name: A name for people.
             tags: Words to find it by.
@@ -104,21 +188,22 @@ class Client:
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
-        body = {
-            "program": program.read_text("utf-8") if isinstance(program, Path) else program,
-            "device": device,
-            "shots": shots,
-            "format": format,
-            "seed": seed,
-            "noise": noise,
-            "engine": engine,
-            "inputs": dict(inputs or {}),
-            "outputs": list(outputs),
-            "name": name,
-            "tags": list(tags),
-        }
-        key = key or secrets.token_hex(16)
-        return Job(self._transport, self._transport.post("/v1/jobs", body, dict[str, Any], key=key))
+        plan = operations.submit(
+            self._transport.api,
+            program,
+            device,
+            shots=shots,
+            format=format,
+            seed=seed,
+            noise=noise,
+            engine=engine,
+            inputs=inputs,
+            outputs=outputs,
+            name=name,
+            tags=tags,
+            key=key,
+        )
+        return Job(self._transport, self._transport.drive(plan))
 
     def job(self, id: str) -> Job:  # noqa: A002 - the field's own word
         """Return a job by its id, from any process at any time.
@@ -126,4 +211,66 @@ class Client:
         Raises:
             ApiError: There is no such job for this token.
         """
-        return Job(self._transport, self._transport.get(path_of(id), dict[str, Any]))
+        return Job(self._transport, self._transport.drive(operations.job(self._transport.api, id)))
+
+    def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> list[Job]:
+        """Return the account's newest jobs, the newest first.
+
+        Args:
+            limit: Jobs at most.
+            filters: Which: `state` (several with commas), `device`, `name`, `tag` (one or a list: a
+                job must bear all), `group`, `door`, `created_from`, `created_to`.
+
+        Raises:
+            ClientError: It was refused, or the server could not be asked.
+        """
+        plan = operations.jobs(self._transport.api, limit, filters)
+        return [Job(self._transport, body) for body in self._transport.drive(plan)]
+
+    def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
+        """Return what was measured of a device; see `Device.calibration`."""
+        return self._transport.drive(operations.calibration(self._transport.api, device, at))
+
+
+class Device(DeviceView):
+    """A device of a server: a mapping of what the server says, that runs programs."""
+
+    def __init__(self, client: Client, body: dict[str, Any]) -> None:
+        super().__init__(body)
+        self._client = client
+
+    def run(self, program: Program, shots: int = 1000, **options: Unpack[Options]) -> Job:
+        """Submit a program to this device. When this returns, the job is on the server's disk.
+
+        Args:
+            program: OpenQASM text, a path, a circuit of Qiskit or Cirq, IonQ's JSON as a dict, ...;
+                or a list of these, each with a result of its own.
+            shots: Shots per circuit.
+            options: `seed`, `noise`, `outputs`, `name`, `key` and more: those of `Client.submit`.
+                For atoms and photons `format` and `outputs` are the device's own by default.
+
+        Raises:
+            ApiError: It was refused; nothing is stored.
+            Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
+        """
+        asked = {**self.suited(program), **options}
+        return self._client.submit(program, self.name, shots=shots, **asked)
+
+    def refresh(self) -> Device:
+        """Read the device anew, with the length of its queue.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return self._client.device(self.name)
+
+    def calibration(self, at: str | None = None) -> dict[str, Any]:
+        """Return what was measured of the device, in seconds and infidelities.
+
+        Args:
+            at: A time in ISO 8601 with an offset from UTC; by default now.
+
+        Raises:
+            ApiError: Nothing was.
+        """
+        return self._client.calibration(self.name, at)

@@ -3,55 +3,49 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.native import wire
-from qwicket.clients.native.errors import ApiError, JobFailed, ServerBusy, Unreachable, WaitTimeout
-from qwicket.clients.native.results import Part, Result
+from qwicket.clients.http import NoAnswer, WrongAnswer
+from qwicket.clients.native import operations
+from qwicket.clients.native.progress import shown
+from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.clients.native.events import Event
+    from qwicket.clients.native.results import Result
     from qwicket.clients.native.transport import Transport
 
-_HOLD_S: Final = 30.0
-_SPACING_S: Final = 1.0
-_FINAL: Final = frozenset({"completed", "failed", "cancelled"})
-_ANY: Final = dict[str, Any]
 
-
-def path_of(id: str) -> str:  # noqa: A002 - the field's own word
-    """Return the path of a job."""
-    return f"/v1/jobs/{quote(id, safe='')}"
-
-
-class Job:
+class Job(JobView):
     """One job on the server. The object is only a view: the job lives on without it.
 
-    Attributes:
-        id: Its id; `client.job(id)` finds it again from any process.
+    `state` and `place` are as last read; `status` and `position` ask the server.
     """
 
     def __init__(self, transport: Transport, body: dict[str, Any]) -> None:
+        super().__init__(body)
         self._transport = transport
-        self._see(body)
-        self.id = self._seen.id
-
-    def __repr__(self) -> str:
-        return f"<Job {self.id} {self.state}>"
 
     @property
-    def state(self) -> str:
-        """State when last read: queued, running, cancelling, completed, failed, cancelled, ..."""
-        return self._seen.state
+    def status(self) -> str:
+        """The state now: queued, running, cancelling, completed, failed, cancelled, ...
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return self.state if self.is_final else self.refresh().state
 
     @property
-    def is_final(self) -> bool:
-        return self.state in _FINAL
+    def position(self) -> int | None:
+        """The place in the queue now, from 1: an estimate; None when the job does not wait.
 
-    @property
-    def info(self) -> dict[str, Any]:
-        """All that the server said of the job when last read."""
-        return dict(self._body)
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return None if self.is_final else self.refresh().place
 
     def refresh(self) -> Job:
         """Read the job anew.
@@ -59,49 +53,49 @@ class Job:
         Raises:
             ClientError: The server could not be asked.
         """
-        return self._see(self._transport.get(path_of(self.id), _ANY))
+        return self.see(self._transport.drive(operations.job(self._transport.api, self.id)))
 
-    def wait(self, timeout: float = 3600.0) -> Job:
-        """Wait until the job has ended; the server is asked about twice a minute.
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> Job:
+        """Wait until the job has ended, however long others stand before it.
 
-        A server that is away for some minutes, because it restarts, does not end the wait.
+        The server is asked about twice a minute, and once a second for whoever looks on. A server
+        that is away for some minutes, because it restarts, does not end the wait.
 
         Args:
             timeout: Seconds to wait at most, give or take two when the server is silent.
+            progress: Whether to show the place in the queue, then the run, on standard error.
 
         Raises:
             WaitTimeout: It has not ended; it goes on without us.
             ClientError: The server could not be asked.
         """
-        deadline = time.monotonic() + timeout
-        has_ended = self.is_final
-        while not has_ended:
-            has_ended = self._ask(deadline - time.monotonic())
-            if not has_ended and time.monotonic() >= deadline:
-                raise WaitTimeout(
-                    f"Job {self.id} has not ended within {timeout:g} s (last seen: {self.state})"
-                    f" and goes on; find it again with client.job({self.id!r})."
-                )
+        with shown(progress) as watch:
+            transport = self._transport
+            transport.drive(operations.wait(transport.api, self, timeout, watch))
         return self
 
-    def result(self, timeout: float = 3600.0) -> Result:
+    def result(
+        self, timeout: float | None = None, *, progress: bool = False, arrays: bool = False
+    ) -> Result:
         """Wait for the job and return what it gave.
+
+        Args:
+            timeout: Seconds to wait at most.
+            progress: Whether to show the place in the queue, then the run, on standard error.
+            arrays: Whether to fetch NumPy arrays at once; by default when `arrays` is first read.
 
         Raises:
             JobFailed: It ended without a result.
             WaitTimeout: It has not ended within `timeout` seconds.
             ClientError: The server could not be asked.
         """
-        self.wait(timeout)
-        try:
-            body = self._transport.get(f"{path_of(self.id)}/result", wire.ResultBody)
-        except ApiError as error:
-            if error.code != "no_result":
-                raise
-            detail = error.detail
-        else:
-            return Result(self.id, tuple(Part.from_body(part) for part in body.parts))
-        raise JobFailed(f"Job {self.id}: {detail}")
+        self.wait(timeout, progress=progress)
+        transport = self._transport
+        found = transport.drive(operations.result(transport.api, self, with_arrays=arrays))
+        for number, part in enumerate(found.parts):
+            if not arrays:
+                part.fill(partial(self._archive, number))
+        return found
 
     def cancel(self) -> Job:
         """Cancel the job: at once when it waits; a running one is asked to stop.
@@ -109,24 +103,29 @@ class Job:
         Raises:
             ClientError: It was refused, or the server could not be asked.
         """
-        return self._see(self._transport.post(f"{path_of(self.id)}/cancel", None, _ANY))
+        return self.see(self._transport.drive(operations.cancel(self._transport.api, self)))
 
-    def _ask(self, left_s: float) -> bool:
-        """Ask once for news, for at most `left_s` seconds; return whether the job has ended."""
-        asked_at = time.monotonic()
-        path, hold_s = path_of(self.id), max(0.0, min(left_s, _HOLD_S))
-        try:
-            self._see(self._transport.get_news(path, _ANY, hold_s=hold_s, within_s=left_s))
-        except (Unreachable, ServerBusy):
-            if time.monotonic() < asked_at + left_s:
-                raise
-        if not self.is_final:
-            # A server that stops, or a proxy in between, may not hold its answers back.
-            sooner_s = asked_at + min(_SPACING_S, left_s) - time.monotonic()
-            time.sleep(max(0.0, sooner_s))
-        return self.is_final
+    def events(self) -> Iterator[Event]:
+        """Yield the job's present state and then each change, to its end.
 
-    def _see(self, body: dict[str, Any]) -> Job:
-        self._seen = wire.job(body)
-        self._body = body
-        return self
+        Changes that follow one another closely are told as one. A lost connection is taken up
+        again where it broke.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        from qwicket.clients.native.events import Following
+
+        following = Following(self._transport.api, self)
+        while not following.is_over:
+            failure: NoAnswer | WrongAnswer | None = None
+            try:
+                for piece in self._transport.stream(following.request()):
+                    yield from following.feed(piece)
+            except (NoAnswer, WrongAnswer) as error:
+                failure = error
+            if not following.is_over:
+                time.sleep(following.pause_s(failure))
+
+    def _archive(self, part: int) -> bytes:
+        return self._transport.drive(operations.archive(self._transport.api, self.id, part))

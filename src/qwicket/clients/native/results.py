@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from qwicket.clients.http import plain
-from qwicket.clients.native.errors import JobFailed
+from qwicket.clients.native import pages, plots
+from qwicket.clients.native.errors import BadAnswer, ClientError, JobFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from qwicket.clients.native.wire import PartBody, Sample
+
+_PACKED: Final = ("keys", "memory")
+_MOST_BARS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,8 @@ class Part:
         error: Why there is nothing, if there is nothing.
         samples: Numbers per shot, one for each measurement, where outcomes are no bits; a complex
             number is its real and imaginary part.
+        registers: Name and size of each classical register; the first has the lowest bits.
+        notes: What the engine wishes to be known.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -36,6 +51,8 @@ class Part:
     seconds: float | None = None
     error: str | None = None
     samples: list[list[Sample]] = field(default_factory=list)
+    registers: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_body(cls, body: PartBody) -> Part:
@@ -50,15 +67,118 @@ class Part:
             seed=body.seed,
             seconds=body.seconds,
             error=f"{plain(error.code)}: {plain(error.message)}" if error else None,
+            registers=tuple(body.registers),
+            notes=tuple(body.notes),
         )
+
+    @property
+    def frequencies(self) -> dict[str, float]:
+        """Share of the shots per outcome: what was drawn, where `probabilities` are exact."""
+        total = sum(self.counts.values())
+        return {key: count / total for key, count in self.counts.items()}
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The outcome as NumPy arrays, fetched from the server the first time.
+
+        Of what the job gave: `keys` (uint8, outcomes × bits), aligned with it `counts` (int64) and
+        `probabilities` (float64); `memory` (uint8, shots × bits); `samples` (integers, float64 or
+        complex128, shots × measurements). Column *i* of bits is classical bit *i*.
+
+        Raises:
+            JobFailed: The circuit has no outcome.
+            ClientError: The arrays could not be fetched.
+        """
+        if self.error is not None:
+            raise JobFailed(self.error)
+        if "_content" not in self.__dict__:
+            fetch: Callable[[], bytes] | None = self.__dict__.get("_fetch")
+            if fetch is None:
+                raise ClientError("The arrays are not here: ask for result(arrays=True).")
+            self.fill(fetch())
+        return self._arrays
+
+    def fill(self, content: bytes | Callable[[], bytes]) -> None:
+        """Take the archive that holds the arrays, or what fetches it."""
+        self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
+
+    def plot(self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "") -> Any:
+        """Draw the most frequent outcomes.
+
+        Args:
+            axes: Of matplotlib, to draw into; by default new ones.
+            top: Bars at most.
+            title: Above the bars.
+
+        Returns:
+            The axes; or None, where matplotlib is not installed and the bars were printed.
+
+        Raises:
+            JobFailed: The circuit has no outcome.
+        """
+        if self.error is not None:
+            raise JobFailed(self.error)
+        rows, left_out = plots.highest(plots.heights(self), top)
+        what = "shots" if self.counts or not self.probabilities else "probability"
+        drawn = plots.draw(rows, left_out, what, title, axes)
+        if drawn is None:
+            print(plots.text(rows, left_out))  # noqa: T201 - this is what was asked for
+        return drawn
+
+    def _repr_html_(self) -> str:
+        if self.error is not None:
+            return pages.table([("error", self.error)])
+        return pages.bars(*plots.highest(plots.heights(self), _MOST_BARS))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_fetch"}
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        import numpy as np
+
+        try:
+            with np.load(io.BytesIO(self.__dict__["_content"]), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            what = type(error).__name__
+        else:
+            n_bits = sum(size for _, size in self.registers)
+            return {
+                name: _unpacked(array, n_bits) if name in _PACKED else array
+                for name, array in arrays.items()
+            }
+        raise BadAnswer(f"The answer is no archive of NumPy ({what}).")
+
+
+def _unpacked(packed: NDArray[Any], n_bits: int) -> NDArray[np.uint8]:
+    import numpy as np
+
+    return np.unpackbits(packed, axis=1, count=n_bits, bitorder="little")
 
 
 @dataclass(frozen=True)
-class Result:
-    """The outcomes of all circuits of a job, in the order of submission."""
+class Result(Sequence[Part]):
+    """The outcomes of all circuits of a job, in the order of submission: a sequence of parts.
+
+    A job of one circuit is read right here.
+    """
 
     job: str
     parts: tuple[Part, ...]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Part, ...]: ...
+    def __getitem__(self, index: int | slice) -> Part | tuple[Part, ...]:
+        return self.parts[index]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.parts)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,8 +187,13 @@ class Result:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Exact probabilities of a job of one circuit."""
+        """Exact probabilities of a job of one circuit, where they were asked for and are known."""
         return self._only().probabilities
+
+    @property
+    def frequencies(self) -> dict[str, float]:
+        """Share of the shots per outcome of a job of one circuit."""
+        return self._only().frequencies
 
     @property
     def memory(self) -> list[str]:
@@ -79,6 +204,20 @@ class Result:
     def samples(self) -> list[list[Sample]]:
         """Numbers per shot of a job of one circuit."""
         return self._only().samples
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """NumPy arrays of a job of one circuit; `Part.arrays` says which."""
+        return self._only().arrays
+
+    def plot(self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "") -> Any:
+        """Draw the most frequent outcomes of a job of one circuit, as `Part.plot` does."""
+        return self._only().plot(axes, top=top, title=title)
+
+    def _repr_html_(self) -> str:
+        shown = [part._repr_html_() for part in self.parts[:_MOST_BARS]]
+        left_out = len(self.parts) - len(shown)
+        return "".join(shown) + (f"<p>… and {left_out} more circuits</p>" if left_out else "")
 
     def _only(self) -> Part:
         if len(self.parts) != 1:

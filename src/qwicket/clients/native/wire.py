@@ -17,11 +17,29 @@ Sample = int | float | tuple[float, float]
 """One number of a shot; a complex one is its real and imaginary part."""
 
 
+class QueueBody(msgspec.Struct, frozen=True):
+    position: int
+    starts_in_s: float | None = None
+
+
+class ProgressBody(msgspec.Struct, frozen=True):
+    done: float
+    text: str = ""
+
+
 class JobBody(msgspec.Struct, frozen=True):
     """What the client itself needs of a job; its user may read all the rest."""
 
     id: _Id
     state: _Word
+    queue: QueueBody | None = None
+    progress: ProgressBody | None = None
+
+
+class DeviceBody(msgspec.Struct, frozen=True):
+    """What the client itself needs of a device."""
+
+    name: str
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -36,6 +54,8 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[list[Sample]] | None = None
     engine: str = ""
     engine_version: str = ""
+    registers: list[tuple[str, int]] = []
+    notes: list[str] = []
     seed: int | None = None
     seconds: float | None = None
     error: ErrorBody | None = None
@@ -80,6 +100,19 @@ def job(body: dict[str, Any]) -> JobBody:
     except msgspec.ValidationError as error:
         what = str(error)
     raise BadAnswer(f"The answer is no job of Qwicket's API ({what}). Is the address right?")
+
+
+def device(body: dict[str, Any]) -> DeviceBody:
+    """Return what the client needs of a device's document.
+
+    Raises:
+        BadAnswer: It is no device.
+    """
+    try:
+        return msgspec.convert(body, DeviceBody)
+    except msgspec.ValidationError as error:
+        what = str(error)
+    raise BadAnswer(f"The answer is no device of Qwicket's API ({what}). Is the address right?")
 
 
 def problem(content: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -152,10 +153,10 @@ def decoded(response: Any) -> Any:
     Raises:
         ApiError: It is none.
     """
-    try:
+    with suppress(ValueError):
         return response.json()
-    except ValueError:
-        raise ApiError("The answer is no JSON. Is the base URL right?") from None
+    # Raised out here: the decoder's error carries the text, in which a server may repeat a key.
+    raise ApiError("The answer is no JSON. Is the base URL right?")
 
 
 def _program(program: str | Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -202,11 +203,12 @@ class QbraidSession(Runs):
         """Return the e-mail address that the credentials belong to."""
         try:
             answer = self.get("/identity")
-            email = answer.json().get("email")
         except RequestsApiError as error:
             raise AuthError(str(error)) from error
-        except (ValueError, AttributeError):
-            raise AuthError("The server does not say whose the credentials are.") from None
+        email = None
+        with suppress(ValueError, AttributeError):
+            email = answer.json().get("email")
+        # Raised out here: the decoder's error carries the text, in which a server may repeat a key.
         if answer.status_code != 200 or not isinstance(email, str) or not email:
             raise AuthError("The server does not say whose the credentials are.")
         return email

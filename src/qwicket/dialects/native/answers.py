@@ -308,6 +308,7 @@ class ClaimedBody(Answer, frozen=True, kw_only=True):
         outputs: What is wanted.
         circuits: The same read and checked: base64 of msgpack, as docs/agents.md has it.
         attempts: How often the job's worker died of it before.
+        outcome_bytes: Size of the largest body that brings its results.
     """
 
     lease: LeaseBody | None
@@ -322,6 +323,7 @@ class ClaimedBody(Answer, frozen=True, kw_only=True):
     outputs: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     circuits: str | msgspec.UnsetType = msgspec.UNSET
     attempts: int | msgspec.UnsetType = msgspec.UNSET
+    outcome_bytes: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class OrdersBody(Answer, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ class QulacsSimulator:
         self._idle: dict[int, list[Any]] = {}
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
-        if any(gate.name == "pauliexp" for gate in gates):
+        if "pauliexp" in [gate.name for gate in gates]:
             return partial(_apply_each, [self._prepare_alone(n_qubits, gate) for gate in gates])
         circuit = qulacs.QuantumCircuit(n_qubits)
         for gate in gates:

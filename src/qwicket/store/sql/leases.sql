@@ -4,6 +4,8 @@
 -- The oldest job of the highest priority of the project that has used least; nothing while the
 -- device is off, or, for a batch, while that job is not tiny or ran before. The project is found
 -- first, by share_next, and then its job, by job_to_claim: a join would sort all that wait.
+-- With it comes whether it ran before, and so has a lease; SQLite finds no index for a returned id
+-- that is not cast.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change},
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
@@ -36,7 +38,9 @@ where {before:claim}
         cast(:longest as double precision) is null
         or (est_seconds <= :longest and started_at is null)
     )
-returning {job};
+returning
+    {job},
+    (select count(*) from lease where lease.job = cast(job.id as text));
 
 -- name: job_unattended
 -- The oldest job that went to another cloud and that nobody looks after; index job_begun.

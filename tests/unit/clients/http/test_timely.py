@@ -52,7 +52,7 @@ def test_an_answer_in_pieces_is_read() -> None:
 
 def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     # At 1 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
-    monkeypatch.setattr(timely, "_SLOWEST_BYTES_PER_S", 50)
+    monkeypatch.setattr(timely, "SLOWEST_BYTES_PER_S", 50)
     with BadServer(drip(0.005, {"text": "x" * 60}, at_once=HEAD_BYTES)) as server:
         began = time.monotonic()
         get(server.url, 0.1)

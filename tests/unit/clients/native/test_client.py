@@ -153,35 +153,44 @@ def test_devices_of_another_shape_are_a_bad_answer(answered: Any) -> None:
         client(server).devices()
 
 
+SERVER = {
+    *("starlette", "uvicorn", "uvloop", "httptools", "click", "jwt", "argon2", "re2", "websockets"),
+    *("prometheus_client", "psycopg", "qulacs", "stim", "scipy", "numpy", "sqlite3", "rich"),
+}
+
+
+def imported(code: str) -> set[str]:
+    """Return the packages, and the rooms of ours, that a fresh process imports for `code`."""
+    listing = "print(*{'.'.join(name.split('.')[:2]) for name in sys.modules})"
+    names = printed(f"import sys; {code}; {listing}").split()
+    ours = {name.partition(".")[2] for name in names if name.startswith("qwicket.")}
+    return {name.partition(".")[0] for name in names} | {f"qwicket.{name}" for name in ours}
+
+
 def test_importing_the_client_imports_no_server() -> None:
-    code = (
-        "import sys, qwicket; qwicket.connect; rooms = 'server store gateway model'.split();"
-        "print([name for name in sys.modules if name.split('.')[0] in {'starlette', 'uvicorn',"
-        " 'numpy', 'scipy', 'requests', 'click', 'asyncio', 'sqlite3'}"
-        " or name.split('.')[:2] in [['qwicket', room] for room in rooms]])"
-    )
-    assert printed(code) == "[]"
+    found = imported("import qwicket; qwicket.connect(token='secret')")
+    assert not found & {*SERVER, "asyncio", "requests", "httpcore"}
+    assert {name for name in found if name.startswith("qwicket.")} == {"qwicket.clients"}
+
+
+@pytest.mark.parametrize("name", ["ibm_qx", "ionq", "native.aio", "qbraid", "qlued", "xanadu"])
+def test_no_client_imports_any_of_the_server(name: str) -> None:
+    found = imported(f"import qwicket.clients.{name}")
+    needs = {"ibm_qx": "websockets", "xanadu": "numpy"}.get(name)
+    assert found & SERVER <= {needs}
+    assert {each for each in found if each.startswith("qwicket.")} == {"qwicket.clients"}
 
 
 def test_importing_the_client_is_quick() -> None:
-    # 150 ms are promised; processor time, because other tests share the cores. It is measured
-    # against the interpreter's own start, so that a slow machine is not a failure.
-    code = (
-        "import time; began = time.process_time(); import qwicket; qwicket.connect;"
-        "print(time.process_time() - began, time.process_time())"
-    )
-    runs = [[float(word) for word in printed(code).split()] for _ in range(3)]
-    took, _ = min(runs)
-    assert took < 0.15 * slowness()
-
-
-def slowness() -> float:
-    """Return how much slower than a machine of 2020 this one is now; 1 at least."""
-    code = (
-        "import time; began = time.process_time();"
-        "x = sum(i * i for i in range(1_000_000)); print(time.process_time() - began)"
-    )
-    return max(1.0, min(float(printed(code)) for _ in range(3)) / 0.06)
+    # 150 ms are promised, and `python -m benchmarks imports` measures them. Here the measure is the
+    # HTTP library alone, 45 ms on a quiet machine: other tests share the cores.
+    timed = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
+    took = {
+        code: min(float(printed(timed.format(code))) for _ in range(5))
+        for code in ("import qwicket; qwicket.connect; qwicket.aconnect", "import urllib3")
+    }
+    ours, theirs = took.values()
+    assert ours < 3 * theirs
 
 
 def printed(code: str) -> str:

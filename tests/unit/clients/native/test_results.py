@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import io
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 
-from qwicket.clients.native import JobFailed, Part, Result
+from qwicket.clients.native import BadAnswer, ClientError, JobFailed, Part, Result
 from qwicket.clients.native.wire import ErrorBody, PartBody
 
 GOOD = Part(counts={"00": 5}, probabilities={"00": 1.0}, memory=["00"] * 5)
@@ -47,3 +54,132 @@ def test_the_counts_of_a_circuit_that_failed_are_no_empty_counts() -> None:
 def test_samples_of_a_job_of_one_circuit_are_its_own() -> None:
     part = Part.from_body(PartBody(samples=[[3, 0], [1, 2]]))
     assert Result("job", (part,)).samples == [[3, 0], [1, 2]]
+
+
+# --- arrays ------------------------------------------------------------------------------------
+
+
+def archive(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def filled(content: bytes | Callable[[], bytes]) -> Part:
+    part = Part(registers=(("a", 3), ("b", 7)))
+    part.fill(content)
+    return part
+
+
+def test_bits_are_unpacked_column_by_column() -> None:
+    # Outcome 0b1000000001 of ten bits: packed bytes, the lowest first (docs/api.md, Parts).
+    part = filled(archive(keys=np.array([[1, 2]], np.uint8), counts=np.array([5])))
+    assert part.arrays["keys"].tolist() == [[1, *[0] * 8, 1]]
+    assert part.arrays["counts"].tolist() == [5]
+
+
+def test_arrays_are_fetched_once_and_only_when_read() -> None:
+    fetched: list[int] = []
+
+    def fetch() -> bytes:
+        fetched.append(1)
+        return archive(samples=np.array([[1.5]]))
+
+    part = filled(fetch)
+    assert not fetched
+    assert part.arrays["samples"].tolist() == part.arrays["samples"].tolist() == [[1.5]]
+    assert fetched == [1]
+
+
+def test_a_result_can_be_pickled_with_the_arrays_that_are_there() -> None:
+    part = filled(lambda: archive(counts=np.array([5])))
+    bare = pickle.loads(pickle.dumps(Result("job", (part,))))
+    with pytest.raises(ClientError, match="arrays=True"):
+        _ = bare.arrays
+    assert part.arrays["counts"] == [5]
+    assert pickle.loads(pickle.dumps(part)).arrays["counts"] == [5]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"PK\x03\x04 no archive", archive(x=np.array([{}]))]
+)
+def test_what_is_no_archive_is_a_bad_answer(content: bytes) -> None:
+    with pytest.raises(BadAnswer, match="no archive of NumPy"):
+        _ = filled(content).arrays
+
+
+def test_a_failed_part_has_no_arrays_and_no_plot() -> None:
+    part = Part(error="out_of_time: It took too long.")
+    for read in (lambda: part.arrays, part.plot):
+        with pytest.raises(JobFailed, match="out_of_time"):
+            read()
+
+
+# --- what is shown -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_bars_are_printed_where_matplotlib_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    part = Part(counts={"11": 50, "00": 100, "01": 1, "10": 0})
+    assert part.plot() is None
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == f"00       100  {'█' * 40}"
+    assert second == "01         1  ▍"
+    assert third == f"11        50  {'█' * 20}"
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+@pytest.mark.parametrize(
+    ("part", "first"),
+    [
+        (Part(probabilities={"0": 0.25, "1": 0.75}), "0      0.25  █████████████▍"),
+        (Part(memory=["0", "1", "1", "1"]), "0         1  █████████████▍"),
+        (Part(samples=[[2, 0], [2, 0], [1, 1]]), "1 1         1  ████████████████████"),
+        (Part(samples=[[0.0], [16.0], [16.0]]), "+0.500          1  ████████████████████"),
+        (Part(samples=[[(0.0, 9.0)], [(16.0, 9.0)]]), "+0.500          1  " + "█" * 40),
+        (Part(), "(no outcomes)"),
+    ],
+)
+def test_whatever_there_is_gets_bars(
+    part: Part, first: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part.plot()
+    assert capsys.readouterr().out.splitlines()[0] == first
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_rare_outcomes_are_left_out_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    Result("job", (Part(counts={f"{i:03}": i for i in range(1, 101)}),)).plot(top=3)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["098", "099", "100", "…"]
+    assert lines[-1] == "… and 97 more outcomes"
+
+
+def test_frequencies_are_shares_of_the_shots() -> None:
+    assert Part(counts={"0": 1, "1": 3}).frequencies == {"0": 0.25, "1": 0.75}
+    assert Part().frequencies == {}
+
+
+def test_notebooks_get_a_table_in_which_nothing_is_markup() -> None:
+    parts = (Part(counts={"<b>": 3}), Part(error="<script>"))
+    page = Result("job", parts)._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+
+
+def test_notebooks_are_not_flooded() -> None:
+    page = Result("job", (Part(counts={"0": 1}),) * 1000)._repr_html_()
+    assert page.count("<table") == 16
+    assert "and 984 more circuits" in page
+
+
+def test_a_result_is_a_sequence_of_its_parts() -> None:
+    result = Result("job", (GOOD, Part(counts={"1": 1})))
+    assert (len(result), result[1].counts, result[-2]) == (2, {"1": 1}, GOOD)
+    assert [*result] == list(result[:]) == list(result.parts)

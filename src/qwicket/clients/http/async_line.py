@@ -1,0 +1,193 @@
+"""A line for an event loop: what `Line` is for threads, with the same answers and errors.
+
+A request whose task is cancelled is really over: its connection is closed. Imported by asynchronous
+clients alone, as httpcore takes a moment to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import httpcore
+import urllib3
+
+from qwicket.clients.http.line import CONNECT_S, MOST_BYTES, Answer, NoAnswer, WrongAnswer, accepted
+from qwicket.clients.http.text import address, plain
+from qwicket.clients.http.timely import SLOWEST_BYTES_PER_S, proxy_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+_BROKEN: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    TimeoutError,
+    OSError,
+)
+_NEVER_SENT: Final = (
+    (httpcore.ProxyError, "the proxy makes no connection"),
+    (httpcore.ConnectTimeout, "no connection was made in time"),
+    (httpcore.PoolTimeout, "no connection became free in time"),
+    (httpcore.ConnectError, "there is no connection"),
+)
+
+
+class AsyncLine:
+    """Connections to one server, for any number of tasks of one event loop.
+
+    Args:
+        url: Address of the server.
+        refuse: What to raise when the address, or the environment's proxy, cannot be used.
+        connections: Connections at most; further requests wait for one within their time.
+        most_bytes: Size of the largest answer.
+    """
+
+    def __init__(
+        self, url: str, refuse: type[Exception], connections: int, most_bytes: int | None = None
+    ) -> None:
+        self.url = address(url, refuse)
+        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+        try:
+            self._pool = _pool(self.url, connections)
+        except (ValueError, urllib3.exceptions.HTTPError):
+            pass  # its text may quote the proxy's password
+        else:
+            return
+        raise refuse("The proxy that the environment names cannot be used.")
+
+    def __repr__(self) -> str:
+        return f"<AsyncLine to {self.url}>"
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        limit_s: float,
+        body: bytes | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Answer:
+        """Send a request once, as `Line.exchange` does.
+
+        Raises:
+            NoAnswer: The server gave no whole answer.
+            WrongAnswer: TLS failed, the answer is a redirect, or too large.
+        """
+        try:
+            async with asyncio.timeout(limit_s) as clock:
+                async with self._open(method, path, headers, body, limit_s) as response:
+                    answer = await self._whole(response, clock)
+        except _BROKEN as error:
+            failure = self._failed(error)
+        else:
+            return accepted(answer, self.url, secrets)
+        # Raised out here, so that no chain leads to an object that knows the request.
+        raise failure
+
+    async def stream(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        limit_s: float,
+        secrets: Sequence[str] = (),
+    ) -> AsyncGenerator[bytes | Answer, None]:
+        """Yield a good answer piece by piece, or another as a whole, as `Line.stream` does."""
+        deadline = asyncio.get_running_loop().time() + limit_s
+        try:
+            async with self._open("GET", path, headers, None, limit_s) as response:
+                if response.status != 200:
+                    async with asyncio.timeout_at(deadline) as clock:
+                        answer = await self._whole(response, clock)
+                    yield accepted(answer, self.url, secrets, can_be_empty=True)
+                    return
+                pieces = response.aiter_stream()
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        piece = await anext(pieces, None)
+                    if piece is None:
+                        return
+                    yield piece
+        except _BROKEN as error:
+            failure = self._failed(error)
+        raise failure
+
+    async def close(self) -> None:
+        with suppress(*_BROKEN):
+            await self._pool.aclose()
+
+    def _open(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit_s: float
+    ) -> AbstractAsyncContextManager[httpcore.Response]:
+        times = {"connect": min(limit_s, CONNECT_S), "pool": limit_s, "write": limit_s}
+        return self._pool.stream(
+            method,
+            self.url + path,
+            headers=[*headers.items(), ("Accept-Encoding", "identity")],
+            content=body,
+            extensions={"timeout": {**times, "read": limit_s}},
+        )
+
+    async def _whole(self, response: httpcore.Response, clock: asyncio.Timeout) -> Answer:
+        """Read all of an answer; each byte that arrives adds a little to its time."""
+        content = bytearray()
+        async for piece in response.aiter_stream():
+            content += piece
+            if len(content) > self._most_bytes:
+                raise WrongAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
+            clock.reschedule((clock.when() or 0.0) + len(piece) / SLOWEST_BYTES_PER_S)
+        told = ((name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers)
+        return Answer(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
+
+    def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
+        for cause in _chain(error):
+            if isinstance(cause, ssl.SSLError):
+                return WrongAnswer(f"TLS with {self.url} failed: {plain(str(cause))}.")
+            if isinstance(cause, socket.gaierror):
+                why = "the name is not known"
+                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+        for kind, why in _NEVER_SENT:
+            if isinstance(error, kind):
+                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+        is_late = isinstance(error, httpcore.TimeoutException | TimeoutError)
+        why = "no answer came in time" if is_late else "the connection broke"
+        return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=True)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:
+    options: dict[str, Any] = {
+        "max_connections": connections,
+        "keepalive_expiry": 30.0,
+        # What urllib3 trusts, so that both clients trust the same.
+        "ssl_context": ssl.create_default_context() if url.startswith("https:") else None,
+    }
+    proxy = proxy_of(url)
+    if proxy is None:
+        return httpcore.AsyncConnectionPool(**options)
+    return httpcore.AsyncConnectionPool(proxy=_through(proxy), **options)
+
+
+def _through(proxy: str) -> httpcore.Proxy:
+    parts = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("a proxy of an unknown kind")
+    user, _, password = unquote(parts.auth or "").partition(":")
+    return httpcore.Proxy(
+        parts._replace(auth=None).url, auth=(user, password) if parts.auth else None
+    )

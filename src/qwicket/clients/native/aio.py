@@ -1,0 +1,171 @@
+"""The client for event loops: what `Client` is for threads, with `await` before what asks."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Unpack
+
+from qwicket.clients.http import NoAnswer, WrongAnswer
+from qwicket.clients.native import operations
+from qwicket.clients.native.events import Event, Following
+from qwicket.clients.native.progress import shown
+from qwicket.clients.native.views import DeviceView, JobView
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Generator
+
+    from qwicket.clients.native.async_transport import AsyncTransport
+    from qwicket.clients.native.client import Filters, Options
+    from qwicket.clients.native.programs import Program
+    from qwicket.clients.native.results import Result
+
+
+class AsyncClient:
+    """A connection to one server with one token; any tasks of one event loop may share it.
+
+    A task that is cancelled closes the connection of its request. A submission whose task is
+    cancelled may be stored all the same: only its `key` finds it again.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self._transport.url}>"
+
+    def __await__(self) -> Generator[Any, None, AsyncClient]:
+        return self._itself().__await__()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self._transport.url
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def devices(self) -> list[AsyncDevice]:
+        """As `Client.devices`."""
+        found = await self._transport.drive(operations.devices(self._transport.api))
+        return [AsyncDevice(self, body) for body in found]
+
+    async def device(self, name: str) -> AsyncDevice:
+        """As `Client.device`."""
+        plan = operations.device(self._transport.api, name)
+        return AsyncDevice(self, await self._transport.drive(plan))
+
+    async def submit(
+        self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
+    ) -> AsyncJob:
+        """As `Client.submit`."""
+        plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
+        return AsyncJob(self._transport, await self._transport.drive(plan))
+
+    async def job(self, id: str) -> AsyncJob:  # noqa: A002 - the field's own word
+        """As `Client.job`."""
+        plan = operations.job(self._transport.api, id)
+        return AsyncJob(self._transport, await self._transport.drive(plan))
+
+    async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> list[AsyncJob]:
+        """As `Client.jobs`."""
+        plan = operations.jobs(self._transport.api, limit, filters)
+        return [AsyncJob(self._transport, body) for body in await self._transport.drive(plan)]
+
+    async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
+        """As `Client.calibration`."""
+        return await self._transport.drive(operations.calibration(self._transport.api, device, at))
+
+    async def _itself(self) -> AsyncClient:
+        return self
+
+
+class AsyncDevice(DeviceView):
+    """As `Device`."""
+
+    def __init__(self, client: AsyncClient, body: dict[str, Any]) -> None:
+        super().__init__(body)
+        self._client = client
+
+    async def run(
+        self, program: Program, shots: int = 1000, **options: Unpack[Options]
+    ) -> AsyncJob:
+        """As `Device.run`."""
+        asked: Options = {**self.suited(program), **options}  # type: ignore[typeddict-item]  # its own keys
+        return await self._client.submit(program, self.name, shots=shots, **asked)
+
+    async def refresh(self) -> AsyncDevice:
+        """As `Device.refresh`."""
+        return await self._client.device(self.name)
+
+    async def calibration(self, at: str | None = None) -> dict[str, Any]:
+        """As `Device.calibration`."""
+        return await self._client.calibration(self.name, at)
+
+
+class AsyncJob(JobView):
+    """As `Job`; what asks the server is awaited, `status` and `position` as well."""
+
+    def __init__(self, transport: AsyncTransport, body: dict[str, Any]) -> None:
+        super().__init__(body)
+        self._transport = transport
+
+    @property
+    def status(self) -> Awaitable[str]:
+        """To be awaited; as `Job.status`."""
+        return self._status()
+
+    @property
+    def position(self) -> Awaitable[int | None]:
+        """To be awaited; as `Job.position`."""
+        return self._position()
+
+    async def refresh(self) -> AsyncJob:
+        """As `Job.refresh`."""
+        return self.see(await self._transport.drive(operations.job(self._transport.api, self.id)))
+
+    async def wait(self, timeout: float | None = None, *, progress: bool = False) -> AsyncJob:
+        """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
+        transport = self._transport
+        with shown(progress) as watch, transport.wait() as hold_s:
+            await transport.drive(operations.wait(transport.api, self, timeout, watch, hold_s))
+        return self
+
+    async def result(
+        self, timeout: float | None = None, *, progress: bool = False, arrays: bool = False
+    ) -> Result:
+        """As `Job.result`; NumPy arrays are there only with `arrays=True`."""
+        await self.wait(timeout, progress=progress)
+        plan = operations.result(self._transport.api, self, with_arrays=arrays)
+        return await self._transport.drive(plan)
+
+    async def cancel(self) -> AsyncJob:
+        """As `Job.cancel`."""
+        return self.see(await self._transport.drive(operations.cancel(self._transport.api, self)))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """As `Job.events`."""
+        following = Following(self._transport.api, self)
+        while not following.is_over:
+            failure: NoAnswer | WrongAnswer | None = None
+            try:
+                async with aclosing(self._transport.stream(following.request())) as pieces:
+                    async for piece in pieces:
+                        for event in following.feed(piece):
+                            yield event
+            except (NoAnswer, WrongAnswer) as error:
+                failure = error
+            if not following.is_over:
+                await asyncio.sleep(following.pause_s(failure))
+
+    async def _status(self) -> str:
+        return self.state if self.is_final else (await self.refresh()).state
+
+    async def _position(self) -> int | None:
+        return None if self.is_final else (await self.refresh()).place

@@ -1,0 +1,122 @@
+"""Plans driven by an event loop. A plan whose task is cancelled is over, and so is its request."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from qwicket.clients.http import NoAnswer, Patience, WrongAnswer
+from qwicket.clients.http.async_line import AsyncLine
+from qwicket.clients.native.errors import ClientError
+from qwicket.clients.native.plans import HOLD_S, OUTAGE, PATIENCE, Api, Pause, Plan, Send, Told
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator
+
+    from qwicket.clients.http import Answer
+
+T = TypeVar("T")
+
+WAITING: Final = 64
+"""Requests that the server may hold back at once; further waits take turns with them."""
+_OTHERS: Final = 32
+_LEAST_HOLD_S: Final = 1.0
+
+
+class AsyncTransport:
+    """Requests to one server with one token, for any number of tasks of one event loop.
+
+    At most `WAITING` + 32 connections are open. Requests that the server holds back never keep
+    others from theirs.
+
+    Args:
+        url: Address of the server.
+        token: The secret.
+        timeout_s: Time for one answer; a large one may take longer, a slow one may not.
+        patience: How long requests are tried again.
+        outage: How long a wait outlasts a server that is away.
+
+    Raises:
+        ClientError: The address or the token cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        timeout_s: float,
+        patience: Patience = PATIENCE,
+        outage: Patience = OUTAGE,
+    ) -> None:
+        self._line = AsyncLine(url, ClientError, WAITING + _OTHERS)
+        self.url = self._line.url
+        self.api = Api(token, timeout_s, patience, outage)
+        self._secret = self.api.secret
+        self._held = asyncio.Semaphore(WAITING)
+        self._waiting = 0
+
+    def __repr__(self) -> str:
+        return f"<AsyncTransport {self.url}>"
+
+    async def drive(self, plan: Plan[T]) -> T:
+        """Do what a plan says; return what it returns."""
+        told: Told = None
+        while True:
+            try:
+                step = plan.send(told)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            told = await self._do(step)
+
+    @contextmanager
+    def wait(self) -> Iterator[Callable[[], float]]:
+        """Count a wait while it goes on; give how long the server may hold its answers back.
+
+        The more waits share the connections, the shorter each turn is: all of them come round in
+        half a minute, as long as there are fewer than 2,000.
+        """
+        self._waiting += 1
+        try:
+            yield lambda: max(_LEAST_HOLD_S, HOLD_S * min(1.0, WAITING / self._waiting))
+        finally:
+            self._waiting -= 1
+
+    def stream(self, send: Send) -> AsyncGenerator[bytes | Answer, None]:
+        """Yield a good answer piece by piece while it comes, or another answer as a whole."""
+        return self._line.stream(
+            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
+        )
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def _do(self, step: Send | Pause) -> Told:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if not step.hold_s:
+            return await self._send(step)
+        try:
+            async with asyncio.timeout(step.left_s):
+                await self._held.acquire()
+        except TimeoutError:
+            return NoAnswer("Too many other waits go on.", was_sent=False)
+        try:
+            return await self._send(step)
+        finally:
+            self._held.release()
+
+    async def _send(self, step: Send) -> Told:
+        try:
+            return await self._line.exchange(
+                step.method,
+                step.path,
+                headers=step.headers,
+                limit_s=step.limit_s,
+                body=step.body,
+                secrets=[self._secret],
+            )
+        except (NoAnswer, WrongAnswer) as error:
+            return error

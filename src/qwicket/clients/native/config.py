@@ -1,0 +1,192 @@
+"""Where a client finds its server and token: arguments, environment, a file with profiles.
+
+default = "lab"
+
+[profiles.lab]
+url = "https://quantum.example.org"
+token = "qw_…"            # or token_file = "~/.secrets/qwicket"
+timeout = 60              # optional, as deadline
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.clients.native.errors import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_TIMEOUT_S: Final = 30.0
+_DEADLINE_S: Final = 90.0
+_NUMBER: Final = (int, float)
+_KEYS: Final[dict[str, type | tuple[type, ...]]] = {
+    "url": str,
+    "token": str,
+    "token_file": str,
+    "timeout": _NUMBER,
+    "deadline": _NUMBER,
+}
+_PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
+_OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a client is made of; times in seconds."""
+
+    url: str
+    token: str = field(repr=False)
+    timeout_s: float
+    deadline_s: float
+
+
+def settings(
+    url: str | None = None,
+    token: str | None = None,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    timeout: float | None = None,
+    deadline: float | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Return settings: the argument, or what the environment says, or the profile, or a default.
+
+    A profile that is named as an argument stands before the environment. A profile's token goes to
+    the profile's address alone.
+
+    Raises:
+        ClientError: There is no token, or the file or profile makes no sense.
+    """
+    chosen = _profile(profile, config, environ)
+    told = {"url": environ.get("QWICKET_URL"), "token": environ.get("QWICKET_TOKEN")}
+    layers = [chosen, told] if profile is not None else [told, chosen]
+    home = chosen.get("url", DEFAULT_URL)
+    address = url or _first(layers, "url") or DEFAULT_URL
+    is_at_home = address.rstrip("/") == home.rstrip("/")
+    if not is_at_home:
+        layers.remove(chosen)
+    secret = token or _first(layers, "token")
+    if not secret:
+        stays = bool(chosen.get("token")) and not is_at_home
+        why = f" The profile's token goes to {home} alone." if stays else ""
+        raise ClientError(
+            "No token: pass token=…, set QWICKET_TOKEN,"
+            f" or name one in {_path(config, environ)}.{why}"
+        )
+    return Settings(
+        address,
+        secret,
+        _TIMEOUT_S if (seconds := _either(timeout, chosen.get("timeout"))) is None else seconds,
+        _DEADLINE_S if (seconds := _either(deadline, chosen.get("deadline"))) is None else seconds,
+    )
+
+
+def _first(layers: Sequence[Mapping[str, Any]], key: str) -> str | None:
+    return next((str(layer[key]) for layer in layers if layer.get(key)), None)
+
+
+def _either(given: float | None, told: float | None) -> float | None:
+    seconds = told if given is None else given
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ClientError("timeout and deadline must be positive numbers of seconds.")
+    return seconds
+
+
+def _path(config: str | Path | None, environ: Mapping[str, str]) -> Path:
+    named = config or environ.get("QWICKET_CONFIG")
+    if named:
+        return _at_home(str(named))
+    folder = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return _at_home(folder) / "qwicket" / "config.toml"
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody knows where home is, as in some containers
+        return Path(path)
+
+
+def _profile(
+    name: str | None, config: str | Path | None, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the profile that is asked for; {} when nobody asks for one and there is none."""
+    path = _path(config, environ)
+    wanted = name or environ.get("QWICKET_PROFILE")
+    must_be_there = bool(wanted or config or environ.get("QWICKET_CONFIG"))
+    document = _document(path, must_be_there)
+    wanted = wanted or document.get("default")
+    if wanted is None:
+        return {}
+    profiles = document.get("profiles", {})
+    if not isinstance(profiles, dict) or not isinstance(profiles.get(wanted), dict):
+        known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) and profiles else "none"
+        raise ClientError(f"{path} has no profile {wanted!r}; there are: {known}.")
+    return _checked(profiles[wanted], f"{path}, profile {wanted!r}", path)
+
+
+def _document(path: Path, must_be_there: bool) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        if not must_be_there:
+            return {}
+        is_hidden = isinstance(error, PermissionError)
+        what = "permission denied" if is_hidden else "there is no such file"
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        what = "it is no UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        # Its text may quote a line with a token.
+        place = _PLACE.search(str(error))
+        what = f"it is no TOML{f' (at {place[1]})' if place else ''}"
+    raise ClientError(f"{path} cannot be read: {what}.")
+
+
+def _checked(profile: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
+    """Return a profile with its token, whatever is said wrongly refused; no value is quoted."""
+    for key, value in profile.items():
+        kind = _KEYS.get(key)
+        if kind is None:
+            raise ClientError(f"{where}: {key!r} is not one of {', '.join(_KEYS)}.")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ClientError(f"{where}: {key} must be a {'text' if kind is str else 'number'}.")
+    if "token" in profile and "token_file" in profile:
+        raise ClientError(f"{where}: give token or token_file, not both.")
+    if "token" in profile:
+        _warn_if_open(path)
+    elif "token_file" in profile:
+        return profile | {"token": _secret_in(_at_home(profile["token_file"]), where)}
+    return profile
+
+
+def _secret_in(path: Path, where: str) -> str:
+    try:
+        secret = path.read_text("utf-8").strip()
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        what = "it is no UTF-8 text"
+    else:
+        _warn_if_open(path)
+        return secret
+    raise ClientError(f"{where}: {path} cannot be read: {what}.")
+
+
+def _warn_if_open(path: Path) -> None:
+    if path.stat().st_mode & _OTHERS_READ:
+        warnings.warn(
+            f"{path} holds a token and others may read it: chmod 600 {path}", stacklevel=2
+        )

@@ -1,0 +1,128 @@
+"""A job's stream of events: read piece by piece, and resumed where it broke."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.clients.http import Answer, NoAnswer, Tries, WrongAnswer
+from qwicket.clients.native import wire
+from qwicket.clients.native.errors import BadAnswer, ClientError
+from qwicket.clients.native.operations import path_of
+from qwicket.clients.native.plans import asked_s, judged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.clients.native.plans import Api, Send
+    from qwicket.clients.native.views import JobView
+
+_LIMIT_S: Final = 60.0
+"""A stream is taken up anew after so long: so that one whose other side is gone is noticed."""
+_ALIVE_S: Final = 5.0
+"""A server that says something so long after a stream began is alive, if only that it is there."""
+_MOST_LINE_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a job.
+
+    Attributes:
+        version: Rises with each change.
+        state: Which the job has since.
+        info: All that the server said of the job then.
+    """
+
+    version: int
+    state: str
+    info: dict[str, Any]
+
+
+class Following:
+    """A job being followed to its end; knows what came and what to ask for, does no I/O."""
+
+    def __init__(self, api: Api, job: JobView) -> None:
+        self._api = api
+        self._job = job
+        self._last: int | None = None
+        self._rest = b""
+        self._fields: dict[str, str] = {}
+        self._tries = Tries(api.outage)
+        self._refusal: ClientError | None = None
+        self._began_at = 0.0
+        self.is_over = False
+
+    def request(self) -> Send:
+        """Return what to ask for now."""
+        self._rest, self._fields = b"", {}
+        self._refusal = None
+        self._began_at = time.monotonic()
+        self._tries.begin()
+        path = f"{path_of(self._job.id)}/stream"
+        return self._api.stream(path, self._last, _LIMIT_S)
+
+    def feed(self, piece: bytes | Answer) -> Iterator[Event]:
+        """Take what arrived; yield the events that are complete with it.
+
+        Raises:
+            ClientError: It is no stream of events.
+        """
+        if isinstance(piece, Answer):
+            self._refused(piece)
+            return
+        if time.monotonic() - self._began_at >= _ALIVE_S:
+            self._forgive()
+        *lines, self._rest = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
+        if len(self._rest) > _MOST_LINE_BYTES:
+            raise BadAnswer("The stream of events has a line without an end.")
+        for line in lines:
+            if line:
+                name, _, value = line.decode("utf-8", "replace").partition(":")
+                self._fields[name] = value.removeprefix(" ")
+            elif event := self._event():
+                yield event
+
+    def pause_s(self, error: NoAnswer | WrongAnswer | None) -> float:
+        """Return the seconds to pause before the stream is taken up again.
+
+        Args:
+            error: Why it broke off; None when it ended.
+
+        Raises:
+            ClientError: It is not taken up again.
+        """
+        found = judged(error) if error else self._refusal
+        assert not isinstance(found, bytes), "an error is no answer"
+        wished_s = 0.0 if found is None else asked_s(found)
+        pause_s = self._tries.pause_s(wished_s)
+        if pause_s is None:
+            raise found or BadAnswer("The server's streams of events end at once, again and again.")
+        return pause_s
+
+    def _refused(self, answer: Answer) -> None:
+        if answer.status == 204:  # it was told the end
+            self.is_over = True
+            return
+        found = judged(answer)
+        if isinstance(found, bytes):
+            raise BadAnswer("The answer is no stream of events. Is the address right?")
+        self._refusal = found
+
+    def _forgive(self) -> None:
+        """Forget the failures so far: jobs may wait for days, and streams break and are resumed."""
+        self._tries = Tries(self._api.outage)
+        self._tries.begin()
+
+    def _event(self) -> Event | None:
+        fields, self._fields = self._fields, {}
+        number = fields.get("id", "")
+        if "data" not in fields or not (number.isascii() and number.isdigit() and len(number) < 20):
+            return None
+        body = wire.read(fields["data"].encode(), dict[str, Any])
+        self._job.see(body)
+        self._last = int(number)
+        self._forgive()
+        self.is_over = self._job.is_final
+        return Event(self._last, self._job.state, body)

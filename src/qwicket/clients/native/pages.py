@@ -1,0 +1,45 @@
+"""Small pieces of HTML for notebooks; whatever a server said is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MOST_CHARS: Final = 300
+
+
+def table(rows: Iterable[tuple[str, Any]]) -> str:
+    """Return rows of a name and a value; those without a value are left out."""
+    shown = ((name, _text(value)) for name, value in rows)
+    lines = [
+        f"<tr><th style='text-align:left'>{escape(name)}</th>"
+        f"<td style='text-align:left'>{text}</td></tr>"
+        for name, text in shown
+        if text
+    ]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def bars(rows: Sequence[tuple[str, float]], left_out: int) -> str:
+    """Return bars of the given heights; the highest is as wide as there is room."""
+    most = max((height for _, height in rows), default=1) or 1
+    lines = [
+        f"<tr><td style='text-align:left'><code>{escape(label)}</code></td>"
+        f"<td style='text-align:right'>{height:g}</td>"
+        "<td style='width:16em'><div style='height:.8em;background:#4c72b0;"
+        f"width:{100 * height / most:.1f}%'></div></td></tr>"
+        for label, height in rows
+    ]
+    if left_out:
+        lines.append(f"<tr><td colspan='3'>… and {left_out} more outcomes</td></tr>")
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _text(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return ""
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return escape(text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…")

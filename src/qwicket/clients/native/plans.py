@@ -1,0 +1,227 @@
+"""Requests as plans: what is sent, when it is sent again, and what the answers mean. No I/O.
+
+A plan is a generator: it yields a step and is told what came of it. `Transport` drives plans with
+a thread, `AsyncTransport` with an event loop, so that both clients do the same. Whatever is sent
+cannot double, so that it is tried again within bounds of tries and time, as the server's
+Retry-After asks. What a plan returns has the right shape; what it raises is a `ClientError` that
+knows no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from qwicket import __version__
+from qwicket.clients.http import (
+    Answer,
+    NoAnswer,
+    Patience,
+    Tries,
+    WrongAnswer,
+    header,
+    retry_after_s,
+)
+from qwicket.clients.native import wire
+from qwicket.clients.native.errors import (
+    ApiError,
+    BadAnswer,
+    ClientError,
+    ServerBusy,
+    Unreachable,
+)
+
+T = TypeVar("T")
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+PATIENCE: Final = Patience()
+OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
+"""Who waits for hours does not give up because the server restarts."""
+HOLD_S: Final = 30.0
+"""For how long the server is asked to hold an answer back at most."""
+_TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+_GRACE_S: Final = 2.0
+"""A try that begins in time may end this much later: the server holds answers to the last."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send a request once; be told its `Answer`, or why there is none.
+
+    Attributes:
+        method: Of HTTP.
+        path: Quoted.
+        body: Of the request.
+        headers: All that matter, the token among them.
+        limit_s: Seconds for the whole answer.
+        hold_s: For how many of them the server may hold its answer back.
+        left_s: Seconds after which nobody wants it any more, should it have to wait for its turn.
+    """
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limit_s: float = 0.0
+    hold_s: float = 0.0
+    left_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Let so many seconds pass; be told None."""
+
+    seconds: float
+
+
+Told = Answer | NoAnswer | WrongAnswer | None
+Plan = Generator[Send | Pause, Told, T]
+
+
+class Api:
+    """Plans for one server's API with one token.
+
+    Args:
+        token: The secret.
+        timeout_s: Time for one answer; a large one may take longer, a slow one may not.
+        patience: How long requests are tried again.
+        outage: How long a wait outlasts a server that is away.
+
+    Attributes:
+        secret: The token, which no answer may repeat.
+
+    Raises:
+        ClientError: The token cannot be one.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        timeout_s: float,
+        patience: Patience = PATIENCE,
+        outage: Patience = OUTAGE,
+    ) -> None:
+        self.secret = header(token, "token", ClientError)
+        self._timeout_s = timeout_s
+        self._patience = patience
+        self.outage = outage
+
+    def get(self, path: str, of: type[T]) -> Plan[T]:
+        """Read; `path` is quoted, `of` is what the answer must be."""
+        return wire.read((yield from self._insist(Send("GET", path), self._patience)), of)
+
+    def get_raw(self, path: str, accept: str) -> Plan[bytes]:
+        """Read what is no JSON, of the media type `accept`."""
+        return (
+            yield from self._insist(Send("GET", path, headers={"Accept": accept}), self._patience)
+        )
+
+    def get_news(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Plan[T]:
+        """Read, letting the server hold its answer back for `hold_s` until there is news.
+
+        Args:
+            path: What to read, quoted.
+            of: What the answer must be.
+            hold_s: Seconds, at most `within_s`.
+            within_s: Seconds after which no try begins.
+        """
+        send = Send("GET", f"{path}?wait={hold_s:.3f}" if hold_s else path, hold_s=hold_s)
+        patience = replace(self.outage, total_s=min(self.outage.total_s, within_s))
+        return wire.read((yield from self._insist(send, patience)), of)
+
+    def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> Plan[T]:
+        """Write what cannot double: by the nature of the request, or by its idempotency key."""
+        headers = {}
+        if key is not None:
+            headers["Idempotency-Key"] = header(key, "idempotency key", ClientError)
+        return (yield from self.send("POST", path, body, of, headers=headers))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        of: type[T],
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        hold_s: float = 0.0,
+    ) -> Plan[T]:
+        """Write what cannot double.
+
+        Args:
+            method: Of HTTP.
+            path: Quoted.
+            body: To be JSON, or None.
+            of: What the answer must be.
+            headers: Beside the usual ones, checked.
+            hold_s: Seconds for which the server may hold its answer back.
+        """
+        named = {"Content-Type": "application/json", **headers}
+        send = Send(method, path, _encoded(body), named, hold_s=hold_s)
+        return wire.read((yield from self._insist(send, self._patience)), of)
+
+    def stream(self, path: str, last: int | None, limit_s: float) -> Send:
+        """Return the request for a stream of events after the one numbered `last`."""
+        headers = {"Accept": "text/event-stream"}
+        if last is not None:
+            headers["Last-Event-ID"] = str(last)
+        return self._ready(Send("GET", path, headers=headers), limit_s)
+
+    def _insist(self, send: Send, patience: Patience) -> Plan[bytes]:
+        tries = Tries(patience)
+        while True:
+            left_s = tries.begin()
+            limit_s = min(self._timeout_s + send.hold_s, left_s + _GRACE_S)
+            ready = replace(self._ready(send, limit_s), left_s=left_s + _GRACE_S)
+            found = judged((yield ready))
+            if isinstance(found, bytes):
+                return found
+            pause_s = tries.pause_s(asked_s(found))
+            if pause_s is None:
+                raise found
+            yield Pause(pause_s)
+
+    def _ready(self, send: Send, limit_s: float) -> Send:
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Bearer {self.secret}",
+            "User-Agent": f"qwicket/{__version__}",
+            **send.headers,
+        }
+        return replace(send, headers=headers, limit_s=limit_s)
+
+
+def judged(told: Told) -> bytes | ClientError:
+    """Return the body of a good answer, or what is wrong."""
+    if isinstance(told, NoAnswer):
+        return Unreachable(str(told))
+    if isinstance(told, WrongAnswer):
+        return BadAnswer(str(told))
+    assert told is not None, "a request is told its answer"
+    if told.status < 400:
+        return told.content
+    problem = wire.problem(told.content)
+    if told.status in _TRY_AGAIN:
+        return ServerBusy(told.status, problem, retry_after_s(told.headers, time.time()))
+    return ApiError(told.status, problem)
+
+
+def asked_s(error: ClientError) -> float | None:
+    """Return the seconds that the server asks for before another try; None when none would help."""
+    if isinstance(error, ServerBusy):
+        return error.retry_after_s
+    return 0.0 if isinstance(error, Unreachable) else None
+
+
+def _encoded(body: Any) -> bytes | None:
+    if body is None:
+        return None
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        what = type(error).__name__ if isinstance(error, RecursionError) else str(error)
+    raise ClientError(f"The program is no JSON: {what}.")

@@ -1,0 +1,79 @@
+"""Outcomes as bars: drawn by matplotlib where it is installed, in the terminal elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qwicket.clients.native.results import Part
+
+_WIDTH: Final = 40
+_BINS: Final = 16
+_FULL: Final = "█"
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+
+
+def heights(part: Part) -> dict[str, float]:
+    """Return what a plot shows: counts, or else probabilities, or else samples counted by value."""
+    if part.counts or part.probabilities or part.memory:
+        return dict(sorted((part.counts or part.probabilities or Counter(part.memory)).items()))
+    return _counted(part.samples)
+
+
+def highest(of: Mapping[str, float], most: int) -> tuple[list[tuple[str, float]], int]:
+    """Return the highest entries in their order, and how many are left out."""
+    there = [(label, height) for label, height in of.items() if height]
+    chosen = {label for label, _ in sorted(there, key=lambda entry: -entry[1])[:most]}
+    return [entry for entry in there if entry[0] in chosen], len(there) - len(chosen)
+
+
+def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
+    """Return bars for a terminal."""
+    rows = list(rows)
+    most = max((height for _, height in rows), default=1) or 1
+    label_width = max((len(label) for label, _ in rows), default=0)
+    lines = [
+        f"{label:<{label_width}}  {height:>8g}  {_bar(height / most)}" for label, height in rows
+    ]
+    if left_out:
+        lines.append(f"… and {left_out} more outcomes")
+    return "\n".join(lines) if lines else "(no outcomes)"
+
+
+def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, axes: Any) -> Any:
+    """Draw bars with matplotlib; return the axes, or None where it is not installed."""
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        return None
+    if axes is None:
+        _, axes = pyplot.subplots()
+    labels = [label for label, _ in rows]
+    axes.bar(range(len(rows)), [height for _, height in rows])
+    turn = 60 if sum(map(len, labels)) > 60 else 0
+    axes.set_xticks(range(len(rows)), labels, rotation=turn)
+    axes.set_ylabel(what)
+    axes.set_title(f"{title} (without {left_out} rarer outcomes)" if left_out else title)
+    return axes
+
+
+def _bar(share: float) -> str:
+    eighths = max(1, round(8 * _WIDTH * share))
+    return (_FULL * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
+
+
+def _counted(samples: list[list[Any]]) -> dict[str, float]:
+    """Count shots by their values; where values are reals, those of the first column by ranges."""
+    if not samples or not samples[0]:
+        return {}
+    if all(isinstance(value, int) for row in samples for value in row):
+        counted = Counter(tuple(row) for row in samples)
+        return {" ".join(map(str, row)): counted[row] for row in sorted(counted)}
+    reals = [row[0][0] if isinstance(row[0], tuple) else float(row[0]) for row in samples]
+    low, high = min(reals), max(reals)
+    step = (high - low) / _BINS or 1.0
+    numbers = Counter(min(int((real - low) / step), _BINS - 1) for real in reals)
+    return {f"{low + (number + 0.5) * step:+.3f}": numbers[number] for number in range(_BINS)}

@@ -1,0 +1,161 @@
+"""Programs of many kinds as what the server takes. Imports none of the packages that made them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from qwicket.clients.http import plain
+from qwicket.clients.native.errors import ClientError
+
+Program = str | Path | Mapping[str, Any] | Sequence[Any] | Any
+"""Text, a file's path, the object of a JSON format, a circuit of Qiskit or Cirq, or a list."""
+
+_SUFFIXES: Final = {
+    ".qasm": None,
+    ".qasm2": "openqasm2",
+    ".qasm3": "openqasm3",
+    ".json": None,
+    ".xbb": "blackbird",
+}
+_LONGEST_PATH: Final = 4096
+
+
+def read(program: Program, format: str | None = None) -> tuple[Any, str | None]:  # noqa: A002
+    """Return what goes into a submission's `program`, and the format's name where it is known.
+
+    Args:
+        program: As `Client.submit` takes it.
+        format: The format's name, if its user says it.
+
+    Raises:
+        ClientError: It is nothing that can be submitted.
+    """
+    if isinstance(program, str):
+        path = _path_in(program)
+        return (program, format) if path is None else _file(path, format)
+    if isinstance(program, Path):
+        return _file(program, format)
+    if isinstance(program, Mapping):
+        return program, format
+    if isinstance(program, list | tuple):
+        return _batch(program, format)
+    source, found = _circuit(program)
+    return source, format or found
+
+
+def _path_in(text: str) -> Path | None:
+    """Return the path that a text is: one line, no program, and there or of a known suffix."""
+    if len(text) > _LONGEST_PATH or any(char in text for char in "\n;{\0") or not text.strip():
+        return None
+    path = Path(text).expanduser()
+    try:
+        is_path = path.suffix.lower() in _SUFFIXES or path.is_file()
+    except OSError:
+        return None
+    return path if is_path else None
+
+
+def _file(path: Path, format: str | None) -> tuple[str, str | None]:  # noqa: A002
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        what = "it is no UTF-8 text"
+    else:
+        return text, format or _SUFFIXES.get(path.suffix.lower())
+    raise ClientError(f"The program {str(path)!r} cannot be read: {what}.")
+
+
+def _batch(programs: Sequence[Any], format: str | None) -> tuple[list[Any], str]:  # noqa: A002
+    """Return a list of programs as one program of the format `batch`."""
+    if not programs:
+        raise ClientError("The list of programs is empty.")
+    each = None if format == "batch" else format
+    return [_member(program, each) for program in programs], "batch"
+
+
+def _member(program: Program, format: str | None) -> dict[str, str]:  # noqa: A002
+    if isinstance(program, Mapping) and set(program) == {"format", "source"}:
+        return dict(program)
+    if isinstance(program, list | tuple):
+        raise ClientError("A list of programs holds programs, not lists.")
+    source, found = read(program, format)
+    if not isinstance(source, str):
+        return {"format": found or "ionq.circuit.v1", "source": _json(source)}
+    return {"format": found or _guess(source), "source": source}
+
+
+def _guess(text: str) -> str:
+    """Return the format of a text within a list; the server guesses only for single programs."""
+    if text.lstrip().startswith("{"):
+        return "ionq.circuit.v1"
+    for line in text.splitlines():
+        words = line.split("//")[0].split()
+        if words[:1] == ["OPENQASM"] and len(words) > 1:
+            return "openqasm2" if words[1].startswith("2") else "openqasm3"
+    return "openqasm2" if "qelib1.inc" in text else "openqasm3"
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    import json
+
+    try:
+        return json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        what = type(error).__name__ if isinstance(error, RecursionError) else str(error)
+    raise ClientError(f"The program is no JSON: {what}.")
+
+
+def _circuit(program: Any) -> tuple[str, str]:
+    """Return a circuit of Qiskit or Cirq as OpenQASM.
+
+    Whoever has a circuit has imported its package: it is only looked up.
+    """
+    qiskit, cirq = sys.modules.get("qiskit"), sys.modules.get("cirq")
+    if qiskit is not None and isinstance(program, qiskit.QuantumCircuit):
+        return _openqasm3(program), "openqasm3"
+    if cirq is not None and isinstance(program, cirq.AbstractCircuit):
+        return _written(program.to_qasm, "Cirq"), "openqasm2"
+    kind = type(program)
+    raise ClientError(
+        f"A {kind.__module__}.{kind.__qualname__} is no program: give OpenQASM text, a path, IonQ's"
+        " JSON as a dict, a circuit of Qiskit or Cirq, or a list of these."
+    )
+
+
+def bound(program: Program, inputs: Mapping[Any, float]) -> tuple[Program, dict[str, float]]:
+    """Return a program and the inputs that are still to be sent with it.
+
+    Parameters of a circuit of Qiskit are bound here: OpenQASM may have to call them differently.
+
+    Raises:
+        ClientError: The circuit has no such parameter.
+    """
+    qiskit = sys.modules.get("qiskit")
+    if not inputs or qiskit is None or not isinstance(program, qiskit.QuantumCircuit):
+        return program, dict(inputs)
+    try:
+        return program.assign_parameters(dict(inputs)), {}
+    except Exception as error:
+        what = plain(str(error))
+    raise ClientError(f"inputs: {what}")
+
+
+def _openqasm3(circuit: Any) -> str:
+    import qiskit.qasm3
+
+    return _written(lambda: qiskit.qasm3.dumps(circuit), "Qiskit")
+
+
+def _written(write: Any, who: str) -> str:
+    """Return what a package writes; whatever it cannot write is an error of ours, with its text."""
+    try:
+        return str(write())
+    except Exception as error:
+        raise ClientError(
+            f"{who} cannot write the circuit as OpenQASM: {plain(str(error))}"
+        ) from error

@@ -1,0 +1,21 @@
+"""Qwicket for users of Qiskit: devices as backends to transpile for and to run on, and a sampler.
+
+    provider = QwicketProvider()
+    backend = provider.get_backend("qwicket_line5")
+    job = backend.run(transpile(circuit, backend), shots=1000)
+    result = SamplerV2(mode=backend).run([isa_circuit]).result()
+
+Stands on the client alone; needs Qiskit 2 (extra `qiskit`).
+"""
+
+try:
+    import qiskit as _qiskit  # noqa: F401 - told here, once, in words
+except ImportError as error:  # pragma: no cover - in an environment without Qiskit
+    raise ImportError('Qiskit is not installed: pip install "qwicket[qiskit]"') from error
+
+from qwicket.qiskit.backend import QwicketBackend
+from qwicket.qiskit.jobs import QwicketJob
+from qwicket.qiskit.provider import QwicketProvider
+from qwicket.qiskit.sampler import SamplerJob, SamplerV2
+
+__all__ = ["QwicketBackend", "QwicketJob", "QwicketProvider", "SamplerJob", "SamplerV2"]

@@ -1,0 +1,113 @@
+"""A device as a backend of Qiskit."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2, Options
+
+from qwicket.qiskit.jobs import QwicketJob
+from qwicket.qiskit.target import target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qiskit.transpiler import Target
+
+    from qwicket.clients.native import Device
+    from qwicket.qiskit.provider import QwicketProvider
+
+_MOST_NAME: Final = 255
+
+
+def is_backend(device: Mapping[str, Any]) -> bool:
+    """Say whether a device runs circuits of Qiskit."""
+    return device.get("family") == "qubit" and "openqasm3" in (device.get("formats") or ())
+
+
+class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
+    """A device of a Qwicket server; made by `QwicketProvider`.
+
+    Attributes:
+        device: What the server says of it.
+    """
+
+    def __init__(self, provider: QwicketProvider, device: Device) -> None:
+        super().__init__(
+            provider=provider, name=device.name, description=str(device.get("description", ""))
+        )
+        self.device = device
+
+    def __repr__(self) -> str:
+        return f"<QwicketBackend {self.name!r}>"
+
+    @property
+    def target(self) -> Target:
+        """Gates, pairs, errors and times; read from the server the first time."""
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        """None: the server says when there are too many."""
+
+    @property
+    def status(self) -> str:
+        """`on`, `off` or `away`, when the backend was made."""
+        return self.device.status
+
+    def run(
+        self,
+        run_input: QuantumCircuit | Sequence[QuantumCircuit],
+        *,
+        shots: int | None = None,
+        memory: bool | None = None,
+        seed_simulator: int | None = None,
+        noise: str | None = None,
+        engine: str | None = None,
+        name: str = "",
+        tags: Sequence[str] = (),
+        key: str | None = None,
+    ) -> QwicketJob:
+        """Submit circuits as one job. When this returns, it is on the server's disk.
+
+        Args:
+            run_input: A circuit, or several, without free parameters.
+            shots: Shots per circuit; by default `backend.options.shots`, 1024.
+            memory: Whether to keep the outcomes in shot order.
+            seed_simulator: 0 ≤ seed < 2^63; by default the server draws one.
+            noise: Name of one of the device's noise models.
+            engine: Name of one of the device's engines.
+            name: A name for people; by default that of the circuit.
+            tags: Words to find it by.
+            key: The idempotency key, by default a fresh one.
+
+        Raises:
+            ClientError: It was refused, or the server could not be asked.
+        """
+        is_one = isinstance(run_input, QuantumCircuit)
+        circuits: list[QuantumCircuit] = [run_input] if is_one else list(run_input)
+        options = self.options
+        keeps_memory = options.memory if memory is None else memory
+        job = self.device.run(
+            circuits[0] if len(circuits) == 1 else circuits,
+            shots=options.shots if shots is None else shots,
+            seed=options.seed_simulator if seed_simulator is None else seed_simulator,
+            noise=options.noise if noise is None else noise,
+            engine=(options.engine if engine is None else engine) or "",
+            outputs=("counts", "memory") if keeps_memory else ("counts",),
+            name=name or (circuits[0].name[:_MOST_NAME] if len(circuits) == 1 else ""),
+            tags=tags,
+            key=key,
+        )
+        return QwicketJob(self, job, circuits)
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(shots=1024, memory=False, seed_simulator=None, noise=None, engine=None)
+
+    @cached_property
+    def _target(self) -> Target:
+        is_measured = bool(self.device.get("calibration"))
+        return target(self.device, self.device.calibration() if is_measured else None)

@@ -1,0 +1,91 @@
+"""The provider: the devices of one server as backends, and its jobs by their ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+from qwicket.clients.native import ApiError, connect
+from qwicket.qiskit.backend import QwicketBackend, is_backend
+from qwicket.qiskit.jobs import QwicketJob
+
+if TYPE_CHECKING:
+    from qwicket.clients.native import Client, Device
+
+
+class QwicketProvider:
+    """Backends of a Qwicket server.
+
+    Args:
+        url: Address of the server; by default as `qwicket.connect` finds it.
+        token: A token; by default as `qwicket.connect` finds it.
+        profile: Name of a profile of `~/.config/qwicket/config.toml`.
+        client: A client to use in place of a new one.
+
+    Raises:
+        ClientError: There is no token, or the address is none.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        profile: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        self.client = client or connect(url, token, profile=profile)
+
+    def __repr__(self) -> str:
+        return f"<QwicketProvider of {self.client.url}>"
+
+    def backends(
+        self, name: str | None = None, *, online: bool | None = None
+    ) -> list[QwicketBackend]:
+        """Return the devices that run circuits.
+
+        Args:
+            name: That of the one that is meant.
+            online: Whether they must be on, or off.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return [
+            QwicketBackend(self, device)
+            for device in self.client.devices()
+            if is_backend(device)
+            and name in (None, device.name)
+            and (online is None or online == (device.status == "on"))
+        ]
+
+    def get_backend(self, name: str) -> QwicketBackend:
+        """Return one device.
+
+        Raises:
+            QiskitBackendNotFoundError: There is none of this name that runs circuits.
+            ClientError: The server could not be asked.
+        """
+        device = self._device(name)
+        if device is None or not is_backend(device):
+            known = ", ".join(backend.name for backend in self.backends())
+            raise QiskitBackendNotFoundError(f"There is no backend {name!r}; there are: {known}.")
+        return QwicketBackend(self, device)
+
+    def job(self, id: str) -> QwicketJob:  # noqa: A002 - the field's own word
+        """Return a job by its id, from any process at any time.
+
+        Raises:
+            ApiError: There is no such job for this token.
+        """
+        found = self.client.job(id)
+        return QwicketJob(self.get_backend(str(found.info["device"])), found)
+
+    def _device(self, name: str) -> Device | None:
+        try:
+            return self.client.device(name)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None

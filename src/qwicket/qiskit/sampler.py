@@ -1,0 +1,196 @@
+"""Qiskit's sampler primitive: pubs in, bits of every shot out, as few jobs as there are shots."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from qiskit.primitives import BasePrimitiveJob, BaseSamplerV2, PrimitiveResult, SamplerPubResult
+from qiskit.primitives.containers import BitArray, DataBin
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit.providers import JobStatus
+
+from qwicket.clients.native import ClientError, JobFailed
+from qwicket.qiskit.bits import places
+from qwicket.qiskit.jobs import STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from qiskit import QuantumCircuit
+
+    from qwicket.clients.native import Job, Part
+    from qwicket.qiskit.backend import QwicketBackend
+
+_SHOTS: Final = 1024
+_ORDER: Final = (
+    *(JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.INITIALIZING),
+    *(JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE),
+)
+"""Of several jobs that are one together, the first of these that any of them has."""
+
+
+@dataclass
+class SamplerOptions:
+    """What each run takes unless it is told otherwise.
+
+    Attributes:
+        default_shots: Shots of pubs that say none.
+        seed_simulator: 0 ≤ seed < 2^63; None lets the server draw one.
+        noise: Name of one of the device's noise models.
+        engine: Name of one of the device's engines.
+    """
+
+    default_shots: int = _SHOTS
+    seed_simulator: int | None = None
+    noise: str | None = None
+    engine: str = ""
+
+
+class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
+    """A sampler on one backend.
+
+    Args:
+        mode: The backend.
+        options: As `SamplerOptions`, or a dictionary of its fields.
+    """
+
+    def __init__(
+        self, mode: QwicketBackend, options: SamplerOptions | Mapping[str, Any] | None = None
+    ) -> None:
+        self.backend = mode
+        given = options if options is not None else {}
+        self.options = given if isinstance(given, SamplerOptions) else SamplerOptions(**given)
+
+    def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> SamplerJob:
+        """Submit pubs: circuits, or tuples of a circuit, its parameters' values and its shots.
+
+        All circuits of the same number of shots travel as one job; when this returns, all are on
+        the server's disk.
+
+        Raises:
+            ClientError: It was refused, or the server could not be asked.
+        """
+        options = self.options
+        default = options.default_shots if shots is None else shots
+        coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
+        if not coerced:
+            raise ValueError("There are no pubs to run.")
+        for number, pub in enumerate(coerced):
+            if not pub.circuit.cregs:
+                warnings.warn(
+                    f"Pub {number} has no classical register, so that nothing comes of it: did you"
+                    " forget to measure?",
+                    stacklevel=2,
+                )
+        return SamplerJob(coerced, [self._submit(coerced, each) for each in _shots(coerced)])
+
+    def _submit(self, pubs: Sequence[SamplerPub], shots: int) -> Job:
+        circuits = [circuit for pub in pubs if pub.shots == shots for circuit in _bound(pub)]
+        return self.backend.device.run(
+            circuits[0] if len(circuits) == 1 else circuits,
+            shots=shots,
+            seed=self.options.seed_simulator,
+            noise=self.options.noise,
+            engine=self.options.engine,
+            outputs=("memory",),
+            name="sampler",
+        )
+
+
+class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[misc]  # untyped
+    """The jobs of one run, one for each number of shots.
+
+    Attributes:
+        native: The same as the client of Qwicket has them.
+    """
+
+    def __init__(self, pubs: Sequence[SamplerPub], jobs: Sequence[Job]) -> None:
+        super().__init__(",".join(job.id for job in jobs))
+        self.native = tuple(jobs)
+        self._pubs = tuple(pubs)
+
+    def status(self) -> JobStatus:
+        """Return the status now: of several jobs, the one that is furthest behind."""
+        found = {STATUS.get(job.status, JobStatus.RUNNING) for job in self.native}
+        return next(status for status in _ORDER if status in found)
+
+    def done(self) -> bool:
+        return bool(self.status() == JobStatus.DONE)
+
+    def running(self) -> bool:
+        return bool(self.status() == JobStatus.RUNNING)
+
+    def cancelled(self) -> bool:
+        return bool(self.status() == JobStatus.CANCELLED)
+
+    def in_final_state(self) -> bool:
+        return self.status() in (JobStatus.DONE, JobStatus.ERROR, JobStatus.CANCELLED)
+
+    def cancel(self) -> bool:
+        """Cancel what has not ended; return whether anything was."""
+        states = {job.cancel().state for job in self.native}
+        return states != {"completed"}
+
+    def result(
+        self, timeout: float | None = None, *, progress: bool = False
+    ) -> PrimitiveResult[SamplerPubResult]:
+        """Wait for all jobs and return what each pub gave.
+
+        Args:
+            timeout: Seconds to wait at most for each job.
+            progress: Whether to show the place in the queue, then the run, on standard error.
+
+        Raises:
+            JobFailed: A circuit has no outcome.
+            WaitTimeout: A job has not ended within `timeout` seconds.
+            ClientError: The server could not be asked.
+        """
+        parts: dict[int, Iterator[Part]] = {}
+        for shots, job in zip(_shots(self._pubs), self.native, strict=True):
+            parts[shots] = iter(job.result(timeout, progress=progress))
+        results = [_pub_result(pub, parts[pub.shots]) for pub in self._pubs]
+        return PrimitiveResult(results, metadata={"version": 2})
+
+
+def _shots(pubs: Sequence[SamplerPub]) -> list[int]:
+    """Return each number of shots once, in the order of the pubs."""
+    return list(dict.fromkeys(pub.shots for pub in pubs))
+
+
+def _bound(pub: SamplerPub) -> list[QuantumCircuit]:
+    """Return a pub's circuits, one for each set of values, row by row."""
+    return list(np.ravel(pub.parameter_values.bind_all(pub.circuit)))
+
+
+def _pub_result(pub: SamplerPub, parts: Iterator[Part]) -> SamplerPubResult:
+    size = int(np.prod(pub.shape, dtype=int))
+    bits = np.stack([_bits(pub, next(parts)) for _ in range(size)])
+    bits = bits.reshape(*pub.shape, pub.shots, bits.shape[-1])
+    data = {
+        register.name: BitArray.from_bool_array(bits[..., _columns(pub, register)], order="little")
+        for register in pub.circuit.cregs
+    }
+    metadata = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
+    return SamplerPubResult(DataBin(**data, shape=pub.shape), metadata=metadata)
+
+
+def _bits(pub: SamplerPub, part: Part) -> NDArray[np.bool_]:
+    """Return the bits of every shot (shots × bits of the circuit)."""
+    if part.error is not None:
+        raise JobFailed(part.error)
+    order = places(pub.circuit)
+    if not order:
+        return np.zeros((pub.shots, 0), dtype=bool)
+    texts = np.frombuffer("".join(part.memory).encode(), dtype=np.uint8)
+    if texts.size != pub.shots * len(order):
+        raise ClientError("The server's outcome has not the bits of the circuit.")
+    lowest_first = texts.reshape(pub.shots, len(order))[:, ::-1] == ord("1")
+    return np.asarray(lowest_first[:, order], dtype=bool)
+
+
+def _columns(pub: SamplerPub, register: Any) -> list[int]:
+    return [pub.circuit.find_bit(bit).index for bit in register]

@@ -1,0 +1,129 @@
+"""A device as Qiskit's transpiler sees it: its gates, pairs, errors and times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qiskit.circuit import ForLoopOp, IfElseOp, Measure, Reset, SwitchCaseOp
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import InstructionProperties, QubitProperties, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NAMES: Final = {
+    "not": "x",
+    "cnot": "cx",
+    "si": "sdg",
+    "ti": "tdg",
+    "v": "sx",
+    "vi": "sxdg",
+    "xx": "rxx",
+    "yy": "ryy",
+    "zz": "rzz",
+    "u1": "p",
+    "u2": "u",
+    "u3": "u",
+}
+"""Gates that other languages name differently than Qiskit does."""
+
+_FREE: Final = frozenset({"id", "z", "s", "sdg", "t", "tdg", "rz", "p"})
+"""Done on twins by relabelling phases, exactly and in no time."""
+
+_NO_GATES: Final = frozenset({"delay", "measure", "reset", "global_phase"})
+
+
+def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> Target:
+    """Return the target of a device.
+
+    Args:
+        device: As the server describes it.
+        calibration: Its figures, in seconds and average infidelities; None where it has none, and
+            all its gates are exact and act on any qubits.
+    """
+    return _ideal(device) if calibration is None else _calibrated(device, calibration)
+
+
+def gates(device: Mapping[str, Any]) -> list[str]:
+    """Return Qiskit's names of the gates to transpile to: the machine's own where Qiskit has them.
+
+    A device that names no gates takes all of Qiskit's.
+    """
+    known = get_standard_gate_name_mapping()
+    native = device.get("native_gates") or []
+    if native and all(name in known for name in native):
+        return list(dict.fromkeys(native))
+    named = [_NAMES.get(name, name) for name in device.get("gates") or []]
+    found = [name for name in dict.fromkeys(named) if name in known]
+    return found or sorted(known.keys() - _NO_GATES)
+
+
+def _ideal(device: Mapping[str, Any]) -> Target:
+    made = Target(str(device.get("description", "")), num_qubits=_qubits(device))
+    known = get_standard_gate_name_mapping()
+    for name in gates(device):
+        made.add_instruction(known[name], None, name=name)
+    made.add_instruction(Measure(), None)
+    made.add_instruction(Reset(), None)
+    _add_control_flow(made)
+    return made
+
+
+def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target:
+    qubits = range(_qubits(device))
+    own = [figures.get("qubits", {}).get(str(q)) or figures["qubit"] for q in qubits]
+    made = Target(
+        str(device.get("description", "")),
+        num_qubits=len(qubits),
+        qubit_properties=[
+            QubitProperties(t1=q["t1_s"], t2=q["t2_s"], frequency=q.get("frequency_hz"))
+            for q in own
+        ],
+    )
+    ones = {(q,): _properties(own[q].get("gate") or figures["one_qubit"]) for q in qubits}
+    free = {(q,): InstructionProperties(error=0.0, duration=0.0) for q in qubits}
+    twos = _twos(figures, len(qubits))
+    known = get_standard_gate_name_mapping()
+    for name in gates(device):
+        width = known[name].num_qubits
+        if width <= 2:
+            on_one = free if name in _FREE else ones
+            made.add_instruction(known[name], on_one if width == 1 else twos, name=name)
+    read = {(q,): _readout(own[q], figures.get("readout_s")) for q in qubits}
+    resets = {(q,): InstructionProperties(duration=figures.get("reset_s")) for q in qubits}
+    made.add_instruction(Measure(), read)
+    made.add_instruction(Reset(), resets)
+    _add_control_flow(made)
+    return made
+
+
+def _twos(figures: Mapping[str, Any], n_qubits: int) -> dict[tuple[int, int], Any]:
+    """Return what gates on two qubits cost, for each pair in both directions."""
+    own = {frozenset(pair["qubits"]): pair for pair in figures.get("pairs", ())}
+    pairs: Iterable[tuple[int, int]] | None = figures.get("connectivity")
+    if pairs is None:
+        pairs = [(a, b) for a in range(n_qubits) for b in range(a)]
+    return {
+        (a, b): _properties(own.get(frozenset((a, b)), figures["two_qubit"]))
+        for pair in pairs
+        for a, b in (pair, reversed(pair))
+    }
+
+
+def _properties(gate: Mapping[str, Any]) -> InstructionProperties:
+    return InstructionProperties(error=gate["error"], duration=gate["duration_s"])
+
+
+def _readout(qubit: Mapping[str, Any], duration_s: float | None) -> InstructionProperties:
+    error = (qubit["one_for_zero"] + qubit["zero_for_one"]) / 2
+    return InstructionProperties(error=error, duration=duration_s)
+
+
+def _add_control_flow(made: Target) -> None:
+    made.add_instruction(IfElseOp, name="if_else")
+    made.add_instruction(ForLoopOp, name="for_loop")
+    made.add_instruction(SwitchCaseOp, name="switch_case")
+
+
+def _qubits(device: Mapping[str, Any]) -> int:
+    return int(device["qubits"])

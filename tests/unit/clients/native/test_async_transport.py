@@ -1,0 +1,282 @@
+"""The event loop's transport: it says what the threads' says, and cancelling is really over."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.clients.http import Patience
+from qwicket.clients.native import ClientError, Unreachable, WaitTimeout
+from qwicket.clients.native.aio import AsyncClient, AsyncJob
+from qwicket.clients.native.async_transport import WAITING, AsyncTransport
+from qwicket.clients.native.transport import Transport
+from support.bad_server import (
+    BadServer,
+    Connection,
+    Step,
+    answer,
+    cut,
+    drip,
+    drop,
+    hold,
+    kept,
+    raw,
+    reset,
+    silent,
+)
+from support.certificates import certificate
+from support.waiting import until
+
+ID = "0198f3a0-0000-7000-8000-000000000000"
+GOOD = {"answer": 42}
+OBJECT = dict[str, Any]
+QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+ENDLESS = Patience(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
+
+
+def with_transport(
+    url: str,
+    work: Callable[[AsyncTransport], Coroutine[Any, Any, Any]],
+    patience: Patience = QUICK,
+    timeout_s: float = 5.0,
+) -> Any:
+    """Return what `work` returns of a transport that is closed afterwards."""
+
+    async def main() -> Any:
+        transport = AsyncTransport(url, "secret", timeout_s, patience, patience)
+        try:
+            return await work(transport)
+        finally:
+            await transport.close()
+
+    return asyncio.run(main())
+
+
+def read(url: str, **options: Any) -> Any:
+    return with_transport(url, lambda made: made.drive(made.api.get("/x", OBJECT)), **options)
+
+
+def said(work: Callable[[], Any]) -> str:
+    with pytest.raises(ClientError) as caught:
+        work()
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+def test_a_read_is_answered_on_one_connection() -> None:
+    async def thrice(made: AsyncTransport) -> list[Any]:
+        return [await made.drive(made.api.get("/x", OBJECT)) for _ in range(3)]
+
+    with BadServer(kept(*[answer(200, GOOD)] * 3)) as server:
+        assert with_transport(server.url, thrice) == [GOOD] * 3
+        assert server.connections == 1
+        assert server.requests[0].headers["authorization"] == "Bearer secret"
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_no_trouble() -> None:
+    with BadServer(reset(), drop(), answer(503), answer(200, GOOD)) as server:
+        patience = Patience(tries=4, first_pause_s=0.01)
+        assert read(server.url, patience=patience) == GOOD
+
+
+def test_a_write_is_the_same_in_each_try() -> None:
+    with BadServer(drop(), reset(), answer(503), answer(200, GOOD)) as server:
+        patience = Patience(tries=4, first_pause_s=0.01)
+
+        def write(made: AsyncTransport) -> Any:
+            return made.drive(made.api.post("/x", {"shots": 5}, OBJECT, key="same"))
+
+        assert with_transport(server.url, write, patience) == GOOD
+        assert len(server.requests) == 3
+        assert {request.headers["idempotency-key"] for request in server.requests} == {"same"}
+        assert {request.body for request in server.requests} == {b'{"shots": 5}'}
+
+
+TROUBLES: dict[str, Step] = {
+    "dropped": drop(),
+    "reset": reset(),
+    "silent": silent(),
+    "dripping": drip(0.05, GOOD),
+    "empty": answer(200, b""),
+    "no HTTP": raw(b"nonsense\r\n\r\n"),
+    "cut": cut(120, {"answer": "x" * 500}),
+    "busy": answer(503, b"", {"Retry-After": "0"}),
+    "HTML": answer(502, b"<html>"),
+    "refused": answer(400, {"code": "refused", "detail": "No."}),
+    "wrong": answer(200, []),
+    "redirects": answer(302, b"", {"Location": "http://x.invalid/"}),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+def test_threads_and_loops_say_the_same_of_a_trouble(trouble: Step) -> None:
+    texts = []
+    for way in ("loop", "thread"):
+        with BadServer(trouble) as server:
+
+            def ask(url: str = server.url, way: str = way) -> Any:
+                if way == "loop":
+                    return read(url, timeout_s=0.2)
+                return Transport(url, "secret", 0.2, QUICK).get("/x", OBJECT)
+
+            texts.append(said(ask).replace(server.url, "URL"))
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid", "http://127.0.0.1:1"])
+def test_threads_and_loops_say_the_same_of_a_server_that_is_not_there(url: str) -> None:
+    once = Patience(tries=1)
+    loop = said(lambda: read(url, patience=once))
+    assert loop == said(lambda: Transport(url, "secret", 5.0, once).get("/x", OBJECT))
+
+
+def test_an_unknown_certificate_is_told_and_not_tried_again(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.chain, made.key)
+    with BadServer(answer(200, GOOD), tls=tls) as server:
+        assert said(lambda: read(server.url)).startswith(f"BadAnswer: TLS with {server.url} failed")
+        assert server.connections == 1
+
+
+def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    # At 16 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
+    monkeypatch.setattr("qwicket.clients.http.async_line.SLOWEST_BYTES_PER_S", 50)
+    body = {"answer": "x" * 120}
+    with BadServer(drip(0.01, body, at_once=90)) as server:  # the head, which counts for nothing
+        assert read(server.url, patience=Patience(tries=1), timeout_s=0.4) == body
+
+
+def test_a_cancelled_task_closes_its_connection() -> None:
+    is_closed = threading.Event()
+
+    def watched(connection: Connection) -> None:
+        connection.read()
+        if connection.sock.recv(1) == b"":
+            is_closed.set()
+
+    async def cancelled(made: AsyncTransport) -> None:
+        task = asyncio.create_task(made.drive(made.api.get("/x", OBJECT)))
+        await asyncio.to_thread(until, lambda: server.requests, "a request")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(is_closed.wait, 10)
+        assert await made.drive(made.api.get("/x", OBJECT)) == GOOD
+
+    with BadServer(watched, answer(200, GOOD)) as server:
+        with_transport(server.url, cancelled, timeout_s=30.0)
+
+
+def body(state: str) -> dict[str, Any]:
+    return {"id": ID, "state": state}
+
+
+def test_waits_share_connections_and_keep_no_other_request_from_its_own() -> None:
+    most = 0
+    lock = threading.Lock()
+    held = 0
+
+    def holding(connection: Connection) -> None:
+        nonlocal held, most
+        request = connection.read()
+        assert request
+        if "wait=" not in request.path:
+            connection.send(response_of({"devices": []}))
+            return
+        with lock:
+            held += 1
+            most = max(most, held)
+        connection.is_over.wait(0.3)
+        with lock:
+            held -= 1
+        connection.send(response_of(body("completed")))
+
+    async def many(made: AsyncTransport) -> list[str]:
+        client = AsyncClient(made)
+        waits = [asyncio.create_task(AsyncJob(made, body("queued")).wait()) for _ in range(200)]
+        await asyncio.sleep(0.1)
+        assert await client.devices() == []
+        assert not all(wait.done() for wait in waits)
+        return [job.state for job in await asyncio.gather(*waits)]
+
+    with BadServer(holding) as server:
+        assert with_transport(server.url, many, timeout_s=30.0) == ["completed"] * 200
+        assert most <= WAITING
+        holds = {request.path.partition("wait=")[2] for request in server.requests} - {""}
+        assert float(max(holds)) < 30.0  # turns are shorter when many wait
+
+
+def response_of(document: Any) -> bytes:
+    from support.bad_server import response
+
+    return response(200, document, {"Connection": "close"})
+
+
+def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
+    async def late(made: AsyncTransport) -> None:
+        others = [
+            asyncio.create_task(AsyncJob(made, body("queued")).wait()) for _ in range(WAITING)
+        ]
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout):
+            await AsyncJob(made, body("queued")).wait(timeout=0.3)
+        assert time.monotonic() - began < 6.0
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    with BadServer(hold(body("queued"))) as server:
+        with_transport(server.url, late, patience=ENDLESS, timeout_s=30.0)
+
+
+def test_a_client_can_be_awaited_or_entered() -> None:
+    async def main(made: AsyncTransport) -> None:
+        client = AsyncClient(made)
+        assert await client is client
+        async with client as entered:
+            assert entered is client
+            assert await client.devices() == []
+
+    with BadServer(answer(200, {"devices": []})) as server:
+        with_transport(server.url, main)
+
+
+def test_no_connection_is_left_open_by_close() -> None:
+    async def main(made: AsyncTransport) -> None:
+        await made.drive(made.api.get("/x", OBJECT))
+
+    is_closed = threading.Event()
+
+    def watched(connection: Connection) -> None:
+        answer(200, GOOD)(connection)
+        connection.sock.settimeout(10)
+        if connection.sock.recv(1) == b"":
+            is_closed.set()
+
+    with BadServer(watched) as server:
+        with_transport(server.url, main)
+        assert is_closed.wait(10)
+
+
+def test_the_environments_proxy_is_used_and_its_password_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://user:hidden@127.0.0.1:{port}")
+    with pytest.raises(Unreachable) as caught:
+        read("http://server.invalid", patience=Patience(tries=1))
+    assert "hidden" not in str(caught.value)
+    monkeypatch.setenv("http_proxy", f"gopher://user:hidden@127.0.0.1:{port}")
+    with pytest.raises(ClientError, match="proxy that the environment names") as refused:
+        read("http://server.invalid")
+    assert "hidden" not in str(refused.value)

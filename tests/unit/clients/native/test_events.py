@@ -1,0 +1,138 @@
+"""A job's stream, against servers that cut it, end it, refuse it and talk nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from qwicket.clients.http import Patience
+from qwicket.clients.native import ApiError, BadAnswer, ClientError, Event, Job, Unreachable
+from qwicket.clients.native.aio import AsyncJob
+from qwicket.clients.native.async_transport import AsyncTransport
+from qwicket.clients.native.transport import Transport
+from support.bad_server import BadServer, Step, answer, drop, raw, reset
+
+ID = "0198f3a0-0000-7000-8000-000000000000"
+QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+def body(state: str) -> dict[str, Any]:
+    return {"id": ID, "state": state}
+
+
+def event(version: int, state: str) -> bytes:
+    return f"id: {version}\nevent: job\ndata: {json.dumps(body(state))}\n\n".encode()
+
+
+def stream(*pieces: bytes) -> Step:
+    return raw(HEAD + b"retry: 2000\n\n" + b"".join(pieces))
+
+
+def chunked_and_cut(piece: bytes) -> Step:
+    """Break off within a chunk: what came before is told, and the rest asked for again."""
+    head = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+    return raw(head + b"%x\r\n%b\r\n40\r\nid: 9\nda" % (len(piece), piece))
+
+
+def told(url: str, is_async: bool, outage: Patience = QUICK) -> list[Event]:
+    """Return the events of a job that is followed by one client or the other."""
+    if is_async:
+        return asyncio.run(told_to_a_loop(url, outage))
+    transport = Transport(url, "secret", 5.0, QUICK, outage)
+    return list(Job(transport, body("queued")).events())
+
+
+async def told_to_a_loop(url: str, outage: Patience) -> list[Event]:
+    transport = AsyncTransport(url, "secret", 5.0, QUICK, outage)
+    try:
+        return [each async for each in AsyncJob(transport, body("queued")).events()]
+    finally:
+        await transport.close()
+
+
+@pytest.fixture(params=[False, True], ids=["threads", "event loop"])
+def is_async(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def test_events_are_told_to_the_end_of_the_job(is_async: bool) -> None:
+    step = stream(b": still here\n\n", event(1, "queued"), event(4, "completed"))
+    with BadServer(step) as server:
+        found = told(server.url, is_async)
+        assert [(each.version, each.state) for each in found] == [(1, "queued"), (4, "completed")]
+        assert found[0].info == body("queued")
+        assert server.requests[0].headers["accept"] == "text/event-stream"
+        assert "last-event-id" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "trouble", [drop(), reset(), answer(503), answer(502, b"<html>")], ids=["drop", "reset", *"bg"]
+)
+def test_a_broken_stream_is_taken_up_where_it_broke(trouble: Step, is_async: bool) -> None:
+    begun = chunked_and_cut(event(1, "queued"))
+    with BadServer(begun, trouble, stream(event(2, "running")), stream(event(3, "failed"))) as bad:
+        found = told(bad.url, is_async)
+        assert [each.version for each in found] == [1, 2, 3]
+        lasts = [request.headers.get("last-event-id") for request in bad.requests]
+        assert (lasts[0], {*lasts[1:-1]}, lasts[-1]) == (None, {"1"}, "2")
+
+
+def test_a_quiet_stream_may_be_taken_up_as_often_as_need_be(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A heartbeat comes every 15 s, and a stream is given up after 60: too long for a test.
+    monkeypatch.setattr("qwicket.clients.native.events._ALIVE_S", 0.0)
+    quiet = [stream(b": still here\n\n")] * (3 * QUICK.tries)
+    with BadServer(*quiet, stream(event(2, "completed"))) as server:
+        assert [each.version for each in told(server.url, is_async)] == [2]
+
+
+def test_who_was_told_the_end_hears_so(is_async: bool) -> None:
+    with BadServer(stream(event(3, "running")), answer(204)) as server:
+        assert [each.version for each in told(server.url, is_async)] == [3]
+
+
+def test_a_stream_that_is_refused_for_now_is_asked_for_when_the_server_says(is_async: bool) -> None:
+    busy = answer(429, {}, {"Retry-After": "1"})
+    with BadServer(busy, stream(event(2, "completed"))) as server:
+        patience = Patience(tries=3, total_s=9.0, first_pause_s=0.01)
+        assert [each.version for each in told(server.url, is_async, patience)] == [2]
+        first, second = server.requests
+        assert second.at - first.at >= 1.0
+
+
+def test_a_refused_stream_is_told_at_once(is_async: bool) -> None:
+    with BadServer(answer(404, {"code": "not_found"})) as server:
+        with pytest.raises(ApiError, match="not_found"):
+            told(server.url, is_async)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (drop(), Unreachable),
+        (stream(), BadAnswer),
+        (answer(503), ApiError),
+        (answer(302, b"", {"Location": "http://x.invalid"}), BadAnswer),
+        (answer(201, {}), BadAnswer),
+        (stream(b"id: 1\ndata: [5]\n\n"), BadAnswer),
+        (stream(b"id: 1\ndata: {}\n\n"), BadAnswer),
+        (stream(b"id: " + b"1" * (2 << 20)), BadAnswer),
+    ],
+)
+def test_there_is_an_end_of_trying(step: Step, kind: type[ClientError], is_async: bool) -> None:
+    with BadServer(step) as server:
+        with pytest.raises(kind):
+            told(server.url, is_async)
+        assert server.connections <= QUICK.tries
+
+
+@pytest.mark.parametrize("nonsense", [b"id: x\ndata: {}\n\n", b"data: {}\n\n", b"id: 5\n\n", b"\n"])
+def test_events_that_are_none_are_passed_over(nonsense: bytes, is_async: bool) -> None:
+    with BadServer(stream(nonsense, event(2, "completed"))) as server:
+        assert [each.version for each in told(server.url, is_async)] == [2]

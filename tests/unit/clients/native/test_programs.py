@@ -1,0 +1,93 @@
+"""What is taken as a program, and what goes out for it. Circuits are the contract suite's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.clients.native import ClientError
+from qwicket.clients.native.programs import read
+
+QASM2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\n'
+QASM3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q;\n'
+IONQ: dict[str, Any] = {"gateset": "qis", "qubits": 1, "circuit": [{"gate": "h", "target": 0}]}
+
+
+@pytest.mark.parametrize("text", [QASM2, QASM3, "no program at all", "{}", "", " ", "a;b", "x\0y"])
+def test_a_text_is_sent_as_it_is(text: str) -> None:
+    assert read(text) == (text, None)
+
+
+def test_a_document_is_sent_as_it_is() -> None:
+    assert read(IONQ) == (IONQ, None)
+    assert read(IONQ, "ionq.circuit.v1") == (IONQ, "ionq.circuit.v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [
+        ("bell.qasm", None),
+        ("bell.qasm2", "openqasm2"),
+        ("bell.QASM3", "openqasm3"),
+        ("gbs.xbb", "blackbird"),
+        ("bell", None),
+    ],
+)
+def test_a_path_is_read_and_its_suffix_tells_the_format(
+    tmp_path: Path, name: str, format_name: str | None
+) -> None:
+    path = tmp_path / name
+    path.write_text(QASM3, "utf-8-sig")
+    assert read(path) == read(str(path)) == (QASM3, format_name)
+    assert read(path, "blackbird") == (QASM3, "blackbird")
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_path_that_is_not_there_is_told(as_text: bool, tmp_path: Path) -> None:
+    path = tmp_path / "none.qasm"
+    with pytest.raises(ClientError, match=r"none\.qasm' cannot be read: No such file"):
+        read(str(path) if as_text else path)
+
+
+def test_a_file_of_other_bytes_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.qasm").write_bytes(b"\xff\xff")
+    with pytest.raises(ClientError, match="no UTF-8 text"):
+        read(tmp_path / "a.qasm")
+
+
+def test_a_list_becomes_a_batch_each_in_its_own_format(tmp_path: Path) -> None:
+    (tmp_path / "x.qasm").write_text(QASM2)
+    commented = f"// OPENQASM 3.0;\n{QASM2}"
+    programs = [QASM2, QASM3, commented, IONQ, json.dumps(IONQ), tmp_path / "x.qasm", "x q;"]
+    source, name = read(programs)
+    assert name == "batch"
+    assert [member["format"] for member in source] == [
+        *("openqasm2", "openqasm3", "openqasm2"),
+        *("ionq.circuit.v1", "ionq.circuit.v1", "openqasm2", "openqasm3"),
+    ]
+    assert source[0]["source"] == QASM2
+    assert json.loads(source[3]["source"]) == IONQ
+
+
+def test_members_of_a_batch_are_sent_as_they_are() -> None:
+    member = {"format": "openqasm3", "source": QASM3}
+    assert read([member], "batch") == ([member], "batch")
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ([], "list of programs is empty"),
+        ([[QASM2]], "not lists"),
+        ([{"angle": float("nan")}], "no JSON"),
+        (5, "builtins.int is no program"),
+        (None, "builtins.NoneType is no program"),
+        (b"OPENQASM 3.0;", "builtins.bytes is no program"),
+    ],
+)
+def test_what_is_no_program_is_refused(program: Any, said: str) -> None:
+    with pytest.raises(ClientError, match=said):
+        read(program)

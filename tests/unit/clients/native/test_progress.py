@@ -1,0 +1,88 @@
+"""What a wait shows: lines where nobody looks on, a bar where somebody does."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import pytest
+
+from qwicket.clients.native.progress import shown, words
+from qwicket.clients.native.views import JobView
+
+ID = "0198f3a0-0000-7000-8000-000000000000"
+
+
+def job(state: str, **more: Any) -> JobView:
+    return JobView({"id": ID, "state": state, **more})
+
+
+def queued(position: int, starts_in_s: float | None = None) -> JobView:
+    return job("queued", queue={"position": position, "starts_in_s": starts_in_s})
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (job("queued"), "queued"),
+        (queued(3), "queued, place 3"),
+        (queued(1, 12.4), "queued, place 1, starts in about 12 s"),
+        (queued(900, 600.0), "queued, place 900, starts in about 10 min"),
+        (queued(9, 9000.0), "queued, place 9, starts in about 2.5 h"),
+        (job("running"), "running"),
+        (job("running", progress={"done": 0.5, "text": ""}), "running, 50%"),
+        (job("running", progress={"done": 0.5, "text": "cooling"}), "running, 50%, cooling"),
+        (job("completed"), "completed"),
+    ],
+)
+def test_a_job_is_said_in_a_few_words(view: JobView, said: str) -> None:
+    assert words(view) == said
+
+
+def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(is_wanted=True) as watch:
+        assert watch
+        for view in (queued(2, 9.0), queued(2, 8.0), queued(1), job("running"), job("completed")):
+            watch(view)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.partition(": ")[2] for line in captured.err.splitlines()] == [
+        "queued, place 2, starts in about 9 s",
+        *("queued, place 1", "running", "completed"),
+    ]
+
+
+def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(is_wanted=False) as watch:
+        assert watch is None
+    assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with shown(is_wanted=True) as watch:
+        assert watch
+        for view in (queued(4), queued(1), job("running"), job("completed")):
+            watch(view)
+    text = terminal.getvalue()
+    assert "completed" in text
+    assert "━" in text
+    assert "0:00:0" in text
+
+
+def test_a_terminal_without_rich_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with shown(is_wanted=True) as watch:
+        assert watch
+        watch(queued(4))
+    assert terminal.getvalue() == f"job {ID}: queued, place 4\n"
