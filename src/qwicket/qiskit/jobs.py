@@ -9,6 +9,7 @@ from qiskit.result import Result
 from qiskit.result.models import ExperimentResult, ExperimentResultData
 
 from qwicket import __version__
+from qwicket.clients.native import WAIT_S
 from qwicket.qiskit.bits import places, reordered
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         return self.native.cancel().state != "completed"
 
     def wait_for_final_state(
-        self, timeout: float | None = None, wait: float = 5, callback: Any = None
+        self, timeout: float | None = WAIT_S, wait: float = 5, callback: Any = None
     ) -> None:
         """Wait until the job has ended; the server says when.
 
@@ -78,11 +79,11 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         """
         self.native.wait(timeout)
 
-    def result(self, timeout: float | None = None, *, progress: bool = False) -> Result:
+    def result(self, timeout: float | None = WAIT_S, *, progress: bool = False) -> Result:
         """Wait for the job and return what it gave; a circuit that failed says so.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Seconds to wait at most; None waits for ever.
             progress: Whether to show the place in the queue, then the run, on standard error.
 
         Raises:

@@ -12,7 +12,7 @@ from qiskit.primitives.containers import BitArray, DataBin
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import JobStatus
 
-from qwicket.clients.native import ClientError, JobFailed
+from qwicket.clients.native import WAIT_S, ClientError, JobFailed
 from qwicket.qiskit.bits import places
 from qwicket.qiskit.jobs import STATUS
 
@@ -136,7 +136,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         return states != {"completed"}
 
     def result(
-        self, timeout: float | None = None, *, progress: bool = False
+        self, timeout: float | None = WAIT_S, *, progress: bool = False
     ) -> PrimitiveResult[SamplerPubResult]:
         """Wait for all jobs and return what each pub gave.
 

@@ -16,6 +16,7 @@ from qwicket.clients.native.errors import (
     WaitTimeout,
 )
 from qwicket.clients.native.jobs import Job
+from qwicket.clients.native.operations import WAIT_S
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
+    "WAIT_S",
     "ApiError",
     "AsyncClient",
     "AsyncDevice",

@@ -55,14 +55,15 @@ class Job(JobView):
         """
         return self.see(self._transport.drive(operations.job(self._transport.api, self.id)))
 
-    def wait(self, timeout: float | None = None, *, progress: bool = False) -> Job:
+    def wait(self, timeout: float | None = operations.WAIT_S, *, progress: bool = False) -> Job:
         """Wait until the job has ended, however long others stand before it.
 
         The server is asked about twice a minute, and once a second for whoever looks on. A server
         that is away for some minutes, because it restarts, does not end the wait.
 
         Args:
-            timeout: Seconds to wait at most, give or take two when the server is silent.
+            timeout: Seconds to wait at most, give or take two when the server is silent; None waits
+                for ever.
             progress: Whether to show the place in the queue, then the run, on standard error.
 
         Raises:
@@ -75,12 +76,12 @@ class Job(JobView):
         return self
 
     def result(
-        self, timeout: float | None = None, *, progress: bool = False, arrays: bool = False
+        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False, arrays: bool = False
     ) -> Result:
         """Wait for the job and return what it gave.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Seconds to wait at most; None waits for ever.
             progress: Whether to show the place in the queue, then the run, on standard error.
             arrays: Whether to fetch NumPy arrays at once; by default when `arrays` is first read.
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.views import JobView
 
+WAIT_S: Final = 3600.0
+"""How long to wait for a job's end where nothing else is asked for."""
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
