@@ -130,7 +130,9 @@ class AsyncJob(JobView):
         """As `Job.refresh`."""
         return self.see(await self._transport.drive(operations.job(self._transport.api, self.id)))
 
-    async def wait(self, timeout: float | None = operations.WAIT_S, *, progress: bool = False) -> AsyncJob:
+    async def wait(
+        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False
+    ) -> AsyncJob:
         """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
         transport = self._transport
         with shown(progress) as watch, transport.wait() as hold_s:
@@ -138,7 +140,11 @@ class AsyncJob(JobView):
         return self
 
     async def result(
-        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False, arrays: bool = False
+        self,
+        timeout: float | None = operations.WAIT_S,
+        *,
+        progress: bool = False,
+        arrays: bool = False,
     ) -> Result:
         """As `Job.result`; NumPy arrays are there only with `arrays=True`."""
         await self.wait(timeout, progress=progress)

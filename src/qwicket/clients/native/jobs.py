@@ -76,7 +76,11 @@ class Job(JobView):
         return self
 
     def result(
-        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False, arrays: bool = False
+        self,
+        timeout: float | None = operations.WAIT_S,
+        *,
+        progress: bool = False,
+        arrays: bool = False,
     ) -> Result:
         """Wait for the job and return what it gave.
 
