@@ -138,18 +138,25 @@ async def test_bytes_that_two_results_share_go_with_the_last(
 
 
 async def test_pieces_of_a_result_that_was_never_finished_are_swept(
-    store: Store, ada: Token, runner: str
+    store: Store, ada: Token
 ) -> None:
-    await add_job(store, ada)
-    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    lease = (await store.leases.held(runner))[0].lease
-    await store.leases.release(lease, "test", NOW, blamed=False)
-    with pytest.raises(StaleLease):
-        await store.leases.finish(assignment.lease, Ran((LARGE,), 0.1), NOW)
+    await store.leases._write_large(Ran((LARGE,), 0.1))  # and here the server died
     kept = await ended(store, ada, Encoded(bytes(2 << 20), b"other"))
     assert await store.upkeep.drop_orphans() == 1
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
     assert (await store.jobs.results(kept.id))[0] == Encoded(bytes(2 << 20), b"other")
+
+
+async def test_pieces_of_a_result_that_is_refused_are_dropped_at_once(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await add_job(store, ada)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    with pytest.raises(StaleLease):
+        await store.leases.finish(assignment.lease, Ran((LARGE,), 0.1), NOW)
+    assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
+    assert await store.upkeep.drop_orphans() == 0
 
 
 async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
