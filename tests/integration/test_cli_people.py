@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from support.installed import installed
 from support.postgres import PostgresServer
 from support.server import ANNOUNCEMENT, LiveServer, cli, run_cli
 from support.waiting import until
@@ -231,11 +231,8 @@ def on_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def complete(shell: str, script: str, on_path: str) -> str:
-    found = shutil.which(shell)
-    if found is None:
-        pytest.skip(f"{shell} is not installed")
     done = subprocess.run(
-        [found, "-c", script],
+        [installed(shell), "-c", script],
         env={"PATH": on_path, "HOME": os.environ.get("HOME", "/"), "TERM": "dumb"},
         capture_output=True,
         text=True,

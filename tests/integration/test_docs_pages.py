@@ -12,7 +12,7 @@ import pytest
 from abuse.doors import PAGES, docs_html
 from qwicket.dialects import native
 from qwicket.server.docs import HEADERS, files
-from support.browser import PROGRAM, Page, browser
+from support.browser import Page, browser
 from support.server import LiveServer
 
 FILES = files(native.description())
@@ -145,8 +145,6 @@ CONTRAST = """
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    if PROGRAM is None:
-        pytest.skip("there is no chromium here")
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         browser(Path(folder)) as opened,

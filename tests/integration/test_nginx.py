@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,13 +13,11 @@ import pytest
 from websockets.sync.client import connect
 
 from support.certificates import Certificate, certificate
+from support.installed import installed
 from support.programs import BELL
 from support.server import LiveServer
 from support.snippets import blocks
 from support.waiting import until
-
-PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx here")
 
 SITE, LOG = (block.text for block in blocks("docs/howto/nginx.md") if block.language == "nginx")
 
@@ -36,6 +32,7 @@ class Proxy:
     """nginx as the page has it, but for its port, its certificate and where its files are."""
 
     def __init__(self, folder: Path) -> None:
+        program = installed("nginx")
         self.certificate: Certificate = certificate(folder)
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
@@ -56,8 +53,7 @@ class Proxy:
             f"pid {folder / 'pid'};\nerror_log {folder / 'error.log'};\n"
             f"events {{}}\nhttp {{\n{temporary}{text}}}\n"
         )
-        assert PROGRAM is not None
-        command = [PROGRAM, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
+        command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
         assert "warn" not in checked.stderr

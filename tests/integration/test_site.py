@@ -24,7 +24,7 @@ from qwicket.model.limits import Limits
 from qwicket.model.states import STEPS
 from qwicket.server.docs.errors import table
 from qwicket.server.settings import Settings
-from support.browser import PROGRAM, Page, browser
+from support.browser import Page, browser
 from support.snippets import ROOT
 
 pytestmark = pytest.mark.timeout(600)
@@ -198,8 +198,6 @@ def test_nothing_is_loaded_from_outside_or_leads_there(site: Path) -> None:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    if PROGRAM is None:
-        pytest.skip("there is no chromium here")
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         browser(Path(folder)) as opened,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from support.installed import installed
 from support.waiting import until
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -95,8 +94,8 @@ class Page:
 @contextmanager
 def browser(folder: Path) -> Iterator[Page]:
     """Start one with an empty profile in a folder; it ends with the block."""
-    assert PROGRAM is not None
-    command = [PROGRAM, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+    program = installed("chromium", "chromium-browser")
+    command = [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     port = folder / "DevToolsActivePort"
