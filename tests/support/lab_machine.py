@@ -32,7 +32,7 @@ def run(program: Program) -> Sequence[Outcome]:
         log(program, "stops")
         raise Stopped
     log(program, "ends")
-    return [_zeros(program, registers) for _, _, registers in program.circuits]
+    return [_zeros(program, registers) for _, _, registers, *_ in program.circuits]
 
 
 def _zeros(program: Program, registers: Sequence[tuple[str, int]]) -> Outcome:
@@ -47,7 +47,7 @@ def deaf(program: Program) -> Sequence[Outcome]:
     log(program, "begins")
     time.sleep(program.shots / 1000)
     log(program, "ends")
-    return [_zeros(program, registers) for _, _, registers in program.circuits]
+    return [_zeros(program, registers) for _, _, registers, *_ in program.circuits]
 
 
 def atoms(program: Program) -> Sequence[Outcome]:
