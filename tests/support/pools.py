@@ -1,7 +1,8 @@
 """For tests of the compute room: conditions with a deadline, and a look at processes."""
 
-from __future__ import gc
+from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
