@@ -31,7 +31,7 @@ def client(server: LiveServer) -> Iterator[QluedClient]:
         yield made
 
 
-def frequencies(array: np.ndarray) -> dict[tuple[int, ...], float]:  # type: ignore[type-arg]  # of int64
+def frequencies(array: np.ndarray) -> dict[tuple[int, ...], float]:
     assert array.shape[0] == SHOTS
     return {row: n / SHOTS for row, n in Counter(map(tuple, array.tolist())).items()}
 

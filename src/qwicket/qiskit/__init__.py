@@ -10,7 +10,7 @@ Stands on the client alone; needs Qiskit 2 (extra `qiskit`).
 
 try:
     import qiskit as _qiskit  # noqa: F401 - told here, once, in words
-except ImportError as error:  # pragma: no cover - in an environment without Qiskit
+except ImportError as error:
     raise ImportError('Qiskit is not installed: pip install "qwicket[qiskit]"') from error
 
 from qwicket.qiskit.backend import QwicketBackend

@@ -9,7 +9,7 @@ from qiskit.result import Result
 from qiskit.result.models import ExperimentResult, ExperimentResultData
 
 from qwicket import __version__
-from qwicket.clients.native import WAIT_S
+from qwicket.clients.native.operations import WAIT_S
 from qwicket.qiskit.bits import places, reordered
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from qiskit.primitives.containers import BitArray, DataBin
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import JobStatus
 
-from qwicket.clients.native import WAIT_S, ClientError, JobFailed
+from qwicket.clients.native import ClientError, JobFailed
+from qwicket.clients.native.operations import WAIT_S
 from qwicket.qiskit.bits import places
 from qwicket.qiskit.jobs import STATUS
 

@@ -166,7 +166,7 @@ async def test_a_token_for_what_does_not_exist_is_refused(admin: Admin) -> None:
     await admin.add_account("ada", email=None, password=None)
     for options in ({"devices": ["nowhere"]}, {"project": "nowhere"}):
         with pytest.raises(NotFound):
-            await admin.create_token("ada", **options)  # type: ignore[arg-type]
+            await admin.create_token("ada", **options)
     with pytest.raises(NotFound):
         await admin.create_token("nobody")
     with pytest.raises(InvalidRequest, match="jobs:read"):

@@ -16,7 +16,6 @@ from qwicket.clients.native.errors import (
     WaitTimeout,
 )
 from qwicket.clients.native.jobs import Job
-from qwicket.clients.native.operations import WAIT_S
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
-    "WAIT_S",
     "ApiError",
     "AsyncClient",
     "AsyncDevice",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -351,9 +352,10 @@ def seconds(params: Mapping[str, str], name: str, most: float) -> float:
         InvalidRequest: It is no number.
     """
     text = params.get(name, "0")
-    if not _SECONDS.fullmatch(text):
+    asked = float(text) if _SECONDS.fullmatch(text) else inf
+    if asked == inf:
         raise InvalidRequest(f"{name} must be a number of seconds.", field=name)
-    return min(float(text), most)
+    return min(asked, most)
 
 
 def instant(params: Mapping[str, str], name: str) -> int | None:

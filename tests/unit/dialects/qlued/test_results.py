@@ -21,7 +21,7 @@ SHOTS = arrays(
 
 @settings(max_examples=60, deadline=None)
 @given(SHOTS)
-def test_words_are_the_numbers_of_each_shot_with_blanks_between(shots: np.ndarray) -> None:  # type: ignore[type-arg]  # of int16
+def test_words_are_the_numbers_of_each_shot_with_blanks_between(shots: np.ndarray) -> None:
     said = [" ".join(str(number) for number in row) for row in shots]
     found = words(shots)
     assert msgspec.json.decode(found.memory) == said
