@@ -87,6 +87,17 @@ _MOST_STRIKES: Final = 30
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates that are on two qubits or more without a control."""
 
+DENSITY_OPERANDS: Final = 3
+"""Up to so many qubits of a gate its action on a density matrix is written out."""
+_DENSITY_QUBITS: Final = 10
+_MEAN_BYTES: Final = 24
+_MEAN_S: Final = 1.5e-9
+"""For each of 4^n numbers and each gate on several qubits."""
+_CHANNEL_S: Final = 10e-6
+_SITE_S: Final = 5e-6
+"""A gate and its noise: written out for a density matrix, or looked up for patterns."""
+_PATTERN_S: Final = 15e-6
+
 _SMALL_QUBITS: Final = 12
 _QSIM_QUBITS: Final = 10
 _QSIM_SHOT_S: Final = 1.3e-7
@@ -184,6 +195,27 @@ def suits_stabilizers(
     if exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
         return False
     return is_noisy or not is_straight or n_qubits > _SMALL_QUBITS or n_ops > _MANY_OPS
+
+
+def suits_density(n_qubits: int, n_gates: float, n_joint: float, shots: int, events: float) -> bool:
+    """Say whether noise is better followed exactly than one pattern after the other.
+
+    Args:
+        n_qubits: Qubits.
+        n_gates: Gates, all of which are run, on at most `DENSITY_OPERANDS` qubits each.
+        n_joint: Those on several qubits.
+        shots: Shots.
+        events: Paulis that strike and qubits that decay, in one shot on average.
+    """
+    if n_qubits > _DENSITY_QUBITS:
+        return False
+    pattern_s = n_gates / 2 * _gate_s(1 << n_qubits) + _PATTERN_S
+    patterns_s = n_gates * _SITE_S + shots * (1 - exp(-events)) * pattern_s
+    return _density_s(n_qubits, n_gates, n_joint) < patterns_s
+
+
+def _density_s(n_qubits: int, n_gates: float, n_joint: float) -> float:
+    return n_gates * _CHANNEL_S + n_joint * (1 << 2 * n_qubits) * _MEAN_S
 
 
 def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:

@@ -11,7 +11,7 @@ from msgspec import structs
 from numpy.random import SeedSequence
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import names, symmetry
+from qwicket.engines.qubit import density_engine, names, symmetry
 from qwicket.engines.qubit import program as programs
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
 from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
@@ -96,8 +96,8 @@ def choose(task: Task) -> Engine:
     """Return the engine for a task.
 
     The one that was named. Else Stim for Clifford circuits that are wide, long, noisy or measure on
-    their way; qsim, where it is installed, for shots of wide states; Qulacs for all others, or
-    NumPy where Qulacs has no wheel.
+    their way; density matrices for noise on few qubits; qsim, where it is installed, for shots of
+    wide states; Qulacs for all others, or NumPy where Qulacs has no wheel.
 
     Raises:
         CannotRun: Only Stim runs circuits so wide, and it does not run this one; or the engine
@@ -147,6 +147,8 @@ def _named(task: Task) -> Engine:
 
 
 def _vectors_for(task: Task) -> Engine:
+    if density_engine.suits(task):
+        return density_engine.DensityEngine()
     program = task.program
     is_drawn = task.noise is None and program.is_straight and PROBABILITIES not in task.outputs
     if is_drawn and suits_qsim(program.n_qubits, len(program.ops), task.shots):

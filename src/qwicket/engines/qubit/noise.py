@@ -55,6 +55,11 @@ class After(NamedTuple):
     blows: tuple[Blow, ...]
     damped: tuple[tuple[int, float], ...]
 
+    @property
+    def events(self) -> float:
+        """How many Paulis strike and how many qubits decay, on average and at most."""
+        return sum([blow.probability for blow in self.blows]) + sum([g for _, g in self.damped])
+
     def on(self, operands: Sequence[int]) -> After:
         """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
         blows = [
@@ -84,46 +89,52 @@ class Noise:
 
     def after(self, gate: Gate) -> After:
         """Return what follows a gate."""
+        return self.following(gate).on(gate.targets + gate.controls)
+
+    def following(self, gate: Gate) -> After:
+        """Return what follows a gate, whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
         name = "c" * len(gate.controls) + gate.name
         key = (name, tuple(range(len(operands))) if self._is_alike else operands)
         if key not in self._known:
-            self._known[key] = self._after(*key)
-        return self._known[key].on(operands) if self._is_alike else self._known[key]
+            self._known[key] = self._following(*key)
+        return self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:
         """Return the read-out error of a qubit, by its number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
-    def _after(self, name: str, operands: tuple[int, ...]) -> After:
-        pairs: list[tuple[int, ...]] = list(combinations(operands, 2))
-        groups = pairs or [(qubit,) for qubit in operands]
+    def _following(self, name: str, operands: tuple[int, ...]) -> After:
+        places = range(len(operands))
+        pairs: list[tuple[int, ...]] = list(combinations(places, 2))
+        groups = pairs or [(place,) for place in places]
         blows, flips = [], []
         amplitude: defaultdict[int, float] = defaultdict(float)
         phase: defaultdict[int, float] = defaultdict(float)
         for group in groups:
-            found = self._found(name, group, is_one_of_several=len(groups) > 1)
+            on = [operands[place] for place in group]
+            found = self._found(name, on, is_one_of_several=len(groups) > 1)
             if found.depolarizing:
                 blows.append(Blow(group, found.depolarizing, _ANY, 4 ** len(group)))
-            for qubit in group:
-                decay = self._decay(qubit, found.duration_s)
+            for place in group:
+                decay = self._decay(operands[place], found.duration_s)
                 if decay.bit_flip:
-                    flips.append(Blow((qubit,), decay.bit_flip, *_FLIPS))
+                    flips.append(Blow((place,), decay.bit_flip, *_FLIPS))
                 for total, parts in (
                     (amplitude, (found.amplitude_damping, decay.amplitude_damping)),
                     (phase, (found.phase_damping, decay.phase_damping)),
                 ):
                     for part in parts:
-                        total[qubit] += part - total[qubit] * part
+                        total[place] += part - total[place] * part
         blows += flips
         blows += [
-            Blow((qubit,), flip_probability(phase[qubit]), *_Z)
-            for qubit in operands
-            if flip_probability(phase[qubit])
+            Blow((place,), flip_probability(phase[place]), *_Z)
+            for place in places
+            if flip_probability(phase[place])
         ]
-        return After(tuple(blows), tuple((q, amplitude[q]) for q in operands if amplitude[q]))
+        return After(tuple(blows), tuple((p, amplitude[p]) for p in places if amplitude[p]))
 
-    def _found(self, name: str, group: tuple[int, ...], is_one_of_several: bool) -> GateNoise:
+    def _found(self, name: str, group: Sequence[int], is_one_of_several: bool) -> GateNoise:
         """Return what the model has for a gate, the most special first."""
         model = self._model
         site = None

@@ -23,9 +23,9 @@ from qwicket.engines.qubit.sampling import Integers
 from qwicket.engines.qubit.split import Leaf, Walk, by_shots, by_weight
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Run, Step, has_no_choices, steps
-from qwicket.engines.qubit.tally import Tally, arrays, counted, memory
+from qwicket.engines.qubit.tally import Tally, counted, found_of
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES
 
 
 class StateVectorEngine:
@@ -64,19 +64,12 @@ class StateVectorEngine:
         return state
 
     def _run_branches(self, task: Task, rng: Generator) -> Found:
-        outputs, p = set(task.outputs), None
-        notes: tuple[str, ...] = ()
-        if PROBABILITIES in outputs:
-            p = None if task.noise else self._probabilities(task.program, task.most_outcomes)
-            if p is None:
-                outputs.add(COUNTS)
-                notes = (SAMPLED_ONLY,)
-        counts = self._counts(task, rng) if outputs & {COUNTS, MEMORY} else Counter()
-        n_bits = task.program.n_bits
-        made = arrays(counts, p, n_bits, outputs)
-        if MEMORY in outputs:
-            made[MEMORY] = memory(counts, n_bits, rng)
-        return Found(made, notes)
+        p = None
+        if PROBABILITIES in task.outputs and task.noise is None:
+            p = self._probabilities(task.program, task.most_outcomes)
+        is_counted = p is None or {COUNTS, MEMORY}.intersection(task.outputs)
+        counts = self._counts(task, rng) if is_counted else Counter()
+        return found_of(counts, p, task.program.n_bits, task.outputs, rng)
 
     def _probabilities(self, program: Program, most_outcomes: int) -> Mapping[bytes, float] | None:
         """Return exact probabilities, or None where they are too many or take too long."""

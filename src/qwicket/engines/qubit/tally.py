@@ -18,9 +18,12 @@ from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
 from qwicket.engines.qubit.split import Leaf
+from qwicket.engines.qubit.tasks import Found
 from qwicket.model.outcomes import (
     COUNTS,
+    MEMORY,
     PROBABILITIES,
+    SAMPLED_ONLY,
     Array,
     float64_array,
     int64_array,
@@ -125,6 +128,36 @@ def arrays(
         likelihoods: Floats = np.array([p.get(key, 0.0) for key in keys], dtype="<f8")
         made[PROBABILITIES] = float64_array((likelihoods / likelihoods.sum()).tobytes())
     return made
+
+
+def found_of(
+    counts: Counter[bytes],
+    p: Mapping[bytes, float] | None,
+    n_bits: int,
+    wanted: Collection[str],
+    rng: Generator,
+) -> Found:
+    """Return what is wanted of shots that were counted.
+
+    Args:
+        counts: Shots by key; may be empty if only probabilities are wanted and known.
+        p: Exact probabilities by key. Where they are wanted and not known, counts are given.
+        n_bits: Classical bits.
+        wanted: Which arrays.
+        rng: Puts the shots in order.
+
+    Raises:
+        CannotRun: The arrays would be larger than any outcome may be.
+    """
+    outputs = set(wanted)
+    notes: tuple[str, ...] = ()
+    if PROBABILITIES in outputs and p is None:
+        outputs.add(COUNTS)
+        notes = (SAMPLED_ONLY,)
+    made = arrays(counts, p, n_bits, outputs)
+    if MEMORY in outputs:
+        made[MEMORY] = memory(counts, n_bits, rng)
+    return Found(made, notes)
 
 
 def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:

@@ -1,0 +1,125 @@
+"""Exact evolution of narrow circuits under noise, as real numbers: the means of Pauli strings.
+
+Only gates on several qubits touch the whole state. What happens to a qubit alone between two of
+them joins the gate before. A qubit's axis of the state has length 1 until the first of them; after
+the last it is the bit that is read, or has length 1 again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from qwicket.engines.qubit.channels import channels, kron
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Floats
+
+_PIECE: Final = 200
+"""So many gates are prepared at once, in at most 50 MB."""
+
+_SAME: Final = np.eye(4)
+_ZERO: Final = np.array([[1.0], [0.0], [0.0], [1.0]])
+"""The state |0⟩, from an axis of length 1."""
+_READ: Final = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])
+"""To the probabilities of 0 and 1."""
+_UNREAD: Final = np.array([[1.0, 0.0, 0.0, 0.0]])
+
+
+def probabilities(program: Program, noise: Noise, qubits: Sequence[int]) -> Floats:
+    """Return the probability of every index over some qubits, before anything is misread.
+
+    Args:
+        program: Gates alone, on few qubits each.
+        noise: What disturbs them.
+        qubits: Which are read, each once; bit i of an index is qubits[i].
+    """
+    gates = program.gates()
+    state = _State(program.n_qubits)
+    for start in range(0, len(gates), _PIECE):
+        state.settle()
+        for on, channel in channels(gates[start : start + _PIECE], noise):
+            state.add(on, channel)
+    return state.read(qubits)
+
+
+@dataclass(slots=True)
+class _Wire:
+    """What happens to one qubit alone between two gates on several."""
+
+    matrix: Floats
+
+
+@dataclass(slots=True)
+class _Block:
+    """A gate on several qubits, and the wires that leave it."""
+
+    qubits: tuple[int, ...]
+    matrix: Floats
+    wires: list[_Wire]
+
+
+class _State:
+    """A mixed state, and what is still to be done to it.
+
+    Args:
+        n_qubits: All of them are |0⟩.
+    """
+
+    def __init__(self, n_qubits: int) -> None:
+        self._order = list(range(n_qubits))
+        self._tensor: Floats = np.ones((1,) * n_qubits)
+        self._blocks: list[_Block] = []
+        self._wires = {qubit: _Wire(_ZERO) for qubit in range(n_qubits)}
+        self._free = dict(self._wires)
+        """Wires that leave no block: they join the one that they enter."""
+
+    def add(self, qubits: tuple[int, ...], channel: Floats) -> None:
+        """Let something happen to some qubits."""
+        if len(qubits) == 1:
+            wire = self._wires[qubits[0]]
+            wire.matrix = channel @ wire.matrix
+            return
+        if not self._free.keys().isdisjoint(qubits):
+            entering = [self._free.pop(qubit, None) for qubit in qubits]
+            channel = channel @ kron([wire.matrix if wire else _SAME for wire in entering])
+        wires = [_Wire(_SAME) for _ in qubits]
+        self._wires.update(zip(qubits, wires, strict=True))
+        self._blocks.append(_Block(qubits, channel, wires))
+
+    def settle(self) -> None:
+        """Do what is to be done, but for free wires."""
+        for block in self._blocks:
+            parts = [wire.matrix for wire in block.wires]
+            self._apply(block.qubits, kron(parts) @ block.matrix, [len(part) for part in parts])
+        self._blocks.clear()
+        for qubit in self._wires:
+            if qubit not in self._free:
+                self._free[qubit] = self._wires[qubit] = _Wire(_SAME)
+
+    def read(self, qubits: Sequence[int]) -> Floats:
+        """Return the probability of every index over some qubits, and end."""
+        for qubit, wire in self._wires.items():
+            wire.matrix = (_READ if qubit in qubits else _UNREAD) @ wire.matrix
+        last = dict(self._free)
+        self.settle()
+        for qubit, wire in last.items():
+            self._apply((qubit,), wire.matrix, [len(wire.matrix)])
+        p = self._tensor.transpose(self._axes(qubits[::-1])).reshape(-1)
+        return np.maximum(p, 0.0)  # what rounding takes below
+
+    def _apply(self, qubits: Sequence[int], matrix: Floats, lengths: list[int]) -> None:
+        """Apply a matrix, after which the axes of its qubits come first and have these lengths."""
+        axes = self._axes(qubits)
+        columns = self._tensor.transpose(axes).reshape(matrix.shape[1], -1)
+        lengths += [self._tensor.shape[axis] for axis in axes[len(qubits) :]]
+        self._tensor = (matrix @ columns).reshape(lengths)
+        self._order = [self._order[axis] for axis in axes]
+
+    def _axes(self, qubits: Sequence[int]) -> list[int]:
+        """Return all axes, those of some qubits first."""
+        first = [self._order.index(qubit) for qubit in qubits]
+        return first + [axis for axis in range(len(self._order)) if axis not in first]

@@ -1,0 +1,58 @@
+"""Draws shots of narrow noisy circuits from exact probabilities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+from numpy.random import default_rng
+
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import sampling
+from qwicket.engines.qubit.cost import DENSITY_OPERANDS, suits_density
+from qwicket.engines.qubit.density import probabilities
+from qwicket.engines.qubit.misreads import flips, misread
+from qwicket.engines.qubit.tally import found_of, split
+from qwicket.engines.qubit.tasks import Found, Task
+
+
+class DensityEngine:
+    """Runs circuits that measure at their end, whose noise is anything a model says."""
+
+    name: Final = "density"
+    version: Final = f"1 (numpy {np.__version__})"
+
+    def run(self, task: Task) -> Found:
+        """Run one circuit.
+
+        Raises:
+            CannotRun: It is ideal, or measures on its way.
+        """
+        program, noise = task.program, task.noise
+        if noise is None or not program.is_straight:
+            raise CannotRun(
+                "unsupported", "this engine runs noise, on circuits measured at the end"
+            )
+        rng, reads = default_rng(task.seed), program.reads()
+        p = probabilities(program, noise, reads.qubits)
+        drawn = sampling.draw(p / p.sum(), task.shots, rng, ordered=False)
+        keys = split(sampling.packed(drawn.indices, reads))
+        counts = Counter(dict(zip(keys, drawn.counts.tolist(), strict=True)))
+        if wrong := flips(program, program.written, noise):
+            counts = misread(counts, wrong, program.n_bits, rng)
+        return found_of(counts, None, program.n_bits, task.outputs, rng)
+
+
+def suits(task: Task) -> bool:
+    """Say whether a task is better run so than one pattern of noise after the other."""
+    program, noise = task.program, task.noise
+    if noise is None or not program.is_straight:
+        return False
+    gates = program.gates()
+    widths = [len(gate.targets) + len(gate.controls) for gate in gates]
+    if max(widths, default=0) > DENSITY_OPERANDS:
+        return False
+    n_joint = sum([width > 1 for width in widths])
+    events = sum([noise.following(gate).events for gate in gates])
+    return suits_density(program.n_qubits, len(gates), n_joint, task.shots, events)
