@@ -20,7 +20,7 @@ from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator, State, evolve
-from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.engines.qubit.tasks import Engine, Found, Task
 from qwicket.model.circuits import (
     Branch,
     Gate,
@@ -211,8 +211,19 @@ def run_on(
     noise: NoiseModel | None = None,
 ) -> Outcome:
     """Run a circuit on state vectors, whatever would suit it."""
-    found = StateVectorEngine(simulator).run(task(circuit, shots, seed, outputs, noise))
-    return outcome(circuit, found)
+    return run_with(StateVectorEngine(simulator), circuit, shots, seed, outputs, noise)
+
+
+def run_with(
+    engine: Engine,
+    circuit: QubitCircuit,
+    shots: int = 1_000,
+    seed: int = 1,
+    outputs: Sequence[str] = ALL,
+    noise: NoiseModel | None = None,
+) -> Outcome:
+    """Run a circuit on an engine, whatever would suit it."""
+    return outcome(circuit, engine.run(task(circuit, shots, seed, outputs, noise)))
 
 
 def task(

@@ -23,7 +23,7 @@ _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Count what admission needs of qubit circuits."""
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
-    active = 1
+    active = operands = 1
     clbits = 0
     is_all_clifford = True
     native: set[str] = set()
@@ -38,8 +38,10 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                 if op.controls:
                     used.update(op.controls)
                     ops_2q += times
+                    operands = max(operands, len(targets) + len(op.controls))
                 elif len(targets) > 1:
                     ops_2q += times
+                    operands = max(operands, len(targets))
                 else:
                     ops_1q += times
                 if op.name in COSTLY:
@@ -76,6 +78,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_terms=terms,
         shots=max((circuit.shots for circuit in circuits), default=0),
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
+        n_operands=operands,
     )
 
 

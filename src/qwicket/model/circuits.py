@@ -146,6 +146,7 @@ class Summary(msgspec.Struct, frozen=True):
         n_qubits: Widest circuit.
         n_ops_1q: Operations on one qubit, over all circuits.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
+        n_operands: Most qubits of one gate, controls included; 0 means unknown.
         n_active: Most qubits that the gates of one circuit touch, at least 1; 0 means unknown.
         n_clbits: Most classical bits of one circuit.
         n_splits: Most measurements and resets of one circuit that something follows.
@@ -186,6 +187,7 @@ class Summary(msgspec.Struct, frozen=True):
     n_terms: int = 0
     shots: int = 0
     is_exact: bool = False
+    n_operands: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

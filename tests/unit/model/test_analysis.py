@@ -21,6 +21,12 @@ def test_active_qubits_are_those_that_gates_touch() -> None:
     assert summarise((circuit(Measure(0, 0)),)).n_active == 1
 
 
+def test_operands_are_those_of_the_gate_on_most_qubits() -> None:
+    wide = Gate("swap", (0, 3), (), (5, 7))
+    for ops, n_operands in (((H,), 1), ((CX, H), 2), ((wide, CX), 4)):
+        assert summarise((circuit(*ops), circuit(H))).n_operands == n_operands
+
+
 def test_widest_and_longest_circuit_counts() -> None:
     summary = summarise((circuit(H, n_bits=2), circuit(n_bits=7), circuit(Measure(0, 0))))
     assert (summary.n_clbits, summary.n_splits, summary.n_branches) == (7, 0, 0)

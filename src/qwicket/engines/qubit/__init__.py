@@ -30,12 +30,12 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def warm() -> None:
-    """Import what running needs and run a Bell pair, once on each engine but the heavy ones."""
+    """Import what running needs and run a pair of qubits on each engine but the heavy ones."""
     from qwicket.engines.qubit import engine
 
-    gates = (Gate("h", (0,)), Gate("x", (1,), (), (0,)))
-    bell = QubitCircuit(2, (*gates, Measure(0, 0), Measure(1, 1)), (Register("c", 2),))
     noisy = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))
-    for noise in (None, noisy):
-        run(bell, RunOptions(shots=1, seed=0, outputs=("counts",), noise=noise), 0)
+    for first, noise in (("h", None), ("h", noisy), ("t", noisy)):
+        ops = (Gate(first, (0,)), Gate("x", (1,), (), (0,)), Measure(0, 0), Measure(1, 1))
+        pair = QubitCircuit(2, ops, (Register("c", 2),))
+        run(pair, RunOptions(shots=100, seed=0, outputs=("counts",), noise=noise), 0)
     engine.qsim()

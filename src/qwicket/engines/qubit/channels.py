@@ -65,7 +65,7 @@ def following(after: After, width: int) -> Floats:
 
 def kron(parts: Sequence[Floats]) -> Floats:
     """Return the product of matrices on one qubit each, as NumPy does in four times the time."""
-    return reduce(_kron, parts, np.ones((1, 1)))
+    return reduce(_kron, parts)
 
 
 def _kron(one: Floats, other: Floats) -> Floats:

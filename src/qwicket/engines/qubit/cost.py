@@ -124,6 +124,11 @@ class Job(NamedTuple):
         return (self.summary.n_ops_1q + self.summary.n_ops_2q) / max(1, self.summary.n_circuits)
 
     @property
+    def n_joint(self) -> float:
+        """Of these, gates on several qubits."""
+        return self.summary.n_ops_2q / max(1, self.summary.n_circuits)
+
+    @property
     def is_straight(self) -> bool:
         return not (self.summary.n_splits or self.summary.n_branches)
 
@@ -147,6 +152,8 @@ def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
             n_bytes, seconds = _product_cost(job)
         case _ if job.is_straight and job.noise is None:
             n_bytes, seconds = _straight_cost(job)
+        case _ if _runs_on_density(job):
+            n_bytes, seconds = _density_cost(job)
         case _:
             n_bytes, seconds = _branching_cost(job)
     n_ops = summary.n_ops_1q + summary.n_ops_2q
@@ -272,6 +279,17 @@ def _runs_on_stabilizers(job: Job) -> bool:
     )
 
 
+def _runs_on_density(job: Job) -> bool:
+    """Say whether exact noise, or else patterns in less time, will run all of a job.
+
+    The engines choose by what happens in a shot on average; it is at most what is taken here.
+    """
+    if job.engine or not job.is_straight or not 0 < job.summary.n_operands <= DENSITY_OPERANDS:
+        return False
+    strikes, decays, _ = _events(job)
+    return suits_density(job.n_qubits, job.n_ops, job.n_joint, job.shots, strikes + decays)
+
+
 def _straight_cost(job: Job) -> tuple[float, float]:
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
@@ -288,6 +306,14 @@ def _straight_cost(job: Job) -> tuple[float, float]:
 
 def _gates(job: Job) -> float:
     return job.n_ops + job.summary.n_extra_ops / max(1, job.summary.n_circuits)
+
+
+def _density_cost(job: Job) -> tuple[float, float]:
+    size = 1 << job.n_qubits
+    key_bytes, key_s = _keys_cost(job, size)
+    n_bytes = _BASE_BYTES + _MEAN_BYTES * size**2
+    seconds = _CIRCUIT_S + _density_s(job.n_qubits, job.n_ops, job.n_joint)
+    return n_bytes + key_bytes, seconds + key_s + (_gates(job) - job.n_ops) * _gate_s(size)
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:

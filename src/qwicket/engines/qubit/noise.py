@@ -85,7 +85,7 @@ class Noise:
         self._program = program
         self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
         self._is_alike = not (model.sites or model.relaxation_of)
-        self._known: dict[tuple[str, tuple[int, ...]], After] = {}
+        self._known: dict[tuple[str, int, int | tuple[int, ...]], After] = {}
 
     def after(self, gate: Gate) -> After:
         """Return what follows a gate."""
@@ -94,10 +94,10 @@ class Noise:
     def following(self, gate: Gate) -> After:
         """Return what follows a gate, whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
-        name = "c" * len(gate.controls) + gate.name
-        key = (name, tuple(range(len(operands))) if self._is_alike else operands)
+        key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)
         if key not in self._known:
-            self._known[key] = self._following(*key)
+            name = "c" * len(gate.controls) + gate.name
+            self._known[key] = self._following(name, operands)
         return self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:

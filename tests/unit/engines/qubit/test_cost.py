@@ -359,3 +359,43 @@ def test_numbers_stay_storable_whatever_is_asked_for() -> None:
                 n_bytes, seconds = cost(summary, 10**6, ("counts", "memory"), model, name)
                 assert 0 < n_bytes <= INT64_MAX
                 assert 0 < seconds < 1e300
+
+
+# --- noise that is followed exactly ---------------------------------------------------------------
+
+
+def narrow(n_operands: int = 2, n_qubits: int = 8) -> Summary:
+    return Summary("qubit", 1, n_qubits, 64, 32, n_operands=n_operands)
+
+
+def test_exact_noise_costs_no_more_for_more_shots() -> None:
+    thousand, million = (cost(narrow(), n, ("counts",), noise(0.01)) for n in (1_000, 1_000_000))
+    assert million == thousand
+    assert 1e-3 < thousand[1] < 10e-3
+    n_bytes, _ = cost(narrow(n_qubits=10), 1_000_000, ("counts",), noise(0.01))
+    assert n_bytes == pytest.approx((64 << 20) + 24 * 4**10, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("summary", "engine"),
+    [
+        (narrow(4), ""),
+        (narrow(0), ""),
+        (narrow(n_qubits=11), ""),
+        (narrow(), "statevector"),
+        (msgspec.structs.replace(narrow(), n_splits=1), ""),
+    ],
+    ids=["wide gate", "unknown", "wide", "named", "on the way"],
+)
+def test_patterns_are_counted_where_noise_is_not_followed_exactly(
+    summary: Summary, engine: str
+) -> None:
+    thousand, million = (
+        cost(summary, n, ("counts",), noise(0.01), engine)[1] for n in (1_000, 1_000_000)
+    )
+    assert million > 100 * thousand
+
+
+def test_few_struck_shots_are_patterns() -> None:
+    weak, strong = (cost(narrow(), 100, ("counts",), noise(p))[1] for p in (1e-6, 0.1))
+    assert weak < strong < 10e-3

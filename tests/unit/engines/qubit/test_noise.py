@@ -1,50 +1,37 @@
-"""Noise on state vectors, against Kraus sums on density matrices and closed formulas."""
+"""Noise against Kraus sums on density matrices and closed formulas, on every engine that has it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from math import exp
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import split
+from qwicket.engines.qubit.density_engine import DensityEngine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.engines.qubit.states import Simulator
+from qwicket.engines.qubit.state_vectors import StateVectorEngine
+from qwicket.engines.qubit.tasks import Engine
 from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 from support import qubit_lab
+from support.noise_lab import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
 from support.qubit_lab import assert_follows
 
-SIMULATORS = (NumpySimulator(), QulacsSimulator())
-both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
+ON_NUMPY, ON_QULACS = StateVectorEngine(NumpySimulator()), StateVectorEngine(QulacsSimulator())
+ENGINES: tuple[Engine, ...] = (ON_NUMPY, ON_QULACS, DensityEngine())
+on_each = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 SHOTS = 100_000
-QUIET = GateNoise()
-
-
-def model(
-    one_qubit: GateNoise = QUIET,
-    two_qubit: GateNoise = QUIET,
-    **others: object,
-) -> NoiseModel:
-    return NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit, **others)  # type: ignore[arg-type]
-
-
-def x(qubit: int) -> Gate:
-    return Gate("x", (qubit,))
-
-
-def cx(control: int, target: int) -> Gate:
-    return Gate("x", (target,), (), (control,))
 
 
 def counts(
-    simulator: Simulator, circuit: QubitCircuit, noise: NoiseModel, shots: int = SHOTS
+    engine: Engine, circuit: QubitCircuit, noise: NoiseModel, shots: int = SHOTS
 ) -> dict[int, int]:
-    return qubit_lab.run_on(simulator, circuit, shots, 3, ("counts",), noise).counts()
+    return qubit_lab.run_with(engine, circuit, shots, 3, ("counts",), noise).counts()
 
 
 # --- reference numbers from formulas --------------------------------------------------------------
@@ -52,33 +39,31 @@ def counts(
 BELL = qubit_lab.measured(2, [Gate("h", (0,)), cx(0, 1)])
 
 
-@both
-def test_reference_d_bell_with_depolarizing(simulator: Simulator) -> None:
+@on_each
+def test_reference_d_bell_with_depolarizing(engine: Engine) -> None:
     """P(01) = P(10) = 4p/15."""
-    found = counts(simulator, BELL, model(two_qubit=GateNoise(depolarizing=0.1)), 1_000_000)
+    found = counts(engine, BELL, model(two_qubit=GateNoise(depolarizing=0.1)), 1_000_000)
     odd = 0.4 / 15
     assert (round(odd, 6), round(0.5 - odd, 6)) == (0.026667, 0.473333)
     assert_follows(found, {0: 0.5 - odd, 1: odd, 2: odd, 3: 0.5 - odd}, 1_000_000)
 
 
-@both
-def test_reference_d_with_flipped_read_out(simulator: Simulator) -> None:
+@on_each
+def test_reference_d_with_flipped_read_out(engine: Engine) -> None:
     error = ReadoutError(one_for_zero=0.02, zero_for_one=0.02)
     noise = model(two_qubit=GateNoise(depolarizing=0.1), readout=error)
     expected = {0: 0.455824, 1: 0.044176, 2: 0.044176, 3: 0.455824}
-    assert_follows(counts(simulator, BELL, noise, 1_000_000), expected, 1_000_000)
+    assert_follows(counts(engine, BELL, noise, 1_000_000), expected, 1_000_000)
 
 
-@both
+@on_each
 @pytest.mark.parametrize(("n_qubits", "p"), [(3, 0.1), (5, 0.3)])
-def test_reference_e_ghz_depolarized_at_the_end(
-    simulator: Simulator, n_qubits: int, p: float
-) -> None:
+def test_reference_e_ghz_depolarized_at_the_end(engine: Engine, n_qubits: int, p: float) -> None:
     """P(0…0) = ½[(1 - 2p/3)^n + (2p/3)^n]; an `id` on each qubit carries the noise."""
     ghz = [Gate("h", (0,)), *(cx(q, q + 1) for q in range(n_qubits - 1))]
     last = [Gate("id", (q,)) for q in range(n_qubits)]
     circuit = qubit_lab.measured(n_qubits, [*ghz, *last])
-    found = counts(simulator, circuit, model(gates={"id": GateNoise(depolarizing=p)}))
+    found = counts(engine, circuit, model(gates={"id": GateNoise(depolarizing=p)}))
     f = 2 * p / 3
     expected = {}
     for key in range(1 << n_qubits):
@@ -110,8 +95,8 @@ def test_ionqs_rates_as_total_probabilities(r: float, n_qubits: int) -> None:
         assert weights == pytest.approx([1 - 15 * r / 16] + [r / 16] * 15)
 
 
-@both
-def test_aria_on_a_chain_of_native_gates(simulator: Simulator) -> None:
+@on_each
+def test_aria_on_a_chain_of_native_gates(engine: Engine) -> None:
     """Each rxx mixes its pair with 1/d at rate r: 12 of them keep (1-r)^12 of what is ideal.
 
     The rest is uniform, as a maximally mixed pair stays mixed; one-qubit noise is left out.
@@ -123,62 +108,62 @@ def test_aria_on_a_chain_of_native_gates(simulator: Simulator) -> None:
     ideal = qubit_lab.exact(circuit)
     kept = (1 - r) ** 12
     expected = {key: kept * ideal.get(key, 0) + (1 - kept) / 4 for key in range(4)}
-    assert_follows(counts(simulator, circuit, noise), expected, SHOTS)
+    assert_follows(counts(engine, circuit, noise), expected, SHOTS)
 
 
 # --- each channel against its formula -------------------------------------------------------------
 
 
-@both
-def test_depolarizing_strikes_with_its_total_probability(simulator: Simulator) -> None:
+@on_each
+def test_depolarizing_strikes_with_its_total_probability(engine: Engine) -> None:
     """X and Y flip a bit, Z does not: two thirds of p."""
     circuit = qubit_lab.measured(1, [x(0)])
-    found = counts(simulator, circuit, model(GateNoise(depolarizing=0.3)))
+    found = counts(engine, circuit, model(GateNoise(depolarizing=0.3)))
     assert_follows(found, {0: 0.2, 1: 0.8}, SHOTS)
 
 
-@both
-def test_certain_depolarizing_leaves_the_identity_out(simulator: Simulator) -> None:
+@on_each
+def test_certain_depolarizing_leaves_the_identity_out(engine: Engine) -> None:
     """p = 1 is allowed: every Pauli but the identity, one of three each."""
     circuit = qubit_lab.measured(1, [x(0)])
-    found = counts(simulator, circuit, model(GateNoise(depolarizing=1.0)))
+    found = counts(engine, circuit, model(GateNoise(depolarizing=1.0)))
     assert_follows(found, {0: 2 / 3, 1: 1 / 3}, SHOTS)
 
 
-@both
-def test_amplitude_damping_lets_one_decay(simulator: Simulator) -> None:
+@on_each
+def test_amplitude_damping_lets_one_decay(engine: Engine) -> None:
     """γ after each of five gates: 1 is left with probability (1-γ)^5; 0 stays."""
     gates = [x(0), *[Gate("id", (0,))] * 4, Gate("id", (1,))]
-    found = counts(simulator, qubit_lab.measured(2, gates), model(GateNoise(amplitude_damping=0.2)))
+    found = counts(engine, qubit_lab.measured(2, gates), model(GateNoise(amplitude_damping=0.2)))
     assert_follows(found, {1: 0.8**5, 0: 1 - 0.8**5}, SHOTS)
 
 
-@both
-def test_amplitude_damping_shrinks_what_is_off_the_diagonal(simulator: Simulator) -> None:
+@on_each
+def test_amplitude_damping_shrinks_what_is_off_the_diagonal(engine: Engine) -> None:
     """√(1-γ) on ⟨X⟩: H, damping, H again without noise."""
     gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
     noise = model(gates={"id": GateNoise(amplitude_damping=0.36)})
-    found = counts(simulator, qubit_lab.measured(1, gates), noise)
+    found = counts(engine, qubit_lab.measured(1, gates), noise)
     assert_follows(found, {0: (1 + 0.8) / 2, 1: (1 - 0.8) / 2}, SHOTS)
 
 
-@both
-def test_phase_damping_shrinks_what_is_off_the_diagonal(simulator: Simulator) -> None:
+@on_each
+def test_phase_damping_shrinks_what_is_off_the_diagonal(engine: Engine) -> None:
     """√(1-λ) on ⟨X⟩."""
     gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
     noise = model(gates={"id": GateNoise(phase_damping=0.36)})
-    found = counts(simulator, qubit_lab.measured(1, gates), noise)
+    found = counts(engine, qubit_lab.measured(1, gates), noise)
     assert_follows(found, {0: 0.9, 1: 0.1}, SHOTS)
 
 
-@both
-def test_read_out_errors_are_each_qubits_own(simulator: Simulator) -> None:
+@on_each
+def test_read_out_errors_are_each_qubits_own(engine: Engine) -> None:
     noise = model(
         readout=ReadoutError(one_for_zero=0.1, zero_for_one=0.3),
         readout_of={2: ReadoutError(one_for_zero=0.5), 9: ReadoutError(zero_for_one=1.0)},
     )
     circuit = qubit_lab.measured(3, [x(0), Gate("t", (1,)), Gate("t", (2,))])
-    found = counts(simulator, circuit, noise)
+    found = counts(engine, circuit, noise)
     expected = {
         key: (0.7 if key & 1 else 0.3) * (0.1 if key & 2 else 0.9) * 0.5 for key in range(8)
     }
@@ -221,23 +206,6 @@ def test_global_phase_touches_no_qubit() -> None:
 
 # --- any circuit ----------------------------------------------------------------------------------
 
-MIXED = model(
-    GateNoise(depolarizing=0.02, amplitude_damping=0.03, phase_damping=0.04),
-    GateNoise(depolarizing=0.05, amplitude_damping=0.02, phase_damping=0.01),
-    gates={"rz": GateNoise()},
-    readout=ReadoutError(one_for_zero=0.03, zero_for_one=0.05),
-    readout_of={1: ReadoutError(one_for_zero=0.2)},
-)
-PAULIS = msgspec.structs.replace(
-    MIXED,
-    one_qubit=GateNoise(depolarizing=0.02, phase_damping=0.04),
-    two_qubit=GateNoise(depolarizing=0.05, phase_damping=0.01),
-)
-GATES = (
-    *qubit_lab.scrambling(3),
-    *(cx(0, 1), cx(1, 2), Gate("rz", (1,), (0.8,)), Gate("rxx", (2, 0), (0.7,))),
-    *(Gate("x", (2,), (), (0, 1)), Gate("h", (1,)), cx(2, 0), Gate("ry", (0,), (1.2,))),
-)
 MIDWAY = QubitCircuit(
     3,
     (
@@ -250,82 +218,18 @@ MIDWAY = QubitCircuit(
 )
 
 
-LOCAL = msgspec.structs.replace(
-    MIXED,
-    several=GateNoise(depolarizing=0.02, duration_s=0.03),
-    sites=(
-        SiteNoise(qubits=(0,), usual=GateNoise(depolarizing=0.2, duration_s=0.1)),
-        SiteNoise(
-            qubits=(2, 1),
-            usual=GateNoise(depolarizing=0.1, amplitude_damping=0.05, duration_s=0.2),
-            gates={"cx": GateNoise(phase_damping=0.3, duration_s=0.1)},
-            several=GateNoise(depolarizing=0.3),
-        ),
-    ),
-    relaxation=Relaxation(t1_s=2.0, t2_s=1.0),
-    relaxation_of={1: Relaxation(t1_s=0.5, t2_s=0.7), 2: Relaxation(t2_s=0.9, towards="mixed")},
-)
-HOT = msgspec.structs.replace(
-    PAULIS,
-    one_qubit=GateNoise(depolarizing=0.01, duration_s=0.05),
-    two_qubit=GateNoise(depolarizing=0.03, duration_s=0.2),
-    relaxation=Relaxation(t1_s=1.0, t2_s=1.0, towards="mixed"),
-    relaxation_of={1: Relaxation(t1_s=0.4, t2_s=0.8, towards="mixed")},
-)
-
-
-@both
-@pytest.mark.parametrize(
-    "noise", [MIXED, PAULIS, LOCAL, HOT], ids=["damped", "Paulis", "local", "hot"]
-)
-@pytest.mark.parametrize(
-    "circuit", [qubit_lab.measured(3, GATES), MIDWAY], ids=["straight", "midway"]
-)
-def test_noisy_circuit_follows_its_density_matrix(
-    simulator: Simulator, circuit: QubitCircuit, noise: NoiseModel
-) -> None:
+@on_each
+@pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
+def test_noisy_circuit_follows_its_density_matrix(engine: Engine, noise: NoiseModel) -> None:
     """Three qubits, a gate on three of them, every kind of noise."""
-    assert_follows(
-        counts(simulator, circuit, noise, 10_000), qubit_lab.exact(circuit, noise), 10_000
-    )
+    circuit = qubit_lab.measured(3, GATES)
+    assert_follows(counts(engine, circuit, noise, 10_000), qubit_lab.exact(circuit, noise), 10_000)
 
 
-rates = st.one_of(st.just(0.0), st.floats(0, 1))
-gate_noises = st.builds(
-    GateNoise,
-    depolarizing=rates,
-    amplitude_damping=rates,
-    phase_damping=rates,
-    duration_s=st.floats(0, 1),
-)
-readouts = st.builds(ReadoutError, one_for_zero=rates, zero_for_one=rates)
-relaxations = st.builds(
-    Relaxation,
-    t1_s=st.floats(0.1, 10),
-    t2_s=st.floats(0.01, 0.2),
-    towards=st.sampled_from(["zero", "mixed"]),
-)
-sites = st.builds(
-    SiteNoise,
-    qubits=st.lists(st.integers(0, 2), min_size=1, max_size=2, unique=True).map(tuple),
-    usual=gate_noises,
-    gates=st.dictionaries(st.sampled_from(["h", "cx", "rxx"]), gate_noises, max_size=1),
-    several=st.none() | gate_noises,
-)
-models = st.builds(
-    NoiseModel,
-    name=st.just(""),
-    source=st.just(""),
-    one_qubit=gate_noises,
-    two_qubit=gate_noises,
-    gates=st.dictionaries(st.sampled_from(["h", "cx", "ccx", "rxx"]), gate_noises, max_size=2),
-    readout=readouts,
-    several=st.none() | gate_noises,
-    sites=st.lists(sites, max_size=2, unique_by=lambda site: frozenset(site.qubits)).map(tuple),
-    relaxation=relaxations,
-    relaxation_of=st.dictionaries(st.integers(0, 2), relaxations, max_size=2),
-    readout_of=st.dictionaries(st.integers(0, 2), readouts, max_size=2),
-)
+@pytest.mark.parametrize("engine", [ON_NUMPY, ON_QULACS], ids=lambda engine: engine.name)
+@pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
+def test_noise_on_the_way_follows_its_density_matrix(engine: Engine, noise: NoiseModel) -> None:
+    assert_follows(counts(engine, MIDWAY, noise, 10_000), qubit_lab.exact(MIDWAY, noise), 10_000)
 
 
 @given(
@@ -335,8 +239,12 @@ models = st.builds(
 def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], seed: int) -> None:
     circuit = qubit_lab.measured(3, ops)
     expected = qubit_lab.exact(circuit, noise)
-    for runner in (qubit_lab.run, lambda *args: qubit_lab.run_on(SIMULATORS[1], *args)):
-        outcome = runner(circuit, 2_000, seed, ("counts", "memory"), noise)
+    task = qubit_lab.task(circuit, 2_000, seed, ("counts", "memory"), noise)
+    suited: list[Engine] = [engines.choose(task), ON_QULACS]
+    if task.noise and task.program.is_straight:
+        suited.append(DensityEngine())
+    for engine in suited:
+        outcome = qubit_lab.outcome(circuit, engine.run(task))
         assert_follows(outcome.counts(), expected, 2_000)
         assert Counter(outcome.memory()) == outcome.counts()
 
@@ -367,10 +275,10 @@ def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
 # --- what comes out -------------------------------------------------------------------------------
 
 
-@both
-def test_noise_has_no_exact_probabilities(simulator: Simulator) -> None:
+@on_each
+def test_noise_has_no_exact_probabilities(engine: Engine) -> None:
     circuit = qubit_lab.measured(3, GATES)
-    outcome = qubit_lab.run_on(simulator, circuit, 100, 1, ("probabilities",), PAULIS)
+    outcome = qubit_lab.run_with(engine, circuit, 100, 1, ("probabilities",), PAULIS)
     assert outcome.notes == ("sampled_only",)
     assert outcome.probabilities() == {}
     assert sum(outcome.counts().values()) == 100

@@ -1,0 +1,103 @@
+"""Exact probabilities under noise, against Kraus sums on density matrices."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qwicket.engines.qubit import density
+from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from support import qubit_lab
+from support.noise_lab import GATES, MODELS, cx, model, models
+
+WIDE = (
+    *GATES,
+    Gate("u", (0,), (0.7, -1.1, 2.3), (2,)),
+    Gate("gphase", (), (0.4,)),
+    Gate("gphase", (), (0.7,), (1, 0)),
+    Gate("pauliexp", (0, 2), (0.3, 0.5), (), ("XY", "ZI")),
+    Gate("swap", (0, 1), (), (2,)),
+    Gate("ms", (2, 1), (0.4, -1.3, 0.7)),
+    Gate("ry", (2,), (0.3,)),
+)
+PAULIS = model(GateNoise(depolarizing=0.02), GateNoise(depolarizing=0.05))
+
+
+def well_read(noise: NoiseModel) -> NoiseModel:
+    return msgspec.structs.replace(noise, readout=ReadoutError(), readout_of={})
+
+
+def probabilities(circuit: QubitCircuit, noise: NoiseModel) -> dict[int, float]:
+    """By key, each bit of which shows its own qubit."""
+    task = qubit_lab.task(circuit, noise=noise)
+    assert task.noise is not None
+    reads = task.program.reads()
+    assert reads.is_plain
+    found = density.probabilities(task.program, task.noise, reads.qubits)
+    assert (found >= 0).all()
+    return dict(enumerate(found.tolist()))
+
+
+def assert_exact(circuit: QubitCircuit, noise: NoiseModel) -> None:
+    found, expected = probabilities(circuit, noise), qubit_lab.exact(circuit, noise)
+    # the expected ones leave out what is below 1e-12
+    assert max(abs(p - expected.get(key, 0)) for key, p in found.items()) < 1.1e-12
+
+
+@pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
+def test_any_gates_are_exact_under_every_kind_of_noise(noise: NoiseModel) -> None:
+    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise))
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7])
+@pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
+def test_pieces_of_any_length_come_to_the_same(
+    noise: NoiseModel, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(density, "_PIECE", piece)
+    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise))
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        (Gate("h", (0,)), Gate("ry", (1,), (0.4,)), Gate("t", (2,))),
+        (cx(0, 1), cx(0, 1), Gate("h", (2,)), cx(2, 1)),
+        (Gate("h", (0,)), cx(0, 1), Gate("t", (2,)), Gate("h", (1,)), Gate("h", (2,))),
+    ],
+    ids=["none on several", "nothing before", "one left alone"],
+)
+def test_qubits_that_meet_late_or_never_are_exact(gates: tuple[Gate, ...]) -> None:
+    assert_exact(qubit_lab.measured(3, gates), PAULIS)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (1,), ()])
+def test_qubits_are_read_in_any_order_and_others_left_unread(order: tuple[int, ...]) -> None:
+    measures = [Measure(qubit, bit) for bit, qubit in enumerate(order)]
+    circuit = QubitCircuit(3, (*WIDE, *measures), (Register("c", len(order)),))
+    task = qubit_lab.task(circuit, noise=PAULIS)
+    assert task.noise is not None
+    found = density.probabilities(task.program, task.noise, order).tolist()
+    expected = qubit_lab.exact(circuit, PAULIS)
+    assert found == pytest.approx([expected.get(key, 0) for key in range(len(found))], abs=1.1e-12)
+    assert len(found) == 2 ** len(order)
+
+
+def test_entire_depolarizing_on_a_chain_of_nine() -> None:
+    """At p = 15/16 a pair is mixed entirely, and all outcomes are as likely."""
+    gates = [Gate("ry", (0,), (0.4,)), *(cx(q, q + 1) for q in range(8))]
+    noise = model(two_qubit=GateNoise(depolarizing=15 / 16))
+    found = probabilities(qubit_lab.measured(9, gates), noise)
+    assert list(found.values()) == pytest.approx([2**-9] * 512, abs=1e-15)
+
+
+@given(models, st.lists(st.sampled_from(WIDE), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_any_noise_is_exact(noise: NoiseModel, gates: list[Gate]) -> None:
+    noise = well_read(noise)
+    circuit = qubit_lab.measured(3, [*gates, *(Gate("t", (q,)) for q in range(3))])
+    if qubit_lab.task(circuit, noise=noise).noise is not None:
+        assert_exact(circuit, noise)
