@@ -53,15 +53,19 @@ class QulacsSimulator:
         self._idle: dict[int, list[Any]] = {}
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
-        if "pauliexp" in [gate.name for gate in gates]:
-            return partial(_apply_each, [self._prepare_alone(n_qubits, gate) for gate in gates])
         circuit = qulacs.QuantumCircuit(n_qubits)
         for gate in gates:
-            add = _ADDED.get((gate.name, len(gate.controls)))
-            if add is None:
+            controls = gate.controls
+            if not controls:
+                add = _ADDED.get(gate.name)
+            else:
+                add = _ADDED_CONTROLLED.get(gate.name) if len(controls) == 1 else None
+            if add is not None:
+                add(circuit, *controls, *gate.targets, *gate.params)
+            elif gate.name != "pauliexp":
                 circuit.add_gate(_made(gate))
             else:
-                add(circuit, *gate.controls, *gate.targets, *gate.params)
+                return partial(_apply_each, [self._prepare_alone(n_qubits, each) for each in gates])
         prepared: Prepared = circuit.update_quantum_state
         return prepared if n_qubits <= _NARROW_QUBITS else partial(_apply_slowly, prepared)
 
@@ -173,33 +177,36 @@ def _add_rotation(pauli_id: int) -> Callable[..., None]:
 
 
 _CIRCUIT: Final = qulacs.QuantumCircuit
-# By name and number of controls; arguments are a circuit, controls, targets, parameters. Qulacs' RX
-# and Pauli rotations turn the other way round than the textbook's; RotX does not. Without a control
-# `p` and `rz` differ by a global phase only, and RotZ is twice as fast as U1.
-_ADDED: Final[Mapping[tuple[str, int], Callable[..., None]]] = {
-    ("x", 0): _CIRCUIT.add_X_gate,
-    ("y", 0): _CIRCUIT.add_Y_gate,
-    ("z", 0): _CIRCUIT.add_Z_gate,
-    ("h", 0): _CIRCUIT.add_H_gate,
-    ("s", 0): _CIRCUIT.add_S_gate,
-    ("sdg", 0): _CIRCUIT.add_Sdag_gate,
-    ("t", 0): _CIRCUIT.add_T_gate,
-    ("tdg", 0): _CIRCUIT.add_Tdag_gate,
-    ("sx", 0): _CIRCUIT.add_sqrtX_gate,
-    ("sxdg", 0): _CIRCUIT.add_sqrtXdag_gate,
-    ("rx", 0): _CIRCUIT.add_RotX_gate,
-    ("ry", 0): _CIRCUIT.add_RotY_gate,
-    ("rz", 0): _CIRCUIT.add_RotZ_gate,
-    ("p", 0): _CIRCUIT.add_RotZ_gate,
-    ("u", 0): _CIRCUIT.add_U3_gate,
-    ("swap", 0): _CIRCUIT.add_SWAP_gate,
-    ("rxx", 0): _add_rotation(1),
-    ("ryy", 0): _add_rotation(2),
-    ("rzz", 0): _add_rotation(3),
-    ("zz", 0): _add_rotation(3),
-    ("x", 1): _CIRCUIT.add_CNOT_gate,
-    ("z", 1): _CIRCUIT.add_CZ_gate,
+# Arguments are a circuit, controls, targets, parameters. Qulacs' RX and Pauli rotations turn the
+# other way round than the textbook's; RotX does not. Without a control `p` and `rz` differ by a
+# global phase only, and RotZ is twice as fast as U1.
+_ADDED: Final[Mapping[str, Callable[..., None]]] = {
+    "x": _CIRCUIT.add_X_gate,
+    "y": _CIRCUIT.add_Y_gate,
+    "z": _CIRCUIT.add_Z_gate,
+    "h": _CIRCUIT.add_H_gate,
+    "s": _CIRCUIT.add_S_gate,
+    "sdg": _CIRCUIT.add_Sdag_gate,
+    "t": _CIRCUIT.add_T_gate,
+    "tdg": _CIRCUIT.add_Tdag_gate,
+    "sx": _CIRCUIT.add_sqrtX_gate,
+    "sxdg": _CIRCUIT.add_sqrtXdag_gate,
+    "rx": _CIRCUIT.add_RotX_gate,
+    "ry": _CIRCUIT.add_RotY_gate,
+    "rz": _CIRCUIT.add_RotZ_gate,
+    "p": _CIRCUIT.add_RotZ_gate,
+    "u": _CIRCUIT.add_U3_gate,
+    "swap": _CIRCUIT.add_SWAP_gate,
+    "rxx": _add_rotation(1),
+    "ryy": _add_rotation(2),
+    "rzz": _add_rotation(3),
+    "zz": _add_rotation(3),
 }
+_ADDED_CONTROLLED: Final[Mapping[str, Callable[..., None]]] = {
+    "x": _CIRCUIT.add_CNOT_gate,
+    "z": _CIRCUIT.add_CZ_gate,
+}
+"""Those with one control."""
 
 
 def _apply_slowly(prepared: Prepared, state: Any, start: int, stop: int) -> None:
