@@ -35,6 +35,12 @@ PAULIS: Final = NoiseModel(
     one_qubit=GateNoise(depolarizing=0.0005),
     two_qubit=GateNoise(depolarizing=0.005),
 )
+MANY_PAULIS: Final = NoiseModel(
+    name="benchmark",
+    source="ours",
+    one_qubit=GateNoise(depolarizing=0.005),
+    two_qubit=GateNoise(depolarizing=0.05),
+)
 DAMPING: Final = NoiseModel(
     name="benchmark",
     source="ours",
@@ -103,10 +109,31 @@ def cases() -> list[Case]:
             aer="stabilizer",
         ),
         Case(
+            name="noisy, 5 qubits, 35 gates",
+            circuits=(turning(5, 35),),
+            noise=PAULIS,
+            aer="density_matrix",
+            least_aer=5,
+        ),
+        Case(
             name="noisy, 8 qubits, 96 gates",
             circuits=(turning(8, 96),),
             noise=PAULIS,
             aer="density_matrix",
+            least_aer=5,
+        ),
+        Case(
+            name="ten times as noisy, 8 qubits, 96 gates",
+            circuits=(turning(8, 96),),
+            noise=MANY_PAULIS,
+            aer="density_matrix",
+            least_aer=5,
+        ),
+        Case(
+            name="ten times as noisy, 10 qubits, 150 gates",
+            circuits=(turning(10, 150),),
+            noise=MANY_PAULIS,
+            aer="statevector",
             least_aer=5,
         ),
         Case(

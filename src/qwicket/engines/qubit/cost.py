@@ -87,15 +87,15 @@ _MOST_STRIKES: Final = 30
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates that are on two qubits or more without a control."""
 
-DENSITY_OPERANDS: Final = 3
+_DENSITY_OPERANDS: Final = 3
 """Up to so many qubits of a gate its action on a density matrix is written out."""
 _DENSITY_QUBITS: Final = 10
 _MEAN_BYTES: Final = 24
 _MEAN_S: Final = 1.5e-9
-"""For each of 4^n numbers and each gate on several qubits."""
+"""For each of 4^n numbers and each gate on two qubits."""
 _CHANNEL_S: Final = 10e-6
 _SITE_S: Final = 5e-6
-"""A gate and its noise: written out for a density matrix, or looked up for patterns."""
+"""A gate and its noise: written out for one qubit of a density matrix, or looked up."""
 _PATTERN_S: Final = 15e-6
 
 _SMALL_QUBITS: Final = 12
@@ -204,25 +204,31 @@ def suits_stabilizers(
     return is_noisy or not is_straight or n_qubits > _SMALL_QUBITS or n_ops > _MANY_OPS
 
 
-def suits_density(n_qubits: int, n_gates: float, n_joint: float, shots: int, events: float) -> bool:
+def suits_density(
+    n_qubits: int, n_gates: float, n_joint: float, n_operands: int, shots: int, events: float
+) -> bool:
     """Say whether noise is better followed exactly than one pattern after the other.
 
     Args:
         n_qubits: Qubits.
-        n_gates: Gates, all of which are run, on at most `DENSITY_OPERANDS` qubits each.
+        n_gates: Gates, all of which are run.
         n_joint: Those on several qubits.
+        n_operands: Most qubits of one gate.
         shots: Shots.
         events: Paulis that strike and qubits that decay, in one shot on average.
     """
-    if n_qubits > _DENSITY_QUBITS:
+    if n_qubits > _DENSITY_QUBITS or n_operands > _DENSITY_OPERANDS:
         return False
     pattern_s = n_gates / 2 * _gate_s(1 << n_qubits) + _PATTERN_S
     patterns_s = n_gates * _SITE_S + shots * (1 - exp(-events)) * pattern_s
-    return _density_s(n_qubits, n_gates, n_joint) < patterns_s
+    return _density_s(n_qubits, n_gates, n_joint, n_operands) < patterns_s
 
 
-def _density_s(n_qubits: int, n_gates: float, n_joint: float) -> float:
-    return n_gates * _CHANNEL_S + n_joint * (1 << 2 * n_qubits) * _MEAN_S
+def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -> float:
+    """All gates on several qubits are taken to be as wide as the widest."""
+    wider = 1 << 2 * max(0, n_operands - 2)
+    states = n_joint * wider * (1 << 2 * n_qubits)
+    return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _MEAN_S
 
 
 def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
@@ -284,10 +290,12 @@ def _runs_on_density(job: Job) -> bool:
 
     The engines choose by what happens in a shot on average; it is at most what is taken here.
     """
-    if job.engine or not job.is_straight or not 0 < job.summary.n_operands <= DENSITY_OPERANDS:
+    n_operands = job.summary.n_operands
+    if job.engine or not (job.is_straight and n_operands):
         return False
     strikes, decays, _ = _events(job)
-    return suits_density(job.n_qubits, job.n_ops, job.n_joint, job.shots, strikes + decays)
+    events = strikes + decays
+    return suits_density(job.n_qubits, job.n_ops, job.n_joint, n_operands, job.shots, events)
 
 
 def _straight_cost(job: Job) -> tuple[float, float]:
@@ -312,7 +320,8 @@ def _density_cost(job: Job) -> tuple[float, float]:
     size = 1 << job.n_qubits
     key_bytes, key_s = _keys_cost(job, size)
     n_bytes = _BASE_BYTES + _MEAN_BYTES * size**2
-    seconds = _CIRCUIT_S + _density_s(job.n_qubits, job.n_ops, job.n_joint)
+    seconds = _CIRCUIT_S
+    seconds += _density_s(job.n_qubits, job.n_ops, job.n_joint, job.summary.n_operands)
     return n_bytes + key_bytes, seconds + key_s + (_gates(job) - job.n_ops) * _gate_s(size)
 
 

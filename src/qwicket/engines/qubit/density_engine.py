@@ -10,7 +10,7 @@ from numpy.random import default_rng
 
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling
-from qwicket.engines.qubit.cost import DENSITY_OPERANDS, suits_density
+from qwicket.engines.qubit.cost import suits_density
 from qwicket.engines.qubit.density import probabilities
 from qwicket.engines.qubit.misreads import flips, misread
 from qwicket.engines.qubit.tally import found_of, split
@@ -51,8 +51,7 @@ def suits(task: Task) -> bool:
         return False
     gates = program.gates()
     widths = [len(gate.targets) + len(gate.controls) for gate in gates]
-    if max(widths, default=0) > DENSITY_OPERANDS:
-        return False
     n_joint = sum([width > 1 for width in widths])
     events = sum([noise.following(gate).events for gate in gates])
-    return suits_density(program.n_qubits, len(gates), n_joint, task.shots, events)
+    widest = max(widths, default=0)
+    return suits_density(program.n_qubits, len(gates), n_joint, widest, task.shots, events)
