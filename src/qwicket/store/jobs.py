@@ -249,10 +249,12 @@ class Jobs:
             after = some[-1][1]
 
 
-def record(tx: Tx, row: Row, *, is_renamed: bool = False) -> Job:
-    """Return a written row as a job, and tell that it changed."""
+def record(
+    tx: Tx, row: Row, *, is_renamed: bool = False, results: Sequence[PartResult] | None = None
+) -> Job:
+    """Return a written row as a job; tell that it changed, and what it gave if that is small."""
     job = rows.job(row)
-    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed))
+    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
     return job
 
 

@@ -23,7 +23,7 @@ from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.bulletin import Bulletin
 from qwicket.store.line import Answer, Line, Statement, rows, statement
-from qwicket.store.writer import Writer, fail, read_later, run_group
+from qwicket.store.writer import Hope, Refused, Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,8 +59,6 @@ _SILENCE_S: Final = 10
 """A database that takes nothing for so long is gone, though nobody closed the connection."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
-_CAREFUL_S: Final = 1.0
-"""Refusals come in floods, of a project with too many jobs; then it costs less to ask first."""
 _IDLE_MS: Final = 3_000
 """A server that stands still in the middle of a group loses the lock after this long."""
 
@@ -216,7 +214,8 @@ class Postgres:
         self._sql = {name: statement(text) for name, text in statements.load(WORDS).items()}
         self._writing: _Connection | None = None
         self._is_reachable = True
-        self._no_reads_before = self._careful_until = 0.0
+        self._no_reads_before = 0.0
+        self._hope = Hope()
         try:
             with self._address.connect(_WRITING) as first:
                 _check_durability(first)
@@ -315,15 +314,16 @@ class Postgres:
         """
         by_steps = False
         while True:
+            is_hopeful = not by_steps and bool(self._hope)
             session: PostgresTx | None = None
             try:
-                session = self._begin(group, by_steps)
-                run_group(session, group, _translate)
+                session = self._begin(group, by_steps=by_steps, is_hopeful=is_hopeful)
+                run_group(session, group, _translate, is_hopeful=is_hopeful)
                 read_later(session, group)
                 session.commit()
             except Exception as error:
-                if session is not None and session.has_missed:
-                    self._careful_until = time.monotonic() + _CAREFUL_S
+                if session is not None and (isinstance(error, Refused) or session.has_missed):
+                    self._hope.lose()
                     self._roll_back(session)
                     continue
                 # What is in doubt cannot be done again: the promise to callers is only "ask again".
@@ -339,10 +339,9 @@ class Postgres:
             self._bulletin.send(session.changes)
             return session.changes
 
-    def _begin(self, group: Group, by_steps: bool) -> PostgresTx:
+    def _begin(self, group: Group, *, by_steps: bool, is_hopeful: bool) -> PostgresTx:
         if self._writing is None:
             self._writing = self._address.connect(_WRITING)
-        is_hopeful = not by_steps and time.monotonic() >= self._careful_until
         session = PostgresTx(self._writing, self._sql, by_steps=by_steps, is_hopeful=is_hopeful)
         session.command("begin")
         if not any(request.durable for request in group):

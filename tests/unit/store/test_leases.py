@@ -392,3 +392,18 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
         tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")  # type: ignore[attr-defined]
 
     await store._database.write(force)
+
+
+async def test_small_results_are_told_with_the_end_of_a_job(
+    store: Store, ada: Token, runner: str, told: list[Changed]
+) -> None:
+    small, large = Encoded(b"body", b"sha"), Encoded(b"0" * 40_000, b"large")
+    failure = Failure("code", "text")
+    for given in ((small, small), (small, large), (small, failure)):
+        await add_job(store, ada)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+        await store.leases.finish(assignment.lease, Ran(given, 0.001), NOW)
+        expected = given if given == (small, small) else None
+        assert told[-1].results == expected
+        stored = await store.jobs.results(assignment.lease.job)
+        assert tuple(stored) == given
