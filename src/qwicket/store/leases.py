@@ -16,7 +16,7 @@ from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
 from qwicket.store.database import Later
-from qwicket.store.jobs import add_result, note, pieces, record, words
+from qwicket.store.jobs import add_results, note, pieces, record, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -377,8 +377,7 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
         job = record(tx, row, results=_told(ran.result))
     else:
         job = _step(tx, "job_fail", lease, now, **words(failure), blamed=0)
-    for part, result in enumerate(ran.result):
-        add_result(tx, job.id, part, result)
+    add_results(tx, job.id, ran.result)
     _end(tx, job, ran.seconds, now)
     return job
 

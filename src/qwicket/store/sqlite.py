@@ -20,7 +20,7 @@ from qwicket.store import statements
 from qwicket.store.writer import Hope, Refused, Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -36,6 +36,7 @@ WORDS: Final = {
     "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
     "greatest": "max",
+    "only_postgres": "-- ",
     "position": "instr",
     "serial": "integer",
 }
@@ -68,6 +69,9 @@ class SQLiteTx:
 
     def run(self, name: str, /, **params: Any) -> None:
         self._connection.execute(self._sql[name], params)
+
+    def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        self._connection.executemany(self._sql[name], rows)
 
     def later(
         self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
