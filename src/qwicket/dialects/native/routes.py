@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.responses import Response
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Awaited, Gateway
     from qwicket.model.accounts import Actor
-
-_DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
 
 
 def door(gateway: Gateway) -> Door:
@@ -71,10 +69,14 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._description: msgspec.Raw | None = None
 
     async def describe(self, request: Request) -> Response:
         """Answer anyone: it tells nothing of this server."""
-        return json(_DESCRIPTION)
+        if self._description is None:
+            document = await asyncio.to_thread(description)
+            self._description = msgspec.Raw(msgspec.json.encode(document))
+        return json(self._description)
 
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request)
