@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
-from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
-from qwicket.clients.native.events import Event, Following
+from qwicket.clients.native.events import Change, Event, of_account, of_job
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import DeviceView, JobView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Generator
 
     from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
@@ -81,6 +78,14 @@ class AsyncClient:
     async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """As `Client.calibration`."""
         return await self._transport.drive(operations.calibration(self._transport.api, device, at))
+
+    async def account(self) -> dict[str, Any]:
+        """As `Client.account`."""
+        return await self._transport.drive(operations.account(self._transport.api))
+
+    def events(self, since: int | None = None) -> AsyncGenerator[Change, None]:
+        """As `Client.events`: `async for change in client.events()`."""
+        return self._transport.follow(of_account(self._transport.api, since))
 
     async def _itself(self) -> AsyncClient:
         return self
@@ -155,20 +160,13 @@ class AsyncJob(JobView):
         """As `Job.cancel`."""
         return self.see(await self._transport.drive(operations.cancel(self._transport.api, self)))
 
-    async def events(self) -> AsyncIterator[Event]:
-        """As `Job.events`."""
-        following = Following(self._transport.api, self)
-        while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
-            try:
-                async with aclosing(self._transport.stream(following.request())) as pieces:
-                    async for piece in pieces:
-                        for event in following.feed(piece):
-                            yield event
-            except (NoAnswer, WrongAnswer) as error:
-                failure = error
-            if not following.is_over:
-                await asyncio.sleep(following.pause_s(failure))
+    async def delete(self) -> None:
+        """As `Job.delete`."""
+        await self._transport.drive(operations.delete(self._transport.api, self))
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """As `Job.events`: `async for event in job.events()`."""
+        return self._transport.follow(of_job(self._transport.api, self))
 
     async def _status(self) -> str:
         return self.state if self.is_final else (await self.refresh()).state

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import JobView
@@ -110,6 +108,17 @@ class Job(JobView):
         """
         return self.see(self._transport.drive(operations.cancel(self._transport.api, self)))
 
+    def delete(self) -> None:
+        """Delete the job, which has ended, with its program and its result.
+
+        It is no error that it is gone already: whoever loses an answer may ask again.
+
+        Raises:
+            ApiError: It has not ended, or it is another account's.
+            ClientError: The server could not be asked.
+        """
+        self._transport.drive(operations.delete(self._transport.api, self))
+
     def events(self) -> Iterator[Event]:
         """Yield the job's present state and then each change, to its end.
 
@@ -119,18 +128,9 @@ class Job(JobView):
         Raises:
             ClientError: The server could not be asked.
         """
-        from qwicket.clients.native.events import Following
+        from qwicket.clients.native.events import of_job
 
-        following = Following(self._transport.api, self)
-        while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
-            try:
-                for piece in self._transport.stream(following.request()):
-                    yield from following.feed(piece)
-            except (NoAnswer, WrongAnswer) as error:
-                failure = error
-            if not following.is_over:
-                time.sleep(following.pause_s(failure))
+        return self._transport.follow(of_job(self._transport.api, self))
 
     def _archive(self, part: int) -> bytes:
         return self._transport.drive(operations.archive(self._transport.api, self.id, part))

@@ -47,6 +47,10 @@ def path_of_device(name: str) -> str:
     return f"/v1/devices/{quote(name, safe='')}"
 
 
+def account(api: Api) -> Plan[dict[str, Any]]:
+    return (yield from api.get("/v1/account", _ANY))
+
+
 def devices(api: Api) -> Plan[list[dict[str, Any]]]:
     return (yield from api.get("/v1/devices", wire.DevicesBody)).devices
 
@@ -116,6 +120,15 @@ def submit(
 
 def cancel(api: Api, job: JobView) -> Plan[dict[str, Any]]:
     return (yield from api.post(f"{path_of(job.id)}/cancel", None, _ANY))
+
+
+def delete(api: Api, job: JobView) -> Plan[None]:
+    """Delete; a job that is gone is deleted, by a try whose answer was lost or by somebody else."""
+    try:
+        yield from api.delete(path_of(job.id))
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def wait(

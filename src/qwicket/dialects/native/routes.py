@@ -82,7 +82,8 @@ class Routes:
         account = await self._gateway.account(actor)
         token = await self._gateway.tokens.own(actor)
         projects = await self._gateway.projects(actor)
-        return json(account_wire.account(account, token, projects))
+        change = await self._gateway.last_change(actor)
+        return json(account_wire.account(account, token, projects, change))
 
     async def list_projects(self, request: Request) -> Response:
         actor = await self._sign_in(request)

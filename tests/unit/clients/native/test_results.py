@@ -160,6 +160,36 @@ def test_rare_outcomes_are_left_out_and_counted(capsys: pytest.CaptureFixture[st
     assert lines[-1] == "… and 97 more outcomes"
 
 
+ESTIMATED = PartBody(evs=[0.5, -1.0], stds=[0.25, 0.0])
+
+
+def test_expectation_values_are_read_and_shown() -> None:
+    part = Part.from_body(ESTIMATED)
+    result = Result("job", (part,))
+    assert (result.evs, result.stds) == ([0.5, -1.0], [0.25, 0.0])
+    assert repr(result) == "Result(job='job', parts=(Part(evs=[0.5, -1.0], stds=[0.25, 0.0]),))"
+    page = result._repr_html_()
+    assert "+0.500000 ± 0.250000" in page
+    assert "-1.000000<" in page
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_expectation_values_are_printed_where_matplotlib_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Part.from_body(ESTIMATED).plot()
+    assert capsys.readouterr().out == "0  +0.500000 ± 0.250000\n1  -1.000000\n"
+    Part(evs=[0.5] * 30, stds=[0.0] * 30).plot(top=2)
+    assert capsys.readouterr().out.splitlines()[-1] == "… and 28 more values"
+
+
+def test_nobody_is_flooded_who_looks_at_a_result() -> None:
+    many = Part(counts={f"{i:020b}": 1 for i in range(50_000)}, memory=["0" * 20] * 50_000)
+    assert len(repr(Result("job", (many,) * 5_000))) < 5_000
+    assert "'00': 5" in repr(Result("job", (GOOD,)))
+    assert repr(Part(error="out_of_time: no", seed=0)) == "Part(seed=0, error='out_of_time: no')"
+
+
 def test_frequencies_are_shares_of_the_shots() -> None:
     assert Part(counts={"0": 1, "1": 3}).frequencies == {"0": 0.25, "1": 0.75}
     assert Part().frequencies == {}
