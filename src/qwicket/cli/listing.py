@@ -45,6 +45,20 @@ def show(rows: Iterable[Row], heads: Sequence[str], as_json: bool) -> None:
             click.echo(_GAP.join(cell for cell in row.cells if cell))
 
 
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print a line for each fact that there is, names and values in two columns."""
+    told = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in told)
+    for name, value in told:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def size(family: str, wires: int) -> str:
+    """Return how large a device is, in its family's word."""
+    word = {"qubit": "qubit", "photonic": "mode"}.get(family, "wire")
+    return f"{wires:,} {word}{'s' if wires != 1 else ''}"
+
+
 def one_line(value: Any) -> str:
     """Return a value as one line of JSON."""
     return json.dumps(value, sort_keys=True)

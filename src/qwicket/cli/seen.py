@@ -67,7 +67,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         if self.queue is not None:
             told.append(f"place {self.queue.position:,}")
             if self.queue.starts_in_s is not None:
-                told.append(f"starts in about {_duration(self.queue.starts_in_s)}")
+                told.append(f"starts in about {duration(self.queue.starts_in_s)}")
         if self.progress is not None:
             told.append(f"{100 * self.progress.done:.0f} % {plain(self.progress.text)}".rstrip())
         if self.error is not None:
@@ -112,7 +112,8 @@ def seen(body: Body) -> Seen:
     raise BadAnswer(f"The answer is no job of Qwicket's API ({what}). Is the address right?")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

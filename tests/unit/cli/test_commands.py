@@ -17,6 +17,7 @@ from qwicket.cli import main
 
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
+REMOTE: Final = {"--url", "--profile"}
 SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
@@ -52,14 +53,19 @@ CONTRACT: Final = {
     "device list": DATA | {"--json"},
     "device on": DATA,
     "device off": DATA | {"--reason", "--until"},
-    "submit": {"--device", "--shots", "--format", "--engine", "--input"}
-    | {"--name", "--tag", "--wait", "--json"},
-    "jobs": {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
+    "submit": REMOTE
+    | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
+    | {"--key", "--name", "--tag", "--wait", "--json"},
+    "jobs": REMOTE
+    | {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
     | {"--limit", "--json"},
-    "job": {"--json"},
-    "result": {"--json"},
-    "cancel": {"--json"},
-    "watch": {"--all", "--json"},
+    "job": REMOTE | {"--json"},
+    "result": REMOTE | {"--json"},
+    "cancel": REMOTE | {"--json"},
+    "delete": REMOTE,
+    "watch": REMOTE | {"--all", "--json"},
+    "devices": REMOTE | {"--json"},
+    "account": REMOTE | {"--json"},
     "show": {"--format", "--input"},
     "agent": SERVER | {"--device", "--run", "--grace"},
     "agent push-config": SERVER,
@@ -90,6 +96,8 @@ ARGUMENTS: Final = {
     "job": ["ID"],
     "result": ["ID"],
     "cancel": ["ID"],
+    "delete": ["ID"],
+    "devices": ["NAME"],
     "watch": ["JOB"],
     "show": ["FILE"],
     "snippet": ["VENDOR"],

@@ -10,12 +10,14 @@ from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import DeviceView, JobView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.results import Result
+
+    Progress = bool | Callable[["AsyncJob"], None]
 
 
 class AsyncClient:
@@ -136,7 +138,7 @@ class AsyncJob(JobView):
         return self.see(await self._transport.drive(operations.job(self._transport.api, self.id)))
 
     async def wait(
-        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False
+        self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False
     ) -> AsyncJob:
         """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
         transport = self._transport
@@ -148,7 +150,7 @@ class AsyncJob(JobView):
         self,
         timeout: float | None = operations.WAIT_S,
         *,
-        progress: bool = False,
+        progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
         """As `Job.result`; NumPy arrays are there only with `arrays=True`."""

@@ -39,14 +39,14 @@ class Options(TypedDict, total=False):
 class Filters(TypedDict, total=False):
     """Which jobs are listed; times are ISO 8601 with an offset from UTC."""
 
-    state: str
-    device: str
-    name: str
-    tag: str | Sequence[str]
-    group: str
-    door: str
-    created_from: str
-    created_to: str
+    state: str | None
+    device: str | None
+    name: str | None
+    tag: str | Sequence[str] | None
+    group: str | None
+    door: str | None
+    created_from: str | None
+    created_to: str | None
 
 
 def connect(
@@ -68,7 +68,7 @@ def connect(
         token: A token; `QWICKET_TOKEN`. That of a profile goes to the profile's address alone.
         profile: Name of a profile; `QWICKET_PROFILE`; by default the one that the file names. One
             that is named here stands before the environment.
-        config: The file with profiles; `QWICKET_CONFIG`.
+        config: The file with profiles; `QWICKET_CLIENT_CONFIG`.
         timeout: Seconds for one answer of the server, by default 30; one with much to say may take
             longer.
         deadline: Seconds for which a request is tried again, by default 90. Waits have no end but

@@ -10,11 +10,13 @@ from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qwicket.clients.native.events import Event
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.transport import Transport
+
+    Progress = bool | Callable[["Job"], None]
 
 
 class Job(JobView):
@@ -53,7 +55,7 @@ class Job(JobView):
         """
         return self.see(self._transport.drive(operations.job(self._transport.api, self.id)))
 
-    def wait(self, timeout: float | None = operations.WAIT_S, *, progress: bool = False) -> Job:
+    def wait(self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False) -> Job:
         """Wait until the job has ended, however long others stand before it.
 
         The server is asked about twice a minute, and once a second for whoever looks on. A server
@@ -62,7 +64,8 @@ class Job(JobView):
         Args:
             timeout: Seconds to wait at most, give or take two when the server is silent; None waits
                 for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            progress: Whether to show the place in the queue, then the run, on standard error; or
+                what is called with the job after each news.
 
         Raises:
             WaitTimeout: It has not ended; it goes on without us.
@@ -77,14 +80,15 @@ class Job(JobView):
         self,
         timeout: float | None = operations.WAIT_S,
         *,
-        progress: bool = False,
+        progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
         """Wait for the job and return what it gave.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            progress: Whether to show the place in the queue, then the run, on standard error; or
+                what is called with the job after each news.
             arrays: Whether to fetch NumPy arrays at once; by default when `arrays` is first read.
 
         Raises:

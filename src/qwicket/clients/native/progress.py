@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
     Watch = Callable[[JobView], None]
 
+J = TypeVar("J", bound="JobView")
 
-def shown(is_wanted: bool) -> AbstractContextManager[Watch | None]:
+
+def shown(wanted: bool | Callable[[J], None]) -> AbstractContextManager[Callable[[J], None] | None]:
     """Return what shows a job while the block runs; it gives None when nothing is to be shown."""
-    if not is_wanted:
+    if callable(wanted):
+        return nullcontext(wanted)
+    if not wanted:
         return nullcontext()
     if _is_watched():
         try:
