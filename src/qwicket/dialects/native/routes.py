@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
 
 
-def door(gateway: Gateway) -> Door:
-    """Return the native door."""
+def door(gateway: Gateway, public_url: str = "") -> Door:
+    """Return the native door.
+
+    Args:
+        gateway: What is behind it.
+        public_url: The server's address, where it has one beside those of its sockets.
+    """
     do, streams = Routes(gateway), Streams(gateway)
     return Door(
         [
@@ -62,7 +68,7 @@ def door(gateway: Gateway) -> Door:
             on("/groups/{id}/cancel", POST=do.cancel_group),
             *agents.routes(gateway),
         ],
-        wire.problem,
+        partial(wire.problem, public_url=public_url),
         error_type=wire.PROBLEM_TYPE,
     )
 
