@@ -76,16 +76,21 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
 
 
 def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> Table:
-    """Return a table; where the terminal is narrow, cells but the first are folded."""
+    """Return a table; where the terminal is narrow, cells but the first are folded.
+
+    Columns in which nothing stands are left out.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, head in enumerate(heads):
-        made.add_column(head, overflow="fold", no_wrap=number == 0)
+    rows = list(rows)
+    there = [number for number in range(len(heads)) if any(cells[number] for cells in rows)]
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for number in there or range(len(heads)):
+        made.add_column(heads[number], overflow="fold", no_wrap=number == 0)
     for cells in rows:
-        made.add_row(*map(Text, cells))
+        made.add_row(*(Text(cells[number]) for number in there))
     return made
 
 

@@ -110,9 +110,9 @@ class _Account(msgspec.Struct, frozen=True, kw_only=True):
 def devices(connect: Connect, name: str | None, as_json: bool) -> None:
     """List the devices that jobs can be submitted to; with NAME show one, and how busy it is."""
     with connect() as client:
-        found = [client.device(name)] if name else client.devices()
+        found = [client.device(name)] if name is not None else client.devices()
     bodies = [each.info for each in found]
-    if not name:
+    if name is None:
         show([Row(each, _read(each, _Device).cells) for each in bodies], _HEADS, as_json)
     elif as_json:
         click.echo(one_line(bodies[0]))

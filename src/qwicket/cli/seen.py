@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 """A job as it came."""
 
-HEADS: Final = ("id", "device", "state", "name", "created")
+HEADS: Final = ("id", "device", "state", "name", "created (UTC)")
 FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
 

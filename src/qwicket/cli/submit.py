@@ -125,6 +125,8 @@ def _submitted(client: Client, program: str, device: str, shots: int, asked: Opt
     try:
         found = client.device(device)
     except ApiError as error:
+        if error.status == 404:
+            raise click.ClickException(f"{error} See: qwicket devices.") from None
         if error.status != 403:
             raise
         return client.submit(program, device, shots=shots, **asked)

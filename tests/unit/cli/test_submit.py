@@ -272,3 +272,13 @@ def test_bars_are_ordered_and_fit(counts: dict[str, int]) -> None:
     numbers = [int(line.split()[1]) for line in bars(counts)]
     assert numbers == sorted((n for n in counts.values() if n), reverse=True)
     assert all(line.count("█") in range(1, 41) for line in bars(counts))
+
+
+def test_who_names_no_device_is_told_where_they_are_listed() -> None:
+    problem = {"code": "not_found", "detail": "There is no device x."}
+    with BadServer(answer(404, problem)) as server:
+        result = submit(server)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith(
+        "There is no device x. (not_found, HTTP 404) See: qwicket devices.\n"
+    )

@@ -209,7 +209,7 @@ def judged(told: Told) -> bytes | ClientError:
     if told.status < 400:
         return told.content
     problem = wire.problem(told.content)
-    if told.status in _TRY_AGAIN:
+    if told.status in _TRY_AGAIN and problem.get("field") != "device":  # one that is off stays so
         return ServerBusy(told.status, problem, retry_after_s(told.headers, time.time()))
     return ApiError(told.status, problem)
 

@@ -81,6 +81,7 @@ def draw_values(evs: Sequence[float], stds: Sequence[float], title: str, axes: A
         return None
     axes.errorbar(range(len(evs)), evs, yerr=stds, fmt="o", capsize=3)
     axes.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("observable")
     axes.set_ylabel("expectation value")
     axes.set_title(title)
@@ -92,7 +93,7 @@ def _new_axes() -> Any:
         from matplotlib import pyplot
     except ImportError:
         return None
-    return pyplot.subplots()[1]
+    return pyplot.subplots(layout="constrained")[1]
 
 
 def _bar(share: float) -> str:

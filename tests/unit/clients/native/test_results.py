@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qwicket.clients.native import BadAnswer, ClientError, JobFailed, Part, Result
+from qwicket.clients.native.views import DeviceView, JobView
 from qwicket.clients.native.wire import ErrorBody, PartBody
 
 GOOD = Part(counts={"00": 5}, probabilities={"00": 1.0}, memory=["00"] * 5)
@@ -213,3 +214,14 @@ def test_a_result_is_a_sequence_of_its_parts() -> None:
     result = Result("job", (GOOD, Part(counts={"1": 1})))
     assert (len(result), result[1].counts, result[-2]) == (2, {"1": 1}, GOOD)
     assert [*result] == list(result[:]) == list(result.parts)
+
+
+def test_notebooks_show_jobs_and_devices_in_words() -> None:
+    created = "2026-11-20T12:00:00.000+00:00"
+    job = JobView({"id": "j", "state": "completed", "created_at": created, "shots": 5})
+    page = job._repr_html_()
+    assert "2026-11-20 12:00:00<" in page
+    assert "queue" not in page
+    device = DeviceView({"name": "d", "status": "on", "queue": {"length": 3, "starts_in_s": 1.0}})
+    assert "3 waiting" in device._repr_html_()
+    assert "queue" not in DeviceView({"name": "d"})._repr_html_()
