@@ -51,8 +51,7 @@ class _Device(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def standing(self) -> str:
         until = f" until {plain(self.until)[:16].replace('T', ' ')} UTC" if self.until else ""
-        reason = f": {plain(self.reason)}" if self.reason else ""
-        return f"{plain(self.status)}{until}{reason}"
+        return f"{plain(self.status)}{until}"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -63,7 +62,7 @@ class _Device(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield all there is to show, each with its name."""
         yield "device", plain(self.name)
-        yield "status", self.standing
+        yield "status", f"{self.standing}: {plain(self.reason)}" if self.reason else self.standing
         if self.queue is not None:
             starts = self.queue.starts_in_s
             begins = "" if not starts else f", a job now starts in about {duration(starts)}"

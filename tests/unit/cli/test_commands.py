@@ -167,9 +167,22 @@ def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
     assert max(map(len, out.splitlines())) <= min(width, 100)
 
 
+def test_help_lists_every_command_under_what_it_is_for() -> None:
+    _, out, _ = run("--help")
+    run_one, _, others = out.partition("Run a server:")[2].partition("Use a server:")
+    use_one, _, besides = others.partition("Besides:")
+    listed = [
+        [line.split()[0] for line in part.splitlines() if line.strip()]
+        for part in (run_one, use_one, besides)
+    ]
+    assert listed[0][:2] == ["serve", "user"]
+    assert {"devices", "submit", "watch"} < set(listed[1])
+    assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
+
+
 def test_help_lists_whole_sentences() -> None:
     _, out, _ = run("--help")
-    assert "..." not in out.partition("Commands:")[2]
+    assert "..." not in out.partition("Run a server:")[2]
 
 
 @pytest.mark.parametrize("name", CONTRACT)
