@@ -9,9 +9,9 @@ import msgspec
 
 from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts, size
 from qwicket.cli.options import server
-from qwicket.cli.seen import duration
 from qwicket.clients.http import plain
 from qwicket.clients.native import BadAnswer
+from qwicket.clients.native.progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

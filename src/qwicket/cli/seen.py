@@ -8,6 +8,7 @@ import msgspec
 
 from qwicket.clients.http import plain
 from qwicket.clients.native import BadAnswer
+from qwicket.clients.native.progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,10 +111,3 @@ def seen(body: Body) -> Seen:
     except msgspec.ValidationError as error:
         what = str(error)
     raise BadAnswer(f"The answer is no job of Qwicket's API ({what}). Is the address right?")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
