@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.model.outcomes import Failure, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device, DeviceStatus, Presence
     from qwicket.model.jobs import Job
+    from qwicket.model.outcomes import PartResult
     from qwicket.model.states import JobState
 
 _SMALL_QUBITS: Final = 8
@@ -61,6 +64,18 @@ class JobPart(NamedTuple):
     def whole(cls, job: Job) -> JobPart:
         failure = Failure(job.error_code, job.error_text or "") if job.error_code else None
         return cls(job, None, job.state, failure)
+
+
+class Awaited(NamedTuple):
+    """A job that was waited for.
+
+    Attributes:
+        job: How it stands.
+        results: What its circuits gave, if this was told with its end; None when it must be read.
+    """
+
+    job: Job
+    results: Sequence[PartResult] | None
 
 
 class Results(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.responses import Response
@@ -29,11 +29,8 @@ from qwicket.model.accounts import Scope
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from qwicket.gateway import Gateway
+    from qwicket.gateway import Awaited, Gateway
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job
-
-_DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
 
 
 def door(gateway: Gateway, public_url: str = "") -> Door:
@@ -78,10 +75,14 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._description: msgspec.Raw | None = None
 
     async def describe(self, request: Request) -> Response:
         """Answer anyone: it tells nothing of this server."""
-        return json(_DESCRIPTION)
+        if self._description is None:
+            document = await asyncio.to_thread(description)
+            self._description = msgspec.Raw(msgspec.json.encode(document))
+        return json(self._description)
 
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -153,7 +154,7 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
-        job = await self._awaited(request)
+        job, _ = await self._awaited(request)
         place, progress = await self._gateway.place(job), await self._gateway.progress(job)
         return _tagged(request, json(wire.job(job, place, progress)), wire.pause(job, place))
 
@@ -171,8 +172,8 @@ class Routes:
         return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
 
     async def read_result(self, request: Request) -> Response:
-        job = await self._awaited(request)
-        results = await self._gateway.results_of(job)
+        job, told = await self._awaited(request)
+        results = await self._gateway.results_of(job, told=told)
         if results.is_small:
             return json(wire.result(*results))
         return await asyncio.to_thread(lambda: json(wire.result(*results)))
@@ -180,9 +181,9 @@ class Routes:
     async def read_part(self, request: Request) -> Response:
         """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
         is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
-        job = await self._awaited(request)
+        job, told = await self._awaited(request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results_of(job, number)
+        results = await self._gateway.results_of(job, number, told=told)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
@@ -191,14 +192,14 @@ class Routes:
             return json(wire.part(job, number, part), Vary="Accept")
         return await asyncio.to_thread(lambda: json(wire.part(job, number, part), Vary="Accept"))
 
-    async def _awaited(self, request: Request) -> Job:
+    async def _awaited(self, request: Request) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         actor = await self._sign_in(request)
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
-        job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        awaited = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self._sign_in(request)  # the token may have been revoked meanwhile
-        return job
+        return awaited
 
     async def open_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
