@@ -50,8 +50,9 @@ def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, ax
         return None
     labels = [label for label, _ in rows]
     axes.bar(range(len(rows)), [height for _, height in rows])
-    turn = 60 if sum(map(len, labels)) > 60 else 0
-    axes.set_xticks(range(len(rows)), labels, rotation=turn)
+    is_tight = sum(map(len, labels)) > 60
+    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
+    axes.set_xticks(range(len(rows)), labels, **turned)
     axes.set_ylabel(what)
     axes.set_title(f"{title} (without {left_out} rarer outcomes)" if left_out else title)
     return axes
