@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -46,6 +47,22 @@ def test_a_job_is_found_followed_and_listed(server: LiveServer) -> None:
         found = await client.job(job.id)
         assert (await found.result(arrays=True)).arrays["counts"].sum() == 1000
         assert [each.id for each in await client.jobs(name="followed")] == [job.id]
+
+    run(server, work)
+
+
+def test_changes_are_told_and_jobs_deleted(server: LiveServer) -> None:
+    async def work(client: AsyncClient) -> None:
+        since = (await client.account())["change"]
+        job = await client.submit(BELL, "simulator")
+        async with aclosing(client.events(since)) as changes:
+            async for change in changes:
+                assert (change.job, change.number > since) == (job.id, True)
+                if change.state == "completed":
+                    break
+        await job.delete()
+        with pytest.raises(ApiError, match="not_found"):
+            await client.job(job.id)
 
     run(server, work)
 

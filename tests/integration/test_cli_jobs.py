@@ -80,6 +80,50 @@ def test_a_job_is_listed_read_and_its_result_shown(lone: LiveServer, env: dict[s
     assert "█" in run_cli("result", job, env=env).stdout
 
 
+def test_a_job_that_has_ended_is_deleted(lone: LiveServer, env: dict[str, str]) -> None:
+    job = submit(lone)
+    assert run_cli("watch", job, env=env).returncode == 0
+    done = run_cli("delete", job, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "not_found" in run_cli("job", job, env=env).stderr
+
+
+def test_the_server_of_a_profile_tells_its_devices_and_whose_the_token_is(
+    lone: LiveServer, tmp_path: Path
+) -> None:
+    settings = tmp_path / "qwicket" / "config.toml"
+    settings.parent.mkdir()
+    settings.write_text(f'[profiles.lab]\nurl = "{lone.url}"\ntoken = "{lone.token()}"\n')
+    settings.chmod(0o600)
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    listed = run_cli("devices", "--profile", "lab", env=env)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "X8_01  photonic  8 modes  on  Four two-mode squeezers" in listed.stdout
+    one = run_cli("devices", "qwicket_line5", "--profile", "lab", env=env).stdout.splitlines()
+    assert re.fullmatch(r"queue +0 waiting", one[2])
+    assert re.fullmatch(r"native gates +rz, sx, x, cx", one[-1])
+    body = json.loads(run_cli("devices", "parked", "--profile", "lab", "--json", env=env).stdout)
+    assert (body["name"], body["status"]) == ("parked", "off")
+    told = run_cli("account", "--profile", "lab", env=env).stdout
+    assert re.search(rf"^server +{lone.url}$", told, re.MULTILINE)
+    assert re.search(r"^scopes +jobs:read jobs:write devices:read", told, re.MULTILINE)
+    assert re.search(r"^expires +never$", told, re.MULTILINE)
+    nowhere = run_cli("devices", "nowhere", "--profile", "lab", env=env)
+    assert (nowhere.returncode, nowhere.stdout, nowhere.stderr.count("\n")) == (1, "", 1)
+    assert "no profile 'home'" in run_cli("account", "--profile", "home", env=env).stderr
+
+
+def test_programs_for_atoms_need_no_words_for_the_device(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    pulse = {"instructions": [["rlx", [0], [3.14159]], ["measure", [0], []]]}
+    program = {"experiment_0": {**pulse, "num_wires": 1, "shots": 3}}
+    path = tmp_path / "pulse.json"
+    path.write_text(json.dumps(program))
+    done = run_cli("submit", str(path), "--device", "rydberg", "--wait", env=env)
+    assert done.stdout.splitlines()[1:] == ["  1", "  1", "  1"]
+
+
 def test_watch_tells_place_and_states_to_the_end(lone: LiveServer, env: dict[str, str]) -> None:
     busy = submit(lone, slow(24, 2000))
     job = submit(lone, slow(20, 20))
@@ -173,6 +217,28 @@ def test_on_a_terminal_there_are_tables_and_a_line_that_is_rewritten(
     listed = on_terminal(env, "jobs", "--name", "on a terminal")
     assert re.search(r"id +device +state", listed)
     assert "━" in listed or "─" in listed
+
+
+def test_on_a_terminal_all_jobs_are_a_table_that_goes_on(
+    lone: LiveServer, env: dict[str, str]
+) -> None:
+    waiting = submit(lone, slow(24, 2000))
+    ours, theirs = pty.openpty()
+    text = b""
+    wide = {**env, "TERM": "xterm", "COLUMNS": "150"}
+    with started(wide, "watch", "--all", stdout=theirs) as process:
+        while waiting.encode() not in text:
+            text += os.read(ours, 65536)
+        job = submit(lone)
+        run_cli("cancel", waiting, env=env)
+        while b"completed" not in text.partition(job.encode())[2]:
+            text += os.read(ours, 65536)
+        os.killpg(process.pid, signal.SIGINT)
+        until(lambda: process.poll() is not None, "it has ended")
+        assert process.returncode == 130
+    os.close(theirs)
+    os.close(ours)
+    assert b"Traceback" not in text
 
 
 def on_terminal(env: dict[str, str], *arguments: str) -> str:

@@ -260,11 +260,15 @@ def test_fish_completes_commands(on_path: str) -> None:
     assert complete("fish", script, on_path).split()[0] == "watch"
 
 
-def test_zsh_takes_the_completion(on_path: str) -> None:
-    script = """
-        autoload -U compinit; compinit -u -D
+@pytest.mark.parametrize("setting_up", ["", "autoload -U compinit; compinit -u -D"])
+def test_zsh_takes_the_completion_whether_or_not_it_was_set_up(
+    on_path: str, setting_up: str, tmp_path: Path
+) -> None:
+    script = f"""
+        export ZDOTDIR={tmp_path}
+        {setting_up}
         eval "$(qwicket completion zsh)"
-        echo ${_comps[qwicket]}
+        echo ${{_comps[qwicket]}}
     """
     assert complete("zsh", script, on_path).strip() == "_qwicket_completion"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import qwicket
 from qwicket.clients.native import ApiError, Client, JobFailed, WaitTimeout
 from qwicket.gateway.recent import RECENT_S
+from support import pubs
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import until
@@ -60,6 +62,49 @@ def test_a_job_is_found_again_by_its_id(client: Client, server: LiveServer) -> N
     with qwicket.connect(server.url, server.token()) as other:
         found = other.job(job.id)
         assert found.result(timeout=60).counts == job.result(timeout=60).counts
+
+
+def test_a_job_that_has_ended_can_be_deleted_and_is_gone(client: Client) -> None:
+    job = client.submit(slow(), "simulator")
+    with pytest.raises(ApiError, match="conflict"):
+        job.delete()
+    job.cancel().wait(timeout=30)
+    job.delete()
+    job.delete()  # as after an answer that was lost
+    with pytest.raises(ApiError, match="not_found"):
+        client.job(job.id)
+
+
+def test_an_account_is_told_all_its_changes_and_where_it_stopped(client: Client) -> None:
+    since = client.account()["change"]
+    first = client.submit(BELL, "simulator").wait(timeout=60)
+    changes = client.events(since)
+    change = next(changes)
+    assert (change.job, change.info["id"]) == (first.id, first.id)
+    second = client.submit(BELL, "simulator")
+    seen = {change.job: change}
+    while second.id not in seen or seen[second.id].state != "completed":
+        change = next(changes)
+        assert change.number > max(each.number for each in seen.values())
+        seen[change.job] = change
+    third = client.submit(BELL, "simulator").wait(timeout=60)
+    assert next(client.events(change.number)).job == third.id
+
+
+def test_expectation_values_are_results(client: Client) -> None:
+    # cos θ and -sin θ, as RX(θ) turns Z and Y.
+    values = [[0.3], [1.2]]
+    observables = [[{"Z": 1.0}], [{"Y": 1.0}]]
+    pub = [pubs.circuit(pubs.turned()), observables, pubs.array(values), 0.0]
+    program = json.loads(pubs.source("estimator", pub))
+    result = client.submit(program, "qwicket_simulator", format="qiskit.primitives").result(60)
+    evs = [ev for part in result for ev in part.evs]
+    assert evs == pytest.approx(
+        [math.cos(0.3), -math.sin(0.3), math.cos(1.2), -math.sin(1.2)], abs=0.1
+    )
+    assert len(result[0].stds) == len(result[0].evs)
+    assert result[0].arrays["evs"].tolist() == result[0].evs
+    assert "evs=[" in repr(result)
 
 
 def test_the_same_key_is_the_same_job(client: Client, server: LiveServer) -> None:

@@ -291,7 +291,16 @@ def test_a_public_address_that_was_set_is_the_one_named(tmp_path: Path) -> None:
     live = LiveServer(tmp_path, "--public-url", "https://lab.example/qwicket/")
     with live.client() as http:
         assert submit(http).headers["location"].startswith("https://lab.example/qwicket/v1/jobs/")
+        page = http.get("/v1/jobs/nothing").json()["type"]
+        assert page == "https://lab.example/qwicket/docs/errors/not_found"
     live.stop()
+
+
+def test_without_a_public_address_a_problem_leads_to_a_path(http: httpx.Client) -> None:
+    # No address that the server knows by itself need be one that its clients can reach.
+    page = http.get("/v1/jobs/nothing").json()["type"]
+    assert page == "/docs/errors/not_found"
+    assert http.get(page).status_code == 200
 
 
 def test_twenty_clients_at_once_all_get_their_results(server: LiveServer) -> None:

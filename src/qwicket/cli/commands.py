@@ -20,13 +20,16 @@ class Commands(click.Group):
     """Commands by name.
 
     Args:
-        modules: Name of each command, in the order in which help lists them, and the module of
-            `qwicket.cli` that has it under this name.
+        modules: What commands are for, and those that are, in the order in which help lists them:
+            the name of each, and the module of `qwicket.cli` that has it under this name.
     """
 
-    def __init__(self, *args: Any, modules: Mapping[str, str], **attributes: Any) -> None:
+    def __init__(
+        self, *args: Any, modules: Mapping[str, Mapping[str, str]], **attributes: Any
+    ) -> None:
         super().__init__(*args, **attributes)
-        self._modules = modules
+        self._sections = modules
+        self._modules = {name: module for each in modules.values() for name, module in each.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._modules)
@@ -37,6 +40,14 @@ class Commands(click.Group):
         module = importlib.import_module(f"qwicket.cli.{self._modules[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for purpose, names in self._sections.items():
+            found = ((name, self.get_command(ctx, name)) for name in names)
+            with formatter.section(purpose):
+                formatter.write_dl(
+                    [(name, command.get_short_help_str(100)) for name, command in found if command],
+                )
 
     def main(
         self,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 from click.shell_completion import get_completion_class
+
+_BEFORE: Final = {
+    "zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n",
+}
+"""What a shell that nobody has set up lacks."""
 
 
 @click.command(short_help="Print what teaches a shell to complete commands.")
@@ -20,4 +27,4 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     made = found(context.find_root().command, {}, "qwicket", "_QWICKET_COMPLETE")
-    click.echo(found.source_template % made.source_vars())
+    click.echo(_BEFORE.get(shell, "") + found.source_template % made.source_vars())

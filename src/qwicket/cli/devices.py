@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qwicket.cli import options
-from qwicket.cli.listing import Row, iso, json_flag, minute, show
+from qwicket.cli.listing import Row, iso, json_flag, minute, show, size
 
 if TYPE_CHECKING:
     from qwicket.model.devices import Device, DeviceStatus, Presence
@@ -41,7 +41,7 @@ def device() -> None:
 @json_flag
 @options.place
 def list_devices(as_json: bool, place: options.Place) -> None:
-    """List all devices."""
+    """List all devices of the folder or database; `qwicket devices` asks a server for its own."""
     devices = options.as_admin(place, lambda admin: admin.devices())
     heads = ("name", "family", "size", "doors", "agents", "status")
     show([_row(*each) for each in devices], heads, as_json)
@@ -60,8 +60,14 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
     }
     if presence is not None:
         record |= {"agents": presence.agents, "last_seen_at": iso(presence.seen_at)}
-    size = f"{of.spec.qubits} qubits"
-    cells = (of.name, of.family, size, ",".join(of.doors), _served(presence), _off(status))
+    cells = (
+        of.name,
+        of.family,
+        size(of.family, of.spec.qubits),
+        ",".join(of.doors),
+        _served(presence),
+        _off(status),
+    )
     return Row(record, cells)
 
 

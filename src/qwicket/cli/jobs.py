@@ -1,26 +1,19 @@
-"""`qwicket jobs`, `job`, `result` and `cancel`, over HTTP (QWICKET_URL, QWICKET_TOKEN)."""
+"""`qwicket jobs`, `job`, `result`, `cancel` and `delete`, over HTTP."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING
 
 import click
 
 from qwicket.cli import options, results
-from qwicket.cli.listing import Row, json_flag, one_line, show
+from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
 from qwicket.cli.seen import HEADS, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from qwicket.cli.seen import Body
-    from qwicket.clients.native import Client
-
-UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
-_PAGE: Final = 500
+    from qwicket.cli.options import Connect
 
 
 @click.command(short_help="List your jobs, the newest first.")
@@ -42,8 +35,9 @@ _PAGE: Final = 500
     help="How many at most.",
 )
 @json_flag
-@options.client_errors
+@options.server
 def jobs(
+    connect: Connect,
     state: str | None,
     device: str | None,
     door: str | None,
@@ -55,53 +49,54 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List your jobs, the newest first."""
-    from qwicket.clients.native import connect
-
     begin = datetime.now(UTC) - timedelta(seconds=since) if since else None
-    wishes = {
-        "state": state,
-        "device": device,
-        "door": door,
-        "group": group,
-        "name": name,
-        "tag": tags,
-        "created_from": begin.isoformat(timespec="seconds") if begin else None,
-    }
-    asked = {key: value for key, value in wishes.items() if value}
     with connect() as client:
-        found = listed(client, asked, limit)
-    show([Row(each, seen(each).cells) for each in found], HEADS, as_json)
+        found = client.jobs(
+            limit,
+            state=state,
+            device=device,
+            door=door,
+            group=group,
+            name=name,
+            tag=tags,
+            created_from=begin.isoformat(timespec="seconds") if begin else None,
+        )
+    show([Row(each.info, seen(each.info).cells) for each in found], HEADS, as_json)
 
 
 @click.command(short_help="Show a job.")
 @click.argument("id")
 @json_flag
-@options.client_errors
-def job(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+@options.server
+def job(
+    connect: Connect,
+    id: str,  # noqa: A002 - the argument's name for people
+    as_json: bool,
+) -> None:
     """Show what the server says of the job ID: its state, its place in the queue, its times."""
-    from qwicket.clients.native import connect
-
     with connect() as client:
-        body = read(client, id)
+        body = client.job(id).info
     if as_json:
         click.echo(one_line(body))
         return
-    facts = list(seen(body).facts())
-    width = max(len(name) for name, _ in facts)
-    click.echo("\n".join(f"{name.ljust(width)}  {value}" for name, value in facts))
+    show_facts(seen(body).facts())
 
 
 @click.command(short_help="Show what a job gave.")
 @click.argument("id")
 @json_flag
-@options.client_errors
-def result(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+@options.server
+def result(
+    connect: Connect,
+    id: str,  # noqa: A002 - the argument's name for people
+    as_json: bool,
+) -> None:
     """Show what the job ID gave: counts as bars, or the first samples.
 
     It does not wait: the exit status is 1 when the job has not ended, 3 when it failed and 4 when
     it was cancelled; what is there of a job of many circuits is shown nonetheless.
     """
-    from qwicket.clients.native import JobFailed, connect
+    from qwicket.clients.native import JobFailed
 
     with connect() as client:
         found = client.job(id)
@@ -126,11 +121,13 @@ def result(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name 
 @click.command(short_help="Cancel a job.")
 @click.argument("id")
 @json_flag
-@options.client_errors
-def cancel(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name for people
+@options.server
+def cancel(
+    connect: Connect,
+    id: str,  # noqa: A002 - the argument's name for people
+    as_json: bool,
+) -> None:
     """Cancel the job ID: at once when it waits; when it runs it is asked to stop."""
-    from qwicket.clients.native import connect
-
     with connect() as client:
         found = client.job(id).cancel()
     click.echo(
@@ -140,25 +137,10 @@ def cancel(id: str, as_json: bool) -> None:  # noqa: A002 - the argument's name 
     )
 
 
-def path(id: str) -> str:  # noqa: A002 - the field's own word
-    return f"/v1/jobs/{quote(id, safe='')}"
-
-
-def read(client: Client, id: str) -> Body:  # noqa: A002 - the field's own word
-    return client.job(id).info
-
-
-def listed(client: Client, asked: Mapping[str, str | Sequence[str]], limit: int) -> list[Body]:
-    """Return the newest jobs of a list, page by page."""
-    from qwicket.clients.native.wire import JobsBody
-
-    found: list[Body] = []
-    before: dict[str, int] = {}
-    while len(found) < limit:
-        here = {**asked, **before, "limit": min(_PAGE, limit - len(found))}
-        page = client._transport.get(f"/v1/jobs?{urlencode(here, doseq=True)}", JobsBody)
-        found += page.jobs
-        if page.next is None:
-            break
-        before = {"before": page.next}
-    return found
+@click.command(short_help="Delete a job that has ended.")
+@click.argument("id")
+@options.server
+def delete(connect: Connect, id: str) -> None:  # noqa: A002 - the argument's name for people
+    """Delete the job ID, which has ended, with its program and its result."""
+    with connect() as client:
+        client.job(id).delete()

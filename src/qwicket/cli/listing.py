@@ -45,6 +45,20 @@ def show(rows: Iterable[Row], heads: Sequence[str], as_json: bool) -> None:
             click.echo(_GAP.join(cell for cell in row.cells if cell))
 
 
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print a line for each fact that there is, names and values in two columns."""
+    told = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in told)
+    for name, value in told:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def size(family: str, wires: int) -> str:
+    """Return how large a device is, in its family's word."""
+    word = {"qubit": "qubit", "photonic": "mode"}.get(family, "wire")
+    return f"{wires:,} {word}{'s' if wires != 1 else ''}"
+
+
 def one_line(value: Any) -> str:
     """Return a value as one line of JSON."""
     return json.dumps(value, sort_keys=True)
@@ -62,16 +76,21 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
 
 
 def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> Table:
-    """Return a table; where the terminal is narrow, cells but the first are folded."""
+    """Return a table; where the terminal is narrow, cells but the first are folded.
+
+    Columns in which nothing stands are left out.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, head in enumerate(heads):
-        made.add_column(head, overflow="fold", no_wrap=number == 0)
+    rows = list(rows)
+    there = [number for number in range(len(heads)) if any(cells[number] for cells in rows)]
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for number in there or range(len(heads)):
+        made.add_column(heads[number], overflow="fold", no_wrap=number == 0)
     for cells in rows:
-        made.add_row(*map(Text, cells))
+        made.add_row(*(Text(cells[number]) for number in there))
     return made
 
 

@@ -13,7 +13,11 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qwicket.clients.native import Client
     from qwicket.gateway.admin import Admin
+
+    Connect = Callable[[], Client]
+    """Returns a client of the server that is meant."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
@@ -160,3 +164,33 @@ def client_errors(command: Callable[..., T]) -> Callable[..., T]:
             raise click.ClickException(str(error)) from None
 
     return guarded
+
+
+_url = click.option(
+    "--url",
+    metavar="URL",
+    help="Address of the server; by default QWICKET_URL, or that of the profile, or this machine.",
+)
+_profile = click.option(
+    "--profile",
+    metavar="NAME",
+    help="Profile in ~/.config/qwicket/config.toml; by default QWICKET_PROFILE.",
+)
+
+
+def server(command: F) -> F:
+    """Give a command the options that name a server, as one `connect`; word what goes wrong there.
+
+    The client itself reads the environment: it knows which secret may go where.
+    """
+
+    @functools.wraps(command)
+    def with_connect(*, url: str | None, profile: str | None, **others: Any) -> Any:
+        def connect() -> Client:
+            from qwicket.clients.native import connect
+
+            return connect(url, profile=profile)
+
+        return command(connect=connect, **others)
+
+    return cast(F, _url(_profile(client_errors(with_connect))))

@@ -8,6 +8,7 @@ import msgspec
 
 from qwicket.clients.http import plain
 from qwicket.clients.native import BadAnswer
+from qwicket.clients.native.progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 """A job as it came."""
 
-HEADS: Final = ("id", "device", "state", "name", "created")
+HEADS: Final = ("id", "device", "state", "name", "created (UTC)")
 FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -67,7 +68,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         if self.queue is not None:
             told.append(f"place {self.queue.position:,}")
             if self.queue.starts_in_s is not None:
-                told.append(f"starts in about {_duration(self.queue.starts_in_s)}")
+                told.append(f"starts in about {duration(self.queue.starts_in_s)}")
         if self.progress is not None:
             told.append(f"{100 * self.progress.done:.0f} % {plain(self.progress.text)}".rstrip())
         if self.error is not None:
@@ -110,9 +111,3 @@ def seen(body: Body) -> Seen:
     except msgspec.ValidationError as error:
         what = str(error)
     raise BadAnswer(f"The answer is no job of Qwicket's API ({what}). Is the address right?")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

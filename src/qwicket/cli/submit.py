@@ -11,10 +11,12 @@ import click
 from qwicket.cli import results
 from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.listing import json_flag, one_line
-from qwicket.cli.options import client_errors, inputs
+from qwicket.cli.options import inputs, server
 
 if TYPE_CHECKING:
+    from qwicket.cli.options import Connect
     from qwicket.clients.native import Client, Job
+    from qwicket.clients.native.client import Options
 
 _BY_EXTENSION: Final = {".xbb": "blackbird"}
 """Formats that a text does not tell by how it begins."""
@@ -44,18 +46,47 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     metavar="E",
     help="Name of one of the device's engines; by default the one that suits the program.",
 )
+@click.option(
+    "--noise",
+    metavar="MODEL",
+    help="Name of one of the device's noise models; by default none.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    help="What random numbers are drawn with; by default the server draws one.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="O",
+    help="What is wanted: counts, memory, probabilities or samples; by default counts, or what the"
+    " device gives. Repeatable.",
+)
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="Idempotency key: the same program under the same key is the same job for 24 hours.",
+)
 @click.option("--name", default="", metavar="NAME", help="A name for the job.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="A word to find it by. Repeatable.")
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
 @json_flag
-@client_errors
+@server
 def submit(
+    connect: Connect,
     file: IO[str],
     device: str,
     shots: int,
     format_name: str | None,
     engine: str,
     inputs: tuple[tuple[str, float], ...],
+    noise: str | None,
+    seed: int | None,
+    outputs: tuple[str, ...],
+    key: str | None,
     name: str,
     tags: tuple[str, ...],
     wait: bool,
@@ -67,30 +98,42 @@ def submit(
     QWICKET_TOKEN. The exit status is 1 when the job was refused; with --wait it is 3 when it
     failed, 4 when it was cancelled. The job goes on when the wait is interrupted.
     """
-    from qwicket.clients.native import connect
-
     try:
         program = file.read()
     except ValueError:
         raise click.ClickException("The program is no UTF-8 text.") from None
     extension = Path(str(getattr(file, "name", ""))).suffix.lower()
     with connect() as client:
-        job = client.submit(
-            program,
-            device,
-            shots=shots,
-            format=format_name or _BY_EXTENSION.get(extension),
-            engine=engine,
-            inputs=dict(inputs),
-            name=name,
-            tags=tags,
-        )
+        asked: Options = {"engine": engine, "inputs": dict(inputs), "noise": noise, "seed": seed}
+        asked |= {"name": name, "tags": tags, "key": key}
+        if told := format_name or _BY_EXTENSION.get(extension):
+            asked["format"] = told
+        if outputs:
+            asked["outputs"] = outputs
+        job = _submitted(client, program, device, shots, asked)
         if wait:
-            sys.exit(_follow(client, job, as_json))
+            sys.exit(_follow(job, as_json))
         click.echo(one_line({"id": job.id, "state": job.state}) if as_json else job.id)
 
 
-def _follow(client: Client, job: Job, as_json: bool) -> int:
+def _submitted(client: Client, program: str, device: str, shots: int, asked: Options) -> Job:
+    """Submit in the device's own words where the user says none, if the token may read devices."""
+    from qwicket.clients.native import ApiError
+
+    if "outputs" in asked and "format" in asked:
+        return client.submit(program, device, shots=shots, **asked)
+    try:
+        found = client.device(device)
+    except ApiError as error:
+        if error.status == 404:
+            raise click.ClickException(f"{error} See: qwicket devices.") from None
+        if error.status != 403:
+            raise
+        return client.submit(program, device, shots=shots, **asked)
+    return found.run(program, shots, **asked)
+
+
+def _follow(job: Job, as_json: bool) -> int:
     """Wait for a job, print what it gave, and return the exit status."""
     from qwicket.clients.native import ClientError, JobFailed, WaitTimeout
 
@@ -98,7 +141,7 @@ def _follow(client: Client, job: Job, as_json: bool) -> int:
         if sys.stderr.isatty() and not as_json:
             from qwicket.cli.watch import show_wait
 
-            show_wait(client, job.id)
+            show_wait(job)
         result = job.result()
     except KeyboardInterrupt:
         click.echo(f"\nJob {job.id} goes on.", err=True)

@@ -16,7 +16,11 @@ __all__ = ["mounts"]
 
 
 def mounts(
-    gateway: Gateway, *, pass_s: float = PASS_S, ibm_pass_s: float = LONG_PASS_S
+    gateway: Gateway,
+    *,
+    pass_s: float = PASS_S,
+    ibm_pass_s: float = LONG_PASS_S,
+    public_url: str = "",
 ) -> dict[str, ASGIApp]:
     """Return every prefix with its door. The longest prefix that fits a path answers for it.
 
@@ -24,10 +28,11 @@ def mounts(
         gateway: What is behind the doors.
         pass_s: Life of a pass for clients that renew it.
         ibm_pass_s: Life of a pass for clients that do not.
+        public_url: The server's address, where it has one beside those of its sockets.
     """
     ionq_v03, ionq_v04 = ionq.v03(gateway), ionq.v04(gateway)
     return {
-        "/v1": native.door(gateway),
+        "/v1": native.door(gateway, public_url),
         "/ionq/v0.4": ionq_v04,
         "/v0.4": ionq_v04,
         "/ionq/v0.3": ionq_v03,

@@ -115,7 +115,13 @@ class App:
         rooms = Rooms(
             store, gateway, self._dispatcher, lookout, self._compute, self._readers, access
         )
-        dialects = mounts(gateway, pass_s=settings.pass_s, ibm_pass_s=settings.ibm_pass_s)
+        public_url = (settings.public_url or "").rstrip("/")
+        dialects = mounts(
+            gateway,
+            pass_s=settings.pass_s,
+            ibm_pass_s=settings.ibm_pass_s,
+            public_url=public_url,
+        )
         doors = {
             **dialects,
             "": for_people(dialects[""]),
@@ -126,9 +132,7 @@ class App:
                 lambda: metrics.text(rooms),
             ),
         }
-        self._front = Front(
-            doors, self._limits, settings.public_url, metrics=metrics, access=access
-        )
+        self._front = Front(doors, self._limits, public_url, metrics=metrics, access=access)
         self._heartbeat.start()
         self._dispatcher.start()
         self._tasks = [

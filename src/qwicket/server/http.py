@@ -48,7 +48,7 @@ class Front:
         self,
         mounts: Mapping[str, ASGIApp],
         limits: Limits,
-        public_url: str | None = None,
+        public_url: str = "",
         *,
         metrics: Metrics | None = None,
         access: AccessLog | None = None,
@@ -61,7 +61,7 @@ class Front:
         self._numbers = count()
         self._metrics = metrics
         self._access = access
-        self._public_url = public_url.rstrip("/") if public_url else None
+        self._public_url = public_url
 
     def speaks_websocket(self, path: str) -> bool:
         """Say whether the door of a path speaks websockets; others ignore that they are asked."""

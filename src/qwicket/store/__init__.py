@@ -138,5 +138,7 @@ def lock_folder(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise Unavailable(f"Another server runs on {folder}.") from None
+        raise Unavailable(
+            f"Another server runs on {folder}: stop it, or name another --data-dir."
+        ) from None
     return lock

@@ -17,6 +17,7 @@ from qwicket.cli import main
 
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
+REMOTE: Final = {"--url", "--profile"}
 SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
@@ -52,14 +53,19 @@ CONTRACT: Final = {
     "device list": DATA | {"--json"},
     "device on": DATA,
     "device off": DATA | {"--reason", "--until"},
-    "submit": {"--device", "--shots", "--format", "--engine", "--input"}
-    | {"--name", "--tag", "--wait", "--json"},
-    "jobs": {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
+    "submit": REMOTE
+    | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
+    | {"--key", "--name", "--tag", "--wait", "--json"},
+    "jobs": REMOTE
+    | {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
     | {"--limit", "--json"},
-    "job": {"--json"},
-    "result": {"--json"},
-    "cancel": {"--json"},
-    "watch": {"--all", "--json"},
+    "job": REMOTE | {"--json"},
+    "result": REMOTE | {"--json"},
+    "cancel": REMOTE | {"--json"},
+    "delete": REMOTE,
+    "watch": REMOTE | {"--all", "--json"},
+    "devices": REMOTE | {"--json"},
+    "account": REMOTE | {"--json"},
     "show": {"--format", "--input"},
     "agent": SERVER | {"--device", "--run", "--grace"},
     "agent push-config": SERVER,
@@ -90,6 +96,8 @@ ARGUMENTS: Final = {
     "job": ["ID"],
     "result": ["ID"],
     "cancel": ["ID"],
+    "delete": ["ID"],
+    "devices": ["NAME"],
     "watch": ["JOB"],
     "show": ["FILE"],
     "snippet": ["VENDOR"],
@@ -159,9 +167,22 @@ def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
     assert max(map(len, out.splitlines())) <= min(width, 100)
 
 
+def test_help_lists_every_command_under_what_it_is_for() -> None:
+    _, out, _ = run("--help")
+    run_one, _, others = out.partition("Run a server:")[2].partition("Use a server:")
+    use_one, _, besides = others.partition("Besides:")
+    listed = [
+        [line.split()[0] for line in part.splitlines() if line.strip()]
+        for part in (run_one, use_one, besides)
+    ]
+    assert listed[0][:2] == ["serve", "user"]
+    assert {"devices", "submit", "watch"} < set(listed[1])
+    assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
+
+
 def test_help_lists_whole_sentences() -> None:
     _, out, _ = run("--help")
-    assert "..." not in out.partition("Commands:")[2]
+    assert "..." not in out.partition("Run a server:")[2]
 
 
 @pytest.mark.parametrize("name", CONTRACT)

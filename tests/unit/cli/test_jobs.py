@@ -80,7 +80,7 @@ def test_pages_are_turned_until_there_are_enough() -> None:
         result = run(server, "jobs", "--limit", "600")
         assert [each.path for each in server.requests] == [
             "/v1/jobs?limit=500",
-            "/v1/jobs?before=101&limit=100",
+            "/v1/jobs?limit=100&before=101",
         ]
     assert result.stdout.count("\n") == 600
 

@@ -17,6 +17,8 @@ from support.bad_server import BadServer, Step, answer, drop
 
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 ID = "0198f3a0-0000-7000-8000-000000000000"
+DEVICE = answer(200, {"name": "simulator", "family": "qubit", "formats": ["openqasm3"]})
+ATOMS = answer(200, {"name": "a", "family": "atoms", "formats": ["x"], "outputs": ["samples"]})
 QUEUED = answer(201, {"id": ID, "state": "queued", "shots": 5})
 COMPLETED = answer(200, {"id": ID, "state": "completed", "shots": 5})
 FAILED = answer(200, {"id": ID, "state": "failed", "shots": 5})
@@ -46,39 +48,39 @@ def submit(
 
 
 def test_submit_prints_the_id_and_nothing_else() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         result = submit(server)
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
 
 
 def test_submit_sends_program_device_shots_and_format() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         submit(server, "--shots", "5", "--format", "ionq.circuit.v1", stdin="the text")
-        sent = server.requests[0].json
+        sent = server.requests[1].json
     assert (sent["program"], sent["device"]) == ("the text", "simulator")
     assert (sent["shots"], sent["format"]) == (5, "ionq.circuit.v1")
 
 
 def test_submit_sends_name_and_tags() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         submit(server, "--name", "bell", "--tag", "a", "--tag", "b")
-        sent = server.requests[0].json
+        sent = server.requests[1].json
     assert (sent["name"], sent["tags"]) == ("bell", ["a", "b"])
 
 
 def test_the_extension_tells_a_format_that_the_text_does_not(tmp_path: Path) -> None:
     file = tmp_path / "teleport.XBB"
     file.write_text("name teleport")
-    with BadServer(QUEUED, QUEUED) as server:
+    with BadServer(DEVICE, QUEUED, DEVICE, QUEUED) as server:
         submit(server, file=file)
         submit(server, "--format", "openqasm2", file=file)
-        assert [each.json["format"] for each in server.requests] == ["blackbird", "openqasm2"]
+        assert [each.json["format"] for each in server.requests[1::2]] == ["blackbird", "openqasm2"]
 
 
 def test_submit_sends_the_inputs() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         submit(server, "--input", "theta=0.5", "--input", "n = 2")
-        sent = server.requests[0].json
+        sent = server.requests[1].json
     assert sent["inputs"] == {"theta": 0.5, "n": 2.0}
 
 
@@ -92,37 +94,63 @@ def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: st
 
 
 def test_submit_sends_the_engine_that_was_named() -> None:
-    with BadServer(QUEUED, QUEUED) as server:
+    with BadServer(DEVICE, QUEUED, DEVICE, QUEUED) as server:
         submit(server, "--engine", "qsim")
         submit(server)
-        assert [request.json["engine"] for request in server.requests] == ["qsim", ""]
+        assert [request.json["engine"] for request in server.requests[1::2]] == ["qsim", ""]
+
+
+def test_what_is_not_said_is_what_suits_the_device() -> None:
+    with BadServer(ATOMS, QUEUED) as server:
+        submit(server)
+        sent = server.requests[1].json
+        assert (sent["format"], sent["outputs"]) == ("x", ["samples"])
+
+
+def test_what_is_said_is_sent_and_no_device_asked_for() -> None:
+    words = ("--noise", "aria-1", "--seed", "7", "--key", "k", "--output", "memory")
+    with BadServer(QUEUED) as server:
+        submit(server, *words, "--output", "counts", "--format", "openqasm3")
+        (request,) = server.requests
+        assert request.headers["idempotency-key"] == "k"
+        sent = request.json
+        assert (sent["noise"], sent["seed"], sent["outputs"]) == (
+            *("aria-1", 7),
+            ["memory", "counts"],
+        )
+
+
+def test_a_token_that_may_not_read_devices_submits_nonetheless() -> None:
+    with BadServer(answer(403, {"code": "forbidden"}), QUEUED) as server:
+        assert submit(server).exit_code == 0
+        assert server.requests[1].json["outputs"] == ["counts"]
 
 
 def test_a_json_program_arrives_as_it_was_written() -> None:
     text = '{ "angle": 1.10, "again": 1, "again": 2, "large": 12345678901234567890.5 }'
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         submit(server, stdin=text)
-        assert server.requests[0].json["program"] == text
+        assert server.requests[1].json["program"] == text
 
 
 def test_a_program_may_be_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "bell.json").write_bytes(b'\xef\xbb\xbf{"gate": "\xc3\xbc"}')
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         CliRunner().invoke(
             main,
             ["submit", str(tmp_path / "bell.json"), "--device", "simulator"],
             env={"QWICKET_URL": server.url, "QWICKET_TOKEN": TOKEN},
         )
-        assert server.requests[0].json["program"] == '{"gate": "ü"}'
+        assert server.requests[1].json["program"] == '{"gate": "ü"}'
 
 
 def test_json_of_a_submitted_job_is_one_stable_line() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         assert submit(server, "--json").stdout == f'{{"id": "{ID}", "state": "queued"}}\n'
 
 
 def test_wait_prints_the_counts_as_bars() -> None:
-    with BadServer(QUEUED, COMPLETED, parts(GOOD)) as server:
+    with BadServer(DEVICE, QUEUED, COMPLETED, parts(GOOD)) as server:
         result = submit(server, "--wait")
     assert result.stdout.splitlines() == [
         f"{ID}  completed",
@@ -133,7 +161,7 @@ def test_wait_prints_the_counts_as_bars() -> None:
 
 
 def test_json_of_a_result_is_one_stable_line() -> None:
-    with BadServer(QUEUED, COMPLETED, parts(GOOD)) as server:
+    with BadServer(DEVICE, QUEUED, COMPLETED, parts(GOOD)) as server:
         result = submit(server, "--wait", "--json")
     assert result.stdout == (
         f'{{"error": null, "id": "{ID}", "parts": [{{"counts": {{"00": 3, "11": 2}},'
@@ -144,26 +172,26 @@ def test_json_of_a_result_is_one_stable_line() -> None:
 
 def test_a_job_that_was_cancelled_is_status_4() -> None:
     cancelled = answer(200, {"id": ID, "state": "cancelled"})
-    with BadServer(QUEUED, cancelled, NO_RESULT) as server:
+    with BadServer(DEVICE, QUEUED, cancelled, NO_RESULT) as server:
         assert submit(server, "--wait").exit_code == 4
 
 
 def test_a_job_of_which_a_part_failed_is_x_1() -> None:
-    with BadServer(QUEUED, FAILED, parts(GOOD, BAD)) as server:
+    with BadServer(DEVICE, QUEUED, FAILED, parts(GOOD, BAD)) as server:
         result = submit(server, "--wait")
     assert result.stdout.splitlines()[-1] == "  out_of_time: It took too long."
     assert (result.exit_code, result.stderr) == (3, f"Error: Job {ID} failed.\n")
 
 
 def test_a_job_without_a_result_is_one_line_and_status_3() -> None:
-    with BadServer(QUEUED, FAILED, NO_RESULT) as server:
+    with BadServer(DEVICE, QUEUED, FAILED, NO_RESULT) as server:
         result = submit(server, "--wait")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == f"Error: Job {ID}: The job ran out of time.\n"
 
 
 def test_a_job_without_a_result_is_json_as_well() -> None:
-    with BadServer(QUEUED, FAILED, NO_RESULT) as server:
+    with BadServer(DEVICE, QUEUED, FAILED, NO_RESULT) as server:
         result = submit(server, "--wait", "--json")
     printed = json.loads(result.stdout)
     assert (printed["id"], printed["state"], printed["parts"]) == (ID, "failed", [])
@@ -186,7 +214,7 @@ def test_a_server_that_repeats_the_token_or_draws_on_the_terminal_is_harmless() 
 
 
 def test_trouble_after_the_submission_names_the_job() -> None:
-    with BadServer(QUEUED, answer(401, {"detail": "The token has expired."})) as server:
+    with BadServer(DEVICE, QUEUED, answer(401, {"detail": "The token has expired."})) as server:
         result = submit(server, "--wait")
     assert result.stderr.startswith(f"Error: Job {ID} is submitted. The token has expired.")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
@@ -205,7 +233,7 @@ def test_without_a_token_nothing_is_sent() -> None:
 
 
 def test_a_program_that_is_no_text_is_refused() -> None:
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         result = submit(server, stdin=b"\xff\xfe")
         assert server.connections == 0
     assert (result.exit_code, result.stderr) == (1, "Error: The program is no UTF-8 text.\n")
@@ -217,7 +245,7 @@ def test_ctrl_c_while_waiting_says_that_the_job_goes_on(monkeypatch: pytest.Monk
 
     # A signal at a chosen instant: no other way hits the wait itself.
     monkeypatch.setattr("qwicket.clients.native.Job.result", interrupt)
-    with BadServer(QUEUED) as server:
+    with BadServer(DEVICE, QUEUED) as server:
         result = submit(server, "--wait")
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == f"\nJob {ID} goes on.\n"
@@ -244,3 +272,13 @@ def test_bars_are_ordered_and_fit(counts: dict[str, int]) -> None:
     numbers = [int(line.split()[1]) for line in bars(counts)]
     assert numbers == sorted((n for n in counts.values() if n), reverse=True)
     assert all(line.count("█") in range(1, 41) for line in bars(counts))
+
+
+def test_who_names_no_device_is_told_where_they_are_listed() -> None:
+    problem = {"code": "not_found", "detail": "There is no device x."}
+    with BadServer(answer(404, problem)) as server:
+        result = submit(server)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith(
+        "There is no device x. (not_found, HTTP 404) See: qwicket devices.\n"
+    )

@@ -19,7 +19,7 @@ from qwicket.clients.native.jobs import Job
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
-    from qwicket.clients.native.events import Event
+    from qwicket.clients.native.events import Change, Event
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "AsyncDevice",
     "AsyncJob",
     "BadAnswer",
+    "Change",
     "Client",
     "ClientError",
     "Device",
@@ -45,7 +46,7 @@ __all__ = [
 
 _LATE = {
     **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
-    "Event": "events",
+    **dict.fromkeys(("Change", "Event"), "events"),
     "Part": "results",
     "Result": "results",
 }

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
-from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
-from qwicket.clients.native.events import Event, Following
+from qwicket.clients.native.events import Change, Event, of_account, of_job
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import DeviceView, JobView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.results import Result
+
+    Progress = bool | Callable[["AsyncJob"], None]
 
 
 class AsyncClient:
@@ -82,6 +81,14 @@ class AsyncClient:
         """As `Client.calibration`."""
         return await self._transport.drive(operations.calibration(self._transport.api, device, at))
 
+    async def account(self) -> dict[str, Any]:
+        """As `Client.account`."""
+        return await self._transport.drive(operations.account(self._transport.api))
+
+    def events(self, since: int | None = None) -> AsyncGenerator[Change, None]:
+        """As `Client.events`: `async for change in client.events()`."""
+        return self._transport.follow(of_account(self._transport.api, since))
+
     async def _itself(self) -> AsyncClient:
         return self
 
@@ -131,7 +138,7 @@ class AsyncJob(JobView):
         return self.see(await self._transport.drive(operations.job(self._transport.api, self.id)))
 
     async def wait(
-        self, timeout: float | None = operations.WAIT_S, *, progress: bool = False
+        self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False
     ) -> AsyncJob:
         """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
         transport = self._transport
@@ -143,7 +150,7 @@ class AsyncJob(JobView):
         self,
         timeout: float | None = operations.WAIT_S,
         *,
-        progress: bool = False,
+        progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
         """As `Job.result`; NumPy arrays are there only with `arrays=True`."""
@@ -155,20 +162,13 @@ class AsyncJob(JobView):
         """As `Job.cancel`."""
         return self.see(await self._transport.drive(operations.cancel(self._transport.api, self)))
 
-    async def events(self) -> AsyncIterator[Event]:
-        """As `Job.events`."""
-        following = Following(self._transport.api, self)
-        while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
-            try:
-                async with aclosing(self._transport.stream(following.request())) as pieces:
-                    async for piece in pieces:
-                        for event in following.feed(piece):
-                            yield event
-            except (NoAnswer, WrongAnswer) as error:
-                failure = error
-            if not following.is_over:
-                await asyncio.sleep(following.pause_s(failure))
+    async def delete(self) -> None:
+        """As `Job.delete`."""
+        await self._transport.drive(operations.delete(self._transport.api, self))
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """As `Job.events`: `async for event in job.events()`."""
+        return self._transport.follow(of_job(self._transport.api, self))
 
     async def _status(self) -> str:
         return self.state if self.is_final else (await self.refresh()).state

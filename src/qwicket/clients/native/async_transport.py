@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http import NoAnswer, Patience, WrongAnswer
@@ -14,7 +14,7 @@ from qwicket.clients.native.plans import HOLD_S, OUTAGE, PATIENCE, Api, Pause, P
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from qwicket.clients.http import Answer
+    from qwicket.clients.native.events import Following
 
 T = TypeVar("T")
 
@@ -83,11 +83,23 @@ class AsyncTransport:
         finally:
             self._waiting -= 1
 
-    def stream(self, send: Send) -> AsyncGenerator[bytes | Answer, None]:
-        """Yield a good answer piece by piece while it comes, or another answer as a whole."""
-        return self._line.stream(
-            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
-        )
+    async def follow(self, following: Following[T]) -> AsyncGenerator[T, None]:
+        """Yield the events of a stream, which is taken up again where it broke, to its end."""
+        while not following.is_over:
+            failure: NoAnswer | WrongAnswer | None = None
+            send = following.request()
+            try:
+                stream = self._line.stream(
+                    send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
+                )
+                async with aclosing(stream) as pieces:
+                    async for piece in pieces:
+                        for event in following.feed(piece):
+                            yield event
+            except (NoAnswer, WrongAnswer) as error:
+                failure = error
+            if not following.is_over:
+                await asyncio.sleep(following.pause_s(failure))
 
     async def close(self) -> None:
         await self._line.close()

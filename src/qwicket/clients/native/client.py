@@ -12,10 +12,11 @@ from qwicket.clients.native.transport import Transport
 from qwicket.clients.native.views import DeviceView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qwicket.clients.native.aio import AsyncClient
+    from qwicket.clients.native.events import Change
     from qwicket.clients.native.programs import Program
 
 __all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "aconnect", "connect"]
@@ -38,14 +39,14 @@ class Options(TypedDict, total=False):
 class Filters(TypedDict, total=False):
     """Which jobs are listed; times are ISO 8601 with an offset from UTC."""
 
-    state: str
-    device: str
-    name: str
-    tag: str | Sequence[str]
-    group: str
-    door: str
-    created_from: str
-    created_to: str
+    state: str | None
+    device: str | None
+    name: str | None
+    tag: str | Sequence[str] | None
+    group: str | None
+    door: str | None
+    created_from: str | None
+    created_to: str | None
 
 
 def connect(
@@ -67,7 +68,7 @@ def connect(
         token: A token; `QWICKET_TOKEN`. That of a profile goes to the profile's address alone.
         profile: Name of a profile; `QWICKET_PROFILE`; by default the one that the file names. One
             that is named here stands before the environment.
-        config: The file with profiles; `QWICKET_CONFIG`.
+        config: The file with profiles; `QWICKET_CLIENT_CONFIG`.
         timeout: Seconds for one answer of the server, by default 30; one with much to say may take
             longer.
         deadline: Seconds for which a request is tried again, by default 90. Waits have no end but
@@ -153,15 +154,7 @@ class Client:
         device: str,
         *,
         shots: int = 1000,
-        format: str | None = None,  # noqa: A002 - the field's own word
-        seed: int | None = None,
-        noise: str | None = None,
-        engine: str = "",
-        inputs: Mapping[str, float] | None = None,
-        outputs: Sequence[str] = ("counts",),
-        name: str = "",
-        tags: Sequence[str] = (),
-        key: str | None = None,
+        **options: Unpack[Options],
     ) -> Job:
         """Submit a program. When this returns, the job is on the server's disk.
 
@@ -172,37 +165,27 @@ class Client:
                 circuit of Qiskit or Cirq; or a list of these, each with a result of its own.
             device: Name of the device.
             shots: Shots per circuit.
-            format: The program's format; by default it is told from the text.
-            seed: 0 ≤ seed < 2^63; by default the server draws one.
-            noise: Name of one of the device's noise models; by default none.
-            engine: Name of one of the device's engines; by default the one that suits each circuit.
-            inputs: Values of the program's declared inputs, or of the parameters of a circuit of
-                Qiskit; angles in radians.
-            outputs: Of `counts`, `memory`, `probabilities`.
-            name: A name for people.
-            tags: Words to find it by.
-            key: The idempotency key, by default a fresh one. With one of your own, submitting the
-                same again within 24 hours returns the same job, also from another process.
+            options: Further words.
+
+                - `format`: The program's format; by default it is told from the text.
+                - `seed`: 0 ≤ seed < 2^63; by default the server draws one.
+                - `noise`: Name of one of the device's noise models; by default none.
+                - `engine`: Name of one of the device's engines; by default the one that suits each
+                  circuit.
+                - `inputs`: Values of the program's declared inputs, or of the parameters of a
+                  circuit of Qiskit; angles in radians.
+                - `outputs`: Of `counts` (the default), `memory`, `probabilities`.
+                - `name`: A name for people.
+                - `tags`: Words to find it by.
+                - `key`: The idempotency key, by default a fresh one. With one of your own,
+                  submitting the same again within 24 hours returns the same job, also from another
+                  process.
 
         Raises:
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
-        plan = operations.submit(
-            self._transport.api,
-            program,
-            device,
-            shots=shots,
-            format=format,
-            seed=seed,
-            noise=noise,
-            engine=engine,
-            inputs=inputs,
-            outputs=outputs,
-            name=name,
-            tags=tags,
-            key=key,
-        )
+        plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return Job(self._transport, self._transport.drive(plan))
 
     def job(self, id: str) -> Job:  # noqa: A002 - the field's own word
@@ -226,6 +209,31 @@ class Client:
         """
         plan = operations.jobs(self._transport.api, limit, filters)
         return [Job(self._transport, body) for body in self._transport.drive(plan)]
+
+    def account(self) -> dict[str, Any]:
+        """Return who asks, with which token, and the number of the last change of the jobs.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        return self._transport.drive(operations.account(self._transport.api))
+
+    def events(self, since: int | None = None) -> Iterator[Change]:
+        """Yield each change of the account's jobs, without an end.
+
+        A lost connection is taken up again where it broke. Changes that follow one another closely
+        are told as one; that a job was deleted is not told.
+
+        Args:
+            since: The `number` of a change, or `client.account()["change"]`: every job that changed
+                after it is told first, as it is now. By default what changes from now on is told.
+
+        Raises:
+            ClientError: The server could not be asked.
+        """
+        from qwicket.clients.native.events import of_account
+
+        return self._transport.follow(of_account(self._transport.api, since))
 
     def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """Return what was measured of a device; see `Device.calibration`."""

@@ -79,8 +79,8 @@ def settings(
         stays = bool(chosen.get("token")) and not is_at_home
         why = f" The profile's token goes to {home} alone." if stays else ""
         raise ClientError(
-            "No token: pass token=…, set QWICKET_TOKEN,"
-            f" or name one in {_path(config, environ)}.{why}"
+            "No token: set QWICKET_TOKEN, name one in a profile of"
+            f" {_path(config, environ)}, or in Python pass token=….{why}"
         )
     return Settings(
         address,
@@ -102,7 +102,7 @@ def _either(given: float | None, told: float | None) -> float | None:
 
 
 def _path(config: str | Path | None, environ: Mapping[str, str]) -> Path:
-    named = config or environ.get("QWICKET_CONFIG")
+    named = config or environ.get("QWICKET_CLIENT_CONFIG")
     if named:
         return _at_home(str(named))
     folder = environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -122,7 +122,7 @@ def _profile(
     """Return the profile that is asked for; {} when nobody asks for one and there is none."""
     path = _path(config, environ)
     wanted = name or environ.get("QWICKET_PROFILE")
-    must_be_there = bool(wanted or config or environ.get("QWICKET_CONFIG"))
+    must_be_there = bool(wanted or config or environ.get("QWICKET_CLIENT_CONFIG"))
     document = _document(path, must_be_there)
     wanted = wanted or document.get("default")
     if wanted is None:

@@ -1,10 +1,10 @@
-"""A job's stream of events: read piece by piece, and resumed where it broke."""
+"""Streams of events of a job or an account: read piece by piece, resumed where they broke."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qwicket.clients.http import Answer, NoAnswer, Tries, WrongAnswer
 from qwicket.clients.native import wire
@@ -13,10 +13,12 @@ from qwicket.clients.native.operations import path_of
 from qwicket.clients.native.plans import asked_s, judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qwicket.clients.native.plans import Api, Send
     from qwicket.clients.native.views import JobView
+
+T = TypeVar("T")
 
 _LIMIT_S: Final = 60.0
 """A stream is taken up anew after so long: so that one whose other side is gone is noticed."""
@@ -40,13 +42,65 @@ class Event:
     info: dict[str, Any]
 
 
-class Following:
-    """A job being followed to its end; knows what came and what to ask for, does no I/O."""
+@dataclass(frozen=True)
+class Change:
+    """One change of a job of the account.
 
-    def __init__(self, api: Api, job: JobView) -> None:
+    Attributes:
+        number: Rises with each change; `client.events(since=number)` goes on after this one.
+        job: Id of the job.
+        state: Which the job has since.
+        info: All that the server said of the job then.
+    """
+
+    number: int
+    job: str
+    state: str
+    info: dict[str, Any]
+
+
+def of_job(api: Api, job: JobView) -> Following[Event]:
+    """Return what follows a job to its end, and tells it each news."""
+
+    def event(number: int, body: dict[str, Any]) -> tuple[Event, bool]:
+        job.see(body)
+        return Event(number, job.state, body), job.is_final
+
+    return Following(api, f"{path_of(job.id)}/stream", event)
+
+
+def of_account(api: Api, since: int | None) -> Following[Change]:
+    """Return what follows all jobs of an account, without an end."""
+
+    def change(number: int, body: dict[str, Any]) -> tuple[Change, bool]:
+        seen = wire.job(body)
+        return Change(number, seen.id, seen.state, body), False
+
+    return Following(api, "/v1/events", change, since)
+
+
+class Following(Generic[T]):
+    """A stream being followed; knows what came and what to ask for, does no I/O.
+
+    Args:
+        api: Where it is.
+        path: Of the stream, quoted.
+        event: Makes an event of a number and a document; says whether it was the last one.
+        last: Number of the event after which the stream begins; by default it is the server's
+            affair.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        event: Callable[[int, dict[str, Any]], tuple[T, bool]],
+        last: int | None = None,
+    ) -> None:
         self._api = api
-        self._job = job
-        self._last: int | None = None
+        self._path = path
+        self._make = event
+        self._last = last
         self._rest = b""
         self._fields: dict[str, str] = {}
         self._tries = Tries(api.outage)
@@ -60,10 +114,9 @@ class Following:
         self._refusal = None
         self._began_at = time.monotonic()
         self._tries.begin()
-        path = f"{path_of(self._job.id)}/stream"
-        return self._api.stream(path, self._last, _LIMIT_S)
+        return self._api.stream(self._path, self._last, _LIMIT_S)
 
-    def feed(self, piece: bytes | Answer) -> Iterator[Event]:
+    def feed(self, piece: bytes | Answer) -> Iterator[T]:
         """Take what arrived; yield the events that are complete with it.
 
         Raises:
@@ -81,8 +134,8 @@ class Following:
             if line:
                 name, _, value = line.decode("utf-8", "replace").partition(":")
                 self._fields[name] = value.removeprefix(" ")
-            elif event := self._event():
-                yield event
+            else:
+                yield from self._events()
 
     def pause_s(self, error: NoAnswer | WrongAnswer | None) -> float:
         """Return the seconds to pause before the stream is taken up again.
@@ -115,14 +168,15 @@ class Following:
         self._tries = Tries(self._api.outage)
         self._tries.begin()
 
-    def _event(self) -> Event | None:
+    def _events(self) -> Iterator[T]:
+        """Yield the event that is complete; a number alone says where later ones begin."""
         fields, self._fields = self._fields, {}
         number = fields.get("id", "")
-        if "data" not in fields or not (number.isascii() and number.isdigit() and len(number) < 20):
-            return None
-        body = wire.read(fields["data"].encode(), dict[str, Any])
-        self._job.see(body)
+        if not (number.isascii() and number.isdigit() and len(number) < 20):
+            return
         self._last = int(number)
-        self._forgive()
-        self.is_over = self._job.is_final
-        return Event(self._last, self._job.state, body)
+        if "data" in fields:
+            body = wire.read(fields["data"].encode(), dict[str, Any])
+            event, self.is_over = self._make(self._last, body)
+            self._forgive()
+            yield event

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.http import NoAnswer, WrongAnswer
 from qwicket.clients.native import operations
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qwicket.clients.native.events import Event
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.transport import Transport
+
+    Progress = bool | Callable[["Job"], None]
 
 
 class Job(JobView):
@@ -55,7 +55,7 @@ class Job(JobView):
         """
         return self.see(self._transport.drive(operations.job(self._transport.api, self.id)))
 
-    def wait(self, timeout: float | None = operations.WAIT_S, *, progress: bool = False) -> Job:
+    def wait(self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False) -> Job:
         """Wait until the job has ended, however long others stand before it.
 
         The server is asked about twice a minute, and once a second for whoever looks on. A server
@@ -64,7 +64,8 @@ class Job(JobView):
         Args:
             timeout: Seconds to wait at most, give or take two when the server is silent; None waits
                 for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            progress: Whether to show the place in the queue, then the run, on standard error; or
+                what is called with the job after each news.
 
         Raises:
             WaitTimeout: It has not ended; it goes on without us.
@@ -79,14 +80,15 @@ class Job(JobView):
         self,
         timeout: float | None = operations.WAIT_S,
         *,
-        progress: bool = False,
+        progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
         """Wait for the job and return what it gave.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            progress: Whether to show the place in the queue, then the run, on standard error; or
+                what is called with the job after each news.
             arrays: Whether to fetch NumPy arrays at once; by default when `arrays` is first read.
 
         Raises:
@@ -110,6 +112,17 @@ class Job(JobView):
         """
         return self.see(self._transport.drive(operations.cancel(self._transport.api, self)))
 
+    def delete(self) -> None:
+        """Delete the job, which has ended, with its program and its result.
+
+        It is no error that it is gone already: whoever loses an answer may ask again.
+
+        Raises:
+            ApiError: It has not ended, or it is another account's.
+            ClientError: The server could not be asked.
+        """
+        self._transport.drive(operations.delete(self._transport.api, self))
+
     def events(self) -> Iterator[Event]:
         """Yield the job's present state and then each change, to its end.
 
@@ -119,18 +132,9 @@ class Job(JobView):
         Raises:
             ClientError: The server could not be asked.
         """
-        from qwicket.clients.native.events import Following
+        from qwicket.clients.native.events import of_job
 
-        following = Following(self._transport.api, self)
-        while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
-            try:
-                for piece in self._transport.stream(following.request()):
-                    yield from following.feed(piece)
-            except (NoAnswer, WrongAnswer) as error:
-                failure = error
-            if not following.is_over:
-                time.sleep(following.pause_s(failure))
+        return self._transport.follow(of_job(self._transport.api, self))
 
     def _archive(self, part: int) -> bytes:
         return self._transport.drive(operations.archive(self._transport.api, self.id, part))

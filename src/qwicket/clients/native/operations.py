@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from qwicket.clients.native import wire
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.views import JobView
 
+J = TypeVar("J", bound="JobView")
+
 WAIT_S: Final = 3600.0
 """How long to wait for a job's end where nothing else is asked for."""
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
 """How long the server may hold answers back from somebody who watches the place in the queue."""
+_PAGE: Final = 500
 _ANY: Final = dict[str, Any]
 
 
@@ -45,6 +48,10 @@ def path_of(id: str) -> str:  # noqa: A002 - the field's own word
 def path_of_device(name: str) -> str:
     """Return the path of a device."""
     return f"/v1/devices/{quote(name, safe='')}"
+
+
+def account(api: Api) -> Plan[dict[str, Any]]:
+    return (yield from api.get("/v1/account", _ANY))
 
 
 def devices(api: Api) -> Plan[list[dict[str, Any]]]:
@@ -69,7 +76,7 @@ def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Plan[list[dict[str
     found: list[dict[str, Any]] = []
     asked = {name: value for name, value in filters.items() if value is not None}
     while len(found) < limit:
-        asked["limit"] = min(limit - len(found), 100)
+        asked["limit"] = min(limit - len(found), _PAGE)
         page = yield from api.get(f"/v1/jobs?{urlencode(asked, doseq=True)}", wire.JobsBody)
         found += page.jobs
         if page.next is None:
@@ -118,11 +125,20 @@ def cancel(api: Api, job: JobView) -> Plan[dict[str, Any]]:
     return (yield from api.post(f"{path_of(job.id)}/cancel", None, _ANY))
 
 
+def delete(api: Api, job: JobView) -> Plan[None]:
+    """Delete; a job that is gone is deleted, by a try whose answer was lost or by somebody else."""
+    try:
+        yield from api.delete(path_of(job.id))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
 def wait(
     api: Api,
-    job: JobView,
+    job: J,
     timeout: float | None,
-    watch: Callable[[JobView], None] | None,
+    watch: Callable[[J], None] | None,
     longest_hold_s: Callable[[], float] = lambda: HOLD_S,
 ) -> Plan[None]:
     """Wait until the job has ended; see `Job.wait`.

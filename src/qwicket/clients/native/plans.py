@@ -164,6 +164,10 @@ class Api:
         send = Send(method, path, _encoded(body), named, hold_s=hold_s)
         return wire.read((yield from self._insist(send, self._patience)), of)
 
+    def delete(self, path: str) -> Plan[None]:
+        """Delete; a try whose answer was lost makes the next one a refusal with status 404."""
+        yield from self._insist(Send("DELETE", path), self._patience)
+
     def stream(self, path: str, last: int | None, limit_s: float) -> Send:
         """Return the request for a stream of events after the one numbered `last`."""
         headers = {"Accept": "text/event-stream"}
@@ -205,7 +209,7 @@ def judged(told: Told) -> bytes | ClientError:
     if told.status < 400:
         return told.content
     problem = wire.problem(told.content)
-    if told.status in _TRY_AGAIN:
+    if told.status in _TRY_AGAIN and problem.get("field") != "device":  # one that is off stays so
         return ServerBusy(told.status, problem, retry_after_s(told.headers, time.time()))
     return ApiError(told.status, problem)
 

@@ -1,4 +1,4 @@
-"""Outcomes as bars: drawn by matplotlib where it is installed, in the terminal elsewhere."""
+"""What a job gave, drawn by matplotlib where it is installed, in the terminal elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qwicket.clients.native.results import Part
 
@@ -45,19 +45,56 @@ def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
 
 def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, axes: Any) -> Any:
     """Draw bars with matplotlib; return the axes, or None where it is not installed."""
+    axes = _new_axes() if axes is None else axes
+    if axes is None:
+        return None
+    labels = [label for label, _ in rows]
+    axes.bar(range(len(rows)), [height for _, height in rows])
+    is_tight = sum(map(len, labels)) > 60
+    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
+    axes.set_xticks(range(len(rows)), labels, **turned)
+    axes.set_ylabel(what)
+    axes.set_title(f"{title} (without {left_out} rarer outcomes)" if left_out else title)
+    return axes
+
+
+def values(evs: Sequence[float], stds: Sequence[float]) -> list[tuple[str, str]]:
+    """Return expectation values with their standard errors, each with its number."""
+    return [
+        (str(number), f"{ev:+.6f} ± {std:.6f}" if std else f"{ev:+.6f}")
+        for number, (ev, std) in enumerate(zip(evs, stds, strict=False))
+    ]
+
+
+def values_text(evs: Sequence[float], stds: Sequence[float], most: int) -> str:
+    """Return the first expectation values for a terminal."""
+    rows = values(evs[:most], stds)
+    lines = [f"{number:>{len(rows[-1][0])}}  {value}" for number, value in rows]
+    if len(evs) > most:
+        lines.append(f"… and {len(evs) - most} more values")
+    return "\n".join(lines)
+
+
+def draw_values(evs: Sequence[float], stds: Sequence[float], title: str, axes: Any) -> Any:
+    """Draw expectation values with matplotlib; return the axes, or None where it is not there."""
+    axes = _new_axes() if axes is None else axes
+    if axes is None:
+        return None
+    axes.errorbar(range(len(evs)), evs, yerr=stds, fmt="o", capsize=3)
+    axes.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("observable")
+    axes.set_ylabel("expectation value")
+    axes.set_title(title)
+    return axes
+
+
+def _new_axes() -> Any:
     try:
         from matplotlib import pyplot
     except ImportError:
         return None
-    if axes is None:
-        _, axes = pyplot.subplots()
-    labels = [label for label, _ in rows]
-    axes.bar(range(len(rows)), [height for _, height in rows])
-    turn = 60 if sum(map(len, labels)) > 60 else 0
-    axes.set_xticks(range(len(rows)), labels, rotation=turn)
-    axes.set_ylabel(what)
-    axes.set_title(f"{title} (without {left_out} rarer outcomes)" if left_out else title)
-    return axes
+    return pyplot.subplots(layout="constrained")[1]
 
 
 def _bar(share: float) -> str:

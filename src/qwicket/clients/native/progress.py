@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
     Watch = Callable[[JobView], None]
 
+J = TypeVar("J", bound="JobView")
 
-def shown(is_wanted: bool) -> AbstractContextManager[Watch | None]:
+
+def shown(wanted: bool | Callable[[J], None]) -> AbstractContextManager[Callable[[J], None] | None]:
     """Return what shows a job while the block runs; it gives None when nothing is to be shown."""
-    if not is_wanted:
+    if callable(wanted):
+        return nullcontext(wanted)
+    if not wanted:
         return nullcontext()
     if _is_watched():
         try:
@@ -35,7 +39,9 @@ def words(job: JobView) -> str:
     if job.state == "queued":
         place = "" if job.place is None else f", place {job.place}"
         starts = job.starts_in_s
-        return f"queued{place}" + ("" if starts is None else f", starts in about {_time(starts)}")
+        return f"queued{place}" + (
+            "" if starts is None else f", starts in about {duration(starts)}"
+        )
     if job.state == "running" and job.progress:
         done, text = job.progress
         return f"running, {done:.0%}{f', {text}' if text else ''}"
@@ -95,7 +101,8 @@ def _running(progress: Any) -> Iterator[Watch]:
         yield watch
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

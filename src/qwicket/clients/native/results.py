@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from qwicket.clients.http import plain
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 _PACKED: Final = ("keys", "memory")
 _MOST_BARS: Final = 16
+_SHOWN: Final = (
+    *("counts", "probabilities", "memory", "samples", "evs", "stds"),
+    *("engine", "seed", "notes", "error"),
+)
+_short: Final = Repr()
+"""Results may have a million numbers; whoever looks at one wants to go on working."""
+_short.maxdict, _short.maxstring, _short.maxother = 8, 64, 2_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Part:
             number is its real and imaginary part.
         registers: Name and size of each classical register; the first has the lowest bits.
         notes: What the engine wishes to be known.
+        evs: Expectation values of an estimation, one for each observable.
+        stds: The standard error of each; 0 where it is exact.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -53,6 +63,8 @@ class Part:
     samples: list[list[Sample]] = field(default_factory=list)
     registers: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    evs: list[float] = field(default_factory=list)
+    stds: list[float] = field(default_factory=list)
 
     @classmethod
     def from_body(cls, body: PartBody) -> Part:
@@ -69,7 +81,14 @@ class Part:
             error=f"{plain(error.code)}: {plain(error.message)}" if error else None,
             registers=tuple(body.registers),
             notes=tuple(body.notes),
+            evs=body.evs or [],
+            stds=body.stds or [],
         )
+
+    def __repr__(self) -> str:
+        there = ((name, getattr(self, name)) for name in _SHOWN)
+        told = (f"{name}={_short.repr(value)}" for name, value in there if value or value == 0)
+        return f"Part({', '.join(told)})"
 
     @property
     def frequencies(self) -> dict[str, float]:
@@ -83,7 +102,8 @@ class Part:
 
         Of what the job gave: `keys` (uint8, outcomes × bits), aligned with it `counts` (int64) and
         `probabilities` (float64); `memory` (uint8, shots × bits); `samples` (integers, float64 or
-        complex128, shots × measurements). Column *i* of bits is classical bit *i*.
+        complex128, shots × measurements); `evs` and `stds` (float64). Column *i* of bits is
+        classical bit *i*.
 
         Raises:
             JobFailed: The circuit has no outcome.
@@ -103,7 +123,7 @@ class Part:
         self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
 
     def plot(self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "") -> Any:
-        """Draw the most frequent outcomes.
+        """Draw the most frequent outcomes, or the expectation values with their standard errors.
 
         Args:
             axes: Of matplotlib, to draw into; by default new ones.
@@ -118,16 +138,23 @@ class Part:
         """
         if self.error is not None:
             raise JobFailed(self.error)
-        rows, left_out = plots.highest(plots.heights(self), top)
-        what = "shots" if self.counts or not self.probabilities else "probability"
-        drawn = plots.draw(rows, left_out, what, title, axes)
+        if self.evs:
+            text = plots.values_text(self.evs, self.stds, top)
+            drawn = plots.draw_values(self.evs, self.stds, title, axes)
+        else:
+            rows, left_out = plots.highest(plots.heights(self), top)
+            text = plots.text(rows, left_out)
+            what = "shots" if self.counts or not self.probabilities else "probability"
+            drawn = plots.draw(rows, left_out, what, title, axes)
         if drawn is None:
-            print(plots.text(rows, left_out))  # noqa: T201 - this is what was asked for
+            print(text)  # noqa: T201 - this is what was asked for
         return drawn
 
     def _repr_html_(self) -> str:
         if self.error is not None:
             return pages.table([("error", self.error)])
+        if self.evs:
+            return pages.table(plots.values(self.evs, self.stds))
         return pages.bars(*plots.highest(plots.heights(self), _MOST_BARS))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,6 +194,9 @@ class Result(Sequence[Part]):
     job: str
     parts: tuple[Part, ...]
 
+    def __repr__(self) -> str:
+        return f"Result(job={self.job!r}, parts={_short.repr(self.parts)})"
+
     def __len__(self) -> int:
         return len(self.parts)
 
@@ -204,6 +234,16 @@ class Result(Sequence[Part]):
     def samples(self) -> list[list[Sample]]:
         """Numbers per shot of a job of one circuit."""
         return self._only().samples
+
+    @property
+    def evs(self) -> list[float]:
+        """Expectation values of an estimation of one circuit, one for each observable."""
+        return self._only().evs
+
+    @property
+    def stds(self) -> list[float]:
+        """Standard error of each expectation value of an estimation of one circuit."""
+        return self._only().stds
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

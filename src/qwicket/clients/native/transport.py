@@ -12,7 +12,7 @@ from qwicket.clients.native.plans import NO_HEADERS, OUTAGE, PATIENCE, Api, Paus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from qwicket.clients.http import Answer
+    from qwicket.clients.native.events import Following
 
 T = TypeVar("T")
 
@@ -81,16 +81,24 @@ class Transport:
         """Write, as `Api.send` says."""
         return self.drive(self.api.send(method, path, body, of, headers=headers, hold_s=hold_s))
 
-    def stream(self, send: Send) -> Iterator[bytes | Answer]:
-        """Yield a good answer piece by piece while it comes, or another answer as a whole.
+    def follow(self, following: Following[T]) -> Iterator[T]:
+        """Yield the events of a stream, which is taken up again where it broke, to its end.
 
         Raises:
-            NoAnswer: It does not come, or no longer.
-            WrongAnswer: What is there is not the server that was meant.
+            ClientError: It is not to be had, or no longer.
         """
-        return self._line.stream(
-            send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
-        )
+        while not following.is_over:
+            failure: NoAnswer | WrongAnswer | None = None
+            send = following.request()
+            try:
+                for piece in self._line.stream(
+                    send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
+                ):
+                    yield from following.feed(piece)
+            except (NoAnswer, WrongAnswer) as error:
+                failure = error
+            if not following.is_over:
+                time.sleep(following.pause_s(failure))
 
     def close(self) -> None:
         self._line.close()

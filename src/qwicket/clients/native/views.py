@@ -32,7 +32,8 @@ class JobView:
             ("job", self.id),
             ("state", self.state),
             ("place", "" if place is None else str(place)),
-            *((word, self._body.get(word)) for word in ("device", "name", "shots", "created_at")),
+            *((word, self._body.get(word)) for word in ("device", "name", "shots")),
+            ("created", str(self._body.get("created_at") or "")[:19].replace("T", " ")),
         ]
         return table(rows)
 
@@ -107,8 +108,11 @@ class DeviceView(Mapping[str, Any]):
     def _repr_html_(self) -> str:
         from qwicket.clients.native.pages import table
 
-        words = ("name", "status", "family", "qubits", "description", "formats", "queue")
-        return table([(word, self.info.get(word)) for word in words])
+        words = ("name", "status", "family", "qubits", "description", "formats", "outputs")
+        queue = self.info.get("queue")
+        waiting = queue.get("length") if isinstance(queue, Mapping) else None
+        rows = [(word, self.info.get(word)) for word in words]
+        return table([*rows, ("queue", "" if waiting is None else f"{waiting} waiting")])
 
     @property
     def status(self) -> str:

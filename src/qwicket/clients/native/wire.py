@@ -52,6 +52,8 @@ class PartBody(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: dict[str, float] | None = None
     memory: list[str] | None = None
     samples: list[list[Sample]] | None = None
+    evs: list[float] | None = None
+    stds: list[float] | None = None
     engine: str = ""
     engine_version: str = ""
     registers: list[tuple[str, int]] = []

@@ -102,6 +102,7 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
         role: `admin` or `member`.
         email: Its address; `NAME@localhost` where it has none.
         created_at: When it was made.
+        change: Number of the last change of its jobs: `Last-Event-ID` for what comes after.
         token: The token that asks.
     """
 
@@ -110,6 +111,7 @@ class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     email: str
     created_at: str | None
+    change: int
     token: TokenBody
 
 
@@ -128,13 +130,14 @@ def token_wish(text: bytes, limits: Limits) -> TokenWish:
     return body
 
 
-def account(of: Account, by: Token, projects: Iterable[Project]) -> AccountBody:
+def account(of: Account, by: Token, projects: Iterable[Project], change: int) -> AccountBody:
     return AccountBody(
         id=of.id,
         name=of.name,
         role=of.role,
         email=of.email,
         created_at=time(of.created_at),
+        change=change,
         token=TokenBody(**_token(by, _names(projects))),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 
-def door(gateway: Gateway) -> Door:
-    """Return the native door."""
+def door(gateway: Gateway, public_url: str = "") -> Door:
+    """Return the native door.
+
+    Args:
+        gateway: What is behind it.
+        public_url: The server's address, where it has one beside those of its sockets.
+    """
     do, streams = Routes(gateway), Streams(gateway)
     return Door(
         [
@@ -59,7 +65,7 @@ def door(gateway: Gateway) -> Door:
             on("/groups/{id}/cancel", POST=do.cancel_group),
             *agents.routes(gateway),
         ],
-        wire.problem,
+        partial(wire.problem, public_url=public_url),
         error_type=wire.PROBLEM_TYPE,
     )
 
@@ -83,7 +89,8 @@ class Routes:
         account = await self._gateway.account(actor)
         token = await self._gateway.tokens.own(actor)
         projects = await self._gateway.projects(actor)
-        return json(account_wire.account(account, token, projects))
+        change = await self._gateway.last_change(actor)
+        return json(account_wire.account(account, token, projects, change))
 
     async def list_projects(self, request: Request) -> Response:
         actor = await self._sign_in(request)

@@ -584,10 +584,16 @@ def time(at_ms: int | None) -> str | None:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure: code, cause and remedy."""
+def problem(error: QwicketError, public_url: str = "") -> bytes:
+    """Return the body of a refusal or failure: code, cause and remedy.
+
+    Args:
+        error: What went wrong.
+        public_url: Where the page of its code is; without one its path is told, which is resolved
+            against the address that was asked (RFC 9457, 3.1.1).
+    """
     body: dict[str, Any] = {
-        "type": f"/docs/errors/{error.code}",
+        "type": f"{public_url}/docs/errors/{error.code}",
         "title": error.title,
         "status": error.status,
         "code": error.code,

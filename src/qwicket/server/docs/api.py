@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _JSON: Final = "application/json"
+_ANY_TEXT: Final = r"^[^\u0000]*$"
+"""What no database keeps need not be told to people."""
 _REF: Final = "#/components/schemas/"
 _TAGS: Final[Mapping[str, str]] = {
     "jobs": "Jobs",
@@ -177,7 +179,7 @@ def _kind(schema: Mapping[str, Any]) -> Html:
         return join([word, " of ", _kind(schema["items"]), _bounds(schema, "Items", " items")])
     if isinstance(schema.get("additionalProperties"), dict):
         return join([word, " of ", _kind(schema["additionalProperties"])])
-    if "pattern" in schema:
+    if schema.get("pattern", _ANY_TEXT) != _ANY_TEXT:
         return join([word, " like ", tag("code", schema["pattern"].replace(r"\Z", "$"))])
     return join([word, _bounds(schema, "imum", ""), _bounds(schema, "Length", " characters")])
 

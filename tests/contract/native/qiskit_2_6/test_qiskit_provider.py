@@ -21,7 +21,7 @@ from qiskit.quantum_info import Statevector
 from qiskit.transpiler import generate_preset_pass_manager
 
 import qwicket
-from qwicket.clients.native import ApiError, ClientError
+from qwicket.clients.native import ApiError, ClientError, Part
 from qwicket.qiskit import QwicketProvider, SamplerV2
 from support.vendors import bound, distance, within
 
@@ -339,6 +339,16 @@ def test_a_result_is_plotted_by_matplotlib_where_it_is_installed(monkeypatch, tm
     assert [label.get_text() for label in axes.get_xticklabels()] == ["00", "11"]
     axes.figure.savefig(tmp_path / "bell.png")
     assert (tmp_path / "bell.png").stat().st_size > 1000
+
+
+def test_long_labels_and_expectation_values_are_plotted(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    wide = Part(counts={format(number, "030b"): number for number in range(1, 9)}).plot()
+    assert {label.get_rotation() for label in wide.get_xticklabels()} == {60.0}
+    axes = Part(evs=[0.5, -0.8], stds=[0.1, 0.0]).plot(title="⟨Z⟩")
+    (points, *_) = axes.lines
+    assert points.get_ydata().tolist() == [0.5, -0.8]
+    assert axes.get_title() == "⟨Z⟩"
 
 
 def test_no_package_of_the_server_is_needed():

@@ -10,5 +10,5 @@ import pytest
 @pytest.fixture(autouse=True)
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
-    for name in ("QWICKET_CONFIG", "QWICKET_PROFILE"):
+    for name in ("QWICKET_CLIENT_CONFIG", "QWICKET_PROFILE"):
         monkeypatch.delenv(name, raising=False)

@@ -100,12 +100,12 @@ def test_a_token_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 def test_the_file_may_be_elsewhere(tmp_path: Path) -> None:
     path = write(tmp_path / "elsewhere.toml", PROFILES)
-    assert asked(tmp_path, environ={"QWICKET_CONFIG": str(path)}).token == TOKEN
+    assert asked(tmp_path, environ={"QWICKET_CLIENT_CONFIG": str(path)}).token == TOKEN
     assert settings(config=path, environ={}).token == TOKEN
 
 
 def test_without_a_token_the_error_says_all_three_ways(tmp_path: Path) -> None:
-    with pytest.raises(ClientError, match=r"token=….*QWICKET_TOKEN.*config\.toml"):
+    with pytest.raises(ClientError, match=r"QWICKET_TOKEN.*config\.toml.*token=…"):
         asked(tmp_path)
 
 

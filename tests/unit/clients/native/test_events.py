@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from qwicket.clients.http import Patience
-from qwicket.clients.native import ApiError, BadAnswer, ClientError, Event, Job, Unreachable
+from qwicket.clients.native import (
+    ApiError,
+    AsyncClient,
+    BadAnswer,
+    Change,
+    Client,
+    ClientError,
+    Event,
+    Job,
+    Unreachable,
+)
 from qwicket.clients.native.aio import AsyncJob
 from qwicket.clients.native.async_transport import AsyncTransport
 from qwicket.clients.native.transport import Transport
@@ -79,6 +91,40 @@ def test_a_broken_stream_is_taken_up_where_it_broke(trouble: Step, is_async: boo
         assert [each.version for each in found] == [1, 2, 3]
         lasts = [request.headers.get("last-event-id") for request in bad.requests]
         assert (lasts[0], {*lasts[1:-1]}, lasts[-1]) == (None, {"1"}, "2")
+
+
+def changes(url: str, is_async: bool, n: int, since: int | None = None) -> list[Change]:
+    """Return the first changes of an account that one client or the other tells."""
+
+    async def told_to_a_loop() -> list[Change]:
+        transport = AsyncTransport(url, "secret", 5.0, QUICK, QUICK)
+        async with AsyncClient(transport) as client, aclosing(client.events(since)) as stream:
+            return [await anext(stream) for _ in range(n)]
+
+    if is_async:
+        return asyncio.run(told_to_a_loop())
+    with Client(Transport(url, "secret", 5.0, QUICK, QUICK)) as client:
+        return list(islice(client.events(since), n))
+
+
+def test_the_changes_of_an_account_go_on_where_they_broke_off(is_async: bool) -> None:
+    opened, ended = stream(b"id: 7\n\n"), stream(event(9, "failed"), event(12, "running"))
+    with BadServer(opened, drop(), ended, stream(event(13, "completed"))) as server:
+        found = changes(server.url, is_async, 3)
+        assert [(each.number, each.job, each.state) for each in found] == [
+            *((9, ID, "failed"), (12, ID, "running"), (13, ID, "completed"))
+        ]
+        assert found[0].info == body("failed")
+        assert {request.path for request in server.requests} == {"/v1/events"}
+        lasts = [request.headers.get("last-event-id") for request in server.requests]
+        # A stream that says nothing but where it begins has begun there all the same.
+        assert (lasts[0], lasts[1], lasts[-1]) == (None, "7", "12")
+
+
+def test_the_changes_of_an_account_begin_where_they_are_asked_to(is_async: bool) -> None:
+    with BadServer(stream(event(9, "failed"))) as server:
+        assert [each.number for each in changes(server.url, is_async, 1, since=4)] == [9]
+        assert server.requests[0].headers["last-event-id"] == "4"
 
 
 def test_a_quiet_stream_may_be_taken_up_as_often_as_need_be(

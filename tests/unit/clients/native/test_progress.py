@@ -41,7 +41,7 @@ def test_a_job_is_said_in_a_few_words(view: JobView, said: str) -> None:
 
 
 def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(is_wanted=True) as watch:
+    with shown(wanted=True) as watch:
         assert watch
         for view in (queued(2, 9.0), queued(2, 8.0), queued(1), job("running"), job("completed")):
             watch(view)
@@ -54,7 +54,7 @@ def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture
 
 
 def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(is_wanted=False) as watch:
+    with shown(wanted=False) as watch:
         assert watch is None
     assert capsys.readouterr() == ("", "")
 
@@ -64,11 +64,16 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_who_wants_to_see_it_is_called_with_each_news() -> None:
+    with shown(print) as watch:
+        assert watch is print
+
+
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with shown(is_wanted=True) as watch:
+    with shown(wanted=True) as watch:
         assert watch
         for view in (queued(4), queued(1), job("running"), job("completed")):
             watch(view)
@@ -82,7 +87,7 @@ def test_a_terminal_without_rich_gets_lines(monkeypatch: pytest.MonkeyPatch) -> 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    with shown(is_wanted=True) as watch:
+    with shown(wanted=True) as watch:
         assert watch
         watch(queued(4))
     assert terminal.getvalue() == f"job {ID}: queued, place 4\n"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qwicket.clients.native import BadAnswer, ClientError, JobFailed, Part, Result
+from qwicket.clients.native.views import DeviceView, JobView
 from qwicket.clients.native.wire import ErrorBody, PartBody
 
 GOOD = Part(counts={"00": 5}, probabilities={"00": 1.0}, memory=["00"] * 5)
@@ -160,6 +161,36 @@ def test_rare_outcomes_are_left_out_and_counted(capsys: pytest.CaptureFixture[st
     assert lines[-1] == "… and 97 more outcomes"
 
 
+ESTIMATED = PartBody(evs=[0.5, -1.0], stds=[0.25, 0.0])
+
+
+def test_expectation_values_are_read_and_shown() -> None:
+    part = Part.from_body(ESTIMATED)
+    result = Result("job", (part,))
+    assert (result.evs, result.stds) == ([0.5, -1.0], [0.25, 0.0])
+    assert repr(result) == "Result(job='job', parts=(Part(evs=[0.5, -1.0], stds=[0.25, 0.0]),))"
+    page = result._repr_html_()
+    assert "+0.500000 ± 0.250000" in page
+    assert "-1.000000<" in page
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_expectation_values_are_printed_where_matplotlib_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Part.from_body(ESTIMATED).plot()
+    assert capsys.readouterr().out == "0  +0.500000 ± 0.250000\n1  -1.000000\n"
+    Part(evs=[0.5] * 30, stds=[0.0] * 30).plot(top=2)
+    assert capsys.readouterr().out.splitlines()[-1] == "… and 28 more values"
+
+
+def test_nobody_is_flooded_who_looks_at_a_result() -> None:
+    many = Part(counts={f"{i:020b}": 1 for i in range(50_000)}, memory=["0" * 20] * 50_000)
+    assert len(repr(Result("job", (many,) * 5_000))) < 5_000
+    assert "'00': 5" in repr(Result("job", (GOOD,)))
+    assert repr(Part(error="out_of_time: no", seed=0)) == "Part(seed=0, error='out_of_time: no')"
+
+
 def test_frequencies_are_shares_of_the_shots() -> None:
     assert Part(counts={"0": 1, "1": 3}).frequencies == {"0": 0.25, "1": 0.75}
     assert Part().frequencies == {}
@@ -183,3 +214,14 @@ def test_a_result_is_a_sequence_of_its_parts() -> None:
     result = Result("job", (GOOD, Part(counts={"1": 1})))
     assert (len(result), result[1].counts, result[-2]) == (2, {"1": 1}, GOOD)
     assert [*result] == list(result[:]) == list(result.parts)
+
+
+def test_notebooks_show_jobs_and_devices_in_words() -> None:
+    created = "2026-11-20T12:00:00.000+00:00"
+    job = JobView({"id": "j", "state": "completed", "created_at": created, "shots": 5})
+    page = job._repr_html_()
+    assert "2026-11-20 12:00:00<" in page
+    assert "queue" not in page
+    device = DeviceView({"name": "d", "status": "on", "queue": {"length": 3, "starts_in_s": 1.0}})
+    assert "3 waiting" in device._repr_html_()
+    assert "queue" not in DeviceView({"name": "d"})._repr_html_()

@@ -403,3 +403,11 @@ def test_a_token_from_a_file_may_end_with_a_newline() -> None:
     with BadServer(answer(200, GOOD)) as server:
         Transport(server.url, "secret\n", 5.0).get("/x", OBJECT)
         assert server.requests[0].headers["authorization"] == "Bearer secret"
+
+
+def test_a_device_that_is_off_is_told_at_once() -> None:
+    off = answer(503, {"code": "unavailable", "detail": "It is off.", "field": "device"})
+    with BadServer(off, answer(200, GOOD)) as server:
+        with pytest.raises(ApiError, match=r"It is off\."):
+            transport(server).get("/v1/devices", dict)
+        assert len(server.requests) == 1
