@@ -10,19 +10,20 @@ import time
 import uuid
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import structs
 
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
-from qwicket.gateway.views import DeviceView, JobPart, Results, is_quick
+from qwicket.gateway.views import DeviceView, JobPart, Results, are_short, is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.compute import Readers
+    from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from qwicket.programs import Entangler
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent, Sizes, Store, Watch
+
+_FEW_CIRCUITS: Final = 100
+"""The results of so many are measured in microseconds."""
 
 __all__ = ["DeviceView", "Gateway", "JobPart", "Program", "Results", "Ticket"]
 
@@ -462,36 +467,59 @@ class Gateway:
         """Return the bytes of a job's program and of its results."""
         return await self._store.jobs.sizes(job.id)
 
-    async def results(self, actor: Actor, id_text: str, *, door: str | None = None) -> Results:
-        """Return what each circuit of an ended job gave, in the order of submission.
+    async def results_of(self, job: Job, answer: Answer, number: int | None = None) -> Results:
+        """Return what each circuit, or one, of a job gave that the actor was given just now.
 
-        Raises:
-            NotFound: As for `job`.
-            NotFinished: The job has not ended.
-            NoResult: It ended without any result; the detail says why.
-        """
-        return await self.results_of(await self.job(actor, id_text, door=door))
-
-    async def results_of(self, job: Job, number: int | None = None) -> Results:
-        """As `results`, of a job that this actor was given just now, or of one of its circuits.
+        Args:
+            job: The job.
+            answer: What the results are for: large ones wait until there is room for it.
+            number: Which circuit alone.
 
         Raises:
             NotFinished: The job has not ended.
             NoResult: It ended without any result; the detail says why.
+            TooManyRequests: The account has too many large answers.
+            Unavailable: All accounts together have.
         """
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         quick = is_quick(job)
+        if not quick and await self._is_long(job, "results"):
+            await answer.begin()
         parts = await self._store.jobs.results(job.id, number, is_quick=quick)
         if not any(isinstance(part, Encoded) for part in parts):
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
         if quick:
             return Results(job, [_decode(part) for part in parts])
+        if not are_short(parts):
+            await answer.begin()
         return Results(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
-    async def program(self, job: Job) -> Program:
-        """Return a job's program as it was submitted."""
+    async def has_results(self, job: Job) -> bool:
+        """Return whether some circuit of a job gave something."""
+        return job.state.is_final and (await self.sizes(job)).results > 0
+
+    async def program(self, job: Job, answer: Answer) -> Program:
+        """Return a job's program as it was submitted.
+
+        Args:
+            job: The job.
+            answer: What it is for: a large one waits until there is room for it.
+
+        Raises:
+            NotFound: It has none.
+            TooManyRequests: The account has too many large answers.
+            Unavailable: All accounts together have.
+        """
+        if await self._is_long(job, "program"):
+            await answer.begin()
         return await self._store.jobs.program(job.id)
+
+    async def _is_long(self, job: Job, what: Literal["program", "results"]) -> bool:
+        """Say whether a job's program or results are long: of many circuits they may be."""
+        if job.n_circuits > _FEW_CIRCUITS:
+            return True
+        return bool(getattr(await self.sizes(job), what) > SMALL_ANSWER_BYTES)
 
     async def native_circuit(self, job: Job, number: int, entangler: Entangler) -> bytes:
         """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.

@@ -168,6 +168,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bodies over 64 KiB that are held at the same time, of everyone together."""
     unsigned_bodies_bytes: int = 64 << 20
     """The same where the token may be in the body: nobody takes room from who has signed in."""
+    answers_bytes: int = 256 << 20
+    """Answers over 64 KiB that their clients have not taken yet, of everyone together: while there
+    are more, no other one is made. Two are made at a time, one of each account."""
+    answers_bytes_each: int = 64 << 20
+    """The same of one account."""
+    answers_waiting_each: int = 64
+    """Large answers of one account that wait to be made."""
+    answers_wait_s: float = 10.0
+    """Time for which a large answer waits for room: less than the 30 s after which the least
+    patient of clients give up."""
     answer_timeout_s: float = 30.0
     """Time in which a client must take some of an answer."""
     answer_bytes_per_s: int = 4 << 10

@@ -13,12 +13,15 @@ from qwicket.dialects.door import (
     PUBLIC_URL,
     Door,
     address,
+    answer_to,
     bearer,
     decode,
     idempotency_key,
     json,
+    json_beside,
     on,
     read,
+    signed_in,
 )
 from qwicket.dialects.native import account_wire, agents, arrays, wire
 from qwicket.dialects.native.openapi import description
@@ -165,24 +168,22 @@ class Routes:
 
     async def read_result(self, request: Request) -> Response:
         job = await self._awaited(request)
-        results = await self._gateway.results_of(job)
-        if results.is_small:
-            return json(wire.result(*results))
-        return await asyncio.to_thread(lambda: json(wire.result(*results)))
+        results = await self._gateway.results_of(job, answer_to(request))
+        return await json_beside(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, request: Request) -> Response:
         """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
         is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
         job = await self._awaited(request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results_of(job, number)
+        results = await self._gateway.results_of(job, answer_to(request), number)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
             return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})
-        if results.is_small:
-            return json(wire.part(job, number, part), Vary="Accept")
-        return await asyncio.to_thread(lambda: json(wire.part(job, number, part), Vary="Accept"))
+        return await json_beside(
+            lambda: wire.part(job, number, part), is_small=results.is_small, Vary="Accept"
+        )
 
     async def _awaited(self, request: Request) -> Job:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
@@ -230,7 +231,7 @@ class Routes:
         return json({"cancelled": cancelled})
 
     async def _sign_in(self, request: Request) -> Actor:
-        return await self._gateway.sign_in(bearer(request), address(request))
+        return signed_in(request, await self._gateway.sign_in(bearer(request), address(request)))
 
 
 def _tagged(request: Request, answer: Response, pause_s: int | None) -> Response:

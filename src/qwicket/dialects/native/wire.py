@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, decode_field, raw_list, raw_object
+from qwicket.dialects.door import check_document, decode, decode_field
+from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, JobQuery, Progress, Submission

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, json, on, read
+from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read
+from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
 from qwicket.model.accounts import Scope
@@ -171,7 +171,12 @@ class Routes(Desk):
         if not states or not is_ours:
             return _paged([], page, limit, 0)
         found, total = await self.search(
-            actor, states=states, page=page, limit=limit, tags=tags, text=text
+            *(actor, answer_to(request)),
+            states=states,
+            page=page,
+            limit=limit,
+            tags=tags,
+            text=text,
         )
         return _paged([jobs.current(shown) for shown in found], page, limit, total)
 
@@ -204,16 +209,16 @@ class Routes(Desk):
         """Answer with the result; of a batch that failed, with what its good programs gave."""
         _, job = await self._named(request, Scope.JOBS_READ)
         kept = wire.kept(await self.gateway.wire(job))
-        found = await self.gateway.results_of(job)
-        if found.is_small:
-            return _success(jobs.current_result(found, kept))
-        return await asyncio.to_thread(lambda: _success(jobs.current_result(found, kept)))
+        found = await self.gateway.results_of(job, answer_to(request))
+        return await json_beside(
+            lambda: _successful(jobs.current_result(found, kept)), is_small=found.is_small
+        )
 
     async def read_program(self, request: Request) -> Response:
         _, job = await self._named(request, Scope.JOBS_READ)
         kept = wire.kept(await self.gateway.wire(job))
-        found = await self.gateway.program(job)
-        return await asyncio.to_thread(lambda: _success(jobs.program(found, kept)))
+        found = await self.gateway.program(job, answer_to(request))
+        return await json_beside(lambda: _successful(jobs.program(found, kept)))
 
     async def read_compiled(self, request: Request) -> Response:
         """Answer with what a twin's machine would run, compiled now; clients take 404 for none."""
@@ -340,13 +345,15 @@ class Routes(Desk):
         """Answer with the jobs of a group, newest first; without pages, as clients ask for none."""
         actor, group = await self._group_named(request, Scope.JOBS_READ)
         found, _ = await self.search(
-            actor,
+            *(actor, answer_to(request)),
             states=tuple(JobState),
             page=1,
             limit=self.gateway.limits.list_page,
             group=group.id,
         )
-        return await asyncio.to_thread(_success, [jobs.current(shown) for shown in found])
+        return await json_beside(
+            lambda: _successful(raw_list(jobs.current(shown) for shown in found))
+        )
 
     async def _group_named(self, request: Request, scope: Scope) -> tuple[Actor, Group]:
         actor = await self.sign_in(request, scope)
@@ -366,7 +373,11 @@ class Routes(Desk):
 
 
 def _success(data: Any, status: int = 200) -> Response:
-    return json({"success": True, "data": data}, status)
+    return json(_successful(data), status)
+
+
+def _successful(data: Any) -> dict[str, Any]:
+    return {"success": True, "data": data}
 
 
 def _paged(data: list[dict[str, Any]], page: int, limit: int, total: int) -> Response:

@@ -6,7 +6,18 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, json, on, read, read_unsigned
+from qwicket.dialects.door import (
+    PUBLIC_URL,
+    Door,
+    address,
+    answer_to,
+    json,
+    json_beside,
+    on,
+    read,
+    read_unsigned,
+    signed_in,
+)
 from qwicket.dialects.qlued import catalogue, results, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
@@ -119,15 +130,13 @@ class Routes:
         view, job = await self._job(request, asked, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
             return _standing(asked, job, is_old)
-        found = await self._gateway.results_of(job)
-        source = (await self._gateway.program(job)).source
+        found = await self._gateway.results_of(job, answer_to(request))
+        source = (await self._gateway.program(job, answer_to(request))).source
 
-        def worded() -> Response:
-            return _answer(results.result(found, source, view.device), 200, is_old)
+        def worded() -> dict[str, Any]:
+            return _worded(results.result(found, source, view.device), is_old)
 
-        if found.is_small and len(source) <= _SMALL_BYTES:
-            return worded()
-        return await asyncio.to_thread(worded)
+        return await json_beside(worded, is_small=found.is_small and len(source) <= _SMALL_BYTES)
 
     # --- what several need ------------------------------------------------------------------------
 
@@ -137,7 +146,7 @@ class Routes:
             token = secret.strip() if scheme.lower() == "bearer" else None
         actor = await self._gateway.sign_in(token, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def _device(self, request: Request) -> DeviceView:
         name = catalogue.name(request.path_params["backend"])
@@ -177,4 +186,8 @@ def _standing(asked: wire.Asked, job: Job | None, is_old: bool = False) -> Respo
 
 
 def _answer(body: dict[str, Any], status: int, is_old: bool) -> Response:
-    return json(wire.in_old_words(body) if is_old else body, status)
+    return json(_worded(body, is_old), status)
+
+
+def _worded(body: dict[str, Any], is_old: bool) -> dict[str, Any]:
+    return wire.in_old_words(body) if is_old else body

@@ -14,7 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from qwicket.dialects.door import Door, address, json, on, read, read_unsigned
+from qwicket.dialects.door import (
+    Door,
+    address,
+    answer_to,
+    json,
+    json_beside,
+    on,
+    read,
+    read_unsigned,
+    signed_in,
+)
 from qwicket.dialects.xanadu import catalogue, results, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unauthenticated
@@ -111,7 +121,8 @@ class Routes:
         """Return who holds the request's pass. A token is none."""
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         held = text.strip() if scheme.lower() == "bearer" else None
-        return await self._gateway.sign_in_with_pass(held, wire.DOOR, address(request))
+        actor = await self._gateway.sign_in_with_pass(held, wire.DOOR, address(request))
+        return signed_in(request, actor)
 
     async def ping(self, request: Request) -> Response:
         return json({"status": "ok"})
@@ -193,10 +204,9 @@ class Routes:
 
     async def read_circuit(self, request: Request) -> Response:
         """Answer with the text as it was sent."""
-        program = await self._gateway.program(await self._job(request))
-        if len(program.source) <= _SMALL_TEXT_BYTES:
-            return _circuit(program.source)
-        return await asyncio.to_thread(_circuit, program.source)
+        program = await self._gateway.program(await self._job(request), answer_to(request))
+        is_small = len(program.source) <= _SMALL_TEXT_BYTES
+        return await json_beside(lambda: {"circuit": program.source.decode()}, is_small=is_small)
 
     async def read_result(self, request: Request) -> Response:
         """Answer with an archive of NumPy's, or with a bare array where that is asked for."""
@@ -204,7 +214,7 @@ class Routes:
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""
             raise NotFound(f"The job is {job.state} and has no result{reason}")
-        found = await self._gateway.results_of(job)
+        found = await self._gateway.results_of(job, answer_to(request))
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
         media_type = results.NPY_TYPE if is_bare else "application/octet-stream"
@@ -227,10 +237,6 @@ def _actor(request: Request, scope: Scope) -> Actor:
 
 def _refused(code: str, description: str) -> Response:
     return json(wire.refused_grant(code, description), 400)
-
-
-def _circuit(source: bytes) -> Response:
-    return json({"circuit": source.decode()})
 
 
 def _size(text: str | None, most: int) -> int:
