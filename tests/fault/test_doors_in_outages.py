@@ -25,6 +25,7 @@ from qwicket.model.limits import Limits
 from qwicket.server.http import Front
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Database, Tx
+from support.xanadu import TOKEN_PATH, pair
 
 pytestmark = pytest.mark.anyio
 
@@ -38,18 +39,44 @@ QOBJ = {
     "config": {"shots": 10, "memory_slots": 1, "n_qubits": 1},
     "experiments": [{"instructions": [{"name": "measure", "qubits": [0], "memory": [0]}]}],
 }
-NO_REPEAT = {400, 409}
+EXPERIMENT = {
+    "instructions": [["measure", [0], []]],
+    "num_wires": 1,
+    "shots": 2,
+    "wire_order": "interleaved",
+}
+NO_REPEAT = {400, 406, 409}
 """What none of these clients sends again when it was a POST."""
 
 
 class Ask(NamedTuple):
-    """A request that stores something, and how to see what is stored."""
+    """A request that stores something, and how to see what is stored.
+
+    Attributes:
+        path: Where it is sent.
+        body: What is sent.
+        listed: Where what is stored is listed.
+        count: How many a list shows.
+        status: Of a good answer.
+        auth: What its client signs in with.
+    """
 
     path: str
     body: dict[str, Any]
     listed: str
     count: Callable[[Any], int]
     status: int
+    auth: str = "apiKey"
+
+
+class Http(httpx.AsyncClient):
+    """A client that signs in at each door as its own clients do."""
+
+    auths: dict[str, str]
+
+    async def ask(self, ask: Ask) -> httpx.Response:
+        headers = {"Authorization": self.auths[ask.auth]}
+        return await self.post(ask.path, json=ask.body, headers=headers)
 
 
 def _total(answer: Any) -> int:
@@ -112,6 +139,22 @@ ASKS = {
         "/qbraid/api/v1/jobs",
         _total,
         201,
+    ),
+    "qlued": Ask(
+        "/qlued/api/v3/singlequdit/post_job",
+        {"payload": {"experiment_0": EXPERIMENT}},
+        "/v1/jobs",
+        _jobs,
+        200,
+        "Bearer",
+    ),
+    "Xanadu": Ask(
+        "/jobs",
+        {"circuit": pair(), "target": "simulon_gaussian", "language": "blackbird:1.0"},
+        "/jobs",
+        lambda answer: len(answer["data"]),
+        201,
+        "pass",
     ),
     "qBraid group": Ask(
         "/qbraid/api/v1/jobs/group", {"name": "g"}, "/qbraid/api/v1/jobs/group", _total, 201
@@ -176,18 +219,24 @@ def database(store: Store) -> Brittle:
 
 
 @pytest.fixture
-async def http(store: Store, database: Brittle) -> AsyncIterator[httpx.AsyncClient]:
+async def http(store: Store, database: Brittle) -> AsyncIterator[Http]:
     readers = Readers(LIMITS)
     gateway = Gateway(Store(database, store.changes), readers, LIMITS, now_ms)
     admin = Admin(store, now_ms)
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
     transport = httpx.ASGITransport(Front(mounts(gateway), LIMITS))
-    async with httpx.AsyncClient(transport=transport, base_url="http://qwicket") as client:
+    async with Http(transport=transport, base_url="http://qwicket") as client:
+        grant = {"grant_type": "refresh_token", "refresh_token": secret}
+        given = (await client.post(TOKEN_PATH, data=grant)).json()["access_token"]
+        client.auths = {
+            "apiKey": f"apiKey {secret}",
+            "Bearer": f"Bearer {secret}",
+            "pass": f"Bearer {given}",
+        }
         answer = await client.post("/ibm/api/users/loginWithToken", json={"apiToken": secret})
         client.headers.update(
             {
-                "Authorization": f"apiKey {secret}",
                 "api-key": secret,
                 "X-Access-Token": answer.json()["id"],
             }
@@ -196,28 +245,29 @@ async def http(store: Store, database: Brittle) -> AsyncIterator[httpx.AsyncClie
     await readers.close()
 
 
-async def stored(http: httpx.AsyncClient, ask: Ask) -> int:
-    return ask.count((await http.get(ask.listed)).json())
+async def stored(http: Http, ask: Ask) -> int:
+    headers = {"Authorization": http.auths[ask.auth]}
+    return ask.count((await http.get(ask.listed, headers=headers)).json())
 
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_an_answer_that_is_lost_once_is_asked_for_again(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.lost = 1
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code == ask.status, answer.text
     assert await stored(http, ask) == 1
 
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.lost, database.dies = 1, True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code in NO_REPEAT, answer.text
     assert "not known" in answer.text
     database.dies = database.is_gone = False
@@ -226,11 +276,11 @@ async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_a_store_that_is_gone_right_after_it_stored_is_no_failure(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.dies = True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code == ask.status, answer.text
     database.dies = database.is_gone = False
     assert await stored(http, ask) == 1
@@ -238,11 +288,11 @@ async def test_a_store_that_is_gone_right_after_it_stored_is_no_failure(
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_a_store_that_is_gone_before_stores_nothing_and_says_so(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.is_gone = True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code in {503, *NO_REPEAT}, answer.text
     database.is_gone = False
     assert await stored(http, ask) == 0

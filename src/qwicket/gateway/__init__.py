@@ -17,6 +17,7 @@ from msgspec import structs
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.bulk import Bulk
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
@@ -81,6 +82,7 @@ class Gateway:
         self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
+        self.bulk = Bulk(store, limits, now_ms, self._wait)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)

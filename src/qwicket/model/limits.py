@@ -140,6 +140,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Open websockets."""
     sockets_each: int = 1_000
     """Open websockets of one account."""
+    unsigned_sockets: int = 500
+    """Open websockets over which no token has come yet, beside `sockets`; above, the one that has
+    been silent for longest is closed."""
     streams: int = 2_000
     """Open streams of events."""
     streams_each: int = 200

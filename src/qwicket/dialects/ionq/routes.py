@@ -317,25 +317,27 @@ class Routes:
 
     async def cancel_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
-        ids = await self._ids(request, actor)
-        await asyncio.gather(*(self._cancel(actor, id_text) for id_text in ids))
+        ids = await self._ids(request)
+        await self._cancel_all(actor, ids)
         return json({"ids": ids, "status": "canceled"})
 
     async def delete_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
-        ids = await self._ids(request, actor)
-        await asyncio.gather(*(self._delete(actor, id_text) for id_text in ids))
+        ids = await self._ids(request)
+        await self._cancel_all(actor, ids)
+        await self._gateway.bulk.delete(actor, ids, door=wire.DOOR)
         return json({"ids": ids, "status": "deleted"})
 
-    async def _ids(self, request: Request, actor: Actor) -> list[str]:
-        """Return the ids of a bulk operation, each once; all of them are there, or none is done."""
+    async def _cancel_all(self, actor: Actor, ids: list[str]) -> None:
+        """Cancel all of them, or none if one is not there."""
+        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+
+    async def _ids(self, request: Request) -> list[str]:
+        """Return the ids of a bulk operation, each once."""
         body = await read(request, lambda text: decode(text, wire.ids_decoder))
         most = self._gateway.limits.list_page
         wire.check_ids(body, most)
-        ids = list(dict.fromkeys(body.ids))
-        for id_text in ids:
-            await self._gateway.job(actor, id_text, door=wire.DOOR)
-        return ids
+        return list(dict.fromkeys(body.ids))
 
     async def _cancel(self, actor: Actor, id_text: str) -> Job:
         return await self._gateway.cancel(actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)

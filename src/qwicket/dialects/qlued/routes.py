@@ -105,7 +105,8 @@ class Routes:
             submission = wire.submission(device, posted.job, limits)
         else:
             submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
-        return json(wire.received(await self._gateway.submit(actor, submission, keep_refused=True)))
+        job = await self._gateway.submit(actor, submission, keep_refused=True, is_once=True)
+        return json(wire.received(job))
 
     async def read_status(self, request: Request) -> Response:
         asked = wire.asked(request.query_params, has_token=not self._has_header)

@@ -160,7 +160,7 @@ class Routes:
         parse = partial(wire.submission, body, limits)
         submission = parse() if len(body) <= _INLINE_BYTES else await asyncio.to_thread(parse)
         try:
-            job = await self._gateway.submit(actor, submission)
+            job = await self._gateway.submit(actor, submission, is_once=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
         return json(wire.job(job, wire.kept(submission.wire), wire.OPEN), 201)
