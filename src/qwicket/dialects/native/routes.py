@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
-_DESCRIPTION: Final = msgspec.Raw(msgspec.json.encode(description()))
+_DESCRIPTION: Final = msgspec.json.encode(description())
 
 
 def door(gateway: Gateway) -> Door:
@@ -78,7 +78,7 @@ class Routes:
 
     async def describe(self, request: Request) -> Response:
         """Answer anyone: it tells nothing of this server."""
-        return json(_DESCRIPTION)
+        return Response(_DESCRIPTION, media_type="application/json")
 
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request)

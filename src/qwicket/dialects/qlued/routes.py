@@ -6,6 +6,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+from starlette.responses import Response
+
 from qwicket.dialects.door import (
     PUBLIC_URL,
     Door,
@@ -19,13 +22,13 @@ from qwicket.dialects.door import (
     signed_in,
 )
 from qwicket.dialects.qlued import catalogue, results, wire
+from qwicket.gateway.recent import Recent
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import Route
 
     from qwicket.gateway import DeviceView, Gateway
@@ -73,13 +76,29 @@ class Routes:
         self._gateway = gateway
         self._has_header = has_header
         self._version = "v3" if has_header else "v2"
+        self._listed = Recent(self._list_once)
+        self._listing: dict[str, asyncio.Task[bytes]] = {}
 
     # --- devices; nobody has to sign in ---------------------------------------------------------
 
     async def list_backends(self, request: Request) -> Response:
-        views = await self._gateway.devices(wire.DOOR)
-        shown = [view for view in views if catalogue.is_listed(view.device)]
-        return json([catalogue.config(view, self._base_url(request)) for view in shown])
+        listed = await self._listed.get(self._base_url(request))
+        return Response(listed, media_type="application/json")
+
+    async def _list_once(self, base_url: str) -> bytes:
+        """Return the list that is being made, for whoever asks meanwhile: nobody signs in here."""
+        if base_url not in self._listing:
+            task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
+            task.add_done_callback(lambda _: self._listing.pop(base_url))
+        return await asyncio.shield(self._listing[base_url])
+
+    async def _list(self, base_url: str) -> bytes:
+        shown = []
+        for view in await self._gateway.devices(wire.DOOR):
+            if catalogue.is_listed(view.device):
+                shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
+                await asyncio.sleep(0)  # a lab's device may have hundreds of gates
+        return b"[" + b",".join(shown) + b"]"
 
     async def read_config(self, request: Request) -> Response:
         return json(catalogue.config(await self._device(request), self._base_url(request)))
