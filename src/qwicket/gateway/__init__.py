@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent, Sizes, Store, Watch
 
+_NOTHING_KEPT: Final = b"{}"
 _FEW_CIRCUITS: Final = 100
 """The results of so many are measured in microseconds."""
 
@@ -462,8 +463,15 @@ class Gateway:
         return await self._store.jobs.events(job.id)
 
     async def wire(self, job: Job) -> bytes:
-        """Return the vendor's opaque document of a job."""
-        return await self._store.jobs.wire(job.id)
+        """Return the vendor's opaque document of a job.
+
+        Raises:
+            NotFound: The job was deleted since it was read.
+        """
+        found = await self._store.jobs.wire(job.id)
+        if found == _NOTHING_KEPT and await self._store.jobs.get(job.id) is None:
+            raise NotFound("There is no such job.")
+        return found
 
     async def sizes(self, job: Job) -> Sizes:
         """Return the bytes of a job's program and of its results."""
@@ -480,6 +488,7 @@ class Gateway:
         Raises:
             NotFinished: The job has not ended.
             NoResult: It ended without any result; the detail says why.
+            NotFound: The job was deleted since it was read.
             TooManyRequests: The account has too many large answers.
             Unavailable: All accounts together have.
         """
@@ -490,6 +499,8 @@ class Gateway:
             await answer.begin()
         parts = await self._store.jobs.results(job.id, number, is_quick=quick)
         if not any(isinstance(part, Encoded) for part in parts):
+            if job.state is JobState.COMPLETED:  # it was deleted since it was read
+                raise NotFound("There is no such job.")
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
         if quick:
             return Results(job, [_decode(part) for part in parts])

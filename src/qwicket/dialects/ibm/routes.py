@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -308,7 +309,10 @@ class Routes:
             body = await self._long(request, each)
             body["qasms"] = jobs.entries(each.job)
             if each.kept.kind == DIRECT and left > 0:
-                source, outcomes = await self._whole(request, each.job)
+                try:
+                    source, outcomes = await self._whole(request, each.job)
+                except NotFound:  # it was deleted meanwhile
+                    continue
                 rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
                 body["qasms"] = rows
                 shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
@@ -525,7 +529,7 @@ class Routes:
             n_looked += len(page)
             rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
             if asked.needs_kept:
-                rows = [await self._kept(row) async for row in _in_turns(rows)]
+                rows = await self._all_kept(rows)
             matching = await _matching(asked, rows)
             found += matching[left : left + wanted - len(found)]
             left = max(0, left - len(matching))
@@ -533,11 +537,17 @@ class Routes:
                 break
             query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
         if not asked.needs_kept:
-            found = [await self._kept(row) async for row in _in_turns(found)]
+            found = await self._all_kept(found)
         return asked, found
 
-    async def _kept(self, row: Shown) -> Shown:
-        return row._replace(kept=wire.kept(await self._gateway.wire(row.job)))
+    async def _all_kept(self, rows: list[Shown]) -> list[Shown]:
+        """Return rows with what was kept of their jobs; what was deleted meanwhile is left out."""
+        kept = []
+        async for row in _in_turns(rows):
+            with suppress(NotFound):
+                document = await self._gateway.wire(row.job)
+                kept.append(row._replace(kept=wire.kept(document)))
+        return kept
 
 
 _NOTHING: Final = wire.Kept(kind="")

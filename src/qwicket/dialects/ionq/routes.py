@@ -258,7 +258,10 @@ class Routes:
         for job in found:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
-                kept = wire.kept(await self._gateway.wire(job))
+                try:
+                    kept = wire.kept(await self._gateway.wire(job))
+                except NotFound:  # it was deleted meanwhile
+                    continue
                 page.add(await self._body(JobPart.whole(job), kept))
                 if page.is_full:
                     break

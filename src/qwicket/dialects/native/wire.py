@@ -416,7 +416,7 @@ def pause(of: Job, place: Place | None) -> int | None:
 def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
     """Return one page; `next` is the `before` of the following one, null on the last."""
     return {
-        "jobs": [job(each) for each in jobs],
+        "jobs": raw_list(job(each) for each in jobs),
         "next": jobs[-1].seq if len(jobs) == limit else None,
     }
 

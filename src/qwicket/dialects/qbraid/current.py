@@ -13,6 +13,7 @@ from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read
 from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -171,7 +172,7 @@ class Routes(Desk):
             raise LimitExceeded(detail, field="search")
         tags = orders.read_tags(asked["tags"]) if "tags" in asked else ()
         if not states or not is_ours:
-            return _paged([], page, limit, 0)
+            return json(_page_of([], page, limit, 0))
         found, total = await self.search(
             *(actor, answer_to(request)),
             states=states,
@@ -180,7 +181,10 @@ class Routes(Desk):
             tags=tags,
             text=text,
         )
-        return _paged([jobs.current(shown) for shown in found], page, limit, total)
+        return await json_beside(
+            lambda: _page_of(raw_list(jobs.current(shown) for shown in found), page, limit, total),
+            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_ANSWER_BYTES,
+        )
 
     async def count_jobs(self, request: Request) -> Response:
         """Answer with the number of jobs under each word for a state."""
@@ -316,6 +320,7 @@ class Routes(Desk):
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         most = self.gateway.limits.list_page
+        await answer_to(request).begin()  # a thousand groups are read, whatever they bear
         found = await self.gateway.groups.page(actor, wire.DOOR, limit=most)
         if word is not None:
             found = [each for each in found if await self._group_status(each) == word]
@@ -323,7 +328,7 @@ class Routes(Desk):
             groups.shown(group, await self.gateway.groups.tally(group), _now())
             for group in found[(page - 1) * limit :][:limit]
         ]
-        return _paged(shown, page, limit, len(found))
+        return json(_page_of(shown, page, limit, len(found)))
 
     async def _group_status(self, group: Group) -> str:
         return groups.status(group, await self.gateway.groups.tally(group), _now())
@@ -385,8 +390,8 @@ def _successful(data: Any) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
-def _paged(data: list[dict[str, Any]], page: int, limit: int, total: int) -> Response:
-    """Answer with one page of a list."""
+def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
+    """Return one page of a list."""
     n_pages = -(-total // limit)
     pagination = {
         "page": page,
@@ -396,7 +401,7 @@ def _paged(data: list[dict[str, Any]], page: int, limit: int, total: int) -> Res
         "hasNext": page < n_pages,
         "hasPrev": page > 1,
     }
-    return json({"success": True, "data": data, "pagination": pagination})
+    return {"success": True, "data": data, "pagination": pagination}
 
 
 def _names(text: str, most: int) -> tuple[str, ...]:

@@ -169,8 +169,11 @@ class Desk:
         tally = await self.gateway.tally(actor, asked)
         shown, size = [], 0
         for number, job in enumerate(found):
-            shown.append(row := await self.show(job))
-            size += len(bytes(row.kept.tags)) + len(bytes(row.kept.options))
+            try:
+                shown.append(row := await self.show(job))
+            except NotFound:  # it was deleted meanwhile
+                continue
+            size += row.kept.size_bytes
             if size > _PAGE_BYTES:
                 break
             if size > SMALL_ANSWER_BYTES:

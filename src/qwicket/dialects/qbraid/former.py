@@ -130,6 +130,7 @@ class Routes(Desk):
             detail = f"numResults must be 1 to {limit} (limit list_page)."
             raise InvalidRequest(detail, field="numResults")
         sought = query.parse(fields)
+        await answer_to(request).begin()
         found = await self._registry.search(actor, await self._email(actor), sought, most)
         return await json_beside(lambda: raw_list(found))
 

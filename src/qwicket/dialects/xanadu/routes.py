@@ -7,6 +7,7 @@ But for the one that gives passes, every known path needs one, whatever the meth
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -176,7 +177,11 @@ class Routes:
         else:
             named = await self._named(actor, query.getlist("id"))
             found = [job for job in named if not states or job.state in states][:size]
-        return json({"data": [await self._body(job) for job in found]})
+        bodies = []
+        for job in found:
+            with suppress(NotFound):  # it may have been deleted meanwhile
+                bodies.append(await self._body(job))
+        return json({"data": bodies})
 
     async def _named(self, actor: Actor, ids: list[str]) -> list[Job]:
         most = self._gateway.limits.list_page
