@@ -187,6 +187,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Least rate at which a client takes an answer, measured over `answer_timeout_s`."""
     password_tries: int = 10
     """Tries per minute, address and name."""
+    passwords_waiting: int = 64
+    """Passwords from one address that wait to be compared, which is slow on purpose."""
     wrong_tokens: int = 100
     """Unknown tokens at once from one address; each second one more."""
 
