@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
-from qwicket.dialects.pieces import Pieces, in_pieces
+from qwicket.dialects.pieces import ANSWER, Pieces, in_pieces
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.errors import (
     InternalError,
@@ -49,10 +49,8 @@ PUBLIC_URL: Final = "qwicket.public_url"
 STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
-ANSWER: Final = "qwicket.answer"
-"""Keys of the ASGI scope: the request's id, the server's address as answers name it, how a door
-says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's,
-and the answer as far as it takes room.
+"""Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
+says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's.
 """
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
@@ -179,8 +177,6 @@ class _ByMethod:
         response = await endpoint(Request(scope, receive, send))
         if isinstance(response, Response) and len(response.body) > SMALL_ANSWER_BYTES:
             response = Pieces.of(response)
-        if isinstance(response, Pieces):
-            response.answer = scope[ANSWER]
         await response(scope, receive, send)
 
 

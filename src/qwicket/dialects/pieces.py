@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.answers import Answer
 
+ANSWER: Final = "qwicket.answer"
+"""Key of the ASGI scope: the answer to a request, as far as it takes room."""
 _ITEMS: Final = 1_000
 """How many items of a list or object are encoded in one go."""
 _PIECE_BYTES: Final = 128 << 10
@@ -159,12 +161,7 @@ class Pieces(Response):
         status: Of the answer.
         headers: Of the answer.
         media_type: Of the body.
-
-    Attributes:
-        answer: Counts what the client has not taken.
     """
-
-    answer: Answer
 
     def __init__(
         self,
@@ -189,8 +186,9 @@ class Pieces(Response):
         return made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self.answer
-        await answer.hold(self._size_bytes)
+        answer: Answer | None = scope.get(ANSWER)
+        if answer is not None:
+            await answer.hold(self._size_bytes)
         await send(
             {
                 "type": "http.response.start",
@@ -200,7 +198,7 @@ class Pieces(Response):
         )
         for piece in self._each():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            if not isinstance(self._body, bytes):
+            if answer is not None and not isinstance(self._body, bytes):
                 answer.taken(len(piece))
             await asyncio.sleep(0)  # a client that takes all at once does not keep others waiting
         await send({"type": "http.response.body", "body": b""})

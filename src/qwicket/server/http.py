@@ -10,13 +10,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.door import (
-    ANSWER,
     BOUND_BODY,
     PUBLIC_URL,
     REQUEST_ID,
     STREAM_BODY,
     UNSIGNED_BODY,
 )
+from qwicket.dialects.pieces import ANSWER
 from qwicket.gateway.answers import Answer, Answers
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
 from qwicket.server.logs import REQUEST

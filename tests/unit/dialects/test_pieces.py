@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from qwicket.dialects.pieces import Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
+from qwicket.dialects.pieces import ANSWER, Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
+from qwicket.gateway.answers import Answer
 from support.answers import answer
 
 KB = 1 << 10
@@ -85,7 +86,7 @@ def test_outside_of_an_answer_they_are_whole() -> None:
     )
 
 
-async def sent(response: Response) -> tuple[list[dict[str, Any]], bytes]:
+async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], bytes]:
     messages: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -94,7 +95,7 @@ async def sent(response: Response) -> tuple[list[dict[str, Any]], bytes]:
     async def send(message: Any) -> None:
         messages.append(message)
 
-    await response({"type": "http"}, receive, send)
+    await response({"type": "http", ANSWER: held}, receive, send)
     return messages, b"".join(each.get("body", b"") for each in messages)
 
 
@@ -102,9 +103,9 @@ async def sent(response: Response) -> tuple[list[dict[str, Any]], bytes]:
 async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     body = bytes(range(256)) * 4_000
     response = Pieces.of(Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain"))
-    held = response.answer = answer()
+    held = answer()
     held.account = "ada"
-    messages, text = await sent(response)
+    messages, text = await sent(response, held)
     head = dict(messages[0]["headers"])
     assert text == body
     assert messages[0]["status"] == 201
