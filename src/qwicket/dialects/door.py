@@ -176,7 +176,9 @@ class _ByMethod:
             raise MethodNotAllowed(scope["method"], tuple(self._methods))
         response = await endpoint(Request(scope, receive, send))
         if isinstance(response, Response) and len(response.body) > SMALL_ANSWER_BYTES:
-            response = Pieces.of(response)
+            answer: Answer | None = scope.get(ANSWER)
+            if answer is not None and answer.account:  # what everyone may read is there only once
+                response = Pieces.of(response)
         await response(scope, receive, send)
 
 
