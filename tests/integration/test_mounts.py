@@ -77,7 +77,7 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
 
 
 def test_every_mount_is_in_the_table() -> None:
-    found = {**mounts(NEVER), **probes(lambda: True, NEVER, NEVER), **docs(description())}
+    found = {**mounts(NEVER), **probes(lambda: True, NEVER, NEVER), **docs(description)}
     assert found.keys() == SHAPES.keys()
 
 

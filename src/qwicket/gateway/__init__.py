@@ -24,7 +24,7 @@ from qwicket.gateway.passes import Passes, Ticket
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
-from qwicket.gateway.views import DeviceView, JobPart, Results, are_short, is_quick
+from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, are_short, is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
@@ -35,13 +35,14 @@ from qwicket.scheduling import Forecast
 from qwicket.store import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from qwicket.compute import Readers
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
+    from qwicket.model.ids import JobRef
     from qwicket.model.jobs import Job, JobQuery, Progress, Submission
     from qwicket.model.limits import Limits
     from qwicket.programs import Entangler
@@ -52,7 +53,7 @@ _NOTHING_KEPT: Final = b"{}"
 _FEW_CIRCUITS: Final = 100
 """The results of so many are measured in microseconds."""
 
-__all__ = ["DeviceView", "Gateway", "JobPart", "Program", "Results", "Ticket"]
+__all__ = ["Awaited", "DeviceView", "Gateway", "JobPart", "Program", "Results", "Ticket"]
 
 
 class Gateway:
@@ -275,7 +276,7 @@ class Gateway:
 
     async def wait(
         self, actor: Actor, id_text: str, timeout_s: float, *, door: str | None = None
-    ) -> Job:
+    ) -> Awaited:
         """Return the job when it has ended, or as it is after `timeout_s` seconds.
 
         Raises:
@@ -284,15 +285,36 @@ class Gateway:
         actor.require(Scope.JOBS_READ)
         return await self._wait(actor, id_text, timeout_s, door)
 
-    async def _wait(self, actor: Actor, id_text: str, timeout_s: float, door: str | None) -> Job:
+    async def _wait(
+        self, actor: Actor, id_text: str, timeout_s: float, door: str | None
+    ) -> Awaited:
         deadline = time.monotonic() + timeout_s
         ref = parse_id(id_text)
         with self._store.changes.watch(ref.job if ref else "") as watch:
-            job = await self._find(actor, id_text, door)
+            job = self._just_written(watch, actor, ref, door) if timeout_s > 0 else None
+            is_read = job is None
+            job = job or await self._find(actor, id_text, door)
+            results = None
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
-                latest = watch.latest or await self._find(actor, id_text, door)
-                job = max(job, latest, key=_version)  # it may have been read ahead of its news
-        return job
+                latest = watch.latest
+                found = latest.row if latest else None
+                found = found or await self._find(actor, id_text, door)
+                if found.version >= job.version:  # it may have been read ahead of its news
+                    job, results = found, latest.results if latest else None
+        if not (job.state.is_final or is_read):
+            job = await self._find(actor, id_text, door)
+        return Awaited(job, results)
+
+    @staticmethod
+    def _just_written(
+        watch: Watch, actor: Actor, ref: JobRef | None, door: str | None
+    ) -> Job | None:
+        """Return what `_find` would, if this server wrote it a moment ago and for this account."""
+        job = watch.latest.row if watch.latest else None
+        if job is None or ref is None or ref.part is not None:
+            return None
+        is_own = job.account == actor.account and door in (None, job.door)
+        return job if is_own else None
 
     async def news(self, actor: Actor, job: Job, timeout_s: float) -> Job:
         """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
@@ -374,7 +396,7 @@ class Gateway:
         actor.require(Scope.JOBS_WRITE)
         job = await self._own(actor, id_text, door, "cancel")
         await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
-        return await self._wait(actor, job.id, wait_s, door)
+        return (await self._wait(actor, job.id, wait_s, door)).job
 
     async def rename(
         self,
@@ -477,13 +499,21 @@ class Gateway:
         """Return the bytes of a job's program and of its results."""
         return await self._store.jobs.sizes(job.id)
 
-    async def results_of(self, job: Job, answer: Answer, number: int | None = None) -> Results:
+    async def results_of(
+        self,
+        job: Job,
+        answer: Answer,
+        number: int | None = None,
+        *,
+        told: Sequence[PartResult] | None = None,
+    ) -> Results:
         """Return what each circuit, or one, of a job gave that the actor was given just now.
 
         Args:
             job: The job.
             answer: What the results are for: large ones wait until there is room for it.
             number: Which circuit alone.
+            told: What a wait for the job's end was told of them.
 
         Raises:
             NotFinished: The job has not ended.
@@ -495,9 +525,14 @@ class Gateway:
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         quick = is_quick(job)
-        if not quick and await self._is_long(job, "results"):
-            await answer.begin()
-        parts = await self._store.jobs.results(job.id, number, is_quick=quick)
+        if told is None:
+            if not quick and await self._is_long(job, "results"):
+                await answer.begin()
+            parts: Sequence[PartResult] = await self._store.jobs.results(
+                job.id, number, is_quick=quick
+            )
+        else:
+            parts = told if number is None else told[number : number + 1]
         if not any(isinstance(part, Encoded) for part in parts):
             if job.state is JobState.COMPLETED:  # it was deleted since it was read
                 raise NotFound("There is no such job.")
@@ -619,10 +654,6 @@ class Gateway:
             admission.offered(device),
             await self._store.agents.presence(device.name) if device.driver == "agent" else None,
         )
-
-
-def _version(job: Job) -> int:
-    return job.version
 
 
 def _decode(part: PartResult) -> Outcome | Failure:

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
-    Wait = Callable[[Actor, str, float, str | None], Awaitable[Job]]
+    Wait = Callable[[Actor, str, float, str | None], Awaitable[object]]
 
 
 class Bulk:

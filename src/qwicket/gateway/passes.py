@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import jwt
 import msgspec
 
 from qwicket.gateway.recent import Recent
@@ -18,6 +17,9 @@ from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
+
+    import jwt.types
 
     from qwicket.gateway.signin import SignIn
     from qwicket.model.accounts import Actor
@@ -112,13 +114,15 @@ class Passes:
             jti=secrets.token_hex(8),
             job=job,
         )
-        return jwt.encode(msgspec.to_builtins(claims), await self._secret(), _ALGORITHM)
+        signed: str = _jwt().encode(msgspec.to_builtins(claims), await self._secret(), _ALGORITHM)
+        return signed
 
     async def _verify(self, text: str | None, audience: str, address: str) -> _Claims:
         if not text:
             raise Unauthenticated
         if len(text) > _MAX_CHARS or not text.isascii():
             raise Unauthenticated("The access token is not valid.")
+        jwt = _jwt()
         try:
             claims = await self._claims(text, audience)
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
@@ -134,7 +138,7 @@ class Passes:
         key = await self._secret()
         try:
             return _decoded(text, key, audience)
-        except jwt.InvalidSignatureError:
+        except _jwt().InvalidSignatureError:
             self._keys.forget(_KEY_NAME)
             newest = await self._secret()
             if newest == key:
@@ -159,5 +163,12 @@ def _fresh_key() -> bytes:
 
 def _decoded(text: str, key: bytes, audience: str) -> _Claims:
     return msgspec.convert(
-        jwt.decode(text, key, [_ALGORITHM], _OPTIONS, audience=audience), _Claims
+        _jwt().decode(text, key, [_ALGORITHM], _OPTIONS, audience=audience), _Claims
     )
+
+
+def _jwt() -> ModuleType:
+    """Import PyJWT when first needed: it brings all of cryptography along where that is there."""
+    import jwt
+
+    return jwt

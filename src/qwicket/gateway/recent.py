@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -27,31 +29,40 @@ class Recent(Generic[K, V]):
     def __init__(self, read: Callable[[K], Awaitable[V | None]]) -> None:
         self._read = read
         self._known: dict[K, tuple[float, V]] = {}
-        self._forgotten = 0
+        self._reads: dict[K, asyncio.Future[V | None]] = {}
 
     async def get(self, key: K) -> V | None:
-        """Return the value, read now or a moment ago."""
+        """Return the value, read now or a moment ago, or by another who asks for it just now."""
         now = time.monotonic()
         found = self._known.get(key)
         if found is not None and now - found[0] < RECENT_S:
             return found[1]
-        forgotten = self._forgotten
-        value = await self._read(key)
+        read = self._reads.get(key)
+        if read is None:
+            read = self._reads[key] = asyncio.ensure_future(self._read(key))
+            read.add_done_callback(partial(self._keep, key, now))
+        return await asyncio.shield(read)  # who gives up takes it from nobody else
+
+    def _keep(self, key: K, began: float, read: asyncio.Future[V | None]) -> None:
+        error = None if read.cancelled() else read.exception()  # asked for: nobody may wait for it
+        if self._reads.get(key) is not read:
+            return  # forgotten: it may have been read before a change
+        del self._reads[key]
+        value = None if read.cancelled() or error else read.result()
         if value is None:
             self._known.pop(key, None)
-        elif forgotten == self._forgotten:  # else it may have been read before a change
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[key] = (now, value)
-        return value
+            return
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = (began, value)
 
     def forget(self, key: K) -> None:
         """Read it again the next time."""
-        self._forgotten += 1
         self._known.pop(key, None)
+        self._reads.pop(key, None)
 
     def forget_where(self, is_stale: Callable[[V], bool]) -> None:
         """Read again the next time every value of which `is_stale` says so."""
-        self._forgotten += 1
+        self._reads.clear()
         for key in [key for key, (_, value) in self._known.items() if is_stale(value)]:
             del self._known[key]

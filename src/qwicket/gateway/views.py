@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.model.outcomes import Encoded, Failure, Outcome, is_longer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device, DeviceStatus, Presence
     from qwicket.model.jobs import Job
@@ -65,6 +67,18 @@ class JobPart(NamedTuple):
         return cls(job, None, job.state, failure)
 
 
+class Awaited(NamedTuple):
+    """A job that was waited for.
+
+    Attributes:
+        job: How it stands.
+        results: What its circuits gave, if this was told with its end; None when it must be read.
+    """
+
+    job: Job
+    results: Sequence[PartResult] | None
+
+
 class Results(NamedTuple):
     """An ended job and what its circuits gave."""
 
@@ -79,7 +93,7 @@ class Results(NamedTuple):
         return is_quick(self.job) and size <= _SMALL_BYTES
 
 
-def are_short(parts: list[PartResult]) -> bool:
+def are_short(parts: Sequence[PartResult]) -> bool:
     """Say whether results are a few kilobytes once decoded: no wording makes much of them."""
     bodies = [part.body for part in parts if isinstance(part, Encoded)]
     return sum(map(len, bodies)) <= _SHORT_BYTES and not any(

@@ -122,7 +122,7 @@ class App:
         doors = {
             **dialects,
             "": for_people(dialects[""]),
-            **docs(native.description()),
+            **docs(native.description),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.sign_in,

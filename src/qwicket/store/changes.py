@@ -6,17 +6,23 @@ Everything here runs on the server's event loop; the store calls `publish` there
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from qwicket.model.jobs import Job
+    from qwicket.model.outcomes import PartResult
+
+_REMEMBERED: Final = 1_024
+_REMEMBERED_S: Final = 0.1
+"""Who submits a job asks for it at once."""
 
 
 class Changed(NamedTuple):
@@ -30,6 +36,8 @@ class Changed(NamedTuple):
     """The job as it was written, if this server wrote it."""
     is_renamed: bool = False
     """Whether the job only got another name or tags."""
+    results: Sequence[PartResult] | None = None
+    """What its circuits gave, if it ended by this and that is small."""
 
 
 class Changes:
@@ -40,17 +48,32 @@ class Changes:
         self._account_watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._listeners: set[Callable[[Changed], None]] = set()
         self._resync_listeners: set[Callable[[], None]] = set()
+        self._remembered: dict[str, tuple[float, Changed]] = {}
         self._is_closed = False
 
     def publish(self, changes: Iterable[Changed]) -> None:
         """Wake everyone whom these changes concern."""
         for change in changes:
+            self._remember(change)
             for watch in self._watches.get(change.job, ()):
-                watch.wake(change.row)
+                watch.wake(change)
             for watch in self._concerned(change):
                 watch.wake()
             for listener in tuple(self._listeners):
                 listener(change)
+
+    def _remember(self, change: Changed) -> None:
+        """Keep an unfinished job as it was written, for whoever is about to wait for its end."""
+        if change.row is None or change.state.is_final:
+            self._remembered.pop(change.job, None)
+            return
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[change.job] = time.monotonic(), change
+
+    def _recall(self, job: str) -> Changed | None:
+        at, change = self._remembered.get(job, (0.0, None))
+        return change if time.monotonic() - at < _REMEMBERED_S else None
 
     def _concerned(self, change: Changed) -> Iterable[Watch]:
         """Return who watches the account of a change: everyone, where it is not known whose."""
@@ -65,6 +88,7 @@ class Changes:
 
     def resync(self) -> None:
         """Make everyone look again: changes that other servers made may have been missed."""
+        self._remembered.clear()
         self._wake_all()
         for listener in tuple(self._resync_listeners):
             listener()
@@ -83,6 +107,7 @@ class Changes:
     def watch(self, job: str) -> Iterator[Watch]:
         """Watch one job. Begin before reading its row, so that no change falls in between."""
         with self._watched(self._watches, job) as watch:
+            watch.latest = self._recall(job)
             yield watch
 
     @contextmanager
@@ -121,16 +146,16 @@ class Watch:
     """One waiter's view of one job.
 
     Attributes:
-        latest: The job as the last change left it; None when that must be read.
+        latest: The last change, with the job as it left it; None when that must be read.
     """
 
     def __init__(self, hub: Changes) -> None:
         self._hub = hub
         self._event = asyncio.Event()
-        self.latest: Job | None = None
+        self.latest: Changed | None = None
 
-    def wake(self, latest: Job | None = None) -> None:
-        self.latest = latest
+    def wake(self, change: Changed | None = None) -> None:
+        self.latest = change if change is not None and change.row is not None else None
         self._event.set()
 
     async def changed(self, timeout_s: float) -> bool:

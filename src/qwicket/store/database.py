@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from qwicket.store.changes import Changed
@@ -39,6 +39,9 @@ class Tx(Protocol):
 
     def run(self, name: str, /, **params: Any) -> None:
         """Write; what goes wrong may be told with a later statement of the operation's group."""
+
+    def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """As `run`, of an `insert … values`, once for each of some parameters."""
 
     def later(
         self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any

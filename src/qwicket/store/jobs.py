@@ -269,10 +269,12 @@ class Jobs:
             after = some[-1][1]
 
 
-def record(tx: Tx, row: Row, *, is_renamed: bool = False) -> Job:
-    """Return a written row as a job, and tell that it changed."""
+def record(
+    tx: Tx, row: Row, *, is_renamed: bool = False, results: Sequence[PartResult] | None = None
+) -> Job:
+    """Return a written row as a job; tell that it changed, and what it gave if that is small."""
     job = rows.job(row)
-    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed))
+    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
     return job
 
 
@@ -308,25 +310,27 @@ def pieces(result: PartResult) -> list[bytes]:
     ]
 
 
-def add_result(tx: Tx, job: str, part: int, result: PartResult) -> None:
-    """Keep what one part gave; a large body goes to `blob` in parts."""
-    if isinstance(result, Failure):
-        tx.run("outcome_add", job=job, part=part, body=None, sha256=None, **words(result))
-        return
-    is_large = len(result.body) > _BLOB_PART_BYTES
-    if is_large:
-        kept = tx.one("blob_size", sha256=result.sha256)
-        if kept != (len(result.body),):
-            for number, piece in enumerate(pieces(result)):
-                tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
-    tx.run(
+def add_results(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
+    """Keep what the parts gave; large bodies go to `blob` in pieces."""
+    tx.run_each(
         "outcome_add",
-        job=job,
-        part=part,
-        body=None if is_large else result.body,
-        sha256=result.sha256,
-        **words(None),
+        [{"job": job, "part": part, **_kept(tx, each)} for part, each in enumerate(results)],
     )
+
+
+def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
+    """Return the columns of a result."""
+    if isinstance(result, Failure):
+        return {"body": None, "sha256": None, **words(result)}
+    large = pieces(result)
+    if large and tx.one("blob_size", sha256=result.sha256) != (len(result.body),):
+        for number, piece in enumerate(large):
+            tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
+    return {
+        "body": None if large else result.body,
+        "sha256": result.sha256,
+        **words(None),
+    }
 
 
 def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:

@@ -16,18 +16,22 @@ from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import rows, shares
 from qwicket.store.database import Later
-from qwicket.store.jobs import add_result, note, pieces, record, words
+from qwicket.store.jobs import add_results, note, pieces, record, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
+    from qwicket.model.outcomes import PartResult
     from qwicket.store.database import Database, Row, Tx
 
 MAX_ATTEMPTS: Final = 3
 
 _TINY_S: Final = 0.005
 """Jobs estimated at no more than this travel together: handing one over costs as much."""
+
+_TOLD_BYTES: Final = 32 << 10
+"""Up to so much is told to whoever waits for a result, who need not read it again."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
@@ -346,6 +350,10 @@ def _held(tx: Tx, lease: Lease) -> Job:
 
 def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
     """Take one step of a job's life under its lease, or refuse."""
+    return record(tx, _stepped(tx, name, lease, now, **params))
+
+
+def _stepped(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Row:
     row = tx.one(
         name,
         job=lease.job,
@@ -357,7 +365,7 @@ def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
     )
     if row is None:
         raise StaleLease
-    return record(tx, row)
+    return row
 
 
 def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
@@ -365,13 +373,18 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
         return _fail(tx, lease, ran.result, ran.seconds, now)
     failure = next((part for part in ran.result if isinstance(part, Failure)), None)
     if failure is None:
-        job = _step(tx, "job_complete", lease, now)
+        row = _stepped(tx, "job_complete", lease, now)
+        job = record(tx, row, results=_told(ran.result))
     else:
         job = _step(tx, "job_fail", lease, now, **words(failure), blamed=0)
-    for part, result in enumerate(ran.result):
-        add_result(tx, job.id, part, result)
+    add_results(tx, job.id, ran.result)
     _end(tx, job, ran.seconds, now)
     return job
+
+
+def _told(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
+    size = sum(len(each.body) for each in results if isinstance(each, Encoded))
+    return results if size <= _TOLD_BYTES else None
 
 
 def _fail(

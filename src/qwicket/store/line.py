@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import cache
 from itertools import count
 from select import POLLIN, POLLOUT, poll
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     _Dumped = tuple[int, bytes | None, Format]
 
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
+_NUMBER: Final = re.compile(rb"\$(\d+)")
 _MOST_HELD_BYTES: Final = 1 << 20
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -48,6 +50,20 @@ def statement(text: str) -> Statement:
         return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
 
     return Statement(_PARAMETER.sub(numbered, text).encode(), tuple(numbers))
+
+
+@cache
+def of_rows(one: Statement, number: int) -> Statement:
+    """Return an `insert … values` of several rows: the parameters of row 2 end in `_2`."""
+    head, _, row = one.text.rpartition(b"values ")
+    width = len(one.parameters)
+
+    def shifted(by: int) -> bytes:
+        return _NUMBER.sub(lambda found: b"$%d" % (int(found[1]) + by), row.rstrip(b";"))
+
+    values = b", ".join(shifted(each * width) for each in range(number))
+    names = [f"{name}_{each}" for each in range(number) for name in one.parameters]
+    return Statement(head + b"values " + values, tuple(names))
 
 
 class Answer:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.store import statements
-from qwicket.store.writer import Writer, fail, read_later, run_group
+from qwicket.store.writer import Hope, Refused, Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -36,6 +36,7 @@ WORDS: Final = {
     "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
     "greatest": "max",
+    "only_postgres": "-- ",
     "position": "instr",
     "serial": "integer",
 }
@@ -68,6 +69,9 @@ class SQLiteTx:
 
     def run(self, name: str, /, **params: Any) -> None:
         self._connection.execute(self._sql[name], params)
+
+    def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        self._connection.executemany(self._sql[name], rows)
 
     def later(
         self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
@@ -123,6 +127,7 @@ class SQLite:
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
         self._is_flushing: bool | None = None
+        self._hope = Hope()
         self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
@@ -218,24 +223,38 @@ class SQLite:
         return tx
 
     def _commit(self, group: Group) -> list[Changed]:
-        session, connection = self._writing, self._writing._connection
-        durable = any(request.durable for request in group)
         try:
-            if durable is not self._is_flushing:
-                # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
-                session.command(f"pragma synchronous = {'full' if durable else 'normal'}")
-                self._is_flushing = durable
-            session.command("begin immediate")
-            run_group(session, group, _translate)
-            read_later(session, group)
-            session.command("commit")
+            self._flush_if(any(request.durable for request in group))
+            try:
+                return self._run(group, is_hopeful=bool(self._hope))
+            except Refused:
+                self._hope.lose()
+                self._roll_back()
+                return self._run(group, is_hopeful=False)
         except Exception as error:
             with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    session.command("rollback")
+                self._roll_back()
             fail(group, _translate(error))
             return []
+
+    def _run(self, group: Group, *, is_hopeful: bool) -> list[Changed]:
+        session = self._writing
+        session.command("begin immediate")
+        run_group(session, group, _translate, is_hopeful=is_hopeful)
+        read_later(session, group)
+        session.command("commit")
         return session.changes
+
+    def _flush_if(self, durable: bool) -> None:
+        """Say whether the next commit waits for the disk."""
+        if durable is not self._is_flushing:
+            # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
+            self._writing.command(f"pragma synchronous = {'full' if durable else 'normal'}")
+            self._is_flushing = durable
+
+    def _roll_back(self) -> None:
+        if self._writing.is_open:
+            self._writing.command("rollback")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -31,7 +31,7 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
     Args:
         words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
             `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
-            `each_tag` (of a job).
+            `each_tag` (of a job), `only_postgres` (at the beginning of a line).
     """
     fills = _fills(words)
     return {

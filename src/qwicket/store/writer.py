@@ -1,7 +1,8 @@
 """The one writer of a database: operations in groups, one transaction and one flush for each.
 
-A thread drains a queue of operations. Each runs between savepoints, so that a refusal harms no
-neighbour. How a group is committed is the database's business.
+A thread drains a queue of operations. When one is refused, its group runs again with each between
+savepoints, so that a refusal harms no neighbour. How a group is committed is the database's
+business.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
+_CAREFUL_S: Final = 1.0
+"""Refusals come in floods, of a project with too many jobs; then savepoints cost less than doing a
+group again."""
 
 
 class Session(Protocol):
@@ -75,6 +79,24 @@ class Request(Generic[T]):
 
 
 Group = list[Request[Any]]
+
+
+class Refused(Exception):
+    """An operation of a group was refused, and none was expected to be."""
+
+
+class Hope:
+    """Whether no operation of the next group is expected to be refused."""
+
+    def __init__(self) -> None:
+        self._lost_until = 0.0
+
+    def __bool__(self) -> bool:
+        return time.monotonic() >= self._lost_until
+
+    def lose(self) -> None:
+        """Expect refusals for a moment: one was met."""
+        self._lost_until = time.monotonic() + _CAREFUL_S
 
 
 class Writer:
@@ -169,14 +191,31 @@ def _nobody(_operations: int, _failed: int, _seconds: float) -> None:
     """Hear nothing."""
 
 
-def run_group(session: Session, group: Group, translate: Callable[[Exception], Exception]) -> None:
+def run_group(
+    session: Session,
+    group: Group,
+    translate: Callable[[Exception], Exception],
+    *,
+    is_hopeful: bool,
+) -> None:
     """Run the operations of a group in the open transaction of `session`.
 
+    Args:
+        session: The connection.
+        group: The operations.
+        translate: What their callers may know of an error.
+        is_hopeful: Whether no refusal is expected. Then there are no savepoints.
+
     Raises:
+        Refused: There was one nevertheless: roll back, and run the group again without hope.
         Exception: What ended the whole transaction; then nobody's work stands.
     """
     session.changes = []
     session.memo.clear()
+    if is_hopeful:
+        for request in group:
+            _run_hopefully(session, request)
+        return
     marks = ["savepoint operation"]
     for request in group:
         session.command(*marks)
@@ -208,6 +247,16 @@ def fail(group: Group, error: Exception) -> None:
     """Leave the same error in every request of a group whose work does not stand."""
     for request in group:
         request.error = error
+
+
+def _run_hopefully(session: Session, request: Request[Any]) -> None:
+    request.error = None
+    try:
+        request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
+    except Exception as error:
+        if not session.is_open:
+            raise
+        raise Refused from error
 
 
 def _run_one(

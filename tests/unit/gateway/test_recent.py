@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from qwicket.gateway import recent
@@ -89,3 +91,63 @@ async def test_what_was_read_before_it_was_forgotten_is_not_remembered() -> None
     await known.get("a")
     await known.get("a")
     assert shelf.reads == 2
+
+
+class SlowShelf(Shelf):
+    """Reads that end when they are told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = asyncio.Event()
+
+    async def read(self, key: str) -> int | None:
+        found = await super().read(key)
+        await self.may_end.wait()
+        if found == 0:
+            raise OSError("nothing can be read")
+        return found
+
+
+async def test_many_who_ask_at_once_make_one_read() -> None:
+    shelf = SlowShelf()
+    known = Recent(shelf.read)
+    asked = [asyncio.create_task(known.get("a")) for _ in range(20)]
+    await asyncio.sleep(0)
+    asked[0].cancel()  # it made the read, and gives up
+    shelf.may_end.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == [1] * 19
+    assert shelf.reads == 1
+
+
+async def test_a_read_that_failed_fails_for_all_who_asked_and_is_not_remembered() -> None:
+    shelf = SlowShelf()
+    shelf.values["a"] = 0
+    known = Recent(shelf.read)
+    asked = [asyncio.create_task(known.get("a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    shelf.may_end.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in found] == [OSError] * 3
+    shelf.values["a"] = 5
+    assert await known.get("a") == 5
+
+
+async def test_who_asks_after_it_was_forgotten_does_not_get_what_was_being_read() -> None:
+    shelf = SlowShelf()
+    known = Recent(shelf.read)
+    for forget in (lambda: known.forget("a"), lambda: known.forget_where(lambda _: False)):
+        shelf.may_end.clear()
+        before, n_reads = shelf.values["a"], shelf.reads
+        early = asyncio.create_task(known.get("a"))
+        while shelf.reads == n_reads:
+            await asyncio.sleep(0)
+        shelf.values["a"] += 1
+        forget()
+        late = asyncio.create_task(known.get("a"))
+        await asyncio.sleep(0)
+        shelf.may_end.set()
+        assert (await early, await late) == (before, before + 1)
+        assert await known.get("a") == before + 1
+        known.forget("a")

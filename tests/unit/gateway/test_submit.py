@@ -29,7 +29,7 @@ from qwicket.model.errors import (
 from qwicket.model.ids import new_id, part_id
 from qwicket.model.jobs import JobQuery, Ran, RunOptions, Submission
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Failure
+from qwicket.model.outcomes import Failure, Outcome, encode
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.answers import answer
@@ -363,7 +363,7 @@ async def test_an_id_in_capitals_is_watched_as_the_same_job(gateway: Gateway, ad
     await asyncio.sleep(0)
     await gateway.cancel(ada, job.id)
     async with asyncio.timeout(10):
-        assert (await waiting).state is JobState.CANCELLED
+        assert (await waiting).job.state is JobState.CANCELLED
 
 
 async def test_anothers_job_looks_like_an_absent_one(
@@ -403,13 +403,59 @@ async def test_waiting_ends_with_the_job(gateway: Gateway, ada: Actor) -> None:
     await asyncio.sleep(0)
     await gateway.cancel(ada, job.id)
     async with asyncio.timeout(10):
-        assert (await waiting).state is JobState.CANCELLED
+        assert (await waiting).job.state is JobState.CANCELLED
+
+
+async def test_who_waits_is_given_the_results_with_the_end(
+    gateway: Gateway, store: Store, ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mate = msgspec.structs.replace(bob, project=ada.project)
+    job = await gateway.submit(mate, submission())
+    given = encode(
+        Outcome(registers=(), arrays={}, engine="test", engine_version="1", seed=1, seconds=0.0)
+    )
+    waiting = [asyncio.create_task(gateway.wait(each, job.id, 60)) for each in (ada, bob)]
+    await asyncio.sleep(0)
+    await store.leases.add_runner("runner", "server", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
+    await store.leases.finish(assignment.lease, Ran((given,), 0.001), NOW)
+    async with asyncio.timeout(10):
+        awaited = await asyncio.gather(*waiting)
+    read = await gateway.results_of(await gateway.job(ada, job.id), answer())
+    monkeypatch.setattr(store.jobs, "results", None)  # nothing more is read
+    for ended, told in awaited:
+        assert ended == read.job
+        assert await gateway.results_of(ended, answer(), told=told) == read
+        assert (await gateway.results_of(ended, answer(), 0, told=told)).parts == read.parts
+
+
+async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_it(
+    gateway: Gateway, ada: Actor, bob: Actor
+) -> None:
+    job = await gateway.submit(ada, submission())
+    for actor, id_text, door in (
+        (bob, job.id, None),
+        (ada, part_id(job.id, 0), None),
+        (ada, job.id, "ionq"),
+        (ada, new_id(NOW), None),
+    ):
+        with pytest.raises(NotFound):
+            await gateway.wait(actor, id_text, 60, door=door)
+
+
+async def test_who_waited_in_vain_is_told_what_is_stored(
+    gateway: Gateway, store: Store, ada: Actor
+) -> None:
+    job = await gateway.submit(ada, submission())
+    store.changes.publish = lambda _: None  # type: ignore[method-assign]  # news get lost
+    await gateway.cancel(ada, job.id)
+    assert (await gateway.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
 
 
 async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.submit(ada, submission())
     began = time.monotonic()
-    assert (await gateway.wait(ada, job.id, 0.1)).state is JobState.QUEUED
+    assert (await gateway.wait(ada, job.id, 0.1)).job.state is JobState.QUEUED
     assert time.monotonic() - began >= 0.1
 
 

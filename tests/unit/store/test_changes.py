@@ -7,8 +7,8 @@ import pytest
 
 from qwicket.model.accounts import Token
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Changes, Store
-from support.stores import add_job
+from qwicket.store import Changed, Changes, Store, changes
+from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
@@ -79,3 +79,40 @@ async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_those_of_nobod
         assert await mine.changed(5)
         assert await other.changed(5)
     assert not store.changes._account_watches
+
+
+async def test_a_watch_begins_with_what_was_just_written(store: Store, ada: Token) -> None:
+    hub = store.changes
+    job = await add_job(store, ada)
+    with hub.watch(job.id) as watch:
+        assert watch.latest is not None
+        assert watch.latest.row == job
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    with hub.watch(job.id) as watch:
+        assert watch.latest is None
+
+
+@pytest.mark.parametrize("what", ["another server's word", "a resync", "time"])
+async def test_what_may_have_changed_elsewhere_is_not_remembered(
+    store: Store, ada: Token, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = store.changes
+    job = await add_job(store, ada)
+    match what:
+        case "another server's word":
+            hub.publish([Changed(job.id, 2, JobState.RUNNING, job.device)])
+        case "a resync":
+            hub.resync()
+        case _:
+            monkeypatch.setattr(changes, "_REMEMBERED_S", 0.0)
+    with hub.watch(job.id) as watch:
+        assert watch.latest is None
+
+
+async def test_a_bounded_number_of_jobs_is_remembered(
+    store: Store, ada: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_REMEMBERED", 10)
+    for _ in range(25):
+        await add_job(store, ada)
+    assert len(store.changes._remembered) <= 10

@@ -11,7 +11,7 @@ import pytest
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
-from qwicket.model.jobs import Assignment, Job, Lease, Ran, Runner
+from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import STEP, JobState
 from qwicket.store import Changed, Held, StaleLease, Store
@@ -392,3 +392,31 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
         tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")  # type: ignore[attr-defined]
 
     await store._database.write(force)
+
+
+async def test_small_results_are_told_with_the_end_of_a_job(
+    store: Store, ada: Token, runner: str, told: list[Changed]
+) -> None:
+    small, large = Encoded(b"body", b"sha"), Encoded(b"0" * 40_000, b"large")
+    failure = Failure("code", "text")
+    for given in ((small, small), (small, large), (small, failure)):
+        await add_job(store, ada)
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+        await store.leases.finish(assignment.lease, Ran(given, 0.001), NOW)
+        expected = given if given == (small, small) else None
+        assert told[-1].results == expected
+        stored = await store.jobs.results(assignment.lease.job)
+        assert tuple(stored) == given
+
+
+@pytest.mark.parametrize("number", [1, 7, 8, 31, 41, 100])
+async def test_however_many_results_a_job_has_each_is_kept(
+    store: Store, ada: Token, runner: str, number: int
+) -> None:
+    failure, large = Failure("code", "text"), Encoded(b"0" * 2_000_000, b"large")
+    odd = {3: failure, 20: large, 40: failure}
+    given = tuple(odd.get(part, Encoded(b"%d" % part, b"sha")) for part in range(number))
+    await add_job(store, ada)
+    await store.leases.finish((await claim(store, runner)).lease, Ran(given, 0.001), NOW)
+    (job,) = await store.jobs.page(JobQuery(account=ada.account))
+    assert tuple(await store.jobs.results(job.id)) == given

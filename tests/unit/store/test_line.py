@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
-from qwicket.store.line import Line, Statement, rows, statement
+from qwicket.store.line import Line, Statement, of_rows, rows, statement
 from support.postgres import PostgresServer
 
 ECHO = {
@@ -75,6 +75,16 @@ def test_statements_are_held_back_until_rows_are_wanted(
     put(line, 2)
     assert kept(connection) == []
     assert rows(line.ask(ALL, {})) == [(1,), (2,)]
+
+
+def test_several_rows_go_in_one_statement(line: Line, connection: psycopg.Connection) -> None:
+    params = {
+        f"{name}_{k}": v for k in range(3) for name, v in (("number", k), ("body", b"%d" % k))
+    }
+    line.put(of_rows(PUT, 3), params)
+    line.settle()
+    found = connection.execute("select number, body from kept order by number").fetchall()
+    assert found == [(0, b"0"), (1, b"1"), (2, b"2")]
 
 
 def test_settling_runs_what_was_held_back(line: Line, connection: psycopg.Connection) -> None:

@@ -432,3 +432,12 @@ def sessions_of(url: str) -> set[int]:
             " and datname = current_database()"
         )
         return {pid for (pid,) in rows}
+
+
+async def test_bytes_are_kept_as_they_come(url: str, store: Store) -> None:
+    ada = await make_token(store)
+    job = await add_job(store, ada, source=b" " * 100_000)
+    with psycopg.connect(url) as connection:
+        kept = "select pg_column_size(source) from program where job = %s"
+        assert connection.execute(kept, (job.id,)).fetchone() == (100_000,)
+    assert (await store.jobs.program(job.id)).source == b" " * 100_000

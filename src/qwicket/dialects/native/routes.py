@@ -31,11 +31,9 @@ from qwicket.model.accounts import Scope
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from qwicket.gateway import Gateway
+    from qwicket.gateway import Awaited, Gateway
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
-
-_DESCRIPTION: Final = msgspec.json.encode(description())
 
 _FEW_JOBS: Final = 100
 _TAG_CHARS: Final = 64 << 10
@@ -78,10 +76,14 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._description: bytes | None = None
 
     async def describe(self, request: Request) -> Response:
         """Answer anyone: it tells nothing of this server."""
-        return Response(_DESCRIPTION, media_type="application/json")
+        if self._description is None:
+            document = await asyncio.to_thread(description)
+            self._description = msgspec.json.encode(document)
+        return Response(self._description, media_type="application/json")
 
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -152,7 +154,7 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
-        job = await self._awaited(request)
+        job, _ = await self._awaited(request)
         place, progress = await self._gateway.place(job), await self._gateway.progress(job)
         return _tagged(request, json(wire.job(job, place, progress)), wire.pause(job, place))
 
@@ -170,16 +172,16 @@ class Routes:
         return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
 
     async def read_result(self, request: Request) -> Response:
-        job = await self._awaited(request)
-        results = await self._gateway.results_of(job, answer_to(request))
+        job, told = await self._awaited(request)
+        results = await self._gateway.results_of(job, answer_to(request), told=told)
         return await json_beside(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, request: Request) -> Response:
         """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
         is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
-        job = await self._awaited(request)
+        job, told = await self._awaited(request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results_of(job, answer_to(request), number)
+        results = await self._gateway.results_of(job, answer_to(request), number, told=told)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
@@ -188,14 +190,14 @@ class Routes:
             lambda: wire.part(job, number, part), is_small=results.is_small, Vary="Accept"
         )
 
-    async def _awaited(self, request: Request) -> Job:
+    async def _awaited(self, request: Request) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         actor = await self._sign_in(request)
         wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
-        job = await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        awaited = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self._sign_in(request)  # the token may have been revoked meanwhile
-        return job
+        return awaited
 
     async def open_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)

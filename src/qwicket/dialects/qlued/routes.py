@@ -187,7 +187,7 @@ class Routes:
         actor = await self._sign_in(request, asked.token, Scope.JOBS_READ)
         view = await self._device(request)
         try:
-            job = await self._gateway.wait(actor, asked.job, wait_s, door=wire.DOOR)
+            job, _ = await self._gateway.wait(actor, asked.job, wait_s, door=wire.DOOR)
         except NotFound:
             return view, None
         if wait_s:

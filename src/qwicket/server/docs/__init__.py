@@ -1,11 +1,13 @@
 """What the server tells people of itself under `/docs`: its API and every error code.
 
-All pages are made once at start, from the OpenAPI document and the tables of codes, and answered
-from memory: nothing of a request gets into a page, and no file is opened by a name that came in.
+All pages are made once, when the first is asked for, from the OpenAPI document and the tables of
+codes, and answered from memory: nothing of a request gets into a page, and no file is opened by a
+name that came in.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -71,17 +73,24 @@ def files(description: Mapping[str, Any]) -> dict[str, File]:
     }
 
 
-def docs(description: Mapping[str, Any]) -> dict[str, ASGIApp]:
+def docs(describe: Callable[[], Mapping[str, Any]]) -> dict[str, ASGIApp]:
     """Return the mount of `/docs`.
 
     Args:
-        description: As `files` takes it.
+        describe: Makes what `files` takes.
     """
-    routes = [on(path, GET=_reader(file)) for path, file in files(description).items()]
-    door = Door([*routes, on("/docs/{rest:path}", GET=_missing)], _problem, error_type=_HTML)
+    made: Door | None = None
+
+    def make() -> Door:
+        routes = [on(path, GET=_reader(file)) for path, file in files(describe()).items()]
+        missing = on("/docs/{rest:path}", GET=_missing)
+        return Door([*routes, missing], _problem, error_type=_HTML)
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
-        await door({**scope, "root_path": ""}, receive, send)
+        nonlocal made
+        if made is None:
+            made = await asyncio.to_thread(make)
+        await made({**scope, "root_path": ""}, receive, send)
 
     return {"/docs": at_root}
 
