@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,6 +114,10 @@ class _Connection:
         except apsw.Error as error:
             raise sqlite3.OperationalError(str(error)) from error
         return _Rows(rows, self._connection.changes())
+
+    def executemany(self, text: str, rows: Iterable[Any]) -> None:
+        for parameters in rows:
+            self.execute(text, parameters)
 
 
 class _Rows:
