@@ -548,16 +548,20 @@ def test_a_stream_closes_soon_after_its_token_is_revoked(
     keeper.call("POST", f"/jobs/{job}/cancel")
 
 
-def test_streams_are_bounded_in_number_and_silence(bounded: Client) -> None:
-    job = bounded.submit(slow())
+def test_streams_are_bounded_in_number_and_silence(bounded: Client, small: LiveServer) -> None:
+    other = Client(bounded.http, small.token("streamer"))
+    job, another = bounded.submit(slow()), other.submit(slow())
     with stream(bounded, job) as one:
         sign(one, bounded.token)
         one.recv(timeout=10)
         with stream(bounded, job) as two:
-            with pytest.raises(Exception, match="503"):
-                stream(bounded, job)
             sign(two, bounded.token)
             assert ended_with(two) == 4001  # the account has its one
+        with stream(other, another) as three:
+            sign(three, other.token)
+            three.recv(timeout=10)
+            with pytest.raises(Exception, match="503"):
+                stream(bounded, job)
     with stream(bounded, job) as silent:
         began = time.monotonic()
         assert ended_with(silent) == 1008

@@ -8,7 +8,7 @@ second one.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +21,12 @@ from qwicket.dialects import mounts
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.errors import Unavailable
+from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.http import Front
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Database, Tx
+from support.xanadu import TOKEN_PATH, pair
 
 pytestmark = pytest.mark.anyio
 
@@ -38,18 +40,44 @@ QOBJ = {
     "config": {"shots": 10, "memory_slots": 1, "n_qubits": 1},
     "experiments": [{"instructions": [{"name": "measure", "qubits": [0], "memory": [0]}]}],
 }
-NO_REPEAT = {400, 409}
+EXPERIMENT = {
+    "instructions": [["measure", [0], []]],
+    "num_wires": 1,
+    "shots": 2,
+    "wire_order": "interleaved",
+}
+NO_REPEAT = {400, 406, 409}
 """What none of these clients sends again when it was a POST."""
 
 
 class Ask(NamedTuple):
-    """A request that stores something, and how to see what is stored."""
+    """A request that stores something, and how to see what is stored.
+
+    Attributes:
+        path: Where it is sent.
+        body: What is sent.
+        listed: Where what is stored is listed.
+        count: How many a list shows.
+        status: Of a good answer.
+        auth: What its client signs in with.
+    """
 
     path: str
     body: dict[str, Any]
     listed: str
     count: Callable[[Any], int]
     status: int
+    auth: str = "apiKey"
+
+
+class Http(httpx.AsyncClient):
+    """A client that signs in at each door as its own clients do."""
+
+    auths: dict[str, str]
+
+    async def ask(self, ask: Ask) -> httpx.Response:
+        headers = {"Authorization": self.auths[ask.auth]}
+        return await self.post(ask.path, json=ask.body, headers=headers)
 
 
 def _total(answer: Any) -> int:
@@ -113,6 +141,22 @@ ASKS = {
         _total,
         201,
     ),
+    "qlued": Ask(
+        "/qlued/api/v3/singlequdit/post_job",
+        {"payload": {"experiment_0": EXPERIMENT}},
+        "/v1/jobs",
+        _jobs,
+        200,
+        "Bearer",
+    ),
+    "Xanadu": Ask(
+        "/jobs",
+        {"circuit": pair(), "target": "simulon_gaussian", "language": "blackbird:1.0"},
+        "/jobs",
+        lambda answer: len(answer["data"]),
+        201,
+        "pass",
+    ),
     "qBraid group": Ask(
         "/qbraid/api/v1/jobs/group", {"name": "g"}, "/qbraid/api/v1/jobs/group", _total, 201
     ),
@@ -126,12 +170,14 @@ class Brittle:
         lost: How many further answers to writes are lost.
         dies: Whether it is gone after the next write.
         is_gone: Whether it is.
+        after_scan: What somebody else does right after the next list was read.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.lost = 0
         self.dies = self.is_gone = False
+        self.after_scan: Callable[[], Awaitable[None]] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
@@ -151,7 +197,11 @@ class Brittle:
 
     async def scan(self, operation: Callable[[Tx], Any]) -> Any:
         self._look()
-        return await self._database.scan(operation)
+        found = await self._database.scan(operation)
+        if self.after_scan is not None:
+            meanwhile, self.after_scan = self.after_scan, None
+            await meanwhile()
+        return found
 
     def _look(self) -> None:
         if self.is_gone:
@@ -176,18 +226,24 @@ def database(store: Store) -> Brittle:
 
 
 @pytest.fixture
-async def http(store: Store, database: Brittle) -> AsyncIterator[httpx.AsyncClient]:
+async def http(store: Store, database: Brittle) -> AsyncIterator[Http]:
     readers = Readers(LIMITS)
     gateway = Gateway(Store(database, store.changes), readers, LIMITS, now_ms)
     admin = Admin(store, now_ms)
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
     transport = httpx.ASGITransport(Front(mounts(gateway), LIMITS))
-    async with httpx.AsyncClient(transport=transport, base_url="http://qwicket") as client:
+    async with Http(transport=transport, base_url="http://qwicket") as client:
+        grant = {"grant_type": "refresh_token", "refresh_token": secret}
+        given = (await client.post(TOKEN_PATH, data=grant)).json()["access_token"]
+        client.auths = {
+            "apiKey": f"apiKey {secret}",
+            "Bearer": f"Bearer {secret}",
+            "pass": f"Bearer {given}",
+        }
         answer = await client.post("/ibm/api/users/loginWithToken", json={"apiToken": secret})
         client.headers.update(
             {
-                "Authorization": f"apiKey {secret}",
                 "api-key": secret,
                 "X-Access-Token": answer.json()["id"],
             }
@@ -196,28 +252,29 @@ async def http(store: Store, database: Brittle) -> AsyncIterator[httpx.AsyncClie
     await readers.close()
 
 
-async def stored(http: httpx.AsyncClient, ask: Ask) -> int:
-    return ask.count((await http.get(ask.listed)).json())
+async def stored(http: Http, ask: Ask) -> int:
+    headers = {"Authorization": http.auths[ask.auth]}
+    return ask.count((await http.get(ask.listed, headers=headers)).json())
 
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_an_answer_that_is_lost_once_is_asked_for_again(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.lost = 1
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code == ask.status, answer.text
     assert await stored(http, ask) == 1
 
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.lost, database.dies = 1, True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code in NO_REPEAT, answer.text
     assert "not known" in answer.text
     database.dies = database.is_gone = False
@@ -226,11 +283,11 @@ async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_a_store_that_is_gone_right_after_it_stored_is_no_failure(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.dies = True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code == ask.status, answer.text
     database.dies = database.is_gone = False
     assert await stored(http, ask) == 1
@@ -238,11 +295,38 @@ async def test_a_store_that_is_gone_right_after_it_stored_is_no_failure(
 
 @pytest.mark.parametrize("name", ASKS)
 async def test_a_store_that_is_gone_before_stores_nothing_and_says_so(
-    http: httpx.AsyncClient, database: Brittle, name: str
+    http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]
     database.is_gone = True
-    answer = await http.post(ask.path, json=ask.body)
+    answer = await http.ask(ask)
     assert answer.status_code in {503, *NO_REPEAT}, answer.text
     database.is_gone = False
     assert await stored(http, ask) == 0
+
+
+JOBS = [name for name in ASKS if not name.endswith(("session", "group", "storage"))]
+
+
+@pytest.mark.parametrize("name", JOBS)
+async def test_a_job_that_is_deleted_while_it_is_listed_is_left_out(
+    http: Http, store: Store, database: Brittle, name: str
+) -> None:
+    ask = ASKS[name]
+    for _ in range(3):
+        assert (await http.ask(ask)).status_code == ask.status
+    ada = (await store.accounts.by_name("ada")).id
+    gone, *_ = [job.id for job in await store.jobs.page(JobQuery(account=ada))]
+
+    async def delete() -> None:
+        await store.jobs.cancel(gone, actor=ada, now=now_ms())
+        await store.jobs.delete(gone)
+
+    database.after_scan = delete
+    headers = {"Authorization": http.auths[ask.auth]}
+    answer = await http.get(ask.listed, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert database.after_scan is None
+    if name != "qlued":  # its jobs are listed at the native door, from one look-up
+        assert gone not in answer.text
+    assert await stored(http, ask) == 2

@@ -115,6 +115,20 @@ def test_a_last_event_id_that_is_none_is_refused(http: httpx.Client, path: str, 
     assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
 
 
+@pytest.mark.parametrize("ahead", [1, 9_223_372_036_854_775_807])
+def test_a_last_event_id_that_is_still_to_come_keeps_no_news_away(
+    server: LiveServer, ahead: int
+) -> None:
+    with server.client(server.token("time-traveller")) as http:
+        http.get(f"/v1/jobs/{submit(http)}", params={"wait": 60})
+        newest = int(time.time() * 1_000_000) + 3_600_000_000
+        last = {"Last-Event-ID": str(min(newest + ahead, 9_223_372_036_854_775_807))}
+        with http.stream("GET", "/v1/events", headers=last) as answer:
+            told = events(answer)
+            mine = submit(http)
+            assert next(told).job["id"] == mine
+
+
 def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
     with server.client() as http:

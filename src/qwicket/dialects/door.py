@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -19,6 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
+from qwicket.dialects.pieces import ANSWER, Pieces, in_pieces
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.errors import (
     InternalError,
     InvalidRequest,
@@ -30,10 +31,12 @@ from qwicket.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qwicket.gateway.answers import Answer
+    from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
     Endpoint = Callable[[Request], Awaitable[ASGIApp]]
@@ -59,7 +62,6 @@ _STEP: Final = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.in
 """What a byte of JSON outside of texts adds to the depth."""
 _NUL: Final = b"\\u0000"
 _SMALL_BODY_BYTES: Final = 64 << 10
-_SLICE: Final = 1_000
 _JSON: Final = "application/json"
 _log = logging.getLogger("qwicket.door")
 _encoder = msgspec.json.Encoder()
@@ -173,6 +175,10 @@ class _ByMethod:
         if endpoint is None:
             raise MethodNotAllowed(scope["method"], tuple(self._methods))
         response = await endpoint(Request(scope, receive, send))
+        if isinstance(response, Response) and len(response.body) > SMALL_ANSWER_BYTES:
+            answer: Answer | None = scope.get(ANSWER)
+            if answer is not None and answer.account:  # what everyone may read is there only once
+                response = Pieces.of(response)
         await response(scope, receive, send)
 
 
@@ -181,24 +187,39 @@ def json(value: Any, status: int = 200, **headers: str) -> Response:
     return Response(_encoder.encode(value), status, headers=headers, media_type=_JSON)
 
 
-def raw_object(pairs: Iterable[tuple[str, Any]]) -> msgspec.Raw:
-    """Encode a large object in slices: the encoder keeps everyone else from running meanwhile."""
-    return _sliced(pairs, dict, b"{", b"}")
+async def json_beside(
+    worded: Callable[[], Any], status: int = 200, *, is_small: bool = False, **headers: str
+) -> Response:
+    """Return what `worded` words as JSON. What takes long is worded beside the loop, in pieces.
+
+    Args:
+        worded: Returns what is to be encoded, or bytes that are JSON already.
+        status: Of the answer.
+        is_small: Whether it takes about a millisecond at most.
+        headers: Of the answer.
+    """
+    if is_small:
+        return json(_as_raw(worded()), status, **headers)
+    pieces, size = await asyncio.to_thread(in_pieces, lambda: _as_raw(worded()))
+    if size <= SMALL_ANSWER_BYTES:
+        return Response(b"".join(pieces), status, headers=headers, media_type=_JSON)
+    return Pieces(pieces, size, status, headers=headers, media_type=_JSON)
 
 
-def raw_list(items: Iterable[Any]) -> msgspec.Raw:
-    """As `raw_object`, for a list."""
-    return _sliced(items, list, b"[", b"]")
+def _as_raw(value: Any) -> Any:
+    return msgspec.Raw(value) if isinstance(value, bytes) else value
 
 
-def _sliced(
-    items: Iterable[Any], gather: type[dict[Any, Any] | list[Any]], opening: bytes, closing: bytes
-) -> msgspec.Raw:
-    rest = iter(items)
-    slices = []
-    while part := gather(islice(rest, _SLICE)):
-        slices.append(_encoder.encode(part)[1:-1])
-    return msgspec.Raw(opening + b",".join(slices) + closing)
+def answer_to(request: Request) -> Answer:
+    """Return the answer to a request, as far as it takes room."""
+    answer: Answer = request.scope[ANSWER]
+    return answer
+
+
+def signed_in(request: Request, actor: Actor) -> Actor:
+    """Return an actor, having noted that the request's answer is theirs."""
+    request.scope[ANSWER].account = actor.account
+    return actor
 
 
 async def read(request: Request, parse: Callable[[bytes], T], limit: str = "body_bytes") -> T:

@@ -10,19 +10,21 @@ import time
 import uuid
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import structs
 
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.bulk import Bulk
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
-from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, is_quick
+from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, are_short, is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from qwicket.compute import Readers
+    from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     from qwicket.programs import Entangler
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent, Sizes, Store, Watch
+
+_NOTHING_KEPT: Final = b"{}"
+_FEW_CIRCUITS: Final = 100
+"""The results of so many are measured in microseconds."""
 
 __all__ = ["Awaited", "DeviceView", "Gateway", "JobPart", "Program", "Results", "Ticket"]
 
@@ -77,6 +84,7 @@ class Gateway:
         self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
+        self.bulk = Bulk(store, limits, now_ms, self._wait)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)
@@ -477,55 +485,89 @@ class Gateway:
         return await self._store.jobs.events(job.id)
 
     async def wire(self, job: Job) -> bytes:
-        """Return the vendor's opaque document of a job."""
-        return await self._store.jobs.wire(job.id)
+        """Return the vendor's opaque document of a job.
+
+        Raises:
+            NotFound: The job was deleted since it was read.
+        """
+        found = await self._store.jobs.wire(job.id)
+        if found == _NOTHING_KEPT and await self._store.jobs.get(job.id) is None:
+            raise NotFound("There is no such job.")
+        return found
 
     async def sizes(self, job: Job) -> Sizes:
         """Return the bytes of a job's program and of its results."""
         return await self._store.jobs.sizes(job.id)
 
-    async def results(self, actor: Actor, id_text: str, *, door: str | None = None) -> Results:
-        """Return what each circuit of an ended job gave, in the order of submission.
-
-        Raises:
-            NotFound: As for `job`.
-            NotFinished: The job has not ended.
-            NoResult: It ended without any result; the detail says why.
-        """
-        return await self.results_of(await self.job(actor, id_text, door=door))
-
     async def results_of(
-        self, job: Job, number: int | None = None, *, told: Sequence[PartResult] | None = None
+        self,
+        job: Job,
+        answer: Answer,
+        number: int | None = None,
+        *,
+        told: Sequence[PartResult] | None = None,
     ) -> Results:
-        """As `results`, of a job that this actor was given just now, or of one of its circuits.
+        """Return what each circuit, or one, of a job gave that the actor was given just now.
 
         Args:
             job: The job.
+            answer: What the results are for: large ones wait until there is room for it.
             number: Which circuit alone.
             told: What a wait for the job's end was told of them.
 
         Raises:
             NotFinished: The job has not ended.
             NoResult: It ended without any result; the detail says why.
+            NotFound: The job was deleted since it was read.
+            TooManyRequests: The account has too many large answers.
+            Unavailable: All accounts together have.
         """
         if not job.state.is_final:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         quick = is_quick(job)
         if told is None:
+            if not quick and await self._is_long(job, "results"):
+                await answer.begin()
             parts: Sequence[PartResult] = await self._store.jobs.results(
                 job.id, number, is_quick=quick
             )
         else:
             parts = told if number is None else told[number : number + 1]
         if not any(isinstance(part, Encoded) for part in parts):
+            if job.state is JobState.COMPLETED:  # it was deleted since it was read
+                raise NotFound("There is no such job.")
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
         if quick:
             return Results(job, [_decode(part) for part in parts])
+        if not are_short(parts):
+            await answer.begin()
         return Results(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
-    async def program(self, job: Job) -> Program:
-        """Return a job's program as it was submitted."""
+    async def has_results(self, job: Job) -> bool:
+        """Return whether some circuit of a job gave something."""
+        return job.state.is_final and (await self.sizes(job)).results > 0
+
+    async def program(self, job: Job, answer: Answer) -> Program:
+        """Return a job's program as it was submitted.
+
+        Args:
+            job: The job.
+            answer: What it is for: a large one waits until there is room for it.
+
+        Raises:
+            NotFound: It has none.
+            TooManyRequests: The account has too many large answers.
+            Unavailable: All accounts together have.
+        """
+        if await self._is_long(job, "program"):
+            await answer.begin()
         return await self._store.jobs.program(job.id)
+
+    async def _is_long(self, job: Job, what: Literal["program", "results"]) -> bool:
+        """Say whether a job's program or results are long: of many circuits they may be."""
+        if job.n_circuits > _FEW_CIRCUITS:
+            return True
+        return bool(getattr(await self.sizes(job), what) > SMALL_ANSWER_BYTES)
 
     async def native_circuit(self, job: Job, number: int, entangler: Entangler) -> bytes:
         """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.

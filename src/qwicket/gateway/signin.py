@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import argon2
 
+from qwicket.compute.turns import Turns
 from qwicket.gateway.recent import Recent
-from qwicket.gateway.throttle import Tries, WrongTokens
+from qwicket.gateway.throttle import Tries, WrongTokens, network
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor
-from qwicket.model.errors import Unauthenticated
+from qwicket.model.errors import TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,8 @@ class SignIn:
         self._tries = Tries(limits.password_tries)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
         self.wrong_tokens = self.wrong_passwords = 0
-        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._hashing = Turns(_HASHES_AT_ONCE)
+        self._most_waiting = limits.passwords_waiting
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
         """Return who holds this token.
@@ -124,12 +126,21 @@ class SignIn:
 
         Raises:
             Unauthenticated: They do not match; which of them is wrong is not said.
-            TooManyRequests: Too many tries in a minute from this address for this name.
+            TooManyRequests: Too many tries in a minute from this address for this name, or too many
+                of this address that wait: they are compared one at a time.
         """
+        where, most = network(address), self._most_waiting
+        if self._hashing.count(where) > most:
+            raise TooManyRequests(
+                f"Over {most} passwords from one address wait (limit passwords_waiting).",
+                retry_after_s=1.0,
+                limit="passwords_waiting",
+                quota=most,
+            )
         self._tries.count(address, login)
         found = await self._store.accounts.for_password(login)
         stored = found.password_hash if found else None
-        async with self._hashing:
+        async with self._hashing.turn(where):
             matches = await asyncio.to_thread(_matches, stored, password)
         if found is None or not matches or found.account.disabled_at:
             self.wrong_passwords += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.outcomes import Encoded, Failure, Outcome, is_longer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SMALL_QUBITS: Final = 8
 _SMALL_SHOTS: Final = 2_000
 _SMALL_BYTES: Final = 32 << 10
+_SHORT_BYTES: Final = 16 << 10
 
 
 class DeviceView(NamedTuple):
@@ -90,6 +91,14 @@ class Results(NamedTuple):
         outcomes = [part for part in self.parts if isinstance(part, Outcome)]
         size = sum(len(array.data) for part in outcomes for array in part.arrays.values())
         return is_quick(self.job) and size <= _SMALL_BYTES
+
+
+def are_short(parts: Sequence[PartResult]) -> bool:
+    """Say whether results are a few kilobytes once decoded: no wording makes much of them."""
+    bodies = [part.body for part in parts if isinstance(part, Encoded)]
+    return sum(map(len, bodies)) <= _SHORT_BYTES and not any(
+        is_longer(body, _SHORT_BYTES // len(bodies)) for body in bodies
+    )
 
 
 def is_quick(job: Job) -> bool:

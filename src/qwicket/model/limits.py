@@ -140,6 +140,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Open websockets."""
     sockets_each: int = 1_000
     """Open websockets of one account."""
+    unsigned_sockets: int = 500
+    """Open websockets over which no token has come yet, beside `sockets`; above, the one that has
+    been silent for longest is closed."""
     streams: int = 2_000
     """Open streams of events."""
     streams_each: int = 200
@@ -168,12 +171,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bodies over 64 KiB that are held at the same time, of everyone together."""
     unsigned_bodies_bytes: int = 64 << 20
     """The same where the token may be in the body: nobody takes room from who has signed in."""
+    answers_bytes: int = 256 << 20
+    """Answers over 64 KiB that their clients have not taken yet, of everyone together: while there
+    are more, no other one is made. Two are made at a time, one of each account."""
+    answers_bytes_each: int = 64 << 20
+    """The same of one account."""
+    answers_waiting_each: int = 64
+    """Large answers of one account that wait to be made."""
+    answers_wait_s: float = 10.0
+    """Time for which a large answer waits for room: less than the 30 s after which the least
+    patient of clients give up."""
     answer_timeout_s: float = 30.0
     """Time in which a client must take some of an answer."""
     answer_bytes_per_s: int = 4 << 10
     """Least rate at which a client takes an answer, measured over `answer_timeout_s`."""
     password_tries: int = 10
     """Tries per minute, address and name."""
+    passwords_waiting: int = 64
+    """Passwords from one address that wait to be compared, which is slow on purpose."""
     wrong_tokens: int = 100
     """Unknown tokens at once from one address; each second one more."""
 

@@ -209,6 +209,13 @@ def is_compressed(body: bytes) -> bool:
     return body[:1] == _ZLIB_MARK
 
 
+def is_longer(body: bytes, most_bytes: int) -> bool:
+    """Say whether an encoded outcome becomes more than so many bytes, without making more."""
+    if not is_compressed(body):
+        return len(body) > most_bytes
+    return len(zlib.decompressobj().decompress(body, most_bytes + 1)) > most_bytes
+
+
 def _inflate(body: bytes) -> bytes:
     if not is_compressed(body):
         return body

@@ -16,6 +16,7 @@ from qwicket.compute.memory import available_bytes
 from qwicket.dialects import mounts, native
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
+from qwicket.gateway.answers import Answers
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
@@ -112,8 +113,10 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
+        answers = Answers(self._limits)
         rooms = Rooms(
-            store, gateway, self._dispatcher, lookout, self._compute, self._readers, access
+            *(store, gateway, answers, self._dispatcher, lookout, self._compute, self._readers),
+            access,
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
@@ -132,7 +135,9 @@ class App:
                 lambda: metrics.text(rooms),
             ),
         }
-        self._front = Front(doors, self._limits, public_url, metrics=metrics, access=access)
+        self._front = Front(
+            *(doors, self._limits, public_url), answers=answers, metrics=metrics, access=access
+        )
         self._heartbeat.start()
         self._dispatcher.start()
         self._tasks = [

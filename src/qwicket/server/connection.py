@@ -118,6 +118,11 @@ class Connection(HttpToolsProtocol):
         self._tell_requests()
         self.transport.abort()
 
+    def give_up_untaken(self) -> None:
+        """End the connection if its client does not take what it asked for."""
+        if self.flow.write_paused:
+            self._abort()
+
     def timeout_keep_alive_handler(self) -> None:
         self._end()
 

@@ -16,6 +16,8 @@ from qwicket.dialects.door import (
     STREAM_BODY,
     UNSIGNED_BODY,
 )
+from qwicket.dialects.pieces import ANSWER
+from qwicket.gateway.answers import Answer, Answers
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
 from qwicket.server.logs import REQUEST
 
@@ -39,6 +41,7 @@ class Front:
     Args:
         mounts: Prefix to door; the longest prefix that fits wins, "" takes the rest.
         limits: Those of bodies count here.
+        answers: Room for large answers; by default of its own.
         public_url: The address that answers name; by default that of each connection's socket.
         metrics: Count requests and websockets.
         access: Notes each answer.
@@ -50,6 +53,7 @@ class Front:
         limits: Limits,
         public_url: str = "",
         *,
+        answers: Answers | None = None,
         metrics: Metrics | None = None,
         access: AccessLog | None = None,
     ) -> None:
@@ -57,6 +61,7 @@ class Front:
         self._limits = limits
         self._room = _Room("bodies_bytes", limits)
         self._unsigned_room = _Room("unsigned_bodies_bytes", limits)
+        self._answers = Answers(limits) if answers is None else answers
         self._run = secrets.token_hex(4)
         self._numbers = count()
         self._metrics = metrics
@@ -99,10 +104,12 @@ class Front:
 
         inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
         inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_room)
+        inner[ANSWER] = answer = Answer(self._answers)
         try:
             await door(inner, body.receive, send_on)
         finally:
             body.release()
+            await answer.close()
             seconds = time.perf_counter() - began
             if self._metrics is not None:
                 self._metrics.answered(prefix, status, seconds)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from qwicket.compute import LocalCompute, Readers
     from qwicket.gateway import Gateway
+    from qwicket.gateway.answers import Answers
     from qwicket.scheduling import Dispatcher, Lookout
     from qwicket.server.logs import AccessLog
     from qwicket.store import Changed, Depth, Store
@@ -51,6 +52,7 @@ class Rooms(NamedTuple):
 
     store: Store
     gateway: Gateway
+    answers: Answers
     dispatcher: Dispatcher
     lookout: Lookout
     compute: LocalCompute
@@ -232,6 +234,17 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
         "qwicket_reader_refusals",
         "Programs refused because too many wait (limits reads_waiting, reads_waiting_each)",
         readers.refusals,
+    )
+    yield _gauge(
+        "qwicket_answers_held_bytes",
+        "Large answers that their clients have not taken yet",
+        rooms.answers.held_bytes,
+    )
+    yield _counter(
+        "qwicket_answer_refusals",
+        "Large answers refused for want of room (limits answers_bytes, answers_bytes_each,"
+        " answers_waiting_each)",
+        rooms.answers.refusals,
     )
     yield _counter(
         "qwicket_leases_lost",

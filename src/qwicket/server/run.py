@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qwicket.server.settings import Settings
 
 _REQUEST_GRACE_S: Final = 5
+_ANSWER_GRACE_S: Final = 4.0
 _TLS_GOODBYE_S: Final = 2.0
 _BACKLOG: Final = 2048
 _PING_S: Final = 20.0
@@ -147,7 +148,14 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.begin_stop()
+        asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._give_up_untaken)
         await super().shutdown(sockets)
+
+    def _give_up_untaken(self) -> None:
+        """End answers that nobody takes, before their handlers would be cancelled."""
+        for each in list(self.server_state.connections):
+            if isinstance(each, Connection):
+                each.give_up_untaken()
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

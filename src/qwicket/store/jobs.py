@@ -131,6 +131,13 @@ class Jobs:
             lambda tx: _job(tx.one("job_visible", id=job, account=account))
         )
 
+    async def visible_all(self, jobs: Sequence[str], account: str) -> list[Job]:
+        """Return those of these jobs that this account may read."""
+        found = await self._database.scan(
+            lambda tx: [tx.one("job_visible", id=job, account=account) for job in jobs]
+        )
+        return [rows.job(row) for row in found if row]
+
     async def page(self, query: JobQuery) -> list[Job]:
         """Return jobs newest first."""
         return await self._database.scan(lambda tx: _list(tx, query))
@@ -234,6 +241,19 @@ class Jobs:
     async def cancel(self, job: str, *, actor: str, now: int) -> Job | None:
         """Cancel a waiting job at once, ask a running one to stop, leave an ended one alone."""
         return await self._database.write(lambda tx: cancel(tx, job, actor, now))
+
+    async def cancel_all(self, jobs: Sequence[str], *, actor: str, now: int) -> list[Job]:
+        """As `cancel`, of several in one write; what is gone is left out."""
+        found = await self._database.write(lambda tx: [cancel(tx, job, actor, now) for job in jobs])
+        return [job for job in found if job is not None]
+
+    async def delete_all(self, jobs: Sequence[str]) -> None:
+        """As `delete`, of several in one write: all of them or none.
+
+        Raises:
+            Conflict: One of them has not ended, or is gone.
+        """
+        await self._database.write(lambda tx: _delete_all(tx, jobs))
 
     async def cancel_group(self, group: str, *, actor: str, now: int) -> list[str]:
         """Cancel what has not ended of a group, some at a time; return the ids of those jobs."""
@@ -370,6 +390,11 @@ def delete(tx: Tx, job: str) -> None:
         raise Conflict("Only a job that has ended can be deleted.")
     for (sha256,) in large:
         tx.run("blob_drop", sha256=sha256)
+
+
+def _delete_all(tx: Tx, jobs: Sequence[str]) -> None:
+    for job in jobs:
+        delete(tx, job)
 
 
 def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job | Later[Job]:

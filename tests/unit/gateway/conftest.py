@@ -14,7 +14,13 @@ from qwicket.store import Store, open_sqlite
 from support.stores import NOW
 
 LIMITS = Limits(
-    memory_bytes=1 << 30, shots=5_000, run_time_s=60, name_chars=20, tags=2, password_tries=3
+    memory_bytes=1 << 30,
+    shots=5_000,
+    run_time_s=60,
+    name_chars=20,
+    tags=2,
+    password_tries=3,
+    passwords_waiting=4,
 )
 
 

@@ -19,6 +19,7 @@ from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFo
 from qwicket.model.jobs import Order, Submission
 from qwicket.model.outcomes import Array, Encoded, Failure, Outcome, encode
 from qwicket.store import StaleLease, Store
+from support.answers import answer
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -133,7 +134,7 @@ async def test_a_job_travels_from_submit_to_result(
         lab, AGENT, job.id, lease.fence, lease.nonce, [zeros(10)], 0.1
     )
     assert done.state == "completed"
-    results = await gateway.results(ada, job.id)
+    results = await gateway.results_of(await gateway.job(ada, job.id), answer())
     (part,) = results.parts
     assert isinstance(part, Outcome)
     assert part.counts() == {0: 10}

@@ -19,7 +19,9 @@ from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, Ran, RunOptions, Submission
 from qwicket.model.outcomes import Failure, Outcome
 from qwicket.model.states import JobState
+from qwicket.server.http import Front
 from qwicket.store import Store
+from support.answers import answer
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -73,11 +75,11 @@ async def test_a_failed_part_leaves_the_others_readable(
     ]
     assert [part.failure for part in parts] == [None, LOST, None]
     for number in (0, 2):
-        (outcome,) = (await gateway.results_of(parts[0].job, number)).parts
+        (outcome,) = (await gateway.results_of(parts[0].job, answer(), number)).parts
         assert isinstance(outcome, Outcome)
         assert outcome.counts() == {1: 10}
     with pytest.raises(NoResult):
-        await gateway.results_of(parts[1].job, 1)
+        await gateway.results_of(parts[1].job, answer(), 1)
     with pytest.raises(NotFound):
         await gateway.part(ada, part_id(job.id, 3))
 
@@ -97,10 +99,10 @@ async def test_ionqs_door_shows_them_in_both_versions(
     job = await failed_in_part(gateway, store, ada)
 
     async def get(version: str, path: str) -> httpx.Response:
-        transport = httpx.ASGITransport(mounts(gateway)[f"/{version}"])
+        transport = httpx.ASGITransport(Front(mounts(gateway), gateway.limits))
         headers = {"Authorization": f"apiKey {secret}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://q") as client:
-            return await client.get(path, headers=headers)
+            return await client.get(f"/{version}{path}", headers=headers)
 
     for version, listed in (("v0.4", "child_job_ids"), ("v0.3", "children")):
         parent = (await get(version, f"/jobs/{job.id}")).json()
@@ -156,7 +158,7 @@ async def test_a_dry_run_is_checked_and_gives_nothing(
     (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     parts = engines.run("qubit", assignment.circuits, assignment.options)
     await store.leases.finish(assignment.lease, Ran(parts, 0.0), NOW)
-    (outcome,) = (await gateway.results(ada, job.id)).parts
+    (outcome,) = (await gateway.results_of(await gateway.job(ada, job.id), answer())).parts
     assert isinstance(outcome, Outcome)
     assert (outcome.arrays, outcome.engine) == ({}, "none")
 

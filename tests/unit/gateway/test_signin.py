@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 
 import pytest
 
-from qwicket.gateway import Gateway, recent
+from qwicket.gateway import Gateway, recent, signin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES
@@ -180,3 +182,30 @@ async def test_only_an_admin_has_admin_tokens(admin: Admin, gateway: Gateway) ->
         await admin.create_token("ada", scopes=["admin"])
     made = await admin.create_token("root", scopes=["admin", "admin"])
     assert (await gateway.sign_in(made.secret, HERE)).scopes == {"admin"}
+
+
+async def test_who_tries_many_names_keeps_no_other_address_waiting(
+    admin: Admin, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin.add_account("ada", email=None, password="a good password")
+    compare, go_on = signin._matches, threading.Event()
+
+    def slowly(stored: str | None, password: str) -> bool:
+        if password == "guess":
+            assert go_on.wait(30)
+        return compare(stored, password)
+
+    monkeypatch.setattr(signin, "_matches", slowly)  # a comparison that lasts as long as we like
+    most = gateway.limits.passwords_waiting
+    tries = [
+        asyncio.create_task(gateway.sign_in_with_password(f"name{k}", "guess", "192.0.2.1"))
+        for k in range(most + 30)
+    ]
+    actor = await gateway.sign_in_with_password("ada", "a good password", "192.0.2.2")
+    assert actor.account_name == "ada"
+    go_on.set()
+    refused = await asyncio.gather(*tries, return_exceptions=True)
+    crowd = [each for each in refused if isinstance(each, TooManyRequests)]
+    assert len(crowd) == 29
+    assert {each.limit for each in crowd} == {"passwords_waiting"}
+    assert sum(isinstance(each, Unauthenticated) for each in refused) == most + 1

@@ -32,6 +32,7 @@ from qwicket.model.limits import Limits
 from qwicket.model.outcomes import Failure, Outcome, encode
 from qwicket.model.states import JobState
 from qwicket.store import Store
+from support.answers import answer
 from support.programs import BELL
 from support.stores import NOW
 
@@ -371,7 +372,7 @@ async def test_anothers_job_looks_like_an_absent_one(
     job = await gateway.submit(ada, submission())
     texts = []
     for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
-        for ask in (gateway.job, gateway.cancel, gateway.results):
+        for ask in (gateway.job, gateway.cancel, gateway.part):
             with pytest.raises(NotFound) as refused:
                 await ask(bob, id_text)
             texts.append(refused.value.detail)
@@ -420,12 +421,12 @@ async def test_who_waits_is_given_the_results_with_the_end(
     await store.leases.finish(assignment.lease, Ran((given,), 0.001), NOW)
     async with asyncio.timeout(10):
         awaited = await asyncio.gather(*waiting)
-    read = await gateway.results(ada, job.id)
+    read = await gateway.results_of(await gateway.job(ada, job.id), answer())
     monkeypatch.setattr(store.jobs, "results", None)  # nothing more is read
     for ended, told in awaited:
         assert ended == read.job
-        assert await gateway.results_of(ended, told=told) == read
-        assert (await gateway.results_of(ended, 0, told=told)).parts == read.parts
+        assert await gateway.results_of(ended, answer(), told=told) == read
+        assert (await gateway.results_of(ended, answer(), 0, told=told)).parts == read.parts
 
 
 async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_it(
@@ -461,14 +462,14 @@ async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:
 async def test_there_is_no_result_before_the_end(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.submit(ada, submission())
     with pytest.raises(NotFinished):
-        await gateway.results(ada, job.id)
+        await gateway.results_of(await gateway.job(ada, job.id), answer())
 
 
 async def test_a_cancelled_job_has_no_result(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.submit(ada, submission())
     await gateway.cancel(ada, job.id)
     with pytest.raises(NoResult):
-        await gateway.results(ada, job.id)
+        await gateway.results_of(await gateway.job(ada, job.id), answer())
 
 
 async def test_a_failed_job_says_why_there_is_no_result(
@@ -480,7 +481,7 @@ async def test_a_failed_job_says_why_there_is_no_result(
     failure = Failure("out_of_memory", "too big for us")
     await store.leases.finish(assignment.lease, Ran(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
-        await gateway.results(ada, job.id)
+        await gateway.results_of(await gateway.job(ada, job.id), answer())
 
 
 async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:

@@ -16,6 +16,7 @@ from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExcee
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
 from qwicket.store import Store
+from support.answers import answer
 from support.ibm import SIMULATOR, qobj
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_a_draft_becomes_a_job_when_its_program_is_there(
     assert await gateway.uploads.take(ada, job, pieces(PROGRAM[:7], PROGRAM[7:])) == len(PROGRAM)
     queued = await gateway.uploads.submit(ada, job, worded)
     assert (queued.state, queued.id, queued.n_qubits) == (JobState.QUEUED, job.id, 2)
-    assert (await gateway.program(queued)).source == PROGRAM
+    assert (await gateway.program(queued, answer())).source == PROGRAM
     assert await gateway.uploads.submit(ada, queued, worded) == queued
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from qwicket.dialects.door import raw_list, raw_object
 from qwicket.dialects.ibm.catalogue import VERSION
 from qwicket.dialects.ibm.words import time
+from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.outcomes import MEMORY, Outcome
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
@@ -16,11 +14,13 @@ from qwicket.programs import qobj
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import msgspec
+
     from qwicket.gateway import Results
     from qwicket.model.outcomes import Failure
 
 
-def result(found: Results, source: bytes) -> bytes:
+def result(found: Results, source: bytes) -> dict[str, Any]:
     """Return the result of a job that has ended.
 
     Args:
@@ -29,19 +29,17 @@ def result(found: Results, source: bytes) -> bytes:
     """
     job, settings = found.job, qobj.settings(source)
     is_done = job.state is JobState.COMPLETED
-    return msgspec.json.encode(
-        {
-            "backend_name": job.device,
-            "backend_version": VERSION,
-            "qobj_id": settings.qobj_id,
-            "job_id": job.id,
-            "success": is_done,
-            "status": "COMPLETED" if is_done else f"ERROR: {job.error_text or 'the job failed'}",
-            "date": time(job.ended_at),
-            "header": settings.header,
-            "results": raw_list(_results(found, settings)),
-        }
-    )
+    return {
+        "backend_name": job.device,
+        "backend_version": VERSION,
+        "qobj_id": settings.qobj_id,
+        "job_id": job.id,
+        "success": is_done,
+        "status": "COMPLETED" if is_done else f"ERROR: {job.error_text or 'the job failed'}",
+        "date": time(job.ended_at),
+        "header": settings.header,
+        "results": raw_list(_results(found, settings)),
+    }
 
 
 def _results(found: Results, settings: qobj.Settings) -> Iterator[dict[str, Any]]:

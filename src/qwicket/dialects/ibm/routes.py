@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -18,11 +19,14 @@ from qwicket.dialects.door import (
     PUBLIC_URL,
     Door,
     address,
+    answer_to,
     decode,
     json,
+    json_beside,
     on,
     read,
     read_unsigned,
+    signed_in,
     stream,
 )
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, wire, words
@@ -30,6 +34,8 @@ from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
 from qwicket.dialects.ibm.words import DIRECT, DOOR, RUNTIME_PREFIX
+from qwicket.dialects.pieces import raw, raw_list
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import LONG_PASS_S, Scope
 from qwicket.model.errors import (
     Forbidden,
@@ -270,23 +276,27 @@ class Routes:
         found = await self._shown(actor, job)
         shown = await self._long(request, found)
         shown["qasms"] = jobs.entries(job)
-        if found.kept.kind == DIRECT:
-            source, outcomes = await self._whole(job)
-            shown["qObject"] = msgspec.Raw(source)
-            shown["qasms"] = await asyncio.to_thread(_qasms, job, source, outcomes)
+        if found.kept.kind != DIRECT:
+            return json(shown)
+        source, outcomes = await self._whole(request, job)
+
+        def worded() -> dict[str, Any]:
+            shown["qObject"] = raw(source)
+            shown["qasms"] = _qasms(job, source, outcomes)
             if outcomes is not None:
-                text = await asyncio.to_thread(results.result, outcomes, source)
-                shown["qObjectResult"] = msgspec.Raw(text)
-        return await asyncio.to_thread(json, shown)
+                shown["qObjectResult"] = results.result(outcomes, source)
+            return shown
 
-    async def _whole(self, job: Job) -> tuple[bytes, Results | None]:
+        return await json_beside(worded)
+
+    async def _whole(self, request: Request, job: Job) -> tuple[bytes, Results | None]:
         """Return a job's program, and what it gave if it gave anything."""
-        program = await self._gateway.program(job)
-        return program.source, await self._results(job)
+        program = await self._gateway.program(job, answer_to(request))
+        return program.source, await self._results(request, job)
 
-    async def _results(self, job: Job) -> Results | None:
+    async def _results(self, request: Request, job: Job) -> Results | None:
         try:
-            return await self._gateway.results_of(job)
+            return await self._gateway.results_of(job, answer_to(request))
         except (NotFinished, NoResult):
             return None
 
@@ -299,7 +309,10 @@ class Routes:
             body = await self._long(request, each)
             body["qasms"] = jobs.entries(each.job)
             if each.kept.kind == DIRECT and left > 0:
-                source, outcomes = await self._whole(each.job)
+                try:
+                    source, outcomes = await self._whole(request, each.job)
+                except NotFound:  # it was deleted meanwhile
+                    continue
                 rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
                 body["qasms"] = rows
                 shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
@@ -308,7 +321,9 @@ class Routes:
             if left <= 0:
                 del body["qasms"]
             bodies.append(asked.select(body))
-        return await asyncio.to_thread(json, bodies)
+            if _LIST_BYTES - left > SMALL_ANSWER_BYTES:
+                await answer_to(request).begin()
+        return await json_beside(lambda: raw_list(bodies))
 
     async def list_statuses(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -317,7 +332,7 @@ class Routes:
             asked.select(await self._long(request, each, has_summary=False))
             async for each in _in_turns(found)
         ]
-        return await asyncio.to_thread(json, bodies)
+        return await json_beside(lambda: raw_list(bodies))
 
     async def read_status(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
@@ -382,10 +397,10 @@ class Routes:
     async def _url(self, request: Request, scope: Scope, purpose: str) -> Response:
         actor = await self._sign_in(request, scope)
         job = await self._job(request, actor)
-        if purpose == _RESULT and await self._results(job) is None:
+        if purpose == _RESULT and not await self._gateway.has_results(job):
             raise NotFound("The job has no result, or none yet.")
-        if purpose == _PROGRAM:
-            await self._gateway.program(job)
+        if purpose == _PROGRAM and not (await self._gateway.sizes(job)).program:
+            raise NotFound("The job has no program.")
         return json({"url": await self._ticket_url(request, actor, job, purpose)})
 
     async def _ticket_url(self, request: Request, actor: Actor, job: Job, purpose: str) -> str:
@@ -403,6 +418,7 @@ class Routes:
             ) from None
         if ticket.job != id_text:
             raise Forbidden("This address is for another job.")
+        signed_in(request, ticket.actor)
         return ticket.actor, await self._gateway.job(ticket.actor, ticket.job, door=DOOR)
 
     async def upload(self, request: Request) -> Response:
@@ -412,15 +428,14 @@ class Routes:
 
     async def download_program(self, request: Request) -> Response:
         _, job = await self._ticket(request, _PROGRAM)
-        program = await self._gateway.program(job)
+        program = await self._gateway.program(job, answer_to(request))
         return Response(program.source, media_type="application/json")
 
     async def download_result(self, request: Request) -> Response:
         _, job = await self._ticket(request, _RESULT)
-        found = await self._gateway.results_of(job)
-        program = await self._gateway.program(job)
-        text = await asyncio.to_thread(results.result, found, program.source)
-        return Response(text, media_type="application/json")
+        found = await self._gateway.results_of(job, answer_to(request))
+        program = await self._gateway.program(job, answer_to(request))
+        return await json_beside(lambda: results.result(found, program.source))
 
     async def submit_uploaded(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
@@ -442,7 +457,7 @@ class Routes:
     async def _sign_in(self, request: Request, scope: Scope) -> Actor:
         actor = await self._gateway.sign_in_with_pass(await _token(request), DOOR, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def _project(self, request: Request, actor: Actor) -> str | None:
         """Return the id of the project below which the path stands, if it does."""
@@ -514,7 +529,7 @@ class Routes:
             n_looked += len(page)
             rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
             if asked.needs_kept:
-                rows = [await self._kept(row) async for row in _in_turns(rows)]
+                rows = await self._all_kept(rows)
             matching = await _matching(asked, rows)
             found += matching[left : left + wanted - len(found)]
             left = max(0, left - len(matching))
@@ -522,11 +537,17 @@ class Routes:
                 break
             query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
         if not asked.needs_kept:
-            found = [await self._kept(row) async for row in _in_turns(found)]
+            found = await self._all_kept(found)
         return asked, found
 
-    async def _kept(self, row: Shown) -> Shown:
-        return row._replace(kept=wire.kept(await self._gateway.wire(row.job)))
+    async def _all_kept(self, rows: list[Shown]) -> list[Shown]:
+        """Return rows with what was kept of their jobs; what was deleted meanwhile is left out."""
+        kept = []
+        async for row in _in_turns(rows):
+            with suppress(NotFound):
+                document = await self._gateway.wire(row.job)
+                kept.append(row._replace(kept=wire.kept(document)))
+        return kept
 
 
 _NOTHING: Final = wire.Kept(kind="")

@@ -22,7 +22,7 @@ from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound, QwicketError, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from starlette.websockets import WebSocket
 
@@ -73,6 +73,7 @@ class Sockets:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._silent: dict[asyncio.Timeout, None] = {}
         self._n_open = 0
         self._n_of_account: Counter[str] = Counter()
 
@@ -88,22 +89,24 @@ class Sockets:
         Raises:
             Unavailable: Too many are open; nothing was accepted yet.
         """
-        most = self._gateway.limits.sockets
-        if self._n_open >= most:
-            raise Unavailable(f"{most} websockets are open (limit sockets).", retry_after_s=5.0)
-        self._n_open += 1
+        self._check_room()
         try:
             await socket.accept()
             await self._watched(_Stream(self._gateway, socket, address, worded), id_text)
         except WebSocketDisconnect:
             return
-        finally:
-            self._n_open -= 1
+
+    def _check_room(self) -> None:
+        most = self._gateway.limits.sockets
+        if self._n_open >= most:
+            raise Unavailable(f"{most} websockets are open (limit sockets).", retry_after_s=5.0)
 
     async def _watched(self, stream: _Stream, id_text: str) -> None:
         """Let a stream run, and close it with the code that says why it ended."""
         try:
-            actor = await stream.sign_in()
+            async with self._unsigned():
+                text = await stream.message()
+            actor = await stream.sign_in(text)
             with self._counted(actor):
                 await stream.run(actor, id_text)
         except WebSocketDisconnect:
@@ -122,15 +125,44 @@ class Sockets:
         with contextlib.suppress(RuntimeError):  # it may be closed already
             await stream.socket.close(code, reason[:_REASON_CHARS])
 
+    @contextlib.asynccontextmanager
+    async def _unsigned(self) -> AsyncIterator[None]:
+        """Give a socket its time to say whose it is, which ends early when too many others come.
+
+        Clients say so at once. Strangers, who cannot, take no room from those who can.
+
+        Raises:
+            _Closed: The time is over.
+        """
+        limits, silent = self._gateway.limits, self._silent
+        detail = f"No token came within {limits.head_timeout_s:g} s (limit head_timeout_s)"
+        try:
+            async with asyncio.timeout(limits.head_timeout_s) as patience:
+                silent[patience] = None
+                if len(silent) > limits.unsigned_sockets:
+                    oldest = next(iter(silent))
+                    del silent[oldest]
+                    _end(oldest)
+                try:
+                    yield
+                finally:
+                    silent.pop(patience, None)
+        except TimeoutError:
+            more = f", or before {limits.unsigned_sockets} others came (limit unsigned_sockets)."
+            raise _Closed(_POLICY, detail + more) from None
+
     @contextlib.contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:
+        self._check_room()
         most, counts = self._gateway.limits.sockets_each, self._n_of_account
         if counts[actor.account] >= most:
             raise Unavailable(f"You have {most} websockets open (limit sockets_each).")
         counts[actor.account] += 1
+        self._n_open += 1
         try:
             yield
         finally:
+            self._n_open -= 1
             counts[actor.account] -= 1
             if not counts[actor.account]:
                 del counts[actor.account]
@@ -146,14 +178,8 @@ class _Stream:
         self._worded = worded
         self._token = ""
 
-    async def sign_in(self) -> Actor:
-        """Read the token that comes first, and return whose it is."""
-        limit_s = self._gateway.limits.head_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                text = await self._message()
-        except TimeoutError:
-            raise _Closed(_POLICY, f"No token came within {limit_s:g} s.") from None
+    async def sign_in(self, text: str | bytes) -> Actor:
+        """Return whose the token is that came first."""
         try:
             self._token = _sign_decoder.decode(text).data
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -164,7 +190,7 @@ class _Stream:
         """Tell each change of a job, until it ends."""
         await self.socket.send_bytes(_AUTHENTICATED)
         job = await self._gateway.job(actor, id_text, door=DOOR)
-        speaks = asyncio.create_task(self._message())
+        speaks = asyncio.create_task(self.message())
         try:
             await self._tell(actor, job, speaks)
         finally:
@@ -198,7 +224,7 @@ class _Stream:
         actor.require(Scope.JOBS_READ)
         return actor
 
-    async def _message(self) -> str | bytes:
+    async def message(self) -> str | bytes:
         """Return what the client sends next.
 
         Raises:
@@ -208,6 +234,12 @@ class _Stream:
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect
         return message.get("text") or message.get("bytes") or b""
+
+
+def _end(patience: asyncio.Timeout) -> None:
+    """Let a time be over now."""
+    if not patience.expired():
+        patience.reschedule(asyncio.get_running_loop().time())
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

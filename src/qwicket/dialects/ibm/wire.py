@@ -298,12 +298,15 @@ _WORDS: Final[Mapping[str, str]] = {
 def recast(error: QwicketError) -> QwicketError:
     """Return an error that no client repeats in vain: they repeat 503, a submission too.
 
-    A device that is off is not there today, whoever asks again.
+    A device that is off is not there today, whoever asks again. For a result there will be room
+    soon, and of 429 they repeat nothing.
     """
     if isinstance(error, Unavailable) and error.field == "device":
         return InvalidRequest(error.detail, field="device")
     if isinstance(error, TooManyRequests) and error.field == "jobs":
         return JobLimit(error.detail)
+    if isinstance(error, TooManyRequests) and error.limit.startswith("answers_"):
+        return Unavailable(error.detail, retry_after_s=error.retry_after_s)
     return error
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qwicket.dialects.door import raw_list, raw_object
 from qwicket.dialects.ionq import jobs
+from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import PART_BITS, part_id
 from qwicket.model.outcomes import PROBABILITIES, SHARPENED, Outcome

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import structs
 
-from qwicket.dialects.door import Door, address, decode, idempotency_key, json, on, read
+from qwicket.dialects.door import (
+    Door,
+    address,
+    answer_to,
+    decode,
+    idempotency_key,
+    json,
+    json_beside,
+    on,
+    read,
+    signed_in,
+)
 from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
 from qwicket.dialects.ionq.words import (
     V03,
@@ -23,6 +34,8 @@ from qwicket.dialects.ionq.words import (
     states,
 )
 from qwicket.gateway import JobPart
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.views import is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound
 from qwicket.model.jobs import JobQuery
@@ -30,12 +43,13 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from qwicket.gateway import Gateway, Results
+    from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
@@ -181,7 +195,8 @@ class Routes:
         job = await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
         body = await read(request, lambda text: decode(text, wire.clone_decoder))
         kept = wire.kept(await self._gateway.wire(job))
-        program = await self._gateway.program(job)
+        program = await self._gateway.program(job, answer_to(request))
+        await answer_to(request).close()  # the answer itself is short
         submission = wire.clone(body, job, kept, program, self._gateway.limits)
         return await self._submit(request, actor, submission)
 
@@ -214,7 +229,7 @@ class Routes:
         if "parent_job_id" in query:
             return await self._children(request, actor, query["parent_job_id"])
         if query.get("submitter_id", actor.account) != actor.account:
-            return _answer_page(request, _Page(), None)
+            return _answer_page(request, (), None)
         session = query.get("session_id")
         if session is not None:
             session = (await self._gateway.groups.get(actor, session, door=wire.DOOR)).id
@@ -239,22 +254,26 @@ class Routes:
             limit=number(query, "limit", _PAGE, 1, self._gateway.limits.list_page),
         )
         found = await self._gateway.jobs(actor, asked)
-        page, last = _Page(), None
+        page, last = _Page(answer_to(request)), None
         for job in found:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
-                kept = wire.kept(await self._gateway.wire(job))
+                try:
+                    kept = wire.kept(await self._gateway.wire(job))
+                except NotFound:  # it was deleted meanwhile
+                    continue
                 page.add(await self._body(JobPart.whole(job), kept))
                 if page.is_full:
                     break
                 await page.pause()
         is_last = len(found) < asked.limit and last is (found[-1] if found else None)
-        return _answer_page(request, page, None if is_last or last is None else str(last.seq))
+        following = None if is_last or last is None else str(last.seq)
+        return _answer_page(request, page.rows, following)
 
     async def _children(self, request: Request, actor: Actor, id_text: str) -> Response:
         part, kept = await self._find(actor, id_text)
         if part.number is not None or not kept.is_multi:
-            return _answer_page(request, _Page(), None)
+            return _answer_page(request, (), None)
 
         async def child(number: int) -> dict[str, Any]:
             return await self._body(await self._gateway.part_of(part.job, number), kept)
@@ -278,14 +297,14 @@ class Routes:
         query, most = request.query_params, self._gateway.limits.list_page
         start = cursor(query) or 0
         end = min(length, start + number(query, "limit", most, 1, most))
-        page, at = _Page(), start
+        page, at = _Page(answer_to(request)), start
         while at < end and not page.is_full:
             body = await read_body(at)
             at += 1
             if body is not None:
                 page.add(body)
             await page.pause()
-        return _answer_page(request, page, str(at) if at < length else None)
+        return _answer_page(request, page.rows, str(at) if at < length else None)
 
     async def cancel_job(self, request: Request) -> Response:
         """Cancel, and wait a little for a running job to end: there is no word for in between."""
@@ -301,25 +320,27 @@ class Routes:
 
     async def cancel_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
-        ids = await self._ids(request, actor)
-        await asyncio.gather(*(self._cancel(actor, id_text) for id_text in ids))
+        ids = await self._ids(request)
+        await self._cancel_all(actor, ids)
         return json({"ids": ids, "status": "canceled"})
 
     async def delete_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
-        ids = await self._ids(request, actor)
-        await asyncio.gather(*(self._delete(actor, id_text) for id_text in ids))
+        ids = await self._ids(request)
+        await self._cancel_all(actor, ids)
+        await self._gateway.bulk.delete(actor, ids, door=wire.DOOR)
         return json({"ids": ids, "status": "deleted"})
 
-    async def _ids(self, request: Request, actor: Actor) -> list[str]:
-        """Return the ids of a bulk operation, each once; all of them are there, or none is done."""
+    async def _cancel_all(self, actor: Actor, ids: list[str]) -> None:
+        """Cancel all of them, or none if one is not there."""
+        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+
+    async def _ids(self, request: Request) -> list[str]:
+        """Return the ids of a bulk operation, each once."""
         body = await read(request, lambda text: decode(text, wire.ids_decoder))
         most = self._gateway.limits.list_page
         wire.check_ids(body, most)
-        ids = list(dict.fromkeys(body.ids))
-        for id_text in ids:
-            await self._gateway.job(actor, id_text, door=wire.DOOR)
-        return ids
+        return list(dict.fromkeys(body.ids))
 
     async def _cancel(self, actor: Actor, id_text: str) -> Job:
         return await self._gateway.cancel(actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
@@ -349,7 +370,7 @@ class Routes:
     async def read_probabilities(self, request: Request) -> Response:
         """Answer with one circuit's, or with those of several by the ids of their jobs."""
         part, kept = await self._part(request)
-        found = await self._results(part, kept)
+        found = await self._results(request, part, kept)
         sharpen = results.is_sharpened(request.query_params, kept.is_debiased)
         is_nested = kept.is_multi and part.number is None
         if is_nested and not (self._version is V03 and part.job.n_circuits == 1):
@@ -363,6 +384,8 @@ class Routes:
 
     async def read_shots(self, request: Request) -> Response:
         part, found = await self._one(request)
+        if not is_quick(part.job):  # few counts may be of many shots
+            await answer_to(request).begin()
         outcome, number = results.only(found), part.number or 0
         return await _answer(found, lambda: results.shots(outcome, number))
 
@@ -376,7 +399,9 @@ class Routes:
             raise NotFound("The job has no such artifact.")
         if form == jobs.NATIVE_V1:
             return await self._compiled(part, kept)
-        found = await self._results(part, kept)
+        found = await self._results(request, part, kept)
+        if not is_quick(part.job):
+            await answer_to(request).begin()
         if is_nested:
             return await _answer(found, lambda: results.nested(found, sharpen=False))
         is_named, number = kept.type == wire.QASM3, part.number or 0
@@ -401,12 +426,12 @@ class Routes:
         part, kept = await self._part(request)
         if kept.is_multi and part.number is None:
             raise NotFound("The job is of several circuits: read this of its child jobs.")
-        return part, await self._results(part, kept)
+        return part, await self._results(request, part, kept)
 
-    async def _results(self, part: JobPart, kept: wire.Kept) -> Results:
+    async def _results(self, request: Request, part: JobPart, kept: wire.Kept) -> Results:
         if kept.is_dry:
             raise NotFound("A dry run has no results.")
-        return await self._gateway.results_of(part.job, part.number)
+        return await self._gateway.results_of(part.job, answer_to(request), part.number)
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -467,7 +492,7 @@ class Routes:
         token = secret.strip() if scheme.lower() == "apikey" else None
         actor = await self._gateway.sign_in(token, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def _part(self, request: Request) -> tuple[JobPart, wire.Kept]:
         """Return the job that the path names, or one circuit's, with what was kept of it."""
@@ -485,8 +510,9 @@ class Routes:
 class _Page:
     """Jobs of one page, which are many or have long metadata; others run in between."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.rows: list[msgspec.Raw] = []
+        self._answer = answer
         self._size = self._n_looked_at = 0
 
     def add(self, body: dict[str, Any]) -> None:
@@ -500,14 +526,16 @@ class _Page:
 
     async def pause(self) -> None:
         """Let others run now and then: each job takes a look-up or two."""
+        if self._size > SMALL_ANSWER_BYTES:
+            await self._answer.begin()
         self._n_looked_at += 1
         if self._n_looked_at % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)
 
 
-def _answer_page(request: Request, page: _Page, following: str | None) -> Response:
+def _answer_page(request: Request, rows: Sequence[msgspec.Raw], following: str | None) -> Response:
     """Answer a list. cirq-ionq takes a `next` of null for a page; others insist on the key."""
-    body: dict[str, Any] = {"jobs": page.rows, "next": following}
+    body: dict[str, Any] = {"jobs": rows, "next": following}
     if following is None and request.headers.get("user-agent", "").startswith("cirq/"):
         del body["next"]
     return json(body)
@@ -515,9 +543,7 @@ def _answer_page(request: Request, page: _Page, following: str | None) -> Respon
 
 async def _answer(found: Results, worded: Callable[[], Any]) -> Response:
     """Answer with what words a result; what takes long is worded beside the loop."""
-    if found.is_small:
-        return json(worded())
-    return await asyncio.to_thread(lambda: json(worded()))
+    return await json_beside(worded, is_small=found.is_small)
 
 
 def _now() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from qwicket.dialects.door import address, bearer, json, on, read
+from qwicket.dialects.door import address, bearer, json, on, read, signed_in
 from qwicket.dialects.native import agent_wire as wire
 from qwicket.dialects.native.wire import seconds
 from qwicket.model.accounts import Scope
@@ -123,4 +123,4 @@ class _Routes:
         """Sign in whoever may serve something, before a body is taken in."""
         actor = await self._gateway.sign_in(bearer(request), address(request))
         actor.require(Scope.DEVICES_SERVE)
-        return actor
+        return signed_in(request, actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.responses import Response
@@ -14,12 +14,15 @@ from qwicket.dialects.door import (
     PUBLIC_URL,
     Door,
     address,
+    answer_to,
     bearer,
     decode,
     idempotency_key,
     json,
+    json_beside,
     on,
     read,
+    signed_in,
 )
 from qwicket.dialects.native import account_wire, agents, arrays, wire
 from qwicket.dialects.native.openapi import description
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Awaited, Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+
+_FEW_JOBS: Final = 100
+_TAG_CHARS: Final = 64 << 10
 
 
 def door(gateway: Gateway, public_url: str = "") -> Door:
@@ -75,14 +82,14 @@ class Routes:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._description: msgspec.Raw | None = None
+        self._description: bytes | None = None
 
     async def describe(self, request: Request) -> Response:
         """Answer anyone: it tells nothing of this server."""
         if self._description is None:
             document = await asyncio.to_thread(description)
-            self._description = msgspec.Raw(msgspec.json.encode(document))
-        return json(self._description)
+            self._description = msgspec.json.encode(document)
+        return Response(self._description, media_type="application/json")
 
     async def read_account(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -150,7 +157,7 @@ class Routes:
         actor = await self._sign_in(request)
         query = wire.query(request.query_params, self._gateway.limits)
         jobs = await self._gateway.jobs(actor, query)
-        return json(wire.job_list(jobs, query.limit))
+        return await json_beside(lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs))
 
     async def read_job(self, request: Request) -> Response:
         """Answer at once, or with `?wait=` when the job has ended or the seconds have passed."""
@@ -173,24 +180,22 @@ class Routes:
 
     async def read_result(self, request: Request) -> Response:
         job, told = await self._awaited(request)
-        results = await self._gateway.results_of(job, told=told)
-        if results.is_small:
-            return json(wire.result(*results))
-        return await asyncio.to_thread(lambda: json(wire.result(*results)))
+        results = await self._gateway.results_of(job, answer_to(request), told=told)
+        return await json_beside(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, request: Request) -> Response:
         """Answer with what one circuit gave: as JSON, or with its arrays as an archive of NumPy."""
         is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
         job, told = await self._awaited(request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results_of(job, number, told=told)
+        results = await self._gateway.results_of(job, answer_to(request), number, told=told)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
             return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})
-        if results.is_small:
-            return json(wire.part(job, number, part), Vary="Accept")
-        return await asyncio.to_thread(lambda: json(wire.part(job, number, part), Vary="Accept"))
+        return await json_beside(
+            lambda: wire.part(job, number, part), is_small=results.is_small, Vary="Accept"
+        )
 
     async def _awaited(self, request: Request) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
@@ -238,7 +243,12 @@ class Routes:
         return json({"cancelled": cancelled})
 
     async def _sign_in(self, request: Request) -> Actor:
-        return await self._gateway.sign_in(bearer(request), address(request))
+        return signed_in(request, await self._gateway.sign_in(bearer(request), address(request)))
+
+
+def _is_short(jobs: list[Job]) -> bool:
+    """Say whether a list of jobs is worded in about a millisecond: it may have many long tags."""
+    return len(jobs) <= _FEW_JOBS and sum(len(tag) for job in jobs for tag in job.tags) < _TAG_CHARS
 
 
 def _tagged(request: Request, answer: Response, pause_s: int | None) -> Response:

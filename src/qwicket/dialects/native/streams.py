@@ -134,7 +134,8 @@ class Streams:
         self, request: Request, actor: Actor, last: int | None
     ) -> AsyncGenerator[bytes, None]:
         with self._gateway.watch(actor) as watch:
-            change = await self._gateway.last_change(actor) if last is None else last
+            newest = await self._gateway.last_change(actor)
+            change = newest if last is None else min(last, newest)  # it may be another server's
             yield b"id: %d\n\n" % change
             look_at = 0.0
             while not self._gateway.is_stopping:

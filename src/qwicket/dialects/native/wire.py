@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, decode_field, raw_list, raw_object
+from qwicket.dialects.door import check_document, decode, decode_field
+from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, JobQuery, Progress, Submission
@@ -415,7 +416,7 @@ def pause(of: Job, place: Place | None) -> int | None:
 def job_list(jobs: list[Job], limit: int) -> dict[str, Any]:
     """Return one page; `next` is the `before` of the following one, null on the last."""
     return {
-        "jobs": [job(each) for each in jobs],
+        "jobs": raw_list(job(each) for each in jobs),
         "next": jobs[-1].seq if len(jobs) == limit else None,
     }
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, json, on, read
+from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read
+from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -41,6 +43,7 @@ _KEPT_OUT: Final = (
     *("projects", "environments", "compute", "storage", "files", "organizations"),
     *("billing", "users", "access-tokens"),
 )
+_NAMES_AT_ONCE: Final = 20
 _MOST_COMPILED: Final = 100
 """Programs of a batch that are compiled for one answer."""
 _ENTANGLERS: Final[tuple[Entangler, ...]] = ("zz", "ms")
@@ -169,11 +172,19 @@ class Routes(Desk):
             raise LimitExceeded(detail, field="search")
         tags = orders.read_tags(asked["tags"]) if "tags" in asked else ()
         if not states or not is_ours:
-            return _paged([], page, limit, 0)
+            return json(_page_of([], page, limit, 0))
         found, total = await self.search(
-            actor, states=states, page=page, limit=limit, tags=tags, text=text
+            *(actor, answer_to(request)),
+            states=states,
+            page=page,
+            limit=limit,
+            tags=tags,
+            text=text,
         )
-        return _paged([jobs.current(shown) for shown in found], page, limit, total)
+        return await json_beside(
+            lambda: _page_of(raw_list(jobs.current(shown) for shown in found), page, limit, total),
+            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_ANSWER_BYTES,
+        )
 
     async def count_jobs(self, request: Request) -> Response:
         """Answer with the number of jobs under each word for a state."""
@@ -204,16 +215,16 @@ class Routes(Desk):
         """Answer with the result; of a batch that failed, with what its good programs gave."""
         _, job = await self._named(request, Scope.JOBS_READ)
         kept = wire.kept(await self.gateway.wire(job))
-        found = await self.gateway.results_of(job)
-        if found.is_small:
-            return _success(jobs.current_result(found, kept))
-        return await asyncio.to_thread(lambda: _success(jobs.current_result(found, kept)))
+        found = await self.gateway.results_of(job, answer_to(request))
+        return await json_beside(
+            lambda: _successful(jobs.current_result(found, kept)), is_small=found.is_small
+        )
 
     async def read_program(self, request: Request) -> Response:
         _, job = await self._named(request, Scope.JOBS_READ)
         kept = wire.kept(await self.gateway.wire(job))
-        found = await self.gateway.program(job)
-        return await asyncio.to_thread(lambda: _success(jobs.program(found, kept)))
+        found = await self.gateway.program(job, answer_to(request))
+        return await json_beside(lambda: _successful(jobs.program(found, kept)))
 
     async def read_compiled(self, request: Request) -> Response:
         """Answer with what a twin's machine would run, compiled now; clients take 404 for none."""
@@ -268,13 +279,16 @@ class Routes(Desk):
         """Delete several jobs: all of them are there and have ended, or none is deleted."""
         actor = await self.sign_in(request, Scope.JOBS_WRITE)
         names = _names(request.query_params.get("qrns", ""), self.gateway.limits.list_page)
-        found = [await self.find(actor, name) for name in names]
+        found = []
+        for number, name in enumerate(names):
+            found.append(await self.find(actor, name))
+            if number % _NAMES_AT_ONCE == 0:
+                await asyncio.sleep(0)  # each takes a look-up, and there may be a thousand
         if any(job.account != actor.account for job in found):
             raise Forbidden("Only the account that submitted a job may delete it.")
         if running := [job for job in found if not job.state.is_final]:
             raise Conflict(f"{len(running)} of the jobs have not ended: none was deleted.")
-        for job in {job.id: job for job in found}.values():
-            await self.delete(actor, job)
+        await self.gateway.bulk.delete(actor, [job.id for job in found], door=wire.DOOR)
         return _success({"message": f"{len(names)} jobs deleted"})
 
     async def _named(self, request: Request, scope: Scope) -> tuple[Actor, Job]:
@@ -306,6 +320,7 @@ class Routes(Desk):
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         most = self.gateway.limits.list_page
+        await answer_to(request).begin()  # a thousand groups are read, whatever they bear
         found = await self.gateway.groups.page(actor, wire.DOOR, limit=most)
         if word is not None:
             found = [each for each in found if await self._group_status(each) == word]
@@ -313,7 +328,7 @@ class Routes(Desk):
             groups.shown(group, await self.gateway.groups.tally(group), _now())
             for group in found[(page - 1) * limit :][:limit]
         ]
-        return _paged(shown, page, limit, len(found))
+        return json(_page_of(shown, page, limit, len(found)))
 
     async def _group_status(self, group: Group) -> str:
         return groups.status(group, await self.gateway.groups.tally(group), _now())
@@ -340,13 +355,15 @@ class Routes(Desk):
         """Answer with the jobs of a group, newest first; without pages, as clients ask for none."""
         actor, group = await self._group_named(request, Scope.JOBS_READ)
         found, _ = await self.search(
-            actor,
+            *(actor, answer_to(request)),
             states=tuple(JobState),
             page=1,
             limit=self.gateway.limits.list_page,
             group=group.id,
         )
-        return await asyncio.to_thread(_success, [jobs.current(shown) for shown in found])
+        return await json_beside(
+            lambda: _successful(raw_list(jobs.current(shown) for shown in found))
+        )
 
     async def _group_named(self, request: Request, scope: Scope) -> tuple[Actor, Group]:
         actor = await self.sign_in(request, scope)
@@ -366,11 +383,15 @@ class Routes(Desk):
 
 
 def _success(data: Any, status: int = 200) -> Response:
-    return json({"success": True, "data": data}, status)
+    return json(_successful(data), status)
 
 
-def _paged(data: list[dict[str, Any]], page: int, limit: int, total: int) -> Response:
-    """Answer with one page of a list."""
+def _successful(data: Any) -> dict[str, Any]:
+    return {"success": True, "data": data}
+
+
+def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
+    """Return one page of a list."""
     n_pages = -(-total // limit)
     pagination = {
         "page": page,
@@ -380,7 +401,7 @@ def _paged(data: list[dict[str, Any]], page: int, limit: int, total: int) -> Res
         "hasNext": page < n_pages,
         "hasPrev": page > 1,
     }
-    return json({"success": True, "data": data, "pagination": pagination})
+    return {"success": True, "data": data, "pagination": pagination}
 
 
 def _names(text: str, most: int) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.dialects.door import address, idempotency_key, read
+from qwicket.dialects.door import address, idempotency_key, read, signed_in
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.qbraid.orders import Order
     from qwicket.gateway import DeviceView, Gateway
+    from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
@@ -61,7 +63,7 @@ class Desk:
         token = next((text for text in found if text), None)
         actor = await self.gateway.sign_in(token, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def refuse(self, request: Request) -> Response:
         """Refuse what the hosted service does beside running jobs."""
@@ -136,6 +138,7 @@ class Desk:
     async def search(
         self,
         actor: Actor,
+        answer: Answer,
         *,
         states: tuple[JobState, ...],
         page: int,
@@ -166,10 +169,15 @@ class Desk:
         tally = await self.gateway.tally(actor, asked)
         shown, size = [], 0
         for number, job in enumerate(found):
-            shown.append(row := await self.show(job))
-            size += len(bytes(row.kept.tags)) + len(bytes(row.kept.options))
+            try:
+                shown.append(row := await self.show(job))
+            except NotFound:  # it was deleted meanwhile
+                continue
+            size += row.kept.size_bytes
             if size > _PAGE_BYTES:
                 break
+            if size > SMALL_ANSWER_BYTES:
+                await answer.begin()
             if number % _ROWS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # each takes a look-up or two
         return shown, sum(tally.values())

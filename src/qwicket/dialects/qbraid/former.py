@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, check_document, decode, json, on, read, read_unsigned
+from qwicket.dialects.door import (
+    Door,
+    answer_to,
+    check_document,
+    decode,
+    json,
+    json_beside,
+    on,
+    read,
+    read_unsigned,
+)
+from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, jobs, orders, query, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
 from qwicket.dialects.qbraid.registry import Registry, form
+from qwicket.gateway.views import is_quick
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
 
@@ -119,8 +130,9 @@ class Routes(Desk):
             detail = f"numResults must be 1 to {limit} (limit list_page)."
             raise InvalidRequest(detail, field="numResults")
         sought = query.parse(fields)
+        await answer_to(request).begin()
         found = await self._registry.search(actor, await self._email(actor), sought, most)
-        return await asyncio.to_thread(json, found)
+        return await json_beside(lambda: raw_list(found))
 
     async def _form(self, request: Request) -> dict[str, list[str]]:
         limits = self.gateway.limits
@@ -179,14 +191,14 @@ class Routes(Desk):
         asked = request.query_params
         for name in ("qbraidJobId", "vendorJobId", "_id"):
             if name in asked:
-                return json(await self._named(actor, asked[name]))
+                return json(await self._named(request, actor, asked[name]))
         if not only(asked, "provider", "qbraid") or not only(asked, "vendor", "qbraid"):
             return json([])
         states = words.states({"status": asked["status"]} if "status" in asked else {})
         if not states:
             return json([])
         found, _ = await self.search(
-            actor,
+            *(actor, answer_to(request)),
             states=states,
             page=words.number(asked, "page", 1, _MOST_PAGES),
             limit=words.number(asked, "resultsPerPage", _PAGE, self.gateway.limits.list_page),
@@ -194,18 +206,21 @@ class Routes(Desk):
             device=_bare(asked.get("qbraidDeviceId")),
         )
         email = await self._email(actor)
-        documents = [jobs.native(shown, actor.account_name, email) for shown in found]
-        return await asyncio.to_thread(json, documents)
+        name = actor.account_name
+        return await json_beside(
+            lambda: raw_list(jobs.native(shown, name, email) for shown in found)
+        )
 
-    async def _named(self, actor: Actor, name: str) -> list[dict[str, Any]]:
+    async def _named(self, request: Request, actor: Actor, name: str) -> list[dict[str, Any]]:
         """Return the one job of this name, with its counts if it has them: version 0.7 looks."""
         try:
             shown = await self.show(await self.find(actor, name))
         except NotFound:
             return []
         document = jobs.native(shown, actor.account_name, await self._email(actor))
-        if words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1:
-            found = await self.gateway.results_of(shown.job)
+        is_one = words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
+        if is_one and is_quick(shown.job):
+            found = await self.gateway.results_of(shown.job, answer_to(request))
             if found.is_small:
                 document["measurementCounts"] = jobs.native_result(found)["measurementCounts"]
         return [document]
@@ -224,10 +239,10 @@ class Routes(Desk):
     async def read_result(self, request: Request) -> Response:
         actor = await self.sign_in(request, Scope.JOBS_READ)
         job = await self.find(actor, request.path_params["id"])
-        found = await self.gateway.results_of(job)
-        if found.is_small:
-            return json({"data": jobs.native_result(found)})
-        return await asyncio.to_thread(lambda: json({"data": jobs.native_result(found)}))
+        found = await self.gateway.results_of(job, answer_to(request))
+        return await json_beside(
+            lambda: {"data": jobs.native_result(found)}, is_small=found.is_small
+        )
 
     async def delete_job(self, request: Request) -> Response:
         actor = await self.sign_in(request, Scope.JOBS_WRITE)

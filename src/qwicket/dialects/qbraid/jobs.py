@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import raw_list, raw_object
+from qwicket.dialects.pieces import raw, raw_list, raw_object
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.words import object_id, object_id_of, time
 from qwicket.model.outcomes import MEMORY, SAMPLES, Failure, Outcome
@@ -101,7 +101,7 @@ def program(found: Program, kept: Kept) -> Any:
     if kept.is_batch:
         sources = [member.source for member in batch.members(found.source)]
     programs = [
-        {"format": name, "data": msgspec.Raw(text.encode()) if number in kept.objects else text}
+        {"format": name, "data": raw(text.encode()) if number in kept.objects else text}
         for number, (name, text) in enumerate(zip(kept.formats, sources, strict=True))
     ]
     return programs if kept.is_batch else programs[0]

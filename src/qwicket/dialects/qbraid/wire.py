@@ -48,6 +48,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     n_qubits: int | None = None
     depth: int | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """How much of it a list shows."""
+        return len(bytes(self.tags)) + len(bytes(self.options))
+
 
 _kept_decoder: Final = msgspec.json.Decoder(Kept)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from qwicket.dialects.door import raw_list
+from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qlued import catalogue
 from qwicket.model.outcomes import SAMPLES, Failure, Outcome
 

@@ -6,15 +6,29 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.door import PUBLIC_URL, Door, address, json, on, read, read_unsigned
+import msgspec
+from starlette.responses import Response
+
+from qwicket.dialects.door import (
+    PUBLIC_URL,
+    Door,
+    address,
+    answer_to,
+    json,
+    json_beside,
+    on,
+    read,
+    read_unsigned,
+    signed_in,
+)
 from qwicket.dialects.qlued import catalogue, results, wire
+from qwicket.gateway.recent import Recent
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import Route
 
     from qwicket.gateway import DeviceView, Gateway
@@ -62,13 +76,29 @@ class Routes:
         self._gateway = gateway
         self._has_header = has_header
         self._version = "v3" if has_header else "v2"
+        self._listed = Recent(self._list_once)
+        self._listing: dict[str, asyncio.Task[bytes]] = {}
 
     # --- devices; nobody has to sign in ---------------------------------------------------------
 
     async def list_backends(self, request: Request) -> Response:
-        views = await self._gateway.devices(wire.DOOR)
-        shown = [view for view in views if catalogue.is_listed(view.device)]
-        return json([catalogue.config(view, self._base_url(request)) for view in shown])
+        listed = await self._listed.get(self._base_url(request))
+        return Response(listed, media_type="application/json")
+
+    async def _list_once(self, base_url: str) -> bytes:
+        """Return the list that is being made, for whoever asks meanwhile: nobody signs in here."""
+        if base_url not in self._listing:
+            task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
+            task.add_done_callback(lambda _: self._listing.pop(base_url))
+        return await asyncio.shield(self._listing[base_url])
+
+    async def _list(self, base_url: str) -> bytes:
+        shown = []
+        for view in await self._gateway.devices(wire.DOOR):
+            if catalogue.is_listed(view.device):
+                shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
+                await asyncio.sleep(0)  # a lab's device may have hundreds of gates
+        return b"[" + b",".join(shown) + b"]"
 
     async def read_config(self, request: Request) -> Response:
         return json(catalogue.config(await self._device(request), self._base_url(request)))
@@ -94,7 +124,8 @@ class Routes:
             submission = wire.submission(device, posted.job, limits)
         else:
             submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
-        return json(wire.received(await self._gateway.submit(actor, submission, keep_refused=True)))
+        job = await self._gateway.submit(actor, submission, keep_refused=True, is_once=True)
+        return json(wire.received(job))
 
     async def read_status(self, request: Request) -> Response:
         asked = wire.asked(request.query_params, has_token=not self._has_header)
@@ -119,15 +150,13 @@ class Routes:
         view, job = await self._job(request, asked, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
             return _standing(asked, job, is_old)
-        found = await self._gateway.results_of(job)
-        source = (await self._gateway.program(job)).source
+        found = await self._gateway.results_of(job, answer_to(request))
+        source = (await self._gateway.program(job, answer_to(request))).source
 
-        def worded() -> Response:
-            return _answer(results.result(found, source, view.device), 200, is_old)
+        def worded() -> dict[str, Any]:
+            return _worded(results.result(found, source, view.device), is_old)
 
-        if found.is_small and len(source) <= _SMALL_BYTES:
-            return worded()
-        return await asyncio.to_thread(worded)
+        return await json_beside(worded, is_small=found.is_small and len(source) <= _SMALL_BYTES)
 
     # --- what several need ------------------------------------------------------------------------
 
@@ -137,7 +166,7 @@ class Routes:
             token = secret.strip() if scheme.lower() == "bearer" else None
         actor = await self._gateway.sign_in(token, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def _device(self, request: Request) -> DeviceView:
         name = catalogue.name(request.path_params["backend"])
@@ -177,4 +206,8 @@ def _standing(asked: wire.Asked, job: Job | None, is_old: bool = False) -> Respo
 
 
 def _answer(body: dict[str, Any], status: int, is_old: bool) -> Response:
-    return json(wire.in_old_words(body) if is_old else body, status)
+    return json(_worded(body, is_old), status)
+
+
+def _worded(body: dict[str, Any], is_old: bool) -> dict[str, Any]:
+    return wire.in_old_words(body) if is_old else body

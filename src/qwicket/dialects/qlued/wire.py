@@ -15,6 +15,7 @@ import msgspec
 from qwicket.dialects.door import decode
 from qwicket.model.errors import (
     BodyTooLarge,
+    Conflict,
     InvalidRequest,
     LimitExceeded,
     NotFound,
@@ -320,7 +321,7 @@ def recast(error: QwicketError) -> QwicketError:
     is_content = isinstance(error, InvalidRequest | LimitExceeded)
     is_ours = isinstance(error, Unprocessable | NotTaken | BodyTooLarge)
     is_off = isinstance(error, Unavailable) and error.field == "device"
-    if (is_content and not is_ours) or is_off:
+    if (is_content and not is_ours) or is_off or isinstance(error, Conflict):
         return NotTaken(error.detail, field=error.field)
     return error
 

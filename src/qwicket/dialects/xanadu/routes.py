@@ -7,6 +7,7 @@ But for the one that gives passes, every known path needs one, whatever the meth
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from qwicket.dialects.door import Door, address, json, on, read, read_unsigned
+from qwicket.dialects.door import (
+    Door,
+    address,
+    answer_to,
+    json,
+    json_beside,
+    on,
+    read,
+    read_unsigned,
+    signed_in,
+)
 from qwicket.dialects.xanadu import catalogue, results, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unauthenticated
@@ -111,7 +122,8 @@ class Routes:
         """Return who holds the request's pass. A token is none."""
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         held = text.strip() if scheme.lower() == "bearer" else None
-        return await self._gateway.sign_in_with_pass(held, wire.DOOR, address(request))
+        actor = await self._gateway.sign_in_with_pass(held, wire.DOOR, address(request))
+        return signed_in(request, actor)
 
     async def ping(self, request: Request) -> Response:
         return json({"status": "ok"})
@@ -149,7 +161,7 @@ class Routes:
         parse = partial(wire.submission, body, limits)
         submission = parse() if len(body) <= _INLINE_BYTES else await asyncio.to_thread(parse)
         try:
-            job = await self._gateway.submit(actor, submission)
+            job = await self._gateway.submit(actor, submission, is_once=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
         return json(wire.job(job, wire.kept(submission.wire), wire.OPEN), 201)
@@ -165,7 +177,11 @@ class Routes:
         else:
             named = await self._named(actor, query.getlist("id"))
             found = [job for job in named if not states or job.state in states][:size]
-        return json({"data": [await self._body(job) for job in found]})
+        bodies = []
+        for job in found:
+            with suppress(NotFound):  # it may have been deleted meanwhile
+                bodies.append(await self._body(job))
+        return json({"data": bodies})
 
     async def _named(self, actor: Actor, ids: list[str]) -> list[Job]:
         most = self._gateway.limits.list_page
@@ -193,10 +209,9 @@ class Routes:
 
     async def read_circuit(self, request: Request) -> Response:
         """Answer with the text as it was sent."""
-        program = await self._gateway.program(await self._job(request))
-        if len(program.source) <= _SMALL_TEXT_BYTES:
-            return _circuit(program.source)
-        return await asyncio.to_thread(_circuit, program.source)
+        program = await self._gateway.program(await self._job(request), answer_to(request))
+        is_small = len(program.source) <= _SMALL_TEXT_BYTES
+        return await json_beside(lambda: {"circuit": program.source.decode()}, is_small=is_small)
 
     async def read_result(self, request: Request) -> Response:
         """Answer with an archive of NumPy's, or with a bare array where that is asked for."""
@@ -204,7 +219,7 @@ class Routes:
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""
             raise NotFound(f"The job is {job.state} and has no result{reason}")
-        found = await self._gateway.results_of(job)
+        found = await self._gateway.results_of(job, answer_to(request))
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
         media_type = results.NPY_TYPE if is_bare else "application/octet-stream"
@@ -227,10 +242,6 @@ def _actor(request: Request, scope: Scope) -> Actor:
 
 def _refused(code: str, description: str) -> Response:
     return json(wire.refused_grant(code, description), 400)
-
-
-def _circuit(source: bytes) -> Response:
-    return json({"circuit": source.decode()})
 
 
 def _size(text: str | None, most: int) -> int:

@@ -7,15 +7,14 @@ with bit 0 last; what is of several parameter values has their shape in front.
 from __future__ import annotations
 
 import zlib
-from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import numpy as np
 
 from qwicket.dialects.ibm.runtime.wire import SAMPLER
+from qwicket.dialects.pieces import raw_base64
 from qwicket.model.outcomes import MEMORY, Outcome
 from qwicket.programs import primitives
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _LEVEL: Final = 1
 
 
-def result(found: Results, source: bytes, limits: Limits) -> bytes:
+def result(found: Results, source: bytes, limits: Limits) -> dict[str, Any]:
     """Return the result of a completed job.
 
     Args:
@@ -44,7 +43,7 @@ def result(found: Results, source: bytes, limits: Limits) -> bytes:
         own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
         shown.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
     whole = {"pub_results": shown, "metadata": {"version": 2}}
-    return msgspec.json.encode(_typed("PrimitiveResult", whole))
+    return _typed("PrimitiveResult", whole)
 
 
 def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def _pub(
 def _array(values: NDArray[Any]) -> dict[str, Any]:
     file = BytesIO()
     np.save(file, np.ascontiguousarray(values) if values.ndim else values, allow_pickle=False)
-    return _typed("ndarray", b64encode(zlib.compress(file.getvalue(), _LEVEL)).decode())
+    return _typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
 
 
 def _typed(kind: str, value: Any) -> dict[str, Any]:

@@ -11,11 +11,22 @@ import msgspec
 from msgspec import structs
 from starlette.responses import Response
 
-from qwicket.dialects.door import Door, address, decode, json, on, read
+from qwicket.dialects.door import (
+    Door,
+    address,
+    answer_to,
+    decode,
+    json,
+    json_beside,
+    on,
+    read,
+    signed_in,
+)
 from qwicket.dialects.ibm import catalogue, projects, words
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.ibm.words import GROUP, HUB, RUNTIME
+from qwicket.dialects.pieces import raw, raw_list
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -149,15 +160,15 @@ class Routes:
         names = await projects.names(self._gateway, actor)
         shown = [await self._body(job, names) for job in found]
         page = {"count": count, "limit": query.limit, "offset": asked.offset}
-        return await asyncio.to_thread(json, {"jobs": shown, **page})
+        return await json_beside(lambda: {"jobs": raw_list(shown), **page})
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
         job = await self._job(request, actor)
         shown = await self._body(job, await projects.names(self._gateway, actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
-            program = await self._gateway.program(job)
-            return await asyncio.to_thread(_with_params, shown, program.source)
+            program = await self._gateway.program(job, answer_to(request))
+            return await json_beside(lambda: _with_params(shown, program.source))
         return json(shown)
 
     async def read_results(self, request: Request) -> Response:
@@ -166,11 +177,10 @@ class Routes:
         job = await self._job(request, actor)
         if job.state is JobState.FAILED:
             return Response(jobs.reason(job), media_type="text/plain")
-        found = await self._gateway.results_of(job)
-        program = await self._gateway.program(job)
+        found = await self._gateway.results_of(job, answer_to(request))
+        program = await self._gateway.program(job, answer_to(request))
         limits = self._gateway.limits
-        text = await asyncio.to_thread(results.result, found, program.source, limits)
-        return Response(text, media_type="application/json")
+        return await json_beside(lambda: results.result(found, program.source, limits))
 
     async def cancel_job(self, request: Request) -> Response:
         """Cancel, and wait a little for a running job to end: there is no word for in between."""
@@ -282,7 +292,7 @@ class Routes:
     async def _sign_in(self, request: Request, scope: Scope) -> Actor:
         actor = await self._gateway.sign_in_with_pass(_token(request), words.DOOR, address(request))
         actor.require(scope)
-        return actor
+        return signed_in(request, actor)
 
     async def _job(self, request: Request, actor: Actor) -> Job:
         try:
@@ -296,9 +306,9 @@ class Routes:
         return jobs.body(job, kept, names.get(job.project, job.project))
 
 
-def _with_params(shown: dict[str, Any], source: bytes) -> Response:
+def _with_params(shown: dict[str, Any], source: bytes) -> dict[str, Any]:
     params = msgspec.json.decode(source, type=dict[str, msgspec.Raw])["params"]
-    return json({**shown, "params": params})
+    return {**shown, "params": raw(bytes(params))}
 
 
 def _token(request: Request) -> str | None:

@@ -1,0 +1,89 @@
+"""Many jobs at once on behalf of an actor: one look-up, one write, all of them or none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, LimitExceeded, NotFound
+from qwicket.model.ids import parse_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+    from qwicket.store import Store
+
+    Wait = Callable[[Actor, str, float, str | None], Awaitable[object]]
+
+
+class Bulk:
+    """Cancels and deletes jobs, at most `list_page` at a time.
+
+    Args:
+        store: What is kept.
+        limits: `list_page` counts here.
+        now_ms: The clock.
+        wait: Waits for a job to end: actor, id, seconds, door.
+    """
+
+    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int], wait: Wait) -> None:
+        self._store = store
+        self._limits = limits
+        self._now_ms = now_ms
+        self._wait = wait
+
+    async def cancel(
+        self, actor: Actor, ids: Sequence[str], *, door: str, wait_s: float = 0.0
+    ) -> list[str]:
+        """Cancel those that wait, ask those that run to stop, leave those that have ended.
+
+        Args:
+            actor: Who asks.
+            ids: The jobs.
+            door: Only jobs of this door are there.
+            wait_s: Seconds to wait for running jobs to end.
+
+        Returns:
+            The ids of the jobs, each once.
+
+        Raises:
+            NotFound: One of them is not there; none was cancelled.
+            Forbidden: One of them is readable but another account's; none was cancelled.
+            LimitExceeded: They are too many.
+        """
+        jobs = await self._own(actor, ids, door, "cancel")
+        after = await self._store.jobs.cancel_all(jobs, actor=actor.account, now=self._now_ms())
+        ending = [job.id for job in after if not job.state.is_final]
+        if wait_s:
+            await asyncio.gather(*(self._wait(actor, job, wait_s, door) for job in ending))
+        return jobs
+
+    async def delete(self, actor: Actor, ids: Sequence[str], *, door: str) -> None:
+        """Forget ended jobs, their programs and their results: all of them or none.
+
+        Raises:
+            NotFound: One of them is not there.
+            Forbidden: One of them is readable but another account's.
+            Conflict: One of them has not ended.
+            LimitExceeded: They are too many.
+        """
+        await self._store.jobs.delete_all(await self._own(actor, ids, door, "delete"))
+
+    async def _own(self, actor: Actor, ids: Sequence[str], door: str, verb: str) -> list[str]:
+        """Return the ids of jobs that this actor may change, each once."""
+        actor.require(Scope.JOBS_WRITE)
+        most = self._limits.list_page
+        if len(ids) > most:
+            raise LimitExceeded(f"At most {most} jobs at once (limit list_page).", field="ids")
+        refs = [parse_id(text) for text in ids]
+        jobs = list(dict.fromkeys(ref.job for ref in refs if ref and ref.part is None))
+        found = await self._store.jobs.visible_all(jobs, actor.account)
+        are_whole = all(ref is not None and ref.part is None for ref in refs)
+        if not are_whole or len(found) < len(jobs) or any(job.door != door for job in found):
+            raise NotFound("There is no such job.")
+        if any(job.account != actor.account for job in found):
+            raise Forbidden(f"Only the account that submitted a job may {verb} it.")
+        return jobs

@@ -1,0 +1,283 @@
+"""Large answers that nobody takes: bounded in memory, whichever door they leave by."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from qiskit import QuantumCircuit
+
+from abuse.doors import ibm_json, ionq_json, problem_json, qbraid_json, qlued_json, xanadu_json
+from support import ibm, pubs, raw, runtime
+from support.processes import resident_bytes
+from support.programs import BELL
+from support.server import LiveServer
+from support.waiting import until
+from support.xanadu import Caller, fetch_pass
+
+MB = 1 << 20
+MANY = 40
+ROOM_BYTES = 6 * MB
+LIMITS = {
+    "answers_bytes": 4 * ROOM_BYTES,
+    "answers_bytes_each": ROOM_BYTES,
+    "answers_wait_s": 0.5,
+    "answer_timeout_s": 3,
+}
+LARGEST_BYTES = 12 * MB
+"""More than any answer of these tests has."""
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with room for a few large answers."""
+    options = [each for limit in LIMITS.items() for each in ("--limit", "{}={}".format(*limit))]
+    live = LiveServer(tmp_path_factory.mktemp("narrow"), *options)
+    live.token()
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+@pytest.fixture(scope="module")
+def http(narrow: LiveServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=narrow.url, timeout=60) as client:
+        yield client
+
+
+class Large(NamedTuple):
+    """Where a large answer is, and how one asks for it."""
+
+    path: str
+    header: str
+    said: Callable[[httpx.Response], str]
+
+
+Make = Callable[[httpx.Client, str], Large]
+
+
+def submitted(http: httpx.Client, token: str, **fields: Any) -> str:
+    auth = {"Authorization": f"Bearer {token}"}
+    sent = http.post("/v1/jobs", json={"device": "simulator", **fields}, headers=auth)
+    assert sent.status_code == 201, sent.text
+    job = str(sent.json()["id"])
+    done(http, token, job)
+    return job
+
+
+def done(http: httpx.Client, token: str, job: str) -> None:
+    auth = {"Authorization": f"Bearer {token}"}
+    read = http.get(f"/v1/jobs/{job}?wait=60", headers=auth)
+    assert read.json()["state"] == "completed", read.text
+
+
+def native(http: httpx.Client, token: str) -> Large:
+    job = submitted(http, token, program=BELL, shots=1_000_000, outputs=["memory"])
+    return Large(f"/v1/jobs/{job}/result", f"Authorization: Bearer {token}", problem_json)
+
+
+def native_archive(http: httpx.Client, token: str) -> Large:
+    program = {"qubits": 20, "circuit": [{"gate": "h", "target": q} for q in range(20)]}
+    job = submitted(http, token, program=program, shots=1_000_000, outputs=["memory"])
+    path = f"/v1/jobs/{job}/parts/0?format=npz"
+    return Large(path, f"Authorization: Bearer {token}", problem_json)
+
+
+def ionq(http: httpx.Client, token: str) -> Large:
+    header = {"Authorization": f"apiKey {token}"}
+    body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 1_000_000, "input": BELL}
+    job = http.post("/ionq/v0.4/jobs", json=body, headers=header).json()["id"]
+    done(http, token, job)
+    path = f"/ionq/v0.4/jobs/{job}/results/shots"
+    return Large(path, f"Authorization: apiKey {token}", ionq_json)
+
+
+def ibm_qx(http: httpx.Client, token: str) -> Large:
+    client = ibm.Client(http, token)
+    job = client.submit(ibm.qobj(shots=1_000_000, memory=True))
+    done(http, token, job)
+    url = client.get(f"/jobs/{job}/resultDownloadUrl")["url"]
+    return Large(httpx.URL(url).raw_path.decode(), "X: x", ibm_json)
+
+
+def ibm_job(http: httpx.Client, token: str) -> Large:
+    client = ibm.Client(http, token)
+    job = client.submit(ibm.qobj(shots=1_000_000, memory=True))
+    done(http, token, job)
+    return Large(f"/ibm/api/jobs/{job}", f"X-Access-Token: {client.token}", ibm_json)
+
+
+def ibm_runtime(http: httpx.Client, token: str) -> Large:
+    client = runtime.Client(http, token)
+    wide = QuantumCircuit(20, 20)
+    wide.h(range(20))
+    wide.measure(range(20), range(20))
+    params = runtime.sampler([pubs.circuit(wide), pubs.array(), 1_000_000])
+    sent = client.call("POST", "/jobs", json=runtime.body(params=params))
+    job = sent.json()["id"]
+    done(http, token, job)
+    path = f"{runtime.DOOR}/jobs/{job}/results"
+    return Large(path, f"X-Access-Token: {client.token}", ibm_json)
+
+
+def qbraid(http: httpx.Client, token: str) -> Large:
+    header = {"X-API-Key": token}
+    program = {"format": "ionq.circuit.v0", "data": BELL}
+    device = "qbraid:qbraid:sim:statevector"
+    body = {"deviceQrn": device, "program": program, "shots": 1_000_000}
+    body["runtimeOptions"] = {"memory": True}
+    sent = http.post("/qbraid/api/v1/jobs", json=body, headers=header)
+    assert sent.status_code == 201, sent.text
+    job = sent.json()["data"]["jobVrn"]
+    done(http, token, job)
+    return Large(f"/qbraid/api/v1/jobs/{job}/result", f"X-API-Key: {token}", qbraid_json)
+
+
+def qlued(http: httpx.Client, token: str) -> Large:
+    experiment = {
+        "instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],
+        "num_wires": 1,
+        "shots": 1_000_000,
+        "wire_order": "interleaved",
+    }
+    body = {"job": json.dumps({"experiment_0": experiment}), "token": token}
+    sent = http.post("/qlued/api/v2/singlequdit/post_job", json=body)
+    job = sent.json()["job_id"]
+    done(http, token, job)
+    path = f"/qlued/api/v2/singlequdit/get_job_result?job_id={job}&token={token}"
+    return Large(path, "X: x", qlued_json)
+
+
+HOMODYNE = """name x
+version 1.0
+target simulon_gaussian (shots=500000)
+
+Sgate(0.5) | 0
+MeasureX | 0
+"""
+
+
+def xanadu(http: httpx.Client, token: str) -> Large:
+    job = Caller(http, token).done(HOMODYNE)
+    held = fetch_pass(http, token)
+    return Large(f"/jobs/{job}/result", f"Authorization: Bearer {held}", xanadu_json)
+
+
+DOORS: list[Make] = [
+    *(native, native_archive, ionq, ibm_qx, ibm_job, ibm_runtime, qbraid, qlued, xanadu)
+]
+
+
+def held_bytes(http: httpx.Client) -> int:
+    (line,) = [
+        line
+        for line in http.get("/metrics").text.splitlines()
+        if line.startswith("qwicket_answers_held_bytes")
+    ]
+    return int(float(line.split()[1]))
+
+
+def ask(stack: ExitStack, live: LiveServer, large: Large, count: int) -> list[socket.socket]:
+    opened = []
+    for _ in range(count):
+        opened.append(stack.enter_context(raw.connect(live.url, receive_bytes=4_096)))
+        opened[-1].sendall(raw.head(f"GET {large.path}", large.header))
+    return opened
+
+
+def status(connection: socket.socket) -> int:
+    return int(connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL).split()[1])
+
+
+@pytest.mark.parametrize("make", DOORS, ids=lambda make: make.__name__)
+def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
+    narrow: LiveServer, http: httpx.Client, make: Make
+) -> None:
+    name = make.__name__.replace("_", "-")
+    token, other = narrow.token(name), narrow.token()
+    large = make(http, token)
+    field, _, value = large.header.partition(": ")
+    whole = http.get(large.path, headers={field: value})
+    assert whole.status_code == 200, whole.text[:300]
+    assert MB < len(whole.content) < LARGEST_BYTES, len(whole.content)
+    poll = submitted(http, other, program=BELL, shots=10)
+    until(lambda: held_bytes(http) == 0, "the room is empty")
+    before = resident_bytes(narrow.process.pid)
+
+    with ExitStack() as stack:
+        readers = ask(stack, narrow, large, MANY)
+        most = 0
+
+        def all_answered() -> bool:
+            nonlocal most
+            most = max(most, held_bytes(http))
+            begun = http.get(f"/v1/jobs/{poll}", headers={"Authorization": f"Bearer {other}"})
+            assert begun.status_code == 200, "another account polls on"
+            return held_bytes(http) > 0
+
+        until(all_answered, "answers are held")
+        statuses = [status(each) for each in readers]
+        assert set(statuses) in ({200, 429}, {200, 503}), statuses
+        refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
+        assert "answers_" in large.said(refused)
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
+        mine = statuses.count(200) * len(whole.content)
+        assert mine < ROOM_BYTES + 2 * len(whole.content) + 40 * MB
+        assert max(most, held_bytes(http)) <= ROOM_BYTES + LARGEST_BYTES
+        grown = resident_bytes(narrow.process.pid) - before
+        assert grown < 200 * MB, f"{grown >> 20} MiB"
+        until(lambda: held_bytes(http) == 0, "they are cut", timeout_s=40)
+
+    again = http.get(large.path, headers={field: value})
+    assert again.content == whole.content
+
+
+def test_room_comes_back_when_clients_go_away(narrow: LiveServer, http: httpx.Client) -> None:
+    token = narrow.token("leaver")
+    large = native(http, token)
+    for _ in range(3):
+        with ExitStack() as stack:
+            ask(stack, narrow, large, 20)
+            until(lambda: held_bytes(http) > 0, "some are held")
+        until(lambda: held_bytes(http) == 0, "nothing is held")
+    auth = {"Authorization": f"Bearer {token}"}
+    assert http.get(large.path, headers=auth).status_code == 200
+
+
+def test_who_takes_slowly_gets_all_of_it(narrow: LiveServer, http: httpx.Client) -> None:
+    token = narrow.token("patient")
+    large = native(http, token)
+    auth = {"Authorization": f"Bearer {token}"}
+    whole = http.get(large.path, headers=auth).content
+    with raw.connect(narrow.url, receive_bytes=4_096) as connection:
+        connection.sendall(raw.head(f"GET {large.path}", large.header, "Connection: close"))
+        text = b""
+        while piece := connection.recv(64 << 10):
+            text += piece
+    assert text.partition(b"\r\n\r\n")[2] == whole
+
+
+def test_answers_that_are_asked_for_in_one_go_come_one_by_one(
+    narrow: LiveServer, http: httpx.Client
+) -> None:
+    large = native(http, narrow.token("piper"))
+    with raw.connect(narrow.url) as connection:
+        connection.sendall(raw.head(f"GET {large.path}", large.header) * 4)
+        sizes = {len(raw.answer(connection).content) for _ in range(4)}
+    assert len(sizes) == 1
+    until(lambda: held_bytes(http) == 0, "nothing is held")
+
+
+def test_a_server_stops_though_nobody_takes_its_answers(tmp_path: Any) -> None:
+    live = LiveServer(tmp_path)
+    with httpx.Client(base_url=live.url, timeout=60) as http, ExitStack() as stack:
+        large = native(http, live.token())
+        ask(stack, live, large, 3)
+        until(lambda: held_bytes(http) > 0, "some are held")
+        assert live.stop() == 0
+    live.assert_calm()

@@ -1,0 +1,117 @@
+"""Large answers in pieces say what they would whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.responses import Response
+
+from qwicket.dialects.pieces import ANSWER, Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
+from qwicket.gateway.answers import Answer
+from support.answers import answer
+
+KB = 1 << 10
+
+
+def sliced(tree: Any) -> Any:
+    """Word every list and object of a tree in slices, and repeat lists until they are large."""
+    if isinstance(tree, dict):
+        return raw_object((key, sliced(value)) for key, value in tree.items())
+    if isinstance(tree, list):
+        return raw_list(sliced(each) for each in tree * 60)
+    return tree
+
+
+def whole(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: whole(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [whole(each) for each in tree * 60]
+    return tree
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-9, 9) | st.text(max_size=4), max_size=9), st.booleans())
+def test_lists_in_lists_come_out_as_they_are(items: list[Any], is_deep: bool) -> None:
+    tree = [[items], {"a": items}] if is_deep else [items]
+    pieces, size = in_pieces(lambda: {"found": sliced([items]), "is": tree})
+    text = b"".join(pieces)
+    assert len(text) == size
+    assert msgspec.json.decode(text) == {"found": whole([items]), "is": tree}
+
+
+def test_pieces_are_of_about_one_size() -> None:
+    pieces, size = in_pieces(lambda: {"memory": raw_list(["01" * 12] * 200_000), "end": 1})
+    assert size == len(b"".join(pieces)) > 5_000_000
+    assert max(map(len, pieces)) <= 300 * KB
+    assert min(map(len, list(pieces)[:-1])) >= 100 * KB
+
+
+def test_one_long_text_is_cut() -> None:
+    text = msgspec.json.encode("x" * 3_000_000)
+    pieces, size = in_pieces(lambda: {"a": raw(text)})
+    assert b"".join(pieces) == b'{"a":' + text + b"}"
+    assert size == len(text) + 6
+    assert max(map(len, pieces)) <= 300 * KB
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 5_000, 400_001])
+def test_base64_in_pieces_is_base64(size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    pieces, _ = in_pieces(lambda: raw_base64(data[:size]))
+    assert msgspec.json.decode(b"".join(pieces), type=bytes) == data[:size]
+    assert msgspec.json.decode(raw_base64(data[:size]), type=bytes) == data[:size]
+
+
+def test_nobody_can_write_a_mark() -> None:
+    def worded() -> Any:
+        first = raw_list(range(3_000))
+        mark = bytes(first)
+        assert len(mark) > 32
+        return [first, mark.decode().strip('"')[:-1]]  # even who had seen its first part
+
+    (found, text) = msgspec.json.decode(b"".join(in_pieces(worded)[0]))
+    assert found == [*range(3_000)]
+    assert text.endswith(":")
+
+
+def test_outside_of_an_answer_they_are_whole() -> None:
+    assert bytes(raw_list(range(3_000))) == msgspec.json.encode([*range(3_000)])
+    assert bytes(raw_object((str(n), n) for n in range(3_000))) == msgspec.json.encode(
+        {str(n): n for n in range(3_000)}
+    )
+
+
+async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], bytes]:
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("nothing is to be read")
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await response({"type": "http", ANSWER: held}, receive, send)
+    return messages, b"".join(each.get("body", b"") for each in messages)
+
+
+@pytest.mark.anyio
+async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
+    body = bytes(range(256)) * 4_000
+    response = Pieces.of(Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain"))
+    held = answer()
+    held.account = "ada"
+    messages, text = await sent(response, held)
+    head = dict(messages[0]["headers"])
+    assert text == body
+    assert messages[0]["status"] == 201
+    assert head[b"x-own"] == b"1"
+    assert head[b"content-length"] == b"%d" % len(body)
+    assert len(messages) > 5
+    assert not messages[-1].get("more_body", False)
+    await held.close()
+    assert held._room.held_bytes == 0

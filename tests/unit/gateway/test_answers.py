@@ -1,0 +1,147 @@
+"""The room for large answers: who waits, who is refused, and that all of it is given back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qwicket.gateway.answers import Answer, Answers
+from qwicket.model.errors import QwicketError, TooManyRequests, Unavailable
+from qwicket.model.limits import Limits
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = Limits(
+    answers_bytes=100, answers_bytes_each=40, answers_waiting_each=3, answers_wait_s=0.3
+)
+
+
+@pytest.fixture
+def room() -> Answers:
+    return Answers(LIMITS)
+
+
+def answer_of(room: Answers, account: str) -> Answer:
+    made = Answer(room)
+    made.account = account
+    return made
+
+
+async def taken_slowly(room: Answers, account: str, size: int) -> Answer:
+    made = answer_of(room, account)
+    await made.begin()
+    await made.hold(size)
+    return made
+
+
+async def refusal(made: Answer) -> QwicketError:
+    with pytest.raises(QwicketError) as refused:
+        await made.begin()
+    return refused.value
+
+
+async def test_an_account_with_too_much_untaken_is_refused_and_no_other(room: Answers) -> None:
+    first = await taken_slowly(room, "ada", 30)
+    second = await taken_slowly(room, "ada", 30)  # the last that finds room may go beyond it
+    error = await refusal(answer_of(room, "ada"))
+    assert isinstance(error, TooManyRequests)
+    assert (error.limit, error.quota) == ("answers_bytes_each", 40)
+    assert error.retry_after_s
+    other = await taken_slowly(room, "bob", 30)
+    assert (room.held_bytes, room.refusals) == (90, 1)
+    for each in (first, second, other):
+        await each.close()
+    assert room.held_bytes == 0
+
+
+async def test_everyone_together_has_a_bound(room: Answers) -> None:
+    made = [await taken_slowly(room, name, 35) for name in ("ada", "bob", "eve")]
+    error = await refusal(answer_of(room, "mallory"))
+    assert isinstance(error, Unavailable)
+    assert "answers_bytes)" in error.detail
+    await made[0].close()
+    await (await taken_slowly(room, "mallory", 35)).close()
+
+
+async def test_an_answer_larger_than_the_room_can_still_be_had(room: Answers) -> None:
+    whole = await taken_slowly(room, "ada", 1_000)
+    await whole.close()
+    assert room.held_bytes == 0
+
+
+async def test_room_that_comes_free_in_time_goes_to_who_waits(room: Answers) -> None:
+    first = await taken_slowly(room, "ada", 50)
+    second = asyncio.create_task(taken_slowly(room, "ada", 50))
+    await asyncio.sleep(0)
+    first.taken(50)
+    await (await second).close()
+    assert (room.held_bytes, room.refusals) == (0, 0)
+
+
+async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Answers) -> None:
+    ada, bob = answer_of(room, "ada"), answer_of(room, "bob")
+    await ada.begin()
+    again = asyncio.create_task(answer_of(room, "ada").begin())
+    await bob.begin()
+    third = answer_of(room, "eve")
+    assert "answers_wait_s" in (await refusal(third)).detail
+    with pytest.raises(Unavailable):
+        await again
+    await ada.hold(10)
+    await third.begin()
+    for each in (ada, bob, third):
+        await each.close()
+
+
+async def test_few_of_one_account_wait(room: Answers) -> None:
+    ada = answer_of(room, "ada")
+    await ada.begin()
+    waiting = [asyncio.create_task(answer_of(room, "ada").begin()) for _ in range(3)]
+    await asyncio.sleep(0)
+    error = await refusal(answer_of(room, "ada"))
+    assert isinstance(error, TooManyRequests)
+    assert error.limit == "answers_waiting_each"
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(each, Unavailable) for each in results)
+    await ada.close()
+
+
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Answers) -> None:
+    ada = answer_of(room, "ada")
+    await ada.begin()
+    waiting = asyncio.create_task(answer_of(room, "ada").begin())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await ada.close()
+    for name in ("ada", "bob"):
+        await (await taken_slowly(room, name, 10)).close()
+    assert room.held_bytes == 0
+    assert not room._n_waiting
+
+
+async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: Answers) -> None:
+    first = await taken_slowly(room, "ada", 50)
+    with pytest.raises(TooManyRequests):
+        await answer_of(room, "ada").hold(5)
+    assert room.held_bytes == 50
+    await first.close()
+
+
+async def test_closing_twice_gives_back_once(room: Answers) -> None:
+    made = await taken_slowly(room, "ada", 50)
+    made.taken(20)
+    await made.close()
+    await made.close()
+    made.taken(20)
+    assert room.held_bytes == 0
+
+
+async def test_what_nobody_signed_in_for_is_not_counted(room: Answers) -> None:
+    made = answer_of(room, "")
+    await made.hold(1_000)
+    assert room.held_bytes == 0
+    made.taken(1_000)
+    await made.close()
+    assert room.held_bytes == 0
