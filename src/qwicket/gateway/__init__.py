@@ -6,7 +6,6 @@ Every dialect calls these methods and nothing below them; nothing here knows a d
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +24,7 @@ from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, are_short, is_quick
+from qwicket.gateway.waiting import Waiting
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
-    from qwicket.model.ids import JobRef
     from qwicket.model.jobs import Job, JobQuery, Progress, Submission
     from qwicket.model.limits import Limits
     from qwicket.programs import Entangler
@@ -83,8 +82,9 @@ class Gateway:
         self._sign_in = SignIn(store, limits, now_ms)
         self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
+        self._waiting = Waiting(store.changes, self._find)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
-        self.bulk = Bulk(store, limits, now_ms, self._wait)
+        self.bulk = Bulk(store, limits, now_ms, self._waiting)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)
@@ -283,38 +283,7 @@ class Gateway:
             NotFound: As for `job`.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._wait(actor, id_text, timeout_s, door)
-
-    async def _wait(
-        self, actor: Actor, id_text: str, timeout_s: float, door: str | None
-    ) -> Awaited:
-        deadline = time.monotonic() + timeout_s
-        ref = parse_id(id_text)
-        with self._store.changes.watch(ref.job if ref else "") as watch:
-            job = self._just_written(watch, actor, ref, door) if timeout_s > 0 else None
-            is_read = job is None
-            job = job or await self._find(actor, id_text, door)
-            results = None
-            while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
-                latest = watch.latest
-                found = latest.row if latest else None
-                found = found or await self._find(actor, id_text, door)
-                if found.version >= job.version:  # it may have been read ahead of its news
-                    job, results = found, latest.results if latest else None
-        if not (job.state.is_final or is_read):
-            job = await self._find(actor, id_text, door)
-        return Awaited(job, results)
-
-    @staticmethod
-    def _just_written(
-        watch: Watch, actor: Actor, ref: JobRef | None, door: str | None
-    ) -> Job | None:
-        """Return what `_find` would, if this server wrote it a moment ago and for this account."""
-        job = watch.latest.row if watch.latest else None
-        if job is None or ref is None or ref.part is not None:
-            return None
-        is_own = job.account == actor.account and door in (None, job.door)
-        return job if is_own else None
+        return await self._waiting.for_end(actor, id_text, timeout_s, door)
 
     async def news(self, actor: Actor, job: Job, timeout_s: float) -> Job:
         """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
@@ -322,12 +291,7 @@ class Gateway:
         Raises:
             NotFound: It is gone, or the actor may not read it.
         """
-        deadline = time.monotonic() + timeout_s
-        with self._store.changes.watch(job.id) as watch:
-            found = await self._find(actor, job.id, job.door)
-            while found.version == job.version and await watch.changed(deadline - time.monotonic()):
-                found = await self._find(actor, job.id, job.door)
-        return found
+        return await self._waiting.for_news(actor, job, timeout_s)
 
     @contextmanager
     def watch(self, actor: Actor) -> Iterator[Watch]:
@@ -396,7 +360,7 @@ class Gateway:
         actor.require(Scope.JOBS_WRITE)
         job = await self._own(actor, id_text, door, "cancel")
         await self._store.jobs.cancel(job.id, actor=actor.account, now=self._now_ms())
-        return (await self._wait(actor, job.id, wait_s, door)).job
+        return (await self._waiting.for_end(actor, job.id, wait_s, door)).job
 
     async def rename(
         self,

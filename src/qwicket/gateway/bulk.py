@@ -10,13 +10,12 @@ from qwicket.model.errors import Forbidden, LimitExceeded, NotFound
 from qwicket.model.ids import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from qwicket.gateway.waiting import Waiting
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
     from qwicket.store import Store
-
-    Wait = Callable[[Actor, str, float, str | None], Awaitable[object]]
 
 
 class Bulk:
@@ -26,14 +25,16 @@ class Bulk:
         store: What is kept.
         limits: `list_page` counts here.
         now_ms: The clock.
-        wait: Waits for a job to end: actor, id, seconds, door.
+        waiting: Waits for jobs to end.
     """
 
-    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int], wait: Wait) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, now_ms: Callable[[], int], waiting: Waiting
+    ) -> None:
         self._store = store
         self._limits = limits
         self._now_ms = now_ms
-        self._wait = wait
+        self._waiting = waiting
 
     async def cancel(
         self, actor: Actor, ids: Sequence[str], *, door: str, wait_s: float = 0.0
@@ -58,7 +59,9 @@ class Bulk:
         after = await self._store.jobs.cancel_all(jobs, actor=actor.account, now=self._now_ms())
         ending = [job.id for job in after if not job.state.is_final]
         if wait_s:
-            await asyncio.gather(*(self._wait(actor, job, wait_s, door) for job in ending))
+            await asyncio.gather(
+                *(self._waiting.for_end(actor, job, wait_s, door) for job in ending)
+            )
         return jobs
 
     async def delete(self, actor: Actor, ids: Sequence[str], *, door: str) -> None:
