@@ -222,7 +222,7 @@ def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
 
         until(all_answered, "answers are held")
         statuses = [status(each) for each in readers]
-        assert set(statuses) in ({200, 429}, {200, 503}), statuses
+        assert {200} < set(statuses) <= {200, 429, 503}, statuses  # 503: others took too long
         refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
         assert "answers_" in large.said(refused)
         assert 1 <= int(refused.headers["retry-after"]) <= 10
