@@ -19,7 +19,12 @@ SOURCE = b"""{"qubits": 3, "circuits": [
 def test_read_sums_a_program_up_and_packs_it() -> None:
     checked = programs.read("ionq.circuit.v1", SOURCE, Limits())
     assert checked.summary == Summary(
-        "qubit", 2, 3, 1, 2, n_active=2, n_clbits=3, n_bond_bits=1, n_bond_steps=4
+        *("qubit", 2, 3, 1, 2),
+        n_active=2,
+        n_clbits=3,
+        n_bond_bits=1,
+        n_bond_steps=4,
+        n_operands=2,
     )
     first, second = unpack(checked.circuits)
     assert first.ops[0] == Gate("h", (0,))
