@@ -137,7 +137,7 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
         missed=sum(len(jobs - stream.ended) for stream, jobs in streams),
         least=min((stream.events for stream, _ in streams), default=0),
         events=sum(stream.events for stream, _ in streams),
-        lags=lags[:: max(1, len(lags) // 10_000)],
+        lags=[round(lag, 5) for lag in lags[:: max(1, len(lags) // 1_000)]],
         worst_lag=lags[-1] if lags else 0.0,
     )
 
