@@ -54,7 +54,7 @@ class Tx(Protocol):
             params: Of the statement.
 
         Returns:
-            How to read the row, from within a `Later`.
+            How to read the row, from within a `Later` or once rows were asked for after it.
         """
 
     def count(self, name: str, /, **params: Any) -> int:

@@ -295,6 +295,7 @@ def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
 def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Later[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds = 0.0
+    shares.expect(tx)
     while len(taken) < most and seconds < _BATCH_S:
         longest = _TINY_S if taken else None
         row = tx.one("job_claim", device=device, now=now, now_us=now * 1000, longest=longest)
@@ -372,6 +373,7 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
     if isinstance(ran.result, Failure):
         return _fail(tx, lease, ran.result, ran.seconds, now)
     failure = next((part for part in ran.result if isinstance(part, Failure)), None)
+    shares.expect(tx)
     if failure is None:
         row = _stepped(tx, "job_complete", lease, now)
         job = record(tx, row, results=_told(ran.result))

@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Final
 from qwicket.model.shares import CREDIT_S, HALF_LIFE_S, REBASE_AFTER, cost, weight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qwicket.model.jobs import Job, NewJob
-    from qwicket.store.database import Tx
+    from qwicket.store.database import Row, Tx
 
 _EPOCH: Final = "epoch"
+_ASKED: Final = "epoch, asked for"
 
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
     """A job begins to wait."""
     credit = CREDIT_S * weight(now, _epoch(tx, now))
     tx.run("share_open", device=job.device, project=job.project, credit=credit)
+
+
+def expect(tx: Tx) -> None:
+    """Ask for what counting needs, to come with the rows that are asked for next."""
+    if _EPOCH not in tx.memo:
+        tx.memo[_ASKED] = tx.later("epoch_get")
 
 
 def charge(tx: Tx, job: Job, now: int) -> None:
@@ -58,7 +67,8 @@ def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:
 def _epoch(tx: Tx, now: int) -> int:
     epoch: int | None = tx.memo.get(_EPOCH)
     if epoch is None:
-        row = tx.one("epoch_get")
+        asked: Callable[[], Row | None] | None = tx.memo.pop(_ASKED, None)
+        row = asked() if asked else tx.one("epoch_get")
         if row is None:
             tx.run("epoch_put", at=now)
         epoch = tx.memo[_EPOCH] = row[0] if row else now
