@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ RECENT_S: Final = 0.1
 """How old an answer may be: a revoked token, or a device that was turned off, counts after it.
 Who would refuse by an answer forgets it first, and reads again."""
 _MOST: Final = 4_096
+
+
+class _GivenUp(Exception):
+    """Whoever read was cancelled."""
 
 
 class Recent(Generic[K, V]):
@@ -33,22 +37,40 @@ class Recent(Generic[K, V]):
 
     async def get(self, key: K) -> V | None:
         """Return the value, read now or a moment ago, or by another who asks for it just now."""
-        now = time.monotonic()
-        found = self._known.get(key)
-        if found is not None and now - found[0] < RECENT_S:
-            return found[1]
-        read = self._reads.get(key)
-        if read is None:
-            read = self._reads[key] = asyncio.ensure_future(self._read(key))
-            read.add_done_callback(partial(self._keep, key, now))
-        return await asyncio.shield(read)  # who gives up takes it from nobody else
+        while True:
+            now = time.monotonic()
+            found = self._known.get(key)
+            if found is not None and now - found[0] < RECENT_S:
+                return found[1]
+            read = self._reads.get(key)
+            if read is None:
+                return await self._read_for_all(key, now)
+            with suppress(_GivenUp):
+                return await asyncio.shield(read)
 
-    def _keep(self, key: K, began: float, read: asyncio.Future[V | None]) -> None:
-        error = None if read.cancelled() else read.exception()  # asked for: nobody may wait for it
+    async def _read_for_all(self, key: K, began: float) -> V | None:
+        """Read as part of this request: where a read waits for nothing, it does not either."""
+        read = self._reads[key] = asyncio.get_running_loop().create_future()
+        try:
+            value = await self._read(key)
+        except BaseException as error:
+            self._is_newest(key, read)
+            read.set_exception(error if isinstance(error, Exception) else _GivenUp())
+            read.exception()  # asked for: nobody may wait for it
+            raise
+        if self._is_newest(key, read):
+            self._keep(key, value, began)
+        read.set_result(value)
+        return value
+
+    def _is_newest(self, key: K, read: asyncio.Future[V | None]) -> bool:
+        """End a read; say whether nothing was forgotten meanwhile."""
         if self._reads.get(key) is not read:
-            return  # forgotten: it may have been read before a change
+            return False
         del self._reads[key]
-        value = None if read.cancelled() or error else read.result()
+        return True
+
+    def _keep(self, key: K, value: V | None, began: float) -> None:
         if value is None:
             self._known.pop(key, None)
             return

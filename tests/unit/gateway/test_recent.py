@@ -113,12 +113,34 @@ async def test_many_who_ask_at_once_make_one_read() -> None:
     known = Recent(shelf.read)
     asked = [asyncio.create_task(known.get("a")) for _ in range(20)]
     await asyncio.sleep(0)
-    asked[0].cancel()  # it made the read, and gives up
+    asked[7].cancel()
+    shelf.may_end.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(found.pop(7), asyncio.CancelledError)
+    assert found == [1] * 19
+    assert shelf.reads == 1
+
+
+async def test_when_who_reads_gives_up_another_reads_for_all() -> None:
+    shelf = SlowShelf()
+    known = Recent(shelf.read)
+    asked = [asyncio.create_task(known.get("a")) for _ in range(20)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    await asyncio.sleep(0)
     shelf.may_end.set()
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
     assert found[1:] == [1] * 19
-    assert shelf.reads == 1
+    assert shelf.reads == 2
+
+
+async def test_a_read_that_waits_for_nothing_keeps_nobody_waiting() -> None:
+    """A client may close its side right after its request: what is answered at once arrives."""
+    step = Recent(Shelf().read).get("a")
+    with pytest.raises(StopIteration) as ended:
+        step.send(None)
+    assert ended.value.value == 1
 
 
 async def test_a_read_that_failed_fails_for_all_who_asked_and_is_not_remembered() -> None:
