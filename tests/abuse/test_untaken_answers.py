@@ -26,7 +26,7 @@ ROOM_BYTES = 6 * MB
 LIMITS = {
     "answers_bytes": 4 * ROOM_BYTES,
     "answers_bytes_each": ROOM_BYTES,
-    "answers_wait_s": 0.5,
+    "answers_wait_s": 2,
     "answer_timeout_s": 3,
 }
 LARGEST_BYTES = 12 * MB
@@ -222,7 +222,7 @@ def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
 
         until(all_answered, "answers are held")
         statuses = [status(each) for each in readers]
-        assert {200} < set(statuses) <= {200, 429, 503}, statuses  # 503: others took too long
+        assert set(statuses) in ({200, 429}, {200, 503}), statuses
         refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
         assert "answers_" in large.said(refused)
         assert 1 <= int(refused.headers["retry-after"]) <= 10

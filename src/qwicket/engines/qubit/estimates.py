@@ -88,7 +88,7 @@ def _moments(
     """Return the mean and mean square of what a group gives each observable in one shot."""
     keys = arrays["keys"]
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
-    weights = _weights(arrays)
+    weights, whole = _weights(arrays)
     terms = _terms(asked, group)
     bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.read(asked, group))}
     paulis = [asked.paulis[place] for place in group]
@@ -100,7 +100,7 @@ def _moments(
         values = np.add.reduceat(terms.factors * signs[terms.columns], terms.starts)
         mean[terms.rows] += values @ weights[part]
         square[terms.rows] += values**2 @ weights[part]
-    return mean, square
+    return mean / whole, square / whole
 
 
 class _Terms(NamedTuple):
@@ -136,13 +136,15 @@ def _terms(asked: Estimation, group: Sequence[int]) -> _Terms:
     return _Terms(places[0], places[1], places[2], np.array(factors)[:, np.newaxis])
 
 
-def _weights(arrays: dict[str, Array]) -> Floats:
-    """Return the share of each outcome; they add up to 1."""
+def _weights(arrays: dict[str, Array]) -> tuple[Floats, int]:
+    """Return what each outcome weighs, and all of them together.
+
+    Shots are counted and divided at the end: then what is the same in each shot has no variance.
+    """
     if PROBABILITIES in arrays:
-        return np.frombuffer(arrays[PROBABILITIES].data, "<f8")
+        return np.frombuffer(arrays[PROBABILITIES].data, "<f8"), 1
     counts = np.frombuffer(arrays[COUNTS].data, "<i8")
-    shares: Floats = counts / counts.sum()
-    return shares
+    return counts.astype(np.float64), int(counts.sum())
 
 
 def _values(pauli: Pauli, rows: NDArray[np.uint8], bit_of: dict[int, int]) -> Floats:

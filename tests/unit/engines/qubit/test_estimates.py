@@ -69,10 +69,11 @@ def test_a_turned_qubit_points_where_its_angle_says(theta: float) -> None:
     assert found.stds()[0] == pytest.approx(abs(sin(theta)) / 64, abs=2e-3)
 
 
+@pytest.mark.parametrize("shots", [4096, 999, 2500])
 @pytest.mark.parametrize("n", [2, 5, 12])
-def test_stabilisers_of_a_ghz_state_are_one_in_every_shot(n: int) -> None:
+def test_stabilisers_of_a_ghz_state_are_one_in_every_shot(n: int, shots: int) -> None:
     words = ["X" * n] + ["I" * (n - 2 - k) + "ZZ" + "I" * k for k in range(n - 1)]
-    found = run(of(n, ghz(n), *[{word: 1.0} for word in words]))
+    found = run(of(n, ghz(n), *[{word: 1.0} for word in words]), shots=shots)
     assert found.evs() == [1.0] * n
     assert found.stds() == [0.0] * n
 
