@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,13 +23,15 @@ from support.xanadu import Caller, fetch_pass
 
 MB = 1 << 20
 MANY = 40
-ROOM_BYTES = 6 * MB
+ROOM_BYTES = MB // 2
 LIMITS = {
     "answers_bytes": 4 * ROOM_BYTES,
     "answers_bytes_each": ROOM_BYTES,
-    "answers_wait_s": 2,
-    "answer_timeout_s": 3,
+    "answers_wait_s": 6,
+    "answer_timeout_s": 9,  # nobody's room is given back while others wait for it
 }
+SENT_BYTES = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+"""What the kernel takes at most from the server for a client that takes nothing."""
 LARGEST_BYTES = 12 * MB
 """More than any answer of these tests has."""
 
@@ -56,6 +59,8 @@ class Large(NamedTuple):
     path: str
     header: str
     said: Callable[[httpx.Response], str]
+    full: int = 429
+    """The status of a refusal for want of room."""
 
 
 Make = Callable[[httpx.Client, str], Large]
@@ -76,21 +81,28 @@ def done(http: httpx.Client, token: str, job: str) -> None:
     assert read.json()["state"] == "completed", read.text
 
 
+def plus(qubits: int) -> dict[str, Any]:
+    return {"qubits": qubits, "circuit": [{"gate": "h", "target": q} for q in range(qubits)]}
+
+
 def native(http: httpx.Client, token: str) -> Large:
     job = submitted(http, token, program=BELL, shots=1_000_000, outputs=["memory"])
     return Large(f"/v1/jobs/{job}/result", f"Authorization: Bearer {token}", problem_json)
 
 
 def native_archive(http: httpx.Client, token: str) -> Large:
-    program = {"qubits": 20, "circuit": [{"gate": "h", "target": q} for q in range(20)]}
-    job = submitted(http, token, program=program, shots=1_000_000, outputs=["memory"])
+    program = plus(48)
+    job = submitted(
+        http, token, device="clifford", program=program, shots=1_000_000, outputs=["memory"]
+    )
     path = f"/v1/jobs/{job}/parts/0?format=npz"
     return Large(path, f"Authorization: Bearer {token}", problem_json)
 
 
 def ionq(http: httpx.Client, token: str) -> Large:
     header = {"Authorization": f"apiKey {token}"}
-    body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 1_000_000, "input": BELL}
+    body: dict[str, Any] = {"type": "ionq.circuit.v1", "backend": "simulator", "input": plus(10)}
+    body["shots"] = 1_000_000
     job = http.post("/ionq/v0.4/jobs", json=body, headers=header).json()["id"]
     done(http, token, job)
     path = f"/ionq/v0.4/jobs/{job}/results/shots"
@@ -102,27 +114,27 @@ def ibm_qx(http: httpx.Client, token: str) -> Large:
     job = client.submit(ibm.qobj(shots=1_000_000, memory=True))
     done(http, token, job)
     url = client.get(f"/jobs/{job}/resultDownloadUrl")["url"]
-    return Large(httpx.URL(url).raw_path.decode(), "X: x", ibm_json)
+    return Large(httpx.URL(url).raw_path.decode(), "X: x", ibm_json, 503)
 
 
 def ibm_job(http: httpx.Client, token: str) -> Large:
     client = ibm.Client(http, token)
     job = client.submit(ibm.qobj(shots=1_000_000, memory=True))
     done(http, token, job)
-    return Large(f"/ibm/api/jobs/{job}", f"X-Access-Token: {client.token}", ibm_json)
+    return Large(f"/ibm/api/jobs/{job}", f"X-Access-Token: {client.token}", ibm_json, 503)
 
 
 def ibm_runtime(http: httpx.Client, token: str) -> Large:
     client = runtime.Client(http, token)
-    wide = QuantumCircuit(20, 20)
-    wide.h(range(20))
-    wide.measure(range(20), range(20))
+    wide = QuantumCircuit(29, 29)
+    wide.h(range(29))
+    wide.measure(range(29), range(29))
     params = runtime.sampler([pubs.circuit(wide), pubs.array(), 1_000_000])
     sent = client.call("POST", "/jobs", json=runtime.body(params=params))
     job = sent.json()["id"]
     done(http, token, job)
     path = f"{runtime.DOOR}/jobs/{job}/results"
-    return Large(path, f"X-Access-Token: {client.token}", ibm_json)
+    return Large(path, f"X-Access-Token: {client.token}", ibm_json, 503)
 
 
 def qbraid(http: httpx.Client, token: str) -> Large:
@@ -140,16 +152,16 @@ def qbraid(http: httpx.Client, token: str) -> Large:
 
 def qlued(http: httpx.Client, token: str) -> Large:
     experiment = {
-        "instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],
-        "num_wires": 1,
+        "instructions": [["rlx", [0], [1.0]], ["measure", [0], []], ["measure", [1], []]],
+        "num_wires": 2,
         "shots": 1_000_000,
         "wire_order": "interleaved",
     }
     body = {"job": json.dumps({"experiment_0": experiment}), "token": token}
-    sent = http.post("/qlued/api/v2/singlequdit/post_job", json=body)
+    sent = http.post("/qlued/api/v2/multiqudit/post_job", json=body)
     job = sent.json()["job_id"]
     done(http, token, job)
-    path = f"/qlued/api/v2/singlequdit/get_job_result?job_id={job}&token={token}"
+    path = f"/qlued/api/v2/multiqudit/get_job_result?job_id={job}&token={token}"
     return Large(path, "X: x", qlued_json)
 
 
@@ -159,6 +171,7 @@ target simulon_gaussian (shots=500000)
 
 Sgate(0.5) | 0
 MeasureX | 0
+MeasureX | 1
 """
 
 
@@ -204,7 +217,7 @@ def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
     field, _, value = large.header.partition(": ")
     whole = http.get(large.path, headers={field: value})
     assert whole.status_code == 200, whole.text[:300]
-    assert MB < len(whole.content) < LARGEST_BYTES, len(whole.content)
+    assert SENT_BYTES + ROOM_BYTES < len(whole.content) < LARGEST_BYTES, len(whole.content)
     poll = submitted(http, other, program=BELL, shots=10)
     until(lambda: held_bytes(http) == 0, "the room is empty")
     before = resident_bytes(narrow.process.pid)
@@ -222,9 +235,9 @@ def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
 
         until(all_answered, "answers are held")
         statuses = [status(each) for each in readers]
-        assert set(statuses) in ({200, 429}, {200, 503}), statuses
+        assert set(statuses) == {200, large.full}, statuses
         refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
-        assert "answers_" in large.said(refused)
+        assert "answers_bytes_each" in large.said(refused)
         assert 1 <= int(refused.headers["retry-after"]) <= 10
         mine = statuses.count(200) * len(whole.content)
         assert mine < ROOM_BYTES + 2 * len(whole.content) + 40 * MB

@@ -80,7 +80,8 @@ class Answers:
             except TimeoutError:
                 most_s = self._limits.answers_wait_s
                 detail = f"Other large answers took over {most_s:g} s (limit answers_wait_s)."
-                raise self._refused(Unavailable(detail, retry_after_s=_RETRY_S)) from None
+                slow = Unavailable(detail, retry_after_s=_RETRY_S)
+                raise self._refused(self._full(account) or slow) from None
             full = self._full(account)
             if full is None:
                 return
