@@ -17,6 +17,7 @@ from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.gateway.bulk import Bulk
+from qwicket.gateway.devices import Devices
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from qwicket.compute import Readers
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Account, Actor, Project
-    from qwicket.model.calibrations import Calibrated
-    from qwicket.model.devices import Device
     from qwicket.model.jobs import Job, JobQuery, Progress, Submission
     from qwicket.model.limits import Limits
     from qwicket.programs import Entangler
@@ -84,6 +83,7 @@ class Gateway:
         self._forecast = Forecast(store, now_ms)
         self._waiting = Waiting(store.changes, self._find)
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
+        self.devices = Devices(store, self._admission, now_ms)
         self.bulk = Bulk(store, limits, now_ms, self._waiting)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
@@ -545,79 +545,6 @@ class Gateway:
         if isinstance(answer, Refusal):
             raise answer.error()
         return answer
-
-    async def devices(self, door: str) -> list[DeviceView]:
-        """Return the devices that this door shows, in listing order: those of active providers."""
-        shown = [device for device in await self._store.devices.offered() if door in device.doors]
-        return [await self._view(device) for device in shown]
-
-    async def device(self, name: str, door: str) -> DeviceView:
-        """Return one device of this door.
-
-        Raises:
-            NotFound: The door does not show such a device.
-        """
-        return await self._view(await self._shown(name, door))
-
-    async def calibration(self, name: str, door: str, at: int | None = None) -> Calibrated:
-        """Return the calibration of a device that is in force, or was.
-
-        Args:
-            name: The device.
-            door: Which door shows it.
-            at: Unix milliseconds; None is now.
-
-        Raises:
-            NotFound: The door shows no such device, or nothing was measured of it by then.
-        """
-        await self._shown(name, door)
-        at = self._now_ms() if at is None else at
-        found = await self._store.calibrations.at(name, at)
-        if found is None:
-            raise NotFound(f"The device {name} has no calibration, or had none by then.")
-        return found
-
-    async def calibrations(self, name: str, door: str, limit: int) -> list[Calibrated]:
-        """Return the last calibrations of a device, the one in force first.
-
-        Raises:
-            NotFound: The door shows no such device.
-        """
-        await self._shown(name, door)
-        return await self._store.calibrations.history(name, self._now_ms(), limit)
-
-    async def calibration_by_id(self, name: str, door: str, calibration: str) -> Calibrated:
-        """Return a calibration that some job was run by.
-
-        Raises:
-            NotFound: The door shows no such device, or it has no such calibration.
-        """
-        await self._shown(name, door)
-        found = await self._store.calibrations.get(calibration)
-        if found is None or found.device != name:
-            raise NotFound(f"The device {name} has no such calibration.")
-        return found
-
-    async def _shown(self, name: str, door: str) -> Device:
-        device = await self._store.devices.find(name)
-        if device is None or door not in device.doors:
-            raise NotFound(f"There is no device {name}.")
-        return device
-
-    async def _view(self, device: Device) -> DeviceView:
-        now = self._now_ms()
-        admission = self._admission
-        status = await self._store.devices.status(device.name, now)
-        calibration = await self._store.calibrations.at(device.name, now)
-        is_twin = calibration is not None and device.driver == "simulated"
-        return DeviceView(
-            device,
-            status,
-            admission.widest(device, is_twin),
-            calibration,
-            admission.offered(device),
-            await self._store.agents.presence(device.name) if device.driver == "agent" else None,
-        )
 
 
 def _decode(part: PartResult) -> Outcome | Failure:

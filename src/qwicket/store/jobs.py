@@ -10,9 +10,8 @@ import msgspec
 from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import Encoded, Failure, PartResult
 from qwicket.model.states import JobState
-from qwicket.store import groups, rows, shares
+from qwicket.store import groups, outcomes, rows, search, shares
 from qwicket.store.changes import Changed
 from qwicket.store.database import Later
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
@@ -20,12 +19,12 @@ from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJ
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qwicket.model.outcomes import Failure, PartResult
     from qwicket.store.database import Database, Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """How long an idempotency key counts."""
 
-_BLOB_PART_BYTES: Final = 1 << 20
 _RECENT: Final = 30
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group in one operation: others write in between."""
@@ -140,7 +139,7 @@ class Jobs:
 
     async def page(self, query: JobQuery) -> list[Job]:
         """Return jobs newest first."""
-        return await self._database.scan(lambda tx: _list(tx, query))
+        return await self._database.scan(lambda tx: search.page(tx, query))
 
     async def changed(self, account: str, change: int, limit: int) -> list[Job]:
         """Return an account's jobs that changed after a `change`, in that order."""
@@ -156,12 +155,12 @@ class Jobs:
 
     async def tally(self, query: JobQuery) -> dict[JobState, int]:
         """Return how many jobs a search finds in each state, as doors show states."""
-        found = await self._database.scan(lambda tx: tx.all("job_tally", **_sought(query)))
+        found = await self._database.scan(lambda tx: tx.all("job_tally", **search.sought(query)))
         return {JobState(state): number for state, number in found}
 
     async def run_ms(self, query: JobQuery) -> int:
         """Return for how long the ended jobs that a search finds ran, in milliseconds."""
-        row = await self._database.scan(lambda tx: tx.one("job_run_ms", **_sought(query)))
+        row = await self._database.scan(lambda tx: tx.one("job_run_ms", **search.sought(query)))
         return int(row[0]) if row else 0
 
     async def starting(self, account: str, low: str, high: str) -> Job | None:
@@ -209,7 +208,7 @@ class Jobs:
             is_quick: They are few and small, and no deletion that comes between harms.
         """
         read = self._database.read if is_quick else self._database.scan
-        return await read(lambda tx: _results(tx, job, part))
+        return await read(lambda tx: outcomes.read(tx, job, part))
 
     async def events(self, job: str) -> list[JobEvent]:
         """Return what happened to a job beside the happy path."""
@@ -292,47 +291,6 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
-def words(failure: Failure | None) -> dict[str, str | None]:
-    """Return the columns of a failure. PostgreSQL keeps no NUL, which a program's text may have."""
-    if failure is None:
-        return {"error_code": None, "error_text": None}
-    text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return {"error_code": failure.code, "error_text": text}
-
-
-def pieces(result: PartResult) -> list[bytes]:
-    """Return what of a result is kept in pieces: nothing of a small one."""
-    body = b"" if isinstance(result, Failure) else result.body
-    if len(body) <= _BLOB_PART_BYTES:
-        return []
-    return [
-        body[start : start + _BLOB_PART_BYTES] for start in range(0, len(body), _BLOB_PART_BYTES)
-    ]
-
-
-def add_results(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
-    """Keep what the parts gave; large bodies go to `blob` in pieces."""
-    tx.run_each(
-        "outcome_add",
-        [{"job": job, "part": part, **_kept(tx, each)} for part, each in enumerate(results)],
-    )
-
-
-def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
-    """Return the columns of a result."""
-    if isinstance(result, Failure):
-        return {"body": None, "sha256": None, **words(result)}
-    large = pieces(result)
-    if large and tx.one("blob_size", sha256=result.sha256) != (len(result.body),):
-        for number, piece in enumerate(large):
-            tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
-    return {
-        "body": None if large else result.body,
-        "sha256": result.sha256,
-        **words(None),
-    }
-
-
 def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
     """Cancel what waits, ask what runs to stop, leave what has ended alone."""
     before = _job(tx.one("job_get", id=job))
@@ -375,7 +333,7 @@ def _unfinished(tx: Tx, project: str, device: str, limit: int) -> int:
 
 def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
     """Fail a draft."""
-    row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **words(failure))
+    row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **rows.words(failure))
     if row is None:
         raise Conflict("The job is no draft any more.")
     tx.run("upload_forget", job=draft)
@@ -469,7 +427,7 @@ def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callabl
         now_us=new.now * 1000,
         expires_at=new.expires_at,
         waiting_limit=waiting_limit,
-        **words(new.error),
+        **rows.words(new.error),
     )
 
 
@@ -525,90 +483,6 @@ def _repeated(tx: Tx, account: str, door: str, key: str, digest: bytes, now: int
 
 def _job(row: Row | None) -> Job | None:
     return rows.job(row) if row else None
-
-
-def _sought(query: JobQuery) -> dict[str, str | int | None]:
-    """Return the parameters of a search."""
-    return {
-        "account": query.account,
-        "door": query.door,
-        "device": query.device,
-        "group": query.group,
-        "states": _spelled(query),
-        "tags": rows.from_texts(query.tags),
-        "text": query.text,
-        "name": query.name,
-        "project": query.project,
-        "since": query.created_from,
-        "until": query.created_to,
-    }
-
-
-def _spelled(query: JobQuery) -> str | None:
-    return "|" + "|".join(query.states) + "|" if query.states else None
-
-
-def _list(tx: Tx, query: JobQuery) -> list[Job]:
-    if query.offset is not None:
-        sought = _sought(query)
-        name = "job_search_rising" if query.oldest_first else "job_search"
-        found = tx.all(name, **sought, limit=query.limit, offset=query.offset)
-        return [rows.job(row) for row in found]
-    after, before = query.after, INT64_MAX if query.before is None else query.before
-    if query.door is None:
-        after = max(after, _before_time(tx, query.account, query.created_from))
-        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    found = tx.all(
-        _statement(query),
-        **_sought(query),
-        before=before,
-        after=after,
-        limit=query.limit,
-    )
-    return [rows.job(row) for row in found]
-
-
-def _statement(query: JobQuery) -> str:
-    if query.door is not None:
-        return "job_list_of_door_rising" if query.oldest_first else "job_list_of_door"
-    return "job_list" if query.group is None else "job_list_of_group"
-
-
-def _before_time(tx: Tx, account: str, at: int) -> int:
-    """Return the last `seq` of what an account made before a time.
-
-    Times of creation rise with `seq`, so that halving finds it: there is no index by time.
-    """
-    if at <= 0:
-        return 0
-    if at > INT64_MAX:
-        return INT64_MAX - 1
-    low, high = 0, (tx.one("job_last_seq", account=account) or (None,))[0] or 0
-    while low < high:
-        middle = (low + high) // 2
-        row = tx.one("job_made_after", account=account, seq=middle)
-        if row is None or row[1] >= at:
-            high = middle
-        else:
-            low = row[0]
-    return int(low)
-
-
-def _results(tx: Tx, job: str, part: int | None) -> list[PartResult]:
-    if part is None:
-        found = tx.all("outcome_list", id=job)
-    else:
-        found = tx.all("outcome_get", id=job, part=part)
-    return [_result(tx, row) for row in found]
-
-
-def _result(tx: Tx, row: Row) -> PartResult:
-    _, body, sha256, error_code, error_text = row
-    if error_code is not None:
-        return Failure(error_code, error_text)
-    if body is None:
-        body = b"".join(piece for (piece,) in tx.all("blob_get", sha256=sha256))
-    return Encoded(body, sha256)
 
 
 def _line(tx: Tx, device: str, limit: int) -> Line:

@@ -14,24 +14,20 @@ from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
-from qwicket.store import rows, shares
+from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Later
-from qwicket.store.jobs import add_results, note, pieces, record, words
+from qwicket.store.jobs import note, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.model.outcomes import PartResult
     from qwicket.store.database import Database, Row, Tx
 
 MAX_ATTEMPTS: Final = 3
 
 _TINY_S: Final = 0.005
 """Jobs estimated at no more than this travel together: handing one over costs as much."""
-
-_TOLD_BYTES: Final = 32 << 10
-"""Up to so much is told to whoever waits for a result, who need not read it again."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
@@ -180,7 +176,7 @@ class Leases:
 
     async def _write_large(self, ran: Ran) -> None:
         for result in () if isinstance(ran.result, Failure) else ran.result:
-            for number, piece in enumerate(pieces(result)):
+            for number, piece in enumerate(outcomes.pieces(result)):
                 assert isinstance(result, Encoded)
                 blob = {"sha256": result.sha256, "part": number, "bytes": piece}
                 await self._database.write(partial(_add_piece, blob=blob), durable=False)
@@ -188,7 +184,7 @@ class Leases:
     async def _drop_large(self, ran: Ran) -> None:
         """Forget pieces that no result has come to need."""
         for result in () if isinstance(ran.result, Failure) else ran.result:
-            if pieces(result):
+            if outcomes.pieces(result):
                 assert isinstance(result, Encoded)
                 drop = partial(_drop_blob, sha256=result.sha256)
                 await self._database.write(drop, durable=False)
@@ -376,24 +372,19 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
     shares.expect(tx)
     if failure is None:
         row = _stepped(tx, "job_complete", lease, now)
-        job = record(tx, row, results=_told(ran.result))
+        job = record(tx, row, results=outcomes.told(ran.result))
     else:
-        job = _step(tx, "job_fail", lease, now, **words(failure), blamed=0)
-    add_results(tx, job.id, ran.result)
+        job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
+    outcomes.add(tx, job.id, ran.result)
     _end(tx, job, ran.seconds, now)
     return job
-
-
-def _told(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
-    size = sum(len(each.body) for each in results if isinstance(each, Encoded))
-    return results if size <= _TOLD_BYTES else None
 
 
 def _fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
 ) -> Job:
     before = _held(tx, lease).state
-    job = _step(tx, "job_fail", lease, now, **words(failure), blamed=blamed)
+    job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=blamed)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job

@@ -11,6 +11,7 @@ from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from qwicket.model.outcomes import Failure
     from qwicket.store.database import Row
 
 _STATE: Final = Job.__struct_fields__.index("state")
@@ -62,3 +63,11 @@ def texts(column: str) -> tuple[str, ...]:
 
 def from_texts(values: tuple[str, ...]) -> str:
     return msgspec.json.encode(values).decode() if values else "[]"
+
+
+def words(failure: Failure | None) -> dict[str, str | None]:
+    """Return the columns of a failure. PostgreSQL keeps no NUL, which a program's text may have."""
+    if failure is None:
+        return {"error_code": None, "error_text": None}
+    text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return {"error_code": failure.code, "error_text": text}

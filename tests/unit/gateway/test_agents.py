@@ -87,18 +87,18 @@ def zeros(shots: int) -> Encoded:
 async def test_a_labs_device_stands_under_its_account_and_is_away_until_an_agent_comes(
     gateway: Gateway, lab: Actor
 ) -> None:
-    view = await gateway.device("lab5", "native")
+    view = await gateway.devices.get("lab5", "native")
     assert (view.device.provider, view.device.driver) == ("ibk", "agent")
     assert view.qubits == 100, "as wide as the machine, not as what can be simulated here"
     assert view.status.is_on
     assert not view.is_online
     await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
-    view = await gateway.device("lab5", "native")
+    view = await gateway.devices.get("lab5", "native")
     assert view.is_online
     assert view.presence is not None
     assert (view.presence.agents, view.presence.seen_at) == (1, NOW)
     await gateway.agents.leave(lab, "lab5", AGENT)
-    assert not (await gateway.device("lab5", "native")).is_online
+    assert not (await gateway.devices.get("lab5", "native")).is_online
 
 
 async def test_programs_are_bounded_by_the_machine_and_not_by_what_can_be_simulated(
@@ -207,6 +207,6 @@ async def test_the_devices_of_a_hidden_provider_are_hidden_and_take_no_jobs(
 ) -> None:
     await admin.set_active("ibk", is_active=False)
     with pytest.raises(NotFound):
-        await gateway.device("lab5", "native")
+        await gateway.devices.get("lab5", "native")
     with pytest.raises((NotFound, Unavailable)):
         await gateway.submit(ada, submission())

@@ -158,7 +158,7 @@ async def test_an_engine_that_is_not_installed_is_refused(gateway: Gateway, ada:
     with pytest.raises(InvalidRequest, match="it has statevector, clifford") as refused:
         await gateway.submit(ada, submission(engine="qsim"))
     assert refused.value.field == "engine"
-    assert (await gateway.device("simulator", "native")).engines == ("statevector", "clifford")
+    assert (await gateway.devices.get("simulator", "native")).engines == ("statevector", "clifford")
 
 
 @pytest.mark.usefixtures("everything_installed")
@@ -269,9 +269,9 @@ async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_o
     monkeypatch.setattr(recent, "RECENT_S", 0.0)
     job = await gateway.submit(ada, submission())
     await admin.set_active("qwicket", False)
-    assert await gateway.devices("native") == []
+    assert await gateway.devices.of("native") == []
     with pytest.raises(NotFound):
-        await gateway.device("simulator", "native")
+        await gateway.devices.get("simulator", "native")
     with pytest.raises(NotFound):
         await gateway.submit(ada, submission())
     await store.leases.add_runner("r", "server", NOW)
@@ -485,17 +485,17 @@ async def test_a_failed_job_says_why_there_is_no_result(
 
 
 async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
-    names = [view.device.name for view in await gateway.devices("ionq")]
+    names = [view.device.name for view in await gateway.devices.of("ionq")]
     assert names == ["simulator", "qpu.aria-1", "qpu.forte-1"]
-    names = [view.device.name for view in await gateway.devices("xanadu")]
+    names = [view.device.name for view in await gateway.devices.of("xanadu")]
     assert names == ["X8_01", "simulon_gaussian", "tdm_small"]
-    assert await gateway.devices("nowhere") == []
+    assert await gateway.devices.of("nowhere") == []
     with pytest.raises(NotFound):
-        await gateway.device("simulator", "xanadu")
+        await gateway.devices.get("simulator", "xanadu")
 
 
 async def test_a_device_advertises_what_admission_would_take(gateway: Gateway, ada: Actor) -> None:
-    widest = (await gateway.device("simulator", "native")).qubits
+    widest = (await gateway.devices.get("simulator", "native")).qubits
     await gateway.submit(ada, submission(source=program(widest)))
     with pytest.raises(LimitExceeded):
         await gateway.submit(ada, submission(source=program(widest + 1)))

@@ -76,7 +76,7 @@ def expected_noise(calibration: Calibration, device: str) -> Any:
 
 
 async def in_force(gateway: Gateway, device: str = ARIA) -> str:
-    return (await gateway.calibration(device, "native")).id
+    return (await gateway.devices.calibration(device, "native")).id
 
 
 def later(hours: float, error: float) -> Calibration:
@@ -135,17 +135,17 @@ async def test_a_calibration_takes_effect_at_its_time(
     assert await in_force(gateway) == first
     clock.ms += 3_600_000
     assert await in_force(gateway) != first
-    assert (await gateway.calibration(ARIA, "native", NOW)).id == first
+    assert (await gateway.devices.calibration(ARIA, "native", NOW)).id == first
     with pytest.raises(NotFound):
-        await gateway.calibration(ARIA, "native", 0)
+        await gateway.devices.calibration(ARIA, "native", 0)
 
 
 async def test_only_a_device_of_the_door_has_a_calibration(gateway: Gateway) -> None:
     for name, door in ((ARIA, "xanadu"), ("nothing", "native"), ("simulator", "native")):
         with pytest.raises(NotFound):
-            await gateway.calibration(name, door)
+            await gateway.devices.calibration(name, door)
     with pytest.raises(NotFound):
-        await gateway.calibration_by_id(ARIA, "ionq", await in_force(gateway, FORTE))
+        await gateway.devices.calibration_by_id(ARIA, "ionq", await in_force(gateway, FORTE))
 
 
 @pytest.mark.parametrize("noise", ["ideal", "aria-1"])
@@ -185,7 +185,7 @@ async def test_gates_of_the_other_set_are_compiled(gateway: Gateway, ada: Actor)
 
 
 async def test_twins_show_their_originals_width(gateway: Gateway) -> None:
-    shown = {view.device.name: view.qubits for view in await gateway.devices("ionq")}
+    shown = {view.device.name: view.qubits for view in await gateway.devices.of("ionq")}
     assert (shown[ARIA], shown[FORTE]) == (25, 36)
     assert shown["simulator"] < 29
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
-from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import WebSocketRoute
@@ -29,7 +27,7 @@ from qwicket.dialects.door import (
     signed_in,
     stream,
 )
-from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, wire, words
+from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
@@ -40,22 +38,18 @@ from qwicket.model.accounts import LONG_PASS_S, Scope
 from qwicket.model.errors import (
     Forbidden,
     InvalidRequest,
-    LimitExceeded,
     NoResult,
     NotFinished,
     NotFound,
     QwicketError,
     Unauthenticated,
 )
-from qwicket.model.jobs import JobQuery
 from qwicket.model.outcomes import Outcome
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
 from qwicket.scheduling import Place as QueuePlace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.types import Receive, Send
     from starlette.types import Scope as ASGIScope
     from starlette.websockets import WebSocket
@@ -75,9 +69,6 @@ _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM: nobody reads that, and it takes seconds."""
 _LIST_BYTES: Final = 4 << 20
 """Programs, as sent or as shown, and counts in one list; what comes after is listed without."""
-_ROWS_AT_ONCE: Final = 20
-_SCAN: Final = 200
-"""Jobs that a filter looks at in one go; more than that beside the loop."""
 
 
 def door(gateway: Gateway, *, pass_s: float = LONG_PASS_S) -> Door:
@@ -185,7 +176,7 @@ class Routes:
 
     async def read_network(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
-        views = await self._gateway.devices(DOOR)
+        views = await self._gateway.devices.of(DOOR)
         own = await self._gateway.projects(actor)
         return json(catalogue.network(own, actor.project, views))
 
@@ -194,15 +185,15 @@ class Routes:
     async def list_devices(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
         await self._project(request, actor)
-        views = await self._gateway.devices(DOOR)
+        views = await self._gateway.devices.of(DOOR)
         return json([catalogue.configuration(view, self._gateway.limits) for view in views])
 
     async def read_properties(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["device"], DOOR)
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
         before = filters.before(request.query_params.get("filter"))
         try:
-            found = await self._gateway.calibration(view.device.name, DOOR, before)
+            found = await self._gateway.devices.calibration(view.device.name, DOOR, before)
         except NotFound:
             return json({})
         return json(catalogue.properties(view, found))
@@ -212,19 +203,19 @@ class Routes:
         await self._gateway.check_pass(await _token(request), DOOR, address(request))
         name = request.path_params["device"]
         if name not in self._devices:
-            self._devices.add((await self._gateway.device(name, DOOR)).device.name)
+            self._devices.add((await self._gateway.devices.get(name, DOOR)).device.name)
         return json({})
 
     async def read_queue(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["device"], DOOR)
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
         outlook = await self._gateway.outlook(view.device.name)
         return json(catalogue.queue(view, len(outlook.places)))
 
     async def read_jobs_limit(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
         project = await self._project(request, actor)
-        view = await self._gateway.device(request.path_params["device"], DOOR)
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
         running = await self._gateway.unfinished(project or actor.project, view.device.name)
         return json({"maximumJobs": self._gateway.limits.ibm_jobs, "runningJobs": running})
 
@@ -232,7 +223,7 @@ class Routes:
         """Answer that there are none: no device is ever reserved."""
         await self._sign_in(request, Scope.DEVICES_READ)
         if "device" in request.path_params:
-            await self._gateway.device(request.path_params["device"], DOOR)
+            await self._gateway.devices.get(request.path_params["device"], DOOR)
         return json([])
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -300,12 +291,18 @@ class Routes:
         except (NotFinished, NoResult):
             return None
 
+    async def _found(self, request: Request, actor: Actor) -> tuple[filters.Filter, list[Shown]]:
+        """Return what a list is asked for, and the jobs that are in it."""
+        asked = filters.parse(request.query_params.get("filter"), self._gateway.limits)
+        project = await self._project(request, actor)
+        return asked, await search.found(self._gateway, actor, asked, project)
+
     async def list_jobs(self, request: Request) -> Response:
         """List jobs with their programs and counts, until they become too many bytes."""
         actor = await self._sign_in(request, Scope.JOBS_READ)
         asked, found = await self._found(request, actor)
         bodies, left = [], _LIST_BYTES
-        async for each in _in_turns(found):
+        async for each in search.in_turns(found):
             body = await self._long(request, each)
             body["qasms"] = jobs.entries(each.job)
             if each.kept.kind == DIRECT and left > 0:
@@ -330,7 +327,7 @@ class Routes:
         asked, found = await self._found(request, actor)
         bodies = [
             asked.select(await self._long(request, each, has_summary=False))
-            async for each in _in_turns(found)
+            async for each in search.in_turns(found)
         ]
         return await json_beside(lambda: raw_list(bodies))
 
@@ -352,8 +349,8 @@ class Routes:
         job = await self._job(request, actor)
         if job.calibration is None:
             return json({})
-        view = await self._gateway.device(job.device, DOOR)
-        found = await self._gateway.calibration_by_id(job.device, DOOR, job.calibration)
+        view = await self._gateway.devices.get(job.device, DOOR)
+        found = await self._gateway.devices.calibration_by_id(job.device, DOOR, job.calibration)
         return json(catalogue.properties(view, found))
 
     async def cancel_job(self, request: Request) -> Response:
@@ -506,68 +503,6 @@ class Routes:
         shown = await self._shown(actor, job)
         position = await self._position(job)
         return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
-
-    async def _found(self, request: Request, actor: Actor) -> tuple[filters.Filter, list[Shown]]:
-        """Return what a list is asked for, and the jobs that are in it."""
-        limits = self._gateway.limits
-        asked = filters.parse(request.query_params.get("filter"), limits)
-        project = await self._project(request, actor)
-        names = await projects.names(self._gateway, actor)
-        query = asked.narrow(JobQuery(door=DOOR, project=project))
-        wanted = min(asked.limit or limits.list_page, limits.list_page)
-        found: list[Shown] = []
-        left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
-        while len(found) < wanted:
-            if n_looked >= limits.filter_jobs:
-                raise LimitExceeded(
-                    f"filter: it looked at {n_looked} jobs (limit filter_jobs); narrow it by"
-                    " creationDate, status, name, tags or backend.name.",
-                    field="filter",
-                )
-            size = min(limits.list_page, 2 * size if n_looked else size)
-            page = await self._gateway.jobs(actor, structs.replace(query, limit=size))
-            n_looked += len(page)
-            rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
-            if asked.needs_kept:
-                rows = await self._all_kept(rows)
-            matching = await _matching(asked, rows)
-            found += matching[left : left + wanted - len(found)]
-            left = max(0, left - len(matching))
-            if len(page) < size:
-                break
-            query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
-        if not asked.needs_kept:
-            found = await self._all_kept(found)
-        return asked, found
-
-    async def _all_kept(self, rows: list[Shown]) -> list[Shown]:
-        """Return rows with what was kept of their jobs; what was deleted meanwhile is left out."""
-        kept = []
-        async for row in _in_turns(rows):
-            with suppress(NotFound):
-                document = await self._gateway.wire(row.job)
-                kept.append(row._replace(kept=wire.kept(document)))
-        return kept
-
-
-_NOTHING: Final = wire.Kept(kind="")
-
-
-async def _in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
-    """Yield rows, and let others run now and then: each takes a look-up or two."""
-    for number, row in enumerate(rows):
-        if number % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
-            await asyncio.sleep(0)
-        yield row
-
-
-async def _matching(asked: filters.Filter, rows: list[Shown]) -> list[Shown]:
-    """Return the rows of which the filter holds; many are looked at beside the loop."""
-
-    def matching() -> list[Shown]:
-        return [row for row in rows if asked.where.holds(row)]
-
-    return matching() if len(rows) <= _SCAN else await asyncio.to_thread(matching)
 
 
 def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any]]:

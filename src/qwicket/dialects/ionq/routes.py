@@ -128,13 +128,13 @@ class Routes:
 
     async def list_backends(self, request: Request) -> Response:
         """Answer without a key: clients ask before they have one."""
-        views = await self._gateway.devices(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DOOR)
         return json(
             [catalogue.backend(view, _now(), await self._queue_s(view.device)) for view in views]
         )
 
     async def read_backend(self, request: Request) -> Response:
-        view = await self._gateway.device(request.path_params["backend"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["backend"], wire.DOOR)
         return json(catalogue.backend(view, _now(), await self._queue_s(view.device)))
 
     async def list_characterizations(self, request: Request) -> Response:
@@ -146,8 +146,8 @@ class Routes:
     async def read_characterization(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
         backend, id_text = request.path_params["backend"], request.path_params["uuid"]
-        view = await self._gateway.device(backend, wire.DOOR)
-        found = await self._gateway.calibration_by_id(backend, wire.DOOR, id_text)
+        view = await self._gateway.devices.get(backend, wire.DOOR)
+        found = await self._gateway.devices.calibration_by_id(backend, wire.DOOR, id_text)
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def current_characterization(self, request: Request) -> Response:
@@ -159,8 +159,8 @@ class Routes:
         return await self._current(wire.DEFAULT_QPU)
 
     async def _current(self, backend: str) -> Response:
-        view = await self._gateway.device(backend, wire.DOOR)
-        found = await self._gateway.calibration(backend, wire.DOOR)
+        view = await self._gateway.devices.get(backend, wire.DOOR)
+        found = await self._gateway.devices.calibration(backend, wire.DOOR)
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def list_calibrations(self, request: Request) -> Response:
@@ -173,9 +173,9 @@ class Routes:
         """Return a device and its calibrations between `start` and `end`."""
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
-        view = await self._gateway.device(backend, wire.DOOR)
+        view = await self._gateway.devices.get(backend, wire.DOOR)
         most = self._gateway.limits.list_page
-        found = await self._gateway.calibrations(backend, wire.DOOR, most)
+        found = await self._gateway.devices.calibrations(backend, wire.DOOR, most)
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
     async def _queue_s(self, device: Device) -> float:
@@ -354,7 +354,7 @@ class Routes:
         actor = await self._sign_in(request, Scope.JOBS_READ)
         asked = catalogue.asked(request.query_params, self._gateway.limits.shots)
         name = wire.DEFAULT_QPU if asked["backend"] == "qpu" else asked["backend"]
-        view = await self._gateway.device(name, wire.DOOR)
+        view = await self._gateway.devices.get(name, wire.DOOR)
         run_s = self._gateway.run_time(
             view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
         )
@@ -412,7 +412,7 @@ class Routes:
         """Answer with a circuit in native gates, compiled now: most are never asked for."""
         if not jobs.is_compiled(part, kept):
             raise NotFound("The job has no compiled circuit.")
-        view = await self._gateway.device(part.job.device, wire.DOOR)
+        view = await self._gateway.devices.get(part.job.device, wire.DOOR)
         entangler = jobs.entangler(view.device, kept)
         text = await self._gateway.native_circuit(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwicket.dialects.door import address, bearer, json, on, read, signed_in
 from qwicket.dialects.native import agent_wire as wire
-from qwicket.dialects.native.wire import seconds
+from qwicket.dialects.native.params import seconds
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, Unauthenticated
 

@@ -24,7 +24,7 @@ from qwicket.dialects.door import (
     read,
     signed_in,
 )
-from qwicket.dialects.native import account_wire, agents, arrays, wire
+from qwicket.dialects.native import account_wire, agents, arrays, params, wire
 from qwicket.dialects.native.openapi import description
 from qwicket.dialects.native.streams import Streams
 from qwicket.model.accounts import Scope
@@ -127,22 +127,22 @@ class Routes:
     async def list_devices(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
-        views = await self._gateway.devices(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DOOR)
         return json({"devices": [wire.device(view) for view in views]})
 
     async def read_device(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["name"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["name"], wire.DOOR)
         return json(wire.device(view, await self._gateway.outlook(view.device.name)))
 
     async def read_calibration(self, request: Request) -> Response:
         """Answer with what is in force now, or was at `?at=`."""
         actor = await self._sign_in(request)
         actor.require(Scope.DEVICES_READ)
-        at = wire.instant(request.query_params, "at")
+        at = params.instant(request.query_params, "at")
         name = request.path_params["name"]
-        return json(wire.calibration(await self._gateway.calibration(name, wire.DOOR, at)))
+        return json(wire.calibration(await self._gateway.devices.calibration(name, wire.DOOR, at)))
 
     async def submit_job(self, request: Request) -> Response:
         actor = await self._sign_in(request)
@@ -155,7 +155,7 @@ class Routes:
 
     async def list_jobs(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        query = wire.query(request.query_params, self._gateway.limits)
+        query = params.query(request.query_params, self._gateway.limits)
         jobs = await self._gateway.jobs(actor, query)
         return await json_beside(lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs))
 
@@ -200,7 +200,7 @@ class Routes:
     async def _awaited(self, request: Request) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         actor = await self._sign_in(request)
-        wait_s = wire.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
+        wait_s = params.seconds(request.query_params, "wait", self._gateway.limits.wait_s)
         awaited = await self._gateway.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self._sign_in(request)  # the token may have been revoked meanwhile
@@ -223,7 +223,7 @@ class Routes:
 
     async def list_groups(self, request: Request) -> Response:
         actor = await self._sign_in(request)
-        before, limit = wire.page(request.query_params, self._gateway.limits.list_page)
+        before, limit = params.page(request.query_params, self._gateway.limits.list_page)
         groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
         return json(wire.group_list(groups, limit))
 

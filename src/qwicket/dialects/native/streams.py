@@ -16,7 +16,7 @@ import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.door import address, bearer
-from qwicket.dialects.native import wire
+from qwicket.dialects.native import params, wire
 from qwicket.model.accounts import Scope as Right
 from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
 from qwicket.model.limits import INT64_MAX
@@ -108,7 +108,7 @@ class Streams:
         header = {}
         if _LAST in request.headers:
             header[_LAST] = request.headers[_LAST]
-        return actor, wire.integer(header, _LAST, 0, INT64_MAX, None)
+        return actor, params.integer(header, _LAST, 0, INT64_MAX, None)
 
     async def _actor(self, request: Request) -> Actor:
         """Return whose the token is now."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
-from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
 from qwicket.dialects.door import check_document, decode, decode_field
 from qwicket.dialects.pieces import raw_list, raw_object
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
+from qwicket.model.errors import NotFound, QwicketError
 from qwicket.model.ids import part_id
-from qwicket.model.jobs import Job, JobQuery, Progress, Submission
+from qwicket.model.jobs import Job, Progress, Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import (
     COUNTS,
@@ -29,9 +27,7 @@ from qwicket.model.outcomes import (
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from starlette.datastructures import QueryParams
+    from collections.abc import Iterable
 
     from qwicket.gateway import DeviceView
     from qwicket.model.calibrations import Calibrated
@@ -44,9 +40,6 @@ if TYPE_CHECKING:
 DOOR: Final = "native"
 _MOST_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
-
-_SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-"""A number that is not negative, as JSON has it."""
 
 _Shots = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -278,106 +271,6 @@ def _source(program: msgspec.Raw) -> bytes:
     return text.encode()
 
 
-_KNOWN: Final = {
-    *("before", "created_from", "created_to", "device", "door"),
-    *("group", "limit", "name", "state", "tag"),
-}
-
-
-def query(params: QueryParams, limits: Limits) -> JobQuery:
-    """Return the list that a query string asks for.
-
-    Raises:
-        InvalidRequest: A parameter is malformed; `field` names it.
-        LimitExceeded: It names too many tags.
-    """
-    _check_texts(params)
-    before, limit = page(params, limits.list_page)
-    tags = params.getlist("tag")
-    if len(tags) > limits.tags:
-        raise LimitExceeded(f"tag: at most {limits.tags} (limit tags).", field="tag")
-    return JobQuery(
-        door=params.get("door"),
-        device=params.get("device"),
-        group=params.get("group"),
-        name=params.get("name"),
-        tags=tuple(tags),
-        states=_states(params.get("state")),
-        created_from=instant(params, "created_from") or 0,
-        created_to=INT64_MAX if (to := instant(params, "created_to")) is None else to,
-        before=before,
-        limit=limit,
-    )
-
-
-def _check_texts(params: QueryParams) -> None:
-    """Refuse names that are none, and NUL: PostgreSQL takes no such text."""
-    for name, value in params.multi_items():
-        if name not in _KNOWN:
-            known = ", ".join(sorted(_KNOWN))
-            raise InvalidRequest(f"There is no parameter {name!r}; there are {known}.", field=name)
-        if "\0" in value:
-            raise InvalidRequest(f"{name}: contains a NUL character.", field=name)
-
-
-def _states(text: str | None) -> tuple[JobState, ...]:
-    if text is None:
-        return ()
-    try:
-        return tuple(JobState(word) for word in text.split(","))
-    except ValueError:
-        known = ", ".join(JobState)
-        raise InvalidRequest(f"state: there are {known}.", field="state") from None
-
-
-def integer(
-    params: Mapping[str, str], name: str, least: int, most: int, default: int | None
-) -> int | None:
-    """Return a query parameter as an integer.
-
-    Raises:
-        InvalidRequest: It is none, or out of bounds.
-    """
-    text = params.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise InvalidRequest(f"{name} must be an integer from {least} to {most}.", field=name)
-    return int(text)
-
-
-def seconds(params: Mapping[str, str], name: str, most: float) -> float:
-    """Return a query parameter as seconds: 0 when absent, `most` when it asks for more.
-
-    Raises:
-        InvalidRequest: It is no number.
-    """
-    text = params.get(name, "0")
-    asked = float(text) if _SECONDS.fullmatch(text) else inf
-    if asked == inf:
-        raise InvalidRequest(f"{name} must be a number of seconds.", field=name)
-    return min(asked, most)
-
-
-def instant(params: Mapping[str, str], name: str) -> int | None:
-    """Return a query parameter as Unix milliseconds.
-
-    Raises:
-        InvalidRequest: It is no time in ISO 8601 with its offset from UTC.
-    """
-    text = params.get(name)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError
-        return round(at.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        example = "2026-01-31T12:00:00Z"
-        raise InvalidRequest(f"{name} must be a time such as {example}.", field=name) from None
-
-
 def job(job: Job, place: Place | None = None, progress: Progress | None = None) -> JobBody:
     """Return a job, with its place in the queue, or its progress, where that was looked up."""
     return JobBody(
@@ -460,16 +353,6 @@ def group_list(groups: list[Group], limit: int) -> dict[str, Any]:
         "groups": [group(each) for each in groups],
         "next": groups[-1].seq if len(groups) == limit else None,
     }
-
-
-def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
-    """Return `before` and `limit` of a list.
-
-    Raises:
-        InvalidRequest: A parameter is malformed.
-    """
-    before = integer(params, "before", 1, INT64_MAX, None)
-    return before, integer(params, "limit", 1, most, min(50, most)) or 1
 
 
 def queue(outlook: Outlook) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Routes(Desk):
         """Answer with every device; none is ever retired."""
         await self.sign_in(request, Scope.DEVICES_READ)
         most = self.gateway.limits.shots
-        views = await self.gateway.devices(wire.DOOR)
+        views = await self.gateway.devices.of(wire.DOOR)
         return _success([catalogue.current(view, *await self.depth(view), most) for view in views])
 
     async def read_device(self, request: Request) -> Response:
@@ -145,7 +145,7 @@ class Routes(Desk):
 
     async def list_providers(self, request: Request) -> Response:
         await self.sign_in(request, Scope.DEVICES_READ)
-        views = await self.gateway.devices(wire.DOOR)
+        views = await self.gateway.devices.of(wire.DOOR)
         return _success({"providers": [catalogue.provider(views)]})
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Routes(Desk):
             NotFound: It is no twin of a machine with gates of its own.
         """
         with suppress(NotFound):  # the administrator may have taken the device away
-            device = (await self.gateway.device(job.device, wire.DOOR)).device
+            device = (await self.gateway.devices.get(job.device, wire.DOOR)).device
             if job.calibration is not None and device.driver == "simulated":
                 for gate in _ENTANGLERS:
                     if gate in device.spec.native_gates:

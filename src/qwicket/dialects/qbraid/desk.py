@@ -80,7 +80,7 @@ class Desk:
         """
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
-            view = await self.gateway.device(bare, DOOR)
+            view = await self.gateway.devices.get(bare, DOOR)
             if name in (words.qrn(view.device), words.native_device(bare)):
                 return view
         raise NotFound(f"There is no device {name[:100]}.", field="device")

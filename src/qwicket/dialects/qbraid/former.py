@@ -163,7 +163,7 @@ class Routes(Desk):
 
     async def _devices(self) -> list[dict[str, Any]]:
         now = time.time_ns() // 1_000_000
-        views = await self.gateway.devices(wire.DOOR)
+        views = await self.gateway.devices.of(wire.DOOR)
         return [catalogue.native(view, (await self.depth(view))[0], now) for view in views]
 
     def _filtered(

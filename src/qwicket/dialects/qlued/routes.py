@@ -94,7 +94,7 @@ class Routes:
 
     async def _list(self, base_url: str) -> bytes:
         shown = []
-        for view in await self._gateway.devices(wire.DOOR):
+        for view in await self._gateway.devices.of(wire.DOOR):
             if catalogue.is_listed(view.device):
                 shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
                 await asyncio.sleep(0)  # a lab's device may have hundreds of gates
@@ -175,7 +175,7 @@ class Routes:
             raise NotFound(detail, field="device")
         for device in name.devices:
             with suppress(NotFound):
-                view = await self._gateway.device(device, wire.DOOR)
+                view = await self._gateway.devices.get(device, wire.DOOR)
                 if name.fits(view.device):
                     return view
         raise NotFound(wire.UNKNOWN_DEVICE, field="device")

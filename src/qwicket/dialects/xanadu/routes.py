@@ -132,23 +132,23 @@ class Routes:
 
     async def list_devices(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)
-        shown = [catalogue.overview(view) for view in await self._gateway.devices(wire.DOOR)]
+        shown = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DOOR)]
         wanted = request.query_params.get("status")
         return json({"data": [each for each in shown if wanted in (None, each["status"])]})
 
     async def read_device(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["target"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
         return json(catalogue.overview(view))
 
     async def read_specification(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["target"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
         return json(catalogue.specification(view.device))
 
     async def read_certificate(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["target"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
         return json(catalogue.certificate(view.device))
 
     # --- jobs -------------------------------------------------------------------------------------

@@ -93,22 +93,22 @@ class Routes:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
         place = wire.place(request.query_params.get("provider"), "provider")
         await projects.find(self._gateway, actor, place)
-        views = await self._gateway.devices(RUNTIME)
+        views = await self._gateway.devices.of(RUNTIME)
         return json({"devices": [view.device.name for view in views]})
 
     async def read_configuration(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["device"], RUNTIME)
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         shown = catalogue.configuration(view, self._gateway.limits)
         known = [*shown["supported_instructions"], _IF_ELSE]
         return json({**shown, "supported_instructions": known})
 
     async def read_properties(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["device"], RUNTIME)
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         before = wire.before(request.query_params.get("updated_before"))
         try:
-            found = await self._gateway.calibration(view.device.name, RUNTIME, before)
+            found = await self._gateway.devices.calibration(view.device.name, RUNTIME, before)
         except NotFound:
             return json({})
         return json(catalogue.properties(view, found))
@@ -118,12 +118,12 @@ class Routes:
         await self._gateway.check_pass(_token(request), words.DOOR, address(request))
         name = request.path_params["device"]
         if name not in self._devices:
-            self._devices.add((await self._gateway.device(name, RUNTIME)).device.name)
+            self._devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
         return json({})
 
     async def read_status(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        view = await self._gateway.device(request.path_params["device"], RUNTIME)
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         outlook = await self._gateway.outlook(view.device.name)
         shown = catalogue.queue(view, len(outlook.places))
         return json({**shown, "length_queue": shown.pop("lengthQueue")})

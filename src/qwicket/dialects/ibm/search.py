@@ -1,0 +1,88 @@
+"""The jobs that a filter holds for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from qwicket.dialects.ibm import projects, wire
+from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.words import DOOR
+from qwicket.model.errors import LimitExceeded, NotFound
+from qwicket.model.jobs import JobQuery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from qwicket.dialects.ibm.filters import Filter
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+
+_ROWS_AT_ONCE: Final = 20
+_SCAN: Final = 200
+"""Jobs that a filter looks at in one go; more than that beside the loop."""
+_NOTHING: Final = wire.Kept(kind="")
+
+
+async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[Shown]:
+    """Return the jobs of one list, with what was kept of them.
+
+    Raises:
+        LimitExceeded: The filter holds for so few that too many would be looked at.
+    """
+    limits = gateway.limits
+    names = await projects.names(gateway, actor)
+    query = asked.narrow(JobQuery(door=DOOR, project=project))
+    wanted = min(asked.limit or limits.list_page, limits.list_page)
+    found: list[Shown] = []
+    left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
+    while len(found) < wanted:
+        if n_looked >= limits.filter_jobs:
+            raise LimitExceeded(
+                f"filter: it looked at {n_looked} jobs (limit filter_jobs); narrow it by"
+                " creationDate, status, name, tags or backend.name.",
+                field="filter",
+            )
+        size = min(limits.list_page, 2 * size if n_looked else size)
+        page = await gateway.jobs(actor, structs.replace(query, limit=size))
+        n_looked += len(page)
+        rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
+        if asked.needs_kept:
+            rows = await _all_kept(gateway, rows)
+        matching = await _matching(asked, rows)
+        found += matching[left : left + wanted - len(found)]
+        left = max(0, left - len(matching))
+        if len(page) < size:
+            break
+        query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
+    return found if asked.needs_kept else await _all_kept(gateway, found)
+
+
+async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
+    """Yield rows, and let others run now and then: each takes a look-up or two."""
+    for number, row in enumerate(rows):
+        if number % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
+            await asyncio.sleep(0)
+        yield row
+
+
+async def _all_kept(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
+    """Return rows with what was kept of their jobs; what was deleted meanwhile is left out."""
+    kept = []
+    async for row in in_turns(rows):
+        with suppress(NotFound):
+            document = await gateway.wire(row.job)
+            kept.append(row._replace(kept=wire.kept(document)))
+    return kept
+
+
+async def _matching(asked: Filter, rows: list[Shown]) -> list[Shown]:
+    """Return the rows of which the filter holds; many are looked at beside the loop."""
+
+    def matching() -> list[Shown]:
+        return [row for row in rows if asked.where.holds(row)]
+
+    return matching() if len(rows) <= _SCAN else await asyncio.to_thread(matching)

@@ -1,0 +1,104 @@
+"""What devices doors show, how they stand, and what was measured of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.gateway.views import DeviceView
+from qwicket.model.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.gateway.admission import Admission
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Device
+    from qwicket.store import Store
+
+
+class Devices:
+    """The devices as doors show them.
+
+    Args:
+        store: What is kept.
+        admission: Knows what runs on this machine.
+        now_ms: The clock.
+    """
+
+    def __init__(self, store: Store, admission: Admission, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._admission = admission
+        self._now_ms = now_ms
+
+    async def of(self, door: str) -> list[DeviceView]:
+        """Return the devices that this door shows, in listing order: those of active providers."""
+        shown = [device for device in await self._store.devices.offered() if door in device.doors]
+        return [await self._view(device) for device in shown]
+
+    async def get(self, name: str, door: str) -> DeviceView:
+        """Return one device of this door.
+
+        Raises:
+            NotFound: The door does not show such a device.
+        """
+        return await self._view(await self._shown(name, door))
+
+    async def calibration(self, name: str, door: str, at: int | None = None) -> Calibrated:
+        """Return the calibration of a device that is in force, or was.
+
+        Args:
+            name: The device.
+            door: Which door shows it.
+            at: Unix milliseconds; None is now.
+
+        Raises:
+            NotFound: The door shows no such device, or nothing was measured of it by then.
+        """
+        await self._shown(name, door)
+        at = self._now_ms() if at is None else at
+        found = await self._store.calibrations.at(name, at)
+        if found is None:
+            raise NotFound(f"The device {name} has no calibration, or had none by then.")
+        return found
+
+    async def calibrations(self, name: str, door: str, limit: int) -> list[Calibrated]:
+        """Return the last calibrations of a device, the one in force first.
+
+        Raises:
+            NotFound: The door shows no such device.
+        """
+        await self._shown(name, door)
+        return await self._store.calibrations.history(name, self._now_ms(), limit)
+
+    async def calibration_by_id(self, name: str, door: str, calibration: str) -> Calibrated:
+        """Return a calibration that some job was run by.
+
+        Raises:
+            NotFound: The door shows no such device, or it has no such calibration.
+        """
+        await self._shown(name, door)
+        found = await self._store.calibrations.get(calibration)
+        if found is None or found.device != name:
+            raise NotFound(f"The device {name} has no such calibration.")
+        return found
+
+    async def _shown(self, name: str, door: str) -> Device:
+        device = await self._store.devices.find(name)
+        if device is None or door not in device.doors:
+            raise NotFound(f"There is no device {name}.")
+        return device
+
+    async def _view(self, device: Device) -> DeviceView:
+        now = self._now_ms()
+        admission = self._admission
+        status = await self._store.devices.status(device.name, now)
+        calibration = await self._store.calibrations.at(device.name, now)
+        is_twin = calibration is not None and device.driver == "simulated"
+        return DeviceView(
+            device,
+            status,
+            admission.widest(device, is_twin),
+            calibration,
+            admission.offered(device),
+            await self._store.agents.presence(device.name) if device.driver == "agent" else None,
+        )

@@ -1,0 +1,73 @@
+"""What the parts of jobs gave: small bodies in their rows, large ones in pieces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.model.outcomes import PartResult
+    from qwicket.store.database import Row, Tx
+
+_PIECE_BYTES: Final = 1 << 20
+_TOLD_BYTES: Final = 32 << 10
+"""Up to so much is told to whoever waits for a result, who need not read it again."""
+
+
+def pieces(result: PartResult) -> list[bytes]:
+    """Return what of a result is kept in pieces: nothing of a small one."""
+    body = b"" if isinstance(result, Failure) else result.body
+    if len(body) <= _PIECE_BYTES:
+        return []
+    return [body[start : start + _PIECE_BYTES] for start in range(0, len(body), _PIECE_BYTES)]
+
+
+def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
+    """Keep what the parts gave; large bodies go to `blob` in pieces."""
+    tx.run_each(
+        "outcome_add",
+        [{"job": job, "part": part, **_kept(tx, each)} for part, each in enumerate(results)],
+    )
+
+
+def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
+    """Return the columns of a result."""
+    if isinstance(result, Failure):
+        return {"body": None, "sha256": None, **rows.words(result)}
+    large = pieces(result)
+    if large and tx.one("blob_size", sha256=result.sha256) != (len(result.body),):
+        for number, piece in enumerate(large):
+            tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
+    return {
+        "body": None if large else result.body,
+        "sha256": result.sha256,
+        **rows.words(None),
+    }
+
+
+def read(tx: Tx, job: str, part: int | None) -> list[PartResult]:
+    """Return what the parts gave, or one of them, in order."""
+    if part is None:
+        found = tx.all("outcome_list", id=job)
+    else:
+        found = tx.all("outcome_get", id=job, part=part)
+    return [_result(tx, row) for row in found]
+
+
+def _result(tx: Tx, row: Row) -> PartResult:
+    _, body, sha256, error_code, error_text = row
+    if error_code is not None:
+        return Failure(error_code, error_text)
+    if body is None:
+        body = b"".join(piece for (piece,) in tx.all("blob_get", sha256=sha256))
+    return Encoded(body, sha256)
+
+
+def told(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
+    """Return small results, for whoever waits for them."""
+    size = sum(len(each.body) for each in results if isinstance(each, Encoded))
+    return results if size <= _TOLD_BYTES else None

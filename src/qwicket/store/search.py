@@ -1,0 +1,79 @@
+"""Lists of jobs: which statement finds what is asked for, and with which parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.limits import INT64_MAX
+from qwicket.store import rows
+
+if TYPE_CHECKING:
+    from qwicket.model.jobs import Job, JobQuery
+    from qwicket.store.database import Tx
+
+
+def page(tx: Tx, query: JobQuery) -> list[Job]:
+    """Return jobs newest first, or oldest."""
+    if query.offset is not None:
+        name = "job_search_rising" if query.oldest_first else "job_search"
+        found = tx.all(name, **sought(query), limit=query.limit, offset=query.offset)
+        return [rows.job(row) for row in found]
+    after, before = query.after, INT64_MAX if query.before is None else query.before
+    if query.door is None:
+        after = max(after, _before_time(tx, query.account, query.created_from))
+        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
+    found = tx.all(
+        _statement(query),
+        **sought(query),
+        before=before,
+        after=after,
+        limit=query.limit,
+    )
+    return [rows.job(row) for row in found]
+
+
+def sought(query: JobQuery) -> dict[str, str | int | None]:
+    """Return the parameters of a search."""
+    return {
+        "account": query.account,
+        "door": query.door,
+        "device": query.device,
+        "group": query.group,
+        "states": _spelled(query),
+        "tags": rows.from_texts(query.tags),
+        "text": query.text,
+        "name": query.name,
+        "project": query.project,
+        "since": query.created_from,
+        "until": query.created_to,
+    }
+
+
+def _spelled(query: JobQuery) -> str | None:
+    return "|" + "|".join(query.states) + "|" if query.states else None
+
+
+def _statement(query: JobQuery) -> str:
+    if query.door is not None:
+        return "job_list_of_door_rising" if query.oldest_first else "job_list_of_door"
+    return "job_list" if query.group is None else "job_list_of_group"
+
+
+def _before_time(tx: Tx, account: str, at: int) -> int:
+    """Return the last `seq` of what an account made before a time.
+
+    Times of creation rise with `seq`, so that halving finds it: there is no index by time.
+    """
+    if at <= 0:
+        return 0
+    if at > INT64_MAX:
+        return INT64_MAX - 1
+    low, high = 0, (tx.one("job_last_seq", account=account) or (None,))[0] or 0
+    while low < high:
+        middle = (low + high) // 2
+        row = tx.one("job_made_after", account=account, seq=middle)
+        if row is None or row[1] >= at:
+            high = middle
+        else:
+            low = row[0]
+    return int(low)
