@@ -241,15 +241,17 @@ class Gateway:
         actor.require(Scope.JOBS_READ)
         return await self._find(actor, id_text, door)
 
-    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
-        ref = parse_id(id_text)
-        job = await self._store.jobs.visible(ref.job, actor.account) if ref else None
-        if job is None or ref is None or ref.part is not None or door not in (None, job.door):
-            raise NotFound("There is no such job.")
-        return job
+    async def kept_job(self, actor: Actor, id_text: str, *, door: str) -> tuple[Job, bytes]:
+        """Return a job as `job` does, and the vendor's opaque document of it, by one read.
 
-    async def part(self, actor: Actor, id_text: str, *, door: str | None = None) -> JobPart:
-        """Return a job, or one of its parts, that this actor may read.
+        Raises:
+            NotFound: As for `job`.
+        """
+        actor.require(Scope.JOBS_READ)
+        return await self._find_kept(actor, _whole(id_text), door)
+
+    async def kept_part(self, actor: Actor, id_text: str, *, door: str) -> tuple[JobPart, bytes]:
+        """Return the same of a job or of one of its parts.
 
         Raises:
             NotFound: As for `job`.
@@ -257,11 +259,24 @@ class Gateway:
         actor.require(Scope.JOBS_READ)
         ref = parse_id(id_text)
         if ref is None or ref.part is None:
-            return JobPart.whole(await self._find(actor, id_text, door))
-        job = await self._find(actor, ref.job, door)
+            job, document = await self._find_kept(actor, _whole(id_text), door)
+            return JobPart.whole(job), document
+        job, document = await self._find_kept(actor, ref.job, door)
         if ref.part >= job.n_circuits:
-            raise NotFound("There is no such job.")
-        return await self.part_of(job, ref.part)
+            raise _no_job()
+        return await self.part_of(job, ref.part), document
+
+    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
+        job = await self._store.jobs.visible(_whole(id_text), actor.account)
+        if job is None or door not in (None, job.door):
+            raise _no_job()
+        return job
+
+    async def _find_kept(self, actor: Actor, job: str, door: str) -> tuple[Job, bytes]:
+        found = await self._store.jobs.visible_kept(job, actor.account)
+        if found is None or found[0].door != door:
+            raise _no_job()
+        return found
 
     async def part_of(self, job: Job, number: int) -> JobPart:
         """Return a part of a job that this actor was given just now."""
@@ -338,7 +353,7 @@ class Gateway:
         low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
         job = await self._store.jobs.starting(actor.account, low, high)
         if job is None or job.door != door:
-            raise NotFound("There is no such job.")
+            raise _no_job()
         return job
 
     async def cancel(
@@ -401,7 +416,7 @@ class Gateway:
         if ref is not None and ref.part is not None:
             job = await self._find(actor, ref.job, door)
             if job.n_circuits == 1 or ref.part >= job.n_circuits:
-                raise NotFound("There is no such job.")
+                raise _no_job()
             raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
         job = await self._find(actor, id_text, door)
         if job.account != actor.account:
@@ -456,7 +471,7 @@ class Gateway:
         """
         found = await self._store.jobs.wire(job.id)
         if found == _NOTHING_KEPT and await self._store.jobs.get(job.id) is None:
-            raise NotFound("There is no such job.")
+            raise _no_job()
         return found
 
     async def sizes(self, job: Job) -> Sizes:
@@ -499,7 +514,7 @@ class Gateway:
             parts = told if number is None else told[number : number + 1]
         if not any(isinstance(part, Encoded) for part in parts):
             if job.state is JobState.COMPLETED:  # it was deleted since it was read
-                raise NotFound("There is no such job.")
+                raise _no_job()
             raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
         if quick:
             return Results(job, [_decode(part) for part in parts])
@@ -549,3 +564,19 @@ class Gateway:
 
 def _decode(part: PartResult) -> Outcome | Failure:
     return decode(part) if isinstance(part, Encoded) else part
+
+
+def _whole(id_text: str) -> str:
+    """Return the id of a job from any text.
+
+    Raises:
+        NotFound: The text is none: it is that of a part, or of nothing.
+    """
+    ref = parse_id(id_text)
+    if ref is None or ref.part is not None:
+        raise _no_job()
+    return ref.job
+
+
+def _no_job() -> NotFound:
+    return NotFound("There is no such job.")

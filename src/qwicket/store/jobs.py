@@ -130,6 +130,13 @@ class Jobs:
             lambda tx: _job(tx.one("job_visible", id=job, account=account))
         )
 
+    async def visible_kept(self, job: str, account: str) -> tuple[Job, bytes] | None:
+        """Return the same and the vendor's opaque document of the job, `{}` when it has none."""
+        row = await self._database.read(
+            lambda tx: tx.one("job_visible_kept", id=job, account=account)
+        )
+        return (rows.job(row[:-1]), row[-1] or _NO_WIRE) if row else None
+
     async def visible_all(self, jobs: Sequence[str], account: str) -> list[Job]:
         """Return those of these jobs that this account may read."""
         found = await self._database.scan(

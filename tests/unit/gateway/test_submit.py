@@ -372,9 +372,9 @@ async def test_anothers_job_looks_like_an_absent_one(
     job = await gateway.submit(ada, submission())
     texts = []
     for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
-        for ask in (gateway.job, gateway.cancel, gateway.part):
+        for ask in (gateway.job, gateway.cancel, gateway.kept_job, gateway.kept_part):
             with pytest.raises(NotFound) as refused:
-                await ask(bob, id_text)
+                await ask(bob, id_text, door=job.door)
             texts.append(refused.value.detail)
     assert len(set(texts)) == 1
     assert await gateway.jobs(bob, JobQuery(account=ada.account)) == []
@@ -383,8 +383,10 @@ async def test_anothers_job_looks_like_an_absent_one(
 async def test_a_job_of_another_door_is_unknown_to_a_vendors(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.submit(ada, submission())
     assert await gateway.job(ada, job.id) == job
-    with pytest.raises(NotFound):
-        await gateway.job(ada, job.id, door="ionq")
+    assert await gateway.kept_job(ada, job.id, door=job.door) == (job, b"{}")
+    for ask in (gateway.job, gateway.kept_job, gateway.kept_part):
+        with pytest.raises(NotFound):
+            await ask(ada, job.id, door="ionq")
 
 
 async def test_a_project_mate_reads_but_does_not_cancel(
@@ -393,6 +395,7 @@ async def test_a_project_mate_reads_but_does_not_cancel(
     shared = msgspec.structs.replace(ada, project=bob.project)
     job = await gateway.submit(shared, submission())
     assert await gateway.job(bob, job.id) == job
+    assert (await gateway.kept_job(bob, job.id, door=job.door))[0] == job
     with pytest.raises(Forbidden):
         await gateway.cancel(bob, job.id)
 

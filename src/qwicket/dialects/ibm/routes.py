@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -263,8 +262,8 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
-        job = await self._job(request, actor)
-        found = await self._shown(actor, job)
+        found = await self._named(request, actor)
+        job = found.job
         shown = await self._long(request, found)
         shown["qasms"] = jobs.entries(job)
         if found.kept.kind != DIRECT:
@@ -333,15 +332,18 @@ class Routes:
 
     async def read_status(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
-        job = await self._job(request, actor)
-        text = await self._status_text(actor, job, is_for_old=_is_old(request))
+        shown = await self._named(request, actor)
+        text = await self._status_text(shown, is_for_old=_is_old(request))
         return Response(text, media_type="application/json")
 
     async def watch_job(self, socket: WebSocket) -> None:
         client = socket.scope.get("client")
         where = str(client[0]) if client else ""
         is_for_old = not socket.scope[_SPELLING].has_version
-        worded = partial(self._status_text, is_for_old=is_for_old)
+
+        async def worded(actor: Actor, job: Job) -> bytes:
+            return await self._status_text(await self._shown(actor, job), is_for_old=is_for_old)
+
         await self._sockets.serve(socket, socket.path_params["id"], where, worded)
 
     async def read_job_properties(self, request: Request) -> Response:
@@ -465,14 +467,29 @@ class Routes:
             job = await self._gateway.job(actor, request.path_params["id"], door=DOOR)
         except NotFound as error:
             raise wire.JobNotFound(error.detail) from None
-        if await self._project(request, actor) not in (None, job.project):
-            raise wire.JobNotFound("There is no such job.")
+        await self._check_project(request, actor, job)
         return job
 
+    async def _named(self, request: Request, actor: Actor) -> Shown:
+        """Return the job that the path names, with what was kept of it."""
+        id_text = request.path_params["id"]
+        try:
+            job, document = await self._gateway.kept_job(actor, id_text, door=DOOR)
+        except NotFound as error:
+            raise wire.JobNotFound(error.detail) from None
+        await self._check_project(request, actor, job)
+        return await self._with_name(actor, job, document)
+
+    async def _check_project(self, request: Request, actor: Actor, job: Job) -> None:
+        if await self._project(request, actor) not in (None, job.project):
+            raise wire.JobNotFound("There is no such job.")
+
     async def _shown(self, actor: Actor, job: Job) -> Shown:
-        kept = wire.kept(await self._gateway.wire(job))
+        return await self._with_name(actor, job, await self._gateway.wire(job))
+
+    async def _with_name(self, actor: Actor, job: Job, document: bytes) -> Shown:
         names = await projects.names(self._gateway, actor)
-        return Shown(job, kept, names.get(job.project, job.project))
+        return Shown(job, wire.kept(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
         """Return where a waiting job stands; one just come stands behind all others."""
@@ -499,9 +516,8 @@ class Routes:
         position = await self._position(job)
         return jobs.body(shown, position, sizes, _root(request), is_for_old=_is_old(request))
 
-    async def _status_text(self, actor: Actor, job: Job, *, is_for_old: bool) -> bytes:
-        shown = await self._shown(actor, job)
-        position = await self._position(job)
+    async def _status_text(self, shown: Shown, *, is_for_old: bool) -> bytes:
+        position = await self._position(shown.job)
         return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
 
 

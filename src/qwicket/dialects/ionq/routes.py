@@ -500,8 +500,8 @@ class Routes:
         return await self._find(actor, request.path_params["id"])
 
     async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
-        part = await self._gateway.part(actor, id_text, door=wire.DOOR)
-        kept = wire.kept(await self._gateway.wire(part.job))
+        part, document = await self._gateway.kept_part(actor, id_text, door=wire.DOOR)
+        kept = wire.kept(document)
         if part.number is not None and not kept.is_multi:
             raise NotFound("There is no such job.")
         return part, kept

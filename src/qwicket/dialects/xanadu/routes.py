@@ -198,7 +198,9 @@ class Routes:
         return sorted(found.values(), key=lambda job: -job.seq)
 
     async def read_job(self, request: Request) -> Response:
-        return json(await self._body(await self._job(request)))
+        actor, id_text = _actor(request, Scope.JOBS_READ), request.path_params["id"]
+        job, document = await self._gateway.kept_job(actor, id_text, door=wire.DOOR)
+        return json(wire.job(job, wire.kept(document)))
 
     async def cancel_job(self, request: Request) -> Response:
         """Ask a job to end; one that has ended stays as it is."""

@@ -69,6 +69,15 @@ where id = :id
         or project in (select project from member where member.account = :account)
     );
 
+-- name: job_visible_kept
+-- The same, and what a vendor's door keeps of it.
+select {job}, (select body from job_wire where job_wire.job = job.id) from job
+where id = :id
+    and (
+        account = :account
+        or project in (select project from member where member.account = :account)
+    );
+
 -- name: job_waiting_list
 -- All that wait for a device, project by project in their order; index job_to_claim.
 select id, project, est_seconds from job
