@@ -26,7 +26,7 @@ from qwicket.store.uploads import Uploads
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qwicket.store.writer import Committed
+    from qwicket.store.database import Committed
 
 __all__ = [
     "Accounts",

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from qwicket.store.changes import Changed
-    from qwicket.store.writer import Committed
+
+    Committed = Callable[[int, int, float], None]
+    """Hears of each group: its operations, how many the database failed, and the seconds."""
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

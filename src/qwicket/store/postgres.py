@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from qwicket.store.changes import Changed, Changes
-    from qwicket.store.database import Later, Row, Tx
-    from qwicket.store.writer import Committed, Group
+    from qwicket.store.database import Committed, Later, Row, Tx
+    from qwicket.store.writer import Group
 
 T = TypeVar("T")
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.changes import Changed
-    from qwicket.store.database import Later, Row, Tx
-    from qwicket.store.writer import Committed, Group, Publish
+    from qwicket.store.database import Committed, Later, Row, Tx
+    from qwicket.store.writer import Group, Publish
 
 T = TypeVar("T")
 

@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qwicket.store.changes import Changed
-    from qwicket.store.database import Tx
+    from qwicket.store.database import Committed, Tx
 
     Publish = Callable[[Sequence[Changed]], None]
-    Committed = Callable[[int, int, float], None]
-    """Hears of each group: its operations, how many the database failed, and the seconds."""
 
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
