@@ -115,12 +115,15 @@ def _show_engines(interpreter: str) -> list[bool | None]:
             *(cost.name, cost.engine, _ms(cost.ours_ms)),
             *_beside(cost.aer_ms, cost.ours_ms),
             *_beside(cost.qsim_ms, cost.ours_ms),
+            *_beside(cost.module_ms, cost.ours_ms),
             VERDICTS[cost.is_within],
         )
         for cost in costs
     ]
-    head = ("CPU of one job, 1,000 shots", "engine", "ours", "Aer", "ratio", "qsim", "ratio", "")
-    _print(head, rows)
+    head = ("CPU of one job, 1,000 shots", "engine", "ours")
+    beside = ("Aer", "ratio", "qsim", "ratio", "qsim's module", "ratio")
+    _print((*head, *beside, ""), rows)
+    print(engines.COLUMNS)
     return [cost.is_within for cost in costs]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.machinery import PathFinder
@@ -37,6 +38,8 @@ from qwicket.model.outcomes import MEMORY, PROBABILITIES
 
 _log = logging.getLogger(__name__)
 
+_PACKAGE: Final = "qsimcirq"
+
 KNOWN_VERSIONS: Final = ("0.22.0", "0.22.1")
 """Whose private interface is as it is used here."""
 
@@ -56,11 +59,11 @@ _TEST_SHOTS: Final = 4_000
 
 def load() -> QsimEngine | None:
     """Return the engine, or None where qsim is not installed or not to be trusted."""
-    package = find_spec("qsimcirq")
+    package = find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:
         return None
     try:
-        engine = QsimEngine(list(package.submodule_search_locations), version("qsimcirq"))
+        engine = QsimEngine(list(package.submodule_search_locations), version(_PACKAGE))
         engine.test()
     except Exception as reason:
         _log.warning("qsim is installed and not used: %s", reason)
@@ -146,16 +149,13 @@ class QsimEngine:
         add, kinds, controlled = self._qsim.add_gate, self._kinds, self._controlled_kinds
         # qsim wants each gate at a later time than the one before
         for place, gate in enumerate(program.gates()):
-            controls = gate.controls
-            if not controls:
-                kind = kinds.get(gate.name)
+            controls, params = gate.controls, gate.params
+            if not controls and (kind := kinds.get(gate.name)) is not None:
+                add(kind, place, gate.targets, {"phi": params[0]} if params else {}, circuit)
+            elif len(controls) == 1 and (kind := controlled.get(gate.name)) is not None:
+                add(kind, place, controls + gate.targets, {}, circuit)
             else:
-                kind = controlled.get(gate.name) if len(controls) == 1 else None
-            if kind is None:
                 self._add_other(gate, place, circuit)
-            else:
-                angle = {"phi": gate.params[0]} if gate.params else {}
-                add(kind, place, controls + gate.targets, angle, circuit)
         return circuit
 
     def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
@@ -228,12 +228,19 @@ def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:
 
 
 def _loaded(name: str, folder: list[str]) -> ModuleType:
-    spec = PathFinder.find_spec(name, folder)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"the wheel has no {name}")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return a compiled module, the one that the package itself would import or did.
+
+    A process that loads it twice aborts at its end.
+    """
+    full_name = f"{_PACKAGE}.{name}"
+    if full_name not in sys.modules:
+        spec = PathFinder.find_spec(full_name, folder)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"the wheel has no {name}")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[full_name] = module
+    return sys.modules[full_name]
 
 
 def _flat(unitary: Any) -> list[float]:

@@ -56,12 +56,10 @@ class QulacsSimulator:
         circuit = qulacs.QuantumCircuit(n_qubits)
         for gate in gates:
             controls = gate.controls
-            if not controls:
-                add = _ADDED.get(gate.name)
-            else:
-                add = _ADDED_CONTROLLED.get(gate.name) if len(controls) == 1 else None
-            if add is not None:
-                add(circuit, *controls, *gate.targets, *gate.params)
+            if not controls and (add := _ADDED.get(gate.name)) is not None:
+                add(circuit, *gate.targets, *gate.params)
+            elif len(controls) == 1 and (add := _ADDED_CONTROLLED.get(gate.name)) is not None:
+                add(circuit, *controls, *gate.targets)
             elif gate.name != "pauliexp":
                 circuit.add_gate(_made(gate))
             else:
@@ -177,9 +175,9 @@ def _add_rotation(pauli_id: int) -> Callable[..., None]:
 
 
 _CIRCUIT: Final = qulacs.QuantumCircuit
-# Arguments are a circuit, controls, targets, parameters. Qulacs' RX and Pauli rotations turn the
-# other way round than the textbook's; RotX does not. Without a control `p` and `rz` differ by a
-# global phase only, and RotZ is twice as fast as U1.
+# Arguments are a circuit, targets, parameters. Qulacs' RX and Pauli rotations turn the other way
+# round than the textbook's; RotX does not. Without a control `p` and `rz` differ by a global phase
+# only, and RotZ is twice as fast as U1.
 _ADDED: Final[Mapping[str, Callable[..., None]]] = {
     "x": _CIRCUIT.add_X_gate,
     "y": _CIRCUIT.add_Y_gate,
@@ -206,7 +204,7 @@ _ADDED_CONTROLLED: Final[Mapping[str, Callable[..., None]]] = {
     "x": _CIRCUIT.add_CNOT_gate,
     "z": _CIRCUIT.add_CZ_gate,
 }
-"""Those with one control."""
+"""Those with one control, which comes before the target; none has a parameter."""
 
 
 def _apply_slowly(prepared: Prepared, state: Any, start: int, stop: int) -> None:
