@@ -35,8 +35,8 @@ def channels(gates: Sequence[Gate], noise: Noise) -> Iterator[tuple[tuple[int, .
     for place, (_, qubits) in enumerate(found):
         by_width[len(qubits)].append(place)
     made: dict[int, Floats] = {}
-    for width, places in by_width.items():
-        after = np.array([following(_after(gates[place], noise), width) for place in places])
+    for places in by_width.values():
+        after = np.array([_what_follows(gates[place], noise) for place in places])
         turned = transfers(np.array([found[place][0] for place in places]))
         made.update(zip(places, after @ turned, strict=True))
     for place, (_, qubits) in enumerate(found):
@@ -73,14 +73,20 @@ def _kron(one: Floats, other: Floats) -> Floats:
     return outer.reshape(len(one) * len(other), -1)
 
 
-def _after(gate: Gate, noise: Noise) -> After:
-    """Return what follows a gate, its qubits numbered as in its dense matrix."""
-    after, n_controls = noise.following(gate), len(gate.controls)
-    if n_controls + len(gate.targets) == 1:
-        return after
-    targets = range(n_controls, n_controls + len(gate.targets))
-    in_order = reversed(targets) if gate.name == "pauliexp" else targets
-    return after.on((*in_order, *range(n_controls)))
+def _what_follows(gate: Gate, noise: Noise) -> Floats:
+    """Return what follows a gate as a matrix, its qubits as in the gate's dense matrix."""
+    after = noise.following(gate)
+    n_controls, n_targets = len(gate.controls), len(gate.targets)
+    if n_controls + n_targets == 1:
+        return following(after, 1)
+    return _following_dense(after, n_controls, n_targets, gate.name == "pauliexp")
+
+
+@lru_cache(maxsize=256)
+def _following_dense(after: After, n_controls: int, n_targets: int, is_reversed: bool) -> Floats:
+    targets = range(n_controls, n_controls + n_targets)
+    in_order = reversed(targets) if is_reversed else targets
+    return following(after.on((*in_order, *range(n_controls))), n_controls + n_targets)
 
 
 @cache

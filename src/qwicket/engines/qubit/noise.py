@@ -58,7 +58,12 @@ class After(NamedTuple):
     @property
     def events(self) -> float:
         """How many Paulis strike and how many qubits decay, on average and at most."""
-        return sum([blow.probability for blow in self.blows]) + sum([g for _, g in self.damped])
+        events = 0.0
+        for blow in self.blows:
+            events += blow.probability
+        for _, gamma in self.damped:
+            events += gamma
+        return events
 
     def on(self, operands: Sequence[int]) -> After:
         """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
