@@ -35,7 +35,7 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers
-	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_qsim_0_22) && \
+	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
 	$(BIN)/python -m benchmarks --peers $$PEERS --photonic-peers $$PHOTONIC
 

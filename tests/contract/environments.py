@@ -17,6 +17,9 @@ from pathlib import Path
 CONTRACT = Path(__file__).parent
 ROOT = CONTRACT.parent.parent
 
+_STEP_S = 600
+"""An index that hangs must not keep those waiting who want the same environment."""
+
 
 def suites() -> list[str]:
     """Return the names of all vendor suites, such as `ionq/qiskit_ionq_1_1`.
@@ -49,11 +52,15 @@ def _make(folder: Path, python: Path, requirements: Path, alone: Path) -> None:
     first = requirements.read_text().partition("\n")[0]
     version = first.removeprefix("# python:").strip() if "python:" in first else ""
     base = _python(version) if version else sys.executable
-    subprocess.run([uv, "venv", "-q", "--clear", "--python", base, str(folder)], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(python), "-r"]
-    subprocess.run([*install, str(requirements)], check=True)
+    steps = [
+        [uv, "venv", "-q", "--clear", "--python", base, str(folder)],
+        [*install, str(requirements)],
+    ]
     if alone.exists():
-        subprocess.run([*install, str(alone), "--no-deps"], check=True)
+        steps.append([*install, str(alone), "--no-deps"])
+    for step in steps:
+        subprocess.run(step, check=True, timeout=_STEP_S)
 
 
 def _python(version: str) -> str:
