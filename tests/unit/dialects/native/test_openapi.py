@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native import account_wire, agent_wire, params, wire
 from qwicket.dialects.native.openapi import OPERATIONS, description
 from qwicket.dialects.native.routes import door
 
@@ -72,7 +72,7 @@ def test_every_parameter_of_a_list_is_described() -> None:
         for path, methods in DOCUMENT["paths"].items()
         if path == "/v1/jobs"
     ]
-    assert names == wire._KNOWN
+    assert names == params._KNOWN
 
 
 def test_every_schema_and_every_field_says_what_it_is() -> None:
