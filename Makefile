@@ -23,6 +23,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/support
 	$(BIN)/lint-imports
 
 fault: $(READY)  ## Kills, crashes and other trouble

@@ -29,7 +29,7 @@ class Cut:
     """
 
     way: Literal["request", "answer"]
-    at: float
+    at: int | float
     path: str = ""
     number: int = 0
     is_lasting: bool = False

@@ -155,22 +155,22 @@ class Caller:
 
     def admit(self, now: int) -> Call | None:
         draft = self._some(self._world.drafts, self._world.jobs)
-        return draft and Call("jobs.admit", (draft, self._new(now)))
+        return Call("jobs.admit", (draft, self._new(now))) if draft else None
 
     def refuse(self, now: int) -> Call | None:
         draft = self._some(self._world.drafts, self._world.jobs)
-        return draft and Call("jobs.refuse", (draft, Failure("bad_program", "No."), now))
+        return Call("jobs.refuse", (draft, Failure("bad_program", "No."), now)) if draft else None
 
     def expire(self, now: int) -> Call:
         return Call("upkeep.expire_drafts", (now,))
 
     def cancel(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
-        return job and Call("jobs.cancel", (job, now))
+        return Call("jobs.cancel", (job, now)) if job else None
 
     def delete(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, self._world.jobs)
-        return job and Call("jobs.delete", (job,))
+        return Call("jobs.delete", (job,)) if job else None
 
     def delete_old(self, now: int) -> Call:
         return Call("upkeep.delete_ended", (now - 2 * HOUR_MS,))
@@ -226,11 +226,11 @@ class Caller:
 
     def close_group(self, now: int) -> Call | None:
         group = self._some(self._world.groups, [new_id(now)])
-        return group and Call("groups.close", (group, now))
+        return Call("groups.close", (group, now)) if group else None
 
     def cancel_group(self, now: int) -> Call | None:
         group = self._some(self._world.groups, self._world.groups)
-        return group and Call("jobs.cancel_group", (group, now))
+        return Call("jobs.cancel_group", (group, now)) if group else None
 
     def set_status(self, now: int) -> Call:
         until_at = self._rng.choice((None, now + 5))
@@ -246,7 +246,7 @@ class Caller:
 
     def look(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
-        return job and Call(self._rng.choice(("jobs.get", "jobs.results")), (job,))
+        return Call(self._rng.choice(("jobs.get", "jobs.results")), (job,)) if job else None
 
     def renew(self, now: int) -> Call:
         return Call("leases.held", (self._rng.choice(RUNNERS),))

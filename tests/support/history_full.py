@@ -14,8 +14,9 @@ import random
 import resource
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from qwicket.model.jobs import Lease, NewJob, Ran
 from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
-from support.stores import NOW, PLENTY, make_token, new_job
+from qwicket.store.database import Tx
+from support.stores import NOW, PLENTY, make_token, new_job, sqlite
 
 PARTS = ("program", "job_wire")
 
@@ -75,26 +77,25 @@ async def _work(
         new_job(ada, source=rng.randbytes(rng.choice((10, 9_000))), wire=b'{"a": 1}')
         for _ in range(4)
     ]
-    ran = Ran((Encoded(rng.randbytes(20_000), b"sha"),), 0.1)
-    told = [await _told(answers, lambda each=each: _add(store, each)) for each in new[:2]]
-    is_finished = await _told(answers, lambda: store.leases.finish(lease, ran, NOW))
-    told += await asyncio.gather(
-        *(_told(answers, lambda each=each: _add(store, each)) for each in new[2:])
-    )
-    await _told(answers, lambda: store.jobs.cancel(new[0].id, actor="ada", now=NOW))
+    results = [Encoded(rng.randbytes(20_000), b"sha")]
+    told = [await _told(answers, _add(store, each)) for each in new[:2]]
+    ran = Ran(tuple(results), 0.1)
+    is_finished = await _told(answers, store.leases.finish(lease, ran, NOW))
+    told += await asyncio.gather(*(_told(answers, _add(store, each)) for each in new[2:]))
+    await _told(answers, store.jobs.cancel(new[0].id, actor="ada", now=NOW))
     for each, was_told in zip(new, told, strict=True):
         await _check_whole(store, each, was_told)
-    await _check_end(store, lease, ran, is_finished)
+    await _check_end(store, lease, results, is_finished)
 
 
 def _add(store: Store, new: NewJob) -> Awaitable[Any]:
     return store.jobs.add(new, waiting_limit=PLENTY)
 
 
-async def _told(answers: Counter[str], ask: Callable[[], Awaitable[Any]]) -> bool:
-    """Ask; say whether it was done. Only the two clear refusals may come instead."""
+async def _told(answers: Counter[str], asked: Awaitable[Any]) -> bool:
+    """Say whether it was done. Only the two clear refusals may come instead."""
     try:
-        await ask()
+        await asked
     except (StorageFull, Unavailable) as refusal:
         answers[f"{refusal.status}"] += 1
         return False
@@ -107,20 +108,18 @@ async def _check_whole(store: Store, new: NewJob, was_told: bool) -> None:
     present = await store.jobs.get(new.id)
     assert (present is not None) == was_told, new.id
     for table in PARTS:
-        rows = await store._database.read(
-            lambda tx, table=table: tx._connection.execute(  # type: ignore[misc]
-                f"select 1 from {table} where job = ?", (new.id,)
-            ).fetchall()
-        )
-        assert len(rows) == was_told, table
+        count = partial(_count, table=table, job=new.id)
+        assert await store._database.read(count) == was_told, table
 
 
-async def _check_end(store: Store, lease: Lease, ran: Ran, is_finished: bool) -> None:
+async def _check_end(
+    store: Store, lease: Lease, results: Sequence[Encoded], is_finished: bool
+) -> None:
     """A result that was refused for want of room is taken as soon as there is some."""
     job = await store.jobs.get(lease.job)
     assert job is not None
     assert (job.state is JobState.COMPLETED) == is_finished
-    assert await store.jobs.results(lease.job) == (list(ran.result) if is_finished else [])
+    assert await store.jobs.results(lease.job) == (results if is_finished else [])
 
 
 async def _go_on(store: Store, ada: Token) -> None:
@@ -132,11 +131,17 @@ async def _go_on(store: Store, ada: Token) -> None:
         await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
 
 
-def _integrity(tx: Any) -> list[str]:
-    assert tx._connection.execute("pragma foreign_key_check").fetchall() == []
-    return [row[0] for row in tx._connection.execute("pragma integrity_check").fetchall()]
+def _count(tx: Tx, table: str, job: str) -> int:
+    found = sqlite(tx).execute(f"select count(*) from {table} where job = ?", (job,))
+    (count,) = found.fetchone()
+    return int(count)
+
+
+def _integrity(tx: Tx) -> list[str]:
+    assert sqlite(tx).execute("pragma foreign_key_check").fetchall() == []
+    return [row[0] for row in sqlite(tx).execute("pragma integrity_check").fetchall()]
 
 
 if __name__ == "__main__":
     logging.disable()  # each refusal is logged with its traceback, which is right and long
-    print(json.dumps(asyncio.run(fill(Path(sys.argv[1]), int(sys.argv[2])))))  # noqa: T201
+    json.dump(asyncio.run(fill(Path(sys.argv[1]), int(sys.argv[2]))), sys.stdout)

@@ -18,6 +18,8 @@ import msgspec
 from qwicket.model.jobs import Assignment
 from qwicket.store import Changed, Store
 from qwicket.store.database import Database, Later, Tx
+from qwicket.store.postgres import PostgresTx
+from qwicket.store.sqlite import SQLiteTx
 
 READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
 
@@ -38,7 +40,7 @@ class Call:
 
     def start(self, store: Store) -> Awaitable[Any]:
         room, verb = self.name.split(".")
-        named = {
+        named: dict[str, Callable[[], Awaitable[Any]]] = {
             "jobs.add": lambda: store.jobs.add(self.args[0], waiting_limit=self.args[1]),
             "jobs.cancel": lambda: store.jobs.cancel(
                 self.args[0], actor="somebody", now=self.args[1]
@@ -86,18 +88,24 @@ class Taped:
         def run(tx: Tx) -> Any:
             tx.one("epoch_get")  # on PostgreSQL the lock comes with the first answer
             call.at = self._place()
-            before = len(tx.changes)  # type: ignore[attr-defined]
+            before = len(_changes(tx))
             answer = operation(tx)
-            call.told = tuple(tx.changes[before:])  # type: ignore[attr-defined]
+            call.told = tuple(_changes(tx)[before:])
             return Later(lambda: read(tx, answer)) if isinstance(answer, Later) else answer
 
         def read(tx: Tx, answer: Later[Any]) -> Any:
-            before = len(tx.changes)  # type: ignore[attr-defined]
+            before = len(_changes(tx))
             value = answer.value()
-            call.told += tuple(tx.changes[before:])  # type: ignore[attr-defined]
+            call.told += tuple(_changes(tx)[before:])
             return value
 
         return run
+
+
+def _changes(tx: Tx) -> list[Changed]:
+    """Return what is to be told after the commit."""
+    assert isinstance(tx, PostgresTx | SQLiteTx)
+    return tx.changes
 
 
 def _short(value: Any) -> str:

@@ -12,8 +12,10 @@ from support.waiting import until
 DOOR = "/ibm/api"
 SIMULATOR = "qwicket_simulator"
 TWIN = "qwicket_line5"
-FINAL = ("COMPLETED", "CANCELLED", "ERROR_CREATING_JOB", "ERROR_VALIDATING_JOB")
-FINAL += ("ERROR_RUNNING_JOB",)
+FINAL = (
+    *("COMPLETED", "CANCELLED"),
+    *("ERROR_CREATING_JOB", "ERROR_VALIDATING_JOB", "ERROR_RUNNING_JOB"),
+)
 
 H = {"name": "h", "qubits": [0]}
 CX = {"name": "cx", "qubits": [0, 1]}

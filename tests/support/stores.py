@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob
 from qwicket.store import Store
+from qwicket.store.database import Tx
+from qwicket.store.sqlite import SQLiteTx
 
 NOW = 1_760_000_000_000
 PLENTY = 10_000
@@ -59,3 +62,9 @@ def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
 
 async def add_job(store: Store, token: Token, now: int = NOW, **changes: Any) -> Job:
     return await store.jobs.add(new_job(token, now, **changes), waiting_limit=PLENTY)
+
+
+def sqlite(tx: Tx) -> sqlite3.Connection:
+    """Return what an operation runs on, for what no operation of the store does."""
+    assert isinstance(tx, SQLiteTx)
+    return tx._connection
