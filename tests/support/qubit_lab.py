@@ -152,12 +152,12 @@ def embedded(matrix: Matrix, gate: Gate, n_qubits: int) -> Matrix:
 
 def amplitudes(n_qubits: int, gates: Sequence[Gate]) -> Matrix:
     """The state that gates make of |0…0⟩, by products of full matrices."""
-    state: Matrix = np.eye(1, 1 << n_qubits, dtype=complex)[0]
     if not gates:
-        return state
+        zero: Matrix = np.eye(1, 1 << n_qubits, dtype=complex)[0]
+        return zero
     *earlier, last = gates
     whole = embedded(gate_unitary(last), last, n_qubits)
-    state = whole @ _kept(n_qubits, tuple(earlier))
+    state: Matrix = whole @ _kept(n_qubits, tuple(earlier))
     return state
 
 

@@ -94,6 +94,18 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Ans
         await each.close()
 
 
+async def test_who_has_no_room_is_told_so_though_no_turn_came(room: Answers) -> None:
+    held = await taken_slowly(room, "ada", 50)
+    others = [answer_of(room, name) for name in ("bob", "eve")]
+    for each in others:
+        await each.begin()
+    error = await refusal(answer_of(room, "ada"))
+    assert isinstance(error, TooManyRequests)
+    assert error.limit == "answers_bytes_each"
+    for each in (held, *others):
+        await each.close()
+
+
 async def test_few_of_one_account_wait(room: Answers) -> None:
     ada = answer_of(room, "ada")
     await ada.begin()

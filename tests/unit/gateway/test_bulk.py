@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from qwicket.gateway import Gateway
@@ -10,6 +12,7 @@ from qwicket.model.accounts import Actor
 from qwicket.model.errors import Conflict, Forbidden, LimitExceeded, NotFound
 from qwicket.model.ids import new_id, part_id
 from qwicket.model.jobs import Job, JobQuery, Submission
+from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW
 
@@ -101,3 +104,31 @@ async def test_too_many_at_once_are_refused(gateway: Gateway, ada: Actor) -> Non
     most = gateway.limits.list_page
     with pytest.raises(LimitExceeded, match="list_page"):
         await gateway.bulk.delete(ada, [new_id(NOW)] * (most + 1), door="ionq")
+
+
+async def test_a_token_that_only_reads_changes_nothing(
+    gateway: Gateway, admin: Admin, ada: Actor
+) -> None:
+    jobs = await submitted(gateway, ada, 1)
+    token = await admin.create_token("ada", scopes=["jobs:read"])
+    reader = await gateway.sign_in(token.secret, "127.0.0.1")
+    for change in (gateway.bulk.cancel, gateway.bulk.delete):
+        with pytest.raises(Forbidden, match="jobs:write"):
+            await change(reader, jobs, door="ionq")
+    assert {job.state.value for job in await left(gateway, ada)} == {"queued"}
+
+
+async def test_who_cancels_may_wait_for_running_jobs_to_end(
+    gateway: Gateway, store: Store, ada: Actor
+) -> None:
+    (job,) = await submitted(gateway, ada, 1)
+    await store.leases.add_runner("runner", "server", NOW)
+    (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
+    asked = asyncio.create_task(gateway.bulk.cancel(ada, [job], door="ionq", wait_s=60))
+    while (await gateway.job(ada, job)).state is not JobState.CANCELLING:
+        await asyncio.sleep(0)
+    assert not asked.done()
+    await store.leases.stopped(assignment.lease, NOW)
+    async with asyncio.timeout(10):
+        assert await asked == [job]
+    assert (await gateway.job(ada, job)).state is JobState.CANCELLED

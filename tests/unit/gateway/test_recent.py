@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +38,17 @@ async def test_after_a_moment_it_is_read_again(monkeypatch: pytest.MonkeyPatch) 
     assert await known.get("a") == 1
     monkeypatch.setattr(recent, "RECENT_S", 0.0)
     assert await known.get("a") == 2
+
+
+async def test_a_moment_is_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SECURITY.md promises of revoked tokens."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(recent, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    shelf = Shelf()
+    known = Recent(shelf.read)
+    for clock.now, reads in ((1_000.0, 1), (1_000.09, 1), (1_000.11, 2)):
+        await known.get("a")
+        assert shelf.reads == reads
 
 
 async def test_what_is_not_there_is_looked_for_each_time() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from typing import Literal
 
+import argon2
 import pytest
 
 from qwicket.gateway import Gateway, recent, signin
@@ -209,3 +211,23 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
     assert len(crowd) == 29
     assert {each.limit for each in crowd} == {"passwords_waiting"}
     assert sum(isinstance(each, Unauthenticated) for each in refused) == most + 1
+
+
+async def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password(
+    admin: Admin, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long the answer takes tells nobody who exists: both compare a hash of the same cost."""
+    await admin.add_account("ada", email=None, password="a good password")
+    compared: list[argon2.Parameters] = []
+
+    class Hasher(argon2.PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name
+            compared.append(argon2.extract_parameters(str(hash)))
+            return super().verify(hash, password)
+
+    monkeypatch.setattr(signin, "_hasher", Hasher())
+    for name in ("ada", "nobody"):
+        with pytest.raises(Unauthenticated):
+            await gateway.sign_in_with_password(name, "wrong", HERE)
+    assert len(compared) == 2
+    assert compared[0] == compared[1]

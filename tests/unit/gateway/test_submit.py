@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ from qwicket.model.jobs import JobQuery, Ran, RunOptions, Submission
 from qwicket.model.limits import Limits
 from qwicket.model.outcomes import Failure, Outcome, encode
 from qwicket.model.states import JobState
-from qwicket.store import Store
+from qwicket.store import Changed, Store, changes, open_sqlite
 from support.answers import answer
 from support.programs import BELL
 from support.stores import NOW
@@ -442,17 +443,34 @@ async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_i
         (ada, job.id, "ionq"),
         (ada, new_id(NOW), None),
     ):
-        with pytest.raises(NotFound):
-            await gateway.wait(actor, id_text, 60, door=door)
+        async with asyncio.timeout(10):  # at once: they learn nothing by how long it takes
+            with pytest.raises(NotFound):
+                await gateway.wait(actor, id_text, 60, door=door)
 
 
 async def test_who_waited_in_vain_is_told_what_is_stored(
-    gateway: Gateway, store: Store, ada: Actor
+    gateway: Gateway, ada: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(changes, "_REMEMBERED_S", 60.0)
     job = await gateway.submit(ada, submission())
-    store.changes.publish = lambda _: None  # type: ignore[method-assign]  # news get lost
-    await gateway.cancel(ada, job.id)
+    command = open_sqlite(tmp_path)  # of what is written beside the server it hears nothing
+    await command.jobs.cancel(job.id, actor=ada.account, now=NOW)
+    await command.close()
     assert (await gateway.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
+
+
+async def test_news_that_comes_late_takes_nothing_back(
+    gateway: Gateway, store: Store, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_REMEMBERED_S", 0.0)
+    job = await gateway.submit(ada, submission())
+    await store.leases.add_runner("runner", "server", NOW)
+    await store.leases.claim("simulator", "runner", NOW)
+    waiting = asyncio.create_task(gateway.wait(ada, job.id, 0.3))
+    while not store.changes._watches:
+        await asyncio.sleep(0)
+    store.changes.publish([Changed(job.id, job.version, job.state, job.device, job)])
+    assert (await waiting).job.state is JobState.RUNNING
 
 
 async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:

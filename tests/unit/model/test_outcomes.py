@@ -4,6 +4,7 @@ import hashlib
 import struct
 import zlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,14 @@ def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused(
     bomb = zlib.compress(bytes(100_000))
     with pytest.raises(ValueError, match="larger"):
         decode(Encoded(bomb, hashlib.sha256(bomb).digest()))
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_whether_an_outcome_is_longer_is_told_by_what_it_unpacks_to(is_packed: bool) -> None:
+    body = msgspec.msgpack.encode("x" * 70_000)
+    kept = zlib.compress(body) if is_packed else body
+    assert outcomes.is_longer(kept, len(body) - 1)
+    assert not outcomes.is_longer(kept, len(body))
 
 
 def test_samples_are_numbers_in_shot_order() -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from qwicket.model.ids import new_id
 from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.scheduling import Chores
 from qwicket.store import Store, open_sqlite
-from support.stores import NOW, add_job, make_token
+from qwicket.store.database import Tx
+from support.stores import NOW, add_job, make_token, sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -58,3 +62,37 @@ async def test_drafts_expire_and_orphans_are_offered_again(store: Store) -> None
     await Chores(store, "me", lambda: NOW, keep_days=None).do_round()
     present = [await store.jobs.get(job.id) for job in (draft, orphan)]
     assert [job.state for job in present if job] == ["failed", "queued"]
+
+
+async def test_a_round_forgets_what_counts_no_more_and_mends_what_is_wrong(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = await make_token(store)
+    expiring = msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + 1)
+    await store.accounts.add_token(expiring, account="ada", project=None, digest=b"other")
+    await add_job(store, ada, idempotency_key="old", digest=b"1")
+    draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 9 * DAY_MS)
+    upload = new_id(NOW)
+    await store.uploads.begin(upload, draft.id, ada.account, most_bytes=10, held_limit=10)
+    await store.uploads.add(upload, 0, b"text")
+    await store.uploads.finish(upload, 4)
+    await store.jobs.cancel(draft.id, actor="ada", now=NOW)
+    await store.leases._write_large(Ran((Encoded(bytes(2 << 20), b"large"),), 0.1))
+    await store._database.write(lambda tx: sqlite(tx).execute("update share set has_work = 0"))
+
+    await Chores(store, "me", lambda: NOW + DAY_MS + 1, keep_days=None).do_round()
+
+    left = {
+        table: (await store._database.read(partial(_count, table=table)))
+        for table in ("idempotency", "upload", "blob")
+    }
+    assert left == {"idempotency": 0, "upload": 0, "blob": 0}
+    tokens = {each.id: each.revoked_at for each in await store.accounts.tokens(ada.account)}
+    assert tokens == {ada.id: None, expiring.id: NOW + 1}
+    assert len((await store.leases.claim("simulator", "me", NOW)).taken) == 1
+    assert "wrong about 1 project" in caplog.text
+
+
+def _count(tx: Tx, table: str) -> int:
+    (count,) = sqlite(tx).execute(f"select count(*) from {table}").fetchone()
+    return int(count)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from qwicket.model.devices import Device, DeviceSpec
 from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
-from qwicket.scheduling import Forecast, Place
-from qwicket.scheduling.forecast import foresee
+from qwicket.scheduling import Forecast, Place, forecast
+from qwicket.scheduling.forecast import Outlook, foresee
 from qwicket.store import EndedJob, Line, ProjectShare, RunningJob, WaitingJob, open_sqlite
 from support.stores import NOW, add_job, make_token
 
@@ -81,11 +83,39 @@ def test_measured_run_times_correct_the_estimates() -> None:
     assert outlook.places["ada1"].start_in_s == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize(("ran_s", "ratio"), [(0.0, 0.01), (1e6, 100.0)])
+def test_measured_run_times_are_believed_within_bounds(ran_s: float, ratio: float) -> None:
+    recent = [EndedJob(1.0, NOW, NOW + int(1000 * ran_s))] * 4
+    outlook = foresee(line(jobs("ada", 2), recent=recent), 1, NOW)
+    assert outlook.ratio == ratio
+    assert outlook.places["ada1"].start_in_s == ratio
+
+
+@pytest.mark.anyio
+async def test_a_device_is_looked_at_once_a_second_however_many_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_sqlite(tmp_path)
+    await add_job(store, await make_token(store))
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(forecast, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    made = Forecast(store, lambda: NOW)
+    looks: list[Outlook] = []
+    for clock.now in (1_000.0, 1_000.99, 1_001.01, 1_002.0):
+        first, *others = await asyncio.gather(*(made.outlook("simulator") for _ in range(20)))
+        assert all(each is first for each in others)
+        looks.append(first)
+    assert [looks[0] is looks[1], looks[1] is looks[2], looks[2] is looks[3]] == [True, False, True]
+    await store.close()
+
+
 @pytest.mark.anyio
 async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     await store.leases.add_runner("r", "server", NOW, slots=1)
-    later = NOW + int(700 * HALF_LIFE_S)
+    first = await add_job(store, await make_token(store, "first"))
+    await store.jobs.cancel(first.id, actor="first", now=NOW)  # use is counted from here on
+    later = NOW + int(7_000 * HALF_LIFE_S)  # milliseconds: it counts 2^7 times as much by then
     for name, est_seconds, priority in (("ada", 1.0, 0), ("bob", 0.3, 0), ("eve", 2.0, 5)):
         token = await make_token(store, name)
         await store.accounts.set_shares(name, len(name) + int(10 * est_seconds))
@@ -95,14 +125,14 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
             )
             await add_job(store, token, later, priority=-1)
         await store.leases.claim("simulator", "r", later)
-    forecast = Forecast(store, lambda: later)
-    places = (await forecast.outlook("simulator")).places
+    places = (await Forecast(store, lambda: later).outlook("simulator")).places
     claimed = [
         assignment.lease.job
         for _ in range(len(places))
         for assignment in (await store.leases.claim("simulator", "r", later)).taken
     ]
     assert claimed == order(places)
+    assert len(claimed) == 39
     await store.close()
 
 
@@ -110,9 +140,9 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
 async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
-    forecast = Forecast(store, lambda: NOW)
-    assert await forecast.place("simulator", job.id) == Place(0, 0.0)
-    assert await forecast.place("clifford", job.id) is None
+    made = Forecast(store, lambda: NOW)
+    assert await made.place("simulator", job.id) == Place(0, 0.0)
+    assert await made.place("clifford", job.id) is None
     await store.close()
 
 

@@ -123,7 +123,7 @@ async def test_use_of_yesterday_counts_half(
     await many(store, ada, 60, est_seconds=10.0)
     for _ in range(12):
         await take(store)
-    later = NOW + HALF_LIFE_MS
+    later = NOW + 24 * 3600 * 1000
     await many(store, bob, 60, now=later, est_seconds=10.0)
     for _ in range(6):  # ada's 120 s count 60 now
         assert await take(store, later) == bob.project
