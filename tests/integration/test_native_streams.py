@@ -129,6 +129,26 @@ def test_a_last_event_id_that_is_still_to_come_keeps_no_news_away(
             assert next(told).job["id"] == mine
 
 
+def test_all_accounts_together_have_so_many_streams_and_no_more(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path, "--limit", "streams=2")
+    with server.client() as ada, server.client(server.token("bob")) as bob:
+        opened = [ada.send(ada.build_request("GET", "/v1/events"), stream=True) for _ in range(2)]
+        assert [answer.status_code for answer in opened] == [200, 200]
+        refused = bob.get("/v1/events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert "limit streams" in refused.json()["detail"]
+        opened[0].close()
+
+        def has_room() -> bool:
+            with bob.stream("GET", "/v1/events") as answer:
+                return answer.status_code == 200
+
+        until(has_room, "room for another stream")
+        opened[1].close()
+    assert server.stop() == 0
+    server.assert_calm()
+
+
 def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
     with server.client() as http:

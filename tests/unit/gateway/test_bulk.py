@@ -127,7 +127,8 @@ async def test_who_cancels_may_wait_for_running_jobs_to_end(
     asked = asyncio.create_task(gateway.bulk.cancel(ada, [job], door="ionq", wait_s=60))
     while (await gateway.job(ada, job)).state is not JobState.CANCELLING:
         await asyncio.sleep(0)
-    assert not asked.done()
+    done, _ = await asyncio.wait({asked}, timeout=0.1)
+    assert not done
     await store.leases.stopped(assignment.lease, NOW)
     async with asyncio.timeout(10):
         assert await asked == [job]

@@ -182,3 +182,19 @@ def test_there_is_an_end_of_trying(step: Step, kind: type[ClientError], is_async
 def test_events_that_are_none_are_passed_over(nonsense: bytes, is_async: bool) -> None:
     with BadServer(stream(nonsense, event(2, "completed"))) as server:
         assert [each.version for each in told(server.url, is_async)] == [2]
+
+
+def test_a_line_without_an_end_is_given_up_while_it_comes(is_async: bool) -> None:
+    endless = stream(b"id: " + b"1" * (2 << 20), event(2, "completed"))
+    with BadServer(endless) as server:
+        with pytest.raises(BadAnswer, match="a line without an end"):
+            told(server.url, is_async)
+        assert server.connections == 1
+
+
+def test_lines_may_end_in_either_way(is_async: bool) -> None:
+    """WHATWG HTML, section 9.2.5: CRLF ends a line as LF does."""
+    windows = event(2, "completed").replace(b"\n", b"\r\n")
+    with BadServer(stream(windows)) as server:
+        (found,) = told(server.url, is_async)
+        assert (found.version, found.info) == (2, body("completed"))

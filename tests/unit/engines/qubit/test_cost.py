@@ -376,6 +376,21 @@ def test_exact_noise_costs_no_more_for_more_shots() -> None:
     assert n_bytes == pytest.approx((64 << 20) + 24 * 4**10, rel=0.01)
 
 
+def test_exact_noise_costs_by_the_size_of_the_matrix_and_by_the_gate() -> None:
+    """A gate on two qubits touches each of 4^n numbers once; one on three, four times as many."""
+
+    def seconds(n_qubits: int, n_joint: int, n_operands: int = 2) -> float:
+        summary = Summary("qubit", 1, n_qubits, 0, n_joint, n_operands=n_operands)
+        return cost(summary, 1_000_000, ("counts",), noise(0.01))[1]
+
+    more = seconds(10, 400) - seconds(10, 200)
+    assert seconds(10, 600) - seconds(10, 400) == pytest.approx(more)
+    fewer = seconds(9, 400) - seconds(9, 200)
+    least = seconds(8, 400) - seconds(8, 200)
+    assert (more - fewer) / (fewer - least) == pytest.approx(4)
+    assert 3 * more < seconds(10, 400, 3) - seconds(10, 200, 3) < 6 * more
+
+
 @pytest.mark.parametrize(
     ("summary", "engine"),
     [

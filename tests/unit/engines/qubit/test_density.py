@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qwicket.engines.qubit import density
 from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
 from support import qubit_lab
 from support.noise_lab import GATES, MODELS, cx, model, models
 
@@ -72,6 +72,29 @@ def test_pieces_of_any_length_come_to_the_same(
 )
 def test_qubits_that_meet_late_or_never_are_exact(gates: tuple[Gate, ...]) -> None:
     assert_exact(qubit_lab.measured(3, gates), PAULIS)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        Gate("pauliexp", (0, 2), (0.3, 0.5), (), ("XY", "ZI")),
+        Gate("pauliexp", (2, 0), (0.3, 0.5), (), ("XY", "ZI")),
+        Gate("ms", (2, 0), (0.4, -1.3, 0.7)),
+        cx(0, 2),
+        cx(2, 0),
+    ],
+    ids=["Paulis", "Paulis turned", "both", "control", "target"],
+)
+def test_each_qubit_relaxes_in_its_own_way_in_whatever_order_a_gate_names_it(gate: Gate) -> None:
+    noise = model(
+        two_qubit=GateNoise(duration_s=0.5),
+        relaxation_of={
+            0: Relaxation(t1_s=0.2, t2_s=0.3),
+            2: Relaxation(t1_s=5.0, t2_s=0.9, towards="mixed"),
+        },
+    )
+    turns = qubit_lab.scrambling(3)
+    assert_exact(qubit_lab.measured(3, [*turns, gate, *turns]), noise)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (1,), ()])

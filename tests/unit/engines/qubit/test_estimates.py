@@ -78,6 +78,31 @@ def test_stabilisers_of_a_ghz_state_are_one_in_every_shot(n: int, shots: int) ->
     assert found.stds() == [0.0] * n
 
 
+@pytest.mark.parametrize("shots", [2, 3, 10])
+def test_few_shots_of_one_pauli_err_by_the_formula(shots: int) -> None:
+    """Of ±1 with mean e the variance over N shots is 1 - e²; `stds` is √((1 - e²)/N)."""
+    circuit = of(1, [Gate("h", (0,))], {"Z": 1.0}, {"Z": -2.5, "I": 1.0})
+    spread = set()
+    for seed in range(20):
+        found = run(circuit, shots=shots, seed=seed)
+        (e, scaled), stds = found.evs(), found.stds()
+        assert scaled == pytest.approx(1 - 2.5 * e)
+        error = sqrt((1 - e**2) / shots)
+        assert stds == pytest.approx([error, 2.5 * error], abs=1e-12)
+        spread.add(round(e * shots))
+    assert len(spread) > 1
+
+
+def test_many_outcomes_are_averaged_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H on each of 5 qubits, then RY: ⟨Z⟩ = -sin θ of each, and products of these."""
+    monkeypatch.setattr("qwicket.engines.qubit.estimates._CHUNK", 16)
+    ops = [gate for q in range(5) for gate in (Gate("h", (q,)), Gate("ry", (q,), (0.2 * q,)))]
+    words = [{"IIIIZ": 1.0}, {"ZIIII": 1.0}, {"ZZIII": 2.0, "IIZII": 1.0}]
+    z = [-sin(0.2 * q) for q in range(5)]
+    found = run(of(5, list(ops), *words, is_exact=True))
+    assert found.evs() == pytest.approx([z[0], z[4], 2 * z[4] * z[3] + z[2]], abs=1e-12)
+
+
 def test_standard_errors_are_the_spread_of_repeated_estimates() -> None:
     ops: list[Op] = [Gate("ry", (0,), (0.7,)), Gate("x", (1,), (), (0,)), Gate("ry", (1,), (0.4,))]
     # terms of one group go together: their covariance counts

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from starlette.requests import Request
+
+from qwicket.dialects.native import streams
+from qwicket.dialects.native.streams import Stream, Streams
+from qwicket.gateway import Gateway
+from qwicket.model.accounts import Actor
+from qwicket.model.errors import Unauthenticated
+from qwicket.model.limits import Limits
+
+pytestmark = pytest.mark.anyio
+
+ADA = Actor(
+    account="a",
+    account_name="ada",
+    role="member",
+    project="p",
+    token="t",
+    scopes=frozenset({"jobs:read"}),
+    devices=frozenset(),
+)
+BEGIN = b"retry: 2000\n\n"
+
+
+class Rooms:
+    """A gateway to an account with some jobs. When news are waited for, the server stops."""
+
+    limits = Limits(streams=3, streams_each=2)
+
+    def __init__(self, n_jobs: int = 0) -> None:
+        self.n_jobs = n_jobs
+        self.is_stopping = False
+
+    async def sign_in(self, secret: str | None, address: str) -> Actor:
+        return ADA
+
+    async def last_change(self, actor: Actor) -> int:
+        return self.n_jobs
+
+    async def changed(self, actor: Actor, change: int, limit: int) -> list[SimpleNamespace]:
+        after = range(change + 1, self.n_jobs + 1)
+        return [SimpleNamespace(change=number) for number in after[:limit]]
+
+    @contextmanager
+    def watch(self, actor: Actor) -> Iterator[SimpleNamespace]:
+        async def changed(timeout_s: float) -> bool:
+            self.is_stopping = True
+            return False
+
+        yield SimpleNamespace(changed=changed)
+
+
+async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
+    """Return the pieces of an answer that tells these texts."""
+
+    async def tell() -> AsyncGenerator[bytes, None]:
+        for text in texts:
+            if isinstance(text, Exception):
+                raise text
+            yield text
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    pieces: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        pieces.append(message.get("body", b""))
+
+    request = Request({"type": "http", "method": method, "headers": []})
+    all_of_them = Streams(cast(Gateway, Rooms()))
+    await Stream(all_of_them, request, ADA, tell)({"type": "http"}, receive, send)
+    assert not all_of_them._n_open
+    return pieces[1:]
+
+
+async def test_a_quiet_stream_says_now_and_then_that_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Comments, which clients pass over (WHATWG HTML, section 9.2.6), and proxies do not cut."""
+    assert await sent(b"", b"one", b"") == [BEGIN, b"one", b""]
+    monkeypatch.setattr(streams, "_HEARTBEAT_S", 0.0)
+    quiet, one, again, end = (await sent(b"", b"one", b""))[1:]
+    assert quiet == again
+    assert quiet.startswith(b":")
+    assert quiet.endswith(b"\n\n")
+    assert (one, end) == (b"one", b"")
+
+
+async def test_a_heartbeat_comes_before_the_least_patient_of_proxies_gives_up() -> None:
+    """nginx waits 60 s for the next byte by default (proxy_read_timeout)."""
+    assert streams._HEARTBEAT_S + streams._LOOK_S < 60
+
+
+async def test_a_stream_ends_whole_when_its_token_counts_no_more() -> None:
+    assert await sent(b"one", Unauthenticated(), b"two") == [BEGIN, b"one", b""]
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1, 49, 50, 51, 230])
+async def test_all_that_changed_is_told_before_news_are_waited_for(
+    n_jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)
+    monkeypatch.setattr(streams, "_GATHER_S", 0.0)
+    all_of_them = Streams(cast(Gateway, Rooms(n_jobs)))
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    told = [text async for text in all_of_them._account(request, ADA, 0)]
+    assert [text for text in told if text] == [
+        b"id: 0\n\n",
+        *(b"%d" % (n + 1) for n in range(n_jobs)),
+    ]
+
+
+async def test_who_asks_for_the_head_alone_gets_no_body() -> None:
+    assert await sent(b"one", method="HEAD") == [b""]
