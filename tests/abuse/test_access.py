@@ -53,7 +53,7 @@ def test_without_a_valid_token_every_route_is_closed(
     if form is not None:
         value = form.format(scheme=way.door.scheme, **tokens._asdict())
         headers[way.door.header] = value.strip().encode("latin-1")
-    response = way.send(client, way.url(jobs[way.door.prefix]), headers)  # type: ignore[arg-type]  # httpx takes bytes
+    response = way.send(client, way.url(jobs[way.door.prefix]), headers)
     way.door.refused(response, 401)
     assert response.headers["www-authenticate"]
 

@@ -125,7 +125,7 @@ class Server:
             "headers": [*auth, (b"content-length", b"%d" % len(body))],
             "client": ("192.0.2.1", 1),
         }
-        await self._front(scope, receive, send)  # type: ignore[arg-type]  # plain dictionaries
+        await self._front(scope, receive, send)
         return status
 
 

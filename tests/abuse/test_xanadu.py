@@ -287,7 +287,7 @@ def test_guesses_of_tokens_and_passes_are_slowed_and_nobody_else(strict: LiveSer
             return http.get("/jobs", headers={"Authorization": f"Bearer {forged}"})
 
         for guess in (guess_token, guess_pass):
-            slowed = until(lambda: _if_slowed(guess()), "guesses are slowed")  # noqa: B023
+            slowed = until(lambda guess=guess: _if_slowed(guess()), "guesses are slowed")
             assert "wrong_tokens" in xanadu_json(slowed)
             assert slowed.headers["retry-after"] == "1"
             assert good.call("GET", "/healthz").status_code == 200

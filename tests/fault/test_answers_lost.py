@@ -179,7 +179,7 @@ async def all_ended(store: Store, clients: list[Client]) -> dict[str, Job]:
 
 
 def _rows(tx: Tx) -> list[tuple[str, str]]:
-    connection = tx._connection  # type: ignore[attr-defined]
+    connection = tx._connection
     return list(connection.execute("select id, state from job").fetchall())
 
 

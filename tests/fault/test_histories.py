@@ -106,7 +106,7 @@ def with_fault(fault: str) -> OpenStores:
     async def faulty() -> AsyncIterator[list[Store]]:
         async with two_on_sqlite() as stores:
             for store in stores:
-                sql: dict[str, str] = store._database._sql  # type: ignore[attr-defined]
+                sql: dict[str, str] = store._database._sql
                 assert right in sql[name]
                 sql[name] = sql[name].replace(right, wrong)
             yield stores

@@ -160,7 +160,7 @@ async def goes_on(store: Store) -> None:
 
 
 def integrity(tx: object) -> str:
-    connection: sqlite3.Connection = tx._connection  # type: ignore[attr-defined]
+    connection: sqlite3.Connection = tx._connection
     assert connection.execute("pragma foreign_key_check").fetchall() == []
     (answer,) = connection.execute("pragma integrity_check").fetchone()
     return str(answer)

@@ -56,7 +56,7 @@ def started(*command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def line_with(stream: object, text: str) -> str:
-    for line in stream:  # type: ignore[attr-defined]
+    for line in stream:
         if text in line:
             return str(line)
     raise AssertionError(f"no line with {text!r}")

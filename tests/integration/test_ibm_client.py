@@ -38,7 +38,7 @@ def test_account_network_and_devices(client: IBMQXClient) -> None:
     assert names == [SIMULATOR, TWIN, "qwicket_heavyhex27"]
     simulator, line, _ = client.backends()
     assert (simulator.is_simulator, simulator.coupling_map) == (True, None)
-    assert (line.n_qubits, line.coupling_map[0]) == (5, [0, 1])  # type: ignore[index]
+    assert (line.n_qubits, line.coupling_map[0]) == (5, [0, 1])
     assert "u3" in line.basis_gates
     assert line.max_shots >= 8192
     assert client.properties(TWIN)["backend_name"] == TWIN
@@ -54,7 +54,7 @@ def test_a_job_from_submission_to_result(client: IBMQXClient) -> None:
     done = client.wait(job.id, timeout=60)
     assert done.status == "COMPLETED"
     assert done.is_final
-    assert done.ended >= done.created  # type: ignore[operator]
+    assert done.ended >= done.created
     result = client.result(job.id)
     assert result.success
     assert set(result.counts()) <= {"0x0", "0x3"}

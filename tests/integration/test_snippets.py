@@ -223,7 +223,7 @@ def test_yaml_is_a_job_of_prometheus(block: Block) -> None:
 @pytest.mark.parametrize("block", of("ini"), ids=repr)
 def test_a_unit_calls_commands_that_there_are(block: Block) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # names of units have capitals
+    unit.optionxform = str
     unit.read_string(block.text)
     assert {"Unit", "Service", "Install"} >= set(unit.sections())
     words = unit["Service"]["ExecStart"].split()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.agents import hand
@@ -97,7 +98,7 @@ class Agent:
                 tried += 1
                 _log.warning("no job can be had: %s", error)
                 wait_s = pause_s(tried, error)
-            self._waiting(lambda: time.sleep(wait_s))  # noqa: B023 - called at once
+            self._waiting(partial(time.sleep, wait_s))
         return None
 
     def _waiting(self, wait: Callable[[], T]) -> T:

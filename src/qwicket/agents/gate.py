@@ -30,6 +30,7 @@ _SLOWEST_BYTES_PER_S: Final = 32 << 10
 _ONCE: Final = Patience(tries=1)
 _PAUSES: Final = Patience(first_pause_s=0.2, longest_pause_s=15.0)
 """Between tries while the server is away; an agent never gives up."""
+_CHANCE: Final = random.SystemRandom()
 _PASSING: Final = frozenset({500, 507})
 
 _log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ def is_stale(error: ClientError) -> bool:
 def pause_s(tried: int, error: ClientError) -> float:
     """Return the seconds to pause after so many tries in vain, so that agents do not march."""
     asked_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
-    return _PAUSES.pause_s(tried, asked_s, random.random())  # noqa: S311 - no secret
+    return _PAUSES.pause_s(tried, asked_s, _CHANCE.random())
 
 
 def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:

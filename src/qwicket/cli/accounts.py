@@ -157,11 +157,11 @@ def _token(of: Token) -> Row:
 
 
 @token.command("revoke")
-@click.argument("id")
+@click.argument("token_id", metavar="ID")
 @options.place
-def revoke_token(id: str, place: options.Place) -> None:  # noqa: A002 - the argument's name for people
+def revoke_token(token_id: str, place: options.Place) -> None:
     """Revoke the token with this ID (see `token list`)."""
-    options.as_admin(place, lambda admin: admin.revoke_token(id))
+    options.as_admin(place, lambda admin: admin.revoke_token(token_id))
 
 
 def _fate(token: Token) -> str:

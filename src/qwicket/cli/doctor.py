@@ -21,12 +21,14 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
 @json_flag
 @options.place
 def doctor(as_json: bool, place: options.Place) -> None:
-    """Look at what is installed, the folder or database, the disk, engines, readers, the clock,
-    tokens, and at the server of QWICKET_URL with QWICKET_TOKEN, whether or not one runs.
+    """Look for what is wrong, whether or not a server runs.
+
+    Looked at are what is installed, the folder or database, the disk, engines, readers, the clock,
+    tokens, and the server of QWICKET_URL with QWICKET_TOKEN.
 
     What is wrong is marked ✗ and makes the exit status 1; what may become so is marked !. Nothing
     is changed, and no secret is printed.
-    """  # noqa: D205 - a sentence that help shows whole
+    """
     from qwicket.cli import checkup
 
     told = []

@@ -65,17 +65,17 @@ def jobs(
 
 
 @click.command(short_help="Show a job.")
-@click.argument("id")
+@click.argument("job_id", metavar="ID")
 @json_flag
 @options.server
 def job(
     connect: Connect,
-    id: str,  # noqa: A002 - the argument's name for people
+    job_id: str,
     as_json: bool,
 ) -> None:
     """Show what the server says of the job ID: its state, its place in the queue, its times."""
     with connect() as client:
-        body = client.job(id).info
+        body = client.job(job_id).info
     if as_json:
         click.echo(one_line(body))
         return
@@ -83,12 +83,12 @@ def job(
 
 
 @click.command(short_help="Show what a job gave.")
-@click.argument("id")
+@click.argument("job_id", metavar="ID")
 @json_flag
 @options.server
 def result(
     connect: Connect,
-    id: str,  # noqa: A002 - the argument's name for people
+    job_id: str,
     as_json: bool,
 ) -> None:
     """Show what the job ID gave: counts as bars, or the first samples.
@@ -99,7 +99,7 @@ def result(
     from qwicket.clients.native import JobFailed
 
     with connect() as client:
-        found = client.job(id)
+        found = client.job(job_id)
         if not found.is_final:
             raise click.ClickException(f"Job {found.id} is {found.state}: see qwicket watch.")
         try:
@@ -119,17 +119,17 @@ def result(
 
 
 @click.command(short_help="Cancel a job.")
-@click.argument("id")
+@click.argument("job_id", metavar="ID")
 @json_flag
 @options.server
 def cancel(
     connect: Connect,
-    id: str,  # noqa: A002 - the argument's name for people
+    job_id: str,
     as_json: bool,
 ) -> None:
     """Cancel the job ID: at once when it waits; when it runs it is asked to stop."""
     with connect() as client:
-        found = client.job(id).cancel()
+        found = client.job(job_id).cancel()
     click.echo(
         one_line({"id": found.id, "state": found.state})
         if as_json
@@ -138,9 +138,9 @@ def cancel(
 
 
 @click.command(short_help="Delete a job that has ended.")
-@click.argument("id")
+@click.argument("job_id", metavar="ID")
 @options.server
-def delete(connect: Connect, id: str) -> None:  # noqa: A002 - the argument's name for people
+def delete(connect: Connect, job_id: str) -> None:
     """Delete the job ID, which has ended, with its program and its result."""
     with connect() as client:
-        client.job(id).delete()
+        client.job(job_id).delete()

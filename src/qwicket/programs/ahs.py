@@ -62,9 +62,9 @@ class _Drive(msgspec.Struct):
     detuning: _Field
 
 
-class _Hamiltonian(msgspec.Struct):
-    drivingFields: tuple[_Drive, ...]  # noqa: N815  # the format's word
-    localDetuning: tuple[msgspec.Raw, ...] = ()  # noqa: N815
+class _Hamiltonian(msgspec.Struct, rename="camel"):
+    driving_fields: tuple[_Drive, ...]
+    local_detuning: tuple[msgspec.Raw, ...] = ()
 
 
 class _Register(msgspec.Struct):
@@ -158,11 +158,11 @@ def _chain(register: _Register) -> tuple[int, float]:
 
 
 def _stretches(hamiltonian: _Hamiltonian) -> list[_Stretch]:
-    if hamiltonian.localDetuning:
+    if hamiltonian.local_detuning:
         raise _refusal("hamiltonian.localDetuning", "is not simulated: leave it empty")
-    if len(hamiltonian.drivingFields) != 1:
+    if len(hamiltonian.driving_fields) != 1:
         raise _refusal("hamiltonian.drivingFields", "must be one field")
-    drive = hamiltonian.drivingFields[0]
+    drive = hamiltonian.driving_fields[0]
     phase = _curve(drive.phase, "phase")
     amplitude, detuning = _curve(drive.amplitude, "amplitude"), _curve(drive.detuning, "detuning")
     if len({curve.times[-1] for curve in (phase, amplitude, detuning)}) > 1:

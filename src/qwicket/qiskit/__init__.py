@@ -8,8 +8,10 @@
 Stands on the client alone; needs Qiskit 2 (extra `qiskit`).
 """
 
+from importlib import import_module
+
 try:
-    import qiskit as _qiskit  # noqa: F401 - told here, once, in words
+    import_module("qiskit")
 except ImportError as error:
     raise ImportError('Qiskit is not installed: pip install "qwicket[qiskit]"') from error
 

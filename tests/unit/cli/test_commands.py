@@ -124,7 +124,7 @@ def walk(
 
 
 def run(*arguments: str, **options: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, arguments, **options)  # type: ignore[arg-type]
+    result = CliRunner().invoke(main, arguments, **options)
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr
 

@@ -30,7 +30,7 @@ def options(shots: int = 200, seed: int = 7, outputs: tuple[str, ...] = ALL) -> 
 
 
 def run(*circuits: QubitCircuit, **chosen: object) -> tuple[PartResult, ...]:
-    return engines.run("qubit", pack(circuits), options(**chosen))  # type: ignore[arg-type]
+    return engines.run("qubit", pack(circuits), options(**chosen))
 
 
 def outcome(result: PartResult) -> Outcome:
@@ -126,7 +126,7 @@ def test_unknown_error_is_logged_under_an_id_and_told_by_it_alone(
     assert result.code == "internal_error"
     assert "secret" not in result.message
     assert caplog.records[0].args is not None
-    number = str(caplog.records[0].args[0])  # type: ignore[index]
+    number = str(caplog.records[0].args[0])
     assert len(number) == 16
     assert number in result.message
 

@@ -28,7 +28,7 @@ HERE = "127.0.0.1"
 
 async def token_for(admin: Admin, name: str = "ada", **options: object) -> str:
     await admin.add_account(name, email=None, password=None)
-    return (await admin.create_token(name, **options)).secret  # type: ignore[arg-type]
+    return (await admin.create_token(name, **options)).secret
 
 
 def test_a_secret_passes_through_every_client_unchanged() -> None:
@@ -75,7 +75,7 @@ async def test_a_revoked_token_signs_in_no_more(
         await gateway.sign_in(made.secret, HERE)
 
 
-async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:  # type: ignore[no-untyped-def]
+async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:
     secret = await token_for(admin, life_s=60)
     clock.ms += 59_999
     await gateway.sign_in(secret, HERE)

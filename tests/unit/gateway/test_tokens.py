@@ -32,7 +32,7 @@ async def ada(admin: Admin, gateway: Gateway) -> Actor:
 
 
 async def actor(admin: Admin, gateway: Gateway, name: str = "ada", **rights: object) -> Actor:
-    made = await admin.create_token(name, **rights)  # type: ignore[arg-type]
+    made = await admin.create_token(name, **rights)
     return await gateway.sign_in(made.secret, HERE)
 
 
@@ -65,7 +65,7 @@ async def test_no_token_makes_one_with_more_rights(
 ) -> None:
     weak = await actor(admin, gateway, **rights)
     with pytest.raises(Forbidden) as refusal:
-        await gateway.tokens.make(weak, **wish)  # type: ignore[arg-type]
+        await gateway.tokens.make(weak, **wish)
     assert refusal.value.field == field
     assert len(await gateway.tokens.live(ada)) == 2
 

@@ -36,7 +36,7 @@ async def ada(gateway: Gateway, admin: Admin) -> Actor:
 
 def known(**changes: object) -> Submission:
     values = {"door": "ibm", "device": SIMULATOR, "format": "qobj", "source": b"", "shots": 10}
-    return Submission(**{**values, **changes})  # type: ignore[arg-type]
+    return Submission(**{**values, **changes})
 
 
 def worded(source: bytes) -> Submission:

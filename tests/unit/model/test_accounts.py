@@ -16,7 +16,7 @@ def actor(**changes: object) -> Actor:
         "scopes": frozenset(DEFAULT_SCOPES),
         "devices": frozenset(),
     }
-    return Actor(**{**values, **changes})  # type: ignore[arg-type]
+    return Actor(**{**values, **changes})
 
 
 @pytest.mark.parametrize("name", ["a", "0", "ada", "lab-7", "a" * 39, "9-"])

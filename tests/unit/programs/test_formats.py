@@ -72,7 +72,7 @@ def test_formats_without_inputs_take_none(name: str) -> None:
 
 def test_registry_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        programs.FORMATS["other"] = programs.FORMATS["ionq.circuit.v1"]  # type: ignore[index]
+        programs.FORMATS["other"] = programs.FORMATS["ionq.circuit.v1"]
 
 
 def test_blackbird_ends_in_photonic_circuits() -> None:

@@ -188,11 +188,11 @@ async def test_a_large_group_is_cancelled_some_jobs_at_a_time(store: Store, ada:
         most = max(most, len(answer))
         return answer
 
-    store._database.write = counted  # type: ignore[method-assign]  # to see what one write does
+    store._database.write = counted
     try:
         assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == jobs
     finally:
-        store._database.write = write  # type: ignore[method-assign]
+        store._database.write = write
     assert most == 200
     assert await store.groups.tally(group.id) == {JobState.CANCELLED: 450}
     assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == []

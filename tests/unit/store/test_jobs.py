@@ -207,7 +207,7 @@ async def test_lists_filter_by_account_door_device_and_state(store: Store, ada: 
     await store.jobs.cancel(native.id, actor="ada", now=NOW)
 
     async def ids(**query: object) -> set[str]:
-        page = await store.jobs.page(JobQuery(account=ada.account, **query))  # type: ignore[arg-type]
+        page = await store.jobs.page(JobQuery(account=ada.account, **query))
         return {job.id for job in page}
 
     assert await ids() == {native.id, ionq.id, other.id}
@@ -398,7 +398,7 @@ async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Tok
         ({"tags": ("ü", "\\")}, [odd.id]),
     ]:
         for door in (None, "native"):
-            query = JobQuery(account=ada.account, door=door, **wish)  # type: ignore[arg-type]
+            query = JobQuery(account=ada.account, door=door, **wish)
             assert [job.id for job in await store.jobs.page(query)] == found
 
 

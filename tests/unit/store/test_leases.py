@@ -389,7 +389,7 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
     """Force a state, as no operation can."""
 
     def force(tx: object) -> None:
-        tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")  # type: ignore[attr-defined]
+        tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")
 
     await store._database.write(force)
 

@@ -309,9 +309,7 @@ async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store)
 
 async def test_a_statement_that_takes_too_long_is_ended(store: Store) -> None:
     with pytest.raises(Unavailable):
-        await store._database.scan(
-            lambda tx: tx._connection.execute("select pg_sleep(60)")  # type: ignore[attr-defined]
-        )
+        await store._database.scan(lambda tx: tx._connection.execute("select pg_sleep(60)"))
 
 
 async def test_reads_cannot_write(store: Store) -> None:
@@ -370,7 +368,7 @@ async def test_session_options_of_the_address_are_kept(url: str) -> None:
     mine = psycopg.conninfo.make_conninfo(url, options="-c work_mem=1234kB")
     async with opened(mine) as store:
         shown = await store._database.write(
-            lambda tx: tx._connection.execute("show work_mem").fetchone()  # type: ignore[attr-defined]
+            lambda tx: tx._connection.execute("show work_mem").fetchone()
         )
         assert shown == ("1234kB",)
 

@@ -122,9 +122,7 @@ async def test_a_long_scan_is_ended_by_its_deadline(
         "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
     )
     with pytest.raises(Unavailable):
-        await store._database.scan(
-            lambda tx: tx._connection.execute(endless).fetchone()  # type: ignore[attr-defined]
-        )
+        await store._database.scan(lambda tx: tx._connection.execute(endless).fetchone())
 
 
 async def test_the_writer_outlives_whatever_an_operation_does(store: Store, ada: Token) -> None:
@@ -144,7 +142,7 @@ async def test_a_rule_of_the_schema_that_is_broken_is_our_fault_not_the_database
 ) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         await store._database.write(
-            lambda tx: tx._connection.execute("insert into member values ('a', 'b')")  # type: ignore[attr-defined]
+            lambda tx: tx._connection.execute("insert into member values ('a', 'b')")
         )
 
 

@@ -136,7 +136,7 @@ async def test_a_list_is_bounded_by_project_and_time_and_may_rise(store: Store, 
     ids = [job.id for job in made]
 
     async def found(**asked: object) -> list[str]:
-        query = JobQuery(account=ada.account, door="ibm", **asked)  # type: ignore[arg-type]
+        query = JobQuery(account=ada.account, door="ibm", **asked)
         return [job.id for job in await store.jobs.page(query)]
 
     times = [job.created_at for job in made]

@@ -7,12 +7,14 @@ import time
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+
+_CHANCE: Final = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Tries:
         left_s = self._left_s()
         if asked_s is None or self._tried >= self._patience.tries or left_s <= 0:
             return None
-        # The jitter is no secret, which S311 is about.
-        own_s = self._patience.pause_s(self._tried, asked_s, random.random())  # noqa: S311
+        own_s = self._patience.pause_s(self._tried, asked_s, _CHANCE.random())
         return min(own_s, left_s)
 
     def _left_s(self) -> float:

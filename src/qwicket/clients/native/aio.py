@@ -104,7 +104,7 @@ class AsyncDevice(DeviceView):
         self, program: Program, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
         """As `Device.run`."""
-        asked: Options = {**self.suited(program), **options}  # type: ignore[typeddict-item]  # its own keys
+        asked: Options = {**self.suited(program), **options}
         return await self._client.submit(program, self.name, shots=shots, **asked)
 
     async def refresh(self) -> AsyncDevice:

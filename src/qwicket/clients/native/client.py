@@ -261,7 +261,7 @@ class Device(DeviceView):
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
-        asked = {**self.suited(program), **options}
+        asked: Options = {**self.suited(program), **options}
         return self._client.submit(program, self.name, shots=shots, **asked)
 
     def refresh(self) -> Device:

@@ -40,9 +40,9 @@ _PAGE: Final = 500
 _ANY: Final = dict[str, Any]
 
 
-def path_of(id: str) -> str:  # noqa: A002 - the field's own word
+def path_of(job: str) -> str:
     """Return the path of a job."""
-    return f"/v1/jobs/{quote(id, safe='')}"
+    return f"/v1/jobs/{quote(job, safe='')}"
 
 
 def path_of_device(name: str) -> str:
@@ -67,8 +67,8 @@ def calibration(api: Api, name: str, at: str | None) -> Plan[dict[str, Any]]:
     return (yield from api.get(f"{path_of_device(name)}/calibration{asked}", _ANY))
 
 
-def job(api: Api, id: str) -> Plan[dict[str, Any]]:  # noqa: A002 - the field's own word
-    return (yield from api.get(path_of(id), _ANY))
+def job(api: Api, name: str) -> Plan[dict[str, Any]]:
+    return (yield from api.get(path_of(name), _ANY))
 
 
 def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Plan[list[dict[str, Any]]]:

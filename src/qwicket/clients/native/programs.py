@@ -23,27 +23,27 @@ _SUFFIXES: Final = {
 _LONGEST_PATH: Final = 4096
 
 
-def read(program: Program, format: str | None = None) -> tuple[Any, str | None]:  # noqa: A002
+def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
     """Return what goes into a submission's `program`, and the format's name where it is known.
 
     Args:
         program: As `Client.submit` takes it.
-        format: The format's name, if its user says it.
+        stated: The format's name, if its user says it.
 
     Raises:
         ClientError: It is nothing that can be submitted.
     """
     if isinstance(program, str):
         path = _path_in(program)
-        return (program, format) if path is None else _file(path, format)
+        return (program, stated) if path is None else _file(path, stated)
     if isinstance(program, Path):
-        return _file(program, format)
+        return _file(program, stated)
     if isinstance(program, Mapping):
-        return program, format
+        return program, stated
     if isinstance(program, list | tuple):
-        return _batch(program, format)
+        return _batch(program, stated)
     source, found = _circuit(program)
-    return source, format or found
+    return source, stated or found
 
 
 def _path_in(text: str) -> Path | None:
@@ -58,7 +58,7 @@ def _path_in(text: str) -> Path | None:
     return path if is_path else None
 
 
-def _file(path: Path, format: str | None) -> tuple[str, str | None]:  # noqa: A002
+def _file(path: Path, stated: str | None) -> tuple[str, str | None]:
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
@@ -66,24 +66,24 @@ def _file(path: Path, format: str | None) -> tuple[str, str | None]:  # noqa: A0
     except UnicodeDecodeError:
         what = "it is no UTF-8 text"
     else:
-        return text, format or _SUFFIXES.get(path.suffix.lower())
+        return text, stated or _SUFFIXES.get(path.suffix.lower())
     raise ClientError(f"The program {str(path)!r} cannot be read: {what}.")
 
 
-def _batch(programs: Sequence[Any], format: str | None) -> tuple[list[Any], str]:  # noqa: A002
+def _batch(programs: Sequence[Any], stated: str | None) -> tuple[list[Any], str]:
     """Return a list of programs as one program of the format `batch`."""
     if not programs:
         raise ClientError("The list of programs is empty.")
-    each = None if format == "batch" else format
+    each = None if stated == "batch" else stated
     return [_member(program, each) for program in programs], "batch"
 
 
-def _member(program: Program, format: str | None) -> dict[str, str]:  # noqa: A002
+def _member(program: Program, stated: str | None) -> dict[str, str]:
     if isinstance(program, Mapping) and set(program) == {"format", "source"}:
         return dict(program)
     if isinstance(program, list | tuple):
         raise ClientError("A list of programs holds programs, not lists.")
-    source, found = read(program, format)
+    source, found = read(program, stated)
     if not isinstance(source, str):
         return {"format": found or "ionq.circuit.v1", "source": _json(source)}
     return {"format": found or _guess(source), "source": source}

@@ -62,7 +62,8 @@ class _Lines:
         says = (job.state, job.place, job.progress)
         if says != self._said:
             self._said = says
-            print(f"job {job.id}: {words(job)}", file=sys.stderr, flush=True)  # noqa: T201 - asked for
+            sys.stderr.write(f"job {job.id}: {words(job)}\n")
+            sys.stderr.flush()
 
 
 def _bar() -> AbstractContextManager[Watch]:

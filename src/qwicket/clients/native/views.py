@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from qwicket.clients.native import wire
+
+if TYPE_CHECKING:
+    from qwicket.clients.native.client import Options
 
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -119,7 +122,7 @@ class DeviceView(Mapping[str, Any]):
         """`on`, `off`, or `away` while no agent is there to run its jobs."""
         return str(self.info.get("status", ""))
 
-    def suited(self, program: Any) -> dict[str, Any]:
+    def suited(self, program: Any) -> Options:
         """Return what a submission says where its user does not: format and outputs of the device.
 
         Programs for qubits tell their format by themselves; no program for atoms or photons does.

@@ -59,10 +59,16 @@ def write(settings: Mapping[str, str]) -> None:
         raise ConfigError(f"{target} cannot be written: {error.strerror}.") from error
 
 
+class _Parser(RawConfigParser):
+    """Keys keep their case."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
 def _parsed() -> RawConfigParser:
     """Return the file's content: raw, so that `%` is a character like any other."""
-    parser = RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]  # keys keep their case
+    parser = _Parser(strict=False)
     file = path()
     try:
         parser.read_string(file.read_text(encoding="utf-8"))

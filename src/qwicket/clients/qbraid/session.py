@@ -61,7 +61,7 @@ class QbraidSession(Runs):
         ConfigError: There is a file of settings, and it cannot be read.
     """
 
-    __attrs__ = [*Runs.__attrs__, "_settings"]  # noqa: RUF012  # as its base has it
+    __attrs__ = [*Runs.__attrs__, "_settings"]  # noqa: RUF012 - as its base has it
 
     def __init__(
         self,

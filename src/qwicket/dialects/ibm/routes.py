@@ -146,7 +146,7 @@ class Routes:
 
     async def sign_in_with_token(self, request: Request) -> Response:
         body = await read_unsigned(request, lambda text: decode(text, wire.token_decoder))
-        return await self._signed_in(await self._gateway.sign_in(body.apiToken, address(request)))
+        return await self._signed_in(await self._gateway.sign_in(body.api_token, address(request)))
 
     async def sign_in_with_password(self, request: Request) -> Response:
         body = await read_unsigned(request, lambda text: decode(text, wire.password_decoder))
@@ -232,7 +232,7 @@ class Routes:
         actor = await projects.acting(self._gateway, actor, request.scope[_SPELLING].place)
         body = await read(request, wire.read_job)
         limits, headers = self._gateway.limits, request.headers
-        if not body.has_program and not body.allowObjectStorage:
+        if not body.has_program and not body.allow_object_storage:
             raise InvalidRequest("qObject is missing.", field="qObject")
         word = wire.direct if body.has_program else wire.draft
         submission = await asyncio.to_thread(word, body, headers, limits)

@@ -50,26 +50,26 @@ class _Device(msgspec.Struct, frozen=True):
     name: str
 
 
-class JobBody(msgspec.Struct, frozen=True, kw_only=True):
+class JobBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /jobs`. Unknown keys are ignored: clients of other years send others."""
 
     backend: _Device
-    qObject: msgspec.Raw = _ABSENT  # noqa: N815 - the wire's own name
-    allowObjectStorage: bool | None = None  # noqa: N815
+    q_object: msgspec.Raw = _ABSENT
+    allow_object_storage: bool | None = None
     shots: int | None = None
     name: str | None = None
     tags: tuple[str, ...] | None = None
-    experimentTag: str | None = None  # noqa: N815
-    liveDataEnabled: bool | None = None  # noqa: N815
-    shareLevel: str | None = None  # noqa: N815
+    experiment_tag: str | None = None
+    live_data_enabled: bool | None = None
+    share_level: str | None = None
 
     @property
     def has_program(self) -> bool:
-        return bytes(self.qObject) not in (b"", b"null")
+        return bytes(self.q_object) not in (b"", b"null")
 
 
-class TokenBody(msgspec.Struct, frozen=True):
-    apiToken: str  # noqa: N815
+class TokenBody(msgspec.Struct, frozen=True, rename="camel"):
+    api_token: str
 
 
 class PasswordBody(msgspec.Struct, frozen=True):
@@ -131,7 +131,7 @@ def read_job(text: bytes) -> JobBody:
         InvalidRequest: It is malformed.
     """
     body = decode(text, job_decoder)
-    return msgspec.structs.replace(body, qObject=body.qObject.copy())
+    return msgspec.structs.replace(body, q_object=body.q_object.copy())
 
 
 def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
@@ -140,8 +140,8 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
     Raises:
         LimitExceeded: A text is too long.
     """
-    for name in ("experimentTag", "shareLevel"):
-        if len(getattr(body, name) or "") > limits.name_chars:
+    for name, text in (("experimentTag", body.experiment_tag), ("shareLevel", body.share_level)):
+        if len(text or "") > limits.name_chars:
             raise LimitExceeded(
                 f"{name} has more than {limits.name_chars} characters (limit name_chars).",
                 field=name,
@@ -179,7 +179,7 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
         InvalidRequest: The Qobj is malformed, or asks for what there is not.
         LimitExceeded: It is too large.
     """
-    source = bytes(body.qObject)
+    source = bytes(body.q_object)
     if len(source) > limits.program_json_bytes:
         raise LimitExceeded(
             f"qObject has {len(source)} bytes, {limits.program_json_bytes} are allowed in a body"
@@ -230,9 +230,9 @@ def _kept(kind: str, body: JobBody, headers: Headers) -> Kept:
     return Kept(
         kind=kind,
         client=headers.get(CLIENT, "")[:CLIENT_CHARS],
-        experiment=body.experimentTag or "",
-        share=body.shareLevel or "",
-        is_live=bool(body.liveDataEnabled),
+        experiment=body.experiment_tag or "",
+        share=body.share_level or "",
+        is_live=bool(body.live_data_enabled),
     )
 
 

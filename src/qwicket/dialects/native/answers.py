@@ -6,6 +6,7 @@ A test decodes real answers with these structs, which know no other fields.
 from __future__ import annotations
 
 from datetime import datetime
+from types import GenericAlias
 from typing import Literal
 
 import msgspec
@@ -169,7 +170,7 @@ ResultBody = msgspec.defstruct(
         ("id", str),
         ("state", JobState),
         ("shots", int),
-        ("parts", tuple[cooked(OutcomeBody), ...]),  # type: ignore[misc]  # made at run time
+        ("parts", GenericAlias(tuple, (cooked(OutcomeBody), ...))),
     ],
     bases=(Answer,),
     kw_only=True,

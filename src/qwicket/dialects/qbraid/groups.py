@@ -29,7 +29,7 @@ class OpenBody(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     tags: msgspec.Raw = EMPTY
     metadata: msgspec.Raw = EMPTY
-    maxTTL: _LifeS | None = None  # noqa: N815  # qBraid's name
+    life_s: _LifeS | None = msgspec.field(default=None, name="maxTTL")
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,7 +64,7 @@ def opening(text: bytes, limits: Limits) -> Opening:
     kept = Kept(
         tags=document(body.tags, "tags", limits),
         metadata=document(body.metadata, "metadata", limits),
-        life_s=body.maxTTL or _DEFAULT_LIFE_S,
+        life_s=body.life_s or _DEFAULT_LIFE_S,
     )
     return Opening(body.name or "", kept.life_s, msgspec.json.encode(kept))
 

@@ -44,49 +44,49 @@ class Program(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-class CurrentBody(msgspec.Struct, frozen=True, kw_only=True):
+class CurrentBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /jobs` of today's generation. What is not set arrives as null."""
 
-    deviceQrn: str  # noqa: N815  # these are qBraid's names
+    device_qrn: str
     program: Program | tuple[Program, ...]
     shots: _Int64 | None = None
     name: str | None = None
     tags: msgspec.Raw = EMPTY
-    runtimeOptions: msgspec.Raw = EMPTY  # noqa: N815
-    groupJobQrn: str | None = None  # noqa: N815
+    runtime_options: msgspec.Raw = EMPTY
+    group_job_qrn: str | None = None
 
 
-class NativeBody(msgspec.Struct, frozen=True, kw_only=True):
+class NativeBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /quantum-jobs` of the generation before it: the program is in a field of its own."""
 
-    qbraidDeviceId: str  # noqa: N815
-    openQasm: str | None = None  # noqa: N815
+    qbraid_device_id: str
+    open_qasm: str | None = None
     bitcode: msgspec.Raw = _NULL
     qir: msgspec.Raw = _NULL
-    ionqCircuit: msgspec.Raw = _NULL  # noqa: N815
+    ionq_circuit: msgspec.Raw = _NULL
     problem: msgspec.Raw = _NULL
     ahs: msgspec.Raw = _NULL
-    sequenceBuilder: msgspec.Raw = _NULL  # noqa: N815
-    circuitNumQubits: _Size | None = None  # noqa: N815
-    circuitDepth: _Size | None = None  # noqa: N815
+    sequence_builder: msgspec.Raw = _NULL
+    circuit_num_qubits: _Size | None = None
+    circuit_depth: _Size | None = None
     shots: _Int64 | None = None
     seed: _Seed | None = None
     memory: bool | None = None
-    noiseModel: str | None = None  # noqa: N815
+    noise_model: str | None = None
     tags: msgspec.Raw = EMPTY
-    runtimeOptions: msgspec.Raw = EMPTY  # noqa: N815
+    runtime_options: msgspec.Raw = EMPTY
     preflight: msgspec.Raw = _NULL
     backend: msgspec.Raw = _NULL
     params: msgspec.Raw = _NULL
-    errorMitigation: msgspec.Raw = _NULL  # noqa: N815
+    error_mitigation: msgspec.Raw = _NULL
     entrypoint: msgspec.Raw = _NULL
     timeout: msgspec.Raw = _NULL
 
 
-class _Options(msgspec.Struct, frozen=True):
+class _Options(msgspec.Struct, frozen=True, rename="camel"):
     """As much of `runtimeOptions` as means something here; the rest is kept and given back."""
 
-    noiseModel: str | None = None  # noqa: N815
+    noise_model: str | None = None
     seed: _Seed | None = None
     memory: bool | None = None
 
@@ -150,7 +150,7 @@ class Order(NamedTuple):
             shots=DEFAULT_SHOTS if self.shots is None else self.shots,
             outputs=self._outputs(formats[0]),
             seed=self.options.seed,
-            noise=self.options.noiseModel or None,
+            noise=self.options.noise_model or None,
             name=self.name,
             tags=flat_tags(self.kept.tags),
             group=group,
@@ -184,7 +184,7 @@ def current(text: bytes, limits: Limits) -> Order:
     if not programs:
         raise InvalidRequest("program must not be an empty list.", field="program")
     pieces = tuple([_piece(program) for program in programs])
-    options = document(body.runtimeOptions, "runtimeOptions", limits)
+    options = document(body.runtime_options, "runtimeOptions", limits)
     kept = Kept(
         formats=tuple([piece.format for piece in pieces]),
         is_batch=is_batch,
@@ -193,34 +193,41 @@ def current(text: bytes, limits: Limits) -> Order:
         options=options,
     )
     asked = decode_field(options, _options_decoder, "runtimeOptions")
-    return Order(
-        body.deviceQrn, pieces, kept, body.shots, asked, body.name or "", body.groupJobQrn or None
-    )
+    group = body.group_job_qrn or None
+    return Order(body.device_qrn, pieces, kept, body.shots, asked, body.name or "", group)
 
 
 def native(text: bytes, limits: Limits) -> Order:
     """Return the order of a body of the native generation; raises as `current`."""
     body = decode(text, native_decoder)
-    for name in ("preflight", "backend", "params", "errorMitigation", "entrypoint", "timeout"):
-        if bytes(getattr(body, name)) not in _NOTHING:
+    wishes = {
+        "preflight": body.preflight,
+        "backend": body.backend,
+        "params": body.params,
+        "errorMitigation": body.error_mitigation,
+        "entrypoint": body.entrypoint,
+        "timeout": body.timeout,
+    }
+    for name, wish in wishes.items():
+        if bytes(wish) not in _NOTHING:
             raise InvalidRequest(f"{name} is not offered by any device: leave it out.", field=name)
     piece = _native_piece(body)
-    options = document(_unwrapped(body.runtimeOptions), "runtimeOptions", limits)
+    options = document(_unwrapped(body.runtime_options), "runtimeOptions", limits)
     further = decode_field(options, _options_decoder, "runtimeOptions")
     kept = Kept(
         formats=(piece.format,),
         objects=(0,) if piece.is_object else (),
         tags=_tags(_unwrapped(body.tags), limits),
         options=options,
-        n_qubits=body.circuitNumQubits,
-        depth=body.circuitDepth,
+        n_qubits=body.circuit_num_qubits,
+        depth=body.circuit_depth,
     )
     asked = _Options(
-        body.noiseModel or further.noiseModel,
+        body.noise_model or further.noise_model,
         further.seed if body.seed is None else body.seed,
         further.memory if body.memory is None else body.memory,
     )
-    return Order(body.qbraidDeviceId, (piece,), kept, body.shots, asked)
+    return Order(body.qbraid_device_id, (piece,), kept, body.shots, asked)
 
 
 def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:
@@ -260,14 +267,23 @@ def _native_piece(body: NativeBody) -> Piece:
 
     Where that one is QIR, which nothing here runs, its description is the same circuit.
     """
-    for name, format_ in (("ionqCircuit", "ionq.circuit.v0"), ("ahs", "analog")):
-        if bytes(getattr(body, name)) not in _NOTHING:
-            return _text(format_, getattr(body, name), name)
-    if body.openQasm:
-        is_2 = guess(body.openQasm.encode()) == "openqasm2"
-        return Piece("qasm2" if is_2 else "qasm3", body.openQasm)
-    for name in ("bitcode", "qir", "problem", "sequenceBuilder"):
-        if bytes(getattr(body, name)) not in _NOTHING:
+    for name, format_, given in (
+        ("ionqCircuit", "ionq.circuit.v0", body.ionq_circuit),
+        ("ahs", "analog", body.ahs),
+    ):
+        if bytes(given) not in _NOTHING:
+            return _text(format_, given, name)
+    if body.open_qasm:
+        is_2 = guess(body.open_qasm.encode()) == "openqasm2"
+        return Piece("qasm2" if is_2 else "qasm3", body.open_qasm)
+    others = {
+        "bitcode": body.bitcode,
+        "qir": body.qir,
+        "problem": body.problem,
+        "sequenceBuilder": body.sequence_builder,
+    }
+    for name, given in others.items():
+        if bytes(given) not in _NOTHING:
             detail = f"Programs in {name} are not run here; openQasm, ionqCircuit and ahs are."
             raise NotOffered(detail, field=name)
     raise InvalidRequest("openQasm is missing, or another program.", field="openQasm")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     SignIn = Callable[[Request], Awaitable[Actor]]
 
-_TOKEN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"  # noqa: S105  # a path
+_SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
 _ACTOR: Final = "qwicket.actor"
 _PAGE: Final = 10
 _SMALL_TEXT_BYTES: Final = 64 << 10
@@ -70,7 +70,7 @@ def door(gateway: Gateway, pass_s: float) -> Door:
     routes = [Route(each.path, endpoint=_Guard(do.sign_in, each.endpoint)) for each in known]
     others = [f"/{name}/{{rest:path}}" for name in ("auth", "devices", "jobs")]
     routes += [Route(path, endpoint=_Guard(do.sign_in)) for path in others]
-    public = on(_TOKEN_PATH, POST=do.give_pass)
+    public = on(_SIGN_IN_PATH, POST=do.give_pass)
     return Door([public, *routes], wire.problem, recast=wire.recast)
 
 

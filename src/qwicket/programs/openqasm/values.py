@@ -472,9 +472,7 @@ class Evaluator:
             len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
         ):
             raise self._tokens.refuse(at, "signed numbers are compared with constants only")
-        return tuple(  # type: ignore[return-value]  # of the two that came in
-            Bits(side.bits, False) if type(side) is Number else side for side in (left, right)
-        )
+        return _with_bits(left), _with_bits(right)
 
     def _integer(self, value: Constant, at: int) -> int:
         if isinstance(value, float):
@@ -531,3 +529,8 @@ class Evaluator:
 
     def _refuse(self, at: int, why: Unfit) -> InvalidProgram:
         return self._tokens.refuse(at, str(why))
+
+
+def _with_bits(side: Value) -> Value:
+    """Return a value with its bits in place of an unsigned number."""
+    return Bits(side.bits, False) if type(side) is Number else side

@@ -438,7 +438,7 @@ def test_no_answer_of_qsim_becomes_one_of_qulacs(
     options = qsim_engine._options
 
     def without_one(*arguments: object) -> dict[str, object]:
-        made = options(*arguments)  # type: ignore[arg-type]
+        made = options(*arguments)
         del made["z"]
         return made
 

@@ -25,7 +25,7 @@ OK = answer(200, b"", CLOSE)
 def requests_sent(method: str, step: Step, **options: float) -> int:
     """Return how many requests came in all, the first being answered by a step."""
     with BadServer(step, OK) as server:
-        session = QbraidSession(base_url=server.url, backoff_factor=0, **options)  # type: ignore[arg-type]
+        session = QbraidSession(base_url=server.url, backoff_factor=0, **options)
         try:
             session.request(method, "/x")
         except RequestsApiError:
@@ -78,7 +78,7 @@ def test_the_last_answer_says_why_after_all_tries() -> None:
         with pytest.raises(RequestsApiError, match="closed for today, Error code: 7") as error:
             session.post("/x")
         assert len(server.requests) == 3
-    assert error.value.__cause__.response.status_code == 503  # type: ignore[union-attr]
+    assert error.value.__cause__.response.status_code == 503
 
 
 def test_pauses_are_none_then_twice_the_factor_and_double() -> None:

@@ -51,7 +51,7 @@ def test_argument_stands_before_file_before_environment_before_default(
     key, variable, default = SETTINGS[name]
     settings(f"[default]\n{key} = {text(name, 'file') if is_in_file else ''}\n")
     monkeypatch.setenv(variable, text(name, "environment") if is_in_environment else "")
-    session = QbraidSession(**{name: text(name, "argument") if is_given else ""})  # type: ignore[arg-type]
+    session = QbraidSession(**{name: text(name, "argument") if is_given else ""})
     sources = (("argument", is_given), ("file", is_in_file), ("environment", is_in_environment))
     expected = next((text(name, source) for source, is_there in sources if is_there), default)
     assert getattr(session, name) == expected
@@ -236,7 +236,7 @@ class TestSaveConfig:
         ],
     )
     def test_what_it_does_not_take_is_not(self, home: Path, step: object) -> None:
-        with BadServer(step) as server, pytest.raises(AuthError):  # type: ignore[arg-type]
+        with BadServer(step) as server, pytest.raises(AuthError):
             QbraidSession("ada@example.org", "key").save_config(base_url=server.url)
         assert not (home / ".qbraid").exists()
 

@@ -92,4 +92,4 @@ def test_all_wires_are_read_when_none_is_named() -> None:
 )
 def test_what_makes_no_sense_is_refused_where_it_is_written(build: object) -> None:
     with pytest.raises(QluedClientError):
-        build()  # type: ignore[operator]
+        build()

@@ -24,7 +24,7 @@ def test_shots_are_integers_a_row_for_each_shot_and_a_column_for_each_reading() 
     [
         *({}, {"results": None}, {"results": [3]}, {"results": [{"data": {}}]}),
         *(result(["0 1", "0"]), result(["x"]), result([3]), result(["9" * 40]), result(["1.5"])),
-        result([], n_shots="x"),  # type: ignore[arg-type]
+        result([], n_shots="x"),
     ],
 )
 def test_what_is_no_result_is_an_error_of_ours(wrong: dict[str, Any]) -> None:

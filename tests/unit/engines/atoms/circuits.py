@@ -72,7 +72,7 @@ class _Spins:
         return reduce(np.kron, each)
 
     def applied(self, gate: AtomGate, psi: State) -> State:
-        return expm(-1j * self._hamiltonian(gate)) @ psi  # type: ignore[no-any-return]
+        return expm(-1j * self._hamiltonian(gate)) @ psi
 
     def _hamiltonian(self, gate: AtomGate) -> Floats:
         x, z, wires, params = self._x, self._z, gate.wires, gate.params
@@ -133,8 +133,8 @@ class _Fermions:
 
     def applied(self, gate: AtomGate, psi: State) -> State:
         if gate.name == "load":
-            return self._c[gate.wires[0]].T @ psi  # type: ignore[no-any-return]
-        return expm_multiply(-1j * self._hamiltonian(gate), psi)  # type: ignore[no-any-return]
+            return self._c[gate.wires[0]].T @ psi
+        return expm_multiply(-1j * self._hamiltonian(gate), psi)
 
     def _hamiltonian(self, gate: AtomGate) -> Any:
         c, n, wires = self._c, self._n, gate.wires

@@ -40,8 +40,8 @@ def programs(draw: st.DrawFn) -> object:
 @settings(max_examples=50, deadline=None)
 @given(programs())
 def test_random_program_is_what_jordan_and_wigner_give(circuit: object) -> None:
-    found = engine.probabilities(circuit)  # type: ignore[arg-type]
-    np.testing.assert_allclose(found, dense(circuit), atol=1e-10)  # type: ignore[arg-type]
+    found = engine.probabilities(circuit)
+    np.testing.assert_allclose(found, dense(circuit), atol=1e-10)
 
 
 def test_atoms_loaded_between_gates_have_the_signs_of_fermions() -> None:

@@ -92,8 +92,8 @@ def programs(draw: st.DrawFn) -> object:
 @settings(max_examples=120, deadline=None)
 @given(programs())
 def test_random_program_is_what_dense_matrices_give(circuit: object) -> None:
-    found = engine.probabilities(circuit)  # type: ignore[arg-type]
-    np.testing.assert_allclose(found, dense(circuit), atol=1e-9)  # type: ignore[arg-type]
+    found = engine.probabilities(circuit)
+    np.testing.assert_allclose(found, dense(circuit), atol=1e-9)
 
 
 @pytest.mark.parametrize("params", [(0.4, 0.3, 0.02, 0.01, 0.05), (3.0, 1.0, 0.0, 0.3, 0.7)])

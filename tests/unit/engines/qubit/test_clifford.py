@@ -179,7 +179,7 @@ def test_idle_qubit_takes_a_bit_back() -> None:
     ],
 )
 def test_condition_on_one_bit_is_feedback(relation: str, value: str, found: str) -> None:
-    branch = Branch((3,), relation, value, 1)  # type: ignore[arg-type]
+    branch = Branch((3,), relation, value, 1)
     made = plan(H, Measure(0, 3), branch, Gate("x", (1,)), Measure(1, 0))
     assert made.text == f"H 0\nM 0\n{found}\nM 1".replace("\n\n", "\n")
 

@@ -23,7 +23,7 @@ CCX = Gate("x", (2,), (), (0, 1))
 def patterns(
     *gates: Gate, shots: int = 100_000, seed: int = 1, **noise: GateNoise
 ) -> list[Pattern]:
-    model = NoiseModel(name="", source="", **noise)  # type: ignore[arg-type]
+    model = NoiseModel(name="", source="", **noise)
     read = program.read(QubitCircuit(3, gates, ()))
     return list(Sites(read, Noise(model, read)).patterns(shots, default_rng(seed)))
 
@@ -42,7 +42,7 @@ def close(count: int, p: float, shots: int = 100_000) -> bool:
 
 def test_one_qubit_has_three_paulis() -> None:
     found = by_strike(patterns(Gate("h", (2,)), one_qubit=GateNoise(depolarizing=0.3)))
-    gates = [strike.gates for strike in found if strike]  # type: ignore[attr-defined]
+    gates = [strike.gates for strike in found if strike]
     assert sorted(gate.name for (gate,) in gates) == ["x", "y", "z"]
     assert {gate.targets for (gate,) in gates} == {(0,)}
     assert all(close(n, 0.1 if strike else 0.7) for strike, n in found.items())
@@ -52,7 +52,7 @@ def test_two_qubits_have_fifteen_paulis() -> None:
     found = by_strike(patterns(CX, two_qubit=GateNoise(depolarizing=0.6)))
     assert len(found) == 16
     assert all(close(n, 0.04 if strike else 0.4) for strike, n in found.items())
-    pairs = {tuple((g.name, g.targets) for g in strike.gates) for strike in found if strike}  # type: ignore[attr-defined]
+    pairs = {tuple((g.name, g.targets) for g in strike.gates) for strike in found if strike}
     assert len(pairs) == 15
 
 
@@ -63,7 +63,7 @@ def test_three_qubits_are_three_pairs() -> None:
     touched = {
         frozenset(qubit for gate in strike.gates for qubit in gate.targets)
         for strike in found
-        if strike is not None and len(strike.gates) == 2  # type: ignore[attr-defined]
+        if strike is not None and len(strike.gates) == 2
     }
     assert touched == {frozenset({0, 1}), frozenset({0, 2}), frozenset({1, 2})}
 
@@ -72,7 +72,7 @@ def test_phase_damping_is_a_z_now_and_then() -> None:
     """(1 - √(1-λ))/2 = 0.1 for λ = 0.36."""
     found = by_strike(patterns(Gate("h", (0,)), one_qubit=GateNoise(phase_damping=0.36)))
     assert close(found[None], 0.9)
-    assert [strike.gates for strike in found if strike] == [(Gate("z", (0,)),)]  # type: ignore[attr-defined]
+    assert [strike.gates for strike in found if strike] == [(Gate("z", (0,)),)]
 
 
 def test_patterns_are_distinct_and_hold_all_shots() -> None:

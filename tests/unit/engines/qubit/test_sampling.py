@@ -113,7 +113,7 @@ def test_impossible_outcomes_are_never_drawn() -> None:
 class Extremes(Generator):
     """Draws the smallest and the largest number that `random` can give."""
 
-    def random(self, size: int) -> np.ndarray:  # type: ignore[override]
+    def random(self, size: int) -> np.ndarray:
         return np.resize([0.0, 1 - 2**-53], size)
 
 

@@ -353,7 +353,7 @@ class Counting(NumpySimulator):
         return CountedState(super().zero(n_qubits)._tensor, self)
 
 
-class CountedState(type(NumpySimulator().zero(1))):  # type: ignore[misc]
+class CountedState(type(NumpySimulator().zero(1))):
     def __init__(self, tensor: np.ndarray, owner: Counting) -> None:
         super().__init__(tensor)
         self.owner = owner

@@ -43,7 +43,7 @@ def circuit(*gates: Gate, n: int = 2) -> QubitCircuit:
 
 def options(noise: NoiseModel | None, **changes: object) -> RunOptions:
     values = {"shots": SHOTS, "seed": 7, "outputs": (COUNTS,), "noise": noise, "variants": 20}
-    return RunOptions(**{**values, **changes})  # type: ignore[arg-type]
+    return RunOptions(**{**values, **changes})
 
 
 def mean_z(outcome: Outcome, qubit: int) -> float:

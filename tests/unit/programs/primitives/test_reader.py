@@ -47,7 +47,7 @@ def ran(source: bytes, **options: Any) -> list[Outcome]:
     checked = programs.read("qiskit.primitives", source, LIMITS)
     chosen = RunOptions(**{"shots": 1, "seed": 7, "outputs": ("counts",), **options})
     found = engines.run("qubit", checked.circuits, msgspec.msgpack.encode(chosen))
-    return [decode(part) for part in found]  # type: ignore[arg-type]
+    return [decode(part) for part in found]
 
 
 def probabilities(circuit: QuantumCircuit) -> dict[int, float]:
