@@ -16,13 +16,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
-from qwicket.store.database import Later
+from qwicket.store.database import Later, Tx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qwicket.store.changes import Changed
-    from qwicket.store.database import Committed, Tx
+    from qwicket.store.database import Committed
 
     Publish = Callable[[Sequence[Changed]], None]
 
@@ -33,11 +33,10 @@ _CAREFUL_S: Final = 1.0
 group again."""
 
 
-class Session(Protocol):
-    """A connection inside a transaction; also the `Tx` that operations see."""
+class Session(Tx, Protocol):
+    """A connection inside a transaction: the `Tx` that operations see, and what runs it."""
 
     changes: list[Changed]
-    memo: dict[str, Any]
 
     @property
     def is_open(self) -> bool:
@@ -250,7 +249,7 @@ def fail(group: Group, error: Exception) -> None:
 def _run_hopefully(session: Session, request: Request[Any]) -> None:
     request.error = None
     try:
-        request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
+        request.result = request.operation(session)
     except Exception as error:
         if not session.is_open:
             raise
@@ -263,7 +262,7 @@ def _run_one(
     told = len(session.changes)
     request.result = request.error = None
     try:
-        request.result = request.operation(session)  # type: ignore[arg-type]  # a Session is a Tx
+        request.result = request.operation(session)
     except Exception as error:
         if not session.is_open:
             raise

@@ -215,15 +215,14 @@ class QbraidSession(Runs):
 
     # --- requests ---------------------------------------------------------------------------------
 
-    def request(  # type: ignore[override]  # a path stands where `requests` has an address
-        self, method: str | bytes, url: str | bytes, **kwargs: Any
-    ) -> Response:
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Response:
         """Send a request to a path of the server.
 
         Args:
             method: Of HTTP.
             url: The path, beginning with `/`; the base is put before it.
-            **kwargs: As for `requests.Session.request`; `headers` are for this request alone. A
+            *args: As for `requests.Session.request`.
+            **kwargs: Likewise; `headers` are for this request alone. A
                 POST without an `Idempotency-Key` is given one, so that sent again it is done once.
 
         Raises:
@@ -232,13 +231,13 @@ class QbraidSession(Runs):
         method, path = _text(method), _text(url)
         if not path.startswith("/"):
             raise RequestsApiError("A path begins with /, which what was asked for does not.")
-        headers = dict(kwargs.pop("headers", None) or {})
+        headers = kwargs["headers"] = dict(kwargs.get("headers") or {})
         if method.upper() == "POST" and not any(k.lower() == "idempotency-key" for k in headers):
             headers["Idempotency-Key"] = str(uuid.uuid4())
         kwargs.setdefault("timeout", _TIMEOUT_S)
         address = self.base_url.rstrip("/") + path
         try:
-            response = super().request(method, address, headers=headers, **kwargs)
+            response = super().request(method, address, *args, **kwargs)
             response.raise_for_status()
         except RequestException as error:
             self._clean(error, headers)

@@ -6,7 +6,9 @@ OpenQASM's own bit strings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, pi, sin
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -14,7 +16,7 @@ class Program(NamedTuple):
     version: int
     text: str
     outcomes: dict[str, float]
-    inputs: dict[str, float] = {}  # noqa: RUF012  a default that nobody changes
+    inputs: Mapping[str, float] = MappingProxyType({})
 
     @property
     def source(self) -> bytes:
