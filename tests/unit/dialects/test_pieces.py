@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -42,6 +44,17 @@ def test_lists_in_lists_come_out_as_they_are(items: list[Any], is_deep: bool) ->
     text = b"".join(pieces)
     assert len(text) == size
     assert msgspec.json.decode(text) == {"found": whole([items]), "is": tree}
+
+
+def test_large_parts_of_large_parts_come_out_in_their_places() -> None:
+    """Each inner list is kept aside for itself, and so is the list of them."""
+    row = ["01" * 20] * 200
+
+    def worded() -> Any:
+        return {"rows": raw_list([raw_list(row), n, raw_list(row)] for n in range(2_500)), "end": 1}
+
+    found = msgspec.json.decode(b"".join(in_pieces(worded)[0]))
+    assert found == {"rows": [[row, n, row] for n in range(2_500)], "end": 1}
 
 
 def test_pieces_are_of_about_one_size() -> None:
@@ -86,17 +99,20 @@ def test_outside_of_an_answer_they_are_whole() -> None:
     )
 
 
-async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], bytes]:
+async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], bytes, list[int]]:
+    """Return what is sent, the whole of its body, and what was held before each message."""
     messages: list[dict[str, Any]] = []
+    before: list[int] = []
 
     async def receive() -> dict[str, Any]:
         raise AssertionError("nothing is to be read")
 
     async def send(message: Any) -> None:
         messages.append(message)
+        before.append(held._room.held_bytes)
 
     await response({"type": "http", ANSWER: held}, receive, send)
-    return messages, b"".join(each.get("body", b"") for each in messages)
+    return messages, b"".join(each.get("body", b"") for each in messages), before
 
 
 @pytest.mark.anyio
@@ -105,7 +121,7 @@ async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     response = Pieces.of(Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain"))
     held = answer()
     held.account = "ada"
-    messages, text = await sent(response, held)
+    messages, text, before = await sent(response, held)
     head = dict(messages[0]["headers"])
     assert text == body
     assert messages[0]["status"] == 201
@@ -113,5 +129,37 @@ async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     assert head[b"content-length"] == b"%d" % len(body)
     assert len(messages) > 5
     assert not messages[-1].get("more_body", False)
+    assert set(before) == {len(body)}, "until its end it is there"
     await held.close()
     assert held._room.held_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_pieces_that_were_sent_are_held_no_more() -> None:
+    pieces, size = in_pieces(lambda: raw_list(["01" * 12] * 50_000))
+    lengths = [len(each) for each in pieces]
+    held = answer()
+    held.account = "ada"
+    messages, text, before = await sent(Pieces(pieces, size), held)
+    assert [len(each["body"]) for each in messages[1:-1]] == lengths
+    assert len(text) == size
+    left = [size, *(size - done for done in accumulate(lengths))]
+    assert before == [size, *left]
+    assert held._room.held_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_others_run_between_the_pieces_of_a_client_that_takes_them_at_once() -> None:
+    pieces, size = in_pieces(lambda: raw_list(["01" * 12] * 50_000))
+    n_pieces, steps = len(pieces), 0
+
+    async def others() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(others())
+    await sent(Pieces(pieces, size), answer())
+    running.cancel()
+    assert steps >= n_pieces
