@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
 
 from abuse.doors import ibm_json
 from support import pubs
@@ -211,11 +212,26 @@ def many(n_qubits: int) -> Any:
     return circuit
 
 
-def test_a_result_that_is_not_there_yet_is_409(client: Client) -> None:
-    job = client.submit(params=sampler([pubs.circuit(pubs.bell()), None, 500_000]) | {})
-    answer = client.call("GET", f"/jobs/{job}/results")
-    assert answer.status_code in (200, 409)  # it may have been quick
-    client.ended(job)
+def slow() -> dict[str, Any]:
+    """Parameters of a job that runs until it is cancelled: for a minute and more."""
+    circuit = QuantumCircuit(25, 25)
+    for number in range(2_000):
+        circuit.ry(0.1 + number, number % 25)
+        circuit.cx(number % 25, (number + 1) % 25)
+    circuit.measure(range(25), range(25))
+    return sampler([pubs.circuit(circuit), None, 10])
+
+
+def test_a_result_that_is_not_there_yet_is_409_and_only_what_goes_on_is_cancelled(
+    client: Client,
+) -> None:
+    job = client.submit(params=slow())
+    assert client.call("GET", f"/jobs/{job}/results").status_code == 409
+    assert client.call("POST", f"/jobs/{job}/cancel").status_code == 204
+    assert client.ended(job)["status"] == "Cancelled"
+    again = client.call("POST", f"/jobs/{job}/cancel")
+    assert again.status_code == 409
+    assert "cannot be cancelled any more" in ibm_json(again)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +339,25 @@ def test_a_session_is_for_one_device_and_closes_once(client: Client) -> None:
     answer = client.call("PATCH", at, json={"accepting_jobs": True})
     assert answer.status_code == 400
     assert "never opened again" in ibm_json(answer)
+
+
+def test_who_ends_a_session_cancels_what_it_has(client: Client) -> None:
+    opened = client.call("POST", "/sessions", json={"backend": SIMULATOR}).json()["id"]
+    inside, outside = client.submit(params=slow(), session_id=opened), client.submit(params=slow())
+    assert client.call("DELETE", f"/sessions/{opened}/close").status_code == 204
+    assert client.ended(inside)["status"] == "Cancelled"
+    assert client.get(f"/sessions/{opened}")["state"] == "closed"
+    assert client.get(f"/jobs/{outside}")["status"] in {"Queued", "Running"}
+    assert client.call("POST", f"/jobs/{outside}/cancel").status_code == 204
+
+
+def test_a_group_of_another_door_is_no_session(client: Client, server: LiveServer) -> None:
+    header = {"X-API-Key": server.token("runtime")}
+    opened = client.http.post("/qbraid/api/v1/jobs/group", json={"name": "g"}, headers=header)
+    assert opened.status_code == 201, opened.text
+    group = str(opened.json()["data"]["groupJobQrn"]).rpartition(":")[2]
+    assert "no such session" in refused(client, session_id=group)
+    assert client.call("GET", f"/sessions/{group}").status_code == 404
 
 
 def test_a_session_lives_as_long_as_it_may(small: Client) -> None:
