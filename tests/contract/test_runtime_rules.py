@@ -352,10 +352,10 @@ def test_who_ends_a_session_cancels_what_it_has(client: Client) -> None:
 
 
 def test_a_group_of_another_door_is_no_session(client: Client, server: LiveServer) -> None:
-    header = {"X-API-Key": server.token("runtime")}
-    opened = client.http.post("/qbraid/api/v1/jobs/group", json={"name": "g"}, headers=header)
+    header = {"Authorization": f"Bearer {server.token('runtime')}"}
+    opened = client.http.post("/v1/groups", json={"name": "g"}, headers=header)
     assert opened.status_code == 201, opened.text
-    group = str(opened.json()["data"]["groupJobQrn"]).rpartition(":")[2]
+    group = opened.json()["id"]
     assert "no such session" in refused(client, session_id=group)
     assert client.call("GET", f"/sessions/{group}").status_code == 404
 

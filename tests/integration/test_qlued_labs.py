@@ -109,6 +109,16 @@ def test_it_works_while_its_agent_is_there(client: QluedClient, storage: Storage
     assert client.backend_status(FULL)["operational"] is True
 
 
+def test_what_waits_for_the_lab_is_counted(client: QluedClient, storage: Storage) -> None:
+    jobs = [client.post(FULL, circuit()) for _ in range(3)]
+    # A forecast is at most a second old.
+    until(lambda: client.backend_status(FULL)["pending_jobs"] == 3, "all three are counted")
+    for job in jobs:
+        serve_one(storage, "DONE", ["0 0", "0 0"])
+        client.wait(FULL, job, timeout=30)
+    until(lambda: client.backend_status(FULL)["pending_jobs"] == 0, "none waits any more")
+
+
 def test_what_the_lab_refuses_ends_in_its_words(client: QluedClient, storage: Storage) -> None:
     job = client.post(FULL, circuit())
     serve_one(storage, "ERROR", [])
