@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
+
+_LISTEN = "0A"
 
 
 def children_of(pid: int) -> list[int]:
@@ -46,6 +49,16 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) << 10
     return 0
+
+
+def connections(pid: int, port: int) -> int:
+    """Return how many connections to a port of its own a process holds open."""
+    with contextlib.suppress(OSError):
+        held = {entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        of_port = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] != _LISTEN]
+        return sum(f"socket:[{row[9]}]" in held for row in of_port)
+    return -1  # one was closed meanwhile
 
 
 def _stat(pid: int) -> list[str]:

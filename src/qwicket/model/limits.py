@@ -157,6 +157,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Longest long poll."""
     connections: int = 4_096
     """Open connections; fewer where the process may not open so many files."""
+    half_closed: int = 512
+    """Connections whose clients closed their side before their answer was there, or are gone, which
+    looks the same; above, the one that waited longest is ended. None takes a place from others."""
     head_bytes: int = 128 << 10
     """Request line and headers together."""
     head_timeout_s: float = 20.0

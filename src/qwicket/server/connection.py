@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import uvicorn
-    from uvicorn._types import ASGI3Application
+    from uvicorn._types import (
+        ASGI3Application,
+        ASGIReceiveCallable,
+        ASGIReceiveEvent,
+        ASGISendCallable,
+        Scope,
+    )
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
@@ -49,6 +55,8 @@ class Connection(HttpToolsProtocol):
         most: Open connections, of which this is one.
         speaks_websocket: Says of a path whether its door speaks that protocol; others ignore that
             they are asked to (RFC 9110, 7.8).
+        half_closed: Those whose clients closed their side and have not got all answers, the oldest
+            first. Shared by all connections of a server.
     """
 
     def __init__(
@@ -58,11 +66,13 @@ class Connection(HttpToolsProtocol):
         limits: Limits,
         most: int,
         speaks_websocket: Callable[[str], bool],
+        half_closed: dict[Connection, None],
     ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
         self._most = most
         self._speaks_websocket = speaks_websocket
+        self._half_closed = half_closed
         self._is_head_open = self._is_continued = False
         self._is_over = False
         self._running: RequestResponseCycle | None = None
@@ -97,13 +107,57 @@ class Connection(HttpToolsProtocol):
         self._tell_requests()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn always closes
+        """Keep the connection while a client that closed its side, as `nc` does, waits for answers.
+
+        One that is gone looks the same until something is sent to it. So requests hear that it
+        left: what has no end by itself ends, and an agent is given no job. All others end by their
+        own limits, and few such connections are kept at a time. A request of which a part is
+        missing is forgotten. Over TLS asyncio closes whatever is said here.
+        """
+        if self.scheme == "https" or not self._has_whole_request():
+            return None
+        self._half_closed[self] = None
+        if len(self._half_closed) > self._limits.half_closed:
+            next(iter(self._half_closed))._abort()
+        if self._running is not None:
+            self._running.message_event.set()
+        return True
+
+    def _has_whole_request(self) -> bool:
+        """Say whether a request waits that is all there, having forgotten one that is not."""
+        if self.pipeline and self.cycle.more_body and self._running is not None:
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._running
+        return not self._is_idle and not self.cycle.more_body
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         cycle.transport = self._outlet  # type: ignore[assignment]  # a cycle asks it for no more
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, self._telling_of_eof(app))
+
+    def _telling_of_eof(self, app: ASGI3Application) -> ASGI3Application:
+        """Have a request hear after its body that the client left, though it is answered."""
+
+        async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            is_read = False
+
+            async def hear() -> ASGIReceiveEvent:
+                nonlocal is_read
+                while not (is_read and self in self._half_closed):
+                    message = await receive()
+                    if not is_read or message["type"] == "http.disconnect":
+                        is_read = not message.get("more_body", False)
+                        return message
+                return {"type": "http.disconnect"}
+
+            await app(scope, hear, send)
+
+        return serve
 
     def _tell_requests(self) -> None:
         """Tell that nobody listens any more; uvicorn tells only the newest, and late."""
+        self._half_closed.pop(self, None)
         for cycle in (self._running, self.cycle):
             if cycle is not None:
                 cycle.disconnected = True
@@ -255,6 +309,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._outlet.flush()
         super().on_response_complete()
+        if self in self._half_closed and self._is_idle:
+            self.transport.close()
         # Below TLS, answers wait in a buffer that pauses nobody.
         if self.scheme == "https" or self.transport.is_closing():
             self._watch_answer()

@@ -119,10 +119,16 @@ class _Server(uvicorn.Server):
         """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
         settings, limits = self._settings, self._settings.limits
         most = _make_room(limits.connections)
+        half_closed: dict[Connection, None] = {}
         try:
             listener = await asyncio.get_running_loop().create_server(
                 lambda: Connection(
-                    self.config, self.server_state, limits, most, self._app.speaks_websocket
+                    self.config,
+                    self.server_state,
+                    limits,
+                    most,
+                    self._app.speaks_websocket,
+                    half_closed,
                 ),
                 settings.host,
                 settings.port,

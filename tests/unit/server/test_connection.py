@@ -14,7 +14,7 @@ from qwicket.server.connection import Connection
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(head_timeout_s=0.2, head_bytes=1_000)
+LIMITS = Limits(head_timeout_s=0.2, head_bytes=1_000, half_closed=2)
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -33,7 +33,10 @@ class Echo(asyncio.Protocol):
 
 
 class Application:
-    """Answers with its path; on /slow when told, on /watch never, and notes who left before."""
+    """Answers with its path; on /slow when told, on /watch never, and notes who left before.
+
+    On /hear it answers when its client left.
+    """
 
     def __init__(self) -> None:
         self.has_begun = asyncio.Event()
@@ -45,9 +48,11 @@ class Application:
         if scope["path"] == "/slow":
             self.has_begun.set()
             await self.may_answer.wait()
-        if scope["path"] == "/watch":
+        if scope["path"] in ("/watch", "/hear"):
             await receive()
             self.has_begun.set()
+        if scope["path"] == "/hear":
+            assert await receive() == {"type": "http.disconnect"}
         if scope["path"] in ("/read", "/watch") and (await receive())["type"] == "http.disconnect":
             self.disconnects += 1
             self.has_heard.set()
@@ -71,8 +76,11 @@ async def connect(application: Application) -> AsyncIterator[Connect]:
     config = uvicorn.Config(application, ws=Echo, lifespan="off", access_log=False)
     config.load()
     state = ServerState()
+    half_closed: dict[Connection, None] = {}
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(config, state, LIMITS, 100, lambda path: path == "/ws"), "127.0.0.1", 0
+        lambda: Connection(config, state, LIMITS, 100, lambda path: path == "/ws", half_closed),
+        "127.0.0.1",
+        0,
     )
     port = server.sockets[0].getsockname()[1]
     writers: list[asyncio.StreamWriter] = []
@@ -86,6 +94,7 @@ async def connect(application: Application) -> AsyncIterator[Connect]:
     for writer in writers:
         writer.transport.abort()
     server.close()
+    application.may_answer.set()
     while state.tasks:
         await asyncio.sleep(0)
 
@@ -153,3 +162,93 @@ async def test_a_bad_request_in_a_row_ends_them_all(
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
     application.may_answer.set()
+
+
+# --- clients that close their side ----------------------------------------------------------------
+
+
+async def test_a_client_that_closed_its_side_gets_its_answer_and_the_connection_ends(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"slow" + b"\r\n")
+    await application.has_begun.wait()
+    writer.write_eof()
+    assert await is_silent(reader)
+    application.may_answer.set()
+    assert (await reader.read()).endswith(b"\r\n\r\n/slow")
+
+
+async def test_all_that_was_asked_in_a_row_is_answered_but_for_what_is_not_there_in_full(
+    connect: Connect, application: Application
+) -> None:
+    for rest in (b"", b"GET /half", GET % b"read" + b"Content-Length: 9\r\n\r\nhalf"):
+        reader, writer = await connect()
+        writer.write(b"".join(GET % path + b"\r\n" for path in (b"slow", b"one", b"two")) + rest)
+        writer.write_eof()
+        assert await is_silent(reader)
+        application.may_answer.set()
+        answers = await reader.read()
+        assert [answers.count(each) for each in (b"HTTP/1.1 200 ", b"HTTP")] == [3, 3]
+        assert answers.find(b"/slow") < answers.find(b"/one") < answers.find(b"/two")
+        application.may_answer.clear()
+    assert application.disconnects == 0
+
+
+async def test_a_request_hears_that_its_client_closed_its_side(
+    connect: Connect, application: Application
+) -> None:
+    for before in (b"", GET % b"slow" + b"\r\n"):
+        application.has_begun.clear()
+        application.may_answer.clear()
+        reader, writer = await connect()
+        writer.write(before + GET % b"hear" + b"\r\n")
+        if not before:
+            await application.has_begun.wait()
+        writer.write_eof()
+        assert not before or await is_silent(reader)
+        application.may_answer.set()
+        assert (await reader.read()).endswith(b"\r\n\r\n/hear")
+
+
+async def test_a_body_that_never_ends_ends_with_its_connection(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"watch" + b"Content-Length: 9\r\n\r\nhalf")
+    await application.has_begun.wait()
+    writer.write_eof()
+    assert await reader.read() == b""
+    await application.has_heard.wait()
+
+
+async def test_of_those_that_closed_their_side_the_ones_that_waited_longest_give_way(
+    connect: Connect, application: Application
+) -> None:
+    readers = []
+    for _ in range(LIMITS.half_closed + 2):
+        reader, writer = await connect()
+        writer.write(GET % b"slow" + b"\r\n")
+        writer.write_eof()
+        readers.append(reader)
+    for reader in readers[:2]:
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    assert await is_silent(*readers[2:])
+    application.may_answer.set()
+    for reader in readers[2:]:
+        assert (await reader.read()).endswith(b"\r\n\r\n/slow")
+    again, writer = await connect()
+    writer.write(GET % b"slow" + b"\r\n")
+    writer.write_eof()
+    assert (await again.read()).endswith(b"\r\n\r\n/slow"), "there is room again"
+
+
+async def is_silent(*readers: asyncio.StreamReader) -> bool:
+    """Say whether nothing is heard of connections, nor their end, while others come and go."""
+    for reader in readers:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await reader.read(1)
+            return False
+    return True
