@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -273,6 +274,29 @@ def test_who_takes_slowly_gets_all_of_it(narrow: LiveServer, http: httpx.Client)
         while piece := connection.recv(64 << 10):
             text += piece
     assert text.partition(b"\r\n\r\n")[2] == whole
+
+
+@pytest.mark.parametrize("make", [native, ionq, ibm_qx, ibm_runtime, qbraid, qlued, xanadu])
+def test_a_token_revoked_while_its_answer_waits_for_room_gets_none(
+    narrow: LiveServer, http: httpx.Client, make: Make
+) -> None:
+    keeper = narrow.token(f"keeper-{make.__name__}".replace("_", "-"))
+    auth = {"Authorization": f"Bearer {keeper}"}
+    scopes = ["jobs:read", "jobs:write", "devices:read"]
+    made = http.post("/v1/tokens", json={"scopes": scopes}, headers=auth).json()
+    large = make(http, made["secret"])
+    until(lambda: held_bytes(http) == 0, "the room is empty")
+    with ExitStack() as stack:
+        (first,) = ask(stack, narrow, native(http, keeper), 1)
+        until(lambda: held_bytes(http) > ROOM_BYTES, "the account's room is full")
+        (second,) = ask(stack, narrow, large, 1)
+        assert not select.select([second], [], [], 0.5)[0], "it waits"
+        assert http.delete(f"/v1/tokens/{made['id']}", headers=auth).status_code == 204
+        first.close()
+        answer = raw.answer(second)
+    assert answer.status_code in (401, 403)
+    assert any(word in large.said(answer) for word in ("revoked", "credentials"))
+    until(lambda: held_bytes(http) == 0, "nothing is held")
 
 
 def test_answers_that_are_asked_for_in_one_go_come_one_by_one(

@@ -218,7 +218,7 @@ def answer_to(request: Request) -> Answer:
 
 def signed_in(request: Request, actor: Actor) -> Actor:
     """Return an actor, having noted that the request's answer is theirs."""
-    request.scope[ANSWER].account = actor.account
+    request.scope[ANSWER].actor = actor
     return actor
 
 

@@ -21,7 +21,7 @@ from qwicket.gateway.devices import Devices
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
-from qwicket.gateway.signin import SignIn
+from qwicket.gateway.signin import SignIn, subject
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, are_short, is_quick
@@ -118,6 +118,14 @@ class Gateway:
             TooManyRequests: Too many tries from this address for this name.
         """
         return await self._sign_in.by_password(login, password, address)
+
+    async def confirm(self, actor: Actor) -> None:
+        """Refuse an actor who may not be here any more.
+
+        Raises:
+            Unauthenticated: The token was revoked or has expired, or the account is disabled.
+        """
+        await self._sign_in.by_subject(subject(actor))
 
     async def issue_pass(self, actor: Actor, door: str, life_s: float) -> str:
         """Return a signed text that signs in as `actor` at one door for `life_s` seconds.

@@ -13,9 +13,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from qwicket.compute.turns import Turns
+from qwicket.gateway.recent import RECENT_S
 from qwicket.model.errors import QwicketError, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
 SMALL_ANSWER_BYTES: Final = 64 << 10
@@ -31,14 +35,18 @@ class Answers:
 
     Args:
         limits: Those of answers count here.
+        confirm: Refuses an actor whose token was revoked; asked for those who waited.
 
     Attributes:
         held_bytes: How much is held now.
         refusals: How many answers were refused for want of room.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, confirm: Callable[[Actor], Awaitable[None]] | None = None
+    ) -> None:
         self._limits = limits
+        self.confirm = confirm
         self._turns = Turns(_AT_ONCE)
         self._n_waiting: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
@@ -140,16 +148,21 @@ class Answer:
     """The answer to one request, as far as it takes room.
 
     Attributes:
-        account: On whose behalf. What nobody has to sign in for tells of devices alone.
+        actor: On whose behalf. What nobody has to sign in for tells of devices alone.
     """
 
-    __slots__ = ("_held", "_room", "_turn", "account")
+    __slots__ = ("_held", "_room", "_turn", "actor")
 
     def __init__(self, room: Answers) -> None:
         self._room = room
         self._turn: AsyncExitStack | None = None
         self._held = 0
-        self.account = ""
+        self.actor: Actor | None = None
+
+    @property
+    def account(self) -> str:
+        """The account that it counts for; of what nobody signed in for, none."""
+        return self.actor.account if self.actor is not None else ""
 
     async def begin(self) -> None:
         """Wait until a large answer may be made. Again, it does nothing.
@@ -157,11 +170,15 @@ class Answer:
         Raises:
             TooManyRequests: The account has too many that wait, or were not taken.
             Unavailable: All accounts together have, or those in the making take long.
+            Unauthenticated: The token was revoked, or has expired, meanwhile.
         """
         if self._turn is None and not self._held:
-            turn = AsyncExitStack()
+            turn, began = AsyncExitStack(), time.monotonic()
             await self._room.enter(self.account, turn)
             self._turn = turn
+            confirm = self._room.confirm
+            if confirm and self.actor and time.monotonic() - began > RECENT_S:
+                await confirm(self.actor)
 
     async def hold(self, size_bytes: int) -> None:
         """Let others be made: this one is, and has this size. Nobody's is not counted.

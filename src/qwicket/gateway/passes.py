@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from qwicket.gateway.recent import Recent
+from qwicket.gateway.signin import subject
 from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Passes:
         now_ms = self._now_ms()
         end_ms = now_ms + max(1_000, round(1_000 * life_s))
         claims = _Claims(
-            sub=f"token {actor.token}" if actor.token else f"account {actor.account}",
+            sub=subject(actor),
             aud=audience,
             iat=now_ms // 1_000,
             exp=-(-end_ms // 1_000),  # rounded up: no pass lives for less than it says

@@ -48,6 +48,11 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
+def subject(actor: Actor) -> str:
+    """Return what a pass says of whom it was made for."""
+    return f"token {actor.token}" if actor.token else f"account {actor.account}"
+
+
 def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
@@ -105,7 +110,7 @@ class SignIn:
         self._wrong_tokens.count(address)
 
     async def by_subject(self, subject: str) -> Actor:
-        """Return who a pass was made for: `token ID`, or `account ID` of a sign-in by password.
+        """Return who an actor is now, by `subject`: never from memory.
 
         Raises:
             Unauthenticated: The token was revoked or has expired, or the account is disabled.

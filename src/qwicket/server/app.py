@@ -113,7 +113,7 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
-        answers = Answers(self._limits)
+        answers = Answers(self._limits, gateway.confirm)
         rooms = Rooms(
             *(store, gateway, answers, self._dispatcher, lookout, self._compute, self._readers),
             access,

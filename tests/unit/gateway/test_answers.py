@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from qwicket.gateway.answers import Answer, Answers
-from qwicket.model.errors import QwicketError, TooManyRequests, Unavailable
+from qwicket.gateway.recent import RECENT_S
+from qwicket.model.accounts import Actor
+from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +26,15 @@ def room() -> Answers:
 
 def answer_of(room: Answers, account: str) -> Answer:
     made = Answer(room)
-    made.account = account
+    made.actor = Actor(
+        account=account,
+        account_name=account,
+        role="member",
+        project=account,
+        token="",
+        scopes=frozenset(),
+        devices=frozenset(),
+    )
     return made
 
 
@@ -157,3 +167,25 @@ async def test_what_nobody_signed_in_for_is_not_counted(room: Answers) -> None:
     made.taken(1_000)
     await made.close()
     assert room.held_bytes == 0
+
+
+async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() -> None:
+    asked = []
+
+    async def confirm(actor: Actor) -> None:
+        asked.append(actor.account)
+        raise Unauthenticated("The token was revoked.")
+
+    room = Answers(LIMITS, confirm)
+    first = await taken_slowly(room, "ada", 50)
+    waits = answer_of(room, "ada")
+    waiting = asyncio.create_task(waits.begin())
+    await asyncio.sleep(2 * RECENT_S)
+    await first.close()
+    assert not asked
+    with pytest.raises(Unauthenticated):
+        await waiting
+    assert asked == ["ada"]
+    await waits.close()
+    await (await taken_slowly(room, "ada", 10)).close()
+    assert asked == ["ada"]
