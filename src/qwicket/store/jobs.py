@@ -104,6 +104,7 @@ class Jobs:
 
         Raises:
             Conflict: It has not ended.
+            NotFound: It is gone.
         """
         await self._database.write(lambda tx: delete(tx, job))
 
@@ -257,7 +258,8 @@ class Jobs:
         """As `delete`, of several in one write: all of them or none.
 
         Raises:
-            Conflict: One of them has not ended, or is gone.
+            Conflict: One of them has not ended.
+            NotFound: One of them is gone.
         """
         await self._database.write(lambda tx: _delete_all(tx, jobs))
 
@@ -352,6 +354,8 @@ def delete(tx: Tx, job: str) -> None:
     large = tx.all("outcome_blobs", job=job)
     tx.run("account_outlive", job=job)
     if not tx.count("job_delete", job=job):
+        if tx.one("job_get", id=job) is None:  # somebody else was faster
+            raise NotFound("There is no such job.")
         raise Conflict("Only a job that has ended can be deleted.")
     for (sha256,) in large:
         tx.run("blob_drop", sha256=sha256)

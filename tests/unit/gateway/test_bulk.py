@@ -69,6 +69,23 @@ async def test_one_that_has_not_ended_keeps_all_from_being_deleted(
     assert len(await left(gateway, ada)) == 3
 
 
+async def test_of_two_who_delete_at_once_one_is_told_that_the_jobs_are_gone(
+    gateway: Gateway, ada: Actor
+) -> None:
+    jobs = await submitted(gateway, ada, 3)
+    await gateway.bulk.cancel(ada, jobs, door="ionq")
+    both = [gateway.bulk.delete(ada, each, door="ionq") for each in (jobs, jobs[::-1])]
+    told = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
+    assert await left(gateway, ada) == []
+    (alone,) = await submitted(gateway, ada, 1)
+    await gateway.cancel(ada, alone)
+    told = await asyncio.gather(
+        *(gateway.delete(ada, alone) for _ in range(2)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
+
+
 @pytest.mark.parametrize("odd", ["absent", "part", "text", "other door"])
 async def test_one_that_is_not_there_keeps_all_as_they_are(
     gateway: Gateway, ada: Actor, odd: str

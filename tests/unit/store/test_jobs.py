@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qwicket.model.accounts import Token
-from qwicket.model.errors import KeyReused, TooManyRequests
+from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, Ran
 from qwicket.model.outcomes import Encoded, Failure
@@ -72,6 +72,22 @@ async def test_no_number_comes_twice_although_the_newest_job_was_deleted(
     cancelled = await store.jobs.cancel(second.id, actor="ada", now=NOW - 3_600_000)
     assert cancelled is not None
     assert cancelled.change == refused.change + 1
+
+
+async def test_deleting_tells_what_is_gone_from_what_has_not_ended(
+    store: Store, ada: Token
+) -> None:
+    ended = [(await add_job(store, ada, error=Failure("bad", "no"))).id for _ in range(2)]
+    waiting = (await add_job(store, ada)).id
+    with pytest.raises(Conflict):
+        await store.jobs.delete_all([*ended, waiting])
+    await store.jobs.delete_all(ended)
+    for jobs in (ended, ended[::-1], [ended[0], waiting]):
+        with pytest.raises(NotFound):
+            await store.jobs.delete_all(jobs)
+    with pytest.raises(NotFound):
+        await store.jobs.delete(ended[0])
+    assert await store.jobs.get(waiting) is not None
 
 
 @pytest.mark.parametrize("hour_ms", [0, -3_600_000])
