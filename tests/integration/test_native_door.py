@@ -265,8 +265,9 @@ def test_a_long_poll_does_not_outlive_its_token(server: LiveServer) -> None:
     server.admin("user", "add", "leaver")
     secret = server.admin("token", "create", "--user", "leaver")
     (line,) = server.admin("token", "list", "--user", "leaver").splitlines()
-    with server.client(secret) as http:
-        job = submit(http, program=slow(20, 300)).json()["id"]
+    another = server.admin("token", "create", "--user", "leaver")
+    with server.client(secret) as http, server.client(another) as submitter:
+        job = submit(submitter, program=slow()).json()["id"]
         answers: list[int] = []
         polling = threading.Thread(
             target=lambda: answers.append(
@@ -276,7 +277,9 @@ def test_a_long_poll_does_not_outlive_its_token(server: LiveServer) -> None:
         polling.start()
         server.admin("token", "revoke", line.split()[0])
         polling.join(60)
+        running = submitter.post(f"/v1/jobs/{job}/cancel")
     assert answers == [401]
+    assert running.json()["state"] in ("running", "cancelled"), "it had not ended"
 
 
 def test_the_public_address_is_that_of_the_socket_never_of_the_host_header(
