@@ -242,15 +242,15 @@ def test_the_root_lets_nobody_in_without_a_pass(
 
 
 class Broken:
-    """A gateway that fails whatever it is asked."""
+    """A gateway, and each part of it, that fails whatever it is asked."""
 
     limits = Limits()
 
     def __getattr__(self, name: str) -> Any:
-        async def fail(*_: Any, **__: Any) -> None:
-            raise RuntimeError(SECRET)
+        return Broken()
 
-        return fail
+    async def __call__(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
 
 
 def in_process(method: str, url: str) -> httpx.Response:

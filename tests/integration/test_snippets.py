@@ -60,6 +60,14 @@ def test_no_code_stands_outside_of_fences(page: str) -> None:
 # --- what runs ------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server for the pages alone: they register devices, which other tests would find."""
+    live = LiveServer(tmp_path_factory.mktemp("pages"))
+    yield live
+    assert live.stop() == 0
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
