@@ -17,7 +17,7 @@ from qwicket.dialects.qbraid import groups, orders
 
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
 FIELDS = [
-    (door, field.name)
+    (door, field.encode_name)
     for door in (QBRAID, FORMER_QBRAID)
     for field in msgspec.structs.fields(door.body)
 ]
@@ -100,7 +100,7 @@ def test_a_program_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("odd", {**ODD, **NO_JSON})
-@pytest.mark.parametrize("field", [f.name for f in msgspec.structs.fields(groups.OpenBody)])
+@pytest.mark.parametrize("field", [f.encode_name for f in msgspec.structs.fields(groups.OpenBody)])
 def test_an_odd_field_of_a_group_is_taken_or_refused(
     client: httpx.Client, tokens: Tokens, field: str, odd: str
 ) -> None:

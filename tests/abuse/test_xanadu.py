@@ -27,7 +27,7 @@ from support.waiting import until
 from support.xanadu import TOKEN_PATH, Caller, pair
 
 VALID: dict[str, Any] = {"name": "x", "target": "simulon_gaussian", "language": "blackbird:1.0"}
-FIELDS = [field.name for field in msgspec.structs.fields(wire.SubmitBody)]
+FIELDS = [field.encode_name for field in msgspec.structs.fields(wire.SubmitBody)]
 IDS = {
     "4,000 characters": "9" * 4_000,
     "NUL": "%00",

@@ -139,8 +139,7 @@ async def answered(error_or_body: QwicketError | bytes, held: Answer) -> list[An
 async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
     size: int, account: str, held_bytes: int
 ) -> None:
-    held = answer()
-    held.account = account
+    held = answer(account)
     messages = await answered(bytes(size), held)
     assert b"".join(each.get("body", b"") for each, _ in messages) == bytes(size)
     assert {held for _, held in messages} == {held_bytes}

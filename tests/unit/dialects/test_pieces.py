@@ -119,8 +119,7 @@ async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], 
 async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     body = bytes(range(256)) * 4_000
     response = Pieces.of(Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain"))
-    held = answer()
-    held.account = "ada"
+    held = answer("ada")
     messages, text, before = await sent(response, held)
     head = dict(messages[0]["headers"])
     assert text == body
@@ -138,8 +137,7 @@ async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
 async def test_pieces_that_were_sent_are_held_no_more() -> None:
     pieces, size = in_pieces(lambda: raw_list(["01" * 12] * 50_000))
     lengths = [len(each) for each in pieces]
-    held = answer()
-    held.account = "ada"
+    held = answer("ada")
     messages, text, before = await sent(Pieces(pieces, size), held)
     assert [len(each["body"]) for each in messages[1:-1]] == lengths
     assert len(text) == size

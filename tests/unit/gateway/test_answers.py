@@ -11,6 +11,7 @@ from qwicket.gateway.recent import RECENT_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
+from support.answers import answer
 
 pytestmark = pytest.mark.anyio
 
@@ -24,22 +25,8 @@ def room() -> Answers:
     return Answers(LIMITS)
 
 
-def answer_of(room: Answers, account: str) -> Answer:
-    made = Answer(room)
-    made.actor = Actor(
-        account=account,
-        account_name=account,
-        role="member",
-        project=account,
-        token="",
-        scopes=frozenset(),
-        devices=frozenset(),
-    )
-    return made
-
-
 async def taken_slowly(room: Answers, account: str, size: int) -> Answer:
-    made = answer_of(room, account)
+    made = answer(account, room)
     await made.begin()
     await made.hold(size)
     return made
@@ -54,7 +41,7 @@ async def refusal(made: Answer) -> QwicketError:
 async def test_an_account_with_too_much_untaken_is_refused_and_no_other(room: Answers) -> None:
     first = await taken_slowly(room, "ada", 30)
     second = await taken_slowly(room, "ada", 30)  # the last that finds room may go beyond it
-    error = await refusal(answer_of(room, "ada"))
+    error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
     assert (error.limit, error.quota) == ("answers_bytes_each", 40)
     assert error.retry_after_s
@@ -67,7 +54,7 @@ async def test_an_account_with_too_much_untaken_is_refused_and_no_other(room: An
 
 async def test_everyone_together_has_a_bound(room: Answers) -> None:
     made = [await taken_slowly(room, name, 35) for name in ("ada", "bob", "eve")]
-    error = await refusal(answer_of(room, "mallory"))
+    error = await refusal(answer("mallory", room))
     assert isinstance(error, Unavailable)
     assert "answers_bytes)" in error.detail
     await made[0].close()
@@ -90,11 +77,11 @@ async def test_room_that_comes_free_in_time_goes_to_who_waits(room: Answers) -> 
 
 
 async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Answers) -> None:
-    ada, bob = answer_of(room, "ada"), answer_of(room, "bob")
+    ada, bob = answer("ada", room), answer("bob", room)
     await ada.begin()
-    again = asyncio.create_task(answer_of(room, "ada").begin())
+    again = asyncio.create_task(answer("ada", room).begin())
     await bob.begin()
-    third = answer_of(room, "eve")
+    third = answer("eve", room)
     assert "answers_wait_s" in (await refusal(third)).detail
     with pytest.raises(Unavailable):
         await again
@@ -106,10 +93,10 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Ans
 
 async def test_who_has_no_room_is_told_so_though_no_turn_came(room: Answers) -> None:
     held = await taken_slowly(room, "ada", 50)
-    others = [answer_of(room, name) for name in ("bob", "eve")]
+    others = [answer(name, room) for name in ("bob", "eve")]
     for each in others:
         await each.begin()
-    error = await refusal(answer_of(room, "ada"))
+    error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "answers_bytes_each"
     for each in (held, *others):
@@ -117,11 +104,11 @@ async def test_who_has_no_room_is_told_so_though_no_turn_came(room: Answers) -> 
 
 
 async def test_few_of_one_account_wait(room: Answers) -> None:
-    ada = answer_of(room, "ada")
+    ada = answer("ada", room)
     await ada.begin()
-    waiting = [asyncio.create_task(answer_of(room, "ada").begin()) for _ in range(3)]
+    waiting = [asyncio.create_task(answer("ada", room).begin()) for _ in range(3)]
     await asyncio.sleep(0)
-    error = await refusal(answer_of(room, "ada"))
+    error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "answers_waiting_each"
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -130,9 +117,9 @@ async def test_few_of_one_account_wait(room: Answers) -> None:
 
 
 async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Answers) -> None:
-    ada = answer_of(room, "ada")
+    ada = answer("ada", room)
     await ada.begin()
-    waiting = asyncio.create_task(answer_of(room, "ada").begin())
+    waiting = asyncio.create_task(answer("ada", room).begin())
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -146,7 +133,7 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Answer
 async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: Answers) -> None:
     first = await taken_slowly(room, "ada", 50)
     with pytest.raises(TooManyRequests):
-        await answer_of(room, "ada").hold(5)
+        await answer("ada", room).hold(5)
     assert room.held_bytes == 50
     await first.close()
 
@@ -161,7 +148,7 @@ async def test_closing_twice_gives_back_once(room: Answers) -> None:
 
 
 async def test_what_nobody_signed_in_for_is_not_counted(room: Answers) -> None:
-    made = answer_of(room, "")
+    made = answer("", room)
     await made.hold(1_000)
     assert room.held_bytes == 0
     made.taken(1_000)
@@ -178,7 +165,7 @@ async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() ->
 
     room = Answers(LIMITS, confirm)
     first = await taken_slowly(room, "ada", 50)
-    waits = answer_of(room, "ada")
+    waits = answer("ada", room)
     waiting = asyncio.create_task(waits.begin())
     await asyncio.sleep(2 * RECENT_S)
     await first.close()
