@@ -239,7 +239,9 @@ class Model:
             self._step(job, _S.CANCELLING, now)
 
     def jobs_delete(self, answer: Any, id_: str) -> None:
-        if id_ not in self.jobs or self.jobs[id_].state not in ENDED:
+        if id_ not in self.jobs:
+            return _refused(answer, NotFound)
+        if self.jobs[id_].state not in ENDED:
             return _refused(answer, Conflict)
         del self.jobs[id_]
         return expect(answer, None, "the answer of delete")
