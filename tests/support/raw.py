@@ -9,16 +9,29 @@ from urllib.parse import urlsplit
 import httpx
 
 
-def connect(url: str, *, receive_bytes: int | None = None, timeout_s: float = 60) -> socket.socket:
-    """Open a connection; `receive_bytes` bounds what the kernel takes for a client that reads none.
+def connect(
+    url: str,
+    *,
+    receive_bytes: int | None = None,
+    timeout_s: float = 60,
+    source: str | None = None,
+) -> socket.socket:
+    """Open a connection.
 
-    Its size must be set before the connection is made (tcp(7), SO_RCVBUF).
+    Args:
+        url: Where to.
+        receive_bytes: Bound on what the kernel takes for a client that reads none; it must be set
+            before the connection is made (tcp(7), SO_RCVBUF).
+        timeout_s: For each operation of the socket.
+        source: The client's own address: all of 127.0.0.0/8 are loopback.
     """
     address = urlsplit(url)
     made = socket.socket()
     if receive_bytes is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     made.settimeout(timeout_s)
+    if source is not None:
+        made.bind((source, 0))
     made.connect((address.hostname, address.port))
     return made
 

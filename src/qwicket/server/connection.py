@@ -18,6 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from qwicket.server.outlet import Outlet
+from qwicket.server.websocket import handshake_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -229,12 +230,19 @@ class Connection(HttpToolsProtocol):
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 if self._should_upgrade():
-                    self._is_over = True
-                    self._cancel_deadline()
-                    self.handle_websocket_upgrade()
+                    self._open_websocket()
                     return
                 rest = memoryview(rest)[upgrade.args[0] :]
             self._begin_again()
+
+    def _open_websocket(self) -> None:
+        """Hand the connection over; the websocket has a deadline of its own from then on."""
+        if error := handshake_error(self.url, self.headers):
+            self._refuse(*error)
+            return
+        self._is_over = True
+        self._cancel_deadline()
+        self.handle_websocket_upgrade()
 
     def _should_upgrade(self) -> bool:
         """Say whether the head at hand asks for a websocket where one is spoken.

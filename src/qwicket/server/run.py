@@ -7,6 +7,7 @@ import resource
 import signal
 import ssl
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from qwicket.model.errors import QwicketError
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.logs import announce, start_log, tell_failure
+from qwicket.server.websocket import WebSocket
 
 if TYPE_CHECKING:
     import socket
@@ -69,7 +71,7 @@ class _Server(uvicorn.Server):
                 app,
                 loop="uvloop",
                 http="httptools",
-                ws="websockets-sansio",
+                ws=partial(WebSocket, limits=settings.limits),  # type: ignore[arg-type]  # uvicorn calls it alone
                 ws_max_size=_MESSAGE_BYTES,
                 ws_per_message_deflate=False,  # a small message could become a large one
                 ws_ping_interval=_PING_S,

@@ -1,0 +1,109 @@
+"""Websocket connections: uvicorn's protocol, with deadlines for the handshake and for the close."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    from qwicket.model.limits import Limits
+
+_LINE_BYTES: Final = MAX_LINE_LENGTH - len(b": \r\n")
+
+
+def handshake_error(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+    """Return status and text for a handshake that the websocket library would not answer.
+
+    Its parser ends on these without an event, so uvicorn would neither answer nor close.
+    """
+    names = {name for name, _ in headers}
+    lengths = {value for name, value in headers if name == b"content-length"}
+    if b"transfer-encoding" in names or not lengths <= {b"0"}:
+        return 400, "A websocket handshake has no body."
+    if not url.isascii():
+        return 400, "The path of a websocket handshake is ASCII."
+    if len(b"GET  HTTP/1.1\r\n") + len(url) > MAX_LINE_LENGTH:
+        return 414, f"The request line of a websocket handshake has {MAX_LINE_LENGTH} bytes."
+    if len(headers) > MAX_NUM_HEADERS:
+        return 431, f"A websocket handshake has at most {MAX_NUM_HEADERS} headers."
+    if any(len(name) + len(value) > _LINE_BYTES for name, value in headers):
+        return 431, f"A header line of a websocket handshake has at most {MAX_LINE_LENGTH} bytes."
+    return None
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """Serves one websocket.
+
+    The handshake ends within `head_timeout_s`, whatever the library makes of it. After a close, the
+    client takes what is left within `answer_timeout_s`.
+
+    Args:
+        config: Of uvicorn.
+        server_state: What uvicorn's connections share.
+        app_state: Of uvicorn.
+        limits: The two deadlines.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        limits: Limits,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._limits = limits
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", _Transport(self.transport, self._await_close))
+        self._deadline = self.loop.call_later(self._limits.head_timeout_s, self._check_handshake)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def _check_handshake(self) -> None:
+        if not self.handshake_complete:
+            self.transport.abort()
+
+    def _await_close(self) -> None:
+        """Reset the connection if its client does not take the last bytes in time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self._limits.answer_timeout_s, self.transport.abort)
+
+
+class _Transport:
+    """A transport that calls back when it begins to close. It has what the protocol uses."""
+
+    def __init__(self, transport: asyncio.Transport, on_close: Any) -> None:
+        self._transport = transport
+        self._on_close = on_close
+        self.write = transport.write
+        self.abort = transport.abort
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+
+    def close(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.close()
+            self._on_close()
