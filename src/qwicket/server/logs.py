@@ -27,12 +27,12 @@ _MOST_NOTES: Final = 10_000
 _PAUSE_S: Final = 0.1
 _PATH_CHARS: Final = 200
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
-_SECRET: Final = re.compile(
-    r"qw_[A-Za-z0-9]{8,}"  # tokens
-    r"|eyJ[\w-]+\.[\w.-]*"  # passes and tickets, which are JSON Web Tokens
-    r"|(?<=://)[^\s/@\"']+(?=@)"  # who signs in at a database
-)
 _HIDDEN: Final = "[secret]"
+_TOKEN: Final = re.compile(r"qw_[A-Za-z0-9]{8,}")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@\"']++(?=@)")  # in a database's address
+_DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++\.[\w.-]*+")
+_BASE64_JSON: Final = "eyJ"  # `{"`, with which every JSON Web Token begins
+_INDENT: Final = "\n    "
 
 _log = logging.getLogger("qwicket")
 _access = logging.getLogger("qwicket.access")
@@ -63,8 +63,33 @@ def tell_failure(why: str, log_format: LogFormat) -> None:
 
 
 def without_secrets(line: str) -> str:
-    """Hide what looks like a secret, whoever wrote it there: a client may send it as a path."""
-    return _SECRET.sub(_HIDDEN, line)
+    """Hide what looks like a secret, whoever wrote it there: a client may send it as a path.
+
+    The time is linear in the line's length, because anybody can write a long one. So `_DOTTED`
+    begins only where a word begins, instead of at every `eyJ` within one.
+    """
+    line = _CREDENTIALS.sub(_HIDDEN, _TOKEN.sub(_HIDDEN, line))
+    return _DOTTED.sub(_without_web_token, line) if _BASE64_JSON in line else line
+
+
+def _without_web_token(dotted: re.Match[str]) -> str:
+    before, begin, _ = dotted[0].partition(_BASE64_JSON)
+    return before + _HIDDEN if begin else before
+
+
+def one_record(text: str) -> str:
+    """Return a text of which no part looks like another record of the log, or moves a cursor.
+
+    Lines after the first are indented; characters that do not print are escaped.
+    """
+    if text.isprintable():
+        return text
+    lines = text.split("\n")
+    return _INDENT.join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _escaped(line: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class TextLines(logging.Formatter):
@@ -75,7 +100,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.about = "".join(f" {name}={value}" for name, value in _about(record).items())
-        return without_secrets(super().format(record))
+        return one_record(without_secrets(super().format(record)))
 
 
 class JsonLines(logging.Formatter):
@@ -108,6 +133,11 @@ def _about(record: logging.LogRecord) -> dict[str, Any]:
 def _time(seconds: float) -> str:
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def _clipped(path: str) -> str:
+    """Return a path of bounded length, cut between segments: half a secret is not recognised."""
+    return path if len(path) <= _PATH_CHARS else f"{path[:_PATH_CHARS].rpartition('/')[0]}/..."
 
 
 class _Note(NamedTuple):
@@ -154,7 +184,7 @@ class AccessLog:
             note = self._notes.popleft()
             scope = note.scope
             # Quoted, because a client may write a line break.
-            path = quote(without_secrets(scope["path"])[:_PATH_CHARS], safe=_PATH_SAFE + "[]")
+            path = quote(without_secrets(_clipped(scope["path"])), safe=_PATH_SAFE + "[]")
             client = scope.get("client")
             about = {
                 "status": note.status,

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import jwt
 import pytest
@@ -39,6 +40,87 @@ def test_a_secret_is_blotted_out_wherever_it_stands(secret: str, lines: logging.
     line = lines.format(failed)
     assert secret not in line
     assert line.count("[secret]") >= 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"x{PASS}",
+        f"%20{PASS}&",
+        f"a.b.{PASS}.c",
+        f"{PASS}{PASS}",
+        f"eyJ.{PASS}",
+        f"eyJeyJ-_{PASS}",
+        f"\\n{PASS}\\n",
+        f"qw_qw_{new_secret()}",
+        "https://ada:hush/@db://x:hush-hush@db",
+    ],
+)
+def test_a_secret_among_other_characters_is_blotted_out(line: str) -> None:
+    shown = without_secrets(line)
+    assert "[secret]" in shown
+    for secret in (PASS, PASS.rpartition(".")[2], "hush-hush"):
+        assert secret not in shown
+
+
+WORST = {
+    "passes": lambda n: "eyJ" * (n // 3),
+    "passes after dots": lambda n: "eyJ." * (n // 4),
+    "dots": lambda n: "a." * (n // 2),
+    "words": lambda n: "a" * n,
+    "tokens": lambda n: "qw_" * (n // 3),
+    "short tokens": lambda n: "qw_1234567 " * (n // 11),
+    "addresses": lambda n: "://" * (n // 3),
+    "addresses without @": lambda n: "://x" * (n // 4),
+    "long address": lambda n: "://" + "x:" * (n // 2),
+    "controls": lambda n: "\x1b\n" * (n // 2),
+}
+
+
+@pytest.mark.parametrize("worst", WORST.values(), ids=WORST)
+def test_the_time_that_a_line_takes_is_linear_in_its_length(worst: Callable[[int], str]) -> None:
+    def cpu_s(n: int) -> float:
+        written = record("%s", worst(n))
+        times = []
+        for _ in range(3):
+            began = time.thread_time()
+            TextLines().format(written)
+            times.append(time.thread_time() - began)
+        return min(times)
+
+    # Linear is 4, quadratic 16. 64 kB is the longest line of a request's head.
+    assert cpu_s(256_000) < 8 * cpu_s(64_000) + 0.002
+
+
+@pytest.mark.parametrize("start", range(150, 210, 7))
+@pytest.mark.parametrize("secret", [new_secret(), PASS, "://ada:hush-hush-hush@db"])
+def test_a_long_path_shows_no_part_of_a_secret(
+    caplog: pytest.LogCaptureFixture, secret: str, start: int
+) -> None:
+    caplog.set_level(logging.INFO, "qwicket.access")
+    access = AccessLog()
+    path = "/x" * (start // 2) + "/" + secret + "/y" * 1_000
+    access.note({"method": "GET", "path": path}, "4f2a", 404, 0.1)
+    access.close()
+    shown = caplog.records[0].getMessage()
+    assert len(shown) < 300
+    for at in range(3, len(secret) - 5):
+        assert secret[at : at + 5] not in shown
+
+
+@pytest.mark.parametrize(
+    "foreign", ["a\nb", "a\r\nb", "\x1b[2Ja", "a\u2028b", "a\u202eb", "\0", "\x85a"]
+)
+def test_foreign_text_is_no_second_record_and_no_escape_sequence(foreign: str) -> None:
+    """What a terminal or a reader of lines would take for something else."""
+    line = TextLines().format(record("%s went wrong", foreign))
+    first, *rest = line.splitlines()
+    assert first.startswith("20")
+    assert all(each.startswith("    ") for each in rest)
+    assert all(each.isprintable() for each in (first, *rest))
+    (shown,) = JsonLines().format(record("%s went wrong", foreign)).splitlines()
+    assert shown.isprintable()
+    assert json.loads(shown)["event"] == f"{foreign} went wrong"
 
 
 @pytest.mark.parametrize("text", ["", "https://lab.example.org/jobs", "a@b", "qw_ab", "eyJ"])
