@@ -55,6 +55,7 @@ def test_a_secret_is_blotted_out_wherever_it_stands(secret: str, lines: logging.
         f"qw_qw_{new_secret()}",
         "https://ada:hush/@db://x:hush-hush@db",
     ],
+    ids=range(9),
 )
 def test_a_secret_among_other_characters_is_blotted_out(line: str) -> None:
     shown = without_secrets(line)
@@ -93,7 +94,9 @@ def test_the_time_that_a_line_takes_is_linear_in_its_length(worst: Callable[[int
 
 
 @pytest.mark.parametrize("start", range(150, 210, 7))
-@pytest.mark.parametrize("secret", [new_secret(), PASS, "://ada:hush-hush-hush@db"])
+@pytest.mark.parametrize(
+    "secret", [new_secret(), PASS, "://ada:hush-hush-hush@db"], ids=["token", "pass", "url"]
+)
 def test_a_long_path_shows_no_part_of_a_secret(
     caplog: pytest.LogCaptureFixture, secret: str, start: int
 ) -> None:
