@@ -7,8 +7,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from support import leftovers
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
+
+
+def pytest_configure() -> None:
+    leftovers.start_watchdog()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 
 from contract.environments import interpreter
 from qwicket.cli.snippet import SNIPPETS
+from support import leftovers
 from support.server import LiveServer, run_cli
 
 ANSWERS = {  # what of the answer is the same whenever it runs
@@ -47,6 +48,7 @@ def test_a_snippet_runs_and_prints_what_the_job_gave(
         ["sh", "-eu"] if snippet.runs_in == "sh" else [str(python), "-"],
         input=printed.stdout,
         env={
+            **leftovers.marks(),
             "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "HOME": str(tmp_path),
             "QWICKET_TOKEN": server.token(),

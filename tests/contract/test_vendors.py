@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from contract.environments import CONTRACT, ROOT, interpreter, suites
+from support import leftovers
 from support.server import LiveServer
 
 
@@ -45,6 +46,7 @@ def expired(server: LiveServer) -> str:
 @pytest.mark.parametrize("suite", suites())
 def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path: Path) -> None:
     env = {
+        **leftovers.marks(),
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),  # no settings of this machine's user reach the client
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),

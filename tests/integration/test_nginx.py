@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from support.certificates import Certificate, certificate
 from support.installed import installed
+from support.leftovers import name_child
 from support.programs import BELL
 from support.server import LiveServer
 from support.snippets import blocks
@@ -58,6 +59,7 @@ class Proxy:
         assert checked.returncode == 0, checked.stderr
         assert "warn" not in checked.stderr
         self._process = subprocess.Popen([*command, "-g", "daemon off;"])
+        name_child(self._process.pid)
         until(self._listens, "nginx listens", timeout_s=20)
 
     def _listens(self) -> bool:

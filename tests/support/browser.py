@@ -15,6 +15,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from support.installed import installed
+from support.leftovers import name_child
 from support.waiting import until
 
 FLAGS = (
@@ -98,6 +99,7 @@ def browser(folder: Path) -> Iterator[Page]:
     command = [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    name_child(process.pid)
     port = folder / "DevToolsActivePort"
     try:
         until(lambda: port.exists() and port.read_text().count("\n"), "it listens", timeout_s=60)

@@ -63,6 +63,11 @@ class PostgresServer:
         subprocess.run([*command, *arguments], check=True, user=self._server.system_user)
 
     @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return Path(self._server.pgdata)
+
+    @property
     def url(self) -> str:
         url: str = self._server.get_uri()
         return url

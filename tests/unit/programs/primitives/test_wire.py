@@ -7,6 +7,8 @@ import io
 import json
 import pickle
 import zlib
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.compute import OutOfMemory, Pool, WorkerDied
+from qwicket.model.circuits import Checked
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs import primitives
+from qwicket.programs import Refusal, primitives
 from support import pubs
 
 LIMITS = Limits()
@@ -146,15 +150,27 @@ def test_bombs_count_together() -> None:
         primitives.read(source, Limits(unpacked_bytes=50_000))
 
 
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Pool]:
+    """A parser process: some files make Qiskit's Rust code abort the process that reads them."""
+    with closing(
+        Pool(1, warm="qwicket.programs:warm", memory_bytes=LIMITS.read_memory_bytes)
+    ) as it:
+        yield it
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.integers(18, 200), st.booleans())
-def test_broken_qpy_raises_nothing_else(noise: bytes, at: int, is_cut: bool) -> None:
+def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_cut: bool) -> None:
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])
     source = pubs.source("sampler", [pubs.typed("QuantumCircuit", pubs.packed(data)), None, 1])
+    arguments = ("qiskit.primitives", source, LIMITS, {})
+    task = parser.submit("qwicket.programs:read_apart", *arguments, timeout_s=30)
     try:
-        primitives.read(source, LIMITS)
-    except (InvalidProgram, LimitExceeded):
+        answer = task.future.result()
+    except (WorkerDied, OutOfMemory):
         return
+    assert isinstance(answer, Checked | Refusal)
 
 
 @pytest.mark.parametrize(

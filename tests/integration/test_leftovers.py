@@ -1,0 +1,97 @@
+"""Nothing that tests started outlives the test process, however that ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.agents import TESTS
+from support.processes import children_of, is_alive
+from support.waiting import until
+
+SUITE = """
+import os, threading
+from pathlib import Path
+
+import pytest
+
+from support.agents import Lab
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_that_never_ends(number, server, postgres, tmp_path):
+    with Lab(server, tmp_path) as lab, postgres.database():
+        agent = lab.agent()
+        postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
+        pids = [os.getpid(), server.process.pid, agent.process.pid, postmaster]
+        folder = Path(os.environ["STARTED"])
+        (folder / "new").write_text(" ".join(map(str, pids)))
+        (folder / "new").rename(folder / str(os.getpid()))
+        {end}
+"""
+WAIT = "threading.Event().wait(150)"
+CRASH = "os.abort() if number == 0 else None"
+
+
+class Run:
+    """A pytest process that runs the suite, in a session of its own."""
+
+    def __init__(self, folder: Path, *options: str, end: str) -> None:
+        self.folder = folder
+        suite = folder / "test_suite.py"
+        suite.write_text(SUITE.replace("{end}", end))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider"]
+        command += ["-c", str(TESTS.parent / "pyproject.toml"), "--rootdir", str(folder), *options]
+        env = {**os.environ, "PYTHONPATH": str(TESTS), "STARTED": str(folder)}
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([*command, suite], stdout=log, stderr=log, env=env)
+
+    def started(self, n_processes: int) -> dict[int, list[int]]:
+        """Wait for so many test processes; return what each of them has started, by its id."""
+
+        def found() -> dict[int, list[int]]:
+            files = [path for path in self.folder.iterdir() if path.name.isdigit()]
+            pids = {int(path.name): list(map(int, path.read_text().split())) for path in files}
+            return pids if len(pids) == n_processes else {}
+
+        all_pids = until(found, "the tests run", timeout_s=90)
+        return {owner: [*pids, *below(pids)] for owner, pids in all_pids.items()}
+
+
+def below(pids: list[int]) -> list[int]:
+    """Return the children of processes, and theirs."""
+    found = [child for pid in pids if is_alive(pid) for child in children_of(pid)]
+    return [*found, *below(found)] if found else []
+
+
+def are_gone(pids: list[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
+def test_nothing_outlives_a_test_process_that_is_killed(tmp_path: Path) -> None:
+    run = Run(tmp_path, end=WAIT)
+    (pids,) = run.started(1).values()
+    assert len(pids) > 8  # the four, and workers and readers below the server
+    run.process.kill()
+    run.process.wait(20)
+    until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
+
+
+def test_nothing_outlives_a_run_that_is_killed_with_its_workers_at_work(tmp_path: Path) -> None:
+    run = Run(tmp_path, "-n2", end=WAIT)
+    pids = [pid for owned in run.started(2).values() for pid in owned]
+    run.process.kill()
+    run.process.wait(20)
+    until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
+
+
+def test_nothing_outlives_a_worker_that_crashes_in_a_run_that_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path, "-n1", end=CRASH)
+    first, _ = run.started(2).values()
+    until(lambda: are_gone(first), f"all of {first} are gone", timeout_s=20)
+    assert run.process.wait(90) == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 1 passed" in (tmp_path / "log").read_text()

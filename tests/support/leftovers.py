@@ -1,0 +1,113 @@
+"""Ends what a test process started when that process ends, however it ends.
+
+Fixtures stop their servers, but not when the test process crashes or is killed. So each test
+process has a watchdog process beside it, which outlives it and kills what carries its mark in the
+environment, what was named to it, and the children of both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Final
+
+OWNERS: Final = "TEST_PROCESSES"
+"""The environment variable with the marks of the test processes above a process."""
+
+_GRACE_S: Final = 3.0
+_PAUSE_S: Final = 0.1
+_watchdogs: list[IO[bytes]] = []
+
+
+def start_watchdog() -> None:
+    """Mark this process's environment, which children inherit, and start its watchdog."""
+    mark = secrets.token_hex(8)
+    # Without the marks: the watchdog of a process further up must not kill this one.
+    env = {name: value for name, value in os.environ.items() if name != OWNERS}
+    process = subprocess.Popen(
+        [sys.executable, "-I", __file__, str(os.getpid()), mark],
+        stdin=subprocess.PIPE,
+        env=env,
+        start_new_session=True,  # Ctrl-C at a terminal reaches the tests, not the watchdog
+    )
+    assert process.stdin is not None
+    process.returncode = 0  # nobody waits for it: it ends after this process
+    _watchdogs.append(process.stdin)
+    os.environ[OWNERS] = f"{os.environ.get(OWNERS, '')},{mark}"
+
+
+def marks() -> dict[str, str]:
+    """Return what a child needs in an environment that is not copied from this process's."""
+    return {OWNERS: os.environ[OWNERS]}
+
+
+def name_child(pid: int) -> None:
+    """Name a process to the watchdog. Some programs overwrite their environment, as nginx does."""
+    for pipe in _watchdogs:
+        pipe.write(b"%d %d\n" % (pid, _started_at(pid)))
+        pipe.flush()
+
+
+def main(owner: int, mark: str) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        owner_fd = os.pidfd_open(owner)
+        if os.getppid() == owner:  # else the number may be another process's by now
+            select.select([owner_fd], [], [])
+    os.set_blocking(sys.stdin.fileno(), False)  # a fork of the owner may hold the other end open
+    named = [line.split() for line in sys.stdin.read().splitlines()]
+    _kill({(int(pid), int(started)) for pid, started in named}, mark.encode())
+
+
+def _kill(named: set[tuple[int, int]], mark: bytes) -> None:
+    """Ask all of them to end, then kill those left, until none is found."""
+    asked: set[int] = set()
+    deadline = time.monotonic() + _GRACE_S
+    while left := _left(named, mark):
+        is_late = time.monotonic() > deadline
+        for pid in left if is_late else left - asked:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if is_late else signal.SIGTERM)
+        asked |= left
+        time.sleep(_PAUSE_S)
+
+
+def _left(named: set[tuple[int, int]], mark: bytes) -> set[int]:
+    """Return the living processes that are marked or named, and all below them."""
+    found: set[int] = set()
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = _stat(pid)
+            if fields[0] == "Z":
+                continue
+            children.setdefault(int(fields[1]), []).append(pid)
+            is_named = (pid, int(fields[19])) in named
+            if is_named or mark in (folder / "environ").read_bytes():
+                found.add(pid)
+    below = list(found)
+    while below:
+        more = [pid for pid in children.get(below.pop(), []) if pid not in found]
+        found.update(more)
+        below += more
+    return found - {os.getpid()}
+
+
+def _started_at(pid: int) -> int:
+    """Return when a process started, in clock ticks: with its number, this is it and no other."""
+    return int(_stat(pid)[19])
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
