@@ -1,0 +1,260 @@
+"""Databases written by earlier versions: today's server migrates them and serves what they hold."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import lzma
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import pytest
+
+from qwicket.store import statements
+from qwicket.store.sqlite import WORDS
+from support.ibm import Client as IBMClient
+from support.postgres import PostgresServer
+from support.server import LiveServer
+from support.waiting import until
+
+DATA = Path(__file__).parent.parent / "data"
+SCHEMAS = sorted(folder.name for folder in DATA.glob("schema-*"))
+LEASE_S = "2"
+"""On PostgreSQL the runner of the old server counts as alive for so long."""
+
+
+class Old(NamedTuple):
+    """A running server on a migrated copy of an old database.
+
+    Attributes:
+        server: The server.
+        expected: What the users of the database saw before.
+        version: Returns the number of the last migration that the database had.
+    """
+
+    server: LiveServer
+    expected: dict[str, Any]
+    version: Callable[[], int]
+
+    def read(self, job: str, path: str = "", **params: Any) -> httpx.Response:
+        """Read a job, by its name in the fixture, with the token that it was made with."""
+        known = self.expected["jobs"][job]
+        with self.client(known["token"]) as http:
+            return http.get(f"/v1/jobs/{known['id']}{path}", params=params)
+
+    def client(self, token: str) -> httpx.Client:
+        return self.server.client(self.expected["tokens"][token])
+
+    def jobs(self, *states: str) -> list[str]:
+        """Return the names of the jobs that were in one of these states."""
+        known = self.expected["jobs"].items()
+        return [name for name, job in known if job["state"] in states]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=SCHEMAS)
+def old(
+    request: pytest.FixtureRequest,
+    kind: str,
+    postgres: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Old]:
+    source = DATA / request.param
+    expected = json.loads((source / "expected.json").read_text(encoding="utf-8"))[kind]
+    folder = tmp_path_factory.mktemp("old")
+    opened = _sqlite if kind == "sqlite" else _postgres
+    with opened(source, folder, postgres) as (url, version):
+        assert version() == int(request.param.removeprefix("schema-"))
+        server = LiveServer(folder, "--lease-s", LEASE_S, database_url=url)
+        yield Old(server, expected, version)
+        assert server.stop() == 0
+        server.assert_calm()
+
+
+@contextlib.contextmanager
+def _sqlite(
+    source: Path, folder: Path, _postgres: PostgresServer
+) -> Iterator[tuple[None, Callable[[], int]]]:
+    database = folder / "data" / "qwicket.db"
+    database.parent.mkdir()
+    database.write_bytes(lzma.decompress((source / "sqlite.db.xz").read_bytes()))
+
+    def version() -> int:
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            return int(connection.execute("pragma user_version").fetchone()[0])
+
+    yield None, version
+
+
+@contextlib.contextmanager
+def _postgres(
+    source: Path, _folder: Path, postgres: PostgresServer
+) -> Iterator[tuple[str, Callable[[], int]]]:
+    name = f"old_{source.name.replace('-', '_')}"
+    postgres.run(f"create database {name}")
+    url = psycopg.conninfo.make_conninfo(postgres.url, dbname=name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(lzma.decompress((source / "postgres.sql.xz").read_bytes()))
+
+    def version() -> int:
+        with psycopg.connect(url) as connection:
+            row = connection.execute("select max(number) from schema_version").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    yield url, version
+    postgres.run(f"drop database {name} with (force)")
+
+
+def test_every_migration_has_run(old: Old) -> None:
+    (*_, (newest, _)) = statements.migrations(WORDS)
+    assert old.version() == newest
+
+
+def test_the_same_tokens_sign_in(old: Old) -> None:
+    for name in ("ada", "ada lab", "ada reads", "ada aria", "ada expires", "bob", "root"):
+        with old.client(name) as http:
+            found = http.get("/v1/account").json()
+        assert found["name"] == name.partition(" ")[0]
+    for name, token in old.expected["refused"].items():
+        with old.server.client(token) as http:
+            assert http.get("/v1/account").status_code == 401, name
+
+
+def test_tokens_keep_their_bounds(old: Old) -> None:
+    with old.client("ada lab") as http:
+        assert http.get("/v1/account").json()["token"]["project"] == "lab"
+    with old.client("ada aria") as http:
+        assert http.get("/v1/account").json()["token"]["devices"] == ["qpu.aria-1"]
+    with old.client("ada reads") as http:
+        assert http.post("/v1/jobs", json={}).status_code == 403
+
+
+def test_a_password_still_signs_in(old: Old) -> None:
+    body = {"email": "ada@example.org", "password": "a fixture's password"}
+    with httpx.Client(base_url=old.server.url) as http:
+        assert http.post("/ibm/api/users/login", json=body).status_code == 200
+
+
+def test_completed_jobs_have_the_same_results(old: Old) -> None:
+    completed = old.jobs("completed")
+    assert len(completed) >= 6
+    for name in completed:
+        known = old.expected["jobs"][name]
+        if "result" not in known:
+            continue
+        found = old.read(name, "/result").json()
+        assert _measured(found) == _measured(known["result"]), name
+
+
+def test_a_result_that_is_kept_in_pieces_is_whole(old: Old) -> None:
+    shots = old.expected["jobs"]["large"]["shots"]
+    (part,) = old.read("large", "/result").json()["parts"]
+    assert part["counts"] == {"0" * 9: shots}
+    assert len(part["memory"]) == shots
+
+
+def test_jobs_that_had_ended_otherwise_are_as_they_were(old: Old) -> None:
+    for name in old.jobs("failed", "cancelled"):
+        assert old.read(name).json()["state"] == old.expected["jobs"][name]["state"]
+    assert old.read("refused").json()["error"]["code"]
+
+
+def test_queued_jobs_run_to_their_end(old: Old) -> None:
+    simulated = [name for name in old.jobs("queued") if name.startswith("queued by")]
+    assert len(simulated) == 3
+    for name in simulated:
+        assert old.read(name, wait=60).json()["state"] == "completed", name
+        counts = old.read(name, "/result").json()["parts"][0]["counts"]
+        assert counts.keys() <= {"00", "11"}
+        assert sum(counts.values()) == 100
+
+
+def test_a_job_that_ran_is_run_again(old: Old) -> None:
+    assert old.read("running", wait=60).json()["state"] == "completed"
+
+
+def test_a_job_that_was_asked_to_stop_is_cancelled(old: Old) -> None:
+    until(
+        lambda: old.read("cancelling").json()["state"] == "cancelled",
+        "it is cancelled",
+        timeout_s=30,
+    )
+
+
+def test_a_job_of_which_nobody_knows_stays_so(old: Old) -> None:
+    assert old.read("uncertain").json()["state"] == old.expected["jobs"]["uncertain"]["state"]
+
+
+def test_a_lab_gets_its_jobs_again(old: Old) -> None:
+    """One waited; one was held by an agent that is gone, and is offered once its lease is over."""
+    jobs = old.expected["jobs"]
+    wanted = {jobs[name]["id"] for name in ("at the lab", "waits for the lab")}
+    held: list[dict[str, Any]] = []
+
+    def pulled() -> bool:
+        body = {"agent": "fedcba9876543210", "held": held}
+        with old.client("serves") as http:
+            found = http.post("/v1/devices/bench/leases", params={"wait": 1}, json=body).json()
+        if found.get("lease"):
+            held.append({name: found["lease"][name] for name in ("id", "fence", "nonce")})
+        return {lease["id"] for lease in held} == wanted
+
+    until(pulled, "the agent holds both jobs", timeout_s=60)
+
+
+def test_drafts_take_their_programs(old: Old) -> None:
+    jobs = old.expected["jobs"]
+    with httpx.Client(base_url=old.server.url, timeout=60) as http:
+        client = IBMClient(http, old.expected["tokens"]["ada"])
+        told = client.call("POST", f"/jobs/{jobs['uploaded']['id']}/jobDataUploaded")
+        assert told.status_code == 200, told.text
+        assert client.ended(jobs["uploaded"]["id"])["status"] == "COMPLETED"
+    assert old.read("draft").json()["state"] == "draft"
+
+
+def test_groups_records_and_devices_are_there(old: Old) -> None:
+    groups = old.expected["groups"]
+    with old.client("ada") as http:
+        assert http.get(f"/v1/groups/{groups['open']}").json()["state"] == "open"
+        assert http.get(f"/v1/groups/{groups['closed']}").json()["state"] == "closed"
+        device = http.get("/v1/devices/simulon_gaussian").json()
+        records = http.post(
+            "/qbraid/api/get-user-jobs",
+            headers={"api-key": old.expected["tokens"]["ada"]},
+            json={},
+        )
+    assert "in the fixture" in json.dumps(device)
+    assert "fixture-1" in records.text
+    assert "acme" in old.server.admin("provider", "list")
+
+
+def test_a_deleted_job_stays_away(old: Old) -> None:
+    with old.client("ada") as http:
+        assert http.get(f"/v1/jobs/{old.expected['deleted']}").status_code == 404
+
+
+def test_new_jobs_are_taken(old: Old) -> None:
+    program = {"qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
+    body = {"device": "simulator", "program": program, "shots": 10}
+    with old.client("ada") as http:
+        made = http.post("/v1/jobs", json=body, headers={"Idempotency-Key": "fixture-key-2"})
+        assert made.status_code == 201, made.text
+        ended = http.get(f"/v1/jobs/{made.json()['id']}/result", params={"wait": 60}).json()
+    assert ended["parts"][0]["counts"] == {"1": 10}
+
+
+def _measured(result: dict[str, Any]) -> list[Any]:
+    """Return what was measured in a result, without what later versions may add to it."""
+    return [
+        {name: part[name] for name in ("counts", "memory", "probabilities") if name in part}
+        for part in result["parts"]
+    ]
