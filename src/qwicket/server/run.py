@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from qwicket.model.errors import QwicketError
+from qwicket.server import loop_cpu
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.logs import announce, start_log, tell_failure
@@ -45,6 +46,8 @@ def run(settings: Settings, hint: str = "") -> int:
         hint: What to tell a person once the server listens.
     """
     start_log(settings.log_format)
+    if loop_cpu.is_measured():
+        loop_cpu.measure()
     try:
         server = _Server(App(settings), settings, hint)
     except OSError as error:  # of TLS too: its errors are OSErrors
@@ -69,7 +72,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                loop="uvloop",
+                loop="asyncio" if loop_cpu.is_measured() else "uvloop",
                 http="httptools",
                 ws=partial(WebSocket, limits=settings.limits),  # type: ignore[arg-type]  # uvicorn calls it alone
                 ws_max_size=_MESSAGE_BYTES,

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+
+from qwicket.server.loop_cpu import measure
+
+
+def busy() -> None:
+    until = time.thread_time() + 0.03
+    while time.thread_time() < until:
+        pass
+
+
+async def busy_step() -> None:
+    await asyncio.sleep(0)
+    busy()
+
+
+async def idle() -> None:
+    time.sleep(0.03)  # noqa: ASYNC251 - waits without CPU
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+
+
+async def in_thread() -> None:
+    await asyncio.to_thread(busy)
+
+
+async def timer() -> None:
+    asyncio.get_running_loop().call_later(0, busy)
+    await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Callable[[], list[str]]:
+    for handle in (asyncio.Handle, asyncio.TimerHandle):
+        monkeypatch.setattr(handle, "_run", asyncio.Handle._run)  # type: ignore[attr-defined]
+    measure()
+    caplog.set_level(logging.WARNING, "qwicket.loop")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_a_step_of_a_task_that_takes_cpu_is_logged(logged: Callable[[], list[str]]) -> None:
+    asyncio.run(busy_step())
+    (line,) = logged()
+    took, _, rest = line.partition(" ms of CPU in ")
+    assert 30 <= float(took) < 300
+    assert "busy_step" in rest
+
+
+def test_a_timer_that_takes_cpu_is_logged(logged: Callable[[], list[str]]) -> None:
+    asyncio.run(timer())
+    (line,) = logged()
+    assert "busy" in line
+
+
+@pytest.mark.parametrize("harmless", [idle, in_thread])
+def test_waiting_threads_and_many_short_steps_are_not_logged(
+    logged: Callable[[], list[str]], harmless: Callable[[], object]
+) -> None:
+    asyncio.run(harmless())  # type: ignore[arg-type]
+    assert logged() == []
