@@ -40,8 +40,7 @@ async def timer() -> None:
 def logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Callable[[], list[str]]:
-    for handle in (asyncio.Handle, asyncio.TimerHandle):
-        monkeypatch.setattr(handle, "_run", asyncio.Handle._run)  # type: ignore[attr-defined]
+    monkeypatch.setattr(asyncio.Handle, "_run", asyncio.Handle._run)  # type: ignore[attr-defined]
     measure()
     caplog.set_level(logging.WARNING, "qwicket.loop")
     return lambda: [record.getMessage() for record in caplog.records]
