@@ -47,6 +47,18 @@ def spin(path: str) -> None:
         pass
 
 
+def complain(text: bytes) -> int:
+    """Write to standard error as native code does."""
+    while text:
+        text = text[os.write(2, text) :]
+    return os.getpid()
+
+
+def complain_and_abort(text: bytes) -> None:
+    complain(text)
+    os.abort()
+
+
 def hold(path: str, release: str) -> int:
     """Work until the test makes the file `release`."""
     announce(path)

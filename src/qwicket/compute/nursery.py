@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from qwicket.compute import worker
+from qwicket.compute.error_output import ErrorLog
 from qwicket.compute.failures import NotStarted, Stopped
 
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "QULACS_NUM_THREADS": "1"}
@@ -38,12 +39,13 @@ class WorkerProcess:
     """One child and the private socket to it. One slot uses it at a time; anyone may kill it.
 
     The child has a session of its own, so that Ctrl-C in the owner's terminal does not reach it,
-    and inherits no file descriptor but its socket, standard error and /dev/null.
+    and inherits no file descriptor but its socket, a pipe for standard error and /dev/null.
     """
 
-    def __init__(self, *, warm: str | None, memory_bytes: int | None) -> None:
+    def __init__(self, *, warm: str | None, memory_bytes: int | None, errors: ErrorLog) -> None:
         self._is_ready = False
         self._channel, theirs = socket.socketpair()
+        pipe, stderr = os.pipe()
         fd = theirs.fileno()
         # -P: else this room's modules would come before all others in the child.
         command = [sys.executable, "-P", worker.__file__]
@@ -53,15 +55,19 @@ class WorkerProcess:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=stderr,
                 pass_fds=(fd,),
                 start_new_session=True,
                 env=os.environ | _ONE_THREAD,
             )
         except BaseException:
             self._channel.close()
+            os.close(pipe)
             raise
         finally:
             theirs.close()
+            os.close(stderr)
+        self._errors = errors.follow(pipe, self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -117,6 +123,7 @@ class WorkerProcess:
         self._process.kill()
         status = self._process.wait()
         self._channel.close()
+        self._errors.join(_EXIT_GRACE_S)  # what it wrote last is logged before its death is
         return status
 
 
@@ -130,6 +137,7 @@ class Nursery:
     def __init__(self, *, spares: int, warm: str | None, memory_bytes: int | None) -> None:
         self._warm = warm
         self._memory_bytes = memory_bytes
+        self._errors = ErrorLog()
         self._most_found_dead = spares + _MOST_KILLED
         self._lock = threading.Lock()
         self._workers: set[WorkerProcess] = set()
@@ -227,7 +235,9 @@ class Nursery:
 
     def _start(self) -> WorkerProcess | NotStarted:
         try:
-            child = WorkerProcess(warm=self._warm, memory_bytes=self._memory_bytes)
+            child = WorkerProcess(
+                warm=self._warm, memory_bytes=self._memory_bytes, errors=self._errors
+            )
         except Exception as error:  # whatever it is, this thread must live
             _log.exception("a worker process could not be started")
             self._closing.wait(_START_PAUSE_S)

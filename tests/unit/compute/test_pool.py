@@ -610,3 +610,47 @@ def test_worker_whose_owner_went_while_it_started_ends_without_a_word() -> None:
     )
     theirs.close()
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# What workers write to standard error
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_lines_of_native_code_are_logged_escaped_and_cut_under_their_worker(
+    pool: Pool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = b"panicked at \x1b[31m\r\xe2\x80\xae\xff\n\n" + b"x" * 1_000_000 + b"\nno end of line"
+    pid = call(pool, pool_tasks.complain, text)
+    pool.close()
+    said = f"worker {pid} wrote to standard error: "
+    assert logged(caplog) == [
+        said + r"panicked at \x1b[31m\r\u202e\ufffd",
+        said + "x" * 300 + "…",
+        said + "no end of line",
+    ]
+    assert capfd.readouterr().err == ""
+
+
+def test_last_words_of_a_worker_are_logged_before_its_death(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(fault(pool, pool_tasks.complain_and_abort, b"out of luck"), WorkerDied)
+    words, death = logged(caplog)
+    assert words.endswith("wrote to standard error: out of luck")
+    assert death == "a worker ended at work with status -6"
+
+
+def test_a_flood_on_standard_error_is_cut_off_for_all_workers_together(
+    open_pool: OpenPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = open_pool(2)
+    flood = b"a line\n" * 100_000
+    tasks = [pool.submit(pool_tasks.complain, flood, timeout_s=LIMIT_S) for _ in range(2)]
+    assert {result(task) for task in tasks} == set(pool.pids())
+    pool.close()
+    *lines, last = sorted(logged(caplog), key=lambda line: line.startswith("more"))
+    assert len(lines) == 50
+    assert last == "more from workers' standard error is dropped for 60 s"
