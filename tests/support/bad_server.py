@@ -225,6 +225,29 @@ def drip(every_s: float, body: Any, *, at_once: int = 0) -> Step:
     return step
 
 
+def stall(after_bytes: int, body: Any) -> Step:
+    """Answer with the first bytes of a good response, and then keep the connection open."""
+
+    def step(connection: Connection) -> None:
+        if connection.read():
+            connection.send(response(200, body)[:after_bytes])
+            connection.is_over.wait()
+
+    return step
+
+
+def endless(head: bytes, piece: bytes, every_s: float = 0.02) -> Step:
+    """Answer with a head, and then with the same bytes again and again, without an end."""
+
+    def step(connection: Connection) -> None:
+        if connection.read():
+            connection.send(head)
+            while not connection.is_over.wait(every_s):
+                connection.send(piece)
+
+    return step
+
+
 def response(status: int, body: Any, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """Return a whole response."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -1,7 +1,10 @@
 """HTTP with the manners that all clients share: deadlines, bounded retries, secrets kept."""
 
+from qwicket.clients.http.deadlines import ends_by
 from qwicket.clients.http.line import Answer, Line, NoAnswer, WrongAnswer
 from qwicket.clients.http.patience import Patience, Tries, insist, retry_after_s
+from qwicket.clients.http.polling import Polling
+from qwicket.clients.http.repeating import pause_asked_s, was_surely_not_done
 from qwicket.clients.http.text import erased, header, plain
 
 __all__ = [
@@ -9,11 +12,15 @@ __all__ = [
     "Line",
     "NoAnswer",
     "Patience",
+    "Polling",
     "Tries",
     "WrongAnswer",
+    "ends_by",
     "erased",
     "header",
     "insist",
+    "pause_asked_s",
     "plain",
     "retry_after_s",
+    "was_surely_not_done",
 ]

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import httpcore
 import urllib3
 
+from qwicket.clients.http import deadlines
 from qwicket.clients.http.line import CONNECT_S, MOST_BYTES, Answer, NoAnswer, WrongAnswer, accepted
 from qwicket.clients.http.text import address, plain
 from qwicket.clients.http.timely import SLOWEST_BYTES_PER_S, proxy_of
@@ -83,6 +84,7 @@ class AsyncLine:
             NoAnswer: The server gave no whole answer.
             WrongAnswer: TLS failed, the answer is a redirect, or too large.
         """
+        limit_s = deadlines.within(limit_s)
         try:
             async with asyncio.timeout(limit_s) as clock:
                 async with self._open(method, path, headers, body, limit_s) as response:
@@ -139,13 +141,14 @@ class AsyncLine:
         )
 
     async def _whole(self, response: httpcore.Response, clock: asyncio.Timeout) -> Answer:
-        """Read all of an answer; each byte that arrives adds a little to its time."""
+        """Read all of an answer; without a deadline each byte adds a little to its time."""
+        s_per_byte = 1 / SLOWEST_BYTES_PER_S if deadlines.current() is None else 0.0
         content = bytearray()
         async for piece in response.aiter_stream():
             content += piece
             if len(content) > self._most_bytes:
                 raise WrongAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
-            clock.reschedule((clock.when() or 0.0) + len(piece) / SLOWEST_BYTES_PER_S)
+            clock.reschedule((clock.when() or 0.0) + len(piece) * s_per_byte)
         told = ((name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers)
         return Answer(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 from urllib3 import exceptions as broken
 
-from qwicket.clients.http import timely
+from qwicket.clients.http import deadlines, timely
 from qwicket.clients.http.text import address, erased, plain, public
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ class Line:
         body: bytes | None,
         limit_s: float,
     ) -> urllib3.BaseHTTPResponse:
+        limit_s = deadlines.within(limit_s)
         return connections.urlopen(
             method,
             self.url + path,

@@ -9,6 +9,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from qwicket.clients.http import deadlines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -53,7 +55,9 @@ class Tries:
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
-        self._deadline = time.monotonic() + patience.total_s
+        fixed = deadlines.current()
+        own = time.monotonic() + patience.total_s
+        self._deadline = own if fixed is None else min(own, fixed)
         self._tried = 0
 
     def begin(self) -> float:

@@ -2,13 +2,15 @@
 
 A timeout of urllib3 bounds each pause within an answer, so that a server which sends a byte now and
 then holds its client for ever. Here the time is that of the whole answer, and it grows only with
-what arrives: a large result over a slow line is read to its end, a drip is not.
+what arrives: a large result over a slow line is read to its end, a drip is not. A deadline of
+`ends_by` holds for what arrives, too.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from qwicket.clients.http import deadlines
 
 if TYPE_CHECKING:
     import socket
@@ -66,7 +70,10 @@ class _Timed(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         # At this instant the socket's own timeout is what is left of the request's.
-        self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
+        own = time.monotonic() + (sock.gettimeout() or 0.0)
+        fixed = deadlines.current()
+        self._deadline = own if fixed is None else min(own, fixed)
+        self._s_per_byte = 1 / SLOWEST_BYTES_PER_S if fixed is None else 0.0
 
     def readable(self) -> bool:
         return True
@@ -77,7 +84,7 @@ class _Timed(io.RawIOBase):
             raise TimeoutError("the answer is too slow")
         self._sock.settimeout(left_s)
         received = self._raw.readinto(buffer)
-        self._deadline += (received or 0) / SLOWEST_BYTES_PER_S
+        self._deadline += (received or 0) * self._s_per_byte
         return received
 
     def close(self) -> None:
@@ -86,17 +93,42 @@ class _Timed(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
+    is_always_timed = True
+
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
+        if self.is_always_timed or deadlines.current() is not None:
+            self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
+
+
+class _DeadlineResponse(_Response):
+    """One whose reader may pause as long as it likes, unless there is a deadline."""
+
+    is_always_timed = False
 
 
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    def connect(self) -> None:
+        self.timeout = _connect_s(self.timeout)
+        super().connect()
+
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        self.timeout = _connect_s(self.timeout)
+        super().connect()
+
+
+class _DeadlineConnection(_Connection):
+    response_class = _DeadlineResponse
+
+
+class _SecureDeadlineConnection(_SecureConnection):
+    response_class = _DeadlineResponse
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -105,3 +137,21 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
+
+
+class _DeadlinePool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _DeadlineConnection
+
+
+class _SecureDeadlinePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureDeadlineConnection
+
+
+DEADLINE_POOLS: Final = {"http": _DeadlinePool, "https": _SecureDeadlinePool}
+"""Pools whose answers are bounded by `ends_by` alone."""
+
+
+def _connect_s(timeout: float | None) -> float | None:
+    if deadlines.current() is None:
+        return timeout
+    return deadlines.within(math.inf if timeout is None else timeout)

@@ -7,15 +7,15 @@ import json
 import os
 import platform
 import threading
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Patience, header
+from qwicket.clients.http import Line, Patience, Polling, header
+from qwicket.clients.http.deadlines import within
 from qwicket.clients.ibm_qx.answers import Account, Device, Job, QueueStatus, Record, Result, Status
 from qwicket.clients.ibm_qx.errors import (
+    NOT_CONNECTED,
     IBMQXAPIError,
     IBMQXClientError,
     IBMQXError,
@@ -37,8 +37,8 @@ _DIRECT: Final = "q-object"
 _DIRECT_BYTES: Final = 1 << 20
 """Programs up to here go with the job; larger ones are uploaded."""
 _FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 5.0
-_PAUSE_GROWTH: Final = 1.5
+_SIGN_IN_S: Final = 120.0
+"""Longest wait for another thread's sign-in, which ends within its own bounds."""
 _AROUND: Final = ("limit", "skip", "order", "fields", "where")
 
 
@@ -93,7 +93,7 @@ class IBMQXClient:
         self._scope = (
             _path("Network", hub, "Groups", group, "Projects", project) if all(place) else ""
         )
-        self._pass: str | None = None
+        self._access_token: str | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -217,56 +217,64 @@ class IBMQXClient:
             IBMQXTimeoutError: The job has not ended; it goes on without us.
             IBMQXAPIError: There is no such job, or the server could not be asked.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        told: Status | None = None
-        self.job_status(id)  # signs in, and says so if there is no such job
+        polling = Polling(timeout, _FIRST_PAUSE_S)
+        first = self._look(id, polling)  # signs in, and says so if there is no such job
+        found: Status | None = None
+        url = f"{self._line.url}{_path('jobs', id)}/status/v/1"
         try:
-            url = f"{self._line.url}{_path('jobs', id)}/status/v/1"
-            for body in statuses(url, self._signed_in(), deadline):
-                told = Status(body)
-                yield told
-                if told.is_final:
+            for body in statuses(url, self._access_token or "", polling.deadline):
+                found = Status(body)
+                yield found
+                if found.is_final:
                     return
         except StreamBroken:
             pass
-        yield from self._polled(id, told, deadline)
+        if found is None:
+            yield first
+        yield from self._polled(id, found or first, polling)
 
-    def _polled(self, id_: str, told: Status | None, deadline: float | None) -> Iterator[Status]:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            status = self._look(id_, deadline)
-            if status is not None and (told is None or dict(status) != dict(told)):
-                told = status
+    def _polled(self, id_: str, last: Status, polling: Polling) -> Iterator[Status]:
+        while not last.is_final:
+            if not polling.pause():
+                raise _not_ended(id_)
+            status = self._look(id_, polling)
+            if dict(status) != dict(last):
+                last = status
                 yield status
-            if told is not None and told.is_final:
-                return
-            left_s = _LONGEST_PAUSE_S if deadline is None else deadline - time.monotonic()
-            if left_s <= 0:
-                raise IBMQXTimeoutError(f"Job {id_} has not ended in time and goes on.")
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
 
-    def _look(self, id_: str, deadline: float | None) -> Status | None:
-        """Read a job's status, for as long as an outage may last; None when the deadline came."""
-        left_s = _OUTAGE.total_s if deadline is None else max(0.0, deadline - time.monotonic())
-        patience = replace(_OUTAGE, total_s=min(_OUTAGE.total_s, left_s))
-        try:
-            return Status(self._object("GET", f"{self._at(id_)}/status/v/1", patience=patience))
-        except IBMQXRetriableError:
-            if deadline is None or time.monotonic() < deadline:
-                raise
-        return None
+    def _look(self, id_: str, polling: Polling) -> Status:
+        """Read a job's status, for as long as an outage may last.
+
+        Raises:
+            IBMQXTimeoutError: The deadline came first.
+        """
+        path = f"{self._at(id_)}/status/v/1"
+        found = polling.ask(
+            lambda: self._object("GET", path, patience=_OUTAGE), IBMQXRetriableError
+        )
+        if found is None:
+            raise _not_ended(id_)
+        return Status(found)
 
     def wait(self, id: str, timeout: float | None = None) -> Job:  # noqa: A002
         """Wait until a job has ended, and return it.
 
+        Args:
+            id: The job.
+            timeout: Seconds to wait at most, whatever the server does; None waits for ever.
+
         Raises:
-            IBMQXTimeoutError: It has not ended; it goes on without us.
+            IBMQXTimeoutError: It has not ended, or could not be read in time; it goes on without
+                us.
             IBMQXAPIError: There is no such job, or the server could not be asked.
         """
+        polling = Polling(timeout, _FIRST_PAUSE_S)
         for _ in self.states(id, timeout):
             pass
-        return self.job(id)
+        job = polling.ask(lambda: self.job(id), IBMQXRetriableError)
+        if job is None:
+            raise _not_ended(id)
+        return job
 
     def cancel(self, id: str) -> bool:  # noqa: A002
         """Cancel a job; return whether it was, or had ended before."""
@@ -367,13 +375,24 @@ class IBMQXClient:
                 if error.status_code != 401 or is_last:
                     raise
             with self._lock:
-                self._pass = None if self._pass == access else self._pass
+                self._access_token = None if self._access_token == access else self._access_token
         raise AssertionError("the last try returns or raises")
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Let one thread sign in, and the others wait for it within their time."""
+        if not self._lock.acquire(timeout=within(_SIGN_IN_S)):
+            text = "Another thread signs in, and has no answer yet."
+            raise IBMQXRetriableError(text, None, None, NOT_CONNECTED, {})
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _signed_in(self) -> str:
         """Return an access token, a new one when there is none."""
-        with self._lock:
-            if self._pass is None:
+        with self._held():
+            if self._access_token is None:
                 path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
                 request = Request("POST", path, _HEADERS, encoded(self._sign))
                 secrets = list(self._sign.values())
@@ -382,8 +401,8 @@ class IBMQXClient:
                 access = found.get("id") if isinstance(found, dict) else None
                 if not isinstance(access, str):
                     raise wrong(answer, "has no access token")
-                self._pass = header(access, "access token", IBMQXClientError)
-            return self._pass
+                self._access_token = header(access, "access token", IBMQXClientError)
+            return self._access_token
 
     def _store(self, method: str, address: object, body: bytes | None = None) -> Answer:
         """Send a request to an address that bears its own rights: no token goes there."""
@@ -402,6 +421,10 @@ _HEADERS: Final = {
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
     "X-Qx-Client-Application": f"qwicket/{__version__}",
 }
+
+
+def _not_ended(id_: str) -> IBMQXTimeoutError:
+    return IBMQXTimeoutError(f"Job {id_} has not ended in time and goes on.")
 
 
 def _path(*parts: object) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import plain, was_surely_not_done
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +107,8 @@ class IBMQXRetriableError(IBMQXAPIError):
     @property
     def was_surely_not_done(self) -> bool:
         """Whether the request had no effect, so that even a submission may be sent again."""
-        return self.status_code == 429 or self.name == NOT_CONNECTED
+        was_sent = self.name != NOT_CONNECTED
+        return was_surely_not_done(self.status_code, was_sent=was_sent)
 
 
 def refusal(status: int, headers: Mapping[str, str], text: str) -> IBMQXAPIError:

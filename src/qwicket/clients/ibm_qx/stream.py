@@ -22,6 +22,8 @@ DONE: Final = 4002
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_BYTES: Final = 1 << 20
 _OPEN_S: Final = 10.0
+_CLOSE_S: Final = 0.2
+"""How long to wait for the server's side of a closing handshake."""
 _SILENCE_S: Final = 60.0
 """How long nothing may come before the line is looked at anew: the library pings meanwhile."""
 
@@ -30,29 +32,31 @@ class StreamBroken(Exception):
     """The stream ended before the job did."""
 
 
-def statuses(url: str, token: str, deadline: float | None) -> Iterator[dict[str, Any]]:
+def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
     """Yield each status of a job as the server tells it, to the last one.
 
     Args:
         url: Of the server, with the path of the job's stream.
         token: The access token, which goes into the first message.
-        deadline: Monotonic seconds at which to give up; None is never.
+        deadline: Monotonic seconds at which to give up; infinity is never.
 
     Raises:
         StreamBroken: It could not be opened, or ended early.
     """
     is_near = urlsplit(url).hostname in _LOOPBACK
     address = url.replace("http", "ws", 1)
+    last_read = deadline - 2 * _CLOSE_S
     try:
         with connect(
             address,
             proxy=None if is_near else True,
-            open_timeout=_OPEN_S,
+            open_timeout=max(_CLOSE_S, min(_OPEN_S, last_read - time.monotonic())),
+            close_timeout=_CLOSE_S,
             max_size=_MOST_BYTES,
             compression=None,
         ) as line:
             line.send(json.dumps({"type": "authentication", "data": token}))
-            while (message := _next(line, deadline)) is not None:
+            while (message := _next(line, last_read)) is not None:
                 if message.get("type") == "job-status" and isinstance(message.get("data"), dict):
                     yield message["data"]
             if line.close_code == DONE:
@@ -62,9 +66,9 @@ def statuses(url: str, token: str, deadline: float | None) -> Iterator[dict[str,
     raise StreamBroken("The stream ended before the job did.")
 
 
-def _next(line: ClientConnection, deadline: float | None) -> dict[str, Any] | None:
+def _next(line: ClientConnection, last_read: float) -> dict[str, Any] | None:
     """Return the next message; None when the server closed the stream."""
-    left_s = _SILENCE_S if deadline is None else deadline - time.monotonic()
+    left_s = last_read - time.monotonic()
     if left_s <= 0:
         raise OSError("the time is over")
     try:

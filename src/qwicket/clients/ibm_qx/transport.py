@@ -6,12 +6,11 @@ The access token goes to the server's own address and nowhere else.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer, insist, retry_after_s
+from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer, insist, pause_asked_s
 from qwicket.clients.ibm_qx.errors import (
     BAD_ANSWER,
     NO_ANSWER,
@@ -55,9 +54,7 @@ class Request:
         """Return the seconds that are asked for before another try; None when none is allowed."""
         if not isinstance(error, IBMQXRetriableError):
             return None
-        if not self.can_repeat and not error.was_surely_not_done:
-            return None
-        return retry_after_s(error.headers, time.time())
+        return pause_asked_s(error, can_repeat=self.can_repeat)
 
 
 def send(

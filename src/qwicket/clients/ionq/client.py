@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Patience, header
+from qwicket.clients.http import Patience, Polling, header
 from qwicket.clients.ionq.errors import (
     IonQClientError,
     IonQCredentialsError,
@@ -31,8 +29,6 @@ _OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 """Who waits for hours does not give up because the server restarts."""
 _FINAL: Final = frozenset({"completed", "failed", "canceled", "deleted"})
 _FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 5.0
-_PAUSE_GROWTH: Final = 1.5
 _RESULT_ADDRESS: Final = re.compile(r"(?:/v\d+\.\d+)?(/jobs/[\w-]+/results(?:/[\w-]+)*)\Z")
 
 
@@ -176,25 +172,21 @@ class IonQClient:
 
         Args:
             job_id: The job.
-            timeout: Seconds to wait at most, give or take two when the server is silent.
+            timeout: Seconds to wait at most, whatever the server does.
 
         Raises:
             IonQJobTimeoutError: It has not ended; it goes on without us.
             IonQAPIError: The server could not be asked.
         """
-        deadline = time.monotonic() + timeout
-        pause_s = _FIRST_PAUSE_S
+        polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
-            job = self._look(job_id, deadline)
-            if job.get("status") in _FINAL:
+            job = polling.ask(lambda: self._look(job_id), IonQRetriableError)
+            if job is not None and job.get("status") in _FINAL:
                 return job
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            if not polling.pause():
                 raise IonQJobTimeoutError(
                     f"Job {job_id} has not ended within {timeout:g} s and goes on."
                 )
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
         """Cancel a job; one that has ended stays as it is.
@@ -252,6 +244,8 @@ class IonQClient:
     def get_artifact(self, job_id: str, artifact_id: str) -> Any:
         """Return a file that belongs to a job: JSON, text or bytes, by its media type.
 
+        Without a media type it is JSON if it can be read as such, else text.
+
         Raises:
             IonQAPIError: There is none, or the server could not be asked.
         """
@@ -259,7 +253,9 @@ class IonQClient:
         media_type = answer.headers.get("Content-Type", "").lower()
         if "octet-stream" in media_type:
             return answer.content
-        return answer.text if media_type.startswith("text/") else answer.json()
+        if media_type.startswith("text/") or (not media_type and not answer.is_json):
+            return answer.text
+        return answer.json()
 
     # --- backends ------------------------------------------------------------------------------
 
@@ -355,16 +351,9 @@ class IonQClient:
 
     # -------------------------------------------------------------------------------------------
 
-    def _look(self, job_id: str, deadline: float) -> dict[str, Any]:
-        """Read a job, for as long as an outage may last; {} when the deadline came first."""
-        left_s = max(0.0, deadline - time.monotonic())
-        patience = replace(_OUTAGE, total_s=min(_OUTAGE.total_s, left_s))
-        try:
-            return _object(self._send("GET", _path("jobs", job_id), patience=patience))
-        except IonQRetriableError:
-            if time.monotonic() < deadline:
-                raise
-        return {}
+    def _look(self, job_id: str) -> dict[str, Any]:
+        """Read a job, for as long as an outage may last."""
+        return _object(self._send("GET", _path("jobs", job_id), patience=_OUTAGE))
 
     def _result_path(self, job: str) -> str:
         if "/" not in job:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import plain, was_surely_not_done
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,8 @@ class IonQRetriableError(IonQAPIError):
     @property
     def was_surely_not_done(self) -> bool:
         """Whether the request had no effect, so that even a submission may be sent again."""
-        return self.status_code == 429 or self.error_type == NOT_CONNECTED
+        was_sent = self.error_type != NOT_CONNECTED
+        return was_surely_not_done(self.status_code, was_sent=was_sent)
 
 
 def is_retriable(method: str, status: int) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer, insist, retry_after_s
+from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer, insist, pause_asked_s
 from qwicket.clients.ionq.errors import (
     BAD_ANSWER,
     NO_ANSWER,
@@ -49,9 +48,7 @@ class Request:
         """Return the seconds that are asked for before another try; None when none is allowed."""
         if not isinstance(error, IonQRetriableError):
             return None
-        if not self.can_repeat and not error.was_surely_not_done:
-            return None
-        return retry_after_s(error.headers, time.time())
+        return pause_asked_s(error, can_repeat=self.can_repeat)
 
 
 @dataclass(frozen=True)
@@ -77,6 +74,14 @@ class Answer:
         except (ValueError, RecursionError):
             pass
         raise self.wrong("is no JSON")
+
+    @property
+    def is_json(self) -> bool:
+        try:
+            self.json()
+        except IonQAPIError:
+            return False
+        return True
 
     def wrong(self, what: str) -> IonQAPIError:
         """Return the error that this answer is not one of IonQ's API; who knows what it holds."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from qwicket.clients.http import ends_by
+from qwicket.clients.http.polling import wait_ends
 from qwicket.clients.native import operations
 from qwicket.clients.native.events import Change, Event, of_account, of_job
 from qwicket.clients.native.progress import shown
@@ -142,7 +144,7 @@ class AsyncJob(JobView):
     ) -> AsyncJob:
         """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
         transport = self._transport
-        with shown(progress) as watch, transport.wait() as hold_s:
+        with shown(progress) as watch, transport.wait() as hold_s, ends_by(wait_ends(timeout)):
             await transport.drive(operations.wait(transport.api, self, timeout, watch, hold_s))
         return self
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from qwicket.clients.http import NoAnswer, Patience, WrongAnswer
+from qwicket.clients.http import NoAnswer, Patience, WrongAnswer, deadlines
 from qwicket.clients.http.async_line import AsyncLine
 from qwicket.clients.native.errors import ClientError
 from qwicket.clients.native.plans import HOLD_S, OUTAGE, PATIENCE, Api, Pause, Plan, Send, Told
@@ -111,7 +111,7 @@ class AsyncTransport:
         if not step.hold_s:
             return await self._send(step)
         try:
-            async with asyncio.timeout(step.left_s):
+            async with asyncio.timeout(deadlines.within(step.left_s)):
                 await self._held.acquire()
         except TimeoutError:
             return NoAnswer("Too many other waits go on.", was_sent=False)

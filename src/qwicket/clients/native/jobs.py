@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qwicket.clients.http import ends_by
+from qwicket.clients.http.polling import wait_ends
 from qwicket.clients.native import operations
 from qwicket.clients.native.progress import shown
 from qwicket.clients.native.views import JobView
@@ -62,8 +64,7 @@ class Job(JobView):
         that is away for some minutes, because it restarts, does not end the wait.
 
         Args:
-            timeout: Seconds to wait at most, give or take two when the server is silent; None waits
-                for ever.
+            timeout: Seconds to wait at most, whatever the server does; None waits for ever.
             progress: Whether to show the place in the queue, then the run, on standard error; or
                 what is called with the job after each news.
 
@@ -71,7 +72,7 @@ class Job(JobView):
             WaitTimeout: It has not ended; it goes on without us.
             ClientError: The server could not be asked.
         """
-        with shown(progress) as watch:
+        with shown(progress) as watch, ends_by(wait_ends(timeout)):
             transport = self._transport
             transport.drive(operations.wait(transport.api, self, timeout, watch))
         return self

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
+from qwicket.clients.http.polling import LAST_S
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
@@ -167,7 +168,7 @@ def wait(
 def _ask(api: Api, job: JobView, left_s: float, hold_s: float) -> Plan[bool]:
     """Ask once for news, for at most `left_s` seconds; return whether the job has ended."""
     asked_at = time.monotonic()
-    hold_s = max(0.0, min(left_s, hold_s))
+    hold_s = max(0.0, min(left_s - LAST_S, hold_s))
     try:
         job.see((yield from api.get_news(path_of(job.id), _ANY, hold_s=hold_s, within_s=left_s)))
     except (Unreachable, ServerBusy):

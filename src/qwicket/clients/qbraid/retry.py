@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from urllib3.util import Retry
 
+from qwicket.clients.http import deadlines
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -48,4 +50,13 @@ class PostForcelistRetry(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Return the seconds that the server asks for, within reason."""
         asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, _LONGEST_WAIT_S)
+        return None if asked is None else deadlines.within(min(asked, _LONGEST_WAIT_S))
+
+    def get_backoff_time(self) -> float:
+        """Return the seconds to pause, within those that are left."""
+        pause_s = super().get_backoff_time()
+        return deadlines.within(pause_s) if pause_s > 0 else pause_s
+
+    def is_exhausted(self) -> bool:
+        """Return whether no try is left, or no time."""
+        return super().is_exhausted() or deadlines.is_over()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from requests import Session
 
-from qwicket.clients.qbraid.errors import ApiError, JobTimeoutError
+from qwicket.clients.http import Polling
+from qwicket.clients.qbraid.errors import ApiError, JobTimeoutError, RequestsApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,15 +98,16 @@ class Runs(Session):
             JobTimeoutError: It has not ended in time.
             ApiError: There is no such job, or the server refused.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (found := self.job(job_id)).get("status") not in _FINAL:
-            left = poll_interval if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                raise JobTimeoutError(
-                    f"The job {job_id} is {found.get('status')} after {timeout} s."
-                )
-            time.sleep(min(poll_interval, left))
-        return found
+        polling = Polling(timeout, poll_interval, poll_interval)
+        last = "not known"
+        while True:
+            found = polling.ask(lambda: self.job(job_id), RequestsApiError)
+            if found is not None:
+                last = str(found.get("status"))
+                if last in _FINAL:
+                    return found
+            if not polling.pause():
+                raise JobTimeoutError(f"The job {job_id} is {last} after {timeout} s.")
 
     def result(self, job_id: str, timeout: float | None = None) -> dict[str, Any]:
         """Return what a job gave: `measurementCounts`, and `measurements` if they were asked for.

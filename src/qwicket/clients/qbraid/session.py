@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, RequestException, Response
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from qwicket.clients.http import text as texts
+from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.qbraid import config
 from qwicket.clients.qbraid.errors import ApiError, AuthError, RequestsApiError
 from qwicket.clients.qbraid.retry import STATUS_FORCELIST, PostForcelistRetry
@@ -90,7 +90,7 @@ class QbraidSession(Runs):
             raise_on_status=False,  # so that the last answer says why
         )
         for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(max_retries=retry))
+            self.mount(scheme, DeadlineAdapter(max_retries=retry))
 
     def __del__(self) -> None:
         if hasattr(self, "adapters"):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -15,11 +14,12 @@ from qwicket.clients.http import (
     Line,
     NoAnswer,
     Patience,
+    Polling,
     WrongAnswer,
     erased,
     insist,
+    pause_asked_s,
     plain,
-    retry_after_s,
 )
 from qwicket.clients.qlued.circuits import Circuit
 from qwicket.clients.qlued.errors import (
@@ -40,8 +40,6 @@ _OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 _GRACE_S: Final = 2.0
 """A try that begins in time may end this much later."""
 _FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 5.0
-_PAUSE_GROWTH: Final = 1.5
 _LEAST_SECRET_CHARS: Final = 8
 _DONE: Final = frozenset({"DONE", "finished"})
 _ERROR: Final = frozenset({"ERROR", "error"})
@@ -60,9 +58,7 @@ class _Request:
         """Return the seconds that are asked for before another try; None when none is allowed."""
         if not isinstance(error, QluedRetriableError):
             return None
-        if self.method != "GET" and not error.was_surely_not_done:
-            return None
-        return retry_after_s(error.headers, time.time())
+        return pause_asked_s(error, can_repeat=self.method == "GET")
 
 
 class QluedClient:
@@ -184,40 +180,29 @@ class QluedClient:
         Args:
             name: The device.
             job_id: The job.
-            timeout: Seconds to wait at most, give or take two when the server is silent.
+            timeout: Seconds to wait at most, whatever the server does.
 
         Raises:
             QluedTimeoutError: It has not ended; it goes on without us.
             QluedJobError: It ended in an error, which the message tells.
             QluedAPIError: The server could not be asked.
         """
-        deadline = time.monotonic() + timeout
-        pause_s = _FIRST_PAUSE_S
+        polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
-            found = self._look(name, job_id, deadline)
-            if found is not None:
+            found = polling.ask(lambda: self._look(name, job_id), QluedRetriableError)
+            if found:
                 return found
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
+            if not polling.pause():
                 raise QluedTimeoutError(
                     f"Job {job_id} has not ended within {timeout:g} s and goes on."
                 )
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(pause_s * _PAUSE_GROWTH, _LONGEST_PAUSE_S)
 
-    def _look(self, name: str, job_id: str, deadline: float) -> dict[str, Any] | None:
-        """Return what a job gave, if it has ended, and the server said so before the deadline."""
-        left_s = max(0.0, deadline - time.monotonic())
-        patience = replace(_OUTAGE, total_s=min(_OUTAGE.total_s, left_s))
-        try:
-            found = self._ask(name, "get_job_status", job_id, patience)
-            self._check(found)
-            # The result's own word counts nothing: some servers never bring it up to date.
-            return self._result(name, job_id, patience) if found.get("status") in _DONE else None
-        except QluedRetriableError:
-            if time.monotonic() < deadline:
-                raise
-        return None
+    def _look(self, name: str, job_id: str) -> dict[str, Any]:
+        """Return what a job gave; {} when it has not ended."""
+        found = self._ask(name, "get_job_status", job_id, _OUTAGE)
+        self._check(found)
+        # The result's own word counts nothing: some servers never bring it up to date.
+        return self._result(name, job_id, _OUTAGE) if found.get("status") in _DONE else {}
 
     def _result(self, name: str, job_id: str, patience: Patience) -> dict[str, Any]:
         found = self._ask(name, "get_job_result", job_id, patience)

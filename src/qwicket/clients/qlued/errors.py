@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.clients.http import was_surely_not_done
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,4 +86,4 @@ class QluedRetriableError(QluedAPIError):
     @property
     def was_surely_not_done(self) -> bool:
         """Whether the request had no effect, so that even a job may be sent again."""
-        return self.status_code == 429 or not self.was_sent
+        return was_surely_not_done(self.status_code, was_sent=self.was_sent)

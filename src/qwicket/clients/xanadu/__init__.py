@@ -1,7 +1,7 @@
 """The client of Xanadu Cloud's API: of the cloud that it was, and of Qwicket's door.
 
 Its surface is that of `requests`: what it returns are `requests.Response`s, and what it raises are
-`requests.exceptions`. That package is imported by this client alone.
+`requests.exceptions`. Only this client and that of qBraid import the package.
 """
 
 from qwicket.clients.xanadu.connection import Connection

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from requests.exceptions import RequestException
+from requests.exceptions import JSONDecodeError, RequestException
 
 if TYPE_CHECKING:
     import requests
+
+_NO_JSON: Final[Any] = object()
 
 
 def content(response: requests.Response) -> dict[str, Any]:
     """Return the object that an answer is.
 
     Raises:
-        RequestException: It is none.
+        RequestException: It is none; `JSONDecodeError` if it is no JSON at all.
     """
-    found = _content(response)
-    if found is None:
-        raise RequestException(f"{response.url} did not answer with a JSON object.")
-    return found
+    found = _document(response)
+    if isinstance(found, dict):
+        return found
+    text = f"{response.url} did not answer with a JSON object."
+    if found is _NO_JSON:
+        raise JSONDecodeError(text, "", 0)  # a ValueError too, as users of xcc expect
+    raise RequestException(text)
 
 
 def text(response: requests.Response, key: str) -> str:
@@ -73,11 +78,15 @@ def refused_grant(response: requests.Response) -> str | None:
 
 
 def _content(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        found = response.json()
-    except (RequestException, ValueError, RecursionError):
-        return None
+    found = _document(response)
     return found if isinstance(found, dict) else None
+
+
+def _document(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except (RequestException, ValueError, RecursionError):
+        return _NO_JSON
 
 
 def _texts(meta: Any) -> list[str]:

@@ -10,6 +10,7 @@ from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import erased, plain
+from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.xanadu import answers
 from qwicket.clients.xanadu.settings import Settings
 
@@ -144,6 +145,8 @@ class Connection:
     def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         """Send a request; once more, with a fresh access token, when the first answer is 401.
 
+        Without a refresh token the first answer stands.
+
         Args:
             method: HTTP method.
             path: Path of the server.
@@ -157,7 +160,7 @@ class Connection:
         extra = kwargs.pop("headers", None) or {}
         url = self.url(path)
         response = self._send(method, url, {**self.headers, **extra}, kwargs)
-        if response.status_code == 401:
+        if response.status_code == 401 and self._refresh_token is not None:
             response.close()
             self.update_access_token()
             response = self._send(method, url, {**self.headers, **extra}, kwargs)
@@ -169,11 +172,15 @@ class Connection:
         """Fetch an access token with the refresh token.
 
         Raises:
-            requests.exceptions.RequestException: None came.
+            requests.exceptions.RequestException: None came, or there is no refresh token.
         """
-        form = {"grant_type": "refresh_token", "client_id": "public"}
-        if self._refresh_token is not None:
-            form["refresh_token"] = self._refresh_token
+        if self._refresh_token is None:
+            raise RequestException("There is no refresh token to fetch an access token with.")
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": "public",
+            "refresh_token": self._refresh_token,
+        }
         headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
         response = self._send("POST", self.url(_SIGN_IN_PATH), headers, {"data": form})
         self._check(response, answers.refused_grant(response))
@@ -188,7 +195,10 @@ class Connection:
             # Some `auth`, as without one a `.netrc` would replace our Authorization.
             given = {"auth": _as_it_is, "allow_redirects": False, **kwargs}
             timeout = given.pop("timeout", _TIMEOUT_S)
-            return requests.request(method, url, headers=headers, timeout=timeout, **given)
+            with requests.Session() as session:
+                session.mount("http://", DeadlineAdapter())
+                session.mount("https://", DeadlineAdapter())
+                return session.request(method, url, headers=headers, timeout=timeout, **given)
         except requests.exceptions.Timeout:
             kind, text = requests.exceptions.Timeout, f"{method} request to '{url}' timed out"
         except requests.exceptions.ConnectionError as error:

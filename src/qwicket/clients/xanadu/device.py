@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qwicket.clients.xanadu.connection import Connection
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CACHED = ("_details", "specification", "certificate")
 
 
@@ -66,9 +67,9 @@ class Device:
         return self.status == "online"
 
     @property
-    def expected_uptime(self) -> Mapping[str, tuple[time, time]]:
-        """When the device comes up and goes down, by lower-case days; days off are left out."""
-        found: dict[str, tuple[time, time]] = {}
+    def expected_uptime(self) -> Mapping[str, tuple[time, time] | None]:
+        """When the device comes up and goes down, by lower-case days; None on days off."""
+        found: dict[str, tuple[time, time] | None] = dict.fromkeys(_DAYS)
         hours = self._details.get("expected_uptime")
         try:
             for day, (up, down) in dict(hours or {}).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from requests.exceptions import RequestException
 
+from qwicket.clients.http import Polling
 from qwicket.clients.xanadu import answers, results
 
 if TYPE_CHECKING:
@@ -200,16 +200,15 @@ class Job:
             TimeoutError: It has not ended in time. It goes on; `cancel` stops it.
             requests.exceptions.RequestException: As for `Connection.request`.
         """
-        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while not self._look().finished:
-            left = deadline - time.monotonic()
-            if left <= 0:
+        polling = Polling(timeout, delay, delay)
+        while not polling.ask(self._has_finished, RequestException):
+            if not polling.pause():
                 raise TimeoutError(f"The job {self._id} has not ended within {timeout} s.")
-            time.sleep(min(delay, left))
 
-    def _look(self) -> Job:
+    def _has_finished(self) -> bool:
+        """Read the job anew."""
         self.__dict__.pop("_details", None)
-        return self
+        return self.finished
 
     def clear(self) -> None:
         """Forget what was fetched."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import pickle
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -18,13 +22,15 @@ from qwicket.clients.ibm_qx import (
     IBMQXAPIError,
     IBMQXClient,
     IBMQXClientError,
+    IBMQXError,
     IBMQXJobError,
     IBMQXJobLimitError,
     IBMQXRetriableError,
     IBMQXTimeoutError,
     Job,
 )
-from support.bad_server import BadServer, Step, answer, cut, drop, raw, reset
+from support.bad_server import BadServer, Connection, Step, answer, cut, drop, raw, reset, silent
+from support.waiting import until
 
 KEY = "the-key-of-ada"
 PASS = "the-pass-of-ada"
@@ -203,6 +209,58 @@ def test_a_wait_ends_in_time() -> None:
             client(server).wait("7", timeout=0.5)
         assert time.monotonic() - began < 5
         assert isinstance(late.value, TimeoutError)
+
+
+def _opened_and_silent() -> Step:
+    """Complete the handshake of a websocket, and never say anything after it."""
+
+    def step(connection: Connection) -> None:
+        request = connection.read()
+        assert request is not None
+        key = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        head = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accepted}"
+        connection.send(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n\r\n".encode())
+        connection.is_over.wait()
+
+    return step
+
+
+@pytest.mark.parametrize("stream", [silent(), _opened_and_silent(), cut(30, {})])
+@pytest.mark.parametrize("after", [answer(200, JOB), silent()])
+def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(stream: Step, after: Step) -> None:
+    with BadServer(SIGNED, answer(200, JOB), stream, after) as server:
+        began = time.monotonic()
+        with pytest.raises(IBMQXTimeoutError):
+            client(server).wait("7", timeout=1.2)
+        assert time.monotonic() - began < 1.8
+
+
+def test_a_wait_does_not_wait_longer_for_the_job_at_its_end() -> None:
+    final = {**JOB, "status": "COMPLETED"}
+    with BadServer(SIGNED, answer(200, final), drop(), silent()) as server:
+        began = time.monotonic()
+        with pytest.raises(IBMQXTimeoutError):
+            client(server).wait("7", timeout=1.2)
+        assert time.monotonic() - began < 1.8
+
+
+def test_a_wait_does_not_wait_longer_for_the_sign_in_of_another_thread() -> None:
+    with BadServer(silent()) as server, client(server) as made:
+        other = threading.Thread(target=lambda: suppressed(made), daemon=True)
+        other.start()
+        until(lambda: server.requests, "a sign-in")
+        began = time.monotonic()
+        with pytest.raises(IBMQXTimeoutError):
+            made.wait("7", timeout=0.7)
+        assert time.monotonic() - began < 1.3
+        server.is_over.set()
+        other.join(20)
+
+
+def suppressed(made: IBMQXClient) -> None:
+    with contextlib.suppress(IBMQXError):
+        made.me()
 
 
 def test_a_result_that_is_not_there_says_how_the_job_ended() -> None:

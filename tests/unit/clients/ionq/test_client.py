@@ -386,6 +386,8 @@ def test_the_key_goes_to_no_address_but_a_results(address: str) -> None:
         ("application/json", {"shots": []}, {"shots": []}),
         ("text/plain; charset=utf-8", b"OPENQASM 3;", "OPENQASM 3;"),
         ("application/octet-stream", b"\x00\xff", b"\x00\xff"),
+        ("", b"OPENQASM 3;", "OPENQASM 3;"),
+        ("", {"shots": []}, {"shots": []}),
     ],
 )
 def test_an_artifact_is_what_its_media_type_says(media_type: str, body: Any, expected: Any) -> None:

@@ -99,15 +99,28 @@ def test_a_second_refusal_is_final() -> None:
         assert len(server.requests) == 3
 
 
-def test_without_a_refresh_token_the_renewal_is_tried_all_the_same() -> None:
-    refused = answer(400, {"error": "invalid_request", "error_description": "too little"})
+def test_without_a_refresh_token_the_first_refusal_stands() -> None:
+    """To ask for an access token with nothing would only replace the reason with a worse one."""
+    refused = answer(401, {"code": "unauthorized", "detail": "The access token has expired."})
     with (
-        BadServer(UNAUTHORIZED, refused) as server,
+        BadServer(refused) as server,
         connecting(server.url, refresh_token=None) as made,
     ):
-        with pytest.raises(HTTPError, match="too little"):
+        with pytest.raises(HTTPError, match=r"^The access token has expired\.$"):
             made.ping()
-        assert b"refresh_token=" not in server.requests[1].body
+        with pytest.raises(RequestException, match="no refresh token"):
+            made.update_access_token()
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{"])
+def test_a_renewal_that_is_no_json_is_a_value_error_as_well(body: bytes) -> None:
+    """xcc raises ValueError, and documents RequestException: this is both."""
+    with BadServer(answer(200, body)) as server, connecting(server.url) as made:
+        with pytest.raises(ValueError, match="did not answer with a JSON object") as caught:
+            made.update_access_token()
+        assert isinstance(caught.value, RequestException)
+        assert made.access_token == PASS
 
 
 META = {"target": ["no such device", "too long"], "circuit": {"0": ["line 1"], "1": ["line 2"]}}

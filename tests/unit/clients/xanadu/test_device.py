@@ -30,7 +30,11 @@ def test_each_document_of_a_device_is_read_once() -> None:
         assert (device.status, device.up) == ("online", True)
         assert device.overview == {"target": "X8_01", "status": "online"}
         hours = time(15, tzinfo=UTC), time(22, 59, 59, tzinfo=UTC)
-        assert device.expected_uptime == {"monday": hours}
+        assert list(device.expected_uptime.items()) == [
+            ("monday", hours),
+            *((day, None) for day in ("tuesday", "wednesday", "thursday", "friday")),
+            *((day, None) for day in ("saturday", "sunday")),
+        ]
         assert device.specification == device.specification == {"modes": 8}
         assert device.certificate == device.certificate == {}
         device.clear()

@@ -1,0 +1,25 @@
+"""Connections of `requests` that keep the deadline of `ends_by`, for clients with that surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+
+from qwicket.clients.http import timely
+
+if TYPE_CHECKING:
+    import urllib3
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """An adapter of `requests` whose connections end by the ambient deadline, if there is one."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = timely.DEADLINE_POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = timely.DEADLINE_POOLS
+        return manager

@@ -1,0 +1,268 @@
+"""What holds for every client alike: waits that end, submissions that never double, redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from requests import RequestException
+
+from qwicket import aconnect, connect
+from qwicket.clients import ibm_qx, ionq, native, qbraid, qlued, xanadu
+from qwicket.clients.http import Patience
+from qwicket.clients.native.aio import AsyncJob
+from support.bad_server import (
+    BadServer,
+    Step,
+    answer,
+    cut,
+    drip,
+    endless,
+    reset,
+    silent,
+    stall,
+)
+from support.secrets import assert_silent
+
+TOKEN = "this-token-must-never-be-seen-anywhere"
+JOB = {
+    "id": "7",
+    "status": "queued",
+    "state": "queued",
+    "version": 1,
+    "device": "d",
+    "created_at": "2026-01-01T00:00:00Z",
+}
+LONG = {**JOB, "padding": "x" * 2000}
+TIMEOUT_S = 1.2
+SLACK_S = 0.6
+"""Two cores are shared with other tests."""
+
+
+def _ibm(url: str, timeout: float) -> Any:
+    with ibm_qx.IBMQXClient(TOKEN, url=f"{url}/api") as client:
+        return client.wait("7", timeout)
+
+
+def _ibm_signed_in(url: str, timeout: float) -> Any:
+    with ibm_qx.IBMQXClient(TOKEN, url=f"{url}/api") as client:
+        client._access_token = "access"
+        return client.wait("7", timeout)
+
+
+def _ionq(url: str, timeout: float) -> Any:
+    with ionq.IonQClient(TOKEN, f"{url}/v0.4") as client:
+        return client.wait("7", timeout)
+
+
+def _native(url: str, timeout: float) -> Any:
+    with connect(url, TOKEN) as client:
+        return native.Job(client._transport, dict(JOB)).wait(timeout)
+
+
+def _native_in_a_loop(url: str, timeout: float) -> Any:
+    async def main() -> Any:
+        async with aconnect(url, TOKEN) as client:
+            return await AsyncJob(client._transport, dict(JOB)).wait(timeout)
+
+    return asyncio.run(main())
+
+
+def _qbraid(url: str, timeout: float) -> Any:
+    with qbraid.QbraidSession("a@b.c", api_key=TOKEN, base_url=url) as session:
+        return session.wait("7", timeout)
+
+
+def _qlued(url: str, timeout: float) -> Any:
+    with qlued.QluedClient(url, TOKEN) as client:
+        return client.wait("rydberg", "7", timeout)
+
+
+def _xanadu(url: str, timeout: float) -> Any:
+    at = urlsplit(url)
+    made = xanadu.Connection(TOKEN, "access", at.hostname or "", at.port or 0, tls=False)
+    return xanadu.Job("7", made).wait(timeout=timeout)
+
+
+def _waited(wait: Callable[[str, float], Any], url: str) -> Any:
+    return wait(url, TIMEOUT_S)
+
+
+WAITS: dict[str, Callable[[str, float], Any]] = {
+    "ibm_qx": _ibm,
+    "ibm_qx, signed in": _ibm_signed_in,
+    "ionq": _ionq,
+    "native": _native,
+    "native, in an event loop": _native_in_a_loop,
+    "qbraid": _qbraid,
+    "qlued": _qlued,
+    "xanadu": _xanadu,
+}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+HANGS: dict[str, Step] = {
+    "says nothing": silent(),
+    "sends a byte now and then": drip(0.2, JOB),
+    "stops within its head": stall(20, JOB),
+    "stops within its answer": stall(len(HEAD) + 100, LONG),
+    "never ends its head": endless(HEAD, b"X-Again: " + b"x" * 1000 + b"\r\n"),
+    "never ends its answer": endless(HEAD + b"\r\n[", b"1," * 4000),
+    "goes on to say that it goes on": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
+}
+AWAY: dict[str, Step] = {
+    "is busy for an hour": answer(503, b"", {"Retry-After": "3600"}),
+    "resets every connection": reset(),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS.keys())
+def test_a_wait_ends_by_its_deadline_whatever_the_server_does(
+    hang: Step, wait: Callable[[str, float], Any]
+) -> None:
+    with BadServer(hang) as server:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            wait(server.url, TIMEOUT_S)
+        elapsed_s = time.monotonic() - began
+    assert elapsed_s < TIMEOUT_S + SLACK_S
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY.keys())
+def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
+    away: Step, wait: Callable[[str, float], Any]
+) -> None:
+    """Xanadu's client repeats nothing, like the original: it says at once what is wrong."""
+    with BadServer(away) as server:
+        began = time.monotonic()
+        with pytest.raises((TimeoutError, RequestException)):
+            wait(server.url, TIMEOUT_S)
+        elapsed_s = time.monotonic() - began
+    assert elapsed_s < TIMEOUT_S + SLACK_S
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+def test_a_wait_of_no_time_asks_once(wait: Callable[[str, float], Any]) -> None:
+    with BadServer(silent()) as server:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            wait(server.url, 0)
+        elapsed_s = time.monotonic() - began
+        assert len(server.requests) == 1
+    assert elapsed_s < 0.5 + SLACK_S
+
+
+def _submit_ibm(url: str) -> Any:
+    with ibm_qx.IBMQXClient(TOKEN, url=f"{url}/api") as client:
+        client._access_token, client.patience = "access", QUICK
+        return client.run_qobj({}, "d")
+
+
+def _submit_ionq(url: str) -> Any:
+    with ionq.IonQClient(TOKEN, f"{url}/v0.4") as client:
+        client.patience = QUICK
+        return client.submit_job({})
+
+
+def _submit_ionq_once(url: str) -> Any:
+    with ionq.IonQClient(TOKEN, f"{url}/v0.4") as client:
+        client.patience = QUICK
+        return client.submit_job({}, idempotency_key="once")
+
+
+def _submit_native(url: str) -> Any:
+    with connect(url, TOKEN, deadline=1.0) as client:
+        return client.submit("OPENQASM 3.0; qubit q;", "d")
+
+
+def _submit_qbraid(url: str) -> Any:
+    with qbraid.QbraidSession("a@b.c", api_key=TOKEN, base_url=url, backoff_factor=0.01) as made:
+        return made.submit("d", "OPENQASM 3.0; qubit q;")
+
+
+def _submit_qlued(url: str) -> Any:
+    with qlued.QluedClient(url, TOKEN) as client:
+        client.patience = QUICK
+        return client.post("rydberg", {})
+
+
+def _submit_xanadu(url: str) -> Any:
+    at = urlsplit(url)
+    made = xanadu.Connection(TOKEN, "access", at.hostname or "", at.port or 0, tls=False)
+    return xanadu.Job.submit(made, "bell", "X8_01", "name x")
+
+
+QUICK = Patience(tries=3, total_s=2.0, first_pause_s=0.01, longest_pause_s=0.02)
+ONCE: dict[str, Callable[[str], Any]] = {
+    "ibm_qx": _submit_ibm,
+    "ionq": _submit_ionq,
+    "qlued": _submit_qlued,
+    "xanadu": _submit_xanadu,
+}
+UNDER_A_KEY: dict[str, Callable[[str], Any]] = {
+    "ionq, with a key": _submit_ionq_once,
+    "native": _submit_native,
+    "qbraid": _submit_qbraid,
+}
+UNKNOWN: dict[str, Step] = {
+    **{str(status): answer(status, {}) for status in (500, 502, 503, 504, 520)},
+    "no answer": reset(),
+    "half an answer": cut(30, JOB),
+}
+
+
+@pytest.mark.parametrize("submit", ONCE.values(), ids=ONCE.keys())
+@pytest.mark.parametrize("trouble", UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_a_submission_that_may_be_stored_is_not_repeated(
+    trouble: Step, submit: Callable[[str], Any]
+) -> None:
+    with BadServer(trouble) as server:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each client has its own errors
+            submit(server.url)
+        assert [request.method for request in server.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("submit", UNDER_A_KEY.values(), ids=UNDER_A_KEY.keys())
+@pytest.mark.parametrize("trouble", [answer(502, {}), answer(503, {}), answer(504, {})])
+def test_a_submission_under_a_key_is_repeated_under_the_same_key(
+    trouble: Step, submit: Callable[[str], Any]
+) -> None:
+    taken = answer(200, {**JOB, "qbraidJobId": "7"}, {"Connection": "close"})
+    with BadServer(trouble, taken) as server:
+        submit(server.url)
+        first, second = server.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] != ""
+    assert first.body == second.body
+
+
+@pytest.mark.parametrize("name", [name for name in ONCE if name != "xanadu"])
+def test_a_submission_is_repeated_after_429_because_it_was_refused(name: str) -> None:
+    taken = answer(200, {**JOB, "job_id": "7"})
+    with BadServer(answer(429, {}), taken) as server:
+        ONCE[name](server.url)
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+
+
+CALLS: dict[str, Callable[[str], Any]] = {
+    **{f"submit: {name}": call for name, call in {**ONCE, **UNDER_A_KEY}.items()},
+    **{f"wait: {name}": partial(_waited, wait) for name, wait in WAITS.items()},
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_credentials_never_follow_a_redirect(status: int, call: Callable[[str], Any]) -> None:
+    with BadServer(answer(200, JOB)) as other:
+        elsewhere = answer(status, b"", lambda request: {"Location": f"{other.url}{request.path}"})
+        with BadServer(elsewhere) as server:
+            with pytest.raises(Exception) as caught:  # noqa: PT011
+                call(server.url)
+            assert_silent(caught.value, (TOKEN,))
+        sent = "".join(f"{it.path}{it.headers}{it.body!r}" for it in other.requests)
+    assert TOKEN not in sent
+    assert "access" not in sent
