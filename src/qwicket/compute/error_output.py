@@ -52,13 +52,7 @@ class ErrorLog:
             os.close(pipe)
 
     def _write(self, line: bytes, pid: int) -> None:
-        text = (
-            line[: _LINE_CHARS + 1]
-            .decode("utf-8", "replace")
-            .strip()
-            .encode("unicode_escape")
-            .decode()
-        )
+        text = line[: _LINE_CHARS + 1].decode("utf-8", "replace").strip()
         if not text or self._is_full():
             return
         with self._lock:
