@@ -26,6 +26,7 @@ from benchmarks import (
     reading,
     sockets,
     streams,
+    vendors,
 )
 from benchmarks.figures import VERDICTS, Figure, markdown
 from benchmarks.places import places
@@ -33,7 +34,7 @@ from benchmarks.places import places
 T = TypeVar("T")
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "hostile", "sockets", "streams"),
+    *("queue", "batches", "agents", "hostile", "sockets", "streams", "vendors"),
     *("engines", "atoms", "photons", "reading", "imports"),
 )
 
@@ -67,6 +68,8 @@ def main() -> int:
         verdicts += _show_figures(sockets.measure())
     if "streams" in parts:
         verdicts += _show_figures(streams.measure())
+    if "vendors" in parts:
+        verdicts += _show_figures(vendors.measure(3 if asked.quick else vendors.REPEATS))
     if "engines" in parts:
         verdicts += _show_engines(asked.peers)
     if "atoms" in parts:

@@ -170,6 +170,14 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     help="Life of the access tokens of IBM's clients, which never renew them.",
 )
 @setting(
+    "--first-poll-ms",
+    default=250,
+    show_default=True,
+    type=click.IntRange(0, 5_000),
+    metavar="MS",
+    help="Hold the first status read of a job that is about to end for so long at most; 0 is off.",
+)
+@setting(
     "--keep-days",
     type=click.FloatRange(0.001, 36_500),
     callback=_finite,
@@ -204,6 +212,7 @@ def serve(
     lease_s: float,
     pass_s: float,
     ibm_pass_s: float,
+    first_poll_ms: int,
     keep_days: float | None,
     log_format: LogFormat,
     access_log: bool,
@@ -227,6 +236,7 @@ def serve(
         lease_s=lease_s,
         pass_s=pass_s,
         ibm_pass_s=ibm_pass_s,
+        first_poll_ms=first_poll_ms,
         keep_days=keep_days,
         log_format=log_format,
         access_log=access_log,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qwicket.gateway import Gateway
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
 
     Endpoint = Callable[[Request], Awaitable[ASGIApp]]
@@ -220,6 +223,24 @@ def signed_in(request: Request, actor: Actor) -> Actor:
     """Return an actor, having noted that the request's answer is theirs."""
     request.scope[ANSWER].actor = actor
     return actor
+
+
+async def settled(request: Request, gateway: Gateway, job: Job) -> Job:
+    """Return a job as the answer to a status read shows it: a young one perhaps after its end.
+
+    Raises:
+        NotFound: It was deleted meanwhile.
+        Unauthenticated: The token was revoked meanwhile.
+    """
+    actor = answer_to(request).actor
+    if actor is None:
+        return job
+    return await gateway.first_polls.settled(actor, job, partial(_left, request))
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def read(request: Request, parse: Callable[[bytes], T], limit: str = "body_bytes") -> T:

@@ -18,6 +18,7 @@ from qwicket.gateway.agents import Agents
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.gateway.bulk import Bulk
 from qwicket.gateway.devices import Devices
+from qwicket.gateway.first_polls import HOLD_MS, FirstPolls
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.passes import Passes, Ticket
@@ -63,6 +64,7 @@ class Gateway:
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: The clock, Unix milliseconds.
         lease_s: Lease time of runners.
+        first_poll_ms: The longest hold of a young job's status read; 0 holds none.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Gateway:
         now_ms: Callable[[], int],
         *,
         lease_s: float = 45.0,
+        first_poll_ms: int = HOLD_MS,
     ) -> None:
         self._store = store
         self._readers = readers
@@ -82,6 +85,9 @@ class Gateway:
         self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
         self._waiting = Waiting(store.changes, self._find)
+        self.first_polls = FirstPolls(
+            self._waiting, self._forecast, self.confirm, now_ms, first_poll_ms
+        )
         self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
         self.devices = Devices(store, self._admission, now_ms)
         self.bulk = Bulk(store, limits, now_ms, self._waiting)

@@ -92,15 +92,14 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
-        now = self._now_ms()
         device, calibration = await self._device(actor, submission)
         self._check_numbers(submission, device)
         try:
-            return await self._checked(actor, submission, device, calibration, now)
+            return await self._checked(actor, submission, device, calibration)
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
                 raise
-            return _refused(actor, submission, refusal, now)
+            return _refused(actor, submission, refusal, self._now_ms())
 
     async def _checked(
         self,
@@ -108,14 +107,14 @@ class Admission:
         submission: Submission,
         device: Device,
         calibration: Calibrated | None,
-        now: int,
     ) -> NewJob:
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
         told = self._as_the_program_says(submission, device, checked.summary, noise)
         options, estimate = self._plan(told, device, checked.summary, noise, calibration)
         self._check_result(told, checked.summary, is_exact=noise is None)
-        new = _new_job(actor, submission, checked, options, estimate, now)
+        # Only now: reading may have taken a second, in which the job was in no queue.
+        new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
             new, shots=told.shots, calibration=calibration.id if calibration else None
         )

@@ -13,10 +13,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import cost, weight
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from qwicket.model.jobs import Job
     from qwicket.store import Line, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
@@ -79,6 +81,22 @@ class Forecast:
     async def place(self, device: str, job: str) -> Place | None:
         """Return where a waiting job stands; None when it does not wait, or too far back."""
         return (await self.outlook(device)).places.get(job)
+
+    async def end_in_s(self, job: Job) -> float | None:
+        """Return the seconds until a job that waits or runs is expected to end, if that is known.
+
+        A job that came after the last look at the queue is expected behind all that it saw.
+        """
+        outlook = await self.outlook(job.device)
+        if job.started_at is not None and job.state is JobState.RUNNING:
+            start_in_s: float | None = (job.started_at - self._now_ms()) / 1000
+        else:
+            place = outlook.places.get(job.id)
+            start_in_s = place.start_in_s if place else outlook.start_in_s
+            if start_in_s is not None:
+                looked_at, _ = self._looks[job.device]
+                start_in_s = max(0.0, start_in_s - (time.monotonic() - looked_at))
+        return None if start_in_s is None else start_in_s + job.est_seconds * outlook.ratio
 
     async def _look(self, device: str) -> Outlook:
         line = await self._store.jobs.line(device, limit=_MOST_JOBS)

@@ -107,8 +107,11 @@ class App:
         self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms)
         lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
         chores = Chores(store, runner.id, now_ms, keep_days=settings.keep_days)
-        lease_s = settings.lease_s
-        gateway = Gateway(store, self._readers, self._limits, now_ms, lease_s=lease_s)
+        gateway = Gateway(
+            *(store, self._readers, self._limits, now_ms),
+            lease_s=settings.lease_s,
+            first_poll_ms=settings.first_poll_ms,
+        )
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
         store.on_commit(metrics.committed)

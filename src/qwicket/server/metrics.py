@@ -262,6 +262,17 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
         rooms.store.changes.watches,
     )
     yield _counters(
+        "qwicket_first_polls_held",
+        "Status reads of young jobs that were held, by what ended the hold",
+        "end",
+        gateway.first_polls.held,
+    )
+    yield _counter(
+        "qwicket_first_polls_full",
+        "Status reads answered at once because as many of the job or account were held as may be",
+        gateway.first_polls.full,
+    )
+    yield _counters(
         "qwicket_wrong_credentials",
         "Invented tokens, passes and tickets, and wrong passwords, all refused",
         "kind",

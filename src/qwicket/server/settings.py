@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from qwicket.gateway.first_polls import HOLD_MS
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 from qwicket.model.limits import Limits
 
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
         pass_s: Life of a pass in seconds, for clients that fetch a new one when it is refused.
         ibm_pass_s: Life of a pass of IBM's clients, which sign in once and never again.
+        first_poll_ms: The longest time for which the first status read of a young job is held.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: How lines of the log look.
         access_log: Whether every answer has a line there.
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 45.0
     pass_s: float = PASS_S
     ibm_pass_s: float = LONG_PASS_S
+    first_poll_ms: int = HOLD_MS
     keep_days: float | None = None
     log_format: LogFormat = "text"
     access_log: bool = False

@@ -28,6 +28,7 @@ CONTRACT: Final = {
         "--lease-s",
         "--pass-s",
         "--ibm-pass-s",
+        "--first-poll-ms",
         "--keep-days",
         "--log-format",
         "--access-log",

@@ -28,6 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "LEASE_S",
         "PASS_S",
         "IBM_PASS_S",
+        "FIRST_POLL_MS",
     ):
         monkeypatch.delenv(f"QWICKET_{name}", raising=False)
     return tmp_path
@@ -269,3 +270,15 @@ def test_what_can_be_served_is_taken(serve: Serve) -> None:
     assert settings.public_url == "https://lab.example.org/q"
     assert (settings.trusted_proxy, settings.workers) == ("10.0.0.0/8,::1/128", 7)
     assert (settings.tls_cert, settings.tls_key) == (Path("chain.pem"), Path("key.pem"))
+
+
+def test_the_hold_of_first_polls_can_be_set_and_turned_off(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert serve("serve").first_poll_ms == 250
+    write("first-poll-ms = 100\n")
+    assert serve("serve").first_poll_ms == 100
+    monkeypatch.setenv("QWICKET_FIRST_POLL_MS", "50")
+    assert serve("serve").first_poll_ms == 50
+    assert serve("serve", "--first-poll-ms", "0").first_poll_ms == 0
+    assert "5001 is not in the range" in refusal("serve", "--first-poll-ms", "5001")

@@ -23,6 +23,7 @@ from qwicket.dialects.door import (
     on,
     read,
     read_unsigned,
+    settled,
     signed_in,
     stream,
 )
@@ -262,7 +263,7 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
-        found = await self._named(request, actor)
+        found = await self._settled(request, await self._named(request, actor))
         job = found.job
         shown = await self._long(request, found)
         shown["qasms"] = jobs.entries(job)
@@ -332,7 +333,7 @@ class Routes:
 
     async def read_status(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
-        shown = await self._named(request, actor)
+        shown = await self._settled(request, await self._named(request, actor))
         text = await self._status_text(shown, is_for_old=_is_old(request))
         return Response(text, media_type="application/json")
 
@@ -479,6 +480,9 @@ class Routes:
             raise wire.JobNotFound(error.detail) from None
         await self._check_project(request, actor, job)
         return await self._with_name(actor, job, document)
+
+    async def _settled(self, request: Request, shown: Shown) -> Shown:
+        return shown._replace(job=await settled(request, self._gateway, shown.job))
 
     async def _check_project(self, request: Request, actor: Actor, job: Job) -> None:
         if await self._project(request, actor) not in (None, job.project):

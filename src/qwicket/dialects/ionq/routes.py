@@ -20,6 +20,7 @@ from qwicket.dialects.door import (
     json_beside,
     on,
     read,
+    settled,
     signed_in,
 )
 from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
@@ -208,6 +209,12 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         part, kept = await self._part(request)
+        job = await settled(request, self._gateway, part.job)
+        if job is not part.job:
+            if part.number is None:
+                part = JobPart.whole(job)
+            else:
+                part = await self._gateway.part_of(job, part.number)
         return json(await self._body(part, kept))
 
     async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:

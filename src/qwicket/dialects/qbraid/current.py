@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read
+from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read, settled
 from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
@@ -156,6 +156,7 @@ class Routes(Desk):
 
     async def read_job(self, request: Request) -> Response:
         _, job = await self._named(request, Scope.JOBS_READ)
+        job = await settled(request, self.gateway, job)
         return _success(jobs.current(await self.show(job)))
 
     async def list_jobs(self, request: Request) -> Response:

@@ -17,6 +17,7 @@ from qwicket.dialects.door import (
     on,
     read,
     read_unsigned,
+    settled,
 )
 from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, jobs, orders, query, wire, words
@@ -214,7 +215,8 @@ class Routes(Desk):
     async def _named(self, request: Request, actor: Actor, name: str) -> list[dict[str, Any]]:
         """Return the one job of this name, with its counts if it has them: version 0.7 looks."""
         try:
-            shown = await self.show(await self.find(actor, name))
+            job = await settled(request, self.gateway, await self.find(actor, name))
+            shown = await self.show(job)
         except NotFound:
             return []
         document = jobs.native(shown, actor.account_name, await self._email(actor))

@@ -19,6 +19,7 @@ from qwicket.dialects.door import (
     on,
     read,
     read_unsigned,
+    settled,
     signed_in,
 )
 from qwicket.dialects.qlued import catalogue, results, wire
@@ -130,6 +131,8 @@ class Routes:
     async def read_status(self, request: Request) -> Response:
         asked = wire.asked(request.query_params, has_token=not self._has_header)
         _, job = await self._job(request, asked, wait_s=0.0)
+        if job is not None:
+            job = await settled(request, self._gateway, job)
         return _standing(asked, job)
 
     async def read_result(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ from qwicket.dialects.door import (
     on,
     read,
     read_unsigned,
+    settled,
     signed_in,
 )
 from qwicket.dialects.xanadu import catalogue, results, wire
@@ -200,6 +201,7 @@ class Routes:
     async def read_job(self, request: Request) -> Response:
         actor, id_text = _actor(request, Scope.JOBS_READ), request.path_params["id"]
         job, document = await self._gateway.kept_job(actor, id_text, door=wire.DOOR)
+        job = await settled(request, self._gateway, job)
         return json(wire.job(job, wire.kept(document)))
 
     async def cancel_job(self, request: Request) -> Response:

@@ -20,6 +20,7 @@ from qwicket.dialects.door import (
     json_beside,
     on,
     read,
+    settled,
     signed_in,
 )
 from qwicket.dialects.ibm import catalogue, projects, words
@@ -164,7 +165,7 @@ class Routes:
 
     async def read_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
-        job = await self._job(request, actor)
+        job = await settled(request, self._gateway, await self._job(request, actor))
         shown = await self._body(job, await projects.names(self._gateway, actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
             program = await self._gateway.program(job, answer_to(request))
