@@ -7,7 +7,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from qwicket.agents import Counts, Failed, Memory, Outcome, Program, Samples, Stopped
+from qwicket.agents import (
+    AtomCircuit,
+    Counts,
+    Failed,
+    Memory,
+    Outcome,
+    Program,
+    QubitCircuit,
+    Samples,
+    Stopped,
+)
+from qwicket.agents.circuits import Circuit
 
 
 def log(program: Program, word: str) -> None:
@@ -32,11 +43,12 @@ def run(program: Program) -> Sequence[Outcome]:
         log(program, "stops")
         raise Stopped
     log(program, "ends")
-    return [_zeros(program, registers) for _, _, registers, *_ in program.circuits]
+    return [_zeros(program, circuit) for circuit in program.circuits]
 
 
-def _zeros(program: Program, registers: Sequence[tuple[str, int]]) -> Outcome:
-    zeros = "0" * sum(size for _, size in registers)
+def _zeros(program: Program, circuit: Circuit) -> Outcome:
+    assert isinstance(circuit, QubitCircuit)
+    zeros = "0" * circuit.bits
     if "memory" in program.outputs:
         return Memory([zeros] * program.shots)
     return Counts({zeros: program.shots})
@@ -47,14 +59,13 @@ def deaf(program: Program) -> Sequence[Outcome]:
     log(program, "begins")
     time.sleep(program.shots / 1000)
     log(program, "ends")
-    return [_zeros(program, registers) for _, _, registers, *_ in program.circuits]
+    return [_zeros(program, circuit) for circuit in program.circuits]
 
 
 def atoms(program: Program) -> Sequence[Outcome]:
     """A machine of cold atoms that finds one atom wherever it looks."""
-    return [
-        Samples([[1] * len(measured)] * shots) for _, _, _, measured, shots, _ in program.circuits
-    ]
+    circuits = [each for each in program.circuits if isinstance(each, AtomCircuit)]
+    return [Samples([[1] * len(each.measured)] * each.shots) for each in circuits]
 
 
 def dies(program: Program) -> Sequence[Outcome]:

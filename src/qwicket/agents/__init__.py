@@ -5,7 +5,22 @@ This room stands alone: it needs none of the server's.
 """
 
 from qwicket.agents.agent import Agent
-from qwicket.agents.gate import Gate
+from qwicket.agents.api import AgentAPI
+from qwicket.agents.circuits import (
+    AtomCircuit,
+    AtomGate,
+    Branch,
+    Formula,
+    Gate,
+    Jump,
+    Measure,
+    PhotonicCircuit,
+    PhotonicGate,
+    PhotonicMeasure,
+    QubitCircuit,
+    Register,
+    Reset,
+)
 from qwicket.agents.program import (
     Counts,
     Failed,
@@ -18,12 +33,25 @@ from qwicket.agents.program import (
 
 __all__ = [
     "Agent",
+    "AgentAPI",
+    "AtomCircuit",
+    "AtomGate",
+    "Branch",
     "Counts",
     "Failed",
+    "Formula",
     "Gate",
+    "Jump",
+    "Measure",
     "Memory",
     "Outcome",
+    "PhotonicCircuit",
+    "PhotonicGate",
+    "PhotonicMeasure",
     "Program",
+    "QubitCircuit",
+    "Register",
+    "Reset",
     "Samples",
     "Stopped",
 ]

@@ -13,15 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.agents import hand
+from qwicket.agents.api import Held, deliver, is_passing, is_stale, kept, pause_s
 from qwicket.agents.crew import Died, Hand
-from qwicket.agents.gate import Held, deliver, is_passing, is_stale, kept, pause_s
 from qwicket.agents.program import Failed
 from qwicket.clients.native import ApiError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwicket.agents.gate import Gate, Lease
+    from qwicket.agents.api import AgentAPI, Lease
     from qwicket.agents.outcomes import Part
     from qwicket.agents.program import Program
 
@@ -49,7 +49,7 @@ class Agent:
         grace_s: Seconds that the function has to end when it is to stop.
     """
 
-    def __init__(self, gate: Gate, run: str, *, grace_s: float = 20.0) -> None:
+    def __init__(self, gate: AgentAPI, run: str, *, grace_s: float = 20.0) -> None:
         self._gate = gate
         self._hand = Hand(run)
         self._grace_s = grace_s
@@ -135,7 +135,7 @@ class _Work:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: AgentAPI,
         crew: Hand,
         lease: Lease,
         grace_s: float,

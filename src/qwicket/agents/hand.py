@@ -20,8 +20,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
 
-import msgspec
-
+from qwicket.agents.circuits import UnknownCircuit, unpack
 from qwicket.agents.outcomes import Misfit, packed
 from qwicket.agents.program import Failed, Outcome, Program, Stopped
 
@@ -100,12 +99,7 @@ def _serve(channel: Connection, run: Run) -> NoReturn:
 
     while (program := inbox.get()) is not None:
         stop.clear()
-        told = replace(
-            program,
-            circuits=msgspec.msgpack.decode(program.packed),
-            _tell=lambda done, text: send(PROGRESS, done, text),
-            _stop=stop,
-        )
+        told = replace(program, _tell=lambda done, text: send(PROGRESS, done, text), _stop=stop)
         send(*_answer(run, told))
     sys.exit(0)  # not at once: the lab's module may have something to put in order
 
@@ -130,6 +124,8 @@ def _listen(
 def _answer(run: Run, program: Program) -> tuple[Any, ...]:
     began = time.monotonic()
     try:
+        circuits = unpack(program.family, program.packed, program.shots)
+        program = replace(program, circuits=circuits)
         outcomes = run(program)
         seconds = time.monotonic() - began
         return DONE, packed(outcomes, program, seconds), seconds
@@ -138,6 +134,9 @@ def _answer(run: Run, program: Program) -> tuple[Any, ...]:
     except Misfit as misfit:
         _log.error("job %s: %s", program.job, misfit)
         failed = Failed(f"The device's outcome is not what was asked for: {misfit}.", "bad_outcome")
+    except UnknownCircuit as error:
+        _log.error("job %s: %s", program.job, error)
+        failed = Failed("The device cannot read this program; see the lab's log.", "device_failed")
     except Exception:
         # Its text may hold paths and more; the lab reads it here, the user does not.
         _log.exception("job %s failed", program.job)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from qwicket.agents.circuits import PhotonicCircuit, QubitCircuit
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
 
 _PLAIN_BYTES: Final = 1 << 10
@@ -61,17 +62,22 @@ def packed(
 def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Part | Failed:
     if isinstance(outcome, Failed):
         return outcome
+    circuit = program.circuits[number]
     notes = []
     registers: Sequence[Any] = ()
     if isinstance(outcome, Samples):
-        is_binned = program.family == "photonic" and program.circuits[number][2] > 0
+        is_binned = isinstance(circuit, PhotonicCircuit) and circuit.bins > 0
         arrays = {"samples": _samples(outcome, program.family, is_binned)}
-    elif isinstance(outcome, Counts | Memory):
-        registers = program.circuits[number][2]
-        arrays = _bits(outcome, sum(size for _, size in registers), program.outputs)
+    elif isinstance(circuit, QubitCircuit) and isinstance(outcome, Counts | Memory):
+        registers = circuit.registers
+        arrays = _bits(outcome, circuit.bits, program.outputs)
         notes = ["sampled_only"] if "probabilities" in program.outputs else []
     else:
-        raise Misfit(f"outcome {number} is of the kind {type(outcome).__name__}")
+        wanted = "Counts or Memory" if program.family == "qubit" else "Samples"
+        kind = type(outcome).__name__
+        raise Misfit(
+            f"outcome {number} is of the kind {kind}; the family {program.family} needs {wanted}"
+        )
     raw = msgspec.msgpack.encode(
         {
             "registers": registers,

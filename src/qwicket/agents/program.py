@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from qwicket.agents.circuits import Circuit
 
 Number = int | float | complex
 
@@ -86,7 +87,7 @@ class Program:
         shots: Shots of each circuit; a cold-atom experiment says its own.
         seed: For those who simulate.
         outputs: What was asked for: `counts`, `memory`, `probabilities`, `samples`.
-        circuits: The program as it was read and checked: flat lists, see docs/agents.md.
+        circuits: The program as it was read and checked, see docs/agents.md.
         packed: The same as the server's engines take it.
         attempts: How often the lab's program died of this job before.
     """
@@ -100,7 +101,7 @@ class Program:
     seed: int
     outputs: tuple[str, ...]
     inputs: Mapping[str, float] = field(default_factory=dict)
-    circuits: Sequence[Any] = ()
+    circuits: Sequence[Circuit] = ()
     packed: bytes = b""
     attempts: int = 0
     _tell: Callable[[float, str], None] = field(default=_say_nothing, repr=False)

@@ -21,9 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from qwicket.agents.gate import Gate, Held, Lease, deliver, is_passing, keep
+from qwicket.agents.api import AgentAPI, Held, Lease, deliver, is_passing, keep
+from qwicket.agents.circuits import unpack
 from qwicket.agents.outcomes import Misfit, packed
 from qwicket.agents.program import Failed, Program, Samples
 from qwicket.clients.native import ApiError, ClientError
@@ -43,7 +42,7 @@ class NextJob(NamedTuple):
 
 
 class _Work(NamedTuple):
-    gate: Gate
+    gate: AgentAPI
     lease: Lease
     program: Program
     ended: threading.Event
@@ -74,9 +73,9 @@ class Storage:
         shot_s: float = 0.001,
         patience_s: float = 3600.0,
     ) -> None:
-        self._make: Callable[[str], Gate] = lambda device: Gate(url, token, device)
+        self._make: Callable[[str], AgentAPI] = lambda device: AgentAPI(url, token, device)
         self._url = self._make("").url
-        self._gates: dict[str, Gate] = {}
+        self._gates: dict[str, AgentAPI] = {}
         self._works: dict[str, _Work] = {}
         self._wait_s = wait_s
         self._shot_s = shot_s
@@ -119,7 +118,7 @@ class Storage:
         if claimed is None:
             return NextJob()
         lease, program = claimed
-        circuits = msgspec.msgpack.decode(program.packed)
+        circuits = unpack(program.family, program.packed, program.shots)
         work = _Work(
             gate, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )
@@ -173,7 +172,7 @@ class Storage:
 
     # --- within -----------------------------------------------------------------------------------
 
-    def _gate(self, name: str) -> Gate:
+    def _gate(self, name: str) -> AgentAPI:
         """Return a device's gate; each is an agent of its own, because an agent serves one."""
         if name not in self._gates:
             self._gates[name] = self._make(name)

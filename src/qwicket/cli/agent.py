@@ -16,7 +16,7 @@ from qwicket.cli.options import client_errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwicket.agents import Gate
+    from qwicket.agents import AgentAPI
 
 _MAX_TOKEN_BYTES: Final = 4_096
 
@@ -134,14 +134,14 @@ def push_calibration(
     click.echo(device)
 
 
-def _gate(url: str, token: str | None, token_file: Path | None, device: str) -> Gate:
-    from qwicket.agents import Gate
+def _gate(url: str, token: str | None, token_file: Path | None, device: str) -> AgentAPI:
+    from qwicket.agents import AgentAPI
 
     if token_file is not None:
         token = _token_in(token_file)
     if not token:
         raise click.ClickException("No token: give --token-file, or set QWICKET_TOKEN.")
-    return Gate(url, token, device)
+    return AgentAPI(url, token, device)
 
 
 def _token_in(file: Path) -> str:

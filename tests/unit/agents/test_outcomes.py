@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwicket.agents.circuits import (
+    AtomCircuit,
+    Circuit,
+    PhotonicCircuit,
+    QubitCircuit,
+    Register,
+)
 from qwicket.agents.outcomes import Misfit, Part, packed
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
-from qwicket.model import photonic, uploads
-from qwicket.model.atoms import AtomCircuit
-from qwicket.model.atoms import pack as pack_atoms
-from qwicket.model.circuits import Measure, QubitCircuit, Register, pack
+from qwicket.model import atoms, circuits, photonic, uploads
 from qwicket.model.frames import frames
 from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
@@ -23,7 +27,9 @@ from qwicket.model.outcomes import Outcome as Kept
 
 
 def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Program:
-    circuit = [n_bits, [], 0 if family == "photonic" else [["c", n_bits]]]
+    circuit: Circuit = QubitCircuit(n_bits, (), (Register("c", n_bits),))
+    if family != "qubit":
+        circuit = AtomCircuit("spins", (), (), ()) if family == "atoms" else PhotonicCircuit(2, ())
     return Program(
         job="j",
         device="lab5",
@@ -37,19 +43,20 @@ def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Pr
     )
 
 
-def taken(outcome: Outcome, of: Program, circuits: bytes) -> Kept:
+def taken(outcome: Outcome, of: Program, packed_circuits: bytes) -> Kept:
     """Pack an outcome as an agent does; return what the server makes of it."""
     (part,) = packed(outcome, of, 0.25)
     assert isinstance(part, Part)
     encoded = Encoded(part.body, bytes.fromhex(part.sha256))
     options = RunOptions(shots=of.shots, seed=of.seed, outputs=of.outputs)
-    uploads.check([(0, encoded)], frames(of.family, circuits), options, Limits())
+    uploads.check([(0, encoded)], frames(of.family, packed_circuits), options, Limits())
     return decode(encoded)
 
 
 def bits(n_bits: int) -> bytes:
-    ops = tuple(Measure(k, k) for k in range(n_bits))
-    return pack((QubitCircuit(n_bits, ops, (Register("c", n_bits),)),))
+    ops = tuple(circuits.Measure(k, k) for k in range(n_bits))
+    made = circuits.QubitCircuit(n_bits, ops, (circuits.Register("c", n_bits),))
+    return circuits.pack((made,))
 
 
 @given(
@@ -79,8 +86,8 @@ def test_frequencies_stand_in_for_probabilities_and_say_so() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 500), min_size=2, max_size=2), min_size=1))
 def test_numbers_of_atoms_come_back(rows: list[list[int]]) -> None:
-    circuit = AtomCircuit("spins", (1, 1), (), (0, 1), len(rows))
-    kept = taken(Samples(rows), program(0, 1, "samples", family="atoms"), pack_atoms((circuit,)))
+    circuit = atoms.pack((atoms.AtomCircuit("spins", (1, 1), (), (0, 1), len(rows)),))
+    kept = taken(Samples(rows), program(0, 1, "samples", family="atoms"), circuit)
     assert kept.samples() == rows
 
 
@@ -104,16 +111,14 @@ def test_photons_and_quadratures_keep_their_kind(
 def test_time_bins_keep_their_shape() -> None:
     measured = tuple(photonic.Measure("homodyne", (k,)) for k in range(3))
     circuit = photonic.PhotonicCircuit(3, measured, n_bins=3)
-    of = replace(program(0, 2, "samples", family="photonic"), circuits=[[3, [], 3]])
+    of = replace(program(0, 2, "samples", family="photonic"), circuits=[PhotonicCircuit(3, (), 3)])
     kept = taken(Samples([[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]]), of, photonic.pack((circuit,)))
     assert kept.arrays["samples"].shape == (2, 1, 3)
 
 
 def test_a_program_without_measurements_gives_empty_shots() -> None:
-    circuit = AtomCircuit("spins", (1,), (), (), 3)
-    kept = taken(
-        Samples([[], [], []]), program(0, 1, "samples", family="atoms"), pack_atoms((circuit,))
-    )
+    circuit = atoms.pack((atoms.AtomCircuit("spins", (1,), (), (), 3),))
+    kept = taken(Samples([[], [], []]), program(0, 1, "samples", family="atoms"), circuit)
     assert kept.arrays["samples"].shape == (3, 0)
 
 
@@ -151,3 +156,8 @@ def test_counts_are_no_memory() -> None:
 def test_samples_that_are_no_table_of_numbers_are_told(rows: list[list[int]]) -> None:
     with pytest.raises(Misfit):
         packed(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)
+
+
+def test_bits_are_refused_where_numbers_are_read() -> None:
+    with pytest.raises(Misfit, match="of the kind Counts; the family atoms needs Samples"):
+        packed(Counts({"0": 1}), program(1, 1, "samples", family="atoms"), 0.0)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from qwicket.agents import Failed, Gate
-from qwicket.agents.gate import Held, Lease, deliver, is_passing, is_stale, kept, pause_s
+from qwicket.agents import AgentAPI, Failed
+from qwicket.agents.api import Held, Lease, deliver, is_passing, is_stale, kept, pause_s
 from qwicket.agents.outcomes import Part
 from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
 from support.waiting import until
@@ -79,7 +79,7 @@ def test_pauses_grow_up_to_a_bound_and_mind_what_the_server_asks() -> None:
 
 
 def test_nothing_that_is_shown_holds_the_token_or_a_nonce() -> None:
-    gate = Gate("http://127.0.0.1:1", TOKEN, "lab5")
+    gate = AgentAPI("http://127.0.0.1:1", TOKEN, "lab5")
     assert TOKEN not in repr(gate)
     assert repr(Lease("job", 1, "secret")) == "<Lease of job>"
     with pytest.raises(ClientError) as refusal:
@@ -90,7 +90,7 @@ def test_nothing_that_is_shown_holds_the_token_or_a_nonce() -> None:
 
 def test_an_outcome_that_the_server_would_cut_off_is_refused_before_it_is_sent() -> None:
     """A server that closes the connection in the middle looks like one that is away for a while."""
-    gate = Gate("http://127.0.0.1:1", TOKEN, "lab5")  # where nobody is: sending would say so
+    gate = AgentAPI("http://127.0.0.1:1", TOKEN, "lab5")  # where nobody is: sending would say so
     large = Part(bytes(1_000), "0" * 64)
     with pytest.raises(ApiError, match=r"1,333 bytes; the limit outcome_bytes is 1,332") as refusal:
         gate.finish(Lease("job", 1, "secret", 1_332), [large], 0.0)
@@ -100,7 +100,7 @@ def test_an_outcome_that_the_server_would_cut_off_is_refused_before_it_is_sent()
 
 
 def test_a_lease_is_kept_while_its_outcome_travels() -> None:
-    class Counting(Gate):
+    class Counting(AgentAPI):
         renewed = 0
 
         def renew(self, held: Sequence[Held]) -> dict[str, str]:
@@ -119,5 +119,5 @@ def test_a_lease_is_kept_while_its_outcome_travels() -> None:
 
 
 def test_each_agent_has_a_name_of_its_own() -> None:
-    names = {Gate("http://127.0.0.1:1", TOKEN, "lab5").agent for _ in range(50)}
+    names = {AgentAPI("http://127.0.0.1:1", TOKEN, "lab5").agent for _ in range(50)}
     assert len(names) == 50

@@ -91,7 +91,7 @@ class _OrdersBody(msgspec.Struct, frozen=True):
     renew_s: float
 
 
-class Gate:
+class AgentAPI:
     """One device at one server, for one agent.
 
     Args:
@@ -112,7 +112,7 @@ class Gate:
         self.renew_s = 1.0
 
     def __repr__(self) -> str:
-        return f"<Gate of {self.device} at {self.url}>"
+        return f"<AgentAPI of {self.device} at {self.url}>"
 
     def announce(self, document: Mapping[str, Any]) -> None:
         """Say what the device is: `family`, `spec`, and if wished `doors`."""
@@ -238,7 +238,7 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
             return False
 
 
-def keep(gate: Gate, held: Held, ended: threading.Event) -> None:
+def keep(gate: AgentAPI, held: Held, ended: threading.Event) -> None:
     """Renew a lease until its job was delivered, whatever the orders are; for a thread."""
     while not ended.wait(gate.renew_s):
         try:
@@ -248,7 +248,7 @@ def keep(gate: Gate, held: Held, ended: threading.Event) -> None:
 
 
 @contextmanager
-def kept(gate: Gate, held: Held) -> Iterator[None]:
+def kept(gate: AgentAPI, held: Held) -> Iterator[None]:
     """Renew a lease beside what runs within: it may take long, and hears no orders."""
     ended = threading.Event()
     thread = threading.Thread(target=keep, args=(gate, held, ended), daemon=True)
