@@ -3,6 +3,7 @@
 `python tests/contract/environments.py ionq/qiskit_ionq_1_1` makes that one and prints its
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
 What a `requirements-alone.txt` beside it names is installed without what it depends on.
+A line `# tests: native/qiskit_2_6` runs the tests of that suite in this environment too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,19 @@ def suites() -> list[str]:
     An environment without tests of its own is there for tests in ours.
     """
     found = {path.parent for path in CONTRACT.glob("*/*/test_*.py")}
+    found |= {path.parent for path in CONTRACT.glob("*/*/requirements.txt") if _shared(path)}
     return sorted(str(each.relative_to(CONTRACT)) for each in found)
+
+
+def tests_of(suite: str) -> Path:
+    """Return the folder of a suite's tests: its own, or another's that it shares."""
+    return CONTRACT / (_shared(CONTRACT / suite / "requirements.txt") or suite)
+
+
+def _shared(requirements: Path) -> str:
+    mark = "# tests:"
+    lines = requirements.read_text().splitlines()
+    return next((line.removeprefix(mark).strip() for line in lines if line.startswith(mark)), "")
 
 
 def interpreter(suite: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.environments import CONTRACT, ROOT, interpreter, suites
+from contract.environments import ROOT, interpreter, suites, tests_of
 from support import leftovers
 from support.server import LiveServer
 
@@ -59,7 +59,7 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
     if suite.startswith("agents/"):
         serve = ("--scope", "devices:serve", "--device", "labqudit")
         env["QWICKET_LAB_TOKEN"] = server.admin("token", "create", "--user", "vendor", *serve)
-    folder = str(CONTRACT / suite)
+    folder = str(tests_of(suite))
     command = [str(interpreter(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]
     done = subprocess.run(

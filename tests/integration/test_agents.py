@@ -192,7 +192,7 @@ def test_a_job_that_kills_the_labs_program_thrice_has_failed(lab: Lab, http: htt
 @pytest.mark.parametrize(
     ("run", "code", "said"),
     [
-        ("raises", "device_failed", "The device failed; the lab's log knows why."),
+        ("raises", "device_failed", "The device reported an error; see its agent's log."),
         ("refuses", "no_atoms", "The trap was empty."),
         ("misfits", "bad_outcome", "is no text of 2 bits"),
         ("miscounts", "outcome_refused", "a count is out of range"),
@@ -208,6 +208,8 @@ def test_what_goes_wrong_in_a_lab_is_told_without_its_inside(
     assert error["code"] == code
     assert said in error["message"]
     assert "ttyUSB0" not in error["message"]
+    detail = http.get(f"/v1/jobs/{job}/result").json()["detail"]
+    assert detail == f"The job failed: {error['message'].rstrip('.')}."
     if run == "raises":
         assert "the laser at /dev/ttyUSB0 is off" in agent.said(), "the lab reads it"
 

@@ -160,10 +160,6 @@ def test_serve_on_a_folder_that_cannot_be_made_is_one_line(folder: Path) -> None
     assert str(folder) in said
 
 
-def test_serve_what_this_version_lacks_is_one_line() -> None:
-    assert "dask" in refused("serve", "--compute", "dask://lab", status=2)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, folder: Path) -> None:
     (folder / "qwicket.toml").write_text(f'port = 0\ndata-dir = "{folder / "data"}"\nworkers = 1\n')

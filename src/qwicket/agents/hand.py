@@ -140,7 +140,7 @@ def _answer(run: Run, program: Program) -> tuple[Any, ...]:
     except Exception:
         # Its text may hold paths and more; the lab reads it here, the user does not.
         _log.exception("job %s failed", program.job)
-        failed = Failed("The device failed; the lab's log knows why.", "device_failed")
+        failed = Failed("The device reported an error; see its agent's log.", "device_failed")
     return FAILED, failed, time.monotonic() - began
 
 

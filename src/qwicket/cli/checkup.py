@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _EXTRAS: Final = {
     "postgres": "psycopg",
-    "dask": "distributed",
     "aer": "qiskit_aer",
     "qsim": "qsimcirq",
     "qiskit": "qiskit",

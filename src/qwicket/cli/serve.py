@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from qwicket.server.settings import LogFormat
 
 
-def _supported(_context: click.Context, _option: click.Parameter, compute: str) -> str:
-    if compute != "local":
-        raise click.UsageError(
-            f"--compute {compute} is not supported by this version: engines run in local processes."
-        )
-    return compute
-
-
 def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     """Return the networks as uvicorn takes them: without bits beyond their prefix."""
     networks = []
@@ -103,15 +95,6 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     help="Port to listen on; 0 takes a free one.",
 )
 @options.place
-@setting(
-    "--compute",
-    default="local",
-    show_default=True,
-    callback=_supported,
-    expose_value=False,
-    metavar="local|dask://…",
-    help="Where engines run; dask:// comes in a later version.",
-)
 @setting(
     "--workers",
     type=click.IntRange(1, 1024),

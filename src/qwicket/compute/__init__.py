@@ -1,4 +1,4 @@
-"""Where engines run: processes that can be killed, and a cluster of them.
+"""Where engines run: processes that can be killed.
 
 Knows neither jobs nor the database. A piece of work ends with its result or one `WorkFailed`.
 """

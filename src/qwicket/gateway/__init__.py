@@ -529,7 +529,7 @@ class Gateway:
         if not any(isinstance(part, Encoded) for part in parts):
             if job.state is JobState.COMPLETED:  # it was deleted since it was read
                 raise _no_job()
-            raise NoResult(f"The job was {job.state}: {job.error_text or 'it gave no result'}.")
+            raise _no_result(job)
         if quick:
             return Results(job, [_decode(part) for part in parts])
         if not are_short(parts):
@@ -590,6 +590,13 @@ def _whole(id_text: str) -> str:
     if ref is None or ref.part is not None:
         raise _no_job()
     return ref.job
+
+
+def _no_result(job: Job) -> NoResult:
+    if job.state is JobState.CANCELLED:
+        return NoResult("The job was cancelled; it has no result.")
+    reason = (job.error_text or "no reason was given").rstrip(".")  # others write their own stops
+    return NoResult(f"The job failed: {reason}.")
 
 
 def _no_job() -> NotFound:

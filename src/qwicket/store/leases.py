@@ -411,7 +411,7 @@ def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
     if job.state is JobState.CANCELLING:
         return _cancelled(tx, lease, now)
     if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
-        text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason}."
+        text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
         return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
     job = _step(tx, "job_release", lease, now, blamed=int(blamed))
     tx.run("lease_void", job=job.id)

@@ -240,8 +240,7 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("--compute dask://lab:8786", "--compute dask://lab:8786 is not supported by this version"),
-        ("--compute cloud", "--compute cloud is not supported by this version"),
+        ("--compute dask://lab:8786", "No such option '--compute'"),
         ("--tls-cert cert.pem", "--tls-cert and --tls-key come together"),
         ("--tls-key key.pem", "--tls-cert and --tls-key come together"),
         ("--lease-s nan", "nan is no time"),
@@ -263,7 +262,7 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(arguments: str, said: 
 
 def test_what_can_be_served_is_taken(serve: Serve) -> None:
     settings = serve(
-        *["serve", "--compute", "local", "--public-url", "https://lab.example.org/q"],
+        *["serve", "--public-url", "https://lab.example.org/q"],
         *["--trusted-proxy", "10.0.0.1/8, ::1", "--workers", "7"],
         *["--tls-cert", "chain.pem", "--tls-key", "key.pem"],
     )

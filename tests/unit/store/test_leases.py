@@ -192,9 +192,9 @@ async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
         job = await store.leases.release(lease, "SIGKILL", NOW, blamed=True)
         assert (job.state, job.attempts) == (JobState.QUEUED, attempts)
     lease = (await claim(store, runner)).lease
-    job = await store.leases.release(lease, "SIGKILL", NOW, blamed=True)
+    job = await store.leases.release(lease, "SIGKILL.", NOW, blamed=True)
     assert (job.state, job.attempts, job.error_code) == (JobState.FAILED, 3, "worker_died")
-    assert "SIGKILL" in (job.error_text or "")
+    assert job.error_text == "The job ended its worker 3 times: SIGKILL."
 
 
 async def test_deaths_that_a_job_is_not_blamed_for_never_fail_it(

@@ -1,6 +1,6 @@
-"""Qiskit 2.6.1 on our provider: transpile, run, sample, as its users are used to.
+"""Qiskit on our provider: transpile, run, sample, as its users are used to.
 
-Runs in an environment with Qiskit and without the server's packages.
+Runs with the oldest and the newest Qiskit that we take, without the server's packages.
 """
 
 import math
