@@ -48,7 +48,7 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
             lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s),
         )
 
-    good, stranger = server.token(), server.token("bob")
+    good, stranger = server.maker(), server.maker("bob")
     server.admin("user", "add", "mallory")
     server.admin("user", "add", "trent")
     unscoped = make("ada", "devices:serve", devices=("lab",)).secret

@@ -231,8 +231,10 @@ class Way(NamedTuple):
     @property
     def needs_no_scope(self) -> bool:
         """Whether it is about the account that asks, and open to each of its tokens."""
-        own = ("/account", "/projects", "/tokens")
-        return self.door is NATIVE and self.path.startswith(own)
+        if self.door is not NATIVE:
+            return False
+        own = ("/account", "/projects")
+        return self.path.startswith(own) or (self.method, self.path) == ("GET", "/tokens")
 
     @property
     def is_endless(self) -> bool:

@@ -280,8 +280,9 @@ def test_who_takes_slowly_gets_all_of_it(narrow: LiveServer, http: httpx.Client)
 def test_a_token_revoked_while_its_answer_waits_for_room_gets_none(
     narrow: LiveServer, http: httpx.Client, make: Make
 ) -> None:
-    keeper = narrow.token(f"keeper-{make.__name__}".replace("_", "-"))
-    auth = {"Authorization": f"Bearer {keeper}"}
+    name = f"keeper-{make.__name__}".replace("_", "-")
+    keeper = narrow.token(name)
+    auth = {"Authorization": f"Bearer {narrow.maker(name)}"}
     scopes = ["jobs:read", "jobs:write", "devices:read"]
     made = http.post("/v1/tokens", json={"scopes": scopes}, headers=auth).json()
     large = make(http, made["secret"])

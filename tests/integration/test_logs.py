@@ -76,7 +76,7 @@ def use_all_doors(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     made = http.post(
         "/v1/tokens",
         json={"scopes": ["jobs:read"]},
-        headers={"Authorization": f"Bearer {good}"},
+        headers={"Authorization": f"Bearer {live.maker()}"},
     )
     yield made.json()["secret"]
     for password in (PASSWORD, WRONG_PASSWORD):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -9,8 +10,16 @@ import pytest
 
 from qwicket.model.ids import new_id
 from support.server import LiveServer
+from support.waiting import until
 
 READ = "jobs:read"
+
+
+@pytest.fixture(scope="module")
+def maker(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client whose token may make and revoke others."""
+    with server.client(server.maker()) as client:
+        yield client
 
 
 def made(http: httpx.Client, **wish: Any) -> httpx.Response:
@@ -32,24 +41,24 @@ def test_an_account_of_its_own_has_one_project(server: LiveServer) -> None:
 
 
 def test_a_token_is_made_shown_once_listed_and_refused_at_once_when_revoked(
-    http: httpx.Client, server: LiveServer
+    maker: httpx.Client, server: LiveServer
 ) -> None:
-    answer = made(http, devices=["simulator"], life_s=3600, project="ada")
+    answer = made(maker, devices=["simulator"], life_s=3600, project="ada")
     assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
     token = answer.json()
     secret = token.pop("secret")
     assert token["devices"] == ["simulator"]
     assert token["expires_at"] > token["created_at"]
-    listed = http.get("/v1/tokens")
+    listed = maker.get("/v1/tokens")
     assert token in listed.json()["tokens"]
     assert secret not in listed.text
     with server.client(secret) as other:
         assert other.get("/v1/jobs").status_code == 200
         assert other.get("/v1/devices").status_code == 403
-        assert http.delete(f"/v1/tokens/{token['id']}").status_code == 204
+        assert maker.delete(f"/v1/tokens/{token['id']}").status_code == 204
         assert other.get("/v1/jobs").status_code == 401  # at once, and not in half a second
-    assert http.delete(f"/v1/tokens/{token['id']}").status_code == 404
-    assert token not in http.get("/v1/tokens").json()["tokens"]
+    assert maker.delete(f"/v1/tokens/{token['id']}").status_code == 404
+    assert token not in maker.get("/v1/tokens").json()["tokens"]
 
 
 @pytest.mark.parametrize(
@@ -74,19 +83,71 @@ def test_a_token_is_made_shown_once_listed_and_refused_at_once_when_revoked(
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_by_field(
-    http: httpx.Client, wish: dict[str, Any], status: int, field: str
+    maker: httpx.Client, wish: dict[str, Any], status: int, field: str
 ) -> None:
-    answer = made(http, **wish)
+    answer = made(maker, **wish)
     assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
 
 
-def test_a_foreign_token_looks_like_none(http: httpx.Client, server: LiveServer) -> None:
+def test_a_foreign_token_looks_like_none(maker: httpx.Client, server: LiveServer) -> None:
     with server.client(server.token("grace")) as grace:
         foreign = grace.get("/v1/account").json()["token"]["id"]
-        answers = [http.delete(f"/v1/tokens/{id_}") for id_ in (foreign, new_id(0), "x")]
+        answers = [maker.delete(f"/v1/tokens/{id_}") for id_ in (foreign, new_id(0), "x")]
         assert [answer.status_code for answer in answers] == [404, 404, 404]
         assert len({answer.text for answer in answers}) == 1
         assert grace.get("/v1/account").status_code == 200
+
+
+def test_making_and_revoking_tokens_needs_a_scope_of_its_own(
+    http: httpx.Client, maker: httpx.Client
+) -> None:
+    other = made(maker).json()["id"]
+    for answer in (made(http), http.delete(f"/v1/tokens/{other}")):
+        assert answer.status_code == 403
+        assert "tokens:write" in answer.json()["detail"]
+    assert other in [each["id"] for each in maker.get("/v1/tokens").json()["tokens"]]
+
+
+def test_a_token_that_only_reads_uses_up_no_quota(
+    server: LiveServer, http: httpx.Client, maker: httpx.Client
+) -> None:
+    reader = made(maker).json()
+    before = len(maker.get("/v1/tokens").json()["tokens"])
+    with server.client(reader["secret"]) as weak:
+        assert {made(weak).status_code for _ in range(20)} == {403}
+    assert len(maker.get("/v1/tokens").json()["tokens"]) == before
+
+
+def test_revoking_a_token_revokes_all_that_were_made_from_it(
+    server: LiveServer, maker: httpx.Client
+) -> None:
+    rights = {"scopes": [READ, "tokens:write"]}
+    tree = [made(maker, **rights).json()]
+    for _ in range(3):
+        with server.client(tree[-1]["secret"]) as parent:
+            tree.append(made(parent, **rights).json())
+            assert tree[-1]["parent"] == tree[-2]["id"]
+    beside = made(maker, **rights).json()
+
+    def status(token: dict[str, Any]) -> int:
+        with server.client(token["secret"]) as http:
+            return http.get("/v1/jobs").status_code
+
+    assert [status(token) for token in tree] == [200] * 4
+    assert maker.delete(f"/v1/tokens/{tree[1]['id']}").status_code == 204
+    assert [status(token) for token in tree] == [200, 401, 401, 401]
+    server.admin("token", "revoke", tree[0]["id"])
+    until(lambda: status(tree[0]) == 401, "it is refused", timeout_s=1)
+    assert status(beside) == 200
+
+
+def test_a_token_may_revoke_itself_without_any_scope(
+    server: LiveServer, maker: httpx.Client
+) -> None:
+    own = made(maker, scopes=["devices:read"]).json()
+    with server.client(own["secret"]) as http:
+        assert http.delete(f"/v1/tokens/{own['id']}").status_code == 204
+        assert http.get("/v1/account").status_code == 401
 
 
 def test_anyone_may_read_what_the_api_is(server: LiveServer) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from qwicket.model.accounts import DEFAULT_SCOPES
+
 ANNOUNCEMENT = "Qwicket listens on "
 
 
@@ -116,6 +118,14 @@ class LiveServer:
             self.admin("user", "add", name)
             self._tokens[name] = self.admin("token", "create", "--user", name)
         return self._tokens[name]
+
+    def maker(self, name: str = "ada") -> str:
+        """Return a token of this account, as `token` does, that may make and revoke others."""
+        self.token(name)
+        scopes = [
+            word for scope in (*DEFAULT_SCOPES, "tokens:write") for word in ("--scope", scope)
+        ]
+        return self.admin("token", "create", "--user", name, *scopes)
 
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """Return an HTTP client that signs in as ada, or with another token."""

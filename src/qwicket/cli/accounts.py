@@ -140,7 +140,7 @@ def create_token(
 def list_tokens(user_name: str, as_json: bool, place: options.Place) -> None:
     """List the tokens of an account by id; their secrets are kept nowhere."""
     tokens = options.as_admin(place, lambda admin: admin.tokens(user_name))
-    show(map(_token, tokens), ("id", "scopes", "devices", "life"), as_json)
+    show(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
 def _token(of: Token) -> Row:
@@ -151,17 +151,20 @@ def _token(of: Token) -> Row:
         "created_at": iso(of.created_at),
         "expires_at": iso(of.expires_at),
         "revoked_at": iso(of.revoked_at),
+        "parent": of.parent,
     }
     devices = f"only {', '.join(of.devices)}" if of.devices else ""
-    return Row(record, (of.id, " ".join(of.scopes), devices, _fate(of)))
+    return Row(record, (of.id, " ".join(of.scopes), devices, _fate(of), of.parent or ""))
 
 
 @token.command("revoke")
 @click.argument("token_id", metavar="ID")
 @options.place
 def revoke_token(token_id: str, place: options.Place) -> None:
-    """Revoke the token with this ID (see `token list`)."""
-    options.as_admin(place, lambda admin: admin.revoke_token(token_id))
+    """Revoke the token with this ID (see `token list`), and all tokens that were made with it."""
+    revoked = options.as_admin(place, lambda admin: admin.revoke_token(token_id))
+    if len(revoked) > 1:
+        click.echo(f"Tokens made with it, revoked too: {len(revoked) - 1}.")
 
 
 def _fate(token: Token) -> str:

@@ -213,6 +213,7 @@ class Admin:
         Raises:
             InvalidRequest: A scope does not exist, or the account may not have it.
             NotFound: No such account, project of this account, or device.
+            Conflict: The account is disabled.
         """
         now = self._now_ms()
         owner = await self._store.accounts.by_name(account)
@@ -244,8 +245,8 @@ class Admin:
         owner = await self._store.accounts.by_name(account)
         return await self._store.accounts.tokens(owner.id)
 
-    async def revoke_token(self, token: str) -> Token:
-        """Revoke a token by its id.
+    async def revoke_token(self, token: str) -> list[Token]:
+        """Revoke a token by its id, with all that were made from it; return all of them.
 
         Raises:
             NotFound: There is no such token.

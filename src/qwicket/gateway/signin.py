@@ -19,7 +19,7 @@ from qwicket.model.accounts import DEFAULT_SCOPES, Actor
 from qwicket.model.errors import TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from qwicket.model.accounts import Account
     from qwicket.model.limits import Limits
@@ -96,9 +96,9 @@ class SignIn:
             self._owners.forget(key)  # upkeep will revoke it: no clock set back may revive it
             raise
 
-    def forget(self, token: str) -> None:
-        """Look this token up again the next time: it was revoked."""
-        self._owners.forget_where(lambda owner: owner.token.id == token)
+    def forget(self, tokens: Collection[str]) -> None:
+        """Look these tokens up again the next time: they were revoked."""
+        self._owners.forget_where(lambda owner: owner.token.id in tokens)
 
     def count_wrong(self, address: str) -> None:
         """Count a secret that somebody invented.

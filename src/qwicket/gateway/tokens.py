@@ -1,10 +1,13 @@
-"""What an account does with its own tokens. No token makes or revokes one that may do more."""
+"""What an account does with its own tokens. No token makes or revokes one that may do more.
+
+A token is made with another one, its parent, and is revoked together with it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwicket.gateway.admin import NewToken, check_serves
+from qwicket.gateway.admin import NewToken
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import Scope, Token
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
@@ -65,11 +68,11 @@ class Tokens:
             life_s: Seconds until it expires, not beyond the actor's own token.
 
         Raises:
-            Forbidden: It would be allowed more than the actor.
-            InvalidRequest: A lab's token would do more than serve.
+            Forbidden: The actor may make none, or it would be allowed more than the actor.
             NotFound: There is no such device or project.
             LimitExceeded: The account has as many tokens as it may.
         """
+        actor.require(Scope.TOKENS_WRITE)
         own, now = await self.own(actor), self._now_ms()
         wished = Token(
             id=new_id(now),
@@ -79,6 +82,7 @@ class Tokens:
             devices=tuple(dict.fromkeys(devices)) or own.devices,
             created_at=now,
             expires_at=own.expires_at if life_s is None else now + 1000 * life_s,
+            parent=own.id,
         )
         _require_within(wished, own)
         await self._check_devices(wished)
@@ -93,12 +97,16 @@ class Tokens:
         return NewToken(stored, secret)
 
     async def revoke(self, actor: Actor, token: str) -> None:
-        """Revoke a token of the account; this server refuses it from now on.
+        """Revoke a token of the account and all that were made from it.
+
+        This server refuses them from now on. A token may always revoke itself.
 
         Raises:
             NotFound: The account has no such token.
-            Forbidden: It may do more than the actor.
+            Forbidden: The actor may revoke none but its own, or it may do more than the actor.
         """
+        if token != actor.token:
+            actor.require(Scope.TOKENS_WRITE)
         is_id = parse_id(token) is not None  # PostgreSQL takes no NUL
         found = await self._store.accounts.token(actor.account, token) if is_id else None
         if found is None or found.revoked_at is not None:
@@ -108,13 +116,10 @@ class Tokens:
             if found.project != own.project:
                 raise Forbidden("This token may not revoke one of another project.")
             _require_within(found, own)
-        await self._store.accounts.revoke(token, self._now_ms())
-        self._sign_in.forget(token)
+        revoked = await self._store.accounts.revoke(token, self._now_ms())
+        self._sign_in.forget({each.id for each in revoked})
 
     async def _check_devices(self, wished: Token) -> None:
-        if Scope.DEVICES_SERVE in wished.scopes:
-            check_serves(wished.scopes, wished.devices)
-            return
         for device in wished.devices:
             if await self._store.devices.get(device) is None:
                 raise NotFound(f"There is no device {device}.", field="devices")

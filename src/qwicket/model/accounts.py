@@ -31,9 +31,11 @@ class Scope(StrEnum):
     """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"
     """Serve a device as a lab's agent: announce it, take its jobs, bring results."""
+    TOKENS_WRITE = "tokens:write"
+    """Make tokens that may do no more than this one, and revoke tokens of the account."""
     ADMIN = "admin"
-    """Read `/metrics` from other machines; make and revoke tokens of any project of the account.
-    Only accounts of the role `admin` may have it."""
+    """Read `/metrics` from other machines; with `tokens:write`, make and revoke tokens of any
+    project of the account. Only accounts of the role `admin` may have it."""
 
 
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
@@ -56,7 +58,10 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token without its secret: only the sha256 of the secret is kept. Times are Unix ms."""
+    """A token without its secret: only the sha256 of the secret is kept. Times are Unix ms.
+
+    `parent` is the token that it was made with; it is revoked together with that one.
+    """
 
     id: str
     account: str
@@ -66,6 +71,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
+    parent: str | None = None
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.accounts import Account, Project, Role, Token
-from qwicket.model.errors import Conflict, LimitExceeded, NotFound
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.ids import new_id
 from qwicket.store import rows
 
@@ -128,7 +128,7 @@ class Accounts:
         await self._database.write(lambda tx: _add_member(tx, project, account))
 
     async def remove_member(self, project: str, account: str, now: int) -> None:
-        """Take an account out of a project; its tokens for the project are revoked.
+        """Take an account out of a project; its tokens for the project are revoked as by `revoke`.
 
         Raises:
             NotFound: No such account, project or member.
@@ -149,7 +149,9 @@ class Accounts:
 
         Raises:
             NotFound: No such account, or no such project of this account.
+            Conflict: The account is disabled.
             LimitExceeded: The account has `most` tokens that sign in.
+            Unauthenticated: The token's parent was revoked or has expired.
         """
         return await self._database.write(
             lambda tx: _add_token(tx, token, account, project, digest, most)
@@ -171,14 +173,19 @@ class Accounts:
         found = await self._database.scan(lambda tx: tx.all("token_list", account=account))
         return [rows.token(row) for row in found]
 
-    async def revoke(self, token: str, now: int) -> Token:
-        """Revoke a token; it signs in no more from the moment this returns.
+    async def revoke(self, token: str, now: int) -> list[Token]:
+        """Revoke a token and all that were made from it, in one operation.
+
+        Returns:
+            All of these tokens, also those that were revoked before.
 
         Raises:
             NotFound: There is no such token.
         """
-        row = await self._database.write(lambda tx: tx.one("token_revoke", id=token, now=now))
-        return rows.token(_found(row, "There is no such token."))
+        found = await self._database.write(lambda tx: tx.all("token_revoke", id=token, now=now))
+        if not found:
+            raise NotFound("There is no such token.")
+        return [rows.token(row) for row in found]
 
     async def token_owner(self, digest: bytes) -> TokenOwner | None:
         row = await self._database.read(lambda tx: tx.one("token_by_digest", digest=digest))
@@ -287,6 +294,10 @@ def _add_token(
     tx: Tx, token: Token, account: str, project: str | None, digest: bytes, most: int | None
 ) -> Token:
     owner = _account(tx, account)
+    if owner.disabled_at is not None:
+        raise Conflict(f"The account {account} is disabled: no token of it would sign in.")
+    if token.parent is not None:
+        _require_live(tx, token.parent, owner, token.created_at)
     if most is not None:
         live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=most)
         if len(live) >= most:
@@ -302,10 +313,19 @@ def _add_token(
         devices=rows.from_texts(token.devices),
         now=token.created_at,
         expires_at=token.expires_at,
+        parent=token.parent,
     )
     row = tx.one("token_get", id=token.id, account=owner.id)
     assert row is not None
     return rows.token(row)
+
+
+def _require_live(tx: Tx, parent: str, owner: Account, now: int) -> None:
+    """Refuse a parent that signs in no more: its tree was revoked, and nothing may grow from it."""
+    row = tx.one("token_get", id=parent, account=owner.id)
+    found = rows.token(row) if row else None
+    if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
+        raise Unauthenticated("The token is gone.")
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:

@@ -44,7 +44,7 @@ def project(row: Row) -> Project:
 
 
 def token(row: Row) -> Token:
-    id_, owner, of_project, scopes, devices, created_at, expires_at, revoked_at = row
+    id_, owner, of_project, scopes, devices, created_at, expires_at, revoked_at, parent = row
     return Token(
         id=id_,
         account=owner,
@@ -54,6 +54,7 @@ def token(row: Row) -> Token:
         created_at=created_at,
         expires_at=expires_at,
         revoked_at=revoked_at,
+        parent=parent,
     )
 
 

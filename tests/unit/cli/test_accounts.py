@@ -111,6 +111,13 @@ def test_tokens_are_listed_without_their_secrets(folder: Folder) -> None:
     assert secret not in first + second
 
 
+def test_a_disabled_account_gets_no_token(folder: Folder) -> None:
+    folder.out("user", "add", "ada")
+    folder.out("user", "disable", "ada")
+    assert "The account ada is disabled" in folder.refusal("token", "create", "--user", "ada")
+    assert folder.out("token", "list", "--user", "ada") == ""
+
+
 def test_a_revoked_token_is_listed_as_such(folder: Folder) -> None:
     folder.out("user", "add", "ada")
     folder.out("token", "create", "--user", "ada")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -23,16 +24,17 @@ pytestmark = pytest.mark.anyio
 
 HERE = "127.0.0.1"
 READ, WRITE, SERVE = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_SERVE
+MAKE = Scope.TOKENS_WRITE
 
 
 @pytest.fixture
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email=None, password=None)
-    return await actor(admin, gateway)
+    return await actor(admin, gateway, scopes=[READ, WRITE, MAKE])
 
 
 async def actor(admin: Admin, gateway: Gateway, name: str = "ada", **rights: object) -> Actor:
-    made = await admin.create_token(name, **rights)
+    made = await admin.create_token(name, **{"scopes": [READ, WRITE, MAKE], **rights})
     return await gateway.sign_in(made.secret, HERE)
 
 
@@ -48,7 +50,7 @@ async def test_a_made_token_signs_in_with_what_it_was_made_with(
 @pytest.mark.parametrize(
     ("rights", "wish", "field"),
     [
-        ({"scopes": [READ]}, {"scopes": [READ, WRITE]}, "scopes"),
+        ({"scopes": [READ, MAKE]}, {"scopes": [READ, WRITE]}, "scopes"),
         ({}, {"scopes": [Scope.ADMIN]}, "scopes"),
         ({"devices": ["simulator"]}, {"scopes": [READ], "devices": ["clifford"]}, "devices"),
         ({"life_s": 60}, {"scopes": [READ], "life_s": 61}, "life_s"),
@@ -84,24 +86,22 @@ async def test_an_admin_token_binds_to_any_project_of_its_account(
 ) -> None:
     await admin.add_account("root", "admin", email=None, password=None)
     lab = await admin.add_project("lab")
-    root = await actor(admin, gateway, "root", scopes=["admin", "jobs:read"])
+    root = await actor(admin, gateway, "root", scopes=["admin", "jobs:read", MAKE])
     with pytest.raises(NotFound):
         await gateway.tokens.make(root, [READ], project="lab")
     await admin.add_member("lab", "root")
     assert (await gateway.tokens.make(root, [READ], project="lab")).token.project == lab.id
 
 
-async def test_a_lab_makes_tokens_that_serve_its_devices_alone(
-    ada: Actor, admin: Admin, gateway: Gateway
-) -> None:
+async def test_the_token_of_a_lab_makes_none(ada: Actor, admin: Admin, gateway: Gateway) -> None:
     lab = await actor(admin, gateway, scopes=[SERVE], devices=["fridge", "oven"])
-    made = await gateway.tokens.make(lab, [SERVE], devices=["oven"])
-    assert made.token.devices == ("oven",)
-    both = await actor(admin, gateway, scopes=[SERVE], devices=["fridge"])
-    with pytest.raises(Forbidden):
-        await gateway.tokens.make(both, [SERVE], devices=["oven"])
-    with pytest.raises((Forbidden, InvalidRequest)):
-        await gateway.tokens.make(lab, [SERVE, READ])
+    for scopes in ([SERVE], [READ]):
+        with pytest.raises(Forbidden, match="tokens:write"):
+            await gateway.tokens.make(lab, scopes, devices=["oven"])
+    with pytest.raises(InvalidRequest, match="stands alone"):
+        await admin.create_token("ada", scopes=[SERVE, MAKE], devices=["oven"])
+    with pytest.raises(Forbidden, match="devices:serve"):
+        await gateway.tokens.make(ada, [SERVE], devices=["oven"])
 
 
 async def test_unknown_devices_are_refused(ada: Actor, gateway: Gateway) -> None:
@@ -132,9 +132,49 @@ async def test_a_token_may_revoke_itself_and_makes_none_afterwards(
 async def test_no_token_revokes_one_with_more_rights(
     ada: Actor, admin: Admin, gateway: Gateway
 ) -> None:
-    weak = await actor(admin, gateway, scopes=[READ])
-    with pytest.raises(Forbidden):
-        await gateway.tokens.revoke(weak, ada.token)
+    for scopes in ([READ], [READ, MAKE]):
+        weak = await actor(admin, gateway, scopes=scopes)
+        with pytest.raises(Forbidden):
+            await gateway.tokens.revoke(weak, ada.token)
+
+
+async def test_a_token_is_revoked_with_its_whole_tree_wherever_that_is_done(
+    ada: Actor, admin: Admin, gateway: Gateway
+) -> None:
+    await admin.add_account("root", "admin", email=None, password=None)
+    await admin.add_project("lab")
+    await admin.add_member("lab", "root")
+    scopes = [READ, MAKE, Scope.ADMIN]
+    lab = await actor(admin, gateway, "root", scopes=scopes, project="lab")
+    made = await gateway.tokens.make(lab, scopes, project="root")
+    grown = await gateway.sign_in(made.secret, HERE)
+    last = await gateway.tokens.make(grown, [READ])
+    other = await actor(admin, gateway, "root", scopes=scopes)
+    await admin.remove_member("lab", "root")  # the first of them was for that project
+    live = [each.id for each in await gateway.tokens.live(other)]
+    assert live == [other.token]
+    assert {made.token.parent, last.token.parent} == {lab.token, grown.token}
+
+
+async def test_nothing_grows_from_a_tree_that_was_revoked(
+    ada: Actor, store: Store, gateway: Gateway, clock: Clock
+) -> None:
+    """Also not from a request that was checked a moment before."""
+    own = await gateway.tokens.own(ada)
+    await store.accounts.revoke(own.id, clock.ms)
+    late = structs.replace(own, id=new_id(clock.ms), parent=own.id)
+    with pytest.raises(Unauthenticated):
+        await store.accounts.add_token(late, account="ada", project=None, digest=b"late")
+
+
+async def test_a_made_token_ends_with_its_parent(
+    ada: Actor, admin: Admin, gateway: Gateway, clock: Clock
+) -> None:
+    parent = await actor(admin, gateway, life_s=60)
+    made = await gateway.tokens.make(parent, [READ])
+    clock.ms += 60_000
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.sign_in(made.secret, HERE)
 
 
 async def test_a_foreign_token_is_as_absent_as_none(

@@ -58,8 +58,8 @@ async def test_a_token_belongs_to_a_project_of_its_account(store: Store, ada: To
 
 
 async def test_a_revocation_stands_with_its_first_time(store: Store, ada: Token) -> None:
-    assert (await store.accounts.revoke(ada.id, NOW + 1)).revoked_at == NOW + 1
-    assert (await store.accounts.revoke(ada.id, NOW + 2)).revoked_at == NOW + 1
+    assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 1)] == [NOW + 1]
+    assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 2)] == [NOW + 1]
     with pytest.raises(NotFound):
         await store.accounts.revoke(new_id(NOW), NOW)
 

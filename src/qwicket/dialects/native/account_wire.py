@@ -51,6 +51,7 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True):
         devices: For which devices alone; none are all of them.
         created_at: When it was made.
         expires_at: When it expires; null is never.
+        parent: Id of the token that it was made with; null where an administrator made it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class TokenBody(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[str, ...]
     created_at: str | None
     expires_at: str | None
+    parent: str | None
 
 
 class NewTokenBody(TokenBody, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ class NewTokenBody(TokenBody, frozen=True, kw_only=True):
         devices: For which devices alone; none are all of them.
         created_at: When it was made.
         expires_at: When it expires; null is never.
+        parent: Id of the token that it was made with.
         secret: What signs in; it is told this once.
     """
 
@@ -174,4 +177,5 @@ def _token(of: Token, projects: Mapping[str, str]) -> dict[str, Any]:
         "devices": of.devices,
         "created_at": time(of.created_at),
         "expires_at": time(of.expires_at),
+        "parent": of.parent,
     }

@@ -105,6 +105,7 @@ class Operation(NamedTuple):
 
 
 _R, _W, _D, _S = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ, Scope.DEVICES_SERVE
+_T: Final = Scope.TOKENS_WRITE
 _SSE: Final = "text/event-stream"
 
 OPERATIONS: Final[dict[str, Operation]] = {
@@ -116,12 +117,14 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /tokens": Operation("List the tokens that still sign in.", answer=answers.TokenList),
     "POST /tokens": Operation(
         "Make a token of no more rights.",
-        None,
+        _T,
         account_wire.TokenWish,
         account_wire.NewTokenBody,
         status=201,
     ),
-    "DELETE /tokens/{id}": Operation("Revoke a token of no more rights.", status=204),
+    "DELETE /tokens/{id}": Operation(
+        "Revoke a token of no more rights, and all that were made with it.", _T, status=204
+    ),
     "GET /devices": Operation("List the devices.", _D, answer=answers.DeviceList),
     "GET /devices/{name}": Operation("Read a device and its queue.", _D, answer=answers.DeviceBody),
     "GET /devices/{name}/calibration": Operation(

@@ -110,6 +110,7 @@ class Routes:
 
     async def make_token(self, request: Request) -> Response:
         actor = await self._sign_in(request)
+        actor.require(Scope.TOKENS_WRITE)  # before a body is taken in
         body = await read(request, lambda text: account_wire.token_wish(text, self._gateway.limits))
         made = await self._gateway.tokens.make(
             actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s

@@ -50,9 +50,15 @@ order by account.name;
 delete from member where account = :account and project = :project;
 
 -- name: token_revoke_member
--- Index token_by_account.
+-- With all that was made from them; indexes token_by_account and token_by_parent.
+with recursive tree (id) as (
+    select id from token
+    where account = :account and project = :project and revoked_at is null
+    union
+    select token.id from token inner join tree on token.parent = tree.id
+)
 update token set revoked_at = :now
-where account = :account and project = :project and revoked_at is null;
+where id in (select tree.id from tree) and revoked_at is null;
 
 -- name: member_add
 insert into member (account, project) values (:account, :project) on conflict do nothing;
@@ -61,8 +67,8 @@ insert into member (account, project) values (:account, :project) on conflict do
 select 1 from member where account = :account and project = :project;
 
 -- name: token_add
-insert into token (id, account, project, digest, scopes, devices, created_at, expires_at)
-values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at);
+insert into token (id, account, project, digest, scopes, devices, created_at, expires_at, parent)
+values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at, :parent);
 
 -- name: token_by_digest
 select {token}, account.name, account.role, account.disabled_at
@@ -91,7 +97,15 @@ limit :limit;
 select {token} from token where id = :id and account = :account;
 
 -- name: token_revoke
-update token set revoked_at = coalesce(revoked_at, :now) where id = :id returning {token};
+-- With all that was made from it; primary key and index token_by_parent.
+with recursive tree (id) as (
+    select id from token where id = :id
+    union
+    select token.id from token inner join tree on token.parent = tree.id
+)
+update token set revoked_at = coalesce(revoked_at, :now)
+where id in (select tree.id from tree)
+returning {token};
 
 -- name: server_key_add
 insert into server_key (name, secret, created_at) values (:name, :secret, :now)
