@@ -52,8 +52,10 @@ PUBLIC_URL: Final = "qwicket.public_url"
 STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
+REFUSAL: Final = "qwicket.refusal"
 """Keys of the ASGI scope: the request's id, the server's address as answers name it, and how a door
-says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's.
+says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's;
+and the error that answers a request which is not to be served.
 """
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
@@ -115,6 +117,8 @@ class Door:
             await send(message)
 
         try:
+            if refusal := scope.get(REFUSAL):
+                raise refusal
             # With "app" in the scope the router raises its 404 instead of answering in plain text.
             await self._router({**scope, "app": self}, receive, watched_send)
             return

@@ -26,7 +26,7 @@ from qwicket.gateway.signin import SignIn, subject
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import Awaited, DeviceView, JobPart, Results, are_short, is_quick
-from qwicket.gateway.waiting import Waiting
+from qwicket.gateway.waiting import LongPolls, Waiting
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, NotFound
 from qwicket.model.ids import parse_id
@@ -85,6 +85,7 @@ class Gateway:
         self._passes = Passes(store, self._sign_in, now_ms)
         self._forecast = Forecast(store, now_ms)
         self._waiting = Waiting(store.changes, self._find)
+        self._long_polls = LongPolls(limits.polls_each)
         self.first_polls = FirstPolls(
             self._waiting, self._forecast, self.confirm, now_ms, first_poll_ms
         )
@@ -308,11 +309,17 @@ class Gateway:
     ) -> Awaited:
         """Return the job when it has ended, or as it is after `timeout_s` seconds.
 
+        While the account waits for `polls_each` already, the job is returned at once.
+
         Raises:
             NotFound: As for `job`.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._waiting.for_end(actor, id_text, timeout_s, door)
+        if timeout_s <= 0:
+            return await self._waiting.for_end(actor, id_text, 0.0, door)
+        with self._long_polls.counted(actor.account) as may_wait:
+            timeout_s = timeout_s if may_wait else 0.0
+            return await self._waiting.for_end(actor, id_text, timeout_s, door)
 
     async def news(self, actor: Actor, job: Job, timeout_s: float) -> Job:
         """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.

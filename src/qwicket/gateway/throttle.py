@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict, deque
+from functools import lru_cache
 from typing import Final
 
 from qwicket.model.errors import TooManyRequests
@@ -81,6 +82,7 @@ class WrongTokens:
             self._full_at.popitem(last=False)
 
 
+@lru_cache(4_096)
 def network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 that one customer is given.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qwicket.gateway.views import Awaited
 from qwicket.model.ids import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from qwicket.model.accounts import Actor
     from qwicket.model.ids import JobRef
@@ -17,6 +19,29 @@ if TYPE_CHECKING:
     from qwicket.store import Changes, Watch
 
     Find = Callable[[Actor, str, str | None], Awaitable[Job]]
+
+
+class LongPolls:
+    """Requests that wait for the end of a job, counted by account.
+
+    Args:
+        most: Bound on those of one account.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of_account: Counter[str] = Counter()
+
+    @contextmanager
+    def counted(self, account: str) -> Iterator[bool]:
+        """Count one while it waits; yield whether it may."""
+        self._of_account[account] += 1
+        try:
+            yield self._of_account[account] <= self._most
+        finally:
+            self._of_account[account] -= 1
+            if not self._of_account[account]:
+                del self._of_account[account]
 
 
 class Waiting:

@@ -155,8 +155,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Entries of one page of a list."""
     wait_s: float = 60.0
     """Longest long poll."""
+    polls_each: int = 1_000
+    """Long polls of one account at the same time; one more is answered at once with the job as it
+    is."""
     connections: int = 4_096
-    """Open connections; fewer where the process may not open so many files."""
+    """Open connections; fewer where the process may not open so many files. Above, an idle one is
+    closed for each new one: of the address that has most."""
+    connections_each: int = 2_048
+    """Open connections of one address, or requests that are served for one behind a trusted proxy.
+    Above, an idle one of the same address is closed for each new one."""
     half_closed: int = 512
     """Connections whose clients closed their side before their answer was there, or are gone, which
     looks the same; above, the one that waited longest is ended. None takes a place from others."""

@@ -10,8 +10,9 @@ import socket
 import struct
 import termios
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httptools
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from qwicket.model.limits import Limits
+    from qwicket.server.connections import Connections
 
 _LINGER_S: Final = 2.0
 _INT: Final = struct.Struct("i")
@@ -53,7 +55,7 @@ class Connection(HttpToolsProtocol):
         config: Of uvicorn.
         state: What uvicorn's connections share.
         limits: Those of heads, pauses and answers count here.
-        most: Open connections, of which this is one.
+        connections: All of the server.
         speaks_websocket: Says of a path whether its door speaks that protocol; others ignore that
             they are asked to (RFC 9110, 7.8).
         half_closed: Those whose clients closed their side and have not got all answers, the oldest
@@ -65,13 +67,13 @@ class Connection(HttpToolsProtocol):
         config: uvicorn.Config,
         state: ServerState,
         limits: Limits,
-        most: int,
+        connections: Connections,
         speaks_websocket: Callable[[str], bool],
         half_closed: dict[Connection, None],
     ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
-        self._most = most
+        self._counted = connections
         self._speaks_websocket = speaks_websocket
         self._half_closed = half_closed
         self._is_head_open = self._is_continued = False
@@ -93,8 +95,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._outlet = Outlet(transport, self.loop)
-        if len(self.connections) > self._most:
-            self._refuse(503, f"Over {self._most} connections are open (limit connections).")
+        if refusal := self._counted.add(self, self.client[0] if self.client else ""):
+            self._refuse(*refusal)
             transport.close()
         else:
             self._await_head()
@@ -106,6 +108,7 @@ class Connection(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
         self._tell_requests()
+        self._counted.remove(self)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn always closes
@@ -134,6 +137,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        self._counted.begin_request(self)
         cycle.transport = self._outlet  # type: ignore[assignment]  # a cycle asks it for no more
         super()._start_asgi_task(cycle, self._telling_of_eof(app))
 
@@ -177,6 +181,9 @@ class Connection(HttpToolsProtocol):
         """End the connection if its client does not take what it asked for."""
         if self.flow.write_paused:
             self._abort()
+
+    def end_idle(self) -> None:
+        self._abort()
 
     def timeout_keep_alive_handler(self) -> None:
         self._end()
@@ -242,6 +249,11 @@ class Connection(HttpToolsProtocol):
             return
         self._is_over = True
         self._cancel_deadline()
+        self._counted.begin_request(self)
+        made: Any = self.ws_protocol_class
+        self.ws_protocol_class = partial(  # type: ignore[assignment]  # uvicorn calls it, no more
+            made, limits=self._limits, on_lost=partial(self._counted.remove, self)
+        )
         self.handle_websocket_upgrade()
 
     def _should_upgrade(self) -> bool:
@@ -317,6 +329,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._outlet.flush()
         super().on_response_complete()
+        if self._is_idle:
+            self._counted.end_request(self)
         if self in self._half_closed and self._is_idle:
             self.transport.close()
         # Below TLS, answers wait in a buffer that pauses nobody.
@@ -367,6 +381,6 @@ def _plain_text(status: int, why: str) -> bytes:
         "content-type: text/plain; charset=utf-8",
         f"content-length: {len(why)}",
         "connection: close",
-        *(["retry-after: 1"] if status == 503 else []),
+        *(["retry-after: 1"] if status in (429, 503) else []),
     ]
     return "\r\n".join([*lines, "", why]).encode("ascii")

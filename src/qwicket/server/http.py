@@ -6,23 +6,26 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import Counter
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.door import (
     BOUND_BODY,
     PUBLIC_URL,
+    REFUSAL,
     REQUEST_ID,
     STREAM_BODY,
     UNSIGNED_BODY,
 )
 from qwicket.dialects.pieces import ANSWER
 from qwicket.gateway.answers import Answer, Answers
-from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
+from qwicket.gateway.throttle import network
+from qwicket.model.errors import BodyTooLarge, RequestTimeout, TooManyRequests, Unavailable
 from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,6 +70,7 @@ class Front:
         self._metrics = metrics
         self._access = access
         self._public_url = public_url
+        self._serving: Counter[str] = Counter()
 
     def speaks_websocket(self, path: str) -> bool:
         """Say whether the door of a path speaks websockets; others ignore that they are asked."""
@@ -82,11 +86,42 @@ class Front:
             REQUEST_ID: request_id,
             PUBLIC_URL: self._public_url or _own_url(scope),
         }
-        if scope["type"] == "websocket":
-            await self._stream(door, inner, receive, send)
-            return
+        with self._counted(scope, inner):
+            if scope["type"] == "websocket":
+                await self._stream(door, inner, receive, send)
+            else:
+                await self._answer(prefix, door, inner, receive, send)
+
+    @contextlib.contextmanager
+    def _counted(self, scope: Scope, inner: dict[str, Any]) -> Iterator[None]:
+        """Count a request for its address; one too many is to be refused by its door.
+
+        One connection serves one request at a time. So this is reached behind a proxy alone, where
+        the address is what the proxy forwards.
+        """
+        client, most = scope.get("client"), self._limits.connections_each
+        name = network(client[0]) if client else ""
+        self._serving[name] += 1
+        if self._serving[name] > most:
+            inner[REFUSAL] = TooManyRequests(
+                f"{most} requests of your address are being served (limit connections_each).",
+                retry_after_s=1.0,
+                limit="connections_each",
+                quota=most,
+            )
+        try:
+            yield
+        finally:
+            self._serving[name] -= 1
+            if not self._serving[name]:
+                del self._serving[name]
+
+    async def _answer(
+        self, prefix: str, door: ASGIApp, inner: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
-        body = _Body(scope, receive, self._limits, self._room)
+        body = _Body(inner, receive, self._limits, self._room)
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -114,7 +149,7 @@ class Front:
             if self._metrics is not None:
                 self._metrics.answered(prefix, status, seconds)
             if self._access is not None:
-                self._access.note(scope, request_id, status, seconds)
+                self._access.note(inner, request_id, status, seconds)
 
     async def _stream(self, door: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if self._metrics is None:

@@ -7,7 +7,6 @@ import resource
 import signal
 import ssl
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from qwicket.model.errors import QwicketError
 from qwicket.server import loop_cpu
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
+from qwicket.server.connections import Connections
 from qwicket.server.logs import announce, start_log, tell_failure
 from qwicket.server.websocket import WebSocket
 
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
                 app,
                 loop="asyncio" if loop_cpu.is_measured() else "uvloop",
                 http="httptools",
-                ws=partial(WebSocket, limits=settings.limits),  # type: ignore[arg-type]  # uvicorn calls it alone
+                ws=WebSocket,
                 ws_max_size=_MESSAGE_BYTES,
                 ws_per_message_deflate=False,  # a small message could become a large one
                 ws_ping_interval=_PING_S,
@@ -124,6 +124,7 @@ class _Server(uvicorn.Server):
         """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
         settings, limits = self._settings, self._settings.limits
         most = _make_room(limits.connections)
+        connections = Connections(most, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}
         try:
             listener = await asyncio.get_running_loop().create_server(
@@ -131,7 +132,7 @@ class _Server(uvicorn.Server):
                     self.config,
                     self.server_state,
                     limits,
-                    most,
+                    connections,
                     self._app.speaks_websocket,
                     half_closed,
                 ),

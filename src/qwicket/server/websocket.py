@@ -9,7 +9,7 @@ from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import uvicorn
     from uvicorn.server import ServerState
@@ -50,6 +50,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         server_state: What uvicorn's connections share.
         app_state: Of uvicorn.
         limits: The two deadlines.
+        on_lost: Called when the connection has ended.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class WebSocket(WebSocketsSansIOProtocol):
         app_state: dict[str, Any],
         *,
         limits: Limits,
+        on_lost: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._limits = limits
+        self._on_lost = on_lost
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -72,6 +75,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+        self._on_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -94,7 +98,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 class _Transport:
     """A transport that calls back when it begins to close. It has what the protocol uses."""
 
-    def __init__(self, transport: asyncio.Transport, on_close: Any) -> None:
+    def __init__(self, transport: asyncio.Transport, on_close: Callable[[], None]) -> None:
         self._transport = transport
         self._on_close = on_close
         self.write = transport.write

@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from qwicket.model.limits import Limits
 from qwicket.server.connection import Connection
+from qwicket.server.connections import Connections
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
 class Echo(asyncio.Protocol):
     """Stands where uvicorn puts a websocket protocol: gets the head, then what comes."""
 
-    def __init__(self, config: uvicorn.Config, server_state: object, app_state: object) -> None:
+    def __init__(self, config: uvicorn.Config, **_: object) -> None:
         self.transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,8 +78,11 @@ async def connect(application: Application) -> AsyncIterator[Connect]:
     config.load()
     state = ServerState()
     half_closed: dict[Connection, None] = {}
+    connections = Connections(100, 100)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(config, state, LIMITS, 100, lambda path: path == "/ws", half_closed),
+        lambda: Connection(
+            config, state, LIMITS, connections, lambda path: path == "/ws", half_closed
+        ),
         "127.0.0.1",
         0,
     )

@@ -49,7 +49,7 @@ async def port(state: ServerState) -> AsyncIterator[int]:
     config = uvicorn.Config(application, ws_ping_interval=0.1, ws_ping_timeout=0.1, lifespan="off")
     config.load()
     server = await asyncio.get_running_loop().create_server(
-        partial(WebSocket, config, state, {}, limits=LIMITS), "127.0.0.1", 0
+        partial(WebSocket, config, state, {}, limits=LIMITS, on_lost=lambda: None), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()

@@ -1,0 +1,177 @@
+"""No address and no account takes all connections: idle ones give way, and each has a share."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from abuse.doors import DOORS, Door
+from support import raw
+from support.server import LiveServer
+from support.waiting import until
+
+ALL, EACH, POLLS = 40, 20, 10
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    limits = {"connections": ALL, "connections_each": EACH, "polls_each": POLLS}
+    options = [each for name, most in limits.items() for each in ("--limit", f"{name}={most}")]
+    live = LiveServer(tmp_path_factory.mktemp("connections"), *options)
+    live.token()
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose clients come through a proxy on 127.0.0.1."""
+    live = LiveServer(
+        tmp_path_factory.mktemp("proxied"),
+        *("--trusted-proxy", "127.0.0.1", "--limit", f"connections_each={EACH}"),
+    )
+    live.token()
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+def is_alive(live: LiveServer) -> bool:
+    return httpx.get(f"{live.url}/livez").status_code == 200
+
+
+def ask(connection: socket.socket, *headers: str, path: str = "/livez") -> int:
+    connection.sendall(raw.head(f"GET {path}", *headers))
+    return raw.answer(connection).status_code
+
+
+@pytest.mark.parametrize("first", ["silent", "half a head", "one request"])
+def test_idle_connections_of_one_address_keep_nobody_out(narrow: LiveServer, first: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(3 * ALL):
+            each = stack.enter_context(raw.connect(narrow.url, source="127.0.0.2"))
+            if first == "half a head":
+                each.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+            elif first == "one request":
+                assert ask(each) == 200
+        for _ in range(10):
+            assert is_alive(narrow)
+
+
+def test_idle_connections_of_many_addresses_keep_nobody_out(narrow: LiveServer) -> None:
+    with ExitStack() as stack:
+        for number in range(3 * ALL):
+            source = f"127.0.1.{number % 30 + 1}"
+            each = stack.enter_context(raw.connect(narrow.url, source=source))
+            assert ask(each) == 200
+        for _ in range(10):
+            assert is_alive(narrow)
+
+
+def test_the_newest_connections_of_an_address_are_kept(narrow: LiveServer) -> None:
+    with ExitStack() as stack:
+        opened = [
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.2"))
+            for _ in range(2 * EACH)
+        ]
+        for each in opened[:EACH]:
+            assert raw.is_ended(each)
+        for each in opened[EACH:]:
+            assert ask(each) == 200
+
+
+def test_a_busy_address_is_told_its_share(narrow: LiveServer) -> None:
+    with narrow.client() as client, ExitStack() as stack:
+        auth = f"Authorization: Bearer {narrow.token()}"
+        busy = [
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.2")) for _ in range(EACH)
+        ]
+        for each in busy:
+            each.sendall(raw.head("GET /v1/events", auth))
+            assert each.recv(12) == b"HTTP/1.1 200"
+        with raw.connect(narrow.url, source="127.0.0.2") as more:
+            answer = raw.answer(more)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+            assert "connections_each" in answer.text
+        assert client.get("/v1/jobs").status_code == 200, "another address has its own"
+
+
+def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveServer) -> None:
+    with narrow.client() as client, ExitStack() as stack:
+        hold = client.post("/v1/jobs", json=slow()).json()["id"]
+        path, auth = f"/v1/jobs/{hold}?wait=30", f"Authorization: Bearer {narrow.token()}"
+        polls = [
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.2")) for _ in range(POLLS)
+        ]
+        for each in polls:
+            each.sendall(raw.head(f"GET {path}", auth))
+        until(lambda: waits(client) >= POLLS, "the polls are held")
+        began = time.monotonic()
+        more = client.get(path)
+        assert (more.status_code, more.json()["id"]) == (200, hold)
+        assert more.json()["state"] in ("queued", "running")
+        assert time.monotonic() - began < 5
+        client.post(f"/v1/jobs/{hold}/cancel")
+        for each in polls:
+            assert raw.answer(each).status_code == 200
+        again = client.post("/v1/jobs", json=slow()).json()["id"]
+        began = time.monotonic()
+        client.get(f"/v1/jobs/{again}?wait=1")
+        assert time.monotonic() - began > 0.9, "there is room again"
+        client.post(f"/v1/jobs/{again}/cancel")
+
+
+def slow() -> dict[str, object]:
+    """Return a job that runs for longer than a test waits."""
+    gates = "h q;\n" * 20_000
+    program = f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[22] q;\n{gates}bit[22] c = measure q;'
+    return {"program": program, "device": "statevector", "shots": 1}
+
+
+def waits(client: httpx.Client) -> int:
+    for line in client.get("/metrics").text.splitlines():
+        if line.startswith("qwicket_long_polls_open "):
+            return round(float(line.split()[1]))
+    raise AssertionError("no such metric")
+
+
+# --- behind a proxy -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+def test_behind_a_proxy_the_forwarded_address_has_the_share(
+    proxied: LiveServer, door: Door
+) -> None:
+    auth = f"Authorization: Bearer {proxied.token()}"
+    client = f"198.51.100.{DOORS.index(door)}"
+    with ExitStack() as stack:
+        for _ in range(EACH):
+            each = stack.enter_context(raw.connect(proxied.url))
+            each.sendall(raw.head("GET /v1/events", auth, f"X-Forwarded-For: {client}"))
+            assert each.recv(12) == b"HTTP/1.1 200"
+        headers = door.auth(proxied.token())
+        refused = httpx.get(proxied.url + door.jobs, headers={**headers, "X-Forwarded-For": client})
+        assert "connections_each" in door.refused(refused, 429)
+        for other in ("192.0.2.2", f"{client}, 192.0.2.3"):
+            served = httpx.get(
+                proxied.url + door.jobs, headers={**headers, "X-Forwarded-For": other}
+            )
+            assert served.status_code != 429, "only the address that the proxy itself saw counts"
+
+
+def test_without_a_trusted_proxy_a_forwarded_address_is_not_believed(narrow: LiveServer) -> None:
+    auth = f"Authorization: Bearer {narrow.token()}"
+    with ExitStack() as stack:
+        for number in range(EACH):
+            each = stack.enter_context(raw.connect(narrow.url, source="127.0.0.2"))
+            each.sendall(raw.head("GET /v1/events", auth, f"X-Forwarded-For: 192.0.2.{number}"))
+            assert each.recv(12) == b"HTTP/1.1 200"
+        with raw.connect(narrow.url, source="127.0.0.2") as more:
+            assert raw.answer(more).status_code == 429
+    until(lambda: is_alive(narrow), "there is room again")

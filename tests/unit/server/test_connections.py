@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from qwicket.server.connections import Connections
+
+
+class Counted:
+    """A connection that notes whether it was closed for another one."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def end_idle(self) -> None:
+        self.is_closed = True
+
+
+def opened(connections: Connections, host: str, *, busy: bool = False) -> Counted:
+    made = Counted()
+    assert connections.add(made, host) is None
+    if busy:
+        connections.begin_request(made)
+    return made
+
+
+def test_one_too_many_of_an_address_closes_its_oldest_idle_one() -> None:
+    connections = Connections(10, 3)
+    new, used, _, other = (opened(connections, host) for host in ("a", "a", "a", "b"))
+    connections.begin_request(used)
+    connections.end_request(used)
+    opened(connections, "a")
+    assert used.is_closed, "one between two requests comes before one without any"
+    opened(connections, "a")
+    assert (new.is_closed, other.is_closed) == (True, False)
+    assert len(connections) == 4
+
+
+def test_one_too_many_of_a_busy_address_is_refused_and_others_are_not() -> None:
+    connections = Connections(10, 2)
+    busy = [opened(connections, "a", busy=True) for _ in range(2)]
+    status, text = connections.add(Counted(), "a") or (0, "")
+    assert (status, "connections_each" in text) == (429, True)
+    opened(connections, "b")
+    connections.remove(busy[0])
+    connections.remove(busy[0])
+    opened(connections, "a")
+    assert len(connections) == 3
+
+
+def test_when_all_are_taken_the_address_with_most_gives_way() -> None:
+    connections = Connections(6, 6)
+    few = [opened(connections, "a") for _ in range(2)]
+    many = [opened(connections, "b") for _ in range(4)]
+    for _ in range(2):
+        opened(connections, "c")
+    assert not any(each.is_closed for each in few)
+    assert [each.is_closed for each in many] == [True, True, False, False]
+
+
+def test_when_all_are_busy_the_next_one_is_refused() -> None:
+    connections = Connections(2, 2)
+    first, _ = (opened(connections, host, busy=True) for host in "ab")
+    status, text = connections.add(Counted(), "c") or (0, "")
+    assert (status, "connections" in text) == (503, True)
+    connections.end_request(first)
+    opened(connections, "c")
+    assert first.is_closed
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "fd00::7"])
+def test_connections_of_a_trusted_proxy_are_not_bounded_by_address(host: str) -> None:
+    connections = Connections(10, 2, "10.1.0.0/16,fd00::/64")
+    for _ in range(5):
+        opened(connections, host, busy=True)
+    for _ in range(2):
+        opened(connections, "10.2.0.1", busy=True)
+    assert connections.add(Counted(), "10.2.0.1") is not None
+
+
+def test_addresses_of_one_customer_count_as_one() -> None:
+    connections = Connections(10, 2)
+    for host in ("2001:db8::1", "2001:db8::2"):
+        opened(connections, host, busy=True)
+    assert connections.add(Counted(), "2001:db8::3") is not None
+    opened(connections, "2001:db8:0:1::1")
+
+
+def test_a_connection_that_was_refused_is_not_counted() -> None:
+    connections = Connections(1, 1)
+    opened(connections, "a", busy=True)
+    refused = Counted()
+    assert connections.add(refused, "b") is not None
+    for note in (connections.begin_request, connections.end_request, connections.remove):
+        note(refused)
+    assert len(connections) == 1
