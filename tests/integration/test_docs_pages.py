@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,10 +31,12 @@ def web(server: LiveServer) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_answered_with_its_policy_and_a_tag(web: httpx.Client, path: str) -> None:
+def test_a_page_is_answered_with_its_policy_and_a_tag(
+    web: httpx.Client, server: LiveServer, path: str
+) -> None:
     response = web.get(path)
     assert response.status_code == 200
-    assert response.content == FILES[path].content
+    assert response.content == FILES[path].at(server.url).content
     assert response.headers["content-type"] == FILES[path].media_type
     for name, value in HEADERS.items():
         assert response.headers[name] == value
@@ -181,3 +185,22 @@ def test_a_link_of_the_contents_leads_to_its_operation(server: LiveServer, page:
     assert 0 <= top < 200  # not under the header that stays
     assert page.run("location.hash") == "#post-v1-jobs"
     assert "Idempotency-Key" in page.run("document.getElementById('post-v1-jobs').innerText")
+
+
+def example(url: str, **options: Any) -> str:
+    """Return the first lines that the page of the API tells its reader to type."""
+    text = httpx.get(f"{url}/docs", **options).text
+    return html.unescape(text.partition("<pre")[2].partition("</pre>")[0])
+
+
+def test_the_example_of_the_api_uses_the_servers_own_address(server: LiveServer) -> None:
+    assert f" {server.url}/v1/jobs" in example(server.url)
+    assert ":8000" not in httpx.get(f"{server.url}/docs").text
+
+
+def test_the_example_of_the_api_uses_the_public_address(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--public-url", "https://lab.example:18435/q")
+    try:
+        assert " https://lab.example:18435/q/v1/jobs" in example(live.url)
+    finally:
+        assert live.stop() == 0

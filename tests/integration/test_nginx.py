@@ -145,3 +145,10 @@ def test_no_query_is_in_the_log(proxy: Proxy) -> None:
     until(lambda: "get_config" in proxy.log.read_text(), "the request is in the log")
     assert "a-secret" not in proxy.log.read_text()
     assert text
+
+
+def test_pages_show_the_address_of_the_proxy(proxy: Proxy) -> None:
+    with proxy.client() as client:
+        page = client.get("/docs").text
+    assert f"{proxy.url}/v1/jobs" in page
+    assert proxy.server.url not in page

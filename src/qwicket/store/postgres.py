@@ -23,6 +23,7 @@ from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.bulletin import Bulletin
 from qwicket.store.line import Answer, Line, Statement, of_rows, rows, statement
+from qwicket.store.postgres_errors import explained, too_old
 from qwicket.store.writer import Hope, Refused, Writer, fail, read_later, run_group
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class Postgres:
         changes: Told what each commit changed, here or by another server.
 
     Raises:
-        Unavailable: The server cannot be reached, or does not keep what it commits.
+        Unavailable: The database cannot be opened; the detail says why and what to do.
     """
 
     def __init__(self, url: str, changes: Changes) -> None:
@@ -229,11 +230,13 @@ class Postgres:
         self._hope = Hope()
         try:
             with self._address.connect(_WRITING) as first:
+                if why := too_old(first, self._address.settings()):
+                    raise Unavailable(why)
                 _check_durability(first)
                 _migrate(first)
-        except _GONE as error:
+        except (*_GONE, errors.InsufficientPrivilege) as error:
             _log.debug("no connection", exc_info=error)
-            raise Unavailable("The database server cannot be reached: see its log.") from None
+            raise Unavailable(explained(error, self._address.settings())) from None
         self._readers = ThreadPoolExecutor(_READERS, "postgres-read")
         self._pool = ConnectionPool(
             connection_class=_Connection,

@@ -16,13 +16,13 @@ from urllib.parse import unquote
 import httpcore
 import urllib3
 
-from qwicket.clients.http import deadlines
+from qwicket.clients.http import deadlines, failures
 from qwicket.clients.http.line import CONNECT_S, MOST_BYTES, Answer, NoAnswer, WrongAnswer, accepted
-from qwicket.clients.http.text import address, plain
+from qwicket.clients.http.text import address
 from qwicket.clients.http.timely import SLOWEST_BYTES_PER_S, proxy_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
 _BROKEN: Final = (
@@ -57,6 +57,7 @@ class AsyncLine:
     ) -> None:
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+        self._has_answered = False
         try:
             self._pool = _pool(self.url, connections)
         except (ValueError, urllib3.exceptions.HTTPError):
@@ -88,6 +89,7 @@ class AsyncLine:
         try:
             async with asyncio.timeout(limit_s) as clock:
                 async with self._open(method, path, headers, body, limit_s) as response:
+                    self._has_answered = True
                     answer = await self._whole(response, clock)
         except _BROKEN as error:
             failure = self._failed(error)
@@ -153,24 +155,24 @@ class AsyncLine:
         return Answer(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
 
     def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
-        for cause in _chain(error):
+        for cause in failures.chain(error):
             if isinstance(cause, ssl.SSLError):
-                return WrongAnswer(f"TLS with {self.url} failed: {plain(str(cause))}.")
+                return WrongAnswer(failures.tls_failure(self.url, cause))
             if isinstance(cause, socket.gaierror):
                 why = "the name is not known"
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+        if failures.is_refused(error) and failures.is_this_machine(self.url):
+            return NoAnswer(
+                f"{self.url} cannot be reached: there is no connection.",
+                was_sent=False,
+                is_absent=not self._has_answered,
+            )
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
         is_late = isinstance(error, httpcore.TimeoutException | TimeoutError)
         why = "no answer came in time" if is_late else "the connection broke"
         return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=True)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:

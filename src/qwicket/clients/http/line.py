@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 from urllib3 import exceptions as broken
 
-from qwicket.clients.http import deadlines, timely
-from qwicket.clients.http.text import address, erased, plain, public
+from qwicket.clients.http import deadlines, failures, timely
+from qwicket.clients.http.text import address, erased, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,10 +36,13 @@ class NoAnswer(Exception):
 
     Attributes:
         was_sent: Whether the request may have arrived.
+        is_absent: Whether nobody listens at an address of this machine, which never answered: a
+            server that restarts did, so this one was not started, and another try does not help.
     """
 
-    def __init__(self, text: str, *, was_sent: bool) -> None:
+    def __init__(self, text: str, *, was_sent: bool, is_absent: bool = False) -> None:
         self.was_sent = was_sent
+        self.is_absent = is_absent
         super().__init__(text)
 
 
@@ -94,6 +97,7 @@ class Line:
     def __init__(self, url: str, refuse: type[Exception], most_bytes: int | None = None) -> None:
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+        self._has_answered = False
         try:
             self._kept = timely.connections(self.url)
         except broken.HTTPError:
@@ -205,6 +209,7 @@ class Line:
         try:
             response = self._opened(connections, method, path, headers, body, limit_s)
             try:
+                self._has_answered = True
                 return Answer(response.status, response.headers, self._content(response))
             finally:
                 response.close()
@@ -244,7 +249,13 @@ class Line:
 
     def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
         if isinstance(error, broken.SSLError):
-            return WrongAnswer(f"TLS with {self.url} failed: {plain(str(error))}.")
+            return WrongAnswer(failures.tls_failure(self.url, error))
+        if failures.is_refused(error) and failures.is_this_machine(self.url):
+            return NoAnswer(
+                f"{self.url} cannot be reached: there is no connection.",
+                was_sent=False,
+                is_absent=not self._has_answered,
+            )
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)

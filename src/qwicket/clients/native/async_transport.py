@@ -51,7 +51,7 @@ class AsyncTransport:
     ) -> None:
         self._line = AsyncLine(url, ClientError, WAITING + _OTHERS)
         self.url = self._line.url
-        self.api = Api(token, timeout_s, patience, outage)
+        self.api = Api(token, timeout_s, patience, outage, self.url)
         self._secret = self.api.secret
         self._held = asyncio.Semaphore(WAITING)
         self._waiting = 0

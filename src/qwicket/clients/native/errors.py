@@ -11,12 +11,17 @@ ClientError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.clients.http import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_IS_IT_RUNNING: Final = (
+    "Is the server running? Start it with `qwicket serve`, or put its address into QWICKET_URL."
+)
 
 
 class ClientError(Exception):
@@ -56,7 +61,16 @@ class ServerBusy(ApiError):
 
 
 class Unreachable(ClientError):
-    """The server gave no answer, or only the beginning of one."""
+    """The server gave no answer, or only the beginning of one.
+
+    Attributes:
+        is_absent: Whether no server was started at an address of this machine: trying again does
+            not help.
+    """
+
+    def __init__(self, text: str, *, is_absent: bool = False) -> None:
+        self.is_absent = is_absent
+        super().__init__(f"{text} {_IS_IT_RUNNING}" if is_absent else text)
 
 
 class BadAnswer(ClientError):

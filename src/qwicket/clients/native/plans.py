@@ -44,6 +44,7 @@ OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 HOLD_S: Final = 30.0
 """For how long the server is asked to hold an answer back at most."""
 _TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+_FROM_PROXIES: Final = frozenset({502, 503, 504})
 _GRACE_S: Final = 2.0
 """A try that begins in time may end this much later: the server holds answers to the last."""
 
@@ -90,6 +91,7 @@ class Api:
         timeout_s: Time for one answer; a large one may take longer, a slow one may not.
         patience: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
+        url: Address of the server, for the texts of errors.
 
     Attributes:
         secret: The token, which no answer may repeat.
@@ -104,10 +106,12 @@ class Api:
         timeout_s: float,
         patience: Patience = PATIENCE,
         outage: Patience = OUTAGE,
+        url: str = "",
     ) -> None:
         self.secret = header(token, "token", ClientError)
         self._timeout_s = timeout_s
         self._patience = patience
+        self._url = url
         self.outage = outage
 
     def get(self, path: str, of: type[T]) -> Plan[T]:
@@ -181,7 +185,7 @@ class Api:
             left_s = tries.begin()
             limit_s = min(self._timeout_s + send.hold_s, left_s + _GRACE_S)
             ready = replace(self._ready(send, limit_s), left_s=left_s + _GRACE_S)
-            found = judged((yield ready))
+            found = judged((yield ready), self._url)
             if isinstance(found, bytes):
                 return found
             pause_s = tries.pause_s(asked_s(found))
@@ -199,16 +203,22 @@ class Api:
         return replace(send, headers=headers, limit_s=limit_s)
 
 
-def judged(told: Told) -> bytes | ClientError:
-    """Return the body of a good answer, or what is wrong."""
+def judged(told: Told, url: str = "") -> bytes | ClientError:
+    """Return the body of a good answer, or what is wrong; `url` is the server's."""
     if isinstance(told, NoAnswer):
-        return Unreachable(str(told))
+        return Unreachable(str(told), is_absent=told.is_absent)
     if isinstance(told, WrongAnswer):
         return BadAnswer(str(told))
     assert told is not None, "a request is told its answer"
     if told.status < 400:
         return told.content
     problem = wire.problem(told.content)
+    if not problem and told.status in _FROM_PROXIES:
+        problem = {
+            "detail": f"{url or 'The server'} answered {told.status}.",
+            "remedy": "A proxy in front of the server cannot reach it. Does `qwicket serve` run"
+            " there, at the address that the proxy forwards to?",
+        }
     if told.status in _TRY_AGAIN and problem.get("field") != "device":  # one that is off stays so
         return ServerBusy(told.status, problem, retry_after_s(told.headers, time.time()))
     return ApiError(told.status, problem)
@@ -218,7 +228,7 @@ def asked_s(error: ClientError) -> float | None:
     """Return the seconds that the server asks for before another try; None when none would help."""
     if isinstance(error, ServerBusy):
         return error.retry_after_s
-    return 0.0 if isinstance(error, Unreachable) else None
+    return 0.0 if isinstance(error, Unreachable) and not error.is_absent else None
 
 
 def _encoded(body: Any) -> bytes | None:

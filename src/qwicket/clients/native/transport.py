@@ -43,7 +43,7 @@ class Transport:
     ) -> None:
         self._line = Line(url, ClientError, most_bytes)
         self.url = self._line.url
-        self.api = Api(token, timeout_s, patience, outage)
+        self.api = Api(token, timeout_s, patience, outage, self.url)
         self._secret = self.api.secret
 
     def __repr__(self) -> str:

@@ -1,22 +1,23 @@
 """What the server tells people of itself under `/docs`: its API and every error code.
 
 All pages are made once, when the first is asked for, from the OpenAPI document and the tables of
-codes, and answered from memory: nothing of a request gets into a page, and no file is opened by a
-name that came in.
+codes, and answered from memory: nothing that a client wrote gets into a page, and no file is opened
+by a name that came in. Examples show the server's own address.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
 
-from qwicket.dialects.door import Door, on
+from qwicket.dialects.door import PUBLIC_URL, Door, on
 from qwicket.server.docs import api, errors
-from qwicket.server.docs.html import page, tag
+from qwicket.server.docs.html import ADDRESS, page, tag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -54,6 +55,11 @@ class File(NamedTuple):
     @property
     def etag(self) -> str:
         return f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
+
+    def at(self, url: str) -> File:
+        """Return the file as the server at `url` shows it: with its own address in examples."""
+        address = escape(url).encode()
+        return self._replace(content=self.content.replace(ADDRESS.encode(), address))
 
 
 def files(description: Mapping[str, Any]) -> dict[str, File]:
@@ -115,13 +121,15 @@ def _asset(name: str) -> bytes:
 
 
 def _reader(file: File) -> Endpoint:
-    headers = {**HEADERS, "ETag": file.etag}
+    has_address = ADDRESS.encode() in file.content
 
     async def read(request: Request) -> Response:
+        shown = file.at(request.scope[PUBLIC_URL]) if has_address else file
+        headers = {**HEADERS, "ETag": shown.etag}
         known = request.headers.get("if-none-match", "").split(",")
-        if file.etag in {each.strip().removeprefix("W/") for each in known}:
+        if shown.etag in {each.strip().removeprefix("W/") for each in known}:
             return Response(status_code=304, headers=headers)
-        return Response(file.content, headers=headers, media_type=file.media_type)
+        return Response(shown.content, headers=headers, media_type=file.media_type)
 
     return read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.server.docs.html import Html, join, page, prose, tag
+from qwicket.server.docs.html import ADDRESS, Html, join, page, prose, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ def render(document: Mapping[str, Any], *, up: str) -> bytes:
         "main",
         tag("h1", "The API"),
         tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
-        tag("pre", tag("code", _EXAMPLE.format(url="http://127.0.0.1:8000")), tabindex="0"),
+        tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0"),
         *(_group(name, operations) for name, operations in groups.items()),
         tag("h2", "Schemas", id="schemas"),
         *map(_schema, *zip(*document["components"]["schemas"].items(), strict=True)),

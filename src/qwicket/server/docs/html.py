@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CODE: Final = re.compile(r"`([^`]+)`")
+ADDRESS: Final = "{the server's address}"
+"""Stands in a page where its reader needs the address of the server that shows it."""
 _VOID: Final = frozenset({"link", "meta", "br"})
 
 

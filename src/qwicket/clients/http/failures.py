@@ -1,0 +1,57 @@
+"""What to say of a connection that failed: the cause, and what to do where that is known."""
+
+from __future__ import annotations
+
+import ssl
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from qwicket.clients.http.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def tls_failure(url: str, error: Exception) -> str:
+    """Return a sentence for a failed TLS handshake.
+
+    Args:
+        url: Address of the server.
+        error: The error, which may wrap that of `ssl`.
+    """
+    cause = next((each for each in chain(error) if isinstance(each, ssl.SSLError)), None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"TLS with {url} failed: its certificate is not trusted"
+            f" ({plain(cause.verify_message)}). If a private authority signed it, put the path of"
+            " the authority's certificate into SSL_CERT_FILE."
+        )
+    if cause is not None and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+        plainly = "http" + url.removeprefix("https")
+        return f"TLS with {url} failed: the server there speaks http. Use {plainly} instead."
+    return f"TLS with {url} failed: {plain(str(error))}."
+
+
+def is_refused(error: Exception) -> bool:
+    """Return whether nobody listens at the address."""
+    return any(isinstance(each, ConnectionRefusedError) for each in chain(error))
+
+
+def is_this_machine(url: str) -> bool:
+    """Return whether an address is on the loopback interface."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes; urllib3 keeps some of them as arguments."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = error.__cause__ or inner or error.__context__

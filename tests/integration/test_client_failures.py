@@ -1,0 +1,102 @@
+"""What the clients say of a server that is not there, or not as its address says."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.clients.http import Patience
+from qwicket.clients.native import BadAnswer, ServerBusy, Unreachable
+from qwicket.clients.native.async_transport import AsyncTransport
+from qwicket.clients.native.transport import Transport
+from support.bad_server import BadServer, answer
+from support.certificates import certificate
+from support.server import LiveServer
+from unit.clients.native.test_transport import closed_port
+
+Ask = Callable[[str], Any]
+TWICE = Patience(tries=2, first_pause_s=0.01)
+
+
+def ask(url: str, patience: Patience | None = None) -> Any:
+    options = {} if patience is None else {"patience": patience}
+    return Transport(url, "secret", 5.0, **options).get("/x", dict[str, Any])
+
+
+def ask_async(url: str, patience: Patience | None = None) -> Any:
+    async def asked() -> Any:
+        options = {} if patience is None else {"patience": patience}
+        transport = AsyncTransport(url, "secret", 5.0, **options)
+        try:
+            return await transport.drive(transport.api.get("/x", dict[str, Any]))
+        finally:
+            await transport.close()
+
+    return asyncio.run(asked())
+
+
+BOTH = pytest.mark.parametrize("ask", [ask, ask_async])
+
+
+@BOTH
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
+    ask: Ask, host: str
+) -> None:
+    url = f"http://{host}:{closed_port()}"
+    began = time.monotonic()
+    with pytest.raises(Unreachable) as caught:
+        ask(url)
+    assert time.monotonic() - began < 1.0
+    assert str(caught.value) == (
+        f"{url} cannot be reached: there is no connection. Is the server running?"
+        " Start it with `qwicket serve`, or put its address into QWICKET_URL."
+    )
+
+
+def test_a_server_that_answered_before_is_given_time_to_restart() -> None:
+    with BadServer(answer(200, {})) as server:
+        transport = Transport(server.url, "secret", 5.0, TWICE)
+        transport.get("/x", dict[str, Any])
+    with pytest.raises(Unreachable, match=r"there is no connection\.$") as caught:
+        transport.get("/x", dict[str, Any])
+    assert not caught.value.is_absent
+
+
+@BOTH
+def test_https_of_a_port_that_speaks_http_says_so(ask: Ask, server: LiveServer) -> None:
+    url = server.url.replace("http:", "https:")
+    with pytest.raises(BadAnswer) as caught:
+        ask(url)
+    assert str(caught.value) == (
+        f"TLS with {url} failed: the server there speaks http. Use {server.url} instead."
+    )
+
+
+@BOTH
+def test_a_certificate_of_a_private_authority_names_ssl_cert_file(ask: Ask, tmp_path: Path) -> None:
+    files = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.chain, files.key)
+    with BadServer(answer(200, {}), tls=context) as server, pytest.raises(BadAnswer) as caught:
+        ask(server.url)
+    assert "its certificate is not trusted (" in str(caught.value)
+    assert "SSL_CERT_FILE" in str(caught.value)
+    assert "_ssl.c" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_without_a_server_behind_it_is_named(status: int) -> None:
+    with BadServer(answer(status, b"<html>Bad Gateway</html>")) as server:
+        url = server.url
+        transport = Transport(url, "secret", 5.0, TWICE)
+        with pytest.raises(ServerBusy) as caught:
+            transport.get("/x", dict[str, Any])
+    assert caught.value.detail == f"{url} answered {status}."
+    assert "proxy" in caught.value.remedy
