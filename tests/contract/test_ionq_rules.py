@@ -90,6 +90,32 @@ def error(answer: httpx.Response, status: int) -> str:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_bare_qpu_is_the_same_machine_wherever_it_is_written(client: Client, prefix: str) -> None:
+    for path in ("/backends/{}", "/backends/{}/characterizations"):
+        bare, full = (asked(client, prefix + path.format(name)) for name in ("qpu", "qpu.aria-1"))
+        assert without_times(bare) == without_times(full)
+    path = "/characterizations/backends/{}/current"
+    current = asked(client, prefix + path.format("qpu"))
+    assert current == asked(client, prefix + path.format("qpu.aria-1"))
+    one = f"/backends/qpu/characterizations/{current['id']}"
+    assert asked(client, prefix + one) == current
+    job = client.submit(prefix, backend="qpu")
+    listed = asked(client, f"{prefix}/jobs?target=qpu")["jobs"]
+    assert job in [each["id"] for each in listed]
+
+
+def asked(client: Client, path: str) -> Any:
+    answer = client.call("GET", path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def without_times(found: Any) -> Any:
+    moving = ("last_updated", "average_queue_time")
+    return {key: value for key, value in found.items() if key not in moving}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_rule_1_every_route_is_served_below_the_prefix_and_at_the_root(
     client: Client, prefix: str
 ) -> None:

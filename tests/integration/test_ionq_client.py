@@ -131,10 +131,19 @@ def test_backends_and_calibrations_need_no_key(server: LiveServer) -> None:
     with IonQClient("", f"{server.url}/ionq/v0.4") as client:
         names = [backend["backend"] for backend in client.list_backends()]
         assert {"simulator", "qpu.aria-1"} <= set(names)
-        (found,) = client.get_calibration_data("qpu.aria-1", limit=1)
+        (found,) = client.list_calibrations("qpu.aria-1", limit=1)
         assert (found["backend"], found["qubits"]) == ("qpu.aria-1", 25)
-        assert client.get_latest_calibration("ionq_qpu.aria-1") == found
-        assert client.get_calibration_data("simulator") == []
+        assert client.get_calibration_data("ionq_qpu.aria-1") == found
+        assert client.get_calibration_data("qpu") == found
+        assert client.get_calibration_data("simulator") == {}
+
+
+def test_calibrations_are_one_type_in_both_versions(server: LiveServer) -> None:
+    with IonQClient(server.token("ionq"), f"{server.url}/ionq/v0.3") as client:
+        assert client.get_calibration_data("qpu")["backend"] == "qpu.aria-1"
+        assert client.get_calibration_data("simulator") == {}
+        with pytest.raises(IonQAPIError):
+            client.get_calibration_data("qpu.none")
 
 
 def test_a_wrong_key_is_refused_and_not_quoted(server: LiveServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +9,9 @@ from urllib.parse import quote, urlencode
 
 from qwicket import __version__
 from qwicket.clients.http import Patience, Polling, header
+from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.ionq.errors import (
+    IonQAPIError,
     IonQClientError,
     IonQCredentialsError,
     IonQJobTimeoutError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "https://api.ionq.co/v0.4"
 
+_SERVICE: Final = Service("IONQ_API_URL", "IONQ_API_KEY", "/ionq/v0.4", DEFAULT_URL)
 _OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 """Who waits for hours does not give up because the server restarts."""
 _FINAL: Final = frozenset({"completed", "failed", "canceled", "deleted"})
@@ -36,9 +38,10 @@ class IonQClient:
     """A client of IonQ's API, for any number of threads. Nothing is sent when it is made.
 
     Args:
-        token: The API key; by default `IONQ_API_KEY`.
+        token: The API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
-            `IONQ_API_URL`, else IonQ's own service. Below `…/v0.3` the older API is spoken.
+            `IONQ_API_URL`, then the server in `QWICKET_URL`, then IonQ's own service. Below
+            `…/v0.3` the older API is spoken.
         custom_headers: Headers to send besides the client's own, which win.
 
     Attributes:
@@ -46,7 +49,7 @@ class IonQClient:
         timeout_s: Seconds for one answer.
 
     Raises:
-        IonQClientError: The address is none.
+        IonQClientError: The address is none, or a Qwicket token would go to IonQ.
     """
 
     patience = Patience()
@@ -58,9 +61,10 @@ class IonQClient:
         url: str | None = None,
         custom_headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._token = os.environ.get("IONQ_API_KEY") if token is None else token
+        target = choose(_SERVICE, url, token, IonQClientError)
+        self._token = target.token
         self._custom_headers = dict(custom_headers or {})
-        self._transport = Transport(url or os.environ.get("IONQ_API_URL") or DEFAULT_URL)
+        self._transport = Transport(target.url or DEFAULT_URL)
 
     def __repr__(self) -> str:
         return f"<IonQClient of {self._url}>"
@@ -267,34 +271,48 @@ class IonQClient:
         """
         return _list(self._send("GET", "/backends", is_public=True), None)
 
-    def get_calibration_data(self, backend_name: str, limit: int | None = None) -> Any:
-        """Return how good a backend is.
+    def get_calibration_data(self, backend_name: str) -> dict[str, Any]:
+        """Return the calibration in force; {} for a backend that has none.
 
         Args:
             backend_name: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
-            limit: Entries at most, from 1 to 10 (v0.4).
-
-        Returns:
-            v0.4: a list, newest first, empty for a backend without calibration, and no key is
-            needed. v0.3: the one in force, as a dict.
 
         Raises:
             IonQAPIError: The backend is unknown, or the server could not be asked.
         """
+        if not self._is_v03:
+            found = self.list_calibrations(backend_name, limit=1)
+            return found[0] if found else {}
         name = backend_name.removeprefix("ionq_")
-        if self._is_v03:
-            path = _path("characterizations", "backends", name, "current")
+        path = _path("characterizations", "backends", name, "current")
+        try:
             return _object(self._send("GET", path))
-        path = _path("backends", name, "characterizations")
+        except IonQAPIError as error:
+            if error.status_code != 404 or name not in self._backend_names():
+                raise
+        return {}
+
+    def list_calibrations(
+        self, backend_name: str, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the calibrations of a backend, newest first (v0.4); no key is needed.
+
+        Args:
+            backend_name: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
+            limit: Entries at most, from 1 to 10.
+
+        Raises:
+            IonQClientError: The address is one of v0.3, which has no such list.
+            IonQAPIError: The backend is unknown, or the server could not be asked.
+        """
+        if self._is_v03:
+            raise IonQClientError("Version 0.3 of the API lists no calibrations.")
+        path = _path("backends", backend_name.removeprefix("ionq_"), "characterizations")
         query = {} if limit is None else {"limit": limit}
         return _list(self._send("GET", path, query=query, is_public=True), "characterizations")
 
-    def get_latest_calibration(self, backend_name: str) -> dict[str, Any] | None:
-        """Return the calibration in force; None for a backend without one."""
-        found = self.get_calibration_data(backend_name, limit=1)
-        if isinstance(found, dict):
-            return found
-        return found[0] if found else None
+    def _backend_names(self) -> list[str]:
+        return [str(each.get("backend")) for each in self.list_backends()]
 
     def estimate_job(
         self,

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from requests import PreparedRequest, RequestException, Response
 from requests.auth import AuthBase
 
+from qwicket.clients.http import addresses
 from qwicket.clients.http import text as texts
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.qbraid import config
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT_URL: Final = "https://api.qbraid.com/api"
 
+_MOUNT: Final = "/qbraid/api"
 _CREDENTIALS: Final = ("api-key", "refresh-token", "id-token")
 _OURS: Final = ("email", *_CREDENTIALS)
 _TIMEOUT_S: Final = (10.0, 60.0)
@@ -51,7 +53,9 @@ class QbraidSession(Runs):
         api_key: File `api-key`, environment `QBRAID_API_KEY`.
         refresh_token: File `refresh-token`, environment `REFRESH`, then `QBRAID_REFRESH_TOKEN`.
         id_token: File `id-token`, environment `QBRAID_ID_TOKEN`; sent without a refresh token.
-        base_url: File `url`, environment `QBRAID_API_URL`; by default the public service.
+        base_url: File `url`, environment `QBRAID_API_URL`; by default the server in
+            `QWICKET_URL` where there is no other credential or one of Qwicket, else the public
+            service.
         retries_total: How often a request is sent again at most.
         retries_connect: How often when no connection could be made.
         backoff_factor: Pauses are 0, then this times 2, 4, 8, … seconds.
@@ -82,6 +86,7 @@ class QbraidSession(Runs):
         self.refresh_token = refresh_token
         self.id_token = id_token
         self.base_url = base_url
+        self._settle_on_qwicket()
         retry = PostForcelistRetry(
             total=retries_total,
             connect=retries_connect,
@@ -146,6 +151,15 @@ class QbraidSession(Runs):
     def base_url(self, value: str | None) -> None:
         url = _first(value, self.get_config_variable("url"), os.environ.get("QBRAID_API_URL"))
         self._settings["url"] = texts.address(url, ApiError) if url else None
+
+    def _settle_on_qwicket(self) -> None:
+        """Choose the server that `QWICKET_URL` names, where nothing else says where to go."""
+        given = [self._settings.get(name) for name in _CREDENTIALS]
+        url, home = self._settings.get("url"), addresses.qwicket_url()
+        if url is None and home and (not any(given) or any(map(addresses.is_ours, given))):
+            url = self._settings["url"] = home + _MOUNT
+        if url is not None and not any(given):
+            self.api_key = addresses.qwicket_token_for(url)
 
     def _settle(self, name: str, value: str | None, *variables: str) -> None:
         """Choose a setting, and send what is chosen from now on."""
@@ -235,6 +249,10 @@ class QbraidSession(Runs):
         if method.upper() == "POST" and not any(k.lower() == "idempotency-key" for k in headers):
             headers["Idempotency-Key"] = str(uuid.uuid4())
         kwargs.setdefault("timeout", _TIMEOUT_S)
+        if self._settings.get("url") is None:
+            for name in _CREDENTIALS:
+                token = self._settings.get(name)
+                addresses.keep_from_strangers(token, DEFAULT_ENDPOINT_URL, RequestsApiError)
         address = self.base_url.rstrip("/") + path
         try:
             response = super().request(method, address, *args, **kwargs)

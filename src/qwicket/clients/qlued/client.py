@@ -21,6 +21,7 @@ from qwicket.clients.http import (
     pause_asked_s,
     plain,
 )
+from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.qlued.circuits import Circuit
 from qwicket.clients.qlued.errors import (
     RETRIABLE,
@@ -35,6 +36,7 @@ from qwicket.clients.qlued.errors import (
 Job = Mapping[str, Any] | Circuit | Sequence[Circuit]
 """What can be posted: the experiments as they are sent, one built experiment, or several."""
 
+_SERVICE: Final = Service("QLUED_URL", "QLUED_TOKEN", "/qlued/api/v2", None)
 _OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 """Who waits for hours does not give up because the server restarts."""
 _GRACE_S: Final = 2.0
@@ -65,23 +67,27 @@ class QluedClient:
     """A client of qlued's API, for any number of threads. Nothing is sent when it is made.
 
     Args:
-        url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`.
-        token: Only what is said of devices can be read without.
+        url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
+            `QLUED_URL`, then the server in `QWICKET_URL`.
+        token: By default `QLUED_TOKEN`, then `QWICKET_TOKEN`; without one only devices can be read.
 
     Attributes:
         patience: Bounds on trying again, in tries and time.
         timeout_s: Seconds for one answer.
 
     Raises:
-        QluedClientError: The address is none.
+        QluedClientError: There is no address, or it is none.
     """
 
     patience = Patience()
     timeout_s = 30.0
 
-    def __init__(self, url: str, token: str | None = None) -> None:
-        self._token = token
-        self._line = Line(url, QluedClientError)
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        target = choose(_SERVICE, url, token, QluedClientError)
+        if target.url is None:
+            raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
+        self._token = target.token
+        self._line = Line(target.url, QluedClientError)
 
     def __repr__(self) -> str:
         return f"<QluedClient of {self._line.url}>"

@@ -10,9 +10,10 @@ from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import erased, plain
+from qwicket.clients.http.addresses import keep_from_strangers
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.xanadu import answers
-from qwicket.clients.xanadu.settings import Settings
+from qwicket.clients.xanadu.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,20 +37,23 @@ class Connection:
         headers: Headers of every request; they win over those that it would have.
 
     Raises:
-        ValueError: Both tokens are None.
+        ValueError: Both tokens are None, or a Qwicket token would go to Xanadu.
     """
 
     def __init__(
         self,
         refresh_token: str | None = None,
         access_token: str | None = None,
-        host: str = "platform.strawberryfields.ai",
+        host: str = DEFAULT_HOST,
         port: int = 443,
         tls: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if refresh_token is None and access_token is None:
             raise ValueError("A connection needs a refresh token or an access token.")
+        if host == DEFAULT_HOST:
+            for token in (refresh_token, access_token):
+                keep_from_strangers(token, host, ValueError)
         self._refresh_token = refresh_token
         self._access_token = access_token
         self._host = host

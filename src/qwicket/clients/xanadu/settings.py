@@ -7,7 +7,11 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from qwicket.clients.http.addresses import is_ours, qwicket_url
+
+DEFAULT_HOST: Final = "platform.strawberryfields.ai"
 _PREFIX: Final = "XANADU_CLOUD_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
 _QUOTE: Final = re.compile(r"['\"\r\n]")
@@ -30,7 +34,8 @@ class Settings:
     """What a connection is made from.
 
     A field that is not given is the variable of its name with the prefix `XANADU_CLOUD_`, else what
-    the file says, else the default.
+    the file says, else the default. Where no host is given, and no token but one of Qwicket, host
+    and token are those of `QWICKET_URL` and `QWICKET_TOKEN`.
 
     Attributes:
         REFRESH_TOKEN: API key, with which access tokens are fetched.
@@ -66,9 +71,19 @@ class Settings:
 
         self.REFRESH_TOKEN = known("REFRESH_TOKEN", REFRESH_TOKEN, None)
         self.ACCESS_TOKEN = known("ACCESS_TOKEN", ACCESS_TOKEN, None)
-        self.HOST = known("HOST", HOST, "platform.xanadu.ai")
-        self.PORT = _port(known("PORT", PORT, 443))
-        self.TLS = _word(known("TLS", TLS, True))
+        host = known("HOST", HOST, None)
+        home = _home() if host is None and self._may_go_home() else None
+        if home and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None:
+            self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
+        own_host, own_port, own_tls = home or (DEFAULT_HOST, 443, True)
+        self.HOST = own_host if host is None else host
+        self.PORT = _port(known("PORT", PORT, own_port))
+        self.TLS = _word(known("TLS", TLS, own_tls))
+
+    def _may_go_home(self) -> bool:
+        """Return whether the tokens, if there are any, are those of a Qwicket server."""
+        tokens = [token for token in (self.REFRESH_TOKEN, self.ACCESS_TOKEN) if token]
+        return not tokens or any(map(is_ours, tokens))
 
     def __repr__(self) -> str:
         tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}
@@ -97,6 +112,15 @@ class Settings:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "w", encoding="utf-8", opener=_private) as stream:
             stream.writelines(lines)
+
+
+def _home() -> tuple[str, int, bool] | None:
+    """Return host, port and TLS of the server in `QWICKET_URL`; None where there is none."""
+    parts = urlsplit(qwicket_url() or "")
+    if not parts.hostname:
+        return None
+    is_tls = parts.scheme == "https"
+    return parts.hostname, parts.port or (443 if is_tls else 80), is_tls
 
 
 def _private(name: str, flags: int) -> int:

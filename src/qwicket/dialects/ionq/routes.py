@@ -135,25 +135,25 @@ class Routes:
         )
 
     async def read_backend(self, request: Request) -> Response:
-        view = await self._gateway.devices.get(request.path_params["backend"], wire.DOOR)
+        view = await self._gateway.devices.get(_backend(request), wire.DOOR)
         return json(catalogue.backend(view, _now(), await self._queue_s(view.device)))
 
     async def list_characterizations(self, request: Request) -> Response:
         """Answer without a key, as for backends; the newest first."""
         page, limit = catalogue.page(request.query_params)
-        device, found = await self._calibrated(request.path_params["backend"], request)
+        device, found = await self._calibrated(_backend(request), request)
         return json(catalogue.characterizations(self._version, device, found, page, limit))
 
     async def read_characterization(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        backend, id_text = request.path_params["backend"], request.path_params["uuid"]
+        backend, id_text = _backend(request), request.path_params["uuid"]
         view = await self._gateway.devices.get(backend, wire.DOOR)
         found = await self._gateway.devices.calibration_by_id(backend, wire.DOOR, id_text)
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def current_characterization(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
-        return await self._current(request.path_params["backend"])
+        return await self._current(_backend(request))
 
     async def current_calibration(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
@@ -251,7 +251,7 @@ class Routes:
     async def _list(self, request: Request, actor: Actor, session: str | None) -> Response:
         query = request.query_params
         word = query.get("status")
-        targets = query["target"].split(",") if "target" in query else []
+        targets = [wire.device_name(word) for word in query.get("target", "").split(",") if word]
         asked = JobQuery(
             door=wire.DOOR,
             device=targets[0] if len(targets) == 1 else None,
@@ -360,7 +360,7 @@ class Routes:
     async def estimate_job(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_READ)
         asked = catalogue.asked(request.query_params, self._gateway.limits.shots)
-        name = wire.DEFAULT_QPU if asked["backend"] == "qpu" else asked["backend"]
+        name = wire.device_name(asked["backend"])
         view = await self._gateway.devices.get(name, wire.DOOR)
         run_s = self._gateway.run_time(
             view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
@@ -450,7 +450,7 @@ class Routes:
         group = await self._gateway.groups.open(
             actor,
             wire.DOOR,
-            device=wire.DEFAULT_QPU if body.backend == "qpu" else body.backend,
+            device=wire.device_name(body.backend),
             jobs_limit=settings.job_count_limit,
             life_s=None if minutes is None else 60 * minutes,
             body=sessions.kept(settings),
@@ -538,6 +538,10 @@ class _Page:
         self._n_looked_at += 1
         if self._n_looked_at % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)
+
+
+def _backend(request: Request) -> str:
+    return wire.device_name(request.path_params["backend"])
 
 
 def _answer_page(request: Request, rows: Sequence[msgspec.Raw], following: str | None) -> Response:

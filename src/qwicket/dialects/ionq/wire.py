@@ -35,6 +35,7 @@ QASM3: Final = "ionq.qasm3.v1"
 IDEAL: Final = "ideal"
 DEFAULT_QPU: Final = "qpu.aria-1"
 """What cirq-ionq means by `qpu`."""
+_ANY_QPU: Final = "qpu"
 
 _DEFAULT_SHOTS: Final = 100
 _SAME_NOISE: Final = {"harmony-1": "harmony", "harmony-2": "harmony"}
@@ -42,6 +43,11 @@ _EMPTY: Final = msgspec.Raw(b"{}")
 _ABSENT: Final = msgspec.Raw(b"")
 
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+
+
+def device_name(word: str) -> str:
+    """Return the name of a device: `qpu` alone is the default machine, wherever it is written."""
+    return DEFAULT_QPU if word == _ANY_QPU else word
 
 
 class Noise(msgspec.Struct, frozen=True):
@@ -172,7 +178,7 @@ class _Order(NamedTuple):
         noise = self.kept.noise
         return Submission(
             door=DOOR,
-            device=DEFAULT_QPU if self.device == "qpu" else self.device,
+            device=device_name(self.device),
             format="openqasm3" if self.kept.type == QASM3 else CIRCUIT,
             source=self.source,
             shots=_shots(self.shots),

@@ -399,32 +399,39 @@ def test_an_artifact_is_what_its_media_type_says(media_type: str, body: Any, exp
 # --- backends ----------------------------------------------------------------------------------
 
 
-def test_calibrations_of_v04_are_a_list() -> None:
+def test_calibrations_of_v04_are_listed() -> None:
     found = {"characterizations": [{"id": "2"}, {"id": "1"}], "pages": 1}
     with BadServer(answer(200, found)) as server:
         made = client(server)
-        assert made.get_calibration_data("ionq_qpu.aria-1", limit=2) == found["characterizations"]
-        assert made.get_latest_calibration("qpu.aria-1") == {"id": "2"}
+        assert made.list_calibrations("ionq_qpu.aria-1", limit=2) == found["characterizations"]
+        assert made.get_calibration_data("qpu.aria-1") == {"id": "2"}
         first, second = server.requests
     assert first.path == "/v0.4/backends/qpu.aria-1/characterizations?limit=2"
     assert second.path == "/v0.4/backends/qpu.aria-1/characterizations?limit=1"
+    with pytest.raises(IonQClientError, match=r"Version 0\.3"):
+        IonQClient("key", "http://127.0.0.1:1/v0.3").list_calibrations("qpu.aria-1")
 
 
 @pytest.mark.parametrize("found", [None, []])
-def test_a_backend_without_calibration_has_an_empty_list(found: Any) -> None:
+def test_a_backend_without_calibration_has_an_empty_one(found: Any) -> None:
+    """In both versions the same type, as the original's page promises."""
     with BadServer(answer(200, {"characterizations": found})) as server:
-        assert client(server).get_calibration_data("simulator") == []
-        assert client(server).get_latest_calibration("simulator") is None
+        assert client(server).get_calibration_data("simulator") == {}
+        assert client(server).list_calibrations("simulator") == []
+    backends = answer(200, [{"backend": "simulator"}])
+    with BadServer(answer(404, {"message": "none"}), backends) as server:
+        assert client(server, "v0.3").get_calibration_data("simulator") == {}
+    with (
+        BadServer(answer(404, {"message": "none"}), backends) as server,
+        pytest.raises(IonQAPIError, match="none"),
+    ):
+        client(server, "v0.3").get_calibration_data("qpu.none")
 
 
 def test_the_calibration_of_v03_is_one_object() -> None:
     with BadServer(answer(200, {"id": "1", "date": 1_772_359_200})) as server:
-        made = client(server, "v0.3")
-        for found in (
-            made.get_calibration_data("ionq_qpu.aria-1"),
-            made.get_latest_calibration("qpu"),
-        ):
-            assert found == {"id": "1", "date": 1_772_359_200}
+        found = client(server, "v0.3").get_calibration_data("ionq_qpu.aria-1")
+        assert found == {"id": "1", "date": 1_772_359_200}
         assert server.requests[0].path == "/v0.3/characterizations/backends/qpu.aria-1/current"
 
 

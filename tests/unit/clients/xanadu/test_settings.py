@@ -24,7 +24,7 @@ def values(settings: Settings) -> list[object]:
 
 
 def test_without_any_there_are_defaults() -> None:
-    assert values(Settings()) == [None, None, "platform.xanadu.ai", 443, True]
+    assert values(Settings()) == [None, None, "platform.strawberryfields.ai", 443, True]
 
 
 def test_arguments_come_before_the_environment_and_that_before_the_file(
