@@ -11,7 +11,7 @@ from qwicket.clients.ibm_qx.answers import (
     Result,
     Status,
 )
-from qwicket.clients.ibm_qx.client import IBMQXClient
+from qwicket.clients.ibm_qx.client import DEFAULT_URL, IBMQXClient
 from qwicket.clients.ibm_qx.errors import (
     RETRIABLE,
     IBMQXAPIError,
@@ -24,6 +24,7 @@ from qwicket.clients.ibm_qx.errors import (
 )
 
 __all__ = [
+    "DEFAULT_URL",
     "FINAL",
     "RETRIABLE",
     "Account",

@@ -203,3 +203,21 @@ class Result(Record):
         """
         found: list[str] = self["results"][circuit]["data"]["memory"]
         return list(found)
+
+
+def device_names(hubs: list[Record]) -> list[str]:
+    """Return the names of the devices of all hubs, groups and projects, each once, in order."""
+    names: dict[str, None] = {}
+    for hub in hubs:
+        for group in _members(hub, "groups"):
+            for project in _members(group, "projects"):
+                for device in _members(project, "devices"):
+                    names.setdefault(device._text("name"))
+    names.pop("", None)
+    return list(names)
+
+
+def _members(record: Record, key: str) -> list[Record]:
+    found = record.get(key)
+    members = found.values() if isinstance(found, dict) else ()
+    return [Record(each) for each in members if isinstance(each, dict)]

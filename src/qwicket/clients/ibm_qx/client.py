@@ -1,10 +1,12 @@
-"""`IBMQXClient`: one method for each thing that can be asked of the server."""
+"""`IBMQXClient`: one method for each thing that can be asked of the server.
+
+Paths are spelt as in the document of January 2020 that describes this API, misprints included.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +14,18 @@ from urllib.parse import quote, urlencode
 
 from qwicket import __version__
 from qwicket.clients.http import Line, Patience, Polling, header
+from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.deadlines import within
-from qwicket.clients.ibm_qx.answers import Account, Device, Job, QueueStatus, Record, Result, Status
+from qwicket.clients.ibm_qx.answers import (
+    Account,
+    Device,
+    Job,
+    QueueStatus,
+    Record,
+    Result,
+    Status,
+    device_names,
+)
 from qwicket.clients.ibm_qx.errors import (
     NOT_CONNECTED,
     IBMQXAPIError,
@@ -31,14 +43,19 @@ if TYPE_CHECKING:
 
     from qwicket.clients.http import Answer
 
+DEFAULT_URL: Final = "https://api.quantum-computing.ibm.com/api"
+"""Where IBM served this API; it does so no more."""
+_SERVICE: Final = Service("QE_URL", "QE_TOKEN", "/ibm/api", DEFAULT_URL)
 _OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
 """Who waits for hours does not give up because the server restarts."""
-_DIRECT: Final = "q-object"
 _DIRECT_BYTES: Final = 1 << 20
 """Programs up to here go with the job; larger ones are uploaded."""
 _FIRST_PAUSE_S: Final = 0.5
 _SIGN_IN_S: Final = 120.0
 """Longest wait for another thread's sign-in, which ends within its own bounds."""
+_DIRECT: Final = "q-object"
+_COMPLETED: Final = "COMPLETED"
+_CANCELLED: Final = "CANCELLED"
 _AROUND: Final = ("limit", "skip", "order", "fields", "where")
 
 
@@ -48,10 +65,11 @@ class IBMQXClient:
     Nothing is sent when it is made; the first request signs in.
 
     Args:
-        token: The API token; by default `QE_TOKEN`.
+        token: The API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`.
         email: With `password` in place of a token.
         password: Its password.
-        url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`.
+        url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then
+            that of the server in `QWICKET_URL`, then IBM's of 2020.
         hub: With `group` and `project`, to submit and list there alone.
         group: See `hub`.
         project: See `hub`.
@@ -73,20 +91,22 @@ class IBMQXClient:
         *,
         email: str | None = None,
         password: str | None = None,
-        url: str,
+        url: str | None = None,
         hub: str | None = None,
         group: str | None = None,
         project: str | None = None,
     ) -> None:
         has_password = email is not None and password is not None
-        if token is None and not has_password:
-            token = os.environ.get("QE_TOKEN") or None
+        target = choose(
+            _SERVICE, url, "" if has_password and token is None else token, IBMQXClientError
+        )
+        token = target.token or None
         if (token is not None) == has_password or (email is None) != (password is None):
             raise IBMQXClientError("Sign in with a token, or with an e-mail address and password.")
         place = (hub, group, project)
         if any(place) and not all(place):
             raise IBMQXClientError("hub, group and project go together.")
-        self._line = Line(url, IBMQXClientError)
+        self._line = Line(target.url or DEFAULT_URL, IBMQXClientError)
         self._sign: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
@@ -110,31 +130,63 @@ class IBMQXClient:
 
     # --- account and devices ----------------------------------------------------------------------
 
+    def login(self, email: str | None = None, password: str | None = None) -> Record:
+        """Sign in with an e-mail address and a password, which are used from now on.
+
+        Args:
+            email: By default that of the client.
+            password: By default that of the client.
+
+        Returns:
+            The access token as `id`, its life in seconds as `ttl`, `created` and `userId`.
+        """
+        given = {"email": email or "", "password": password or ""}
+        return self._sign_in_anew(given if email and password else self._sign)
+
+    def login_with_token(self, token: str | None = None) -> Record:
+        """Sign in with an API token, which is used from now on; by default that of the client.
+
+        Returns:
+            As for `login`.
+        """
+        return self._sign_in_anew({"apiToken": token} if token else self._sign)
+
     def me(self) -> Account:
         """Return who is signed in."""
         return Account(self._object("GET", "/users/me"))
 
     def network(self) -> list[Record]:
-        """Return the hubs with their groups and projects."""
-        return [Record(each) for each in self._list("/Network")]
+        """Return the hubs with their groups, projects and devices."""
+        return [Record(each) for each in self._list("/network")]
 
     def backends(self) -> list[Device]:
-        """Return every device with what it can do."""
-        return [Device(each) for each in self._list(f"{self._scope}/devices/v/1")]
+        """Return every device with what it can do.
+
+        A server of the printed document alone has no such list: there the devices are those of
+        `network`, by their names.
+        """
+        try:
+            return [Device(each) for each in self._list(f"{self._scope}/devices/v/1")]
+        except IBMQXAPIError as error:
+            if error.status_code != 404 or self._scope:
+                raise
+        return [Device({"backend_name": name}) for name in device_names(self.network())]
 
     def properties(self, device: str) -> Record:
         """Return what was measured of a device; empty when nothing was."""
-        path = self._scope + _path("devices", device, "properties")
-        return Record(self._object("GET", f"{path}?version=1"))
+        path = self._scope + _path("backends", device, "properties")
+        return Record(self._object("GET", path))
 
     def defaults(self, device: str) -> Record:
         """Return a device's pulse defaults; empty when it has none."""
-        return Record(self._object("GET", self._scope + _path("devices", device, "defaults")))
+        return Record(self._object("GET", self._scope + _path("backend", device, "defaults")))
 
     def queue_status(self, device: str) -> QueueStatus:
-        """Return whether a device takes jobs, and how many wait."""
-        path = self._scope + _path("devices", device, "queue", "status")
-        return QueueStatus(self._object("GET", path))
+        """Return whether a device takes jobs, and how many wait; nothing is signed in for this."""
+        path = self._scope + _path("backend", device, "queue", "status")
+        request = Request("GET", path, _HEADERS)
+        answer = send(self._line, request, [], self.patience, self.timeout_s)
+        return QueueStatus(_object_of(answer))
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -160,25 +212,40 @@ class IBMQXClient:
         body = {**options, "backend": {"name": device}}
         if len(program) <= _DIRECT_BYTES:
             direct = {**body, "qObject": dict(qobj)}
-            return Job(self._object("POST", f"{self._scope}/Jobs", direct, can_repeat=False))
+            return Job(self._object("POST", f"{self._scope}/jobs", direct, can_repeat=False))
         return self._upload(program, {**body, "allowObjectStorage": True})
 
     def _upload(self, program: bytes, body: Mapping[str, Any]) -> Job:
-        draft = Job(self._object("POST", f"{self._scope}/Jobs", body, can_repeat=False))
-        at = self._at(draft.id)
+        draft = Job(self._object("POST", f"{self._scope}/jobs", body, can_repeat=False))
         try:
-            address = self._object("GET", f"{at}/jobUploadUrl").get("url")
-            self._store("PUT", address, program)
-            told = self._object("POST", f"{at}/jobDataUploaded", {}, can_repeat=False)
+            self._store("PUT", self.job_upload_url(draft.id), program)
+            job = self.job_data_uploaded(draft.id)
         except IBMQXError:
             with contextlib.suppress(IBMQXError):  # the first error is the one to tell
                 self.cancel(draft.id)
             raise
-        job = told.get("job")
-        job = Job(job if isinstance(job, dict) else {})
         if job.status.startswith("ERROR"):
             raise IBMQXJobError(job.error_message or "The job was refused.", job.status)
         return job
+
+    def job_upload_url(self, id: str) -> str:  # noqa: A002
+        """Return the address to which the program of a job is sent with PUT."""
+        return self._address(f"{self._at(id)}/jobUploadUrl")
+
+    def job_data_uploaded(self, id: str) -> Job:  # noqa: A002
+        """Say that a job's program was sent, so that it is run."""
+        answer = self._send("POST", f"{self._at(id)}/jobDataUploaded", {}, can_repeat=False)
+        found = _object_of(answer).get("job")
+        return Job(found if isinstance(found, dict) else {})
+
+    def job_download_url(self, id: str) -> str:  # noqa: A002
+        """Return the address of a job's program."""
+        return self._address(f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl")
+
+    def program(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Return a job's program as a Qobj."""
+        answer = self._store("GET", self.job_download_url(id))
+        return _object_of(answer)
 
     def jobs(self, **filters: Any) -> list[Job]:
         """Return this account's jobs, newest first, or those of the client's project.
@@ -192,17 +259,24 @@ class IBMQXClient:
         if "device" in filters:
             filters["backend.name"] = filters.pop("device")
         where = {**dict(asked.pop("where", None) or {}), **filters}
-        text = json.dumps({**asked, "where": where})
-        query = urlencode({"filter": text})
-        return [Job(each) for each in self._list(f"{self._scope}/Jobs/status/v/1?{query}")]
+        if where:
+            asked["where"] = where
+        query = f"?{urlencode({'filter': json.dumps(asked)})}" if asked else ""
+        return [Job(each) for each in self._list(f"{self._scope}/jobs{query}")]
 
     def job(self, id: str) -> Job:  # noqa: A002 - the server's own name
         """Return a job, from any process."""
-        return Job(self._document(f"{self._at(id)}/v/1"))
+        answer = self._send("GET", self._at(id))
+        found = decoded(answer)
+        if isinstance(found, list) and len(found) == 1:  # as the document prints it
+            found = found[0]
+        if not isinstance(found, dict):
+            raise wrong(answer, "is no object")
+        return Job(found)
 
     def job_status(self, id: str) -> Status:  # noqa: A002
         """Return where a job stands."""
-        return Status(self._object("GET", f"{self._at(id)}/status/v/1"))
+        return Status(self._object("GET", f"{self._at(id)}/status"))
 
     def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:  # noqa: A002
         """Yield each status of a job, the present one first, to the final one.
@@ -248,7 +322,7 @@ class IBMQXClient:
         Raises:
             IBMQXTimeoutError: The deadline came first.
         """
-        path = f"{self._at(id_)}/status/v/1"
+        path = f"{self._at(id_)}/status"
         found = polling.ask(
             lambda: self._object("GET", path, patience=_OUTAGE), IBMQXRetriableError
         )
@@ -278,7 +352,11 @@ class IBMQXClient:
 
     def cancel(self, id: str) -> bool:  # noqa: A002
         """Cancel a job; return whether it was, or had ended before."""
-        found = self._object("POST", f"{self._at(id)}/cancel", {})
+        answer = self._send("POST", f"{self._at(id)}/cancel", {}, can_be_empty=True)
+        if not answer.content:  # as the document prints it
+            status = self.job_status(id)
+            return status.status == _CANCELLED or not status.is_final
+        found = _object_of(answer)
         return found.get("cancelled") is True and "error" not in found
 
     def job_properties(self, id: str) -> Record:  # noqa: A002
@@ -293,40 +371,45 @@ class IBMQXClient:
             IBMQXAPIError: There is no such job, or the server could not be asked.
         """
         job = self.job(id)
-        if job.kind == _DIRECT:
-            found = job.get("qObjectResult")
-        else:
-            found = self._download(job) if job.is_final else None
+        found = job.get("qObjectResult")
+        if not isinstance(found, dict):
+            may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT)
+            found = self._download(job) if may_be_stored else None
         if not isinstance(found, dict):
             why = job.error_message or f"The job is {job.status}."
             raise IBMQXJobError(why, job.status)
         return Result(found)
 
+    def result_download_url(self, id: str) -> str:  # noqa: A002
+        """Return the address of what a job gave."""
+        return self._address(f"{self._at(id)}/resultDownloadUrl")
+
+    def result_downloaded(self, id: str) -> None:  # noqa: A002
+        """Say that what a job gave was read; it stays readable."""
+        self._send("POST", f"{self._at(id)}/resultDownloaded", {}, can_be_empty=True)
+
     def _download(self, job: Job) -> Any:
         try:
-            address = self._object("GET", f"{self._at(job.id)}/resultDownloadUrl").get("url")
+            address = self.result_download_url(job.id)
         except IBMQXAPIError as error:
             if error.status_code != 404:
                 raise
             return None
         found = decoded(self._store("GET", address))
         with contextlib.suppress(IBMQXError):  # it only tells the server
-            self._object("POST", f"{self._at(job.id)}/resultDownloaded", {})
+            self.result_downloaded(job.id)
         return found
 
     # ----------------------------------------------------------------------------------------------
 
     def _at(self, id_: str) -> str:
-        return self._scope + _path("Jobs", id_)
+        return self._scope + _path("jobs", id_)
 
-    def _document(self, path: str) -> dict[str, Any]:
-        """Return an object, also where a server wraps it into a list."""
+    def _address(self, path: str) -> str:
         answer = self._send("GET", path)
-        found = decoded(answer)
-        if isinstance(found, list) and len(found) == 1:
-            found = found[0]
-        if not isinstance(found, dict):
-            raise wrong(answer, "is no object")
+        found = _object_of(answer).get("url")
+        if not isinstance(found, str):
+            raise wrong(answer, "has no url")
         return found
 
     def _object(
@@ -338,11 +421,7 @@ class IBMQXClient:
         can_repeat: bool = True,
         patience: Patience | None = None,
     ) -> dict[str, Any]:
-        answer = self._send(method, path, body, can_repeat=can_repeat, patience=patience)
-        found = decoded(answer)
-        if not isinstance(found, dict):
-            raise wrong(answer, "is no object")
-        return found
+        return _object_of(self._send(method, path, body, can_repeat=can_repeat, patience=patience))
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         answer = self._send("GET", path)
@@ -358,14 +437,19 @@ class IBMQXClient:
         body: Mapping[str, Any] | None = None,
         *,
         can_repeat: bool = True,
+        can_be_empty: bool = False,
         patience: Patience | None = None,
     ) -> Answer:
-        """Send a request signed in; once more when the access token has expired meanwhile."""
-        content = encoded(body)
+        """Send a request signed in; once more when the access token has expired meanwhile.
+
+        The token is in the body, as the document prints it, and in the header that IBM's own
+        clients send: a proxy may drop the body of a GET.
+        """
         for is_last in (False, True):
             access = self._signed_in()
             headers = {**_HEADERS, "X-Access-Token": access}
-            request = Request(method, path, headers, content, can_repeat)
+            content = encoded({**(body or {}), "access_token": access})
+            request = Request(method, path, headers, content, can_repeat, can_be_empty)
             try:
                 return send(
                     *(self._line, request, [access, *self._sign.values()]),
@@ -393,20 +477,29 @@ class IBMQXClient:
         """Return an access token, a new one when there is none."""
         with self._held():
             if self._access_token is None:
-                path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
-                request = Request("POST", path, _HEADERS, encoded(self._sign))
-                secrets = list(self._sign.values())
-                answer = send(self._line, request, secrets, self.patience, self.timeout_s)
-                found = decoded(answer)
-                access = found.get("id") if isinstance(found, dict) else None
-                if not isinstance(access, str):
-                    raise wrong(answer, "has no access token")
-                self._access_token = header(access, "access token", IBMQXClientError)
-            return self._access_token
+                self._sign_in()
+            return self._access_token or ""
 
-    def _store(self, method: str, address: object, body: bytes | None = None) -> Answer:
+    def _sign_in_anew(self, sign: dict[str, str]) -> Record:
+        with self._held():
+            self._sign = sign
+            return self._sign_in()
+
+    def _sign_in(self) -> Record:
+        path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
+        request = Request("POST", path, _HEADERS, encoded(self._sign))
+        secrets = list(self._sign.values())
+        answer = send(self._line, request, secrets, self.patience, self.timeout_s)
+        found = _object_of(answer)
+        access = found.get("id")
+        if not isinstance(access, str):
+            raise wrong(answer, "has no access token")
+        self._access_token = header(access, "access token", IBMQXClientError)
+        return Record(found)
+
+    def _store(self, method: str, address: str, body: bytes | None = None) -> Answer:
         """Send a request to an address that bears its own rights: no token goes there."""
-        origin, path = split(address if isinstance(address, str) else "")
+        origin, path = split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
         request = Request(method, path, headers, body, can_be_empty=body is not None)
         line = Line(origin, IBMQXClientError)
@@ -421,6 +514,13 @@ _HEADERS: Final = {
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
     "X-Qx-Client-Application": f"qwicket/{__version__}",
 }
+
+
+def _object_of(answer: Answer) -> dict[str, Any]:
+    found = decoded(answer)
+    if not isinstance(found, dict):
+        raise wrong(answer, "is no object")
+    return found
 
 
 def _not_ended(id_: str) -> IBMQXTimeoutError:

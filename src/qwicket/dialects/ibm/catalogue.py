@@ -136,14 +136,16 @@ def _gates(
 def _measured(
     name: str, qubits: list[int], error: float, duration_s: float, date: str | None
 ) -> dict[str, Any]:
+    figures = [
+        _entry(date, "gate_error", "", error),
+        _entry(date, "gate_length", "ns", 1e9 * duration_s),
+    ]
     return {
         "gate": name,
         "name": name + "_".join(map(str, qubits)),
         "qubits": qubits,
-        "parameters": [
-            _entry(date, "gate_error", "", error),
-            _entry(date, "gate_length", "ns", 1e9 * duration_s),
-        ],
+        "parameters": figures,
+        "parametres": figures,  # as the printed document spells it
     }
 
 

@@ -1,4 +1,8 @@
-"""What goes out of jobs. A key that there is nothing for is absent: clients trip over null."""
+"""What goes out of jobs. No key is null, as clients trip over that.
+
+Every key of the printed document is there: an empty text where there is nothing to say, and absent
+only until it is known (`endDate`, `summaryData`).
+"""
 
 from __future__ import annotations
 
@@ -60,9 +64,8 @@ def status(
         "hubInfo": _hub(shown.project),
         "id": job.id,
         "userId": job.account,
+        "name": job.name,
     }
-    if job.name:
-        body["name"] = job.name
     if job.ended_at is not None:
         body["endDate"] = time(job.ended_at)
     if job.state is JobState.FAILED:
@@ -98,7 +101,8 @@ def body(
         "timePerStep": _steps(job),
         "runMode": _RUN_MODE,
         "codeId": "",
-        "ip": {},
+        "ip": dict.fromkeys(("ip", "city", "country", "continent"), ""),  # never kept: privacy
+        "objectStorageInfo": storage(job, root),
         "liveDataEnabled": kept.is_live,
     }
     if kept.client:
@@ -107,8 +111,6 @@ def body(
         long["experimentTag"] = kept.experiment
     if kept.share:
         long["shareLevel"] = kept.share
-    if kept.kind == words.STORED:
-        long["objectStorageInfo"] = storage(job, root)
     if sizes is not None:
         long["summaryData"] = _summary(shown, sizes)
     return long
@@ -188,9 +190,9 @@ def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:
             "max_qubits_used": job.n_qubits,
             "gates_executed": job.n_ops_1q + job.n_ops_2q,
             "qobj_config": {
-                "n_qubits": kept.n_qubits,
+                "n_qubits": job.n_qubits if kept.n_qubits is None else kept.n_qubits,
                 "max_credits": 0,
-                "memory_slots": kept.memory_slots,
+                "memory_slots": kept.memory_slots or 0,
                 "memory": kept.memory,
                 "shots": job.shots,
                 "type": "QASM",

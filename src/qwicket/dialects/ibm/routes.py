@@ -207,7 +207,9 @@ class Routes:
         return json({})
 
     async def read_queue(self, request: Request) -> Response:
-        await self._sign_in(request, Scope.DEVICES_READ)
+        """Answer without a token as well: of all devices alike, the printed document has none."""
+        if await _token(request) is not None:
+            await self._sign_in(request, Scope.DEVICES_READ)
         view = await self._gateway.devices.get(request.path_params["device"], DOOR)
         outlook = await self._gateway.outlook(view.device.name)
         return json(catalogue.queue(view, len(outlook.places)))
@@ -267,14 +269,16 @@ class Routes:
         job = found.job
         shown = await self._long(request, found)
         shown["qasms"] = jobs.entries(job)
-        if found.kept.kind != DIRECT:
+        is_direct = found.kept.kind == DIRECT
+        if not is_direct and not _is_small(shown):
             return json(shown)
         source, outcomes = await self._whole(request, job)
 
         def worded() -> dict[str, Any]:
-            shown["qObject"] = raw(source)
             shown["qasms"] = _qasms(job, source, outcomes)
-            if outcomes is not None:
+            if is_direct:
+                shown["qObject"] = raw(source)
+            if is_direct and outcomes is not None:
                 shown["qObjectResult"] = results.result(outcomes, source)
             return shown
 
@@ -305,7 +309,8 @@ class Routes:
         async for each in search.in_turns(found):
             body = await self._long(request, each)
             body["qasms"] = jobs.entries(each.job)
-            if each.kept.kind == DIRECT and left > 0:
+            is_shown = each.kept.kind == DIRECT or _is_small(body)
+            if is_shown and left > 0:
                 try:
                     source, outcomes = await self._whole(request, each.job)
                 except NotFound:  # it was deleted meanwhile
@@ -523,6 +528,12 @@ class Routes:
     async def _status_text(self, shown: Shown, *, is_for_old: bool) -> bytes:
         position = await self._position(shown.job)
         return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
+
+
+def _is_small(shown: dict[str, Any]) -> bool:
+    """Return whether the rows of an uploaded job, which has ended, show program and counts."""
+    size: dict[str, int] = shown.get("summaryData", {}).get("size", {})
+    return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
 
 def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True):
         shots: Shots per circuit.
         seed: Seed of the simulator.
         method: Simulation method, in the client's words.
-        n_qubits: Qubits, as the document's own config has them.
+        n_qubits: Qubits, as the document's own config has them, else of the largest experiment.
         memory_slots: Classical bits, likewise.
         experiments: What each experiment asks for.
     """
@@ -94,8 +94,10 @@ def settings(source: bytes) -> Settings:
             [config.seed_simulator for config in configs],
         ),
         method=_common("method", qobj.config.method, [config.method for config in configs]),
-        n_qubits=qobj.config.n_qubits,
-        memory_slots=qobj.config.memory_slots,
+        n_qubits=_largest(qobj.config.n_qubits, [config.n_qubits for config in configs]),
+        memory_slots=_largest(
+            qobj.config.memory_slots, [config.memory_slots for config in configs]
+        ),
         experiments=tuple(
             [
                 ExperimentSettings(experiment.header.copy(), bool(wants_memory))
@@ -103,6 +105,11 @@ def settings(source: bytes) -> Settings:
             ]
         ),
     )
+
+
+def _largest(outer: int | None, inner: list[int | None]) -> int | None:
+    said = [each for each in inner if each is not None]
+    return max(said, default=None) if outer is None else outer
 
 
 def _common(name: str, outer: T | None, inner: list[T | None]) -> T | None:

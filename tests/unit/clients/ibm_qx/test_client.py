@@ -184,7 +184,7 @@ def test_an_upload_that_fails_cancels_its_job() -> None:
             with pytest.raises(IBMQXAPIError) as caught:
                 client(server).run_qobj({"padding": " " * (2 << 20)}, "d")
             assert caught.value.status_code == 403
-            assert server.requests[-1].path == "/ibm/api/Jobs/7/cancel"
+            assert server.requests[-1].path == "/ibm/api/jobs/7/cancel"
 
 
 def test_states_fall_back_to_asking() -> None:
@@ -276,7 +276,7 @@ def test_filters_are_written_as_the_server_reads_them() -> None:
         made = client(server, hub="h", group="g", project="p/q")
         assert made.jobs(limit=2, device="d", name={"regexp": "x"}, where={"id": "1"}) == []
         path = server.requests[-1].path
-        assert path.startswith("/ibm/api/Network/h/Groups/g/Projects/p%2Fq/Jobs/status/v/1?filter=")
+        assert path.startswith("/ibm/api/Network/h/Groups/g/Projects/p%2Fq/jobs?filter=")
 
 
 def test_what_cannot_be_sent_is_not() -> None:
