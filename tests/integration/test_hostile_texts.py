@@ -31,7 +31,13 @@ SMALL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\ncreg c[1];\nmeasure q
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     # patient, so that a busy machine is no trouble
-    live = LiveServer(tmp_path_factory.mktemp("hostile"), "--limit", "read_time_s=60")
+    live = LiveServer(
+        tmp_path_factory.mktemp("hostile"),
+        "--limit",
+        "read_time_s=60",
+        "--limit",
+        "short_read_s=60",
+    )
     yield live
     assert live.stop() == 0
     assert b"Traceback" not in live.log.read_bytes()
@@ -74,8 +80,8 @@ def test_twenty_hostile_texts_at_once_are_refused_or_read_and_nobody_notices(
     with live.client() as ada:
         job = submit(ada, BELL).json()["id"]
         assert ada.get(f"/v1/jobs/{job}?wait=60").json()["state"] == "completed"
-        # two workers and their spare, and two readers
-        until(lambda: len(children_of(live.process.pid)) == 5, "all are there")
+        # two workers and their spare, two parsers and that of the short lane
+        until(lambda: len(children_of(live.process.pid)) == 6, "all are there")
         processes = sorted(children_of(live.process.pid))
         poller = Poller(ada, job)
         poller.start()
@@ -103,7 +109,7 @@ def test_twenty_hostile_texts_at_once_are_refused_or_read_and_nobody_notices(
 def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -> None:
     with live.client() as ada, live.client(live.token("bob")) as bob:
         assert submit(ada, SMALL).status_code == 201
-        until(lambda: len(readers_of(live)) == 2, "both readers are there")
+        until(lambda: len(readers_of(live)) == 3, "all readers are there")
         before = {reader: user_ticks(reader) for reader in readers_of(live)}
 
         def busy() -> int | None:
@@ -118,6 +124,6 @@ def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -
         assert refused.status_code == 400, refused.text
         assert refused.json()["code"] == "invalid_program"
         assert "could not be read" in refused.json()["detail"]
-        until(lambda: len(readers_of(live)) == 2, "it is replaced")
+        until(lambda: len(readers_of(live)) == 3, "it is replaced")
         assert victim not in readers_of(live)
         assert submit(ada, SMALL).status_code == 201

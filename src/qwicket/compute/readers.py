@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, cast
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from qwicket.compute.failures import (
     OutOfMemory,
@@ -32,30 +34,55 @@ if TYPE_CHECKING:
 
     from qwicket.model.circuits import Checked
     from qwicket.model.limits import Limits
-    from qwicket.programs import Entangler, Refusal
+    from qwicket.programs import Entangler, Layout, Refusal
 
 _PROCESSES: Final = 2
+_SHORT_BYTES: Final = 64 << 10
+"""Programs up to this size are expected to be read in 0.1 s, Blackbird being the slowest."""
+_BAR_S: Final = 60.0
 _READ: Final = "qwicket.programs:read_apart"
 _COMPILE: Final = "qwicket.programs:compile_apart"
+_CHECK_LAYOUT: Final = "qwicket.programs:check_layout_apart"
 _WARM: Final = "qwicket.programs:warm"
+_WARM_QPY: Final = "qwicket.programs:warm_qpy"
 _log = logging.getLogger(__name__)
+
+
+class _Call(NamedTuple):
+    function: str
+    arguments: tuple[object, ...]
+    size: int
+    is_qpy: bool = False
 
 
 class Readers:
     """Reads programs in processes of their own; one that dies is replaced.
 
-    An account has one program read at a time, and accounts take turns: a text that uses up all of
-    its time delays no other account while one reader is left.
+    An account has one program read at a time, and accounts take turns. A short program that meets
+    only taken processes is read in one more, the short lane, which others can hold for a second at
+    most: what takes longer there is stopped and waits for an ordinary process, and its account has
+    no short lane for a minute.
 
     Args:
         limits: Those named `read…` count here, the others inside.
+        clock: Seconds.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self._clock = clock
         self._turns = Turns(_PROCESSES)
+        self._short_turns = Turns(1)
+        self._barred_until: dict[str, float] = {}
         self.refusals = 0
-        self._pool = Pool(_PROCESSES, spares=0, warm=_WARM, memory_bytes=limits.read_memory_bytes)
+        self.overruns = 0
+        self._pool = self._open(_PROCESSES, _WARM)
+        self._short_pool = self._open(1, _WARM)
+        self._knows_qpy = False
+        self._closing: list[asyncio.Task[None]] = []
+
+    def _open(self, n_processes: int, warm: str) -> Pool:
+        return Pool(n_processes, spares=0, warm=warm, memory_bytes=self._limits.read_memory_bytes)
 
     async def read(
         self,
@@ -64,8 +91,16 @@ class Readers:
         inputs: Mapping[str, float] | None = None,
         *,
         account: str,
+        layout: Layout | None = None,
     ) -> Checked | Refusal:
         """Read a program of an account, or say why it is refused.
+
+        Args:
+            format_name: One of `programs.FORMATS`.
+            source: The program's text.
+            inputs: A value for each input that the program declares.
+            account: Whose program it is.
+            layout: The one circuit that a photonic device runs, if it is such a device.
 
         Raises:
             LimitExceeded: Reading took more time or memory than it may.
@@ -73,8 +108,9 @@ class Readers:
             Unavailable: No process could be had.
             TooManyRequests: Too many programs wait.
         """
-        arguments = (format_name, source, self._limits, dict(inputs or {}))
-        return cast("Checked | Refusal", await self._do(_READ, arguments, account))
+        arguments = (format_name, source, self._limits, dict(inputs or {}), layout)
+        call = _Call(_READ, arguments, len(source), format_name == "qiskit.primitives")
+        return cast("Checked | Refusal", await self._do(call, account))
 
     async def compile(
         self, circuits: bytes, number: int, entangler: Entangler, *, account: str
@@ -84,18 +120,67 @@ class Readers:
         Raises:
             QwicketError: As for `read`.
         """
-        arguments = (circuits, number, self._limits, entangler)
-        return cast("bytes | Refusal", await self._do(_COMPILE, arguments, account))
+        call = _Call(_COMPILE, (circuits, number, self._limits, entangler), len(circuits))
+        return cast("bytes | Refusal", await self._do(call, account))
 
-    async def _do(self, function: str, arguments: tuple[object, ...], account: str) -> object:
+    async def check_layout(self, layout: str, *, account: str) -> Refusal | None:
+        """Return why a text is no layout of a photonic device, or None if it is one.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        call = _Call(_CHECK_LAYOUT, (layout,), len(layout))
+        return cast("Refusal | None", await self._do(call, account))
+
+    async def _do(self, call: _Call, account: str) -> object:
         self._check_room(account)
+        if self._is_short(call, account):
+            async with self._short_turns.turn(account):
+                try:
+                    return await self._run(self._short_pool, call, self._limits.short_read_s)
+                except OutOfTime:
+                    self.overruns += 1
+                    self._barred_until[account] = self._clock() + _BAR_S
+                except Stopped:  # its process made room for one that reads QPY
+                    pass
         async with self._turns.turn(account):
-            return await self._run(function, arguments)
+            try:
+                return await self._run(self._pool, call, self._limits.read_time_s)
+            except OutOfTime:
+                raise LimitExceeded(
+                    f"Reading the program takes more than {self._limits.read_time_s:g} s"
+                    " (limit read_time_s).",
+                    field="program",
+                ) from None
+            except Stopped:
+                raise Unavailable("The server is stopping.") from None
+
+    def _is_short(self, call: _Call, account: str) -> bool:
+        """Tell whether to use the short lane: all else is taken, and the account takes none."""
+        knows = self._learn_qpy() if call.is_qpy else True
+        if self._turns.has_free_place or self._turns.count(account) or call.size > _SHORT_BYTES:
+            return False
+        now = self._clock()
+        self._barred_until = {k: until for k, until in self._barred_until.items() if until > now}
+        return knows and account not in self._barred_until
+
+    def _learn_qpy(self) -> bool:
+        """Replace the short lane's process by one that has loaded Qiskit, once QPY is read here.
+
+        Loading takes longer than the lane gives, and memory that a server without QPY can spare.
+        Returns whether this was done before.
+        """
+        knew, self._knows_qpy = self._knows_qpy, True
+        if not knew:
+            old, self._short_pool = self._short_pool, self._open(1, _WARM_QPY)
+            self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
+        return knew
 
     def _check_room(self, account: str) -> None:
         """Refuse one program too many; the first one of an account always finds room."""
-        limits, turns = self._limits, self._turns
-        n_own, n_all = turns.count(account), turns.count_all()
+        limits, lanes = self._limits, (self._turns, self._short_turns)
+        n_own = sum(lane.count(account) for lane in lanes)
+        n_all = sum(lane.count_all() for lane in lanes)
         if n_own >= limits.reads_waiting_each:
             reason = f"{n_own} programs of yours wait to be read (limit reads_waiting_each)."
             limit, quota = "reads_waiting_each", limits.reads_waiting_each
@@ -107,19 +192,19 @@ class Readers:
         self.refusals += 1
         raise TooManyRequests(reason, field="program", retry_after_s=1.0, limit=limit, quota=quota)
 
-    async def _run(self, function: str, arguments: tuple[object, ...]) -> object:
-        try:
-            task = self._pool.submit(function, *arguments, timeout_s=self._limits.read_time_s)
-        except Stopped:
-            raise Unavailable("The server is stopping.") from None
+    async def _run(self, pool: Pool, call: _Call, timeout_s: float) -> object:
+        """Run a call in a process of a pool.
+
+        Raises:
+            OutOfTime: It takes longer than `timeout_s`.
+            Stopped: The pool was closed.
+            QwicketError: As for `read`.
+        """
+        task = pool.submit(call.function, *call.arguments, timeout_s=timeout_s)
         try:
             return await asyncio.wrap_future(task.future)
-        except OutOfTime:
-            raise LimitExceeded(
-                f"Reading the program takes more than {self._limits.read_time_s:g} s"
-                " (limit read_time_s).",
-                field="program",
-            ) from None
+        except (OutOfTime, Stopped):
+            raise
         except OutOfMemory:
             raise LimitExceeded(
                 "Reading the program takes more than"
@@ -139,12 +224,15 @@ class Readers:
     @property
     def waiting(self) -> int:
         """How many programs wait for a reader."""
-        return self._turns.count_waiting()
+        return self._turns.count_waiting() + self._short_turns.count_waiting()
 
     @property
     def deaths(self) -> int:
         """How many readers ended at work."""
-        return self._pool.deaths
+        return self._pool.deaths + self._short_pool.deaths
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._pool.close)
+        await asyncio.gather(
+            *self._closing,
+            *(asyncio.to_thread(pool.close) for pool in (self._pool, self._short_pool)),
+        )

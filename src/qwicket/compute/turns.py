@@ -29,6 +29,11 @@ class Turns:
         # The account that was served longest ago stands first.
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
 
+    @property
+    def has_free_place(self) -> bool:
+        """Say whether somebody who has no place would get one at once."""
+        return self._n_free > 0
+
     def count(self, account: str) -> int:
         """Return how many of an account wait or have a place."""
         return len(self._lines.get(account, ())) + (account in self._placed)

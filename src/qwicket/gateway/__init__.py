@@ -89,7 +89,7 @@ class Gateway:
         self.first_polls = FirstPolls(
             self._waiting, self._forecast, self.confirm, now_ms, first_poll_ms
         )
-        self.agents = Agents(store, limits, now_ms, lease_s=lease_s)
+        self.agents = Agents(store, readers, limits, now_ms, lease_s=lease_s)
         self.devices = Devices(store, self._admission, now_ms)
         self.bulk = Bulk(store, limits, now_ms, self._waiting)
         self.groups = Groups(store, limits, now_ms)

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from qwicket import devices, engines, programs
 from qwicket.gateway.recent import Recent
-from qwicket.model import photonic, twins
+from qwicket.model import twins
 from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Checked, Summary
 from qwicket.model.errors import (
@@ -27,7 +27,6 @@ from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
 from qwicket.model.limits import INT64_MAX, PhotonicBounds
 from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure
 from qwicket.model.states import JobState
-from qwicket.programs import blackbird
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -333,19 +332,22 @@ class Admission:
                 f" {self._limits.program_json_bytes} are allowed (limit program_json_bytes).",
                 field="program",
             )
-        if len(submission.source) <= programs.FORMATS[submission.format].inline_bytes:
-            checked = programs.read(
-                submission.format, submission.source, self._limits, submission.inputs
-            )
-        else:
-            checked = await self._read_apart(actor, submission)
+        checked = programs.read_small(
+            submission.format, submission.source, self._limits, submission.inputs
+        )
+        if checked is None:
+            checked = await self._read_apart(actor, submission, device)
         self._check_gates(checked.summary, device)
-        _check_layout(checked, device)
         return checked
 
-    async def _read_apart(self, actor: Actor, submission: Submission) -> Checked:
+    async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
+        spec = device.spec.photonic
         answer = await self._readers.read(
-            submission.format, submission.source, submission.inputs, account=actor.account
+            submission.format,
+            submission.source,
+            submission.inputs,
+            account=actor.account,
+            layout=programs.Layout(device.name, spec) if spec is not None else None,
         )
         if isinstance(answer, programs.Refusal):
             raise answer.error()
@@ -470,26 +472,6 @@ class Admission:
                 calibration.body, spec.qubits, spec.native_gates, device.name
             )
         return self._twins[calibration.id]
-
-
-def _check_layout(checked: Checked, device: Device) -> None:
-    """Refuse a photonic program that is not the one circuit of a device that has one."""
-    spec = device.spec.photonic
-    layout = blackbird.read_layout(spec.layout) if spec is not None else None
-    if spec is None or layout is None:
-        return
-    try:
-        n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
-        if n_gates > len(layout.ops):
-            raise InvalidProgram(f"the program has {n_gates} gates, too many")
-        (circuit,) = photonic.unpack(checked.circuits)
-        blackbird.check_fits(circuit.ops, layout, spec.gate_parameters)
-    except InvalidProgram as error:
-        raise InvalidProgram(
-            f"{device.name} runs the circuit of its layout alone: {error.detail}. Strawberry Fields"
-            " compiles programs to it.",
-            field="program",
-        ) from None
 
 
 def _options(

@@ -19,7 +19,6 @@ from qwicket.model.devices import Device, check_device_name
 from qwicket.model.errors import (
     Conflict,
     Forbidden,
-    InvalidProgram,
     InvalidRequest,
     LimitExceeded,
     NotFound,
@@ -33,6 +32,7 @@ from qwicket.scheduling import AgentDesk
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibration
     from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
@@ -84,15 +84,23 @@ class Agents:
 
     Args:
         store: What is kept.
+        readers: Read layouts.
         limits: Bounds on all requests.
         now_ms: The clock.
         lease_s: Lease time of runners.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, now_ms: Callable[[], int], *, lease_s: float
+        self,
+        store: Store,
+        readers: Readers,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        *,
+        lease_s: float,
     ) -> None:
         self._store = store
+        self._readers = readers
         self._limits = limits
         self._now_ms = now_ms
         self._desk = AgentDesk(store, now_ms, lease_s=lease_s, most=limits.device_agents)
@@ -129,6 +137,8 @@ class Agents:
         _require(actor, name)
         check_device_name(name)
         self._check_spec(family, spec)
+        if spec.photonic is not None:
+            await self._check_layout(actor, spec.photonic.layout)
         foreign = sorted(set(doors) - _DOORS[family])
         if foreign:
             known = ", ".join(sorted(_DOORS[family]))
@@ -184,10 +194,12 @@ class Agents:
             raise LimitExceeded(
                 f"layout has at most {most} characters (limit layout_bytes).", field="photonic"
             )
-        try:
-            programs.blackbird.read_layout(spec.layout)
-        except (InvalidProgram, LimitExceeded) as error:
-            raise InvalidRequest(f"layout: {error.detail}.", field="photonic") from None
+
+    async def _check_layout(self, actor: Actor, layout: str) -> None:
+        """Have a layout read in a process of its own: it is a program from outside too."""
+        refusal = await self._readers.check_layout(layout, account=actor.account)
+        if refusal is not None:
+            raise InvalidRequest(f"layout: {refusal.detail}.", field="photonic")
 
     def _check_texts(self, spec: DeviceSpec) -> None:
         limits, atoms = self._limits, spec.atoms

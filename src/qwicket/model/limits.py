@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_time_s: float = 15.0
     """Time to read one program. Every text that the other limits allow is read in a second on one
     core; the rest is for slow and busy machines, and delays nobody but the text's own account."""
+    short_read_s: float = 1.0
+    """Time that one program may hold the process for short ones, used while others are taken."""
     reads_waiting: int = 64
     """Programs that wait to be read, of everyone together; an account's first always may."""
     reads_waiting_each: int = 16

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +14,7 @@ from qwicket.model import atom_costs, atoms, photonic
 from qwicket.model.analysis import summarise
 from qwicket.model.atoms import AtomCircuit
 from qwicket.model.circuits import Checked, QubitCircuit, pack, unpack
+from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import (
@@ -33,12 +36,16 @@ __all__ = [
     "FORMATS",
     "Entangler",
     "Format",
+    "Layout",
     "Refusal",
+    "check_layout_apart",
     "compile_apart",
     "guess",
     "read",
     "read_apart",
+    "read_small",
     "warm",
+    "warm_qpy",
 ]
 
 
@@ -61,7 +68,7 @@ class Format(NamedTuple):
         name: What a submission calls it.
         version: Rises when the reader starts to give other circuits for the same source.
         read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
-        inline_bytes: Largest source that the server reads itself; a reader reads larger ones.
+        inline_bytes: Largest source that the server itself tries to read, under small limits.
         finish: Sums its circuits up and packs them.
         what: What it is, in a sentence for people.
     """
@@ -201,11 +208,16 @@ _FORMATS: Final = (
         "blackbird",
         blackbird.VERSION,
         blackbird.read,
-        4 << 10,
+        0,
         photonic.check,
         "Blackbird 1.x for photons, `tdm` programs included.",
     ),
 )
+
+_SMALL: Final[Mapping[str, int]] = MappingProxyType(
+    {"circuits": 20, "clbits": 100, "clifford_qubits": 100, "operations": 1_000}
+)
+"""Limits under which a text of `inline_bytes` is read within milliseconds, whatever it is."""
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
@@ -260,14 +272,81 @@ class Refusal(NamedTuple):
 _REFUSALS: Final = {kind.code: kind for kind in (InvalidRequest, InvalidProgram, LimitExceeded)}
 
 
+class Layout(NamedTuple):
+    """The one circuit that a photonic device runs.
+
+    Attributes:
+        device: Its name.
+        spec: Has the layout's text and what its parameters may be.
+    """
+
+    device: str
+    spec: PhotonicSpec
+
+    def check(self, checked: Checked) -> None:
+        """Refuse a program that is not this circuit.
+
+        Raises:
+            InvalidProgram: It is not.
+        """
+        layout = blackbird.read_layout(self.spec.layout)
+        if layout is None:
+            return
+        try:
+            n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
+            if n_gates > len(layout.ops):
+                raise InvalidProgram(f"the program has {n_gates} gates, too many")
+            (circuit,) = photonic.unpack(checked.circuits)
+            blackbird.check_fits(circuit.ops, layout, self.spec.gate_parameters)
+        except InvalidProgram as error:
+            raise InvalidProgram(
+                f"{self.device} runs the circuit of its layout alone: {error.detail}. Strawberry"
+                " Fields compiles programs to it.",
+                field="program",
+            ) from None
+
+
 def read_apart(
-    format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
+    format_name: str,
+    source: bytes,
+    limits: Limits,
+    inputs: Inputs = _NO_INPUTS,
+    layout: Layout | None = None,
 ) -> Checked | Refusal:
     """Read a program in a process of its own: as `read`, but a refusal is a value."""
     try:
-        return read(format_name, source, limits, inputs)
+        checked = read(format_name, source, limits, inputs)
+        if layout is not None:
+            layout.check(checked)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
+    return checked
+
+
+def read_small(
+    format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
+) -> Checked | None:
+    """Read a program that takes a few milliseconds at most, else return None.
+
+    A short text may stand for much: 4,000 bytes of IonQ's JSON for a million operations. So it is
+    read under small limits, and whatever exceeds them, or is refused, is left to `read_apart`.
+    """
+    if len(source) > FORMATS[format_name].inline_bytes:
+        return None
+    small = {name: min(getattr(limits, name), most) for name, most in _SMALL.items()}
+    try:
+        return read(format_name, source, msgspec.structs.replace(limits, **small), inputs)
+    except (InvalidRequest, LimitExceeded):
+        return None
+
+
+def check_layout_apart(text: str) -> Refusal | None:
+    """Say why a text is no layout of a photonic device, in a process of its own."""
+    try:
+        blackbird.read_layout(text)
+    except (InvalidRequest, LimitExceeded) as error:
+        return Refusal(error.code, error.detail, error.field)
+    return None
 
 
 def compile_apart(
@@ -283,3 +362,9 @@ def compile_apart(
 
 def warm() -> None:
     """Do nothing: importing this module has loaded every reader."""
+
+
+def warm_qpy() -> None:
+    """Load Qiskit too, if it is installed: the first QPY of a process takes a second without."""
+    with suppress(ImportError):
+        importlib.import_module("qiskit.qpy")

@@ -7,11 +7,13 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from qwicket.compute import Readers
+from qwicket.compute import Pool, Readers
 from qwicket.model.circuits import Checked
 from qwicket.model.errors import (
     InvalidProgram,
@@ -22,6 +24,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, compile_apart, read
+from support import pubs
 from support.processes import user_ticks
 from support.programs import BELL
 from support.waiting import until
@@ -135,6 +138,7 @@ async def test_too_many_texts_are_told_to_come_again() -> None:
 
 async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> None:
     readers = Readers(structs.replace(LIMITS, read_time_s=100))
+    await are_ready(readers._pool)
     reading = [asyncio.create_task(begin_reading(readers, EVE)) for _ in range(3)]
     os.kill(await busy_reader(readers), signal.SIGSTOP)
     for account in (ADA, BOB, ADA):
@@ -153,6 +157,7 @@ async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read
 
 
 async def test_a_reader_that_dies_costs_its_one_request_a_refusal(readers: Readers) -> None:
+    await are_ready(readers._pool)
     reading = asyncio.create_task(begin_reading(readers, ADA))
     pid = await busy_reader(readers)
     waiting = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
@@ -176,11 +181,130 @@ async def begin_reading(readers: Readers, account: str) -> Exception | None:
 
 
 async def busy_reader(readers: Readers) -> int:
-    """Return the process that reads a long text."""
-    await asyncio.to_thread(until, lambda: len(readers._pool.pids()) == 2, "both are there")
+    """Return the process that reads a long text; a new one that only warms up does not."""
     before = {pid: user_ticks(pid) for pid in readers._pool.pids()}
 
     def found() -> int | None:
         return next((pid for pid in before if user_ticks(pid) > before[pid] + 20), None)
 
     return await asyncio.to_thread(until, found, "it reads")
+
+
+async def are_ready(pool: Pool) -> list[int]:
+    """Wait until all processes of a pool can read; return their ids."""
+
+    def found() -> bool:
+        return all(slot._child is not None for slot in pool._slots)
+
+    await asyncio.to_thread(until, found, "all can read", timeout_s=60)
+    return pool.pids()
+
+
+# The short lane
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def held(readers: Readers, *accounts: str) -> AsyncIterator[list[int]]:
+    """Have accounts hold all ordinary processes, which stand still meanwhile."""
+    pids = await are_ready(readers._pool)
+    await are_ready(readers._short_pool)
+    reading = [asyncio.create_task(begin_reading(readers, each)) for each in accounts]
+    await asyncio.sleep(0)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert not readers._turns.has_free_place
+    try:
+        yield pids
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*reading)
+
+
+async def is_read(readers: Readers, account: str, within_s: float) -> bool:
+    reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=account))
+    done, _ = await asyncio.wait([reading], timeout=within_s)
+    if not done:
+        reading.cancel()
+    return bool(done) and isinstance(reading.result(), Checked)
+
+
+async def test_short_programs_are_read_while_two_accounts_hold_every_process(
+    readers: Readers,
+) -> None:
+    async with held(readers, EVE, "mallory"):
+        for account in (ADA, BOB, ADA):
+            assert isinstance(await readers.read(FORMAT, SOURCE, account=account), Checked)
+        assert (readers.overruns, readers.waiting) == (0, 0)
+
+
+async def test_long_programs_and_accounts_that_hold_a_process_get_no_short_lane(
+    readers: Readers,
+) -> None:
+    async with held(readers, EVE, "mallory"):
+        assert not await is_read(readers, EVE, within_s=0.5)
+        bob = asyncio.create_task(begin_reading(readers, BOB))
+        done, _ = await asyncio.wait([bob], timeout=0.5)
+        assert not done
+        assert readers.waiting == 1
+    assert await bob is None
+
+
+async def test_a_program_that_overruns_the_short_lane_is_read_after_all_and_bars_its_account() -> (
+    None
+):
+    clock = Clock()
+    readers = Readers(LIMITS, clock)
+    async with held(readers, EVE, "mallory"):
+        (short,) = readers._short_pool.pids()
+        os.kill(short, signal.SIGSTOP)
+        reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
+        await asyncio.to_thread(until, lambda: readers.overruns, "it is stopped")
+        assert not await is_read(readers, ADA, within_s=0.1)
+        await are_ready(readers._short_pool)
+        assert short not in readers._short_pool.pids()
+        assert await is_read(readers, BOB, within_s=30)
+    assert isinstance(await reading, Checked)
+    async with held(readers, EVE, "mallory"):
+        clock.now += 59
+        assert not await is_read(readers, ADA, within_s=0.5)
+        clock.now += 2
+        assert await is_read(readers, ADA, within_s=30)
+    assert (readers.overruns, readers.refusals, readers.deaths) == (1, 0, 0)
+    await readers.close()
+
+
+def has_loaded_qiskit(pid: int) -> bool:
+    return "qiskit" in Path(f"/proc/{pid}/maps").read_text()
+
+
+async def test_the_short_lane_reads_qpy_with_qiskit_loaded_once_there_was_some(
+    readers: Readers,
+) -> None:
+    source = pubs.source("sampler", [pubs.circuit(pubs.bell()), None, 10])
+    before = await are_ready(readers._short_pool)
+    assert isinstance(await readers.read("qiskit.primitives", source, account=ADA), Checked)
+    (after,) = await are_ready(readers._short_pool)
+    assert after not in before
+    assert has_loaded_qiskit(after)
+    async with held(readers, EVE, "mallory"):
+        assert isinstance(await readers.read("qiskit.primitives", source, account=ADA), Checked)
+    assert readers.overruns == 0
+
+
+# Layouts of photonic devices
+
+
+async def test_a_layout_is_checked_apart(readers: Readers) -> None:
+    assert await readers.check_layout("Sgate({r}) | 0\nMeasureFock() | 0", account=ADA) is None
+    refusal = await readers.check_layout("warp | 0", account=ADA)
+    assert isinstance(refusal, Refusal)
+    assert "the operation 'warp' is not known" in refusal.detail

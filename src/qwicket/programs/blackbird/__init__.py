@@ -7,14 +7,13 @@ to the next, and nothing but `QwicketError` leaves; each refusal of a line says 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import takewhile
 from typing import Final
 
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.photonic import PhotonicCircuit
 from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
-from qwicket.programs.blackbird.reader import HEADERS, Header, Program, Reader
+from qwicket.programs.blackbird.reader import Header, Program, Reader
 from qwicket.programs.blackbird.tokens import Line, lines
 
 __all__ = [
@@ -67,11 +66,10 @@ def read_header(source: bytes, limits: Limits) -> Header:
         InvalidProgram: The header is refused, or the text is no UTF-8.
         LimitExceeded: A limit is exceeded.
     """
-    found = takewhile(lambda line: line.tokens[0] in HEADERS, _lines(source, limits))
-    return Reader(found, limits).header()
+    return Reader(_lines(source, limits, is_header=True), limits).header()
 
 
-def _lines(source: bytes, limits: Limits) -> Iterator[Line]:
+def _lines(source: bytes, limits: Limits, *, is_header: bool = False) -> Iterator[Line]:
     if len(source) > limits.program_text_bytes:
         raise LimitExceeded(
             f"the text has {len(source):,} bytes; "
@@ -81,4 +79,4 @@ def _lines(source: bytes, limits: Limits) -> Iterator[Line]:
         text = source.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InvalidProgram(f"the text is not UTF-8 at byte {error.start}") from None
-    return lines(text, limits.program_lines)
+    return lines(text, limits.program_lines, is_header=is_header)

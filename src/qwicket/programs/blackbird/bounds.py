@@ -7,6 +7,9 @@ from typing import Final
 MAX_LINE_CHARS: Final = 1 << 18
 """Characters of one line: a unitary of 40 modes in one row is shorter."""
 
+MAX_HEADER_CHARS: Final = 1 << 12
+"""Characters of a line of the header, for the same reason as the next."""
+
 MAX_HEADER_TOKENS: Final = 200
 """Words, numbers and signs of a `target` or `type` line: doors read those on their loop."""
 

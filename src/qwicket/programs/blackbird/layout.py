@@ -23,6 +23,8 @@ Allowed = Mapping[str, Sequence[float | tuple[float, float]]]
 """What parameters may be, by name: values, and ranges."""
 
 _FREE: Final = re.compile(r"\{\s*([A-Za-z_][A-Za-z_0-9]*)\s*\}")
+# Not \s: it matches line ends too, and then each empty line is a start for all that follow.
+_BINNED: Final = re.compile(r"^[ \t]*+type[ \t]++tdm\b", re.MULTILINE)
 _MOST_FREE: Final = 1_000
 _MOST_GATES: Final = 5_000
 _TOLERANCE: Final = 1e-6
@@ -72,7 +74,7 @@ def _params(op: Op) -> tuple[Parameter, ...]:
 
 
 def _is_binned(text: str) -> bool:
-    return re.search(r"^\s*type\s+tdm\b", text, re.MULTILINE) is not None
+    return _BINNED.search(text) is not None
 
 
 def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:

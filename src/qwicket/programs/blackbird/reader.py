@@ -14,7 +14,7 @@ from qwicket.model.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
 from qwicket.programs.blackbird import bounds
 from qwicket.programs.blackbird.expressions import FUNCTIONS, Array, Expressions, Number, Value
 from qwicket.programs.blackbird.operations import SIGNATURES, Argument, check_strength, operation
-from qwicket.programs.blackbird.tokens import Line, quoted
+from qwicket.programs.blackbird.tokens import HEADERS, Line, quoted
 
 _TYPES: Final[Mapping[str, type]] = {
     "int": int,
@@ -23,7 +23,6 @@ _TYPES: Final[Mapping[str, type]] = {
     "str": str,
     "bool": bool,
 }
-HEADERS: Final = frozenset({"name", "version", "target", "type", "include"})
 _VERSION: Final = re.compile(r"1(?:\.[0-9]{1,9})?")
 _COLUMN: Final = re.compile(r"p[0-9]{1,9}")
 _RESERVED: Final = FUNCTIONS | HEADERS | {*_TYPES, *SIGNATURES, "pi", "for", "in", "array"}

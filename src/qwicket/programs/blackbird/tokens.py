@@ -22,7 +22,11 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_WORD: Final = re.compile(r"[A-Za-z_]*+")
 _LONGEST_QUOTE: Final = 40
+HEADERS: Final = frozenset({"name", "version", "target", "type", "include"})
+"""What the lines of a program's header begin with."""
+
 _END: Final = [""] * 4
 """Enough that nobody who looks ahead falls off."""
 
@@ -44,12 +48,13 @@ class Line(NamedTuple):
         return LimitExceeded(f"line {self.number}: {what}; {which} is {limit:,}")
 
 
-def lines(text: str, most: int) -> Iterator[Line]:
+def lines(text: str, most: int, *, is_header: bool = False) -> Iterator[Line]:
     """Yield the lines of a program that are neither blank nor a comment alone.
 
     Args:
         text: The program.
         most: The limit `program_lines`.
+        is_header: Stop at the first line that is not of the header.
     """
     parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(parts) > most:
@@ -59,9 +64,14 @@ def lines(text: str, most: int) -> Iterator[Line]:
         stripped = part.strip()
         if not stripped or stripped[0] == "#":
             continue
-        if len(stripped) > bounds.MAX_LINE_CHARS:
+        word = _WORD.match(stripped)
+        of_header = word is not None and word[0] in HEADERS
+        if is_header and not of_header:
+            return
+        longest = bounds.MAX_HEADER_CHARS if of_header else bounds.MAX_LINE_CHARS
+        if len(stripped) > longest:
             what = f"{len(stripped):,} characters"
-            raise LimitExceeded(f"line {number}: {what}; the limit is {bounds.MAX_LINE_CHARS:,}")
+            raise LimitExceeded(f"line {number}: {what}; the limit is {longest:,}")
         tokens = [token for token in _TOKEN.findall(stripped) if token[0] != "#"]
         yield Line(number, part[0] in " \t", tokens + _END)
 

@@ -1,0 +1,98 @@
+"""The worst text of every format keeps the event loop for milliseconds, not for seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from qwicket import programs
+from qwicket.model.limits import Limits
+from support.agents import serving_token
+from support.bombs import BOMBS
+from support.loop import MEASURED, MOST_MS, LoopCPU
+from support.server import LiveServer
+from support.worst_programs import WORST, WORST_LAYOUTS
+from support.xanadu import Caller
+
+LIMITS = Limits(memory_bytes=1 << 30)
+DEVICES = {
+    "ahs": "rydberg",
+    "blackbird": "simulon_gaussian",
+    "qlued.singlequdit": "singlequdit",
+}
+CASES = [(name, text) for name, texts in WORST.items() for text in texts]
+SENT = [case for case in CASES if case[0] != "qlued.lab"]  # only a lab's device takes that
+LAB = "labphotons"
+SPEC = {
+    "description": "",
+    "qubits": 4,
+    "formats": ["blackbird"],
+    "outputs": ["samples"],
+    "shot_s": 0.001,
+}
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    live = LiveServer(tmp_path_factory.mktemp("worst"), **MEASURED)
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.mark.parametrize(("name", "text"), SENT, ids=[name for name, _ in SENT])
+def test_the_worst_programs_leave_the_loop_free(live: LiveServer, name: str, text: str) -> None:
+    cpu = LoopCPU(live)
+    body = {"device": DEVICES.get(name, "simulator"), "program": text, "shots": 1, "format": name}
+    with live.client() as client:
+        sent = client.post("/v1/jobs", json=body)
+        assert sent.status_code in (201, 400, 413, 422), sent.text
+        assert client.get("/livez").status_code == 200
+        if sent.status_code == 201:
+            client.post(f"/v1/jobs/{sent.json()['id']}/cancel")
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+@pytest.mark.parametrize("text", WORST_LAYOUTS, ids=range(len(WORST_LAYOUTS)))
+def test_the_worst_layouts_leave_the_loop_free(live: LiveServer, text: str) -> None:
+    live.token()
+    token = serving_token(live, LAB)
+    cpu = LoopCPU(live)
+    photonic = {"modes": 4, "layout": text, "since": "2026-01-01T00:00:00Z"}
+    body = {"family": "photonic", "spec": {**SPEC, "photonic": photonic}}
+    with live.client(token) as client:
+        sent = client.put(f"/v1/agent/devices/{LAB}", json=body)
+        assert sent.status_code in (200, 400), sent.text
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+def test_blackbird_at_its_own_door_leaves_the_loop_free(live: LiveServer) -> None:
+    with httpx.Client(base_url=live.url, timeout=60) as http:
+        caller = Caller(http, live.token())
+        caller.post("the first pass")
+        cpu = LoopCPU(live)
+        for text in (*WORST["blackbird"], *BOMBS.values()):
+            assert caller.post(text).status_code in (201, 400)
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+INLINE = [(name, text) for name, text in CASES if len(text) <= programs.FORMATS[name].inline_bytes]
+
+
+def processor_s(name: str, text: str) -> float:
+    began = time.thread_time()
+    programs.read_small(name, text.encode(), LIMITS)
+    return time.thread_time() - began
+
+
+@pytest.mark.parametrize(("name", "text"), INLINE, ids=[name for name, _ in INLINE])
+def test_what_is_read_on_the_loop_takes_milliseconds(name: str, text: str) -> None:
+    assert min(processor_s(name, text) for _ in range(3)) < 0.010
+
+
+def test_texts_of_each_format_that_is_read_on_the_loop_are_tried() -> None:
+    inline = {name for name, known in programs.FORMATS.items() if known.inline_bytes}
+    alike = {name for name in inline if name.startswith("qlued.")} - {"qlued.lab"}
+    assert {name for name, _ in INLINE} | alike == inline

@@ -1,0 +1,108 @@
+"""The text of each format that takes its reader longest, as far as we found, in few bytes.
+
+For formats that the server itself reads, texts of 4 kB, which is the most that it tries. Found by
+measuring some hundred candidates a format: repeated gates, targets, terms, members, empty members
+of great width, long numbers, brackets, and short ramps that stand for a million steps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_INLINE: Final = 4 << 10
+
+
+def _filled(head: str, unit: str, tail: str, size: int = _INLINE) -> str:
+    n_units = (size - len(head) - len(tail) + 1) // (len(unit) + 1)
+    return head + ",".join([unit] * n_units) + tail
+
+
+def _experiments(unit: str) -> str:
+    texts: list[str] = []
+    while sum(map(len, texts)) + len(texts) < _INLINE - 200:
+        texts.append(f'"experiment_{len(texts)}":{unit}')
+    return "{" + ",".join(texts) + "}"
+
+
+def _qobj(experiments: str, n_qubits: int = 5_000, n_slots: int = 10_000) -> str:
+    config = f'{{"n_qubits":{n_qubits},"memory_slots":{n_slots},"shots":1}}'
+    head = '{"qobj_id":"a","type":"QASM","schema_version":"1.1","header":{},"config":'
+    return f'{head}{config},"experiments":[{experiments}]}}'
+
+
+def _ramp(values: str) -> str:
+    series = f'{{"values":{values},"times":["0","4e-6"]}}'
+    return f'{{"time_series":{series},"pattern":"uniform"}}'
+
+
+def _ahs(n_atoms: int) -> str:
+    sites = ",".join(f'["{k * 5.5e-6}","0"]' for k in range(n_atoms))
+    ramp, flat = _ramp('["-1e8","1e8"]'), _ramp('["0","0"]')
+    fields = f'{{"amplitude":{ramp},"phase":{flat},"detuning":{ramp}}}'
+    return f'{{"register":{{"sites":[{sites}]}},"hamiltonian":{{"drivingFields":[{fields}]}}}}'
+
+
+_TERMS: Final = _INLINE // 6 - 30
+_X_ON_ALL: Final = f'{{"gate":"x","targets":{list(range(100))}}}'.replace(" ", "")
+_MASK: Final = '{"name":"bfunc","mask":"0xffffffffffffff","val":"1","relation":"==","register":0}'
+_GATE: Final = '["rlx",[0],[1]]'
+_FRAME: Final = '"num_wires":1,"shots":1,"wire_order":"interleaved"}'
+
+WORST: Final[dict[str, tuple[str, ...]]] = {
+    "ionq.circuit.v1": (
+        _filled('{"qubits":5000,"circuits":[', '{"circuit":[]}', "]}"),
+        _filled('{"qubits":100,"circuits":[', '{"circuit":[]}', "]}"),
+        _filled('{"qubits":100,"circuit":[', _X_ON_ALL, "]}"),
+        '{"qubits":1,"circuit":[{"gate":"pauliexp","target":0,"time":1,"terms":['
+        + ",".join(['"X"'] * _TERMS)
+        + '],"coefficients":['
+        + ",".join("1" * _TERMS)
+        + "]}]}",
+        "[" * (_INLINE // 2) + "]" * (_INLINE // 2),
+        '{"qubits":1' + "0" * (_INLINE - 20) + "}",
+        '{"qubits":1,"circuit":[{"gate":"rx","target":0,"rotation":0.' + "1" * 4_000 + "}]}",
+    ),
+    "qobj": (
+        _filled(_qobj("")[:-2], '{"instructions":[]}', "]}"),
+        _filled(_qobj("")[:-2] + '{"instructions":[', _MASK, "]}]}"),
+        _filled(_qobj("", 100, 100)[:-2] + '{"instructions":[', _MASK, "]}]}"),
+        _filled(_qobj("", 100, 100)[:-2], '{"instructions":[]}', "]}"),
+    ),
+    "qlued.singlequdit": (
+        _filled('{"experiment_0":{"instructions":[', '["load",[0],[500]]', f"],{_FRAME}}}"),
+        _experiments(f'{{"instructions":[{_GATE},["measure",[0],[]]],{_FRAME}'),
+    ),
+    "qlued.lab": (
+        _experiments('{"instructions":[],"num_wires":10000,"shots":1,"wire_order":"sequential"}'),
+        _filled('{"experiment_0":{"instructions":[', _GATE, f"],{_FRAME}}}"),
+    ),
+    "ahs": (_ahs(1), _ahs(2), _ahs(5)),
+    "blackbird": (
+        "for int i in 0:99999\n    Sgate(0.1) | 0\nMeasureX | 0\n",
+        "int i = 1\nfor int j in 0:40000\n    Rgate(" + "-i" * 50 + ") | 0\nMeasureX | 0\n",
+        "".join(f"{word} {'+' * 250_000}\n" for word in ("name", "target", "type")),
+        "for int i in 0:99999\n    Rgate(" + "(" * 40 + "1" + ")" * 40 + ") | 0\nMeasureX | 0\n",
+        "float x = " + "-" * 200_000 + "1",
+    ),
+    "openqasm3": (
+        'include "stdgates.inc"; qubit q; for int i in [1:900000] { x q; }',
+        'include "stdgates.inc"; qubit q; rx(' + "-" * 4_000 + "1) q;",
+        "/*" * 30_000,
+        '{"' * 2_000,
+    ),
+}
+"""By format."""
+
+WORST_LAYOUTS: Final = (
+    "\n" * 65_000 + "x",
+    " " * 65_000 + "x",
+    " \n" * 32_000 + "x",
+    "type " * 13_000,
+    "{" * 65_000,
+    ("{" + " " * 100) * 640,
+    "{" + "a" * 64_990,
+    "Sgate({a}) | 0\n" * 4_300,
+    "for int i in 0:4999\n    Sgate(0.1) | 0\nMeasureFock() | 0\n",
+    "".join(f"Sgate({{a{k % 999}}}) | 0\n" for k in range(3_200)) + "MeasureFock() | 0\n",
+)
+"""Texts that a lab may announce as the layout of a photonic device."""
