@@ -46,6 +46,25 @@ def session(server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return made
 
 
+def test_settings_are_saved_with_the_users_own_address(
+    server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an account as the README makes it, which has none; a known address is compared."""
+    monkeypatch.setenv("QBRAID_CONFIG_FILE", str(tmp_path / "qbraidrc"))
+    server.admin("user", "add", "plain")
+    server.admin("user", "add", "mailed", "--email", "mailed@example.org")
+    url = f"{server.url}/qbraid/api"
+    for name, said, saved in (
+        ("plain", "ada@example.org", "ada@example.org"),
+        ("mailed", "mailed@example.org", "mailed@example.org"),
+    ):
+        key = server.admin("token", "create", "--user", name)
+        QbraidSession(said, api_key=key, base_url=url).save_config()
+        assert QbraidSession().user_email == saved
+    with pytest.raises(AuthError, match=r"those of mailed@example\.org, not of ada@example"):
+        QbraidSession("ada@example.org", api_key=key, base_url=url).save_config()
+
+
 def test_a_bell_pair_runs(session: QbraidSession) -> None:
     assert "qbraid_statevector" in [device["qbraid_id"] for device in session.devices()]
     (parked,) = session.devices(status="OFFLINE")

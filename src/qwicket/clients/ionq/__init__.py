@@ -15,7 +15,7 @@ from qwicket.clients.ionq.errors import (
     IonQRetriableError,
 )
 from qwicket.clients.ionq.estimates import JobEstimate
-from qwicket.clients.ionq.jobs import Job
+from qwicket.clients.ionq.jobs import IonQJob, Job
 from qwicket.clients.ionq.sessions import Session
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "IonQCredentialsError",
     "IonQError",
     "IonQGateError",
+    "IonQJob",
     "IonQJobTimeoutError",
     "IonQRetriableError",
     "Job",

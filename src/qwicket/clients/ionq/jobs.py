@@ -86,6 +86,9 @@ class Job:
         return content, "ionq.multi-circuit.v1"
 
 
+IonQJob = Job
+"""The name that the original's page has for what is submitted."""
+
 Submittable = Mapping[str, Any] | Job | AnyCircuit | Sequence[AnyCircuit] | foreign.ForeignJob
 
 

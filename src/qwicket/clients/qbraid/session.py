@@ -195,6 +195,8 @@ class QbraidSession(Runs):
     ) -> None:
         """Take these settings, check them at the server, and write them to the file.
 
+        The address is compared with that of the account, if the account has one.
+
         Raises:
             AuthError: The server does not take them, or they belong to another user; nothing is
                 written.
@@ -205,27 +207,31 @@ class QbraidSession(Runs):
         self.refresh_token = refresh_token or self.refresh_token
         self.id_token = id_token or self.id_token
         self.base_url = base_url or self.base_url
-        email = self._identity()
-        if self.user_email and self.user_email != email:
+        email, is_known = self._identity()
+        if is_known and self.user_email and self.user_email != email:
             raise AuthError(f"The credentials are those of {email}, not of {self.user_email}.")
-        self.user_email = email
+        self.user_email = email if is_known else self.user_email or email
         found = {name: self._settings.get(name) for name in _OURS}
         chosen = {name: text for name, text in found.items() if text}
         config.write({**chosen, "url": self.base_url})
 
-    def _identity(self) -> str:
-        """Return the e-mail address that the credentials belong to."""
+    def _identity(self) -> tuple[str, bool]:
+        """Return the e-mail address that the credentials belong to, and whether it is a real one.
+
+        A server calls an account without an address `NAME@localhost`: there is nothing to compare.
+        """
         try:
             answer = self.get("/identity")
         except RequestsApiError as error:
             raise AuthError(str(error)) from error
-        email = None
+        email = name = None
         with suppress(ValueError, AttributeError):
-            email = answer.json().get("email")
+            found = answer.json()
+            email, name = found.get("email"), found.get("userName")
         # Raised out here: the decoder's error carries the text, in which a server may repeat a key.
         if answer.status_code != 200 or not isinstance(email, str) or not email:
             raise AuthError("The server does not say whose the credentials are.")
-        return email
+        return email, email != f"{name}@localhost"
 
     # --- requests ---------------------------------------------------------------------------------
 

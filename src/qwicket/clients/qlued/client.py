@@ -203,6 +203,14 @@ class QluedClient:
                     f"Job {job_id} has not ended within {timeout:g} s and goes on."
                 )
 
+    # The names of the functions in qlued's own documentation.
+    list_backends = backends
+    get_config = config
+    get_backend_status = backend_status
+    post_job = post
+    get_job_status = status
+    get_job_result = result
+
     def _look(self, name: str, job_id: str) -> dict[str, Any]:
         """Return what a job gave; {} when it has not ended."""
         found = self._ask(name, "get_job_status", job_id, _OUTAGE)

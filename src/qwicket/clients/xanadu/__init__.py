@@ -7,6 +7,6 @@ Its surface is that of `requests`: what it returns are `requests.Response`s, and
 from qwicket.clients.xanadu.connection import Connection
 from qwicket.clients.xanadu.device import Device
 from qwicket.clients.xanadu.job import Job
-from qwicket.clients.xanadu.settings import Settings
+from qwicket.clients.xanadu.settings import Settings, load_config
 
-__all__ = ["Connection", "Device", "Job", "Settings"]
+__all__ = ["Connection", "Device", "Job", "Settings", "load_config"]

@@ -114,6 +114,11 @@ class Settings:
             stream.writelines(lines)
 
 
+def load_config(**given: Any) -> Settings:
+    """Return the settings of the environment and the file; arguments win over both."""
+    return Settings(**given)
+
+
 def _home() -> tuple[str, int, bool] | None:
     """Return host, port and TLS of the server in `QWICKET_URL`; None where there is none."""
     parts = urlsplit(qwicket_url() or "")

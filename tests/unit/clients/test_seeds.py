@@ -1,0 +1,68 @@
+"""`docs/seeds.md` is true: it has every name of the five pages, and what it names exists.
+
+`PAGES` is written from the pages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGE = (Path(__file__).parents[3] / "docs" / "seeds.md").read_text()
+ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
+OURS = re.compile(r"`(qwicket\.[\w.]+)`")
+PAGES = {
+    "qbraid": """init_job get_job_data ApiError AuthError ConfigError RequestsApiError
+        PostForcelistRetry QbraidSession QbraidSession.get_config_variable
+        QbraidSession.save_config""",
+    "ionq": """IonQClient IonQClient.api_headers IonQClient.cancel_job IonQClient.delete_job
+        IonQClient.get_calibration_data IonQClient.get_results IonQClient.make_path
+        IonQClient.retrieve_job IonQClient.submit_job IonQClient._url IonQJob IonQAPIError
+        IonQRetriableError""",
+    "qlued": "get_backend_status get_config get_job_result get_job_status list_backends post_job",
+    "xanadu": """Connection Connection.access_token Connection.api_version Connection.headers
+        Connection.host Connection.port Connection.refresh_token Connection.scheme Connection.tls
+        Connection.user_agent Connection.ping Connection.request Connection.update_access_token
+        Connection.url""",
+    "ibm_qx": """/backends/{device_name}/properties /backend/{device_name}/defaults
+        /backend/{device_name}/queue/status /jobs /jobs/{job_id} /jobs/{job_id}/cancel
+        /jobs/{job_id}/status /jobs/{job_id}/properties /jobs/{job_id}/jobDataUploaded
+        /jobs/{job_id}/resultDownloaded /job/{job_id}s/jobDownloadUrl
+        /jobs/{job_id}/resultDownloadUrl /jobs/{job_id}/jobUploadUrl /network /users/login
+        /users/loginWithToken /users/me""",
+}
+QBRAID_ATTRIBUTES = """close delete get get_adapter get_config_variable get_redirect_target head
+    merge_environment_settings mount options patch post prepare_request put rebuild_auth
+    rebuild_method rebuild_proxies request resolve_redirects save_config send should_strip_auth
+    base_url user_email api_key refresh_token"""
+
+
+def found(dotted: str) -> Any:
+    parts = dotted.split(".")
+    thing: Any = importlib.import_module(".".join(parts[:3]))
+    for part in parts[3:]:
+        thing = getattr(thing, part)
+    return thing
+
+
+@pytest.mark.parametrize("name", sorted(set(OURS.findall(PAGE))))
+def test_what_the_page_names_exists(name: str) -> None:
+    assert found(name) is not None
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_every_name_of_a_page_is_mapped(module: str) -> None:
+    rows = [(left, right) for left, right in ROW.findall(PAGE) if f"clients.{module}." in right]
+    named = " ".join(left for left, _ in rows)
+    for name in PAGES[module].split():
+        assert re.search(rf"(`|[A-Z]+ ){re.escape(name)}`", named), name
+
+
+def test_a_session_has_every_attribute_that_its_page_lists() -> None:
+    session = found("qwicket.clients.qbraid.QbraidSession")
+    for name in QBRAID_ATTRIBUTES.split():
+        assert hasattr(session, name), name
