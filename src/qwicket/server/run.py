@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import ssl
@@ -149,6 +150,7 @@ class _Server(uvicorn.Server):
             return
         self.servers = [listener]
         self.started = True
+        _collect_garbage_rarely()
         scheme = "https" if self._tls else "http"
         for each in listener.sockets:
             host, port = each.getsockname()[:2]
@@ -168,6 +170,17 @@ class _Server(uvicorn.Server):
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
                 each.give_up_untaken()
+
+
+def _collect_garbage_rarely() -> None:
+    """Leave what the start made out of garbage collections, and let full ones come rarely.
+
+    A full collection visits every object in the event loop's thread: with 4,096 connections open it
+    took 70 to 90 ms. Nearly all garbage here is freed by reference counts.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
