@@ -166,10 +166,13 @@ def test_a_body_that_drips_is_given_up_by_its_rate(
     assert "body_bytes_per_s" in door.refused(answer, 408)
 
 
+LAST_BYTES = 100_000
+
+
 def begin_upload(live: LiveServer, door: Door, size: int) -> socket.socket:
     made = raw.connect(live.url)
     made.sendall(raw.head(f"POST {door.jobs}", auth(live, door), f"Content-Length: {size}"))
-    made.sendall(b" " * (size // 2))
+    made.sendall(b" " * (size - LAST_BYTES))
     return made
 
 
@@ -180,7 +183,8 @@ def test_bodies_that_are_too_much_together_are_refused_for_now(
     size = 15 * MB
     with begin_upload(hasty, door, size) as first, begin_upload(hasty, door, size) as second:
         with begin_upload(hasty, door, size) as third:
-            third.sendall(b" " * (size - size // 2))
+            with contextlib.suppress(ConnectionError):  # refused before it was all there
+                third.sendall(b" " * LAST_BYTES)
             answer = raw.answer(third)
             assert answer.status_code == 503
             assert "bodies_bytes" in door.said(answer)
@@ -190,11 +194,51 @@ def test_bodies_that_are_too_much_together_are_refused_for_now(
         )
         assert small.status_code == 201, "a small body always has room"
         for each in (first, second):
-            each.sendall(b" " * (size - size // 2))
+            each.sendall(b" " * LAST_BYTES)
             assert raw.answer(each).status_code == 400
     with begin_upload(hasty, door, size) as again:
-        again.sendall(b" " * (size - size // 2))
+        again.sendall(b" " * LAST_BYTES)
         assert raw.answer(again).status_code == 400, "there is room again"
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/qlued/api/v2/singlequdit/post_job"])
+@pytest.mark.parametrize("sent", [0, 1, 100_000])
+def test_declared_bodies_that_do_not_come_take_no_room(
+    hasty: LiveServer, path: str, sent: int
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            silent = stack.enter_context(raw.connect(hasty.url))
+            silent.sendall(raw.head(f"POST {path}", auth(hasty), f"Content-Length: {15 * MB}"))
+            silent.sendall(b" " * sent)
+        content = NATIVE.text() + b" " * (10 * MB)
+        answer = httpx.post(
+            f"{hasty.url}/v1/jobs", content=content, headers=NATIVE.auth(hasty.token())
+        )
+        assert answer.status_code == 201, answer.text
+
+
+def test_slow_bodies_of_one_account_give_way_to_another(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    options = ("--limit", f"bodies_bytes={40 * MB}", "--limit", f"bodies_bytes_each={30 * MB}")
+    live = LiveServer(tmp_path_factory.mktemp("room"), *options)
+    bob = live.token("bob")
+    content = NATIVE.text() + b" " * (14 * MB)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(begin_upload(live, NATIVE, 14 * MB)) for _ in range(2)]
+
+        def submitted(token: str) -> int:
+            sent = httpx.post(f"{live.url}/v1/jobs", content=content, headers=NATIVE.auth(token))
+            return sent.status_code
+
+        until(lambda: submitted(bob) == 201, "the slow ones give way", timeout_s=20)
+        (gone,) = select.select(slow, [], [], 0)[0]
+        answer = raw.answer(gone)
+        assert answer.status_code == 503
+        assert "too slowly" in answer.text
+    assert live.stop() == 0
+    live.assert_calm()
 
 
 UNSIGNED = (

@@ -180,9 +180,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_per_s: int = 32 << 10
     """Least rate of a body: its time grows by what has arrived at this rate."""
     bodies_bytes: int = 256 << 20
-    """Bodies over 64 KiB that are held at the same time, of everyone together."""
+    """Bodies over 64 KiB that are held at the same time, of everyone together: as much of them as
+    has arrived."""
+    bodies_bytes_each: int = 128 << 20
+    """The same of one account."""
     unsigned_bodies_bytes: int = 64 << 20
     """The same where the token may be in the body: nobody takes room from who has signed in."""
+    unsigned_bodies_bytes_each: int = 32 << 20
+    """The same of one address."""
     answers_bytes: int = 256 << 20
     """Answers over 64 KiB that their clients have not taken yet, of everyone together: while there
     are more, no other one is made. Two are made at a time, one of each account."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from qwicket.model.errors import BodyTooLarge, RequestTimeout, Unavailable
+from qwicket.model.errors import BodyTooLarge, RequestTimeout, TooManyRequests, Unavailable
 from qwicket.model.limits import Limits
 from qwicket.server.http import Front
 
@@ -16,7 +16,11 @@ pytestmark = pytest.mark.anyio
 
 KB = 1 << 10
 LIMITS = Limits(
-    body_bytes=200 * KB, bodies_bytes=300 * KB, body_timeout_s=0.2, body_bytes_per_s=100 * KB
+    body_bytes=200 * KB,
+    bodies_bytes=300 * KB,
+    bodies_bytes_each=180 * KB,
+    body_timeout_s=0.2,
+    body_bytes_per_s=100 * KB,
 )
 
 
@@ -63,7 +67,7 @@ async def begin() -> AsyncIterator[Begin]:
     async def discard(_: Message) -> None:
         return None
 
-    def begin(declared: int | None = None) -> Client:
+    def begin(declared: int | None = None, *, address: str | None = None) -> Client:
         client = Client()
         header = (
             (b"transfer-encoding", b"chunked")
@@ -75,6 +79,7 @@ async def begin() -> AsyncIterator[Begin]:
             "path": "/",
             "scheme": "http",
             "headers": [header],
+            "client": (address or f"192.0.2.{len(clients)}", 1),
             "client_object": client,
         }
         clients.append(client)
@@ -109,13 +114,57 @@ async def test_bodies_are_counted_together_until_their_requests_end(
     assert await third.outcome == 200 * KB
 
 
-async def test_a_declared_body_has_its_room_before_it_comes(begin: Begin) -> None:
-    first = begin(200 * KB)
-    first.send(0, more=True)
+async def test_a_declared_body_takes_no_room_before_it_comes(begin: Begin) -> None:
+    silent = [begin(200 * KB) for _ in range(20)]
+    for each in silent:
+        each.send(1, more=True)
     await asyncio.sleep(0)
-    assert "bodies_bytes" in await refusal(begin(200 * KB), Unavailable)
-    first.send(200 * KB, more=False)
-    assert await first.outcome == 200 * KB
+    second = begin(200 * KB)
+    second.send(200 * KB, more=False)
+    assert await second.outcome == 200 * KB
+    for each in silent:
+        assert "body_timeout_s" in await refusal(each, RequestTimeout)
+
+
+@pytest.mark.parametrize("slow", ["a", "b"])
+async def test_the_slowest_incomplete_body_gives_way(
+    begin: Begin, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwicket.server.bodies._SLOW_S", 0.1)
+    stalled = begin(150 * KB, address=slow)
+    stalled.send(100 * KB, more=True)
+    steady = begin(150 * KB, address="b" if slow == "a" else "a")
+    steady.send(70 * KB, more=True)
+    await asyncio.sleep(0.15)
+    steady.send(60 * KB, more=True)
+    await asyncio.sleep(0)
+    third = begin(100 * KB, address="c")
+    third.send(100 * KB, more=False)
+    assert await third.outcome == 100 * KB
+    assert "too slowly" in await refusal(stalled, Unavailable)
+    steady.send(20 * KB, more=False)
+    assert await steady.outcome == 150 * KB
+
+
+async def test_a_body_that_comes_steadily_does_not_give_way(begin: Begin) -> None:
+    for address in ("a", "b"):
+        begin(150 * KB, address=address).send(140 * KB, more=True)
+    await asyncio.sleep(0)
+    third = begin(100 * KB, address="c")
+    third.send(100 * KB, more=False)
+    assert "bodies_bytes" in await refusal(third, Unavailable)
+
+
+async def test_one_address_has_a_share(begin: Begin) -> None:
+    first = begin(190 * KB, address="a")
+    first.send(190 * KB, more=False)
+    assert await first.outcome == 190 * KB, "one body always may, though it is over the share"
+    second = begin(100 * KB, address="a")
+    second.send(100 * KB, more=False)
+    assert "bodies_bytes_each" in await refusal(second, TooManyRequests)
+    other = begin(100 * KB, address="b")
+    other.send(100 * KB, more=False)
+    assert await other.outcome == 100 * KB
 
 
 async def test_small_bodies_always_have_room(begin: Begin) -> None:
@@ -127,7 +176,9 @@ async def test_small_bodies_always_have_room(begin: Begin) -> None:
         small = begin(64 * KB)
         small.send(64 * KB, more=False)
         assert await small.outcome == 64 * KB
-    assert "bodies_bytes" in await refusal(begin(64 * KB + 1), Unavailable)
+    larger = begin(64 * KB + 1)
+    larger.send(64 * KB + 1, more=False)
+    assert "bodies_bytes" in await refusal(larger, Unavailable)
 
 
 async def test_a_refused_body_takes_no_room(begin: Begin) -> None:

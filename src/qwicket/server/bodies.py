@@ -1,0 +1,277 @@
+"""Bodies of requests: bounded in size, in time, and in the memory that they take together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import BodyTooLarge, RequestTimeout, TooManyRequests, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import Message, Receive, Scope
+
+    from qwicket.model.limits import Limits
+
+_KEPT_BYTES: Final = 64 << 10
+"""Longest rest of a body after which the connection is used again."""
+_SKIPPED_BYTES: Final = 4 << 20
+"""What is read of a refused body: many clients read no answer before they have sent so much."""
+_LINGER_S: Final = 1.0
+_SMALL_BYTES: Final = 64 << 10
+"""What a body may have without being counted: so many connections can hold it anyway."""
+_SLOW_S: Final = 2.0
+"""A body of which so long no 64 kB came gives way to others: 32 kB/s is the least rate that
+`body_bytes_per_s` promises."""
+
+
+class BodyBudget:
+    """Memory for the bodies that are held at the same time, taken as their bytes arrive.
+
+    Where none is left, the slowest incomplete body gives way: of the owner that is over its share,
+    or else of the owner that holds most.
+
+    Args:
+        limit: Name of the limit of all together.
+        limit_each: Name of the limit of one owner.
+        limits: Has both.
+    """
+
+    def __init__(self, limit: str, limit_each: str, limits: Limits) -> None:
+        self._limit, self._limit_each = limit, limit_each
+        self._most_bytes = self._free_bytes = getattr(limits, limit)
+        self._most_bytes_each = getattr(limits, limit_each)
+        self._owners: dict[str, _Owner] = {}
+
+    def take(self, body: Body, size_bytes: int) -> None:
+        """Take room for more bytes of a body.
+
+        Raises:
+            TooManyRequests: The body's owner has its share.
+            Unavailable: All owners together hold too much.
+        """
+        owner = self._owners.get(body.owner) or _Owner()
+        # One body always may: operators can set `body_bytes` above the share.
+        while owner.has_others(body) and owner.held_bytes + size_bytes > self._most_bytes_each:
+            if not self._evict(owner, body):
+                raise TooManyRequests(
+                    f"Your bodies of over {self._most_bytes_each} bytes together are being received"
+                    f" (limit {self._limit_each}).",
+                    retry_after_s=1.0,
+                    limit=self._limit_each,
+                    quota=self._most_bytes_each,
+                )
+        while size_bytes > self._free_bytes:
+            if not any(self._evict(each, body) for each in self._by_size()):
+                raise Unavailable(
+                    f"Bodies of over {self._most_bytes} bytes together are being received"
+                    f" (limit {self._limit}).",
+                    retry_after_s=1.0,
+                )
+        self._owners[body.owner] = owner
+        owner.bodies[body] = None
+        owner.held_bytes += size_bytes
+        self._free_bytes -= size_bytes
+
+    def give_back(self, body: Body, size_bytes: int) -> None:
+        """Count out all that a body holds."""
+        owner = self._owners[body.owner]
+        del owner.bodies[body]
+        owner.held_bytes -= size_bytes
+        self._free_bytes += size_bytes
+        if not owner.bodies:
+            del self._owners[body.owner]
+
+    def refusal(self) -> Unavailable:
+        """Return what is raised for a body that gave way."""
+        return Unavailable(
+            f"The body came too slowly while others needed its room (limit {self._limit}).",
+            retry_after_s=1.0,
+        )
+
+    def _by_size(self) -> list[_Owner]:
+        return sorted(self._owners.values(), key=lambda owner: -owner.held_bytes)
+
+    def _evict(self, owner: _Owner, other: Body) -> bool:
+        """Let the slowest body of an owner give way, if one is slow."""
+        slow_since = asyncio.get_running_loop().time() - _SLOW_S
+        slow = (
+            body
+            for body in owner.bodies
+            if body is not other and not body.is_complete and body.progress_at < slow_since
+        )
+        slowest = min(slow, key=lambda body: body.progress_at, default=None)
+        if slowest is not None:
+            slowest.evict()
+        return slowest is not None
+
+
+class _Owner:
+    """An account, or an address before sign-in."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[Body, None] = {}
+        self.held_bytes = 0
+
+    def has_others(self, body: Body) -> bool:
+        return len(self.bodies) > (body in self.bodies)
+
+
+class Body:
+    """The body of one request: bounded while a door reads it, skipped when none wants the rest.
+
+    An error is raised where the door reads, so that the door renders it. The rest is skipped after
+    the answer, up to 4 MB and within the same time: many clients read nothing before they have sent
+    everything, and a socket that closes on unread bytes takes the answer down with it.
+
+    Args:
+        scope: Of the request.
+        receive: Of the server.
+        limits: Those of bodies count here.
+        budget: Where it takes memory.
+        owner: Says for whom it is held; asked when it first takes memory.
+
+    Attributes:
+        is_complete: Whether all of it came.
+        progress_at: When it last had 64 kB more, by the loop's clock.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        limits: Limits,
+        budget: BodyBudget,
+        owner: Callable[[], str],
+    ) -> None:
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"")
+        self._declared = int(declared[:20]) if declared.isdigit() else 0
+        self._receive = receive
+        self._limits = limits
+        self._limit, self._most = "body_bytes", limits.body_bytes
+        self._is_streamed = False
+        self._budget = budget
+        self._find_owner = owner
+        self._owner: str | None = None
+        self._held = 0
+        now = asyncio.get_running_loop().time()
+        self._deadline = now + limits.body_timeout_s
+        self.progress_at = now
+        self._received = 0
+        self._waiting: asyncio.Timeout | None = None
+        self._is_late = self._is_evicted = False
+        self.is_complete = not self._declared and b"transfer-encoding" not in headers
+
+    @property
+    def owner(self) -> str:
+        """For whom it is held."""
+        if self._owner is None:
+            self._owner = self._find_owner()
+        return self._owner
+
+    @property
+    def is_too_much_to_skip(self) -> bool:
+        """Whether waiting for the rest, to use the connection again, is no good."""
+        if self.is_complete:
+            return False
+        return self._is_late or not 0 < self._declared <= _KEPT_BYTES
+
+    def bound(self, limit: str) -> None:
+        """Be bounded by another limit."""
+        self._limit, self._most = limit, getattr(self._limits, limit)
+
+    def stream(self, limit: str) -> None:
+        """Be bounded by another limit, and not in memory: nobody keeps what was read."""
+        self.bound(limit)
+        self._is_streamed = True
+
+    def move(self, budget: BodyBudget) -> None:
+        """Be held in another budget. Nothing may have been read yet."""
+        self._budget = budget
+
+    async def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            BodyTooLarge: It, or what was declared, is over `body_bytes`, or what bounds it instead.
+            RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
+            TooManyRequests: Its owner has its share of memory for bodies.
+            Unavailable: All bodies together have theirs, or it gave way because it was slow.
+        """
+        if self.is_complete:
+            return await self._receive()
+        self._check(self._declared)
+        with self._refused_when_late():
+            message = await self._next()
+        size = len(message.get("body", b""))
+        if (self._received + size) // _SMALL_BYTES > self._received // _SMALL_BYTES:
+            self.progress_at = asyncio.get_running_loop().time()
+        self._received += size
+        self._deadline += size / self._limits.body_bytes_per_s
+        self._check(self._received)
+        self._hold(self._received)
+        return message
+
+    def evict(self) -> None:
+        """Give way to another body: what reads this one gets an error now."""
+        self._is_evicted = True
+        self.release()
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def skip(self) -> None:
+        """Read what is left, as far as it comes in time and is not too much."""
+        self.release()
+        skipped = 0
+        with contextlib.suppress(TimeoutError):
+            while not self.is_complete:
+                skipped += len((await self._next()).get("body", b""))
+                if skipped > _SKIPPED_BYTES:
+                    # The client has the answer by now. A while to look at it, and the connection
+                    # is closed on what is unread.
+                    await asyncio.sleep(_LINGER_S)
+                    return
+
+    def release(self) -> None:
+        """Make room for other bodies: nobody needs this one any more."""
+        if self._held:
+            self._budget.give_back(self, self._held)
+            self._held = 0
+
+    @contextlib.contextmanager
+    def _refused_when_late(self) -> Iterator[None]:
+        try:
+            if self._is_evicted:
+                raise TimeoutError
+            yield
+        except TimeoutError:
+            self._is_late = True
+            if self._is_evicted:
+                raise self._budget.refusal() from None
+            raise RequestTimeout(
+                f"The body did not arrive within {self._limits.body_timeout_s:g} s and the time for"
+                f" {self._limits.body_bytes_per_s} bytes per second"
+                " (limits body_timeout_s, body_bytes_per_s)."
+            ) from None
+
+    def _check(self, size: int) -> None:
+        if size > self._most:
+            raise BodyTooLarge(f"The body is over {self._most} bytes (limit {self._limit}).")
+
+    def _hold(self, size: int) -> None:
+        if size > max(self._held, _SMALL_BYTES) and not self._is_streamed:
+            self._budget.take(self, size - self._held)
+            self._held = size
+
+    async def _next(self) -> Message:
+        async with asyncio.timeout_at(self._deadline) as waiting:
+            self._waiting = waiting
+            try:
+                message = await self._receive()
+            finally:
+                self._waiting = None
+        self.is_complete = not message.get("more_body", False)
+        return message
