@@ -20,9 +20,11 @@ def pytest_configure() -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A live server that a whole test process shares. Nobody kills this one.
 
-    More wrong tokens are sent to it than one address may send.
+    More wrong tokens are sent to it than one address may send. It has no express slot: what is
+    submitted behind long jobs waits.
     """
-    live = LiveServer(tmp_path_factory.mktemp("server"), "--limit", "wrong_tokens=1000000")
+    options = ("--limit", "wrong_tokens=1000000", "--express-slots", "0")
+    live = LiveServer(tmp_path_factory.mktemp("server"), *options)
     yield live
     assert live.stop() == 0
 

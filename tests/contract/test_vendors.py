@@ -21,8 +21,12 @@ from support.server import LiveServer
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose passes live for two seconds, so that the clients that renew them have to."""
-    live = LiveServer(tmp_path_factory.mktemp("vendors"), "--pass-s", "2")
+    """A server whose passes live for two seconds, so that the clients that renew them have to.
+
+    It has no express slot: what is submitted behind long jobs waits.
+    """
+    options = ("--pass-s", "2", "--express-slots", "0")
+    live = LiveServer(tmp_path_factory.mktemp("vendors"), *options)
     yield live
     assert live.stop() == 0
 

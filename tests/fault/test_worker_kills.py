@@ -87,7 +87,7 @@ def assert_blamed_fairly(books: Ledger) -> None:
 @pytest.mark.timeout(runs(180, long=1800))
 def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) -> None:
     """Tiny jobs travel together: a worker that dies with some in hand gives all of them back."""
-    server = serve("server", None, *LEASE)
+    server = serve("server", None, *LEASE, "--express-slots", "0")
     with server.client() as client, ledger(server) as books:
         jobs: set[str] = set()
         hits = 0

@@ -28,7 +28,7 @@ LIMIT_S = 90
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server of this module's own, with one slot: what is submitted second waits."""
-    live = LiveServer(tmp_path_factory.mktemp("lone"), "--workers", "1")
+    live = LiveServer(tmp_path_factory.mktemp("lone"), "--workers", "1", "--express-slots", "0")
     yield live
     assert live.stop() == 0
     live.assert_calm()

@@ -17,7 +17,7 @@ from support.waiting import until
 @pytest.fixture(scope="module")
 def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server whose queue is this module's alone."""
-    live = LiveServer(tmp_path_factory.mktemp("lone"))
+    live = LiveServer(tmp_path_factory.mktemp("lone"), "--express-slots", "0")
     yield live
     assert live.stop() == 0
 

@@ -21,7 +21,7 @@ from support.waiting import until
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveServer]:
-    made = LiveServer(tmp_path)
+    made = LiveServer(tmp_path, "--express-slots", "0")  # what is behind long jobs waits
     yield made
     if made.process.poll() is None:
         made.stop()

@@ -48,7 +48,7 @@ class Call:
             "jobs.cancel_group": lambda: store.jobs.cancel_group(
                 self.args[0], actor="somebody", now=self.args[1]
             ),
-            "jobs.line": lambda: store.jobs.line(self.args[0], limit=1_000),
+            "jobs.line": lambda: store.jobs.line(self.args[0], 0, limit=1_000),
             "leases.claim": lambda: store.leases.claim(*self.args[:3], most=self.args[3]),
             "leases.release": lambda: store.leases.release(*self.args[:3], blamed=self.args[3]),
             "leases.beat": lambda: asyncio.wrap_future(store.leases.beat(*self.args)),

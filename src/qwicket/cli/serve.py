@@ -102,6 +102,14 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     help="Worker processes; by default one per core.",
 )
 @setting(
+    "--express-slots",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help="Short jobs that run beside the workers while all of those are busy; 0 is none.",
+)
+@setting(
     "--public-url",
     callback=_address,
     metavar="URL",
@@ -188,6 +196,7 @@ def serve(
     port: int,
     place: options.Place,
     workers: int | None,
+    express_slots: int,
     public_url: str | None,
     trusted_proxy: str | None,
     tls_cert: Path | None,
@@ -212,6 +221,7 @@ def serve(
         data_dir=place.data_dir,
         database_url=place.database_url,
         workers=workers,
+        express_slots=express_slots,
         public_url=public_url,
         trusted_proxy=trusted_proxy,
         tls_cert=tls_cert,

@@ -55,6 +55,7 @@ class LocalCompute:
         slots: Jobs that run at the same time.
         memory_bytes: Memory that one job may use; None sets no limit.
         spares: Warm processes kept beside the slots.
+        niceness: How far the processes' CPU priority is below that of the server.
         engine: The function that does the work, as "module:function".
         warm: The function that each new process calls first.
     """
@@ -65,11 +66,14 @@ class LocalCompute:
         *,
         memory_bytes: int | None,
         spares: int = 1,
+        niceness: int = 0,
         engine: str = "qwicket.engines:run_jobs",
         warm: str | None = "qwicket.engines:warm",
     ) -> None:
         self._engine = engine
-        self._pool = Pool(slots, spares=spares, warm=warm, memory_bytes=memory_bytes)
+        self._pool = Pool(
+            slots, spares=spares, warm=warm, memory_bytes=memory_bytes, niceness=niceness
+        )
 
     @property
     def slots(self) -> int:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, NamedTuple
 
 from qwicket.compute import worker
 from qwicket.compute.error_output import ErrorLog
@@ -35,6 +35,20 @@ class _FoundDead(Exception):
     """A worker was killed before its first work, which says nothing about the next one."""
 
 
+class Setup(NamedTuple):
+    """What every process of a pool is given.
+
+    Attributes:
+        warm: "module:function" that it calls first; None is nothing.
+        memory_bytes: Address space that work may add to what it has then; None is any.
+        niceness: How far its CPU priority is below that of the server.
+    """
+
+    warm: str | None
+    memory_bytes: int | None
+    niceness: int
+
+
 class WorkerProcess:
     """One child and the private socket to it. One slot uses it at a time; anyone may kill it.
 
@@ -42,14 +56,15 @@ class WorkerProcess:
     and inherits no file descriptor but its socket, a pipe for standard error and /dev/null.
     """
 
-    def __init__(self, *, warm: str | None, memory_bytes: int | None, errors: ErrorLog) -> None:
+    def __init__(self, setup: Setup, errors: ErrorLog) -> None:
         self._is_ready = False
         self._channel, theirs = socket.socketpair()
         pipe, stderr = os.pipe()
         fd = theirs.fileno()
         # -P: else this room's modules would come before all others in the child.
         command = [sys.executable, "-P", worker.__file__]
-        command += [str(fd), str(os.getpid()), str(memory_bytes or 0), warm or ""]
+        command += [str(fd), str(os.getpid()), str(setup.memory_bytes or 0)]
+        command += [str(setup.niceness), setup.warm or ""]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
                 command,
@@ -134,9 +149,8 @@ class Nursery:
     which lives as long as the pool, starts them all, and nothing may end that thread early.
     """
 
-    def __init__(self, *, spares: int, warm: str | None, memory_bytes: int | None) -> None:
-        self._warm = warm
-        self._memory_bytes = memory_bytes
+    def __init__(self, setup: Setup, *, spares: int) -> None:
+        self._setup = setup
         self._errors = ErrorLog()
         self._most_found_dead = spares + _MOST_KILLED
         self._lock = threading.Lock()
@@ -235,9 +249,7 @@ class Nursery:
 
     def _start(self) -> WorkerProcess | NotStarted:
         try:
-            child = WorkerProcess(
-                warm=self._warm, memory_bytes=self._memory_bytes, errors=self._errors
-            )
+            child = WorkerProcess(self._setup, self._errors)
         except Exception as error:  # whatever it is, this thread must live
             _log.exception("a worker process could not be started")
             self._closing.wait(_START_PAUSE_S)

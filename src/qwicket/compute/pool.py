@@ -24,7 +24,7 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
-from qwicket.compute.nursery import Nursery, Undelivered, WorkerProcess
+from qwicket.compute.nursery import Nursery, Setup, Undelivered, WorkerProcess
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -106,6 +106,7 @@ class Pool:
         spares: Warm processes kept beside them.
         warm: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
+        niceness: How far the processes' CPU priority is below that of their owner.
     """
 
     def __init__(
@@ -115,13 +116,14 @@ class Pool:
         spares: int = 1,
         warm: str | None = None,
         memory_bytes: int | None = None,
+        niceness: int = 0,
     ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._nursery = Nursery(spares=spares, warm=warm, memory_bytes=memory_bytes)
+        self._nursery = Nursery(Setup(warm, memory_bytes, niceness), spares=spares)
         self._slots = [_Slot(self._waiting, self._nursery, memory_bytes) for _ in range(slots)]
         self._threads = [
             threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)

@@ -107,13 +107,14 @@ def main(arguments: list[str]) -> NoReturn:
 
     Args:
         arguments: File descriptor of the channel, process id of the owner, memory in bytes that
-            work may add to what the warm worker uses (0: no limit), "module:function" to call
-            before the first request ("": none).
+            work may add to what the warm worker uses (0: no limit), how much to lower its
+            priority, "module:function" to call before the first request ("": none).
     """
-    descriptor, owner, memory_bytes, warm = arguments
+    descriptor, owner, memory_bytes, niceness, warm = arguments
     _die_with(int(owner))
     _set_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(int(niceness))
     channel = socket.socket(fileno=int(descriptor))
     channel.set_inheritable(False)
     if warm:

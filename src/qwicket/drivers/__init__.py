@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.jobs import Assignment, Forward, Ran
 
-__all__ = ["Desk", "Died", "Driver", "NotBegun", "RunApart", "StoppedThere"]
+__all__ = ["Desk", "Died", "Driver", "NotBegun", "Overran", "RunApart", "StoppedThere"]
 
 
 class Died(Exception):
@@ -19,6 +19,10 @@ class Died(Exception):
 
 class NotBegun(Exception):
     """The work never began, which is nobody's fault: the job is offered again."""
+
+
+class Overran(Exception):
+    """A short job took more time or memory than an express slot gives: a worker slot takes it."""
 
 
 class RunApart(Exception):
@@ -68,6 +72,7 @@ class Driver(Protocol):
         Raises:
             Died: The work's process died; scheduling decides whether to try again.
             NotBegun: No process could be had.
+            Overran: It was stopped in an express slot, whose bounds are narrower than the job's.
             RunApart: One of several jobs failed in a way that took the others along.
             StoppedThere: The job was cancelled where it was forwarded to.
         """

@@ -15,7 +15,7 @@ from qwicket.compute import (
     WorkError,
     WorkFailed,
 )
-from qwicket.drivers import Died, NotBegun, RunApart
+from qwicket.drivers import Died, NotBegun, Overran, RunApart
 from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Failure
 
@@ -39,15 +39,25 @@ class SimulatedDriver:
         compute: Where engines run.
         families: Which engines run each device's jobs.
         run_time_s: Longest run of one job.
+        is_express: Whether the compute is for short jobs: what exceeds its time or memory is run
+            elsewhere, not failed.
     """
 
     batch = _BATCH
     forwards = False
 
-    def __init__(self, compute: Compute, families: Mapping[str, Family], run_time_s: float) -> None:
+    def __init__(
+        self,
+        compute: Compute,
+        families: Mapping[str, Family],
+        run_time_s: float,
+        *,
+        is_express: bool = False,
+    ) -> None:
         self._compute = compute
         self._families = families
         self._run_time_s = run_time_s
+        self._is_express = is_express
 
     @property
     def slots(self) -> int:
@@ -71,9 +81,12 @@ class SimulatedDriver:
 
         Raises:
             Died: Its worker did.
+            Overran: It exceeded the bounds of an express slot.
         """
         if isinstance(failure, WorkerDied):
             raise Died(str(failure)) from failure
+        if self._is_express and isinstance(failure, OutOfTime | OutOfMemory):
+            raise Overran(str(failure)) from failure
         if isinstance(failure, OutOfTime):
             text = (
                 f"The job was stopped after {failure.limit_s:g} s, the most that one job may run"

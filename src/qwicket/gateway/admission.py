@@ -115,8 +115,16 @@ class Admission:
         # Only now: reading may have taken a second, in which the job was in no queue.
         new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
-            new, shots=told.shots, calibration=calibration.id if calibration else None
+            new,
+            shots=told.shots,
+            calibration=calibration.id if calibration else None,
+            express=device.driver == "simulated" and self._is_short(estimate),
         )
+
+    def _is_short(self, estimate: engines.Estimate) -> bool:
+        """Say whether a job may run in the express slot."""
+        limits = self._limits
+        return estimate.seconds < limits.express_s and estimate.bytes <= limits.express_bytes
 
     async def draft(self, actor: Actor, submission: Submission) -> NewJob:
         """Return a job to store whose program is still to come.

@@ -118,6 +118,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
     It is queued when it passed every check; a draft (`expires_at` set) when its program is still to
     come, see `Ready`; failed (`error` set) where a dialect demands a 2xx for what is refused.
+    It is `express` when it is so short and small that it may start beside the worker slots.
     """
 
     id: str
@@ -134,6 +135,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     n_ops_2q: int
     est_bytes: int
     est_seconds: float
+    express: bool = False
     priority: int
     format: str
     source: bytes
@@ -217,7 +219,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 class Runner(msgspec.Struct, frozen=True):
     """A process that claims jobs. It lives while its beat rises.
 
-    An agent serves one `device`; a server all that need none.
+    An agent serves one `device`; a server all that need none. A server has `express_slots` for
+    short jobs beside its `slots`.
     """
 
     id: str
@@ -225,6 +228,7 @@ class Runner(msgspec.Struct, frozen=True):
     beat: int
     slots: int
     device: str | None = None
+    express_slots: int = 0
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -108,6 +108,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Memory one job may use; None means this machine's memory divided among the workers."""
     run_time_s: float = 300.0
     """Time that one job may run; an estimate above it is refused at submission."""
+    express_s: float = 2.0
+    """Estimate below which a job may run in the express slot, and the time that it has there."""
+    express_bytes: int = 128 << 20
+    """Memory up to which a job may run in the express slot, and the memory that it has there."""
+    express_pause_s: float = 60.0
+    """Time for which an account has no express slot after a job of its own took too long there."""
     outcomes: int = 1 << 20
     """Distinct outcomes kept for one circuit."""
     result_bytes: int = 256 << 20

@@ -2,7 +2,7 @@
 
 from qwicket.scheduling.agents import AgentDesk
 from qwicket.scheduling.chores import Chores
-from qwicket.scheduling.dispatcher import Dispatcher
+from qwicket.scheduling.dispatcher import Dispatcher, Express
 from qwicket.scheduling.forecast import Forecast, Outlook, Place
 from qwicket.scheduling.heartbeat import Heartbeat
 from qwicket.scheduling.lookout import Lookout
@@ -11,6 +11,7 @@ __all__ = [
     "AgentDesk",
     "Chores",
     "Dispatcher",
+    "Express",
     "Forecast",
     "Heartbeat",
     "Lookout",

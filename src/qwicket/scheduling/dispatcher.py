@@ -1,17 +1,19 @@
 """The server's own runner: claims jobs for its devices and hands them to their driver.
 
 One task per device claims; a slot is taken before the claim, so that nothing is claimed that
-cannot start at once. It wakes with the commit of a submit and polls slowly beneath. Another task
-renews: it compares what is held here with what the store believes.
+cannot start at once. It wakes with the commit of a submit and polls slowly beneath. One more task
+claims short jobs for the express slots while every slot is busy. Another task renews: it compares
+what is held here with what the store believes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.drivers import Died, NotBegun, RunApart, StoppedThere
+from qwicket.drivers import Died, NotBegun, Overran, RunApart, StoppedThere
 from qwicket.model.errors import QwicketError
 from qwicket.model.jobs import Ran
 from qwicket.model.outcomes import Failure
@@ -19,7 +21,8 @@ from qwicket.model.states import JobState
 from qwicket.store import Claim, StaleLease
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from typing import Any
 
     from qwicket.drivers import Driver
     from qwicket.model.jobs import Assignment, Forward, Job, Lease
@@ -30,6 +33,9 @@ _STOPS: Final = "the server stops"
 _NOT_BEGUN_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
+_BUSY_S: Final = 0.02
+"""How long no slot must have ended before a short job goes to an express slot. A batch of tiny jobs
+takes as long: while those come and go, slots serve a short job as soon, and with fewer commits."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +59,27 @@ class _Desk:
         await self._store.leases.sent(self._lease, vendor_job_id, self._now_ms())
 
 
+class Express(NamedTuple):
+    """Slots for short jobs beside the driver's own.
+
+    Attributes:
+        driver: Does these jobs, and raises `Overran` for one that took too long.
+        longest_s: Longest estimate of such a job.
+        pause_s: How long an account has no turn there after a job of its own overran.
+    """
+
+    driver: Driver
+    longest_s: float
+    pause_s: float
+
+
 class _Run(NamedTuple):
     """A task of the driver: one job, or some tiny ones that travel together."""
 
     task: asyncio.Task[list[Ran]]
     desk: _Desk
     forwards: bool
+    is_express: bool = False
 
     def stop(self) -> None:
         """The user wants it to end: here at once, elsewhere when the other side says so."""
@@ -79,6 +100,7 @@ class Dispatcher:
         devices: Names of the devices it serves.
         runner: This runner's id, already known to the store.
         now_ms: The clock.
+        express: Slots for short jobs, if there are any.
     """
 
     def __init__(
@@ -88,12 +110,18 @@ class Dispatcher:
         devices: Iterable[str],
         runner: str,
         now_ms: Callable[[], int],
+        express: Express | None = None,
     ) -> None:
         self._store = store
         self._driver = driver
         self._runner = runner
         self._now_ms = now_ms
         self._slots = asyncio.Semaphore(driver.slots)
+        self._n_busy = 0
+        self._slot_ended_at = 0.0
+        self._express = express
+        self._express_slots = asyncio.Semaphore(express.driver.slots if express else 0)
+        self._express_wake = asyncio.Event()
         self._wakes = {device: asyncio.Event() for device in devices}
         self._renewal = asyncio.Event()
         self._runs: dict[Key, _Run] = {}
@@ -105,12 +133,16 @@ class Dispatcher:
         self._stop_listening: list[Callable[[], None]] = []
         self._is_stopping = False
         self.stale_results = 0
+        self.express_runs = 0
+        self.express_overruns = 0
 
     def start(self) -> None:
         changes = self._store.changes
         self._stop_listening = [changes.listen(self._hear), changes.on_resync(self._look_again)]
         self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
         self._tasks.append(asyncio.create_task(self._renew_always()))
+        if self._express is not None and self._express.driver.slots:
+            self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
         self._renewal.set()
 
     def stop_claiming(self) -> None:
@@ -140,6 +172,8 @@ class Dispatcher:
     def _hear(self, change: Changed) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
             self._wakes[change.device].set()
+            if self._may_be_short(change):
+                self._express_wake.set()
         elif change.state is JobState.CANCELLING:
             if not self._claims.is_quiet:
                 self._cancelled_early.add(change.job)  # it may just have been claimed
@@ -147,9 +181,15 @@ class Dispatcher:
                 if job == change.job:
                     run.stop()
 
+    def _may_be_short(self, change: Changed) -> bool:
+        """Say whether a job that was queued may wait for an express slot."""
+        express, job = self._express, change.row
+        return express is not None and (job is None or job.est_seconds < express.longest_s)
+
     def _look_again(self) -> None:
         for wake in self._wakes.values():
             wake.set()
+        self._express_wake.set()
         self._renewal.set()
 
     async def _claim_for(self, device: str) -> None:
@@ -157,18 +197,63 @@ class Dispatcher:
         while True:
             wake.clear()
             await self._slots.acquire()
-            claim = await self._claim(device)
+            claim = await self._claim(self._next(device), device, wake)
             if claim.taken:
-                self._begin(claim.taken)
+                self._n_busy += 1
+                self._begin(claim.taken, self._driver)
+                self._express_wake.set()
             else:
                 self._slots.release()
             if self._claims.is_quiet:
                 self._cancelled_early.clear()
             if claim.is_last:
-                await _woken(wake, _SLOW_POLL_S)
+                await self._until_work_waits(device, wake)
 
-    async def _claim(self, device: str) -> Claim:
-        claim = asyncio.ensure_future(self._next(device))
+    async def _until_work_waits(self, device: str, wake: asyncio.Event) -> None:
+        """Wait for a submit; beneath it look now and then, without writing, what nobody told of."""
+        while not await _woken(wake, _SLOW_POLL_S):
+            if self._driver.forwards:
+                return  # a job that nobody looks after does not wait, and is found by the claim
+            try:
+                if await self._store.leases.waits(device):
+                    return
+            except QwicketError as error:
+                _tell(f"the queue of {device} could not be read", error)
+
+    async def _claim_for_express(self, express: Express) -> None:
+        """Have a short job begin while all slots are busy with jobs that last."""
+        wake = self._express_wake
+        while True:
+            await _woken(wake, _SLOW_POLL_S)
+            wake.clear()
+            await self._express_slots.acquire()
+            if not await self._slots_stay_busy():
+                self._express_slots.release()  # what waits gets a slot
+                continue
+            taking = self._store.leases.claim_express(
+                self._wakes.keys(), self._runner, self._now_ms()
+            )
+            claim = await self._claim(taking, "the express slot", wake)
+            if claim.taken:
+                self.express_runs += 1
+                self._begin(claim.taken, express.driver, is_express=True)
+                wake.set()
+            else:
+                self._express_slots.release()
+
+    async def _slots_stay_busy(self) -> bool:
+        """Say whether all slots are busy, and were for a moment; wait for that moment."""
+        while self._n_busy >= self._driver.slots:
+            left_s = self._slot_ended_at + _BUSY_S - time.monotonic()
+            if left_s <= 0:
+                return True
+            await asyncio.sleep(left_s)
+        return False
+
+    async def _claim(
+        self, taking: Coroutine[Any, Any, Claim], what: str, wake: asyncio.Event
+    ) -> Claim:
+        claim = asyncio.ensure_future(taking)
         try:
             with self._claims:
                 claimed = await asyncio.shield(claim)
@@ -182,10 +267,10 @@ class Dispatcher:
         except Exception as error:
             # Whatever it is, this task must live: without it the device would stand still. A claim
             # that was made although the store said otherwise is found by the next renewal.
-            _tell(f"a claim for {device} failed", error)
+            _tell(f"a claim for {what} failed", error)
             self._renewal.set()
             await asyncio.sleep(_CLAIM_PAUSE_S)
-            self._wakes[device].set()  # what waits does not wait for the slow poll
+            wake.set()  # what waits does not wait for the slow poll
             return Claim([], is_last=True)
 
     async def _next(self, device: str) -> Claim:
@@ -196,10 +281,12 @@ class Dispatcher:
                 return Claim([found], is_last=False)
         return await leases.claim(device, self._runner, self._now_ms(), most=driver.batch)
 
-    def _begin(self, assignments: list[Assignment]) -> None:
+    def _begin(
+        self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False
+    ) -> None:
         desk = _Desk(self._store, assignments[0].lease, self._now_ms)
-        task = asyncio.ensure_future(self._driver.run(assignments, desk))
-        run = _Run(task, desk, self._driver.forwards)
+        task = asyncio.ensure_future(driver.run(assignments, desk))
+        run = _Run(task, desk, driver.forwards, is_express)
         self._runs.update((_key(each), run) for each in assignments)
         work = asyncio.create_task(self._work(assignments, run))
         if not self._cancelled_early.isdisjoint(each.lease.job for each in assignments):
@@ -216,10 +303,17 @@ class Dispatcher:
         finally:
             for each in assignments:
                 del self._runs[_key(each)]
-            self._slots.release()
-        await asyncio.gather(
-            *(self._close(each, run, number) for number, each in enumerate(assignments))
-        )
+            if not run.is_express:
+                self._n_busy -= 1
+                self._slot_ended_at = time.monotonic()
+                self._slots.release()
+        try:
+            await asyncio.gather(
+                *(self._close(each, run, number) for number, each in enumerate(assignments))
+            )
+        finally:
+            if run.is_express:  # only now: an account whose job overran must not get in before
+                self._express_slots.release()
 
     async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
         try:
@@ -236,6 +330,8 @@ class Dispatcher:
             await self._give_back(assignment, reason, blamed=False)
         elif run.fault(StoppedThere):
             await self._insist(lambda: self._store.leases.stopped(lease, self._now_ms()))
+        elif run.fault(Overran):
+            await self._end_overrun(lease, str(task.exception()))
         elif run.fault(Died):
             await self._give_back(assignment, str(task.exception()), blamed=True)
         elif run.fault(NotBegun) or run.fault(RunApart):
@@ -262,6 +358,19 @@ class Dispatcher:
         await self._insist(
             lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=blamed)
         )
+
+    async def _end_overrun(self, lease: Lease, reason: str) -> None:
+        """Queue a job for the slots, and keep its account from the express slot for a while."""
+        assert self._express is not None
+        self.express_overruns += 1
+        pause_ms = int(1000 * self._express.pause_s)
+        overran = self._store.leases.overran
+
+        async def write() -> Job:
+            now = self._now_ms()
+            return await overran(lease, reason, now, barred_until=now + pause_ms)
+
+        await self._insist(write)
 
     async def _insist(self, write: Callable[[], Awaitable[Job]]) -> None:
         """Write until the store takes it: a result in hand is not thrown away for a full disk.
@@ -357,10 +466,10 @@ def _key(assignment: Assignment) -> Key:
     return assignment.lease.job, assignment.lease.fence
 
 
-async def _woken(event: asyncio.Event, timeout_s: float) -> None:
-    """Wait for an event, or for as long as a poll beneath it may take."""
+async def _woken(event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait for an event, or for as long as a poll beneath it may take; say whether it came."""
     try:
         async with asyncio.timeout(timeout_s):
-            await event.wait()
+            return await event.wait()
     except TimeoutError:
-        pass
+        return event.is_set()

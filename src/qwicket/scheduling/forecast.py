@@ -1,7 +1,8 @@
 """When will my job run? An estimate from who waits, what runs, and how long jobs really took.
 
-It plays fair share forward from one look at the queue, at most once a second for each device. It
-cannot know who will still come, nor what other devices take of the same workers: it is an estimate.
+It plays fair share and the turns of the express slots forward from one look at the queue, at most
+once a second for each device. It cannot know who will still come, nor what other devices take of
+the same workers: it is an estimate.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from qwicket.model.shares import cost, weight
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from qwicket.model.jobs import Job
     from qwicket.store import Line, Store, WaitingJob
@@ -43,7 +44,8 @@ class Outlook(NamedTuple):
 
     Attributes:
         places: Of the jobs that wait, as far back as is looked.
-        start_in_s: When a job that comes now would be expected to start; None as for a place.
+        start_in_s: When a job that comes now would be expected to start in a worker slot; None as
+            for a place.
         ratio: Measured run time over estimates, of late.
     """
 
@@ -99,26 +101,29 @@ class Forecast:
         return None if start_in_s is None else start_in_s + job.est_seconds * outlook.ratio
 
     async def _look(self, device: str) -> Outlook:
-        line = await self._store.jobs.line(device, limit=_MOST_JOBS)
-        slots = await self._slots(device)
-        return await asyncio.to_thread(foresee, line, slots, self._now_ms())
+        line = await self._store.jobs.line(device, self._now_ms(), limit=_MOST_JOBS)
+        slots, express = await self._slots(device)
+        return await asyncio.to_thread(foresee, line, slots, self._now_ms(), express)
 
-    async def _slots(self, name: str) -> int:
-        """Return how many jobs of a device run at the same time: on servers, or on its agents."""
+    async def _slots(self, name: str) -> tuple[int, int]:
+        """Return how many jobs of a device run at the same time: in slots, and in express slots."""
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
         if device is not None and device.driver == "agent":
-            return sum(runner.slots for runner in runners if runner.device == name)
-        return max(1, sum(runner.slots for runner in runners if runner.kind == "server"))
+            return sum(runner.slots for runner in runners if runner.device == name), 0
+        servers = [runner for runner in runners if runner.kind == "server"]
+        slots = max(1, sum(runner.slots for runner in servers))
+        return slots, sum(runner.express_slots for runner in servers)
 
 
-def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
+def foresee(line: Line, slots: int, now_ms: int, express_slots: int = 0) -> Outlook:
     """Play the queue forward.
 
     Args:
         line: Who waits and what runs.
         slots: Tasks that run at the same time; 0 where nobody is there.
         now_ms: Unix time.
+        express_slots: Short jobs that run beside them while all of those are busy.
     """
     ratio = _ratio(line)
     busy = [
@@ -129,14 +134,53 @@ def foresee(line: Line, slots: int, now_ms: int) -> Outlook:
     in_turn = _in_turn(line, weight(now_ms, line.epoch))
     if not slots:
         return Outlook({job.id: Place(k, None) for k, job in enumerate(in_turn)}, None, ratio)
-    free_in = sorted(busy)[-slots:] + [0.0] * (slots - len(busy))
+    busy.sort()
+    free_in = _free_in(busy[-slots:], slots)
+    # The express slots have what is left: the shortest of what runs.
+    express_in = _free_in(busy[:-slots][-express_slots:] if express_slots else [], express_slots)
+    in_express = _in_express(line)
+    places: dict[str, Place] = {}
+    while True:
+        is_express = bool(express_in) and express_in[0] < free_in[0]
+        job = _first_left(in_express if is_express else in_turn, places)
+        if is_express and job is None:
+            express_in = []
+            continue
+        if job is None:
+            return Outlook(places, free_in[0], ratio)
+        slot_in = express_in if is_express else free_in
+        places[job.id] = Place(len(places), slot_in[0])
+        heapq.heapreplace(slot_in, slot_in[0] + job.est_seconds * ratio)
+
+
+def _free_in(busy: list[float], slots: int) -> list[float]:
+    """Return, as a heap, the seconds until each slot is free."""
+    free_in = busy + [0.0] * (slots - len(busy))
     heapq.heapify(free_in)
-    places = {}
-    for ahead, job in enumerate(in_turn):
-        start_in_s = free_in[0]
-        places[job.id] = Place(ahead, start_in_s)
-        heapq.heapreplace(free_in, start_in_s + job.est_seconds * ratio)
-    return Outlook(places, free_in[0], ratio)
+    return free_in
+
+
+def _first_left(jobs: Iterator[WaitingJob], begun: Container[str]) -> WaitingJob | None:
+    return next((job for job in jobs if job.id not in begun), None)
+
+
+def _in_express(line: Line) -> Iterator[WaitingJob]:
+    """Yield short jobs in the order in which the express slots would claim them: by turns."""
+    waiting: dict[str, deque[WaitingJob]] = {}
+    turns = []
+    for job in line.waiting:
+        if job.express_turn is None:
+            continue
+        if job.account not in waiting:
+            waiting[job.account] = deque()
+            turns.append((job.express_turn, job.account))
+        waiting[job.account].append(job)
+    accounts = deque(account for _, account in sorted(turns))
+    while accounts:
+        account = accounts.popleft()
+        yield waiting[account].popleft()
+        if waiting[account]:
+            accounts.append(account)
 
 
 def _in_turn(line: Line, second: float) -> Iterator[WaitingJob]:

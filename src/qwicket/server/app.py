@@ -20,7 +20,8 @@ from qwicket.gateway.answers import Answers
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
-from qwicket.scheduling import Chores, Dispatcher, Heartbeat, Lookout
+from qwicket.model.limits import INT64_MAX
+from qwicket.scheduling import Chores, Dispatcher, Express, Heartbeat, Lookout
 from qwicket.server.docs import docs, for_people
 from qwicket.server.http import Front
 from qwicket.server.logs import AccessLog
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _RUN_GRACE_S: Final = 20.0
 _MEMORY_SHARE: Final = 0.8
+_WORKERS_NICENESS: Final = 5
+"""Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
+With five steps between them the kernel gives the server three parts of four when it asks."""
 
 
 def now_ms() -> int:
@@ -85,7 +89,14 @@ class App:
         """
         settings = self._settings
         store = self._store = self._open_store()
-        self._compute = LocalCompute(self._workers, memory_bytes=self._limits.memory_bytes)
+        self._compute = LocalCompute(
+            self._workers, memory_bytes=self._limits.memory_bytes, niceness=_WORKERS_NICENESS
+        )
+        self._express = LocalCompute(
+            settings.express_slots,
+            memory_bytes=min(self._limits.express_bytes, self._limits.memory_bytes or INT64_MAX),
+            spares=0,
+        )
         self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")
         await store.devices.park(devices.parked(), now_ms())
@@ -101,10 +112,23 @@ class App:
             if device.driver == "simulated"
         }
         driver = SimulatedDriver(self._compute, families, self._limits.run_time_s)
-        runner = self._runner = Runner(new_id(now_ms()), "server", 0, driver.slots)
-        await store.leases.add_runner(runner.id, runner.kind, now_ms(), slots=runner.slots)
+        express_s = min(self._limits.express_s, self._limits.run_time_s)
+        express = Express(
+            SimulatedDriver(self._express, families, express_s, is_express=True),
+            longest_s=self._limits.express_s,
+            pause_s=self._limits.express_pause_s,
+        )
+        runner = self._runner = Runner(
+            *(new_id(now_ms()), "server", 0, driver.slots),
+            express_slots=settings.express_slots,
+        )
+        await store.leases.add_runner(
+            *(runner.id, runner.kind, now_ms()),
+            slots=runner.slots,
+            express_slots=runner.express_slots,
+        )
         self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
-        self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms)
+        self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms, express)
         lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
         chores = Chores(store, runner.id, now_ms, keep_days=settings.keep_days)
         gateway = Gateway(
@@ -118,8 +142,8 @@ class App:
         store.changes.listen(metrics.changed)
         answers = Answers(self._limits, gateway.confirm)
         rooms = Rooms(
-            *(store, gateway, answers, self._dispatcher, lookout, self._compute, self._readers),
-            access,
+            *(store, gateway, answers, self._dispatcher, lookout),
+            *(self._compute, self._express, self._readers, access),
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
@@ -158,6 +182,7 @@ class App:
         await self._dispatcher.stop(_RUN_GRACE_S)
         self._heartbeat.stop()
         await self._compute.close()
+        await self._express.close()
         await self._readers.close()
         if self._store is not None:
             with contextlib.suppress(QwicketError):  # others notice when it does not beat

@@ -56,6 +56,7 @@ class Rooms(NamedTuple):
     dispatcher: Dispatcher
     lookout: Lookout
     compute: LocalCompute
+    express: LocalCompute
     readers: Readers
     access: AccessLog | None
 
@@ -227,7 +228,17 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
         "qwicket_worker_deaths",
         "Processes that ended at work: a crash, too little memory, or a kill from outside",
         "pool",
-        {"jobs": compute.deaths, "readers": readers.deaths},
+        {"jobs": compute.deaths, "express": rooms.express.deaths, "readers": readers.deaths},
+    )
+    yield _counter(
+        "qwicket_express_runs",
+        "Short jobs that began in the express slot because all workers were busy",
+        rooms.dispatcher.express_runs,
+    )
+    yield _counter(
+        "qwicket_express_overruns",
+        "Jobs that exceeded the time or memory of the express slot and were queued for a worker",
+        rooms.dispatcher.express_overruns,
     )
     yield _gauge("qwicket_reader_queue", "Programs that wait to be read", readers.waiting)
     yield _counter(

@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data_dir: Folder of the embedded store.
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core.
+        express_slots: Processes beside them for short jobs, used while all workers are busy.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         tls_cert: Certificate chain in PEM; with it the server speaks TLS.
         tls_key: Its private key, without a password.
@@ -49,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     database_url: str | None = None
     workers: int | None = None
+    express_slots: int = 1
     trusted_proxy: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -108,9 +108,9 @@ class Jobs:
         """
         await self._database.write(lambda tx: delete(tx, job))
 
-    async def line(self, device: str, *, limit: int) -> Line:
+    async def line(self, device: str, now: int, *, limit: int) -> Line:
         """Return who waits for a device, at most `limit` jobs, and what runs on it."""
-        return await self._database.scan(lambda tx: _line(tx, device, limit))
+        return await self._database.scan(lambda tx: _line(tx, device, now, limit))
 
     async def repeated(
         self, *, account: str, door: str, key: str, digest: bytes, now: int
@@ -453,6 +453,7 @@ def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
         "est_bytes": new.est_bytes,
         "est_seconds": new.est_seconds,
         "calibration": new.calibration,
+        "express": f"{new.device}/{new.account}" if new.express else None,
     }
 
 
@@ -496,9 +497,10 @@ def _job(row: Row | None) -> Job | None:
     return rows.job(row) if row else None
 
 
-def _line(tx: Tx, device: str, limit: int) -> Line:
+def _line(tx: Tx, device: str, now: int, limit: int) -> Line:
+    waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
     return Line(
-        [WaitingJob(*row) for row in tx.all("job_waiting_list", device=device, limit=limit)],
+        [WaitingJob(*row) for row in waiting],
         [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
         [ProjectShare(*row) for row in tx.all("share_list", device=device)],
         [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],

@@ -19,7 +19,7 @@ from qwicket.store.database import Later
 from qwicket.store.jobs import note, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
     from qwicket.store.database import Database, Row, Tx
@@ -31,6 +31,9 @@ _TINY_S: Final = 0.005
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
+
+_EXPRESS_LANES: Final = 100
+"""Short jobs to try: the first may be another runner's by now, or of a device that is not ours."""
 
 _BATCH_S: Final = 0.02
 """How long jobs that travel together may take: the first waits for the last."""
@@ -55,6 +58,9 @@ class Claim(NamedTuple):
     is_last: bool
 
 
+_NOTHING: Final = Claim([], is_last=True)
+
+
 class Leases:
     """Claim, renew, finish, release: for the server's dispatcher and for agents alike."""
 
@@ -62,9 +68,16 @@ class Leases:
         self._database = database
 
     async def add_runner(
-        self, runner: str, kind: Literal["server", "agent"], now: int, *, slots: int = 0
+        self,
+        runner: str,
+        kind: Literal["server", "agent"],
+        now: int,
+        *,
+        slots: int = 0,
+        express_slots: int = 0,
     ) -> None:
-        await self._database.write(lambda tx: _add_runner(tx, Runner(runner, kind, 0, slots), now))
+        added = Runner(runner, kind, 0, slots, express_slots=express_slots)
+        await self._database.write(lambda tx: _add_runner(tx, added, now))
 
     def beat(self, runner: Runner, now: int) -> Future[None]:
         """Raise a runner's beat, from a plain thread: loops stall, and beats must not.
@@ -96,6 +109,39 @@ class Leases:
         return await self._database.write(
             lambda tx: _claim(tx, device, runner, now, most), durable=durable
         )
+
+    async def waits(self, device: str) -> bool:
+        """Say whether anything waits for a device: a look that costs no transaction."""
+        row = await self._database.read(lambda tx: tx.one("share_waits", device=device))
+        return row is not None
+
+    async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
+        """Take the next short job of some devices; the database is written only if there is one.
+
+        Accounts take turns: the one goes first whose turn was longest ago.
+        """
+        found = await self._database.scan(
+            lambda tx: tx.all("express_next", now=now, limit=_EXPRESS_LANES)
+        )
+        for job, device in found:
+            if device not in devices:
+                continue
+            claim = partial(_claim_express, job=job, runner=runner, now=now)
+            claimed = await self._database.write(claim, durable=False)
+            if claimed.taken:
+                return claimed
+        return _NOTHING
+
+    async def overran(self, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
+        """Offer again, for worker slots alone, a job that took too long in the express slot.
+
+        Its account has no turn there until `barred_until`. The job is not blamed, and its project
+        gets back what the claim counted.
+
+        Raises:
+            StaleLease: As for `finish`.
+        """
+        return await self._database.write(lambda tx: _overran(tx, lease, reason, now, barred_until))
 
     async def renew(
         self,
@@ -249,6 +295,7 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
         kind=runner.kind,
         slots=runner.slots,
         device=runner.device,
+        express_slots=runner.express_slots,
         now=now,
     )
 
@@ -305,9 +352,28 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Lat
         if job.est_seconds > _TINY_S or n_leases:
             break  # one that ran before runs alone: it may kill
     if not taken:
-        return Claim([], is_last=True)
+        return _NOTHING
     more = tx.later("share_waits", device=device)
     return Later(lambda: Claim([each() for each in taken], is_last=more() is None))
+
+
+def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Later[Claim] | Claim:
+    shares.expect(tx)
+    row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
+    if row is None:  # another runner was faster, or its user
+        return _NOTHING
+    claimed = record(tx, row)
+    shares.charge(tx, claimed, now)
+    tx.run("express_turn", account=claimed.account)
+    assigned = _assign(tx, claimed, runner)
+    return Later(lambda: Claim([assigned()], is_last=False))
+
+
+def _overran(tx: Tx, lease: Lease, reason: str, now: int, barred_until: int) -> Job:
+    job = _release(tx, lease, reason, now, blamed=False)
+    tx.run("job_leave_express", job=job.id)
+    tx.run("express_bar", account=job.account, until=barred_until)
+    return job
 
 
 def _claim_unattended(tx: Tx, device: str, runner: str) -> Later[Assignment | None] | None:

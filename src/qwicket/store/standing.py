@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 
 class WaitingJob(NamedTuple):
-    """What a forecast needs of a job that waits."""
+    """What a forecast needs of a job that waits.
+
+    `express_turn` is its account's in the express slot, the least first; None where the job may
+    not start there.
+    """
 
     id: str
     project: str
     est_seconds: float
+    account: str = ""
+    express_turn: int | None = None
 
 
 class RunningJob(NamedTuple):

@@ -21,7 +21,7 @@ REMOTE: Final = {"--url", "--profile"}
 SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
-    | {"--host", "--port", "--workers", "--public-url", "--trusted-proxy"}
+    | {"--host", "--port", "--workers", "--express-slots", "--public-url", "--trusted-proxy"}
     | {
         "--tls-cert",
         "--tls-key",

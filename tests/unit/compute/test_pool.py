@@ -600,7 +600,7 @@ def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
 def test_worker_whose_owner_went_while_it_started_ends_without_a_word() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
-    arguments = [str(theirs.fileno()), str(os.getpid()), "0", ""]
+    arguments = [str(theirs.fileno()), str(os.getpid()), "0", "0", ""]
     done = subprocess.run(
         [sys.executable, "-P", worker.__file__, *arguments],
         pass_fds=(theirs.fileno(),),

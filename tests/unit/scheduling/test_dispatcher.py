@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from qwicket.drivers import Desk, Died, NotBegun, RunApart
+from qwicket.drivers import Desk, Died, NotBegun, Overran, RunApart
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import Assignment, Job, Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
-from qwicket.scheduling import Dispatcher, Heartbeat
+from qwicket.scheduling import Dispatcher, Express, Heartbeat
 from qwicket.store import Store, open_sqlite
 from support.stores import NOW, add_job, make_token
 
@@ -478,6 +478,167 @@ async def test_jobs_whose_batch_broke_run_alone_and_uncounted(
         assert (await reach(store, present, JobState.COMPLETED)).attempts == 0
         (event,) = await store.jobs.events(job)
         assert event.reason == (str(end) if end else "stopped together with another job")
+
+
+@pytest.fixture
+def quick() -> HandDriver:
+    """The driver of one express slot."""
+    return HandDriver(1)
+
+
+@pytest.fixture
+async def full(
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver
+) -> AsyncIterator[Dispatcher]:
+    """A dispatcher whose two slots have long jobs, and one express slot nothing to do."""
+    await store.leases.add_runner("server", "server", NOW)
+    express = Express(quick, longest_s=2.0, pause_s=60.0)
+    made = Dispatcher(store, driver, ["simulator", "clifford"], "server", lambda: NOW, express)
+    made.start()
+    for _ in range(2):
+        await add_job(store, ada, est_seconds=100.0)
+        await begun(driver)
+    yield made
+    await made.stop(0)
+
+
+async def short(store: Store, token: Token, **changes: object) -> Job:
+    return await add_job(store, token, **{"express": True, "est_seconds": 1.0, **changes})
+
+
+async def test_a_short_job_begins_at_once_while_all_slots_are_busy(
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver, full: Dispatcher
+) -> None:
+    await add_job(store, ada, est_seconds=100.0)
+    job = await short(store, ada, device="clifford")
+    async with asyncio.timeout(1):  # the slow poll beneath comes after 2 s
+        assert await quick.begun.get() == job.id
+    quick.ends[job.id].set_result(DONE)
+    await reach(store, job, JobState.COMPLETED)
+    assert full.express_runs == 1
+    assert driver.begun.empty()
+
+
+async def test_short_jobs_run_one_after_the_other_in_the_express_slot(
+    store: Store, ada: Token, quick: HandDriver, full: Dispatcher
+) -> None:
+    jobs = [await short(store, ada) for _ in range(3)]
+    for job in jobs:
+        assert await begun(quick) == job.id
+        assert quick.begun.empty()
+        quick.ends[job.id].set_result(DONE)
+    await reach(store, jobs[-1], JobState.COMPLETED)
+
+
+async def test_a_long_job_waits_for_a_slot(
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver, full: Dispatcher
+) -> None:
+    job = await add_job(store, ada, est_seconds=100.0)
+    mate = await short(store, ada)
+    assert await begun(quick) == mate.id
+    assert quick.begun.empty()
+    first = next(iter(driver.ends))
+    driver.ends[first].set_result(DONE)
+    assert await begun(driver) == job.id
+
+
+async def test_while_a_slot_is_free_short_jobs_go_there(
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver, full: Dispatcher
+) -> None:
+    first = next(iter(driver.ends))
+    driver.ends[first].set_result(DONE)
+    present = await store.jobs.get(first)
+    assert present is not None
+    await reach(store, present, JobState.COMPLETED)
+    job = await short(store, ada)
+    assert await begun(driver) == job.id
+    assert full.express_runs == 0
+
+
+async def test_an_overrun_runs_in_a_slot_and_its_account_waits_while_another_does_not(
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver, full: Dispatcher
+) -> None:
+    bob = await make_token(store, "bob")
+    slow = await short(store, ada)
+    quick.ends[await begun(quick)].set_exception(Overran("took more than 2 s"))
+    await reach(store, slow, JobState.QUEUED)
+    next_of_ada, of_bob = await short(store, ada), await short(store, bob)
+    assert await begun(quick) == of_bob.id
+    quick.ends[of_bob.id].set_result(DONE)
+    await reach(store, of_bob, JobState.COMPLETED)
+    for first in list(driver.ends):
+        driver.ends[first].set_result(DONE)
+    assert {await begun(driver), await begun(driver)} == {slow.id, next_of_ada.id}
+    driver.ends[slow.id].set_result(DONE)
+    ended = await reach(store, slow, JobState.COMPLETED)
+    assert (ended.attempts, full.express_overruns, full.express_runs) == (0, 1, 2)
+    assert len(await store.jobs.results(slow.id)) == 1
+
+
+async def test_a_death_in_the_express_slot_is_counted_and_tried_again(
+    store: Store, ada: Token, quick: HandDriver, full: Dispatcher
+) -> None:
+    job = await short(store, ada)
+    for _ in range(3):
+        quick.ends[await begun(quick)].set_exception(Died("the worker was killed"))
+    ended = await reach(store, job, JobState.FAILED)
+    assert (ended.attempts, ended.error_code) == (3, "worker_died")
+
+
+async def test_a_cancel_stops_a_short_job_and_frees_the_express_slot(
+    store: Store, ada: Token, quick: HandDriver, full: Dispatcher
+) -> None:
+    job = await short(store, ada)
+    await begun(quick)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    await reach(store, job, JobState.CANCELLED)
+    assert quick.stopped == [job.id]
+    again = await short(store, ada)
+    assert await begun(quick) == again.id
+
+
+async def test_an_express_claim_that_goes_wrong_leaves_its_claimer_and_its_slot(
+    store: Store,
+    ada: Token,
+    quick: HandDriver,
+    full: Dispatcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = store.leases.claim_express
+    wrongs = [RuntimeError("a damaged row"), Unavailable()]
+
+    async def unlucky(*arguments: object) -> object:
+        if wrongs:
+            raise wrongs.pop()
+        return await claim(*arguments)
+
+    monkeypatch.setattr(store.leases, "claim_express", unlucky)
+    job = await short(store, ada)
+    assert await begun(quick) == job.id
+    assert not wrongs
+
+
+async def test_an_idle_server_does_not_write(
+    store: Store,
+    ada: Token,
+    driver: HandDriver,
+    quick: HandDriver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qwicket.scheduling.dispatcher._SLOW_POLL_S", 0.01)
+    await store.leases.add_runner("server", "server", NOW)
+    express = Express(quick, longest_s=2.0, pause_s=60.0)
+    dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, express)
+    dispatcher.start()
+    await asyncio.sleep(0.1)
+    commits: list[int] = []
+    store.on_commit(lambda operations, _failed, _seconds: commits.append(operations))
+    await asyncio.sleep(0.3)
+    assert commits == []
+    dispatcher._stop_listening[0]()  # nobody tells it
+    job = await add_job(store, ada)
+    assert await begun(driver) == job.id, "the slow poll finds it nevertheless"
+    await dispatcher.stop(0)
 
 
 async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:

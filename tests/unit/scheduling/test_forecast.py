@@ -181,3 +181,46 @@ async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None
         await store.leases.renew(agent, (), NOW)
     assert await starts() == [0.0, 0.0, 3.0, 3.0]
     await store.close()
+
+
+def short(account: str, number: int, turn: int = 0, est_seconds: float = 1.0) -> list[WaitingJob]:
+    return [
+        WaitingJob(f"{account}-short{n}", account, est_seconds, account, turn)
+        for n in range(number)
+    ]
+
+
+LONG = [RunningJob("long1", 100.0, NOW), RunningJob("long2", 200.0, NOW)]
+
+
+def test_a_short_job_starts_now_while_all_slots_have_long_ones() -> None:
+    queue = line(jobs("ada", 3, 50.0) + short("bob", 2), LONG)
+    places = foresee(queue, 2, NOW, express_slots=1).places
+    assert [places[f"bob-short{n}"] for n in range(2)] == [Place(0, 0.0), Place(1, 1.0)]
+    assert places["ada0"] == Place(2, 100.0)
+
+
+def test_without_an_express_slot_it_waits_for_a_slot() -> None:
+    places = foresee(line(short("bob", 1), LONG), 2, NOW).places
+    assert places["bob-short0"] == Place(0, 100.0)
+
+
+def test_accounts_take_turns_in_the_express_slot_by_when_they_had_one() -> None:
+    queue = line(short("ada", 3, turn=7) + short("bob", 2, turn=3), LONG)
+    places = foresee(queue, 2, NOW, express_slots=1).places
+    names = ["bob-short0", "ada-short0", "bob-short1", "ada-short1", "ada-short2"]
+    assert order(places) == names
+    assert [places[name].start_in_s for name in names] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_short_job_waits_for_the_one_in_the_express_slot() -> None:
+    queue = line(short("bob", 1), [*LONG, RunningJob("other", 1.5, NOW)])
+    assert foresee(queue, 2, NOW, express_slots=1).places["bob-short0"] == Place(0, 1.5)
+
+
+def test_a_slot_that_is_free_takes_short_jobs_and_each_job_starts_once() -> None:
+    queue = line(short("bob", 4, est_seconds=1.0), LONG[:1])
+    places = foresee(queue, 2, NOW, express_slots=1).places
+    # The free slot takes one; then both have something to do, and the express slot helps.
+    assert [place.start_in_s for place in places.values()] == [0.0, 0.0, 1.0, 1.0]
+    assert sorted(place.ahead for place in places.values()) == [0, 1, 2, 3]

@@ -7,7 +7,7 @@
 insert into job (
     id, account, project, device, door, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
-    created_at, queued_at, ended_at, expires_at, error_code, error_text
+    created_at, queued_at, ended_at, expires_at, error_code, error_text, express
 )
 select
     :id, :account, :project, :device, :door, :group, :state, 1, :name, :tags, :shots, :n_circuits,
@@ -15,7 +15,7 @@ select
     :calibration, made.change, made.at,
     case when cast(:state as text) = 'queued' then made.at end,
     case when cast(:state as text) = 'failed' then made.at end,
-    :expires_at, :error_code, :error_text
+    :expires_at, :error_code, :error_text, :express
 from (
     select
         {greatest}(:now, last_created_at + 1, coalesce(
@@ -40,7 +40,7 @@ update job set
     queued_at = {greatest}(:now, created_at),
     expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
     n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
-    est_seconds = :est_seconds, calibration = :calibration
+    est_seconds = :est_seconds, calibration = :calibration, express = :express
 where id = :job and {before:admit}
 returning {job};
 
@@ -79,10 +79,17 @@ where id = :id
     );
 
 -- name: job_waiting_list
--- All that wait for a device, project by project in their order; index job_to_claim.
-select id, project, est_seconds from job
-where device = :device and state = 'queued'
-order by project, priority desc, seq
+-- All that wait for a device, project by project in their order, and whose turn each would have in
+-- the express slot; index job_to_claim.
+select
+    job.id, job.project, job.est_seconds, job.account,
+    case
+        when job.express is not null and account.express_from <= :now then account.express_turn
+    end
+from job
+inner join account on account.id = job.account
+where job.device = :device and job.state = 'queued'
+order by job.project, job.priority desc, job.seq
 limit :limit;
 
 -- name: job_running_list

@@ -42,6 +42,65 @@ returning
     {job},
     (select count(*) from lease where lease.job = cast(job.id as text));
 
+-- name: express_next
+-- The first job of each lane (a device and an account), the account first whose turn in the express slot was
+-- longest ago; nothing of devices that are off. Steps from lane to lane in index job_express, so
+-- that the number of jobs does not count, only that of accounts.
+with recursive lane (name) as (
+    select min(express) from job where state = 'queued' and express is not null
+    union all
+    select (
+        select min(job.express) from job where job.state = 'queued' and job.express > lane.name
+    )
+    from lane
+    where lane.name is not null
+),
+head (job) as materialized (
+    select (
+        select first.id from job as first
+        where first.state = 'queued' and first.express = lane.name
+        order by first.priority desc, first.seq
+        limit 1
+    )
+    from lane
+    where lane.name is not null
+)
+select job.id, job.device
+from head
+inner join job on job.id = head.job
+inner join account on account.id = job.account
+where account.express_from <= :now
+    and not exists (
+        select 1 from device_state
+        where device_state.device = job.device and device_state.is_on = 0
+            and (device_state.until_at is null or device_state.until_at > :now)
+    )
+order by account.express_turn, job.seq
+limit :limit;
+
+-- name: job_claim_express
+-- As job_claim, of a job that express_next found.
+update job set
+    state = {after:claim}, version = version + 1, change = {next_change},
+    started_at = coalesce(started_at, {greatest}(:now, queued_at))
+where id = :job and {before:claim} and express is not null
+    and not exists (
+        select 1 from device_state
+        where device_state.device = job.device and device_state.is_on = 0
+            and (device_state.until_at is null or device_state.until_at > :now)
+    )
+returning {job};
+
+-- name: express_turn
+-- An account had its turn: it is last now. Index account_by_express_turn.
+update account set express_turn = (select max(express_turn) from account) + 1 where id = :account;
+
+-- name: express_bar
+update account set express_from = :until where id = :account;
+
+-- name: job_leave_express
+update job set express = null where id = :job;
+
 -- name: job_unattended
 -- The oldest job that went to another cloud and that nobody looks after; index job_begun.
 select {job} from job
@@ -135,14 +194,14 @@ select distinct runner from lease
 where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 
 -- name: runner_add
-insert into runner (id, kind, beat, slots, device, started_at)
-values (:id, :kind, 0, :slots, :device, :now);
+insert into runner (id, kind, beat, slots, device, express_slots, started_at)
+values (:id, :kind, 0, :slots, :device, :express_slots, :now);
 
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
 
 -- name: runner_list
-select id, kind, beat, slots, device from runner;
+select id, kind, beat, slots, device, express_slots from runner;
 
 -- name: lease_progress
 update lease set progress = :progress
