@@ -109,7 +109,8 @@ def token() -> None:
     "devices",
     multiple=True,
     metavar="D",
-    help="Device it may use. Repeatable; by default all.",
+    help="Device that it is for: jobs and groups for any other do not exist for it. Devices"
+    " themselves can be listed by every token. Repeatable; by default all.",
 )
 @click.option(
     "--expires", callback=options.life_s, metavar="TIME", help="Life of the token, such as 90d."

@@ -150,15 +150,6 @@ class Gateway:
         """
         return await self._passes.holder(text, door, address)
 
-    async def check_pass(self, text: str | None, door: str, address: str) -> None:
-        """Refuse what is no pass of this door: from memory, so a revoked token's still passes.
-
-        Raises:
-            Unauthenticated: It is absent, no pass of this door, or has expired.
-            TooManyRequests: It is forged, as were many others from this address.
-        """
-        await self._passes.check(text, door, address)
-
     async def issue_ticket(
         self, actor: Actor, door: str, purpose: str, job: str, life_s: float
     ) -> str:
@@ -197,9 +188,9 @@ class Gateway:
         """Return the projects of an actor's account; that of its token is one of them."""
         return await self._store.accounts.projects_of(actor.account)
 
-    async def unfinished(self, project: str, device: str) -> int:
-        """Return how many jobs of a project on a device have not ended."""
-        return await self._store.jobs.unfinished(project, device)
+    async def unfinished(self, actor: Actor, project: str, device: str) -> int:
+        """Return how many jobs of a project on a device have not ended, as seen by actor."""
+        return await self._store.jobs.unfinished(project, device) if actor.sees(device) else 0
 
     async def submit(
         self,
@@ -228,10 +219,12 @@ class Gateway:
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)
-        # First, so that a repeated submit is the same job although the device went off meanwhile.
+        # First: a repeated submit is the same job although the device went off meanwhile.
         earlier = await self._admission.repeated(actor, submission)
         if earlier is not None:
+            actor.require_device(earlier.device)
             return earlier
+        await self.groups.check_joins(actor, submission.group)
         admit = partial(self._admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (patiently(admit) if is_once else admit())
         add = partial(
@@ -283,13 +276,13 @@ class Gateway:
 
     async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
         job = await self._store.jobs.visible(_whole(id_text), actor.account)
-        if job is None or door not in (None, job.door):
+        if job is None or not actor.sees(job.device) or door not in (None, job.door):
             raise _no_job()
         return job
 
     async def _find_kept(self, actor: Actor, job: str, door: str) -> tuple[Job, bytes]:
         found = await self._store.jobs.visible_kept(job, actor.account)
-        if found is None or found[0].door != door:
+        if found is None or not actor.sees(found[0].device) or found[0].door != door:
             raise _no_job()
         return found
 
@@ -338,11 +331,11 @@ class Gateway:
 
     async def last_change(self, actor: Actor) -> int:
         """Return the number of the last change of the account's jobs."""
-        return await self._store.jobs.last_change(actor.account)
+        return await self._store.jobs.last_change(actor.account, actor.devices)
 
     async def changed(self, actor: Actor, change: int, limit: int) -> list[Job]:
         """Return the account's jobs that changed after a number, as they are now, in order."""
-        return await self._store.jobs.changed(actor.account, change, limit)
+        return await self._store.jobs.changed(actor.account, change, limit, actor.devices)
 
     @property
     def is_stopping(self) -> bool:
@@ -351,18 +344,15 @@ class Gateway:
 
     async def jobs(self, actor: Actor, query: JobQuery) -> list[Job]:
         """Return the actor's own jobs, newest first."""
-        actor.require(Scope.JOBS_READ)
-        return await self._store.jobs.page(structs.replace(query, account=actor.account))
+        return await self._store.jobs.page(_own_of(actor, query))
 
     async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
         """Return how many of the actor's own jobs a search finds in each state."""
-        actor.require(Scope.JOBS_READ)
-        return await self._store.jobs.tally(structs.replace(query, account=actor.account))
+        return await self._store.jobs.tally(_own_of(actor, query))
 
     async def run_ms(self, actor: Actor, query: JobQuery) -> int:
         """Return for how long the actor's own ended jobs that a search finds ran, in ms."""
-        actor.require(Scope.JOBS_READ)
-        return await self._store.jobs.run_ms(structs.replace(query, account=actor.account))
+        return await self._store.jobs.run_ms(_own_of(actor, query))
 
     async def job_by_prefix(self, actor: Actor, prefix: str, *, door: str) -> Job:
         """Return the actor's own job by the first hexadecimal digits of its id.
@@ -372,7 +362,7 @@ class Gateway:
         """
         actor.require(Scope.JOBS_READ)
         low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
-        job = await self._store.jobs.starting(actor.account, low, high)
+        job = await self._store.jobs.starting(actor.account, low, high, actor.devices)
         if job is None or job.door != door:
             raise _no_job()
         return job
@@ -585,6 +575,12 @@ class Gateway:
 
 def _decode(part: PartResult) -> Outcome | Failure:
     return decode(part) if isinstance(part, Encoded) else part
+
+
+def _own_of(actor: Actor, query: JobQuery) -> JobQuery:
+    """Return a search among the actor's own jobs, on the devices that their token is for."""
+    actor.require(Scope.JOBS_READ)
+    return structs.replace(query, account=actor.account, devices=actor.devices)
 
 
 def _whole(id_text: str) -> str:

@@ -83,7 +83,8 @@ class Bulk:
             raise LimitExceeded(f"At most {most} jobs at once (limit list_page).", field="ids")
         refs = [parse_id(text) for text in ids]
         jobs = list(dict.fromkeys(ref.job for ref in refs if ref and ref.part is None))
-        found = await self._store.jobs.visible_all(jobs, actor.account)
+        visible = await self._store.jobs.visible_all(jobs, actor.account)
+        found = [job for job in visible if actor.sees(job.device)]
         are_whole = all(ref is not None and ref.part is None for ref in refs)
         if not are_whole or len(found) < len(jobs) or any(job.door != door for job in found):
             raise NotFound("There is no such job.")

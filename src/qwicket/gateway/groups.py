@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 class Groups:
-    """Open, read, close and cancel groups. Another account's group looks like an absent one."""
+    """Open, read, close and cancel groups.
+
+    Another account's group looks like an absent one, as does one for a device that the actor's
+    token is not for. A group for any device belongs to all tokens of the account; of its jobs a
+    token sees and cancels those on its own devices.
+    """
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -113,15 +118,31 @@ class Groups:
     ) -> list[Group]:
         """Return the actor's own groups of a door, newest first."""
         actor.require(Scope.JOBS_READ)
-        return await self._store.groups.page(actor.account, door, before=before, limit=limit)
+        return await self._store.groups.page(
+            actor.account, door, before=before, limit=limit, devices=actor.devices
+        )
 
-    async def use(self, group: Group) -> GroupUse:
-        """Return what the group's jobs came to."""
-        return await self._store.groups.use(group.id)
+    async def use(self, actor: Actor, group: Group) -> GroupUse:
+        """Return what those of the group's jobs came to that the actor sees."""
+        return await self._store.groups.use(group.id, actor.devices)
 
-    async def tally(self, group: Group) -> dict[JobState, int]:
-        """Return how many of the group's jobs are in each state, as doors show states."""
-        return await self._store.groups.tally(group.id)
+    async def tally(self, actor: Actor, group: Group) -> dict[JobState, int]:
+        """Return how many of these jobs are in each state, as doors show states."""
+        return await self._store.groups.tally(group.id, actor.devices)
+
+    async def check_joins(self, actor: Actor, group: str | None) -> None:
+        """Refuse a submission to a group for a device that the actor's token is not for.
+
+        Raises:
+            NotFound: As for one that is absent.
+        """
+        if group is None or not actor.devices:
+            return  # the operation that stores the job checks everything else
+        try:
+            await self._find(actor, group, None)
+        except NotFound as absent:
+            absent.field = "group"
+            raise
 
     async def close(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
         """Take no more jobs; those it has go on.
@@ -154,7 +175,7 @@ class Groups:
         await self._store.groups.delete(group.id)
 
     async def cancel_all(self, actor: Actor, id_text: str, *, door: str | None = None) -> list[str]:
-        """Cancel what has not ended of a group; return the ids of those jobs.
+        """Cancel what has not ended of a group and the actor sees; return the ids of those jobs.
 
         Raises:
             NotFound: As for `get`.
@@ -162,7 +183,7 @@ class Groups:
         """
         group = await self._own(actor, id_text, door)
         return await self._store.jobs.cancel_group(
-            group.id, actor=actor.account, now=self._now_ms()
+            group.id, actor=actor.account, now=self._now_ms(), devices=actor.devices
         )
 
     async def _own(self, actor: Actor, id_text: str, door: str | None) -> Group:
@@ -176,6 +197,8 @@ class Groups:
         ref = parse_id(id_text)
         group = await self._store.groups.visible(ref.job, actor.account) if ref else None
         if group is None or ref is None or ref.part is not None or door not in (None, group.door):
+            raise NotFound("There is no such group.")
+        if group.device is not None and not actor.sees(group.device):
             raise NotFound("There is no such group.")
         return group
 

@@ -81,15 +81,6 @@ class Passes:
         claims = await self._verify(text, f"pass {door}", address)
         return await self._sign_in.by_subject(claims.sub)
 
-    async def check(self, text: str | None, door: str, address: str) -> None:
-        """Refuse what is no pass of this door. Whether its token still lives is not looked up.
-
-        Raises:
-            Unauthenticated: It is absent, no pass of this door, or has expired.
-            TooManyRequests: It is forged, as were many others from this address.
-        """
-        await self._verify(text, f"pass {door}", address)
-
     async def issue_ticket(
         self, actor: Actor, door: str, purpose: str, job: str, life_s: float
     ) -> str:

@@ -101,5 +101,5 @@ def _just_written(watch: Watch, actor: Actor, ref: JobRef | None, door: str | No
     job = watch.latest.row if watch.latest else None
     if job is None or ref is None or ref.part is not None:
         return None
-    is_own = job.account == actor.account and door in (None, job.door)
+    is_own = job.account == actor.account and actor.sees(job.device) and door in (None, job.door)
     return job if is_own else None

@@ -94,13 +94,17 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         if scope not in self.scopes:
             raise Forbidden(f"This token lacks the scope {scope}.")
 
+    def sees(self, device: str) -> bool:
+        """Return whether jobs and groups of a device exist for this token."""
+        return not self.devices or device in self.devices
+
     def require_device(self, name: str) -> None:
         """Refuse unless the token is for all devices or for this one.
 
         Raises:
             Forbidden: It is not.
         """
-        if self.devices and name not in self.devices:
+        if not self.sees(name):
             raise Forbidden(f"This token is not for the device {name}.", field="device")
 
 

@@ -157,11 +157,12 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs a list shows, newest first.
 
-    `account` is filled in by the gateway; `before` is the `seq` to continue below, and `after` that
-    to continue above. A job must bear all the `tags`; times of creation are Unix ms, both ends
-    included. Of a door's list the order may be turned. With an `offset` it is a search of one
-    door, without `before` and `after`, also for `text` in a job's name, device or tags; it tells
-    states as doors show them: a job that waits to run again is running.
+    `account` and `devices`, those that the token is for, are filled in by the gateway; `before`
+    is the `seq` to continue below, and `after` that to continue above. A job must bear all the
+    `tags`; times of creation are Unix ms, both ends included. Of a door's list the order may be
+    turned. With an `offset` it is a search of one door, without `before` and `after`, also for
+    `text` in a job's name, device or tags; it tells states as doors show them: a job that waits
+    to run again is running.
     """
 
     account: str = ""
@@ -180,6 +181,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     text: str = ""
     offset: int | None = None
+    devices: frozenset[str] = frozenset()
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,11 @@ from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
+from qwicket.store import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from qwicket.store.database import Database, Tx
 
 
@@ -37,9 +40,18 @@ class Groups:
         return Group(*row) if row else None
 
     async def page(
-        self, account: str, door: str, *, before: int | None = None, limit: int = 50
+        self,
+        account: str,
+        door: str,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        devices: Collection[str] = (),
     ) -> list[Group]:
-        """Return an account's groups of one door, newest first."""
+        """Return an account's groups of one door, newest first.
+
+        With `devices`, only those for one of them or for any device.
+        """
         found = await self._database.scan(
             lambda tx: tx.all(
                 "group_list",
@@ -47,6 +59,7 @@ class Groups:
                 door=door,
                 before=INT64_MAX if before is None else before,
                 limit=limit,
+                devices=rows.choice(devices),
             )
         )
         return [Group(*row) for row in found]
@@ -74,19 +87,18 @@ class Groups:
         """Forget a group; its jobs stay."""
         await self._database.write(lambda tx: tx.run("group_delete", id=group))
 
-    async def tally(self, group: str) -> dict[JobState, int]:
-        """Return how many of a group's jobs are in each state, as doors show states."""
-        return await self._database.scan(lambda tx: _tally(tx, group))
+    async def tally(self, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
+        """Return how many of a group's jobs (on these devices) are in each state, as shown."""
+        only = rows.choice(devices)
+        found = await self._database.scan(lambda tx: tx.all("group_tally", id=group, devices=only))
+        return {JobState(state): number for state, number in found}
 
-    async def use(self, group: str) -> GroupUse:
-        """Return what a group's jobs came to."""
-        row = await self._database.scan(lambda tx: tx.one("group_use", id=group))
+    async def use(self, group: str, devices: Collection[str] = ()) -> GroupUse:
+        """Return what a group's jobs (on these devices) came to."""
+        only = rows.choice(devices)
+        row = await self._database.scan(lambda tx: tx.one("group_use", id=group, devices=only))
         assert row is not None
         return GroupUse(row[0], row[1], int(row[2]), row[3])
-
-
-def _tally(tx: Tx, group: str) -> dict[JobState, int]:
-    return {JobState(state): number for state, number in tx.all("group_tally", id=group)}
 
 
 def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:

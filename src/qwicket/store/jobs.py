@@ -17,7 +17,7 @@ from qwicket.store.database import Later
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from qwicket.model.outcomes import Failure, PartResult
     from qwicket.store.database import Database, Row, Tx
@@ -149,16 +149,22 @@ class Jobs:
         """Return jobs newest first."""
         return await self._database.scan(lambda tx: search.page(tx, query))
 
-    async def changed(self, account: str, change: int, limit: int) -> list[Job]:
-        """Return an account's jobs that changed after a `change`, in that order."""
+    async def changed(
+        self, account: str, change: int, limit: int, devices: Collection[str] = ()
+    ) -> list[Job]:
+        """Return an account's jobs (on these devices) that changed after a `change`, in order."""
+        asked = {"account": account, "change": change, "limit": limit}
+        only = rows.choice(devices)
         found = await self._database.scan(
-            lambda tx: tx.all("job_changed_list", account=account, change=change, limit=limit)
+            lambda tx: tx.all("job_changed_list", **asked, devices=only)
         )
         return [rows.job(row) for row in found]
 
-    async def last_change(self, account: str) -> int:
-        """Return the number of the last change of an account's jobs; 0 before the first."""
-        row = await self._database.read(lambda tx: tx.one("job_last_change", account=account))
+    async def last_change(self, account: str, devices: Collection[str] = ()) -> int:
+        """Return the number of the last change of an account's jobs (on these devices), or 0."""
+        read = self._database.scan if devices else self._database.read
+        only = rows.choice(devices)
+        row = await read(lambda tx: tx.one("job_last_change", account=account, devices=only))
         return int(row[0]) if row else 0
 
     async def tally(self, query: JobQuery) -> dict[JobState, int]:
@@ -171,11 +177,12 @@ class Jobs:
         row = await self._database.scan(lambda tx: tx.one("job_run_ms", **search.sought(query)))
         return int(row[0]) if row else 0
 
-    async def starting(self, account: str, low: str, high: str) -> Job | None:
-        """Return the account's one job whose id is within bounds; None if there are several."""
-        found = await self._database.read(
-            lambda tx: tx.all("job_by_prefix", account=account, low=low, high=high)
-        )
+    async def starting(
+        self, account: str, low: str, high: str, devices: Collection[str] = ()
+    ) -> Job | None:
+        """Return the account's one job (on these devices) whose id is within bounds."""
+        asked = {"account": account, "low": low, "high": high, "devices": rows.choice(devices)}
+        found = await self._database.read(lambda tx: tx.all("job_by_prefix", **asked))
         return rows.job(found[0]) if len(found) == 1 else None
 
     async def wire(self, job: str) -> bytes:
@@ -263,13 +270,16 @@ class Jobs:
         """
         await self._database.write(lambda tx: _delete_all(tx, jobs))
 
-    async def cancel_group(self, group: str, *, actor: str, now: int) -> list[str]:
-        """Cancel what has not ended of a group, some at a time; return the ids of those jobs."""
+    async def cancel_group(
+        self, group: str, *, actor: str, now: int, devices: Collection[str] = ()
+    ) -> list[str]:
+        """Cancel a group's unfinished jobs (on these devices), some at a time; return the ids."""
+        only = rows.choice(devices)
         cancelled: list[str] = []
         after = 0
         while True:
             some = await self._database.write(
-                partial(_cancel_some, group=group, after=after, actor=actor, now=now)
+                partial(_cancel_some, group=group, devices=only, after=after, actor=actor, now=now)
             )
             cancelled += [job for job, _ in some]
             if len(some) < _CANCELLED_AT_ONCE:
@@ -314,9 +324,12 @@ def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
     return before
 
 
-def _cancel_some(tx: Tx, group: str, after: int, actor: str, now: int) -> list[Row]:
+def _cancel_some(
+    tx: Tx, group: str, devices: str | None, after: int, actor: str, now: int
+) -> list[Row]:
     """Cancel what has not ended of a group's jobs that come after a `seq`; return ids and `seq`."""
-    jobs = tx.all("group_unfinished", id=group, after=after, limit=_CANCELLED_AT_ONCE)
+    asked = {"id": group, "devices": devices, "after": after, "limit": _CANCELLED_AT_ONCE}
+    jobs = tx.all("group_unfinished", **asked)
     for job, _ in jobs:
         cancel(tx, job, actor, now)
     return jobs

@@ -11,6 +11,8 @@ from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from qwicket.model.outcomes import Failure
     from qwicket.store.database import Row
 
@@ -64,6 +66,11 @@ def texts(column: str) -> tuple[str, ...]:
 
 def from_texts(values: tuple[str, ...]) -> str:
     return msgspec.json.encode(values).decode() if values else "[]"
+
+
+def choice(devices: Collection[str]) -> str | None:
+    """Return the parameter `devices` of statements that a token limits; None is no limit."""
+    return "|" + "|".join(sorted(devices)) + "|" if devices else None
 
 
 def words(failure: Failure | None) -> dict[str, str | None]:

@@ -46,6 +46,7 @@ def sought(query: JobQuery) -> dict[str, str | int | None]:
         "project": query.project,
         "since": query.created_from,
         "until": query.created_to,
+        "devices": rows.choice(query.devices),
     }
 
 

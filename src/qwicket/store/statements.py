@@ -91,6 +91,11 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         "case when job.state = 'queued' and started_at is not null then 'running'"
         " else job.state end"
     )
+    # Devices that a token is for; names have no `|` (see model/devices.py).
+    fills["allowed"] = (
+        "(cast(:devices as text) is null"
+        " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
+    ).format(**words)
     fills["wished"] = (
         '(cast(:group as text) is null or "group" = :group)'
         " and (cast(:device as text) is null or device = :device)"
@@ -100,6 +105,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " or cast(:states as text) like '%|' || state || '|%')"
         " and not exists (select 1 from {each_text}"
         " where asked.value not in (select borne.value from {each_tag}))"
+        f" and {fills['allowed']}"
     ).format(**words)
     fills["sought"] = (
         "account = :account and door = :door"
@@ -114,6 +120,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " where asked.value not in (select borne.value from {each_tag}))"
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
+        f" and {fills['allowed']}"
     ).format(**words)
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"

@@ -132,4 +132,4 @@ async def test_a_group_ends_with_its_time_and_its_jobs_are_cancelled_together(
     with pytest.raises(LimitExceeded, match="takes 3 jobs"):
         await gateway.submit(ada, new)
     assert await gateway.groups.cancel_all(ada, group.id) == jobs
-    assert await gateway.groups.tally(group) == {JobState.CANCELLED: 3}
+    assert await gateway.groups.tally(ada, group) == {JobState.CANCELLED: 3}

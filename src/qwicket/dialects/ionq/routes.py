@@ -467,7 +467,7 @@ class Routes:
             limit=number(query, "limit", _PAGE, 1, self._gateway.limits.list_page),
         )
         shown = [
-            sessions.session(group, await self._gateway.groups.use(group), _now())
+            sessions.session(group, await self._gateway.groups.use(actor, group), _now())
             for group in found
         ]
         return json({"organization_id": sessions.ORGANIZATION, "sessions": shown})
@@ -476,14 +476,14 @@ class Routes:
         actor = await self._sign_in(request, Scope.JOBS_READ)
         id_text = request.path_params["id"]
         group = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
-        use = await self._gateway.groups.use(group)
+        use = await self._gateway.groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
     async def end_session(self, request: Request) -> Response:
         actor = await self._sign_in(request, Scope.JOBS_WRITE)
         id_text = request.path_params["id"]
         group = await self._gateway.groups.close(actor, id_text, door=wire.DOOR)
-        use = await self._gateway.groups.use(group)
+        use = await self._gateway.groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
     async def whoami(self, request: Request) -> Response:

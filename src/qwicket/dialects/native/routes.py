@@ -231,7 +231,7 @@ class Routes:
     async def read_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)
         group = await self._gateway.groups.get(actor, request.path_params["id"])
-        return json(wire.group(group, await self._gateway.groups.use(group)))
+        return json(wire.group(group, await self._gateway.groups.use(actor, group)))
 
     async def close_group(self, request: Request) -> Response:
         actor = await self._sign_in(request)

@@ -58,7 +58,9 @@ class Streams:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._n_open: Counter[str] = Counter()
-        self._reads: dict[tuple[str, int], asyncio.Task[list[tuple[int, bytes]]]] = {}
+        self._reads: dict[
+            tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
+        ] = {}
 
     async def of_job(self, request: Request) -> ASGIApp:
         """Stream a job from what `Last-Event-ID` names on, to its end.
@@ -158,7 +160,7 @@ class Streams:
 
     async def _changed(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
         """Return the events after a change; streams that ask at the same time share one read."""
-        key = (actor.account, change)
+        key = (actor.account, actor.devices, change)
         if key not in self._reads:
             self._reads[key] = asyncio.create_task(self._read(actor, change))
         return await asyncio.shield(self._reads[key])
@@ -166,7 +168,7 @@ class Streams:
     async def _read(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
         # This begins when all that one change woke have asked. Who asks from now on may have been
         # woken by a later change, which this read may not see.
-        del self._reads[actor.account, change]
+        del self._reads[actor.account, actor.devices, change]
         found = await self._gateway.changed(actor, change, _PAGE)
         return [(job.change, _event(job.change, job)) for job in found]
 

@@ -309,8 +309,8 @@ class Routes(Desk):
         return _success(groups.shown(group, {}, _now()), 201)
 
     async def read_group(self, request: Request) -> Response:
-        _, group = await self._group_named(request, Scope.JOBS_READ)
-        return await self._group_shown(group)
+        actor, group = await self._group_named(request, Scope.JOBS_READ)
+        return await self._group_shown(actor, group)
 
     async def list_groups(self, request: Request) -> Response:
         """Answer with a page of the last groups, as many of them as a list shows."""
@@ -324,20 +324,20 @@ class Routes(Desk):
         await answer_to(request).begin()  # a thousand groups are read, whatever they bear
         found = await self.gateway.groups.page(actor, wire.DOOR, limit=most)
         if word is not None:
-            found = [each for each in found if await self._group_status(each) == word]
+            found = [each for each in found if await self._group_status(actor, each) == word]
         shown = [
-            groups.shown(group, await self.gateway.groups.tally(group), _now())
+            groups.shown(group, await self.gateway.groups.tally(actor, group), _now())
             for group in found[(page - 1) * limit :][:limit]
         ]
         return json(_page_of(shown, page, limit, len(found)))
 
-    async def _group_status(self, group: Group) -> str:
-        return groups.status(group, await self.gateway.groups.tally(group), _now())
+    async def _group_status(self, actor: Actor, group: Group) -> str:
+        return groups.status(group, await self.gateway.groups.tally(actor, group), _now())
 
     async def close_group(self, request: Request) -> Response:
         actor, group = await self._group_named(request, Scope.JOBS_WRITE)
         closed = await self.gateway.groups.close(actor, group.id, door=wire.DOOR)
-        return await self._group_shown(closed)
+        return await self._group_shown(actor, closed)
 
     async def cancel_group(self, request: Request) -> Response:
         """Close a group and cancel what of it has not ended."""
@@ -345,7 +345,7 @@ class Routes(Desk):
         await self.gateway.groups.close(actor, group.id, door=wire.DOOR)
         await self.gateway.groups.cancel_all(actor, group.id, door=wire.DOOR)
         group = await self.gateway.groups.annotate(actor, group, groups.cancelled(group))
-        return await self._group_shown(group)
+        return await self._group_shown(actor, group)
 
     async def delete_group(self, request: Request) -> Response:
         actor, group = await self._group_named(request, Scope.JOBS_WRITE)
@@ -371,8 +371,8 @@ class Routes(Desk):
         id_text = words.id_of(request.path_params["group"])
         return actor, await self.gateway.groups.get(actor, id_text, door=wire.DOOR)
 
-    async def _group_shown(self, group: Group) -> Response:
-        return _success(groups.shown(group, await self.gateway.groups.tally(group), _now()))
+    async def _group_shown(self, actor: Actor, group: Group) -> Response:
+        return _success(groups.shown(group, await self.gateway.groups.tally(actor, group), _now()))
 
     def _page(self, request: Request) -> tuple[int, int]:
         """Return number and length of the page that is asked for."""

@@ -11,6 +11,7 @@ import msgspec
 
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR
+from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
 
 if TYPE_CHECKING:
@@ -73,12 +74,14 @@ class Registry:
 
         Raises:
             InvalidRequest: A field is missing or no number.
+            Forbidden: The actor's token is not for the device.
             LimitExceeded: The document is too large.
         """
         texts = {name: values[-1] for name, values in fields.items() if values[-1]}
         for name in _REQUIRED:
             if not texts.get(name):
                 raise InvalidRequest(f"{name} is missing.", field=name)
+        actor.require_device(_bare(texts["qbraidDeviceId"]))
         key = _key(texts["qbraidDeviceId"], texts["vendorJobId"])
         device = texts["qbraidDeviceId"].replace(":", "_")  # clients cut an id at a colon
         document: dict[str, Any] = {
@@ -111,14 +114,18 @@ class Registry:
         Raises:
             NotFound: There is none, or it is another user's.
             InvalidRequest: The status is no word of qBraid's.
+            Forbidden: The actor's token may change nothing.
         """
         texts = {name: values[-1] for name, values in fields.items()}
+        changes = bool(texts.get("status") and texts.get("qbraidStatus"))
+        if changes:
+            actor.require(Scope.JOBS_WRITE)  # before a record that is absent is told from another
         key = texts.get("qbraidJobId", "").rpartition("-")[2]
         record = await self._gateway.records.get(actor, DOOR, key)
         document = _decoder.decode(record.body)
-        if document["qbraidJobId"] != texts["qbraidJobId"]:
+        if document["qbraidJobId"] != texts["qbraidJobId"] or not _sees(actor, document):
             raise NotFound("There is no such job.")
-        if texts.get("status") and texts.get("qbraidStatus"):
+        if changes:
             document["status"] = texts["status"]
             document["qbraidStatus"] = _checked(texts["qbraidStatus"])
             body = msgspec.json.encode(document)
@@ -153,12 +160,21 @@ def _found(
     size = 0
     for record in page:
         document = _shown(record, actor, email)
-        if query.finds(document):
+        if _sees(actor, document) and query.finds(document):
             found.append(document)
             size += len(record.body)
             if len(found) == most or size >= most_bytes:
                 break
     return found, size
+
+
+def _sees(actor: Actor, document: dict[str, Any]) -> bool:
+    return actor.sees(_bare(document["qbraidDeviceId"]))
+
+
+def _bare(device: str) -> str:
+    """Return a device's own name: documents may also name devices of other clouds."""
+    return device.rpartition(":")[2] if ":" in device else device.removeprefix("qbraid_")
 
 
 def _key(device: str, vendor_job: str) -> str:

@@ -24,7 +24,7 @@ where id = :id
 -- name: group_list
 -- Newest first below a `seq`; index group_by_account.
 select {group} from "group"
-where account = :account and door = :door and seq < :before
+where account = :account and door = :door and seq < :before and (device is null or {allowed})
 order by seq desc
 limit :limit;
 
@@ -58,6 +58,7 @@ select count(*) from (select 1 from job where "group" = :id limit :limit) as wai
 -- Index job_by_group.
 select id, seq from job
 where "group" = :id and seq > :after and state in ('draft', 'queued', 'running', 'uncertain')
+    and {allowed}
 order by seq
 limit :limit;
 
@@ -69,8 +70,8 @@ select
     cast(coalesce(sum(case when ended_at is not null and started_at is not null
                       then ended_at - started_at else 0 end), 0) as bigint),
     min(started_at)
-from job where "group" = :id;
+from job where "group" = :id and {allowed};
 
 -- name: group_tally
 -- How many jobs of a group are in each state; index job_by_group.
-select {shown_state}, count(*) from job where "group" = :id group by 1;
+select {shown_state}, count(*) from job where "group" = :id and {allowed} group by 1;

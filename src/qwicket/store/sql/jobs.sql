@@ -121,13 +121,13 @@ limit :limit;
 -- name: job_changed_list
 -- In the order of their changes; index job_by_change.
 select {job} from job
-where account = :account and change > :change
+where account = :account and change > :change and {allowed}
 order by change
 limit :limit;
 
 -- name: job_last_change
 -- Index job_by_change.
-select coalesce(max(change), 0) from job where account = :account;
+select change from job where account = :account and {allowed} order by change desc limit 1;
 
 -- name: job_last_seq
 -- Index job_by_account.
@@ -218,7 +218,9 @@ select {shown_state}, count(*) from job where {sought} group by 1;
 
 -- name: job_by_prefix
 -- Jobs whose ids are within bounds; the unique index on id.
-select {job} from job where id >= :low and id <= :high and account = :account limit 2;
+select {job} from job
+where id >= :low and id <= :high and account = :account and {allowed}
+limit 2;
 
 -- name: wire_get
 select body from job_wire where job = :id;

@@ -106,19 +106,28 @@ async def test_the_others_are_readable_and_say_which_failed(
     assert json.dumps(fetched) == json.dumps(result)
 
 
-async def test_defaults_are_answered_without_the_database(
+async def test_defaults_are_answered_with_one_look_up_of_the_token(
     http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first answer looks whether there is such a device; clients ask many times."""
+    reads = []
+    read = store._database.read
+
+    async def counted(operation: Any) -> Any:
+        reads.append(operation)
+        return await read(operation)
+
     path = "/backends/qwicket_line5/defaults"
     assert (await http.get(path)).json() == {}
 
     def used(*_: Any, **__: Any) -> Any:
         raise AssertionError("the database was asked")
 
-    for name in ("read", "scan", "write"):
+    monkeypatch.setattr(store._database, "read", counted)
+    for name in ("scan", "write"):
         monkeypatch.setattr(store._database, name, used)
     assert (await http.get(path)).json() == {}
+    assert len(reads) == 1
     refused = await http.get(path, headers={"X-Access-Token": "nonsense"})
     assert refused.status_code == 401
 

@@ -1,0 +1,245 @@
+"""Every route of every dialect as a request that would succeed, from the routes' own list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import httpx
+
+from abuse.doors import WAYS, routes
+from support import ibm, runtime, xanadu
+from support.programs import BELL
+from support.server import LiveServer
+
+XANADU = ""
+IBM, RUNTIME = ibm.DOOR, runtime.DOOR
+QLUED = "/qlued"
+PREFIXES = (
+    *("/v1", "/ionq/v0.4", "/ionq/v0.3", "/qbraid/api/v1", "/qbraid/api"),
+    *(IBM, RUNTIME, QLUED, XANADU),
+)
+GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, "/qbraid/api/v1")
+"""Dialects that have groups, which are for one device but at qBraid."""
+DEVICES = {
+    "/v1": "simulator",
+    "/ionq/v0.4": "simulator",
+    "/ionq/v0.3": "simulator",
+    "/qbraid/api/v1": "qbraid:qbraid:sim:statevector",
+    "/qbraid/api": "qbraid_statevector",
+    IBM: ibm.SIMULATOR,
+    RUNTIME: ibm.SIMULATOR,
+    QLUED: "singlequdit",
+    XANADU: "simulon_gaussian",
+}
+_PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
+_V0 = {"gateset": "qis", "qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
+_EXPERIMENT = {
+    "instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],
+    "num_wires": 1,
+    "shots": 5,
+    "wire_order": "interleaved",
+}
+SUBMISSIONS: dict[str, dict[str, Any]] = {
+    "/v1": {"device": "simulator", "program": BELL, "shots": 10},
+    "/ionq/v0.4": {"type": "ionq.circuit.v1", "backend": "simulator", "input": BELL},
+    "/ionq/v0.3": {"target": "simulator", "input": BELL},
+    "/qbraid/api/v1": {"deviceQrn": DEVICES["/qbraid/api/v1"], "program": _PROGRAM},
+    "/qbraid/api": {"qbraidDeviceId": DEVICES["/qbraid/api"], "ionqCircuit": _V0},
+    IBM: {"qObject": ibm.qobj(), "backend": {"name": ibm.SIMULATOR}},
+    RUNTIME: runtime.body(),
+    QLUED: {"payload": {"experiment_0": _EXPERIMENT}},
+    XANADU: {
+        "name": None,
+        "target": "simulon_gaussian",
+        "circuit": xanadu.pair(),
+        "language": "blackbird:1.0",
+    },
+}
+SUBMIT_PATHS = {"/qbraid/api": "/quantum-jobs", QLUED: "/api/v3/singlequdit/post_job"}
+_IDS = {
+    "/qbraid/api/v1": ("data", "jobVrn"),
+    "/qbraid/api": ("vendorJobId",),
+    QLUED: ("job_id",),
+}
+_GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "/v1": ("/groups", {"device": "simulator"}),
+    "/ionq/v0.4": ("/sessions", {"backend": "simulator"}),
+    RUNTIME: ("/sessions", {"backend": ibm.SIMULATOR}),
+    "/qbraid/api/v1": ("/jobs/group", {}),
+}
+_XANADU_METHODS = {
+    "/healthz": {"GET"},
+    "/jobs": {"GET", "POST"},
+    "/jobs/{id}": {"GET", "PATCH"},
+    "/jobs/{id}/circuit": {"GET"},
+    "/jobs/{id}/result": {"GET"},
+}
+"""Its routes sign in before they look at the method, and so do not list theirs."""
+
+
+class Ask(NamedTuple):
+    """A method of a route.
+
+    Attributes:
+        prefix: Where the dialect is mounted.
+        method: The method.
+        path: The route's path, with its parameters in braces.
+    """
+
+    prefix: str
+    method: str
+    path: str
+
+    def __repr__(self) -> str:
+        return f"{self.method} {self.prefix}{self.path}"
+
+    @property
+    def names_a_job(self) -> bool:
+        return any(each in self.path for each in ("{id}", "{group}", "_job_")) or self.is_bulk
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether its body lists jobs."""
+        return (self.method, self.path) in {("DELETE", "/jobs"), ("PUT", "/jobs/status/cancel")}
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anyone may ask: signing in itself, and what tells nothing of users."""
+        if self.prefix == QLUED:
+            return "_job" not in self.path
+        way = next((w for w in WAYS if (w.door.prefix, w.method, w.path) == self), None)
+        old = self._replace(prefix="/ionq/v0.4")
+        way = way or next((w for w in WAYS if (w.door.prefix, w.method, w.path) == old), None)
+        if way is not None and self.prefix not in (IBM, RUNTIME, XANADU):
+            return way.is_public
+        return self.path in ("/version", "/users/login", "/users/loginwithtoken")
+
+    @property
+    def is_an_agents(self) -> bool:
+        """Whether it is for a lab's token alone."""
+        return self.prefix == "/v1" and ("/agent/" in self.path or "/leases" in self.path)
+
+    @property
+    def has_a_ticket(self) -> bool:
+        """Whether a signed URL signs in, in place of a token."""
+        return "{ticket}" in self.path
+
+    def send(
+        self, http: httpx.Client, secret: str, headers: dict[str, str], job: str, group: str
+    ) -> httpx.Response:
+        """Ask about a job or group, signed in with these headers or with the secret in a query."""
+        of_group = self.path.startswith(("/sessions", "/groups"))
+        device = DEVICES[self.prefix]
+        names = dict.fromkeys(("name", "backend", "device", "target"), device)
+        names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
+        names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
+        path = self.path.replace(":path", "").format(**names)
+        query = {"job_id": job} if "get_job" in path else {}
+        if self.is_bulk and self.prefix.startswith("/qbraid"):
+            query["qrns"] = job
+        if path.startswith("/api/v2"):
+            query["token"] = secret
+        body = self._body(job, secret)
+        return http.request(
+            self.method,
+            self.prefix + path,
+            params=query,
+            headers=headers,
+            content=self._content(body),
+        )
+
+    def _content(self, body: Any) -> str | None:
+        if self.prefix == "/qbraid/api" and self.path in ("/init-job", "/update-job"):
+            return urlencode(body)
+        return None if body is None else json.dumps(body)
+
+    def _body(self, job: str, secret: str) -> Any:
+        if self.method == "GET":
+            return None
+        if self.is_bulk:
+            return {"ids": [job]}
+        if self.method == "POST" and self.path.endswith(("/jobs", "/quantum-jobs")):
+            return SUBMISSIONS[self.prefix]
+        if self.path.endswith("post_job"):
+            sent = {"job": json.dumps(SUBMISSIONS[QLUED]["payload"]), "token": secret}
+            return sent if "/v2/" in self.path else SUBMISSIONS[QLUED]
+        opens = _GROUP_ASKS.get(self.prefix, ("", {}))
+        if self.path == opens[0]:
+            return opens[1]
+        return _BODIES.get((self.method, self.path), {})
+
+
+_BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PUT", "/jobs/{id}"): {"name": "changed"},
+    ("PUT", "/jobs/{id}/tags"): {"tags": ["changed"]},
+    ("PATCH", "/sessions/{id}"): {"accepting_jobs": False},
+    ("PATCH", "/jobs/{id}"): {"status": "cancelled"},
+    ("POST", "/tokens"): {"scopes": ["jobs:read"]},
+    ("POST", "/sessions"): {"backend": "simulator"},
+    ("PUT", "/update-job"): {"qbraidJobId": "x-1", "status": "DONE", "qbraidStatus": "COMPLETED"},
+}
+
+
+def _asks() -> Iterator[Ask]:
+    for prefix in PREFIXES:
+        for path, methods in routes(prefix).items():
+            if prefix == XANADU:
+                methods = _XANADU_METHODS.get(path, {"GET"} if "{rest" not in path else set())
+            if "{rest" in path or path.startswith("/auth/"):
+                continue  # what is refused to everybody, and signing in
+            for method in sorted(methods - {"HEAD"}):
+                yield Ask(prefix, method, path)
+
+
+ASKS = tuple(dict.fromkeys(_asks()))
+
+
+class SignedIn:
+    """How a token signs in at each dialect."""
+
+    def __init__(self, http: httpx.Client, secret: str) -> None:
+        self.secret = secret
+        access = ibm.Client(http, secret).token
+        key = {"X-API-Key": secret}
+        bearer = {"Authorization": f"Bearer {secret}"}
+        self._headers: dict[str, dict[str, str]] = {
+            "/v1": bearer,
+            QLUED: bearer,
+            "/ionq/v0.4": {"Authorization": f"apiKey {secret}"},
+            "/ionq/v0.3": {"Authorization": f"apiKey {secret}"},
+            "/qbraid/api/v1": key,
+            "/qbraid/api": {"api-key": secret},
+            IBM: {"X-Access-Token": access},
+            RUNTIME: {"X-Access-Token": access},
+            XANADU: {"Authorization": f"Bearer {xanadu.fetch_pass(http, secret)}"},
+        }
+
+    def send(self, http: httpx.Client, ask: Ask, job: str, group: str) -> httpx.Response:
+        return ask.send(http, self.secret, self._headers[ask.prefix], job, group)
+
+    def post(self, http: httpx.Client, prefix: str, path: str, body: Any) -> Any:
+        done = http.post(prefix + path, json=body, headers=self._headers[prefix])
+        assert done.is_success, (prefix, path, done.text)
+        return done.json()
+
+    def submit(self, http: httpx.Client, prefix: str) -> str:
+        """Submit a job to the dialect's device of `DEVICES`; return its id."""
+        found = self.post(http, prefix, SUBMIT_PATHS.get(prefix, "/jobs"), SUBMISSIONS[prefix])
+        for key in _IDS.get(prefix, ("id",)):
+            found = found[key]
+        return str(found)
+
+    def group(self, http: httpx.Client, prefix: str) -> str:
+        """Open a group for that device; return its id."""
+        found = self.post(http, prefix, *_GROUP_ASKS[prefix])
+        found = found.get("data", found)
+        return str(next(found[key] for key in ("id", "groupJobQrn") if key in found))
+
+
+def token(server: LiveServer, name: str, *options: str) -> str:
+    """Return a fresh token of an account that may be there."""
+    server.token(name)
+    return server.admin("token", "create", "--user", name, *options)

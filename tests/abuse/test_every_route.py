@@ -1,0 +1,246 @@
+"""What holds of every route of every dialect: whom a token's bounds shut out, and from when."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from abuse.doors import harmless
+from abuse.every_route import (
+    ASKS,
+    GROUPS,
+    PREFIXES,
+    Ask,
+    SignedIn,
+    token,
+)
+from qwicket.model.ids import new_id
+from support.server import LiveServer
+
+OWNER = "owner"
+OF_A_JOB = [ask for ask in ASKS if ask.names_a_job and not ask.has_a_ticket]
+OF_ANY_DEVICE = "/jobs/group/{group}"
+"""qBraid's groups are for any device."""
+LISTS = [ask for ask in ASKS if ask.method == "GET" and not ask.names_a_job and not ask.is_public]
+MUTATING = [
+    ask
+    for ask in ASKS
+    if ask.method != "GET" and not ask.is_public and not ask.has_a_ticket and not ask.is_an_agents
+]
+READ_BY_POST = {
+    "/get-user-jobs": "a search",
+    "/jobs/{id}/resultdownloaded": "an acknowledgement that changes nothing",
+}
+CLOSED_TO_ALL = {"/lab/update-device": "an administrator's, who has the command line"}
+SIGNED = [
+    ask for ask in ASKS if not ask.is_public and not ask.has_a_ticket and not ask.is_an_agents
+]
+
+
+class World(NamedTuple):
+    """Jobs and groups of one account, and two of its tokens.
+
+    Attributes:
+        http: A client that signs in nowhere.
+        full: May do everything, on all devices.
+        restricted: May do the same on the device `clifford` alone.
+        jobs: Of other devices, by dialect; all have ended.
+        groups: For other devices (qBraid's for any), by dialect.
+    """
+
+    http: httpx.Client
+    full: SignedIn
+    restricted: SignedIn
+    jobs: dict[str, str]
+    groups: dict[str, str]
+
+    def send(self, who: SignedIn, ask: Ask, *, absent: bool = False) -> httpx.Response:
+        nobody = new_id(time.time_ns() // 1_000_000)
+        group = self.groups.get(ask.prefix.replace("v0.3", "v0.4"), nobody)
+        if absent:
+            return who.send(self.http, ask, nobody, nobody)
+        return who.send(self.http, ask, self.jobs[ask.prefix], group)
+
+
+@pytest.fixture(scope="module")
+def world(server: LiveServer, client: httpx.Client) -> World:
+    scopes = [f"--scope={scope}" for scope in ("jobs:read", "jobs:write", "devices:read")]
+    full = SignedIn(client, token(server, OWNER, *scopes))
+    restricted = SignedIn(client, token(server, OWNER, "--device", "clifford", *scopes))
+    jobs = {prefix: full.submit(client, prefix) for prefix in PREFIXES}
+    groups = {prefix: full.group(client, prefix) for prefix in GROUPS}
+    headers = {"Authorization": f"Bearer {full.secret}"}
+    for job in jobs.values():
+        ended = client.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
+        assert ended.json()["state"] == "completed"
+    return World(client, full, restricted, jobs, groups)
+
+
+def masked(answer: httpx.Response) -> str:
+    """Return an answer without ids and times, which differ from request to request."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f-]{17}", "(id)", answer.text)
+    return f"{answer.status_code} {text}"
+
+
+@pytest.mark.parametrize("ask", OF_A_JOB, ids=repr)
+def test_jobs_and_groups_of_another_device_look_absent(world: World, ask: Ask) -> None:
+    """No route tells a token that is for one device whether a job of another one is there."""
+    if OF_ANY_DEVICE in ask.path or ask.is_an_agents:
+        return
+    there, absent = (
+        world.send(world.restricted, ask),
+        world.send(world.restricted, ask, absent=True),
+    )
+    harmless(there)
+    assert masked(there) == masked(absent)
+    assert not there.is_success or ask.prefix == "/qbraid/api", there.text[:200]
+
+
+def test_the_jobs_are_there_for_a_token_of_all_devices(world: World) -> None:
+    """What the test above compares would be equal if its requests were nonsense."""
+    shown = {
+        ask
+        for ask in OF_A_JOB
+        if ask.method == "GET"
+        and masked(world.send(world.full, ask)) != masked(world.send(world.full, ask, absent=True))
+    }
+    assert {ask.prefix for ask in shown} == {*PREFIXES}
+    assert len(shown) > 50
+
+
+@pytest.mark.parametrize("ask", LISTS, ids=repr)
+def test_no_list_shows_jobs_or_groups_of_another_device(world: World, ask: Ask) -> None:
+    if ask.path == "/events" or ask.is_an_agents:
+        return  # streams have tests of their own
+    answer = world.send(world.restricted, ask)
+    harmless(answer)
+    groups = [id_ for prefix, id_ in world.groups.items() if prefix != "/qbraid/api/v1"]
+    for id_ in (*world.jobs.values(), *groups):
+        assert id_ not in answer.text
+
+
+def test_a_token_for_one_device_lists_and_counts_its_jobs_alone(
+    server: LiveServer, world: World
+) -> None:
+    http, headers = world.http, {"Authorization": f"Bearer {world.restricted.secret}"}
+    assert http.get("/v1/jobs", headers=headers).json()["jobs"] == []
+    body = {"device": "clifford", "program": world_program(), "shots": 5}
+    own = http.post("/v1/jobs", json=body, headers=headers).json()["id"]
+    http.get(f"/v1/jobs/{own}", params={"wait": 60}, headers=headers)
+    listed = http.get("/v1/jobs", headers=headers).json()["jobs"]
+    assert [job["id"] for job in listed] == [own]
+    counted = http.get("/qbraid/api/v1/jobs", headers={"X-API-Key": world.restricted.secret})
+    assert counted.json()["data"] == []
+    with server.client(world.restricted.secret) as limited:
+        refused = limited.post("/v1/jobs", json={**body, "device": "simulator"})
+    assert refused.status_code == 403
+    assert refused.json()["field"] == "device"
+
+
+def world_program() -> str:
+    return "OPENQASM 3.0; qubit q; bit c; c = measure q;"
+
+
+def test_a_group_for_any_device_shows_a_token_the_jobs_of_its_device(world: World) -> None:
+    http = world.http
+    full = {"Authorization": f"Bearer {world.full.secret}"}
+    restricted = {"Authorization": f"Bearer {world.restricted.secret}"}
+    group = http.post("/v1/groups", json={"name": "shared"}, headers=full).json()["id"]
+    bodies = [
+        {"device": device, "program": world_program(), "group": group}
+        for device in ("simulator", "clifford")
+    ]
+    other, own = (http.post("/v1/jobs", json=body, headers=full).json()["id"] for body in bodies)
+    for job in (other, own):
+        http.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=full)
+    assert http.get(f"/v1/groups/{group}", headers=full).json()["jobs"] == 2
+    assert http.get(f"/v1/groups/{group}", headers=restricted).json()["jobs"] == 1
+    listed = http.get("/v1/jobs", params={"group": group}, headers=restricted).json()["jobs"]
+    assert [job["id"] for job in listed] == [own]
+
+
+def test_a_job_of_another_device_is_not_told_by_its_idempotency_key_or_its_group(
+    world: World,
+) -> None:
+    http = world.http
+    full = {"Authorization": f"Bearer {world.full.secret}", "Idempotency-Key": "of-another"}
+    body = {"device": "simulator", "program": world_program()}
+    assert http.post("/v1/jobs", json=body, headers=full).status_code == 201
+    restricted = {**full, "Authorization": f"Bearer {world.restricted.secret}"}
+    assert http.post("/v1/jobs", json=body, headers=restricted).status_code == 403
+    del restricted["Idempotency-Key"]
+    own = {**body, "device": "clifford"}
+    there, absent = (
+        http.post("/v1/jobs", json={**own, "group": group}, headers=restricted)
+        for group in (world.groups["/v1"], new_id(0))
+    )
+    assert there.status_code == absent.status_code == 404
+    assert there.json() == absent.json()
+
+
+def test_streams_of_a_token_for_one_device_tell_nothing_of_others(world: World) -> None:
+    http, full = world.http, {"Authorization": f"Bearer {world.full.secret}"}
+    headers = {"Authorization": f"Bearer {world.restricted.secret}", "Last-Event-ID": "0"}
+    own = {"device": "clifford", "program": world_program()}
+    last = http.post("/v1/jobs", json=own, headers=full).json()["id"]
+    other = http.post("/v1/jobs", json={**own, "device": "simulator"}, headers=full).json()["id"]
+    http.get(f"/v1/jobs/{other}", params={"wait": 60}, headers=full)
+    seen = ""
+    with http.stream("GET", "/v1/events", headers=headers) as answer:
+        for text in answer.iter_text():
+            seen += text
+            if last in seen and "completed" in seen.rpartition(last)[2]:
+                break
+    assert '"simulator"' not in seen
+    assert other not in seen
+
+
+@pytest.fixture(scope="module")
+def revoked(server: LiveServer, client: httpx.Client) -> SignedIn:
+    """A token that signed in everywhere, and was revoked less than a second ago, once for all."""
+    options = [f"--scope={scope}" for scope in ("jobs:read", "jobs:write", "devices:read")]
+    secret = token(server, OWNER, *options, "--scope=tokens:write")
+    who = SignedIn(client, secret)
+    with server.client(secret) as http:
+        own = http.get("/v1/account").json()["token"]["id"]
+    server.admin("token", "revoke", own)
+    time.sleep(0.1)  # what SECURITY.md promises
+    return who
+
+
+@pytest.mark.parametrize("ask", SIGNED, ids=repr)
+def test_a_revoked_token_is_refused_on_every_route(
+    world: World, revoked: SignedIn, ask: Ask
+) -> None:
+    answer = world.send(revoked, ask)
+    harmless(answer)
+    assert answer.status_code == 401, answer.text[:200]
+
+
+@pytest.fixture(scope="module")
+def reader(server: LiveServer, client: httpx.Client) -> SignedIn:
+    return SignedIn(client, token(server, OWNER, "--scope", "jobs:read"))
+
+
+@pytest.mark.parametrize("ask", MUTATING, ids=repr)
+def test_a_token_that_only_reads_changes_nothing(world: World, reader: SignedIn, ask: Ask) -> None:
+    if ask.path in READ_BY_POST:
+        return
+    answer = world.send(reader, ask)
+    harmless(answer)
+    assert answer.status_code == 403, answer.text[:200]
+    if ask.path not in CLOSED_TO_ALL:
+        assert "lacks the scope" in answer.text
+
+
+def test_a_token_that_only_reads_left_everything_as_it_was(world: World, reader: SignedIn) -> None:
+    """After all of the above, whatever its answers said."""
+    headers = {"Authorization": f"Bearer {world.full.secret}"}
+    for job in world.jobs.values():
+        found = world.http.get(f"/v1/jobs/{job}", headers=headers).json()
+        assert (found["state"], found["name"], found["tags"]) == ("completed", found["name"], [])
+        assert found["name"] != "changed"
