@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from abuse.doors import DOORS, problem_json
 from qwicket.gateway.signin import new_secret
+from support import raw
 from support.server import LiveServer
 
 FOREIGN = {"X-Forwarded-For": "203.0.113.7"}
@@ -61,7 +62,32 @@ def test_a_token_of_an_admin_without_the_scope_is_refused(live: LiveServer, admi
     assert ask(live, weak, **FOREIGN).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "[]"]
+)
+def test_a_page_of_another_name_does_not_read_them_here(live: LiveServer, host: str) -> None:
+    """A name that resolves to 127.0.0.1 is a page's own origin (DNS rebinding)."""
+    assert ask(live, Host=host).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_this_machine_reads_them_by_any_of_its_names(live: LiveServer, host: str) -> None:
+    assert ask(live, Host=host).status_code == 200
+
+
+def test_what_nginx_passes_on_by_default_is_not_from_this_machine(live: LiveServer) -> None:
+    with raw.connect(live.url) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 401"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"),
+        *("Forwarded", "Via", "CF-Connecting-IP"),
+    ],
+)
 def test_what_a_proxy_passes_on_is_not_from_this_machine(
     server: LiveServer, live: LiveServer, name: str
 ) -> None:

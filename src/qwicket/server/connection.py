@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import string
 import struct
 import termios
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from qwicket.server.websocket import handshake_error
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import uvicorn
     from uvicorn._types import (
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from qwicket.server.connections import Connections
 
 _LINGER_S: Final = 2.0
+_HOST_BYTES: Final = frozenset(
+    (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
+)
+"""Those of a host and a port in RFC 3986, and the brackets of IPv6."""
 _INT: Final = struct.Struct("i")
 _ACKNOWLEDGED: Final = struct.Struct("Q")
 _ACKNOWLEDGED_AT: Final = 120
@@ -80,6 +85,7 @@ class Connection(HttpToolsProtocol):
         self._is_over = False
         self._running: RequestResponseCycle | None = None
         self._head_bytes = self._chunk_bytes = 0
+        self._head_error: tuple[int, str] | None = None
         self._untaken_bytes = self._taken_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -227,7 +233,7 @@ class Connection(HttpToolsProtocol):
             most = self._limits.head_bytes
             self._refuse(431, f"The head is over {most} bytes (limit head_bytes).")
         else:
-            self._refuse(400, "This is no HTTP/1.1 request.")
+            self._refuse(*self._head_error or (400, "This is no HTTP/1.1 request."))
 
     def _feed(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -293,6 +299,9 @@ class Connection(HttpToolsProtocol):
             self._head_bytes = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
             if self._head_bytes > self._limits.head_bytes:
                 raise ValueError("the head is too large")  # the parser ends over it
+        self._head_error = head_error(self.parser.get_http_version(), self.headers)
+        if self._head_error:
+            raise ValueError(self._head_error[1])
         if not self._is_upgrade():
             super().on_headers_complete()
 
@@ -373,6 +382,33 @@ class Connection(HttpToolsProtocol):
             yield lent
         finally:
             lent.detach()
+
+
+def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+    """Return status and text for a head that the parser takes and HTTP forbids.
+
+    RFC 9112: 2.3 (version), 3.2 (Host), 6.1 (Transfer-Encoding).
+    """
+    hosts = [value for name, value in headers if name == b"host"]
+    codings = [
+        each.strip().lower()
+        for name, value in headers
+        if name == b"transfer-encoding"
+        for each in value.split(b",")
+    ]
+    if version not in ("1.1", "1.0"):
+        return 400, "This is no HTTP/1.1 request."
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        return 400, "A request has one Host header."
+    if hosts and not _HOST_BYTES.issuperset(hosts[0]):
+        return 400, "The Host header is no host."
+    if codings and version == "1.0":
+        return 400, "An HTTP/1.0 request has no Transfer-Encoding."
+    if codings and codings[-1] != b"chunked":
+        return 400, "The last transfer coding is not chunked."
+    if len(codings) > 1:
+        return 501, "The only transfer coding here is chunked."
+    return None
 
 
 def _plain_text(status: int, why: str) -> bytes:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.door import (
     BOUND_BODY,
@@ -26,13 +26,20 @@ from qwicket.server.bodies import Body, BodyBudget
 from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.model.limits import Limits
     from qwicket.server.logs import AccessLog
     from qwicket.server.metrics import Metrics
+
+
+_USUAL_HEADERS: Final = (
+    (b"cache-control", b"no-store"),  # answers hold an account's data, and some an access token
+    (b"referrer-policy", b"no-referrer"),  # some dialects have a token in the URL
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 class Front:
@@ -131,6 +138,7 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                headers += _missing(headers)
                 if body.is_too_much_to_skip:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
@@ -168,6 +176,12 @@ class Front:
             if path == prefix or path.startswith(prefix + "/"):
                 return prefix, door
         return self._mounts[-1]  # the root takes paths without a slash, such as "*"
+
+
+def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return those of the usual headers that a door did not set itself."""
+    names = {name.lower() for name, _ in headers}
+    return [header for header in _USUAL_HEADERS if header[0] not in names]
 
 
 def _owner(answer: Answer, address: str) -> str:

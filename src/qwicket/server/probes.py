@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import Response
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 
-_FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
-"""What proxies write: behind one, every client comes from this machine."""
+_FORWARDED: Final = frozenset(
+    ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
+)
+"""What proxies write, beside all that begins with `x-forwarded-`: behind one, every client comes
+from this machine."""
 
 
 def probes(
@@ -66,11 +70,31 @@ def probes(
 
 
 def _is_from_here(request: Request) -> bool:
-    """Say whether a request comes from this machine, and through no proxy on it."""
-    if any(name in request.headers for name in _FORWARDED):
+    """Say whether a request comes from this machine, and through no proxy on it.
+
+    It must ask for this machine too: a page in a browser here can reach the server under a name of
+    its own (DNS rebinding). HTTP/1.0 is what nginx speaks to what is behind it, by default without
+    any other sign of itself.
+    """
+    names = request.headers.keys()
+    if any(name in _FORWARDED or name.startswith("x-forwarded-") for name in names):
         return False
+    if request.scope["http_version"] == "1.0":
+        return False
+    return _is_loopback(address(request)) and _is_loopback(_host(request))
+
+
+def _host(request: Request) -> str:
     try:
-        ip = ipaddress.ip_address(address(request).removeprefix("::ffff:"))
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:  # brackets without an address in them
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("::ffff:")).is_loopback
     except ValueError:
         return False
-    return ip.is_loopback

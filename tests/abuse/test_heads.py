@@ -1,0 +1,93 @@
+"""Heads that HTTP forbids are refused; answers bear headers that keep secrets in."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from abuse.doors import DOORS, Door
+from support import ibm, raw
+from support.server import LiveServer
+
+UPGRADE = "Connection: Upgrade\r\nUpgrade: h2c\r\n"
+FORBIDDEN = {
+    "two hosts": ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b", 400),
+    "the same host twice": ("GET /livez HTTP/1.1\r\nHost: a\r\nhost: a", 400),
+    "no host": ("GET /livez HTTP/1.1\r\nX: x", 400),
+    "two hosts in 1.0": ("GET /livez HTTP/1.0\r\nHost: a\r\nHost: b", 400),
+    "a host with a path": ("GET /livez HTTP/1.1\r\nHost: a/b", 400),
+    "a host with a user": ("GET /livez HTTP/1.1\r\nHost: a@b", 400),
+    "a host with a space": ("GET /livez HTTP/1.1\r\nHost: a b", 400),
+    "2.0": ("GET /livez HTTP/2.0\r\nHost: a", 400),
+    "0.9": ("GET /livez HTTP/0.9\r\nHost: a", 400),
+    "1.2": ("GET /livez HTTP/1.2\r\nHost: a", 400),
+    "gzip": ("POST /v1/jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked", 501),
+    "two codings": (
+        "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip"
+        "\r\nTransfer-Encoding: chunked",
+        501,
+    ),
+    "chunked in 1.0": ("POST /v1/jobs HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked", 400),
+}
+
+
+@pytest.fixture
+def connection(server: LiveServer) -> Iterator[socket.socket]:
+    with raw.connect(server.url) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("upgrade", ["", UPGRADE], ids=["", "upgrade"])
+@pytest.mark.parametrize(("head", "status"), FORBIDDEN.values(), ids=FORBIDDEN)
+def test_a_forbidden_head_is_refused(
+    connection: socket.socket, head: str, status: int, upgrade: str
+) -> None:
+    connection.sendall(f"{head}\r\n{upgrade}\r\n0\r\n\r\n".encode())
+    answer = raw.answer(connection)
+    assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+    assert raw.is_ended(connection)
+
+
+@pytest.mark.parametrize("host", ["a", "a:80", "[::1]:8000", "xn--bcher-kva.example", "", "a_b"])
+def test_a_host_of_any_name_is_served(connection: socket.socket, host: str) -> None:
+    connection.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert raw.answer(connection).status_code == 200
+
+
+def test_a_request_in_1_0_needs_no_host(connection: socket.socket) -> None:
+    connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+    assert raw.answer(connection).status_code == 200
+
+
+@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("token", ["right", "wrong"])
+def test_no_answer_of_a_door_is_kept_sniffed_or_referred_to(
+    server: LiveServer, door: Door, token: str
+) -> None:
+    secret = server.token() if token == "right" else "wrong"
+    for path in (door.jobs, f"{door.prefix}/nothing"):
+        check(httpx.get(server.url + path, headers=door.auth(secret)))
+    check(httpx.post(server.url + door.jobs, content=door.text(), headers=door.auth(secret)))
+
+
+def test_an_access_token_is_not_kept(server: LiveServer) -> None:
+    body = {"apiToken": server.token()}
+    answer = httpx.post(f"{server.url}{ibm.DOOR}/users/loginWithToken", json=body)
+    assert answer.status_code == 200
+    check(answer)
+
+
+def test_pages_keep_their_own_headers(server: LiveServer) -> None:
+    page = httpx.get(f"{server.url}/docs")
+    assert page.headers.get_list("cache-control") == ["public, no-cache"]
+    for name in ("x-content-type-options", "referrer-policy"):
+        assert len(page.headers.get_list(name)) == 1
+
+
+def check(answer: httpx.Response) -> None:
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
