@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import httpx
 import msgspec
 
-from qwicket.dialects import mounts
+from qwicket.dialects import descriptions, mounts
 from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
@@ -271,5 +271,5 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = tuple(_ways())
-PAGES = tuple(files(native_door.description()))
+PAGES = tuple(files(native_door.description(), descriptions(mounts(cast(Any, None)))))
 """Paths for people, which need no token."""

@@ -151,7 +151,7 @@ def test_an_odd_name_is_an_unknown_device(client: httpx.Client, token: str, text
 def test_strange_queries_and_headers_harm_no_route(
     client: httpx.Client, token: str, path: str
 ) -> None:
-    url = "/qlued" + path.format(backend="rydberg")
+    url = "/qlued" + path.format(backend_name="rydberg")
     for query in (
         "%ff%fe=%00",
         "token=%ff&job_id=%00",

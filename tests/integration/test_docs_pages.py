@@ -6,18 +6,18 @@ import html
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from abuse.doors import PAGES, docs_html
-from qwicket.dialects import native
+from qwicket.dialects import descriptions, mounts, native
 from qwicket.server.docs import HEADERS, files
 from support.browser import Page, browser
 from support.server import LiveServer
 
-FILES = files(native.description())
+FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
 
 
 @pytest.fixture(scope="module")

@@ -299,7 +299,7 @@ def test_a_failure_tells_its_id_and_nothing_else(
 def test_a_failure_of_qlued_tells_its_id_and_nothing_else(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = "/qlued" + path.format(backend="rydberg") + "?job_id=x&token=x"
+    url = "/qlued" + path.format(backend_name="rydberg") + "?job_id=x&token=x"
     check_failure(in_process("GET", url), qlued_json, caplog)
 
 

@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects import ibm, ionq, native, qbraid, qlued, xanadu
+from qwicket.dialects.descriptions import describe
+from qwicket.dialects.door import Door
+from qwicket.dialects.ibm import description as of_ibm
+from qwicket.dialects.ionq import description as of_ionq
+from qwicket.dialects.qbraid import description as of_qbraid
+from qwicket.dialects.qlued import description as of_qlued
+from qwicket.dialects.xanadu import description as of_xanadu
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp
 
     from qwicket.gateway import Gateway
 
-__all__ = ["mounts"]
+__all__ = ["descriptions", "mounts"]
+
+_DESCRIBED: Final = (
+    (of_ionq.ABOUT, ("/ionq/v0.4", "/ionq/v0.3")),
+    (of_ibm.ABOUT, ("/ibm/api",)),
+    (of_ibm.RUNTIME, ("/ibm/runtime/classic",)),
+    (of_qbraid.ABOUT, ("/qbraid/api/v1", "/qbraid/api")),
+    (of_qlued.ABOUT, ("/qlued",)),
+    (of_xanadu.ABOUT, ("",)),
+)
+"""Which mounts a description is of."""
+
+
+def descriptions(doors: Mapping[str, ASGIApp]) -> dict[str, dict[str, Any]]:
+    """Return the description of each vendor's dialect in OpenAPI, by the dialect's name.
+
+    Args:
+        doors: What `mounts` returned.
+    """
+    return {
+        about.name: describe(about, {prefix: _inner(doors[prefix]) for prefix in prefixes})
+        for about, prefixes in _DESCRIBED
+    }
+
+
+def _inner(app: ASGIApp) -> Door:
+    """Return the door itself, out of what some are wrapped into."""
+    door = getattr(app, "door", app)
+    assert isinstance(door, Door)
+    return door
 
 
 def mounts(

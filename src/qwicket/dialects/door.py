@@ -32,7 +32,7 @@ from qwicket.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,6 +106,11 @@ class Door:
         self._challenge = challenge
         self._collapse_slashes = collapse_slashes
 
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return every path that there is, in the order in which they are tried."""
+        return self._router.routes
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = False
         if self._collapse_slashes:
@@ -176,6 +181,11 @@ class _ByMethod:
         self._methods = methods
         if "GET" in methods:
             self._methods.setdefault("HEAD", methods["GET"])
+
+    @property
+    def methods(self) -> Mapping[str, Endpoint]:
+        """Return the endpoints by their methods."""
+        return self._methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._methods.get(scope["method"])

@@ -13,7 +13,7 @@ from msgspec import structs
 from qwicket import devices
 from qwicket.compute import LocalCompute, Readers
 from qwicket.compute.memory import available_bytes
-from qwicket.dialects import mounts, native
+from qwicket.dialects import descriptions, mounts, native
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.gateway.answers import Answers
@@ -155,7 +155,7 @@ class App:
         doors = {
             **dialects,
             "": for_people(dialects[""]),
-            **docs(native.description),
+            **docs(native.description, lambda: descriptions(dialects), dialects),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.sign_in,

@@ -8,20 +8,21 @@ import re
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 
 import qwicket
 from qwicket.agents import Failed
-from qwicket.dialects import native
+from qwicket.dialects import descriptions, mounts, native
 from qwicket.model import errors
 from qwicket.model.failures import FAILURES
 from qwicket.server.docs import HEADERS, File, files
 from qwicket.server.docs.errors import Code, table
 from qwicket.server.docs.html import Html, prose, tag
 
-FILES = files(native.description())
+FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
 PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
 SOURCES = sorted(Path(qwicket.__file__).parent.rglob("*.py"))
 EXTERNAL = {"/v1/openapi.json"}

@@ -57,11 +57,11 @@ def door(gateway: Gateway) -> Door:
 def _routes(at: str, do: Routes) -> list[Route]:
     return [
         on(f"{at}/backends", GET=do.list_backends),
-        on(f"{at}/{{backend}}/get_config", GET=do.read_config),
-        on(f"{at}/{{backend}}/get_backend_status", GET=do.read_backend_status),
-        on(f"{at}/{{backend}}/post_job", POST=do.submit_job),
-        on(f"{at}/{{backend}}/get_job_status", GET=do.read_status),
-        on(f"{at}/{{backend}}/get_job_result", GET=do.read_result),
+        on(f"{at}/{{backend_name}}/get_config", GET=do.read_config),
+        on(f"{at}/{{backend_name}}/get_backend_status", GET=do.read_backend_status),
+        on(f"{at}/{{backend_name}}/post_job", POST=do.submit_job),
+        on(f"{at}/{{backend_name}}/get_job_status", GET=do.read_status),
+        on(f"{at}/{{backend_name}}/get_job_result", GET=do.read_result),
     ]
 
 
@@ -172,7 +172,7 @@ class Routes:
         return signed_in(request, actor)
 
     async def _device(self, request: Request) -> DeviceView:
-        name = catalogue.name(request.path_params["backend"])
+        name = catalogue.name(request.path_params["backend_name"])
         if name is None:
             detail = f"{wire.UNKNOWN_DEVICE} A name has one or three parts separated by `_`."
             raise NotFound(detail, field="device")

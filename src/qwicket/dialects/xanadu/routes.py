@@ -34,7 +34,7 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import ASGIApp, Receive, Send
     from starlette.types import Scope as AsgiScope
@@ -81,6 +81,12 @@ class _Guard:
     def __init__(self, sign_in: SignIn, inner: ASGIApp | None = None) -> None:
         self._sign_in = sign_in
         self._inner = inner
+
+    @property
+    def methods(self) -> Mapping[str, Any]:
+        """Return the endpoints by their methods."""
+        methods: Mapping[str, Any] = getattr(self._inner, "methods", {})
+        return methods
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         scope[_ACTOR] = await self._sign_in(Request(scope))

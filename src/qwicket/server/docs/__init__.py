@@ -13,6 +13,7 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.door import PUBLIC_URL, Door, on
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "docs", "files", "for_people"]
 
+_QLUED: Final = "/qlued/api/v2"
+_MOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ionq": ("/ionq/v0.4", "/ionq/v0.3"),
+    "ibm": ("/ibm/api",),
+    "runtime": ("/ibm/runtime/classic",),
+    "qbraid": ("/qbraid/api/v1", "/qbraid/api"),
+    "qlued": (_QLUED, "/qlued/api/v3"),
+}
+"""Below which addresses a dialect's description is found beside `/docs`: no vendor has such a path.
+Xanadu's dialect is the root of the server, which stays its own."""
+
+_NONE: Final[Mapping[str, Any]] = {}
 _HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -62,43 +75,93 @@ class File(NamedTuple):
         return self._replace(content=self.content.replace(ADDRESS.encode(), address))
 
 
-def files(description: Mapping[str, Any]) -> dict[str, File]:
+def files(
+    description: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]] = _NONE
+) -> dict[str, File]:
     """Return all there is under `/docs`, by its path.
 
     Args:
         description: The OpenAPI document of `/v1`.
+        dialects: Those of the vendors' dialects, by their names.
     """
     table = errors.table()
+    titles = {name: str(of["info"]["title"]) for name, of in dialects.items()}
     return {
-        "/docs": File(api.render(description, up="docs/")),
-        "/docs/": File(api.render(description, up="")),
+        "/docs": File(api.render(description, up="docs/", dialects=titles)),
+        "/docs/": File(api.render(description, up="", dialects=titles)),
         "/docs/errors": File(errors.index(table)),
         "/docs/style.css": File(_asset("style.css"), "text/css; charset=utf-8"),
         "/docs/icon.svg": File(_asset("icon.svg"), "image/svg+xml"),
         **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
+        **{f"/docs/{name}": _dialect_page(name, of, up="") for name, of in dialects.items()},
+        **{f"/docs/{name}/openapi.json": _document(of) for name, of in dialects.items()},
     }
 
 
-def docs(describe: Callable[[], Mapping[str, Any]]) -> dict[str, ASGIApp]:
-    """Return the mount of `/docs`.
+def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, File]:
+    """Return what is answered below the vendors' own addresses, by its path."""
+    beside = {
+        f"{mount}/openapi.json": _document(dialects[name])
+        for name, mounts in _MOUNTS.items()
+        for mount in mounts
+    }
+    beside[f"{_QLUED}/docs"] = _dialect_page("qlued", dialects["qlued"], up="../../../docs/")
+    return beside
+
+
+def _dialect_page(name: str, document: Mapping[str, Any], up: str) -> File:
+    return File(api.render_dialect(name, document, up=up))
+
+
+def _document(description: Mapping[str, Any]) -> File:
+    return File(msgspec.json.encode(description), "application/json")
+
+
+def docs(
+    describe: Callable[[], Mapping[str, Any]],
+    describe_dialects: Callable[[], Mapping[str, Mapping[str, Any]]] = dict,
+    doors: Mapping[str, ASGIApp] = _NONE,
+) -> dict[str, ASGIApp]:
+    """Return the mounts of `/docs`, and of what is said below the vendors' own addresses.
 
     Args:
-        describe: Makes what `files` takes.
+        describe: Makes the OpenAPI document of `/v1`.
+        describe_dialects: Makes those of the vendors' dialects.
+        doors: The dialects by their mounts, which are asked for whatever else is below them.
     """
-    made: Door | None = None
+    made: dict[str, Door] = {}
 
     def make() -> Door:
-        routes = [on(path, GET=_reader(file)) for path, file in files(describe()).items()]
+        dialects = describe_dialects()
+        found = files(describe(), dialects)
+        if dialects:
+            found |= _beside_dialects(dialects)
+        routes = [on(path, GET=_reader(file)) for path, file in found.items()]
         missing = on("/docs/{rest:path}", GET=_missing)
         return Door([*routes, missing], _problem, error_type=_HTML)
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal made
-        if made is None:
-            made = await asyncio.to_thread(make)
-        await made({**scope, "root_path": ""}, receive, send)
+        if not made:
+            made[""] = await asyncio.to_thread(make)
+        await made[""]({**scope, "root_path": ""}, receive, send)
 
-    return {"/docs": at_root}
+    paths = [f"{mount}/openapi.json" for mounts in _MOUNTS.values() for mount in mounts]
+    beside = {path: _exactly(path, at_root, doors) for path in [*paths, f"{_QLUED}/docs"] if doors}
+    return {"/docs": at_root, **beside}
+
+
+def _exactly(path: str, app: ASGIApp, doors: Mapping[str, ASGIApp]) -> ASGIApp:
+    """Return an app for one path, and for what is below it the dialect that it is in."""
+    mount = max((each for each in doors if path.startswith(f"{each}/")), key=len)
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == path and scope["type"] == "http":
+            await app(scope, receive, send)
+            return
+        root = scope["root_path"].removesuffix(path) + mount
+        await doors[mount]({**scope, "root_path": root}, receive, send)
+
+    return choose
 
 
 def for_people(door: ASGIApp) -> ASGIApp:

@@ -34,6 +34,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "object": "object",
     "string": "text",
 }
+_NONE: Final[Mapping[str, str]] = {}
+_OTHERS: Final = "Vendors' clients find the APIs of their clouds on this server, too:"
 _LARGEST: Final = (1 << 63) - 1
 _EXAMPLE: Final = """\
 curl -H "Authorization: Bearer $QWICKET_TOKEN" {url}/v1/jobs -d '{{
@@ -47,24 +49,50 @@ _LEAD: Final = (
 )
 
 
-def render(document: Mapping[str, Any], *, up: str) -> bytes:
-    """Return the page.
+def render(document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] = _NONE) -> bytes:
+    """Return the page of the native API.
 
     Args:
         document: OpenAPI 3.1, as this server makes it.
         up: What leads from the page to `/docs/`.
+        dialects: Titles of the other dialects, by the names of their pages.
     """
+    pages = (tag("li", tag("a", said, href=f"{up}{name}")) for name, said in dialects.items())
+    others = [tag("p", _OTHERS), tag("ul", *pages)] if dialects else []
+    lead = [
+        tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
+        *others,
+        tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0"),
+    ]
+    return _page(document, "The API", lead, up=up)
+
+
+def render_dialect(name: str, document: Mapping[str, Any], *, up: str) -> bytes:
+    """Return the page of a vendor's dialect.
+
+    Args:
+        name: Of its page.
+        document: OpenAPI 3.1, as this server makes it.
+        up: What leads from the page to `/docs/`.
+    """
+    info = document["info"]
+    link = tag("a", "As OpenAPI.", href=f"{up}{name}/openapi.json")
+    lead = [tag("p", prose(info["description"]), " ", link, class_="lead")]
+    return _page(document, info["title"], lead, up=up)
+
+
+def _page(document: Mapping[str, Any], heading: str, lead: Iterable[Html], *, up: str) -> bytes:
     groups = _grouped(document)
     main = tag(
         "main",
-        tag("h1", "The API"),
-        tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
-        tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0"),
+        tag("h1", heading),
+        *lead,
         *(_group(name, operations) for name, operations in groups.items()),
         tag("h2", "Schemas", id="schemas"),
         *map(_schema, *zip(*document["components"]["schemas"].items(), strict=True)),
     )
-    return page("API", tag("div", _contents(groups), main, class_="wide"), here="api", up=up)
+    title = "API" if heading == "The API" else heading
+    return page(title, tag("div", _contents(groups), main, class_="wide"), here="api", up=up)
 
 
 def _grouped(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:

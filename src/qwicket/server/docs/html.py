@@ -6,11 +6,13 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.descriptions import SERVER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CODE: Final = re.compile(r"`([^`]+)`")
-ADDRESS: Final = "{the server's address}"
+ADDRESS: Final = SERVER
 """Stands in a page where its reader needs the address of the server that shows it."""
 _VOID: Final = frozenset({"link", "meta", "br"})
 

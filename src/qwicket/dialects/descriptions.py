@@ -1,0 +1,227 @@
+"""Descriptions of dialects in OpenAPI 3.1, made from their routes and their wire structs.
+
+Which paths and methods there are is read from the routes themselves. Bodies, errors and query
+parameters are what each dialect's `description.py` names. Answers have a schema where that names
+one, else they are any JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union
+
+import msgspec
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qwicket.dialects.door import Door
+
+_REF: Final = "#/components/schemas/{name}"
+_JSON: Final = "application/json"
+_PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
+SERVER: Final = "{the server's address}"
+"""Stands where the address of the server that shows the description goes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a dialect says of itself beside its routes. Endpoints are named by their functions.
+
+    Attributes:
+        name: In addresses: `/docs/NAME`.
+        title: For people.
+        lead: Some sentences for people: how to sign in, what clients there are.
+        security: OpenAPI's security schemes, of which one is enough.
+        error: What every refusal looks like.
+        public: Endpoints that need no token. Here and below by name, or by the beginning of a path
+            and a name with a space between.
+        bodies: Structs of requests.
+        answers: What answers are: one of these types.
+        queries: Query parameters; those that end in `!` must be given.
+        operations: Names of operations, where they are others than those of the endpoints.
+        tag: The one group of all operations; by default each path's first word.
+        left_out: Endpoints that answer only that there is nothing.
+    """
+
+    name: str
+    title: str
+    lead: str
+    security: Mapping[str, Any]
+    error: type[msgspec.Struct]
+    public: frozenset[str] = frozenset()
+    bodies: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict)
+    answers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    operations: Mapping[str, str] = field(default_factory=dict)
+    tag: str = ""
+    left_out: frozenset[str] = frozenset()
+
+
+def describe(about: About, doors: Mapping[str, Door]) -> dict[str, Any]:
+    """Return the description of a dialect.
+
+    Args:
+        about: What it says of itself.
+        doors: Its doors by their prefixes.
+    """
+    answers = [each for kinds in about.answers.values() for each in kinds]
+    unique = list(dict.fromkeys([about.error, *about.bodies.values(), *answers]))
+    found, components = msgspec.json.schema_components(
+        [_opened(each) for each in unique], ref_template=_REF
+    )
+    schemas = dict(zip(unique, found, strict=True))
+    for schema in components.values():
+        schema["description"] = str(schema.get("description", "")).partition("\n")[0]
+    paths: dict[str, dict[str, Any]] = {}
+    for prefix, door in doors.items():
+        for path, method, name in _endpoints(door):
+            if name in about.left_out:
+                continue
+            operation = _operation(about, schemas, prefix, path, name)
+            paths.setdefault(prefix + _plain(path), {})[method.lower()] = operation
+    _number(paths)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": about.title, "version": "1", "description": about.lead},
+        "servers": [{"url": SERVER}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": dict(about.security)},
+        "security": [{scheme: []} for scheme in about.security],
+    }
+
+
+def _endpoints(door: Door) -> Iterator[tuple[str, str, str]]:
+    """Yield path, method and the name of the endpoint for each that the door has."""
+    for route in door.routes:
+        methods = getattr(route.endpoint, "methods", {}) if isinstance(route, Route) else {}
+        for method, endpoint in methods.items():
+            if method != "HEAD":
+                yield route.path, method, endpoint.__name__  # type: ignore[attr-defined]
+
+
+def _operation(
+    about: About, schemas: Mapping[Any, Any], prefix: str, path: str, name: str
+) -> dict[str, Any]:
+    def of(table: Mapping[str, Any]) -> Any:
+        """Return what the longest key that fits has."""
+        fitting = [key for key in table if _fits(key, whole, name)]
+        return table[max(fitting, key=len)] if fitting else None
+
+    whole = prefix + path
+    words = about.operations.get(name, name)
+    answer = [schemas[each] for each in of(about.answers) or ()]
+    told: dict[str, Any] = {
+        "operationId": words,
+        "summary": words.replace("_", " ").capitalize() + ".",
+        "tags": [about.tag or _first_word(path)],
+        "parameters": [*_in_path(path), *map(_in_query, of(about.queries) or ())],
+        "responses": {
+            "2XX": _response("Done.", {"anyOf": answer} if len(answer) > 1 else dict(*answer)),
+            "default": _response("Refused or failed.", schemas[about.error]),
+        },
+    }
+    body = of(about.bodies)
+    if body is not None:
+        told["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas[body]}}}
+    if any(_fits(key, whole, name) for key in about.public):
+        told["security"] = []
+    return told
+
+
+def _fits(key: str, path: str, name: str) -> bool:
+    """Return whether a key of a table means an endpoint of this path and name."""
+    start, _, end = key.rpartition(" ")
+    return end == name and path.startswith(start)
+
+
+def _response(said: str, schema: Any) -> dict[str, Any]:
+    return {"description": said, "content": {_JSON: {"schema": schema}}}
+
+
+def _in_path(path: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": "As it was answered.",
+            "schema": {"type": "string"},
+        }
+        for name in _PARAMETER.findall(path)
+    ]
+
+
+def _in_query(name: str) -> dict[str, Any]:
+    return {
+        "name": name.removesuffix("!"),
+        "in": "query",
+        "required": name.endswith("!"),
+        "description": "",
+        "schema": {"type": "string"},
+    }
+
+
+def _plain(path: str) -> str:
+    """Return a path as OpenAPI writes it: without what Starlette says of its parameters."""
+    return _PARAMETER.sub(r"{\1}", path)
+
+
+def _first_word(path: str) -> str:
+    return next((word for word in path.split("/") if word and "{" not in word), "other")
+
+
+def _number(paths: Mapping[str, Mapping[str, Any]]) -> None:
+    """Let every operation have a name of its own."""
+    seen: dict[str, int] = {}
+    for methods in paths.values():
+        for operation in methods.values():
+            name = operation["operationId"]
+            seen[name] = seen.get(name, 0) + 1
+            if seen[name] > 1:
+                operation["operationId"] = f"{name}_{seen[name]}"
+
+
+@functools.cache
+def _opened(kind: Any) -> Any:
+    """Return a type with "anything" in place of what its structs leave raw."""
+    if kind is msgspec.Raw:
+        return Any
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _opened_struct(kind)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return Annotated[_opened(args[0]), *args[1:]]
+    if origin in (Union, types.UnionType):
+        opened = [_opened(each) for each in args]
+        return Any if Any in opened else functools.reduce(operator.or_, opened)
+    if origin is not None and args:
+        return origin[tuple([each if each is ... else _opened(each) for each in args])]
+    return kind
+
+
+def _opened_struct(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for each in msgspec.structs.fields(struct):
+        kind = _opened(each.type)
+        is_required = each.required
+        default = None if isinstance(each.default, msgspec.Raw) else each.default
+        if default is msgspec.NODEFAULT and not is_required:
+            default = None
+        fields.append(
+            (each.encode_name, kind) if is_required else (each.encode_name, kind, default)
+        )
+    opened = msgspec.defstruct(
+        struct.__name__.removeprefix("_"),
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=struct.__struct_config__.forbid_unknown_fields,
+    )
+    opened.__doc__ = struct.__doc__
+    return opened

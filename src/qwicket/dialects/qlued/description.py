@@ -1,0 +1,133 @@
+"""What the qlued dialect says of itself to people and to programs, as qlued's own server does."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.dialects.descriptions import About
+
+
+class StatusMsgDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a job stands, or what is wrong; the word `None` stands for nothing."""
+
+    job_id: str
+    status: str
+    detail: str
+    error_message: str
+
+
+class JobSchemaWithTokenIn(msgspec.Struct, frozen=True):
+    """A job: experiments as JSON text, and the token."""
+
+    job: str
+    token: str
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """A job of version 3: experiments; the token is in the header."""
+
+    payload: dict[str, Any]
+
+
+class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A gate of a device."""
+
+    name: str
+    description: str
+    parameters: list[str]
+    qasm_def: str
+    coupling_map: list[list[int]]
+
+
+class BackendConfigSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a device can do."""
+
+    backend_name: str
+    display_name: str
+    description: str
+    backend_version: str
+    n_qubits: int
+    basis_gates: list[str]
+    gates: list[Gate]
+    supported_instructions: list[str]
+    max_shots: int
+    max_experiments: int
+    cold_atom_type: str
+    wire_order: str
+    num_species: int
+    simulator: bool
+    local: bool
+    conditional: bool
+    open_pulse: bool
+    memory: bool
+    dynamic_reprate_enabled: bool
+    coupling_map: str
+    url: str
+
+
+class BackendStatusSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a device works, and how many jobs wait."""
+
+    backend_name: str
+    backend_version: str
+    operational: bool
+    pending_jobs: int
+    status_msg: str
+
+
+class ResultDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a job gave: for each experiment its memory and counts."""
+
+    backend_name: str
+    display_name: str
+    backend_version: str
+    job_id: str
+    qobj_id: str | None
+    success: bool
+    status: str
+    header: dict[str, Any]
+    results: list[dict[str, Any]]
+
+
+_DEVICE_PUBLIC: Final = frozenset({"list_backends", "read_config", "read_backend_status"})
+
+ABOUT: Final = About(
+    name="qlued",
+    title="qlued's API, versions 2 and 3",
+    lead=(
+        "Clients of qlued work against this server when their address is changed. In version 2 a"
+        " token goes into the query or the body, in version 3 into `Authorization: Bearer …`. A"
+        ' missing field is a 422 with `{"detail": [{"type", "loc", "msg"}]}`.'
+    ),
+    security={
+        "token": {"type": "http", "scheme": "bearer"},
+        "query": {"type": "apiKey", "in": "query", "name": "token"},
+    },
+    error=StatusMsgDict,
+    public=_DEVICE_PUBLIC,
+    bodies={"/qlued/api/v2 submit_job": JobSchemaWithTokenIn, "/qlued/api/v3 submit_job": Payload},
+    answers={
+        "list_backends": (list[BackendConfigSchemaOut],),
+        "read_config": (BackendConfigSchemaOut,),
+        "read_backend_status": (BackendStatusSchemaOut,),
+        "submit_job": (StatusMsgDict,),
+        "read_status": (StatusMsgDict,),
+        "read_result": (StatusMsgDict, ResultDict),
+    },
+    queries={
+        "/qlued/api/v2 read_status": ("job_id!", "token!"),
+        "/qlued/api/v2 read_result": ("job_id!", "token!"),
+        "read_status": ("job_id!",),
+        "read_result": ("job_id!",),
+    },
+    operations={
+        "read_config": "get_config",
+        "read_backend_status": "get_backend_status",
+        "submit_job": "post_job",
+        "read_status": "get_job_status",
+        "read_result": "get_job_result",
+    },
+    tag="Backend",
+)

@@ -1,0 +1,36 @@
+"""What the Xanadu Cloud dialect says of itself to people and to programs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.dialects.descriptions import About
+from qwicket.dialects.xanadu import wire
+
+
+class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refusal or failure; `meta` has the texts of a wrong field."""
+
+    status: int
+    status_code: int
+    code: str
+    detail: str
+    meta: dict[str, Any]
+
+
+ABOUT: Final = About(
+    name="xanadu",
+    title="Xanadu Cloud's API",
+    lead=(
+        "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. A"
+        " token is exchanged for an access token, which goes into `Authorization: Bearer …`."
+        " Results are NumPy's files."
+    ),
+    security={"token": {"type": "http", "scheme": "bearer"}},
+    error=Error,
+    public=frozenset({"give_pass"}),
+    bodies={"submit_job": wire.SubmitBody, "cancel_job": wire.PatchBody},
+    queries={"list_jobs": ("size", "id", "status")},
+)

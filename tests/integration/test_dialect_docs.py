@@ -1,0 +1,160 @@
+"""The page and the description of each dialect: there without a token, and true of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+
+from abuse.doors import docs_html
+from qwicket.dialects import descriptions, mounts
+from qwicket.dialects.ibm import description as ibm
+from qwicket.dialects.ionq import description as ionq
+from qwicket.dialects.qbraid import description as qbraid
+from qwicket.dialects.qlued import description as qlued
+from qwicket.dialects.xanadu import description as xanadu
+from qwicket.server.docs import HEADERS
+from support.server import LiveServer
+
+DESCRIPTIONS = descriptions(mounts(cast(Any, None)))
+ABOUTS = {
+    about.name: about
+    for about in (ionq.ABOUT, ibm.ABOUT, ibm.RUNTIME, qbraid.ABOUT, qlued.ABOUT, xanadu.ABOUT)
+}
+ADDRESSES = {
+    "ionq": ["/ionq/v0.4", "/ionq/v0.3"],
+    "ibm": ["/ibm/api"],
+    "runtime": ["/ibm/runtime/classic"],
+    "qbraid": ["/qbraid/api/v1", "/qbraid/api"],
+    "qlued": ["/qlued/api/v2", "/qlued/api/v3"],
+    "xanadu": [],
+}
+OPERATIONS = [
+    (name, method.upper(), path, operation)
+    for name, document in DESCRIPTIONS.items()
+    for path, methods in document["paths"].items()
+    for method, operation in methods.items()
+]
+IDS = [f"{method} {path}" for _, method, path, _ in OPERATIONS]
+# The printed source of seed 002, qlued's own server, by method and path.
+QLUED_SOURCE = {
+    "list_backends": "GET /backends",
+    "get_config": "GET /{backend_name}/get_config",
+    "get_backend_status": "GET /{backend_name}/get_backend_status",
+    "post_job": "POST /{backend_name}/post_job",
+    "get_job_status": "GET /{backend_name}/get_job_status",
+    "get_job_result": "GET /{backend_name}/get_job_result",
+}
+
+
+@pytest.fixture(scope="module")
+def web(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client that signs in nowhere."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+
+
+def test_every_dialect_has_a_page_that_the_first_one_leads_to(web: httpx.Client) -> None:
+    first = web.get("/docs").text
+    for name, document in DESCRIPTIONS.items():
+        assert f'href="docs/{name}"' in first
+        page = web.get(f"/docs/{name}")
+        text = docs_html(page)
+        assert page.status_code == 200
+        assert document["info"]["title"] in text
+        for key, value in HEADERS.items():
+            assert page.headers[key] == value
+        for path in document["paths"]:
+            assert path in text
+        assert f'href="{name}/openapi.json"' in page.text
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_a_description_is_answered_without_a_token(
+    web: httpx.Client, server: LiveServer, name: str
+) -> None:
+    found = web.get(f"/docs/{name}/openapi.json")
+    assert found.status_code == 200
+    assert found.headers["content-type"] == "application/json"
+    document = found.json()
+    assert document["servers"] == [{"url": server.url}]
+    assert document["paths"] == msgspec.to_builtins(DESCRIPTIONS[name]["paths"])
+    for mount in ADDRESSES[name]:
+        assert web.get(f"{mount}/openapi.json").json() == document
+
+
+def test_qlueds_own_addresses_are_there(web: httpx.Client) -> None:
+    page = web.get("/qlued/api/v2/docs")
+    assert page.status_code == 200
+    assert "post_job" in docs_html(page)
+    for link in re.findall(r'(?:href|src)="([^"#]+)"', page.text):
+        assert web.get(httpx.URL("/qlued/api/v2/docs").join(link)).status_code == 200, link
+    paths = web.get("/qlued/api/v2/openapi.json").json()["paths"]
+    for operation, way in QLUED_SOURCE.items():
+        method, path = way.split(" ")
+        found = paths[f"/qlued/api/v2{path}"][method.lower()]
+        assert (found["operationId"], found["tags"]) == (operation, ["Backend"])
+
+
+def test_what_is_below_a_description_is_still_the_dialects(web: httpx.Client) -> None:
+    found = web.get("/ionq/v0.4/openapi.json/x")
+    assert (found.status_code, found.json()["error"]) == (404, "Not Found")
+    found = web.get("/qlued/api/v2/docs/get_config")
+    assert (found.status_code, found.json()["error_message"]) == (404, "Unknown back-end!")
+
+
+def test_no_name_is_used_twice_in_a_description() -> None:
+    for document in DESCRIPTIONS.values():
+        names = [each["operationId"] for of in document["paths"].values() for each in of.values()]
+        assert len(names) == len(set(names))
+        text = msgspec.json.encode(document).decode()
+        for name in re.findall(r"#/components/schemas/(\w+)", text):
+            assert name in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(("name", "method", "path", "operation"), OPERATIONS, ids=IDS)
+def test_an_operation_is_there_and_needs_a_token_where_that_is_said(
+    web: httpx.Client, name: str, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    query = {each["name"]: "x" for each in operation["parameters"] if each.get("required")}
+    query = {key: value for key, value in query.items() if f"{{{key}}}" not in path}
+    body = {"job": "{}", "token": "wrong"} if name == "qlued" and method == "POST" else None
+    device = {"backend_name": "rydberg"}
+    there = re.sub(r"{(\w+)}", lambda found: device.get(found[1], "none"), path)
+    answer = web.request(method, there, params=query, json=body)
+    assert answer.status_code != 405
+    is_public = operation.get("security") == []
+    assert (answer.status_code == 401) is not is_public, answer.text
+    if answer.status_code >= 400 and answer.status_code != 422 and answer.content:
+        kind = ABOUTS[name].error
+        if not (name == "xanadu" and is_public):  # OAuth has a shape of its own
+            msgspec.json.decode(answer.content, type=kind)
+
+
+def test_what_qlued_answers_is_what_its_description_says(
+    web: httpx.Client, server: LiveServer
+) -> None:
+    token = server.token("qlued")
+    at = "/qlued/api/v2"
+    decode = msgspec.json.decode
+    devices = decode(web.get(f"{at}/backends").content, type=list[qlued.BackendConfigSchemaOut])
+    assert devices
+    for path, kind in (
+        ("/rydberg/get_config", qlued.BackendConfigSchemaOut),
+        ("/rydberg/get_backend_status", qlued.BackendStatusSchemaOut),
+    ):
+        decode(web.get(at + path).content, type=kind)
+    program = (
+        '{"experiment_0": {"instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],'
+        ' "num_wires": 1, "shots": 3}}'
+    )
+    sent = web.post(f"{at}/rydberg/post_job", json={"job": program, "token": token})
+    posted = decode(sent.content, type=qlued.StatusMsgDict)
+    asked = {"job_id": posted.job_id, "token": token}
+    decode(web.get(f"{at}/rydberg/get_job_status", params=asked).content, type=qlued.StatusMsgDict)
+    result = web.get(f"{at}/rydberg/get_job_result", params=asked)
+    assert decode(result.content, type=qlued.ResultDict).status == "DONE"
