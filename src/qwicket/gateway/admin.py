@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.gateway import passes
-from qwicket.gateway.signin import digest, hash_password, new_secret
+from qwicket.gateway.passwords import hash_password
+from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import (
     DEFAULT_SCOPES,
     Account,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import hashlib
 import re
 import secrets
 import string
 from typing import TYPE_CHECKING, Final
 
-import argon2
-
-from qwicket.compute.turns import Turns
+from qwicket.gateway.passwords import Passwords
 from qwicket.gateway.recent import Recent
-from qwicket.gateway.throttle import Tries, WrongTokens, network
+from qwicket.gateway.throttle import WrongTokens
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor
-from qwicket.model.errors import TooManyRequests, Unauthenticated
+from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -29,9 +25,6 @@ PREFIX: Final = "qw_"
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_CHARS: Final = 43  # 62^43 > 2^256
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
-_HASHES_AT_ONCE: Final = 2
-
-_hasher = argon2.PasswordHasher()
 
 
 def new_secret() -> str:
@@ -53,10 +46,6 @@ def subject(actor: Actor) -> str:
     return f"token {actor.token}" if actor.token else f"account {actor.account}"
 
 
-def hash_password(password: str) -> str:
-    return _hasher.hash(password)
-
-
 class SignIn:
     """Checks credentials. A token's row is read again after a moment, so revocations count then."""
 
@@ -64,11 +53,14 @@ class SignIn:
         self._store = store
         self._now_ms = now_ms
         self._owners = Recent(store.accounts.token_owner)
-        self._tries = Tries(limits.password_tries)
+        self._passwords = Passwords(limits)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
-        self.wrong_tokens = self.wrong_passwords = 0
-        self._hashing = Turns(_HASHES_AT_ONCE)
-        self._most_waiting = limits.passwords_waiting
+        self.wrong_tokens = 0
+
+    @property
+    def wrong_passwords(self) -> int:
+        """How many passwords were refused."""
+        return self._passwords.wrong
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
         """Return who holds this token.
@@ -131,26 +123,15 @@ class SignIn:
 
         Raises:
             Unauthenticated: They do not match; which of them is wrong is not said.
-            TooManyRequests: Too many tries in a minute from this address for this name, or too many
-                of this address that wait: they are compared one at a time.
+            TooManyRequests: They do not match, as did many before from this address or for this
+                name, or too many of this address wait: they are compared one at a time.
         """
-        where, most = network(address), self._most_waiting
-        if self._hashing.count(where) > most:
-            raise TooManyRequests(
-                f"Over {most} passwords from one address wait (limit passwords_waiting).",
-                retry_after_s=1.0,
-                limit="passwords_waiting",
-                quota=most,
-            )
-        self._tries.count(address, login)
         found = await self._store.accounts.for_password(login)
-        stored = found.password_hash if found else None
-        async with self._hashing.turn(where):
-            matches = await asyncio.to_thread(_matches, stored, password)
-        if found is None or not matches or found.account.disabled_at:
-            self.wrong_passwords += 1
-            raise Unauthenticated("The name or the password is wrong.")
-        return await self._member(found.account)
+        usable = found if found and not found.account.disabled_at else None
+        stored = usable.password_hash if usable else None
+        await self._passwords.check(login, stored, password, address)
+        assert usable is not None  # nobody's password is right
+        return await self._member(usable.account)
 
     async def _member(self, account: Account) -> Actor:
         """Return an account as it acts without a token: default scopes, its own project."""
@@ -182,17 +163,3 @@ class SignIn:
             scopes=frozenset(token.scopes),
             devices=frozenset(token.devices),
         )
-
-
-@functools.cache
-def _decoy() -> str:
-    return hash_password(new_secret())
-
-
-def _matches(stored: str | None, password: str) -> bool:
-    """Compare; without a stored hash against a decoy, so that the time tells nobody who exists."""
-    try:
-        _hasher.verify(stored or _decoy(), password)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-        return False
-    return stored is not None

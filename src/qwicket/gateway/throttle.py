@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict, deque
-from functools import lru_cache
 from typing import Final
 
 from qwicket.model.errors import TooManyRequests
@@ -20,18 +19,17 @@ _MAX_ADDRESS_CHARS: Final = 64
 
 
 class Tries:
-    """Password tries of the last minute, per address and name."""
+    """Wrong passwords of the last minute, per address and name.
+
+    A try counts from when it begins, so that many at once count as well, until it proves right.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
-    def count(self, address: str, login: str) -> None:
-        """Count a try.
-
-        Raises:
-            TooManyRequests: There were too many in the last minute.
-        """
+    def take(self, address: str, login: str) -> float:
+        """Count a try; return 0, or the seconds until one more is allowed: it is not counted."""
         now = time.monotonic()
         key = network(address), login
         recent = self._recent.setdefault(key, deque())
@@ -39,25 +37,54 @@ class Tries:
         while recent and recent[0] <= now - _TRY_WINDOW_S:
             recent.popleft()
         if len(recent) >= self._limit:
-            wait_s = recent[0] + _TRY_WINDOW_S - now
-            raise TooManyRequests(
-                f"Over {self._limit} password tries in a minute (limit password_tries).",
-                retry_after_s=wait_s,
-                limit="password_tries",
-                quota=self._limit,
-            )
+            return recent[0] + _TRY_WINDOW_S - now if recent else _TRY_WINDOW_S
         recent.append(now)
         if len(self._recent) > _MAX_TRACKED:
             self._recent.popitem(last=False)
+        return 0.0
+
+    def give_back(self, address: str, login: str) -> None:
+        """Do not count the last try: the password was right."""
+        recent = self._recent.get((network(address), login))
+        if recent:
+            recent.pop()
 
 
-class WrongTokens:
-    """A bucket per address: each wrong token takes one, each second gives one back."""
+class Bucket:
+    """A bucket per address: each take empties it by one, each second gives one back."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._full_at: OrderedDict[str, float] = OrderedDict()
         """When each bucket is full again; one that is full need not be kept."""
+
+    def take(self, address: str) -> float:
+        """Take one; return 0, or the seconds until there is one: then nothing is taken."""
+        now = time.monotonic()
+        key = network(address)
+        full_at = max(now, self._full_at.get(key, now)) + 1 / _REFILL_PER_S
+        wait_s = full_at - now - self._size / _REFILL_PER_S
+        if wait_s > 0:
+            return wait_s
+        self._full_at[key] = full_at
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > _MAX_TRACKED:
+            self._full_at.popitem(last=False)
+        return 0.0
+
+    def give_back(self, address: str) -> None:
+        """Put one back that was taken."""
+        key = network(address)
+        if key in self._full_at:
+            self._full_at[key] -= 1 / _REFILL_PER_S
+
+
+class WrongTokens:
+    """A bucket per address, of which each wrong token takes one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._bucket = Bucket(size)
 
     def count(self, address: str) -> None:
         """Count a wrong token.
@@ -65,24 +92,16 @@ class WrongTokens:
         Raises:
             TooManyRequests: The bucket is empty.
         """
-        now = time.monotonic()
-        key = network(address)
-        full_at = max(now, self._full_at.get(key, now)) + 1 / _REFILL_PER_S
-        wait_s = full_at - now - self._size / _REFILL_PER_S
-        if wait_s > 0:
+        wait_s = self._bucket.take(address)
+        if wait_s:
             raise TooManyRequests(
                 f"Over {self._size} wrong tokens from one address (limit wrong_tokens).",
                 retry_after_s=wait_s,
                 limit="wrong_tokens",
                 quota=self._size,
             )
-        self._full_at[key] = full_at
-        self._full_at.move_to_end(key)
-        if len(self._full_at) > _MAX_TRACKED:
-            self._full_at.popitem(last=False)
 
 
-@lru_cache(4_096)
 def network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 that one customer is given.
 

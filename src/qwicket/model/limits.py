@@ -209,7 +209,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     answer_bytes_per_s: int = 4 << 10
     """Least rate at which a client takes an answer, measured over `answer_timeout_s`."""
     password_tries: int = 10
-    """Tries per minute, address and name."""
+    """Wrong passwords per minute, address and name. Beyond, each is compared after 2 s; a right one
+    signs in, a wrong one gets a 429."""
+    wrong_passwords: int = 100
+    """Wrong passwords at once from one address, whatever the names; each second one more. Beyond,
+    one is compared every 0.25 s; a right one signs in, a wrong one gets a 429."""
     passwords_waiting: int = 64
     """Passwords from one address that wait to be compared, which is slow on purpose."""
     wrong_tokens: int = 100

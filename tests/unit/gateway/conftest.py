@@ -20,6 +20,7 @@ LIMITS = Limits(
     name_chars=20,
     tags=2,
     password_tries=3,
+    wrong_passwords=6,
     passwords_waiting=4,
 )
 

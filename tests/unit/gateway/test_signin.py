@@ -3,14 +3,16 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
+from collections.abc import Iterator
 from typing import Literal
 
 import argon2
 import pytest
 
-from qwicket.gateway import Gateway, recent, signin
+from qwicket.gateway import Gateway, passwords, recent
 from qwicket.gateway.admin import Admin
-from qwicket.gateway.signin import digest, new_secret
+from qwicket.gateway.signin import SignIn, digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import (
     Conflict,
@@ -19,7 +21,9 @@ from qwicket.model.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from qwicket.model.limits import Limits
 from qwicket.store import Store
+from unit.gateway.conftest import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -129,15 +133,106 @@ async def test_a_disabled_account_has_no_password_either(admin: Admin, gateway: 
         await gateway.sign_in_with_password("ada", "correct horse", "127.0.0.1")
 
 
-async def test_guessing_is_stopped_per_address_and_name(admin: Admin, gateway: Gateway) -> None:
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make comparisons, and the pauses of those who guess, short enough for tests."""
+    monkeypatch.setattr(passwords, "_hasher", argon2.PasswordHasher(1, 8, 1))
+    monkeypatch.setattr(passwords, "NAME_PAUSE_S", 0.02)
+    monkeypatch.setattr(passwords, "ADDRESS_PAUSE_S", 0.01)
+    passwords._decoy.cache_clear()
+    yield
+    passwords._decoy.cache_clear()
+
+
+async def tried(gateway: Gateway, name: str, password: str, address: str) -> str:
+    """Try a password; return the limit that was reached, `refused` or `in`."""
+    try:
+        await gateway.sign_in_with_password(name, password, address)
+    except TooManyRequests as error:
+        return error.limit if 0 < (error.retry_after_s or 0) <= 60 else "no Retry-After"
+    except Unauthenticated:
+        return "refused"
+    return "in"
+
+
+async def test_wrong_passwords_are_limited_per_address_and_name_and_right_ones_never(
+    admin: Admin, gateway: Gateway, quick: None
+) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    wrong = [await tried(gateway, "ada", "wrong", "10.0.0.1") for _ in range(4)]
+    assert wrong == ["refused"] * 3 + ["password_tries"]
+    assert await tried(gateway, "ada", "correct horse", "10.0.0.1") == "in"
+    assert await tried(gateway, "ada", "wrong", "10.0.0.1") == "password_tries"
+    assert await tried(gateway, "ada", "wrong", "10.0.0.2") == "refused"
+    assert await tried(gateway, "bob", "wrong", "10.0.0.1") == "refused"
+
+
+async def test_many_names_tried_from_one_address_are_limited_together(
+    admin: Admin, gateway: Gateway, quick: None
+) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    tries = [await tried(gateway, f"name{k}", "wrong", "10.0.0.1") for k in range(12)]
+    assert tries[:6] == ["refused"] * 6  # wrong_passwords of these tests
+    assert tries.count("wrong_passwords") >= 4, "one a second is given back"
+    assert await tried(gateway, "ada", "correct horse", "10.0.0.1") == "in"
+    assert await tried(gateway, "name0", "wrong", "10.0.0.2") == "refused"
+
+
+async def test_right_passwords_of_one_address_use_up_nothing(
+    admin: Admin, gateway: Gateway, quick: None
+) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    assert {await tried(gateway, "ada", "correct horse", "10.0.0.1") for _ in range(10)} == {"in"}
+    assert await tried(gateway, "ada", "wrong", "10.0.0.1") == "refused"
+
+
+async def test_wrong_passwords_at_the_same_time_count_as_well(
+    admin: Admin, gateway: Gateway, quick: None
+) -> None:
+    await admin.add_account("ada", email=None, password="correct horse")
+    sent = [tried(gateway, "ada", "wrong", "10.0.0.1") for _ in range(5)]
+    assert sorted(await asyncio.gather(*sent)) == ["password_tries"] * 2 + ["refused"] * 3
+
+
+async def test_a_class_behind_one_address_signs_in_beside_a_guesser(
+    admin: Admin, store: Store, clock: Clock, quick: None
+) -> None:
+    desk = SignIn(store, Limits(), clock)
+    names = [f"pupil{k}" for k in range(30)]
+    for name in names:
+        await admin.add_account(name, email=None, password=f"{name}'s password")
+
+    async def guessed(number: int) -> str:
+        try:
+            await desk.by_password(f"name{number % 40}", "a guess", "192.0.2.1")
+        except TooManyRequests as error:
+            return error.limit
+        except Unauthenticated:
+            return "refused"
+        return "in"
+
+    guesses = [await guessed(number) for number in range(150)]
+    assert guesses.count("wrong_passwords") > 20
+    guesser = asyncio.create_task(guessed(7))
+    signed_in = await asyncio.gather(
+        *(desk.by_password(name, f"{name}'s password", "192.0.2.1") for name in names)
+    )
+    assert [actor.account_name for actor in signed_in] == names
+    assert await guesser == "wrong_passwords"
+
+
+async def test_guesses_beyond_the_limit_are_slow(
+    admin: Admin, gateway: Gateway, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 2 s each, a day of guessing one name from one address tries 43,200 passwords."""
+    monkeypatch.setattr(passwords, "NAME_PAUSE_S", 0.5)
     await admin.add_account("ada", email=None, password="correct horse")
     for _ in range(3):
-        with pytest.raises(Unauthenticated):
-            await gateway.sign_in_with_password("ada", "wrong", "10.0.0.1")
-    with pytest.raises(TooManyRequests, match="password_tries") as refused:
-        await gateway.sign_in_with_password("ada", "correct horse", "10.0.0.1")
-    assert 0 < (refused.value.retry_after_s or 0) <= 60
-    await gateway.sign_in_with_password("ada", "correct horse", "10.0.0.2")
+        await tried(gateway, "ada", "wrong", "10.0.0.1")
+    began = time.monotonic()
+    sent = [tried(gateway, "ada", f"guess {k}", "10.0.0.1") for k in range(3)]
+    await asyncio.gather(*sent)
+    assert time.monotonic() - began >= 1.5, "one after the other"
 
 
 @pytest.mark.parametrize(
@@ -190,14 +285,14 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
     admin: Admin, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await admin.add_account("ada", email=None, password="a good password")
-    compare, go_on = signin._matches, threading.Event()
+    compare, go_on = passwords._matches, threading.Event()
 
     def slowly(stored: str | None, password: str) -> bool:
         if password == "guess":
             assert go_on.wait(30)
         return compare(stored, password)
 
-    monkeypatch.setattr(signin, "_matches", slowly)  # a comparison that lasts as long as we like
+    monkeypatch.setattr(passwords, "_matches", slowly)  # a comparison that lasts as long as we like
     most = gateway.limits.passwords_waiting
     tries = [
         asyncio.create_task(gateway.sign_in_with_password(f"name{k}", "guess", "192.0.2.1"))
@@ -225,7 +320,7 @@ async def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password(
             compared.append(argon2.extract_parameters(str(stored_and_given[0])))
             return super().verify(*stored_and_given)
 
-    monkeypatch.setattr(signin, "_hasher", Hasher())
+    monkeypatch.setattr(passwords, "_hasher", Hasher())
     for name in ("ada", "nobody"):
         with pytest.raises(Unauthenticated):
             await gateway.sign_in_with_password(name, "wrong", HERE)
