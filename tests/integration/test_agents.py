@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from support.waiting import until
 _numbers = itertools.count(100)
 """Each test has a device of its own: agents of others that were killed are noticed only later."""
 ROOT = Path(__file__).parent.parent.parent
+GATES = "rz sx rz rz sx rz cz rz sx rz"
+"""What a Hadamard gate and a CX become of Rz, SX and CZ."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -60,6 +64,11 @@ def http(lone: LiveServer) -> Iterator[httpx.Client]:
 def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
     found: dict[str, Any] = http.get(f"/v1/jobs/{job}", params={"wait": wait}).json()
     return found
+
+
+def lab_user(lab: Lab) -> dict[str, str]:
+    """Return the environment of a user of a lab's device."""
+    return {"QWICKET_URL": lab.url, "QWICKET_TOKEN": lab.server.token()}
 
 
 def state(http: httpx.Client, job: str) -> str:
@@ -323,6 +332,72 @@ def test_the_token_is_taken_from_a_file_and_is_in_no_log(
     assert agent.stop() == 0
     assert lab.token not in agent.said()
     assert lab.token not in lab.server.log.read_text()
+
+
+@pytest.fixture
+def fridge(lone: LiveServer, tmp_path: Path) -> Iterator[Lab]:
+    """A lab whose device announces its gates."""
+    lab = Lab(lone, tmp_path / "fridge", device=f"fridge{next(_numbers)}")
+    lab.config.write_text(lab.config.read_text() + 'gates = ["rz", "sx", "x", "cz"]\n')
+    with lab:
+        yield lab
+
+
+def test_a_device_that_announces_gates_gets_only_those(fridge: Lab, http: httpx.Client) -> None:
+    fridge.agent("lists")
+    job = fridge.submit(http)
+    assert ended(http, job) == "failed"
+    assert read(http, job)["error"]["message"] == GATES
+    text = http.get(f"/v1/jobs/{job}/parts/0/compiled")
+    assert (text.status_code, text.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    lines = text.text.splitlines()
+    assert lines[:4] == ["OPENQASM 3.0;", 'include "stdgates.inc";', "qubit[2] q;", "bit[2] c;"]
+    names = [re.match(r"[a-z]+", line) for line in lines[4:]]
+    assert " ".join(each[0] for each in names if each) == f"{GATES} c c"
+    printed = run_cli("job", job, "--compiled", env=lab_user(fridge))
+    assert (printed.returncode, printed.stdout) == (0, text.text)
+    absent = http.get(f"/v1/jobs/{job}/parts/1/compiled")
+    assert (absent.status_code, absent.json()["detail"]) == (404, "The job has no such part.")
+    again = http.post(
+        "/v1/jobs", json={"device": fridge.device, "program": text.text, "shots": 20}
+    ).json()["id"]
+    assert ended(http, again) == "failed"
+    assert read(http, again)["error"]["message"] == GATES, "native gates are not rewritten"
+    assert http.get(f"/v1/jobs/{again}/parts/0/compiled").text == text.text
+
+
+def test_what_cannot_be_compiled_to_announced_gates_is_refused_by_name(
+    fridge: Lab, http: httpx.Client
+) -> None:
+    head = 'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit[1] c;'
+    for text, named in [
+        (f"{head} reset q[0]; c = measure q;", "'reset'"),
+        (f"{head} c = measure q; if (c == 1) {{ x q[0]; }}", "'if'"),
+    ]:
+        sent = http.post("/v1/jobs", json={"device": fridge.device, "program": text})
+        assert (sent.status_code, sent.json()["field"]) == (400, "program")
+        told = f"{fridge.device} takes rz, sx, x, cz; {named} cannot be compiled to them"
+        assert sent.json()["detail"].removesuffix(".") == told
+    ions = {"gateset": "native", "qubits": 1, "circuit": [{"gate": "gpi", "target": 0, "phase": 0}]}
+    document = tomllib.loads(fridge.config.read_text())
+    document["spec"]["formats"] = ["ionq.circuit.v1"]
+    name = document.pop("name")
+    with fridge.http() as client:
+        assert client.put(f"/v1/agent/devices/{name}", json=document).status_code == 200
+    body = {"device": name, "program": ions}
+
+    def refused() -> str:
+        return str(http.post("/v1/jobs", json=body).json().get("detail", ""))
+
+    until(lambda: "'gpi', a native gate, is never rewritten" in refused(), "it is announced")
+
+
+def test_simulators_compile_nothing(http: httpx.Client) -> None:
+    job = http.post("/v1/jobs", json={"device": "simulator", "program": BELL_QASM}).json()["id"]
+    assert ended(http, job) == "completed"
+    found = http.get(f"/v1/jobs/{job}/parts/0/compiled")
+    assert found.status_code == 404
+    assert "simulator takes programs as they are" in found.json()["detail"]
 
 
 def test_the_example_of_a_lab_serves_a_simulator_as_its_machine(

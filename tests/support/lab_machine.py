@@ -11,6 +11,7 @@ from qwicket.agents import (
     AtomCircuit,
     Counts,
     Failed,
+    Gate,
     Memory,
     Outcome,
     Program,
@@ -76,6 +77,14 @@ def dies(program: Program) -> Sequence[Outcome]:
 
 def raises(program: Program) -> Sequence[Outcome]:
     raise RuntimeError("the laser at /dev/ttyUSB0 is off")
+
+
+def lists(program: Program) -> Sequence[Outcome]:
+    """Say which gates the first circuit has, in their order."""
+    circuit = program.circuits[0]
+    assert isinstance(circuit, QubitCircuit)
+    gates = " ".join(each.label for each in circuit.operations if isinstance(each, Gate))
+    return [Failed(gates, "listed") for _ in program.circuits]
 
 
 def refuses(program: Program) -> Sequence[Outcome]:

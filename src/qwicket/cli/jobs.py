@@ -66,16 +66,37 @@ def jobs(
 
 @click.command(short_help="Show a job.")
 @click.argument("job_id", metavar="ID")
+@click.option(
+    "--compiled",
+    is_flag=True,
+    help="Print the circuit in the gates of its lab's device, as OpenQASM 3.",
+)
+@click.option(
+    "--part",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Which circuit to print, from 0.",
+)
 @json_flag
 @options.server
 def job(
     connect: Connect,
     job_id: str,
+    compiled: bool,
+    part: int,
     as_json: bool,
 ) -> None:
     """Show what the server says of the job ID: its state, its place in the queue, its times."""
     with connect() as client:
-        body = client.job(job_id).info
+        found = client.job(job_id)
+        body = found.info
+        if compiled:
+            text = found.compiled(part)
+            told = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
+            click.echo(one_line(told) if as_json else text, nl=as_json)
+            return
     if as_json:
         click.echo(one_line(body))
         return

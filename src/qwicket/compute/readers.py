@@ -30,7 +30,7 @@ from qwicket.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qwicket.model.circuits import Checked
     from qwicket.model.limits import Limits
@@ -43,6 +43,8 @@ _BAR_S: Final = 60.0
 _READ: Final = "qwicket.programs:read_apart"
 _COMPILE: Final = "qwicket.programs:compile_apart"
 _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_apart"
+_COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_apart"
+_WRITE: Final = "qwicket.programs:write_apart"
 _WARM: Final = "qwicket.programs:warm"
 _WARM_QPY: Final = "qwicket.programs:warm_qpy"
 _log = logging.getLogger(__name__)
@@ -131,6 +133,27 @@ class Readers:
         """
         call = _Call(_CHECK_LAYOUT, (layout,), len(layout))
         return cast("Refusal | None", await self._do(call, account))
+
+    async def compile_to_basis(
+        self, circuits: bytes, gates: Sequence[str], device: str, *, account: str
+    ) -> Checked | Refusal:
+        """Compile an account's packed circuits to the gates of a lab's device.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        arguments = (circuits, tuple(gates), device, self._limits)
+        call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
+        return cast("Checked | Refusal", await self._do(call, account))
+
+    async def write(self, circuits: bytes, number: int, *, account: str) -> str | Refusal:
+        """Return one of an account's packed circuits as OpenQASM 3.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        call = _Call(_WRITE, (circuits, number), len(circuits))
+        return cast("str | Refusal", await self._do(call, account))
 
     async def _do(self, call: _Call, account: str) -> object:
         self._check_room(account)

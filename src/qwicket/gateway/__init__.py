@@ -17,6 +17,7 @@ from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.gateway.bulk import Bulk
+from qwicket.gateway.compilation import Compilation
 from qwicket.gateway.devices import Devices
 from qwicket.gateway.first_polls import HOLD_MS, FirstPolls
 from qwicket.gateway.groups import Groups, Records
@@ -32,7 +33,6 @@ from qwicket.model.errors import Conflict, Forbidden, NoResult, NotFinished, Not
 from qwicket.model.ids import parse_id
 from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
 from qwicket.model.states import JobState
-from qwicket.programs import Refusal
 from qwicket.scheduling import Forecast
 from qwicket.store import Program
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.model.jobs import Job, JobQuery, Progress, Submission
     from qwicket.model.limits import Limits
-    from qwicket.programs import Entangler
     from qwicket.scheduling import Outlook, Place
     from qwicket.store import JobEvent, Sizes, Store, Watch
 
@@ -92,6 +91,7 @@ class Gateway:
         self.agents = Agents(store, readers, limits, now_ms, lease_s=lease_s)
         self.devices = Devices(store, self._admission, now_ms)
         self.bulk = Bulk(store, limits, now_ms, self._waiting)
+        self.compilation = Compilation(store, readers)
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.tokens = Tokens(store, self._sign_in, limits, now_ms)
@@ -558,19 +558,6 @@ class Gateway:
         if job.n_circuits > _FEW_CIRCUITS:
             return True
         return bool(getattr(await self.sizes(job), what) > SMALL_ANSWER_BYTES)
-
-    async def native_circuit(self, job: Job, number: int, entangler: Entangler) -> bytes:
-        """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
-
-        Raises:
-            InvalidProgram: There is no exact way to compile it.
-            LimitExceeded: It becomes too many gates, or takes too long.
-        """
-        circuits = await self._store.jobs.circuits(job.id)
-        answer = await self._readers.compile(circuits, number, entangler, account=job.account)
-        if isinstance(answer, Refusal):
-            raise answer.error()
-        return answer
 
 
 def _decode(part: PartResult) -> Outcome | Failure:

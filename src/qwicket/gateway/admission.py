@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from qwicket import devices, engines, programs
+from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.recent import Recent
 from qwicket.model import twins
 from qwicket.model.accounts import Actor
@@ -346,7 +347,7 @@ class Admission:
         if checked is None:
             checked = await self._read_apart(actor, submission, device)
         self._check_gates(checked.summary, device)
-        return checked
+        return await in_gates_of(device, checked, self._readers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         spec = device.spec.photonic

@@ -19,6 +19,7 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import (
     ahs,
+    basis,
     batch,
     blackbird,
     cold_atoms,
@@ -40,12 +41,14 @@ __all__ = [
     "Refusal",
     "check_layout_apart",
     "compile_apart",
+    "compile_to_basis_apart",
     "guess",
     "read",
     "read_apart",
     "read_small",
     "warm",
     "warm_qpy",
+    "write_apart",
 ]
 
 
@@ -358,6 +361,26 @@ def compile_apart(
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
     return msgspec.json.encode(found)
+
+
+def compile_to_basis_apart(
+    circuits: bytes, gates: Sequence[str], device: str, limits: Limits
+) -> Checked | Refusal:
+    """Compile a program's packed circuits to the gates of a lab's device, or say why not."""
+    try:
+        return _qubits(basis.compiled(unpack(circuits), gates, device, limits))
+    except (InvalidRequest, LimitExceeded) as error:
+        return Refusal(error.code, error.detail, error.field)
+
+
+def write_apart(circuits: bytes, number: int) -> str | Refusal:
+    """Return one of a job's packed circuits as OpenQASM 3, or say why not."""
+    try:
+        return openqasm.write(unpack(circuits)[number])
+    except (openqasm.NotWritable, RecursionError) as error:
+        why = str(error) if isinstance(error, openqasm.NotWritable) else "it is nested too deeply"
+        text = f"The circuit cannot be written as OpenQASM 3: {why}"
+        return Refusal(InvalidProgram.code, text, "part")
 
 
 def warm() -> None:

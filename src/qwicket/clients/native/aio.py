@@ -160,6 +160,11 @@ class AsyncJob(JobView):
         plan = operations.result(self._transport.api, self, with_arrays=arrays)
         return await self._transport.drive(plan)
 
+    async def compiled(self, part: int = 0) -> str:
+        """As `Job.compiled`."""
+        transport = self._transport
+        return await transport.drive(operations.compiled(transport.api, self.id, part))
+
     async def cancel(self) -> AsyncJob:
         """As `Job.cancel`."""
         return self.see(await self._transport.drive(operations.cancel(self._transport.api, self)))

@@ -105,6 +105,18 @@ class Job(JobView):
                 part.fill(partial(self._archive, number))
         return found
 
+    def compiled(self, part: int = 0) -> str:
+        """Return a circuit in the gates that its lab's device announces, as OpenQASM 3.
+
+        Args:
+            part: Number of the circuit, from 0.
+
+        Raises:
+            ApiError: The device is no lab's, or the language has no words for the circuit.
+            ClientError: The server could not be asked.
+        """
+        return self._transport.drive(operations.compiled(self._transport.api, self.id, part))
+
     def cancel(self) -> Job:
         """Cancel the job: at once when it waits; a running one is asked to stop.
 

@@ -201,6 +201,12 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
     raise JobFailed(f"Job {job.id}: {detail}")
 
 
+def compiled(api: Api, job: str, part: int) -> Plan[str]:
+    """Return one circuit as its lab's device gets it, in OpenQASM 3."""
+    content = yield from api.get_raw(f"{path_of(job)}/parts/{part}/compiled", "text/plain")
+    return content.decode("utf-8", "replace")
+
+
 def archive(api: Api, job: str, part: int) -> Plan[bytes]:
     """Return the archive of arrays of one circuit."""
     content = yield from api.get_raw(f"{path_of(job)}/parts/{part}?format=npz", _NPZ_TYPE)

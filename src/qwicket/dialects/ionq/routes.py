@@ -421,7 +421,7 @@ class Routes:
             raise NotFound("The job has no compiled circuit.")
         view = await self._gateway.devices.get(part.job.device, wire.DOOR)
         entangler = jobs.entangler(view.device, kept)
-        text = await self._gateway.native_circuit(part.job, part.number or 0, entangler)
+        text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))
 
     async def _one(self, request: Request) -> tuple[JobPart, Results]:

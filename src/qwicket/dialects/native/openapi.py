@@ -107,6 +107,8 @@ class Operation(NamedTuple):
 _R, _W, _D, _S = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ, Scope.DEVICES_SERVE
 _T: Final = Scope.TOKENS_WRITE
 _SSE: Final = "text/event-stream"
+OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
+"""Of a compiled circuit: OpenQASM has no media type of its own."""
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "GET /openapi.json": Operation("Read this description.", is_public=True),
@@ -164,6 +166,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "GET /jobs/{id}/parts/{part}": Operation(
         "Read what one circuit gave.",
         *(_R, None, answers.PartAnswer, ("wait", "format"), 200, NPZ_TYPE),
+    ),
+    "GET /jobs/{id}/parts/{part}/compiled": Operation(
+        "Read one circuit as its lab's device gets it.", _R, other_type="text/plain"
     ),
     "GET /groups": Operation(
         "List groups, the newest first.", _R, answer=answers.GroupList, takes=_PAGE
@@ -248,7 +253,8 @@ def description() -> dict[str, Any]:
 def _worded(of: Operation, method: str, path: str, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if of.status != 204:
-        success["content"] = {} if of.other_type == _SSE else schemas.content(of.answer)
+        is_other = of.answer is None and of.other_type is not None
+        success["content"] = {} if is_other else schemas.content(of.answer)
         if of.other_type is not None:
             success["content"][of.other_type] = {}
     worded: dict[str, Any] = {

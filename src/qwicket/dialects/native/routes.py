@@ -25,7 +25,7 @@ from qwicket.dialects.door import (
     signed_in,
 )
 from qwicket.dialects.native import account_wire, agents, arrays, params, wire
-from qwicket.dialects.native.openapi import description
+from qwicket.dialects.native.openapi import OPENQASM_TYPE, description
 from qwicket.dialects.native.streams import Streams
 from qwicket.model.accounts import Scope
 
@@ -66,6 +66,7 @@ def door(gateway: Gateway, public_url: str = "") -> Door:
             on("/events", GET=streams.of_account),
             on("/jobs/{id}/result", GET=do.read_result),
             on("/jobs/{id}/parts/{part}", GET=do.read_part),
+            on("/jobs/{id}/parts/{part}/compiled", GET=do.read_compiled),
             on("/groups", GET=do.list_groups, POST=do.open_group),
             on("/groups/{id}", GET=do.read_group),
             on("/groups/{id}/close", POST=do.close_group),
@@ -197,6 +198,14 @@ class Routes:
         return await json_beside(
             lambda: wire.part(job, number, part), is_small=results.is_small, Vary="Accept"
         )
+
+    async def read_compiled(self, request: Request) -> Response:
+        """Answer with a circuit in the gates of its lab's device, as OpenQASM 3."""
+        actor = await self._sign_in(request)
+        job = await self._gateway.job(actor, request.path_params["id"])
+        number = wire.part_number(request.path_params["part"], job)
+        text = await self._gateway.compilation.openqasm(job, number, answer_to(request))
+        return Response(text, media_type=OPENQASM_TYPE)
 
     async def _awaited(self, request: Request) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""

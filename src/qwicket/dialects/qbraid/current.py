@@ -237,7 +237,7 @@ class Routes(Desk):
             detail = f"Batches of at most {_MOST_COMPILED} programs are compiled"
             raise NotFound(f"{detail}, this has {job.n_circuits}.")
         kept = wire.kept(await self.gateway.wire(job))
-        compile_ = self.gateway.native_circuit
+        compile_ = self.gateway.compilation.native
         try:
             found = [await compile_(job, number, gate) for number in range(job.n_circuits)]
         except (InvalidRequest, LimitExceeded) as refusal:

@@ -1,4 +1,4 @@
-"""Readers of OpenQASM 2 and OpenQASM 3: text in, one flat circuit out.
+"""Readers of OpenQASM 2 and 3, text in, one flat circuit out; and a writer of OpenQASM 3.
 
 No file is ever opened: the two standard libraries are known by name. Every limit holds while the
 text is read, and nothing but `QwicketError` leaves. Version 3 leaves out what needs run-time
@@ -15,8 +15,16 @@ from qwicket.model.circuits import QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm.reader import Reader
+from qwicket.programs.openqasm.writer import NotWritable, write
 
-__all__ = ["VERSION", "guess_version", "read_openqasm2", "read_openqasm3"]
+__all__ = [
+    "VERSION",
+    "NotWritable",
+    "guess_version",
+    "read_openqasm2",
+    "read_openqasm3",
+    "write",
+]
 
 VERSION: Final = 1
 """Rises when a reader starts to give other circuits for the same text."""

@@ -1,0 +1,527 @@
+"""Flat circuits in the gates that a lab's device announces, exact but for a global phase.
+
+What is among them passes as it is. Other gates on one qubit are multiplied and become rotations or
+Clifford gates of the device; other gates on several qubits become its two-qubit gates. Gates of
+trapped ions' machines (`gpi gpi2 ms zz`) are never made into others: who writes them means them.
+"""
+
+from __future__ import annotations
+
+from cmath import phase
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import isclose, pi, remainder, tau
+from types import MappingProxyType
+from typing import Final
+
+from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs.synthesis import (
+    TINY,
+    TO_PAULI,
+    UNIT,
+    X_FROM_Z,
+    Matrix,
+    NoExactWay,
+    Synthesis,
+    euler,
+    on_one,
+    rz,
+    u,
+)
+
+Name = tuple[str, int]
+"""A flat gate and its number of controls."""
+Word = tuple[Gate, ...]
+"""Gates on qubit 0, in time order."""
+
+_FIXED: Final = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg")
+_ROTATIONS: Final = ("rx", "ry", "rz", "p")
+_ON_TWO: Final = ("swap", "rxx", "ryy", "rzz")
+_IONS: Final = ("gpi", "gpi2", "ms", "zz")
+
+_CONTROLLED: Final = ("x", "y", "z", "h", "s", "sdg", "sx", "sxdg", *_ROTATIONS, "u")
+NAMES: Final[Mapping[str, Name]] = MappingProxyType(
+    {
+        **{name: (name, 0) for name in (*_FIXED, *_ROTATIONS, *_ON_TWO, *_IONS, "u", "gphase")},
+        **{f"c{name}": (name, 1) for name in (*_CONTROLLED, "swap")},
+        "ccx": ("x", 2),
+        "ccz": ("z", 2),
+        "c3x": ("x", 3),
+        "c4x": ("x", 4),
+        "c3sx": ("sx", 3),
+        "u1": ("p", 0),
+        "phase": ("p", 0),
+        "cu1": ("p", 1),
+        "cphase": ("p", 1),
+        "u3": ("u", 0),
+        "U": ("u", 0),
+        "cu3": ("u", 1),
+        "CX": ("x", 1),
+        "not": ("x", 0),
+        "v": ("sx", 0),
+        "vi": ("sxdg", 0),
+        "si": ("sdg", 0),
+        "ti": ("tdg", 0),
+        "cnot": ("x", 1),
+        "toffoli": ("x", 2),
+        "xx": ("rxx", 0),
+        "yy": ("ryy", 0),
+    }
+)
+"""What devices call gates, in OpenQASM's words and in IonQ's."""
+RESET: Final = "reset"
+CONDITIONS: Final = ("if", "if_else")
+"""What a device announces that resets qubits, and one whose gates may hang on bits."""
+
+_MOST_WORDS: Final = 1_000
+_DIGITS: Final = 12
+_CLIFFORD_DIGITS: Final = 9
+"""As `model.analysis` has it: an angle in a text may have ten digits."""
+_SHOWN_GATES: Final = 12
+_SHOWN_CHARS: Final = 100
+
+
+def compiled(
+    circuits: tuple[QubitCircuit, ...], gates: Sequence[str], device: str, limits: Limits
+) -> tuple[QubitCircuit, ...]:
+    """Return circuits in the gates of a device; those that are in them already as they are.
+
+    Args:
+        circuits: Of one program.
+        gates: Names that the device announces; `reset` and `if` are among them where it can.
+        device: Its name, for refusals.
+        limits: `operations` bounds what comes out, over all circuits.
+
+    Raises:
+        InvalidProgram: A gate cannot be made of them; it is named.
+        LimitExceeded: Too many operations come out.
+    """
+    n_left = limits.operations
+    found = []
+    for circuit in circuits:
+        work = _Compiler(circuit, tuple(gates), n_left)
+        try:
+            found.append(work.compile())
+        except NoExactWay as error:
+            raise InvalidProgram(
+                f"{device} takes {_list(gates)}; {error} cannot be compiled to them",
+                field="program",
+            ) from None
+        except _TooMany:
+            raise LimitExceeded(
+                f"In the gates of {device} the program has more than {limits.operations} operations"
+                " (limit operations)",
+                field="program",
+            ) from None
+        n_left -= len(found[-1].ops)
+    return tuple(found)
+
+
+class _TooMany(Exception):
+    """More operations come out than may."""
+
+
+def _list(gates: Sequence[str]) -> str:
+    names = [name[:_SHOWN_CHARS] for name in gates[:_SHOWN_GATES]]
+    return ", ".join(names) + (", …" if len(gates) > _SHOWN_GATES else "")
+
+
+def label(gate: Gate) -> str:
+    """Return a gate's name with its controls, as OpenQASM has it: `x`, `cx`, `ccx`, `c3x`."""
+    n_controls = len(gate.controls)
+    return ("c" * n_controls if n_controls < 3 else f"c{n_controls}") + gate.name
+
+
+def basis(gates: Sequence[str]) -> Basis:
+    """Return what can be made of some gates."""
+    return _basis(tuple(gates))
+
+
+@lru_cache(64)
+def _basis(gates: tuple[str, ...]) -> Basis:
+    return Basis(gates)
+
+
+# --- one qubit ------------------------------------------------------------------------------------
+
+
+class Basis:
+    """What the gates of a device make of a matrix on one qubit.
+
+    Attributes:
+        names: Flat gates, with their numbers of controls, that pass as they are.
+        is_universal: Whether every matrix can be made.
+    """
+
+    def __init__(self, gates: tuple[str, ...]) -> None:
+        self.names = frozenset(NAMES[gate] for gate in gates if gate in NAMES)
+        self.resets = RESET in gates
+        self.branches = any(word in gates for word in CONDITIONS)
+        self._z = next((name for name in ("rz", "p") if self.has(name)), "")
+        self._way = self._find_way()
+        self.is_universal = self._way is not None
+        self._digits = _DIGITS if self.is_universal else _CLIFFORD_DIGITS
+        self._fixed = {
+            _key(on_one(Gate(name, (0,))), self._digits): (Gate(name, (0,)),)
+            for name in reversed(_FIXED)
+            if self.has(name) and name != "id"
+        }
+        self._words = {} if self.is_universal else _words(self._fixed)
+
+    def has(self, name: str, n_controls: int = 0) -> bool:
+        return (name, n_controls) in self.names
+
+    def word(self, matrix: Matrix) -> Word | None:
+        """Return gates that make a matrix but for a phase; None where there is no way."""
+        key = _key(matrix, self._digits)
+        if key == _UNIT_KEY:
+            return ()
+        if key in self._fixed:
+            return self._fixed[key]
+        if self._way is not None:
+            return tuple(_tidied(self._way(matrix)))
+        return self._turn(matrix) or self._words.get(key)
+
+    def _find_way(self) -> Callable[[Matrix], Word] | None:
+        """Return how every matrix is made, by the fewest gates."""
+        if self.has("u"):
+            return lambda matrix: (Gate("u", (0,), tuple(euler(matrix))),)
+        if self._z:
+            for name, way in (
+                ("sx", self._by_sx),
+                ("ry", self._by_ry),
+                ("rx", self._by_rx),
+                ("sxdg", self._by_sxdg),
+                ("h", self._by_h),
+            ):
+                if self.has(name):
+                    return way
+        if self.has("rx") and self.has("ry"):
+            return self._by_rx_and_ry
+        if self.has("gpi2"):
+            return self._by_pulses
+        return None
+
+    def _rz(self, angle: float) -> Gate:
+        return Gate(self._z, (0,), (angle,))
+
+    def _by_sx(self, matrix: Matrix) -> Word:
+        """Rz SX Rz SX Rz: McKay et al., Phys. Rev. A 96, 022330 (2017)."""
+        theta, phi, lam = euler(matrix)
+        sx = Gate("sx", (0,))
+        if theta == 0:
+            return (self._rz(lam),)
+        if theta == pi and self.has("x"):
+            return self._rz(lam - phi + pi), Gate("x", (0,))
+        if isclose(theta, pi / 2, abs_tol=TINY):
+            return self._rz(lam - pi / 2), sx, self._rz(phi + pi / 2)
+        return self._rz(lam), sx, self._rz(theta + pi), sx, self._rz(phi + pi)
+
+    def _by_sxdg(self, matrix: Matrix) -> Word:
+        theta, phi, lam = euler(matrix)
+        sxdg = Gate("sxdg", (0,))
+        if theta == 0:
+            return (self._rz(lam),)
+        if isclose(theta, pi / 2, abs_tol=TINY):
+            return self._rz(lam + pi / 2), sxdg, self._rz(phi - pi / 2)
+        return self._rz(lam - pi), sxdg, self._rz(theta + pi), sxdg, self._rz(phi)
+
+    def _by_h(self, matrix: Matrix) -> Word:
+        theta, phi, lam = euler(matrix)
+        h = Gate("h", (0,))
+        if theta == 0:
+            return (self._rz(lam),)
+        if isclose(theta, pi / 2, abs_tol=TINY):
+            return self._rz(lam - pi), h, self._rz(phi)
+        return self._rz(lam - pi / 2), h, self._rz(theta), h, self._rz(phi + pi / 2)
+
+    def _by_ry(self, matrix: Matrix) -> Word:
+        theta, phi, lam = euler(matrix)
+        return self._rz(lam), Gate("ry", (0,), (theta,)), self._rz(phi)
+
+    def _by_rx(self, matrix: Matrix) -> Word:
+        theta, phi, lam = euler(matrix)
+        if theta == 0:
+            return (self._rz(lam),)
+        return self._rz(lam - pi / 2), Gate("rx", (0,), (theta,)), self._rz(phi + pi / 2)
+
+    def _by_rx_and_ry(self, matrix: Matrix) -> Word:
+        turned = X_FROM_Z.adjoint.after(matrix).after(X_FROM_Z)
+        theta, phi, lam = euler(turned)
+        return (
+            Gate("rx", (0,), (lam,)),
+            Gate("ry", (0,), (theta,)),
+            Gate("rx", (0,), (phi,)),
+        )
+
+    def _by_pulses(self, matrix: Matrix) -> Word:
+        """Two half pulses, and what is left, a rotation about Z, as two whole ones."""
+        theta, phi, lam = euler(matrix)
+        first = (_gpi2(-lam), _gpi2(pi - lam - theta)) if theta else ()
+        angle = phi + theta + lam if theta else lam
+        if abs(remainder(angle, tau)) < TINY:
+            return first
+        return (*first, *self._whole_pulse(0.0), *self._whole_pulse(angle / 2))
+
+    def _whole_pulse(self, phi: float) -> Word:
+        return (Gate("gpi", (0,), (phi,)),) if self.has("gpi") else (_gpi2(phi), _gpi2(phi))
+
+    def _turn(self, matrix: Matrix) -> Word | None:
+        """Return one rotation, where the device has no second axis."""
+        for letter, name in (("Z", self._z), ("X", "rx"), ("Y", "ry")):
+            if name and self.has(name):
+                basis = TO_PAULI[letter]
+                a, b, _, d = basis.adjoint.after(matrix).after(basis)
+                if abs(b) < TINY:
+                    return (Gate(name, (0,), (phase(d) - phase(a),)),)
+        return None
+
+
+def _gpi2(phi: float) -> Gate:
+    return Gate("gpi2", (0,), (phi,))
+
+
+def _key(matrix: Matrix, digits: int) -> tuple[complex, ...]:
+    """Return what equal matrices have in common, whatever their phase."""
+    first = next(entry for entry in matrix if abs(entry) > 1e-6)
+    turn = first.conjugate() / abs(first)
+    return tuple(
+        complex(round(z.real, digits) + 0.0, round(z.imag, digits) + 0.0)
+        for z in (entry * turn for entry in matrix)
+    )
+
+
+_UNIT_KEY: Final = _key(UNIT, _DIGITS)
+
+
+def _words(fixed: Mapping[tuple[complex, ...], Word]) -> dict[tuple[complex, ...], Word]:
+    """Return shortest words of fixed gates for all matrices that they make, or for the first ones.
+
+    Of Clifford gates alone there are 24; with `t` there is no end.
+    """
+    known: dict[tuple[complex, ...], Word] = {_UNIT_KEY: ()}
+    edge: list[tuple[Matrix, Word]] = [(UNIT, ())]
+    letters = [(on_one(gate), gate) for (gate,) in fixed.values()]
+    while edge and len(known) < _MOST_WORDS:
+        grown = []
+        for matrix, word in edge:
+            for letter, gate in letters:
+                made = letter.after(matrix)
+                key = _key(made, _CLIFFORD_DIGITS)
+                if key not in known:
+                    known[key] = (*word, gate)
+                    grown.append((made, known[key]))
+        edge = grown
+    return known
+
+
+def _tidied(word: Word) -> Iterator[Gate]:
+    """Leave out rotations by nothing; bring other angles into (-π, π]."""
+    for gate in word:
+        if gate.name in _ROTATIONS:
+            angle = remainder(gate.params[0], tau)
+            if abs(angle) >= TINY:
+                yield Gate(gate.name, gate.targets, (angle,))
+        else:
+            yield gate
+
+
+# --- several qubits -------------------------------------------------------------------------------
+
+
+class _Compiler(Synthesis):
+    """Makes one circuit."""
+
+    def __init__(self, circuit: QubitCircuit, gates: tuple[str, ...], most: int) -> None:
+        super().__init__(circuit.n_qubits)
+        self._circuit = circuit
+        self._basis = _basis(gates)
+        self._most = most
+        self._ops: list[Op] = []
+        self._waiting: set[int] = set()
+        self._label = ""
+
+    def compile(self) -> QubitCircuit:
+        circuit = self._circuit
+        ends = {
+            k + 1 + op.skip for k, op in enumerate(circuit.ops) if isinstance(op, Branch | Jump)
+        }
+        begins: dict[int, int] = {}
+        for place, op in enumerate(circuit.ops):
+            if place in ends:
+                self._flush_all()
+            begins[place] = len(self._ops)
+            self._take(op)
+            if isinstance(op, Branch | Jump):
+                begins[place] = len(self._ops) - 1
+        self._flush_all()
+        begins[len(circuit.ops)] = len(self._ops)
+        for place, op in enumerate(circuit.ops):
+            if isinstance(op, Branch | Jump):
+                here, end = begins[place], begins[min(place + 1 + op.skip, len(circuit.ops))]
+                self._ops[here] = _skipping(op, end - here - 1)
+        return QubitCircuit(
+            circuit.n_qubits, tuple(self._ops), circuit.registers, circuit.shots, circuit.estimation
+        )
+
+    def _take(self, op: Op) -> None:
+        basis = self._basis
+        match op:
+            case Gate():
+                self._take_gate(op)
+            case Measure():
+                self._flush_all()  # so that measurements at the end stay there
+                self._emit(op)
+            case Reset():
+                if not basis.resets:
+                    raise NoExactWay("'reset'")
+                self.pending[op.qubit] = UNIT
+                self._emit(op)
+            case Branch() | Jump():
+                if not basis.branches:
+                    raise NoExactWay("'if'")
+                self._flush_all()
+                self._emit(op)
+
+    def _take_gate(self, gate: Gate) -> None:
+        if self._basis.has(gate.name, len(gate.controls)):
+            for qubit in gate.controls + gate.targets:
+                self.flush(qubit)
+            self._emit(gate)
+            return
+        self._label = repr(label(gate))
+        if gate.name in _IONS:
+            raise NoExactWay(f"{self._label}, a native gate, is never rewritten and")
+        try:
+            self.add(gate)
+        except NoExactWay:
+            raise NoExactWay(self._label) from None
+
+    def do(self, matrix: Matrix, qubit: int) -> None:
+        """Multiply what is pending; where the product has no word, its factors have."""
+        product = matrix.after(self.pending[qubit])
+        if not self._basis.is_universal and self._basis.word(product) is None:
+            self.flush(qubit)
+            product = matrix
+            if self._basis.word(matrix) is None:
+                raise NoExactWay(self._label)
+        self.pending[qubit] = product
+        self._waiting.add(qubit)
+
+    def flush(self, qubit: int) -> float:
+        """Do all that is pending: a device's gates need not commute with rotations about Z."""
+        if qubit in self._waiting:
+            self._waiting.discard(qubit)
+            word = self._basis.word(self.pending[qubit])
+            assert word is not None  # `do` has seen to it
+            self.pending[qubit] = UNIT
+            for gate in word:
+                self._emit(Gate(gate.name, (qubit,), gate.params))
+        return 0.0
+
+    def _flush_all(self) -> None:
+        for qubit in sorted(self._waiting):
+            self.flush(qubit)
+
+    def _emit(self, op: Op) -> None:
+        if len(self._ops) >= self._most:
+            raise _TooMany
+        self._ops.append(op)
+
+    def _emit_on(self, name: str, params: tuple[float, ...], *qubits: int, n_controls: int) -> None:
+        for qubit in qubits:
+            self.flush(qubit)
+        self._emit(Gate(name, qubits[n_controls:], params, qubits[:n_controls]))
+
+    def turn_phase(self, lam: float, qubits: tuple[int, ...]) -> None:
+        """Make a Toffoli of six CX, which is two less than the general way takes."""
+        is_half_turn = isclose(abs(remainder(lam, tau)), pi, abs_tol=TINY)
+        if len(qubits) == 3 and is_half_turn and self._controlled_pauli() is not None:
+            self._do_ccz(*qubits)
+        else:
+            super().turn_phase(lam, qubits)
+
+    def _do_ccz(self, one: int, two: int, target: int) -> None:
+        """Six CX: Nielsen and Chuang, "Quantum Computation and Quantum Information", fig. 4.9."""
+        t, tdg = u(0, 0, pi / 4), u(0, 0, -pi / 4)
+        for control, turn in ((two, tdg), (one, t), (two, tdg), (one, t)):
+            self._cx(control, target)
+            self.do(turn, target)
+        self.do(t, two)
+        self._cx(one, two)
+        self.do(t, one)
+        self.do(tdg, two)
+        self._cx(one, two)
+
+    def turn_parity(self, theta: float, one: int, other: int) -> None:
+        """Do exp(-iθ/2 Z⊗Z): a quarter turn by one CZ, others by a rotation or by two CZ."""
+        is_quarter = isclose(abs(theta), pi / 2, abs_tol=TINY)
+        if is_quarter and self._controlled_pauli() is not None:
+            turn = u(0, 0, pi / 2 if theta > 0 else -pi / 2)
+            self.do(turn, one)
+            self.do(turn, other)
+            self._do_cz(one, other)
+        elif not (self._rotated(theta, one, other) or self._rotated_by_phase(theta, one, other)):
+            if self._controlled_pauli() is None:
+                raise NoExactWay(self._label)
+            self._cx(one, other)
+            self.do(rz(theta), other)
+            self._cx(one, other)
+
+    def _rotated(self, theta: float, one: int, other: int) -> bool:
+        """Do it by a rotation about a product of Paulis, if the device has one."""
+        for name, letter in (("rzz", "Z"), ("zz", "Z"), ("rxx", "X"), ("ryy", "Y"), ("ms", "X")):
+            if self._basis.has(name):
+                params = (0.0, 0.0, theta) if name == "ms" else (theta,)
+                for qubit in (one, other):
+                    self.do(TO_PAULI[letter], qubit)
+                self._emit_on(name, params, one, other, n_controls=0)
+                for qubit in (one, other):
+                    self.do(TO_PAULI[letter].adjoint, qubit)
+                return True
+        return False
+
+    def _rotated_by_phase(self, theta: float, one: int, other: int) -> bool:
+        """Do it by a controlled phase or rotation by -2θ, if the device has one."""
+        if self._basis.has("p", 1):
+            self.do(u(0, 0, theta), one)
+            self.do(u(0, 0, theta), other)
+            self._emit_on("p", (-2 * theta,), one, other, n_controls=1)
+            return True
+        for name, letter in (("rz", "Z"), ("rx", "X"), ("ry", "Y")):
+            if self._basis.has(name, 1):
+                self.do(rz(theta), other)
+                self.do(TO_PAULI[letter], other)
+                self._emit_on(name, (-2 * theta,), one, other, n_controls=1)
+                self.do(TO_PAULI[letter].adjoint, other)
+                return True
+        return False
+
+    def _controlled_pauli(self) -> str | None:
+        return next((name for name in ("z", "x", "y") if self._basis.has(name, 1)), None)
+
+    def _do_cz(self, one: int, other: int) -> None:
+        name = self._controlled_pauli()
+        assert name is not None
+        frame = TO_PAULI[name.upper()]
+        self.do(frame, other)
+        self._emit_on(name, (), one, other, n_controls=1)
+        self.do(frame.adjoint, other)
+
+    def _cx(self, control: int, target: int) -> None:
+        if self._basis.has("x", 1):
+            self._emit_on("x", (), control, target, n_controls=1)
+        elif self._controlled_pauli() is not None:
+            self.do(X_FROM_Z.adjoint, target)
+            self._do_cz(control, target)
+            self.do(X_FROM_Z, target)
+        else:
+            super()._cx(control, target)
+
+
+def _skipping(op: Branch | Jump, skip: int) -> Branch | Jump:
+    if isinstance(op, Jump):
+        return Jump(skip)
+    return Branch(op.clbits, op.relation, op.value, skip)

@@ -1,0 +1,302 @@
+"""Synthesis of flat gates from rotations of one qubit and exp(-iθ/2 Z⊗Z), exact but for a phase.
+
+One-qubit gates are multiplied until their qubit meets another. A subclass decides which gates come
+out of the product (`flush`) and of exp(-iθ/2 Z⊗Z) (`turn_parity`). Knows no machine and no format.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from cmath import exp, phase
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
+from math import atan2, cos, fmod, pi, sin, sqrt, tau
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from qwicket.model.circuits import Gate
+
+TINY: Final = 1e-12
+
+
+class NoExactWay(Exception):
+    """A gate cannot be made of those that come out; the text says why."""
+
+
+# --- one qubit ------------------------------------------------------------------------------------
+
+
+class Matrix(NamedTuple):
+    """[[a, b], [c, d]]."""
+
+    a: complex
+    b: complex
+    c: complex
+    d: complex
+
+    def after(self, first: Matrix) -> Matrix:
+        a, b, c, d = first
+        return Matrix(
+            *(self.a * a + self.b * c, self.a * b + self.b * d),
+            *(self.c * a + self.d * c, self.c * b + self.d * d),
+        )
+
+    @property
+    def adjoint(self) -> Matrix:
+        a, b, c, d = (entry.conjugate() for entry in self)
+        return Matrix(a, c, b, d)
+
+
+def u(theta: float, phi: float, lam: float, gamma: float = 0.0) -> Matrix:
+    """Return the flat form's `u` with a global phase."""
+    c, s = cos(theta / 2) * exp(1j * gamma), sin(theta / 2) * exp(1j * gamma)
+    return Matrix(c, -exp(1j * lam) * s, exp(1j * phi) * s, exp(1j * (phi + lam)) * c)
+
+
+def rz(theta: float) -> Matrix:
+    return u(0, 0, theta, -theta / 2)
+
+
+UNIT: Final = u(0, 0, 0)
+_X: Final = u(pi, 0, pi)
+Z: Final = u(0, 0, pi)
+X_FROM_Z: Final = u(pi / 2, 0, 0)
+"""V with V Z V† = X: a quarter turn about Y."""
+
+TO_PAULI: Final[Mapping[str, Matrix]] = MappingProxyType(
+    {"X": X_FROM_Z, "Y": u(pi / 2, pi / 2, -pi / 2), "Z": UNIT}
+)
+"""V with V Z V† = P."""
+
+_FIXED: Final[Mapping[str, Matrix]] = MappingProxyType(
+    {
+        "id": UNIT,
+        "x": _X,
+        "y": u(pi, pi / 2, pi / 2),
+        "z": Z,
+        "h": u(pi / 2, 0, pi),
+        "s": u(0, 0, pi / 2),
+        "sdg": u(0, 0, -pi / 2),
+        "t": u(0, 0, pi / 4),
+        "tdg": u(0, 0, -pi / 4),
+        "sx": u(pi / 2, -pi / 2, pi / 2, pi / 4),
+        "sxdg": u(pi / 2, pi / 2, -pi / 2, -pi / 4),
+    }
+)
+
+
+def on_one(gate: Gate) -> Matrix:
+    """Return the matrix of a gate on one target, controls aside."""
+    if gate.name in _FIXED:
+        return _FIXED[gate.name]
+    match gate.name, gate.params:
+        case "rx", (theta,):
+            return u(theta, -pi / 2, pi / 2)
+        case "ry", (theta,):
+            return u(theta, 0, 0)
+        case "rz", (theta,):
+            return rz(theta)
+        case "p", (lam,):
+            return u(0, 0, lam)
+        case "u", (theta, phi, lam):
+            return u(theta, phi, lam)
+        case "gpi", (phi,):
+            return u(pi, phi, pi - phi)
+        case "gpi2", (phi,):
+            return u(pi / 2, phi - pi / 2, pi / 2 - phi)
+        case "unitary", (ar, ai, br, bi, cr, ci, dr, di):
+            return Matrix(complex(ar, ai), complex(br, bi), complex(cr, ci), complex(dr, di))
+        case _:
+            raise NoExactWay(f"there is no exact way for {gate.name}")
+
+
+class Euler(NamedTuple):
+    """Angles of a matrix that is `u` (θ, φ, λ) but for a phase; φ is 0 for a rotation about Z."""
+
+    theta: float
+    phi: float
+    lam: float
+
+
+def euler(matrix: Matrix) -> Euler:
+    """Return the angles of a unitary matrix, exactly 0 and π for θ where an entry is tiny."""
+    a, b, c, d = matrix
+    if abs(c) < TINY:
+        return Euler(0.0, 0.0, phase(d) - phase(a))
+    if abs(a) < TINY:
+        return Euler(pi, phase(c) - phase(-b), 0.0)
+    lam = phase(-b) - phase(a)
+    # Of a small entry the phase is vague: φ comes from the large ones, so that it makes up.
+    phi = (phase(d) - phase(a) - lam) if abs(a) > abs(c) else (phase(c) - phase(-b) + lam)
+    return Euler(2 * atan2(abs(c), abs(a)), phi, lam)
+
+
+def _diagonalised(matrix: Matrix) -> tuple[Matrix, float, float]:
+    """Return W, α, β of a unitary W diag(e^{iα}, e^{iβ}) W†."""
+    a, b, c, d = matrix
+    if abs(b) < TINY:
+        return UNIT, phase(a), phase(d)
+    middle, half = (a + d) / 2, (a - d) / 2
+    root = (half * half + b * c) ** 0.5
+    # Of the two ways to write an eigenvector the one that does not cancel.
+    x, y = (half + root, c) if abs(half + root) > abs(half - root) else (b, root - half)
+    norm = sqrt(abs(x) ** 2 + abs(y) ** 2)
+    x, y = x / norm, y / norm
+    basis = Matrix(x, -y.conjugate(), y, x.conjugate())
+    return basis, phase(middle + root), phase(middle - root)
+
+
+# --- several qubits -----------------------------------------------------------------------------
+
+
+class Synthesis(ABC):
+    """Takes gates one by one; `pending` is what each qubit has yet to undergo."""
+
+    def __init__(self, n_qubits: int) -> None:
+        self.pending = [UNIT] * n_qubits
+
+    @abstractmethod
+    def flush(self, qubit: int) -> float:
+        """Do what is pending but for a rotation about Z, whose angle is returned."""
+
+    @abstractmethod
+    def turn_parity(self, theta: float, one: int, other: int) -> None:
+        """Do exp(-iθ/2 Z⊗Z) for an angle of at most a quarter turn in size."""
+
+    def add(self, gate: Gate) -> None:
+        """Add a gate of the flat form."""
+        targets, controls = gate.targets, gate.controls
+        match gate.name:
+            case "gphase":
+                self.turn_phase(gate.params[0], controls)
+            case "swap":
+                self._swap(targets[0], targets[1], controls)
+            case "rxx" | "ryy" | "rzz":
+                basis = TO_PAULI[gate.name[1].upper()]
+                self._rotate(gate.params[0], targets, (basis, basis), controls)
+            case "zz":
+                self._rotate(gate.params[0], targets, (UNIT, UNIT), controls)
+            case "ms":
+                *phis, theta = gate.params
+                equator = [rz(phi).after(X_FROM_Z) for phi in phis]
+                self._rotate(theta, targets, equator, controls)
+            case "pauliexp":
+                self._pauliexp(gate)
+            case _ if controls:
+                self.do_controlled(on_one(gate), controls, targets[0])
+            case _:
+                self.do(on_one(gate), targets[0])
+
+    def do(self, matrix: Matrix, qubit: int) -> None:
+        self.pending[qubit] = matrix.after(self.pending[qubit])
+
+    def do_controlled(self, matrix: Matrix, controls: tuple[int, ...], target: int) -> None:
+        basis, alpha, beta = _diagonalised(matrix)
+        self.do(basis.adjoint, target)
+        self.turn_phase(alpha, controls)
+        self.turn_phase(beta - alpha, (*controls, target))
+        self.do(basis, target)
+
+    def _swap(self, one: int, other: int, controls: tuple[int, ...]) -> None:
+        self._cx(one, other)
+        self.do_controlled(_X, (*controls, other), one)
+        self._cx(one, other)
+
+    def _cx(self, control: int, target: int) -> None:
+        self.do_controlled(_X, (control,), target)
+
+    def _pauliexp(self, gate: Gate) -> None:
+        if _any_anticommute(gate.terms):
+            raise NoExactWay("terms of a pauliexp do not commute")
+        for term, amount in zip(gate.terms, gate.params, strict=True):
+            places = [place for place, letter in enumerate(term[::-1]) if letter != "I"]
+            if places:
+                qubits = tuple(gate.targets[place] for place in places)
+                bases = tuple(TO_PAULI[term[::-1][place]] for place in places)
+                self._rotate(2 * amount, qubits, bases, gate.controls)
+            else:
+                self.turn_phase(-amount, gate.controls)
+
+    def _rotate(
+        self,
+        theta: float,
+        qubits: Sequence[int],
+        bases: Sequence[Matrix],
+        controls: tuple[int, ...],
+    ) -> None:
+        """Do exp(-iθ/2 ⊗ V Z V†), V from `bases`, where the controls are |1⟩."""
+        for qubit, basis in zip(qubits, bases, strict=True):
+            self.do(basis.adjoint, qubit)
+        # A parity is gathered on the last qubit; with two and no controls there is a gate for it.
+        n_gathered = len(qubits) - (1 if controls else 2)
+        chain = list(pairwise(qubits))[: max(0, n_gathered)]
+        for pair in chain:
+            self._cx(*pair)
+        if controls:
+            self.do_controlled(rz(theta), controls, qubits[-1])
+        elif len(qubits) == 1:
+            self.do(rz(theta), qubits[0])
+        else:
+            self.entangle(theta, *qubits[-2:])
+        for pair in reversed(chain):
+            self._cx(*pair)
+        for qubit, basis in zip(qubits, bases, strict=True):
+            self.do(basis, qubit)
+
+    def turn_phase(self, lam: float, qubits: tuple[int, ...]) -> None:
+        """Multiply by e^{iλ} where all qubits are |1⟩.
+
+        Barenco et al., Phys. Rev. A 52, 3457 (1995), lemma 7.5.
+        """
+        if not qubits or abs(fmod(lam, tau)) < TINY:
+            return
+        match qubits:
+            case (target,):
+                self.do(u(0, 0, lam), target)
+            case control, target:
+                self.do(u(0, 0, lam / 2), control)
+                self.do(u(0, 0, lam / 2), target)
+                self.entangle(-lam / 2, control, target)
+            case *others, control, target:
+                self.turn_phase(lam / 2, (control, target))
+                self._flip(tuple(others), control, target)
+                self.turn_phase(-lam / 2, (control, target))
+                self._flip(tuple(others), control, target)
+                self.turn_phase(lam / 2, (*others, target))
+
+    def _flip(self, controls: tuple[int, ...], target: int, spare: int) -> None:
+        """Do X where all controls are |1⟩, with a qubit that may be in any state and stays in it.
+
+        Lemma 7.3 there, down to two controls: about k² gates.
+        """
+        if len(controls) <= 2:
+            self.do_controlled(_X, controls, target)
+            return
+        middle = (len(controls) + 1) // 2
+        few, rest = controls[:middle], (*controls[middle:], spare)
+        for _ in range(2):
+            self._flip(few, spare, target)
+            self._flip(rest, target, few[0])
+
+    def entangle(self, theta: float, one: int, other: int) -> None:
+        """Do exp(-iθ/2 Z⊗Z)."""
+        n_halves = round(theta / pi)
+        theta -= n_halves * pi
+        if n_halves % 2:  # exp(-iπ/2 Z⊗Z) is Z⊗Z but for a phase
+            self.do(Z, one)
+            self.do(Z, other)
+        if abs(theta) >= TINY:
+            self.turn_parity(theta, one, other)
+
+
+def _any_anticommute(terms: Sequence[str]) -> bool:
+    """Return whether two strings of Paulis differ in an odd number of places that both fill."""
+    masks = []
+    for term in terms:
+        x = int("0" + "".join("1" if letter in "XY" else "0" for letter in term), 2)
+        z = int("0" + "".join("1" if letter in "ZY" else "0" for letter in term), 2)
+        masks.append((x, z))
+    each = dict.fromkeys(masks)
+    return any(
+        (a & d).bit_count() + (b & c).bit_count() & 1 for (a, b), (c, d) in combinations(each, 2)
+    )
