@@ -70,7 +70,8 @@ class Hand:
             kind, rest = hand.FAILED, [f"its process ended ({self._status()})"]
         if kind != hand.READY:
             self.kill()
-            raise CannotStart(f"{self._reference} cannot be loaded: {rest[0]}")
+            text = f"{self._reference} cannot be loaded: {rest[0]}"
+            raise CannotStart(text if text.endswith("?") else f"{text}.")
 
     def begin(self, program: Program) -> None:
         """Have a program run.

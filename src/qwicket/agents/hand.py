@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
@@ -40,6 +41,10 @@ _END_S: Final = 4.0
 _log = logging.getLogger("qwicket.agent")
 
 
+class CannotLoad(Exception):
+    """There is no such module or function; the text says which."""
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Serve the agent until it closes the socket or dies.
 
@@ -60,8 +65,11 @@ def main(arguments: list[str]) -> NoReturn:
     )
     try:
         run = load(reference)
+    except CannotLoad as error:
+        channel.send((FAILED, str(error)))
+        os._exit(1)
     except Exception as error:
-        _log.exception("%s cannot be loaded", reference)
+        _log.exception("%s cannot be loaded", reference)  # an error within the lab's own module
         channel.send((FAILED, f"{type(error).__name__}: {error}"))
         os._exit(1)
     channel.send((READY,))
@@ -72,17 +80,26 @@ def load(reference: str) -> Run:
     """Return the function that "module:function" names; the working folder is searched first.
 
     Raises:
-        ValueError: It names no function.
-        ImportError: There is no such module.
+        CannotLoad: There is no such module or function.
     """
     module, _, name = reference.partition(":")
     if not module or not name:
-        raise ValueError(f"{reference!r} is not of the form module:function")
+        raise CannotLoad(f"{reference!r} is not of the form module:function")
     if "" not in sys.path:
         sys.path.insert(0, "")
-    found = getattr(importlib.import_module(module), name, None)
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # what the lab's module itself imports is missing
+        raise CannotLoad(
+            f"there is no module {error.name} in the working folder or on Python's path"
+        ) from None
+    found = getattr(loaded, name, None)
     if not callable(found):
-        raise ValueError(f"{module} has no function {name}")
+        near = get_close_matches(name, [each for each in vars(loaded) if each[0] != "_"], 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise CannotLoad(f"{module} has no function {name}{hint}")
     run: Run = found
     return run
 

@@ -57,6 +57,28 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="MODULE:FUNCTION",
     help="The lab's function: a program in, outcomes out.",
 )
+@click.option(
+    "--try",
+    "program",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Run the program in FILE once, without a server, and print what the function gives."
+    " --device may be the file that announces the device.",
+)
+@click.option(
+    "--shots",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --try: shots of each circuit.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    help="With --try: format of the program; by default told from the file's extension or text.",
+)
 @_server
 @click.option(
     "--grace",
@@ -73,6 +95,9 @@ def agent(
     context: click.Context,
     device: str | None,
     run: str | None,
+    program: Path | None,
+    shots: int,
+    format_name: str | None,
     url: str,
     token: str | None,
     token_file: Path | None,
@@ -80,10 +105,19 @@ def agent(
 ) -> None:
     """Pull the jobs of a device and run them with a function on this machine.
 
+    With --try it runs one program without a server: `qwicket agent --try bell.qasm --run
+    machine:run --device machine.toml`.
+
     Ends on SIGTERM or Ctrl-C when the running job is done, or given back; the second time at once.
     """
     if context.invoked_subcommand is not None:
         return
+    if program is not None:
+        if run is None:
+            raise click.UsageError("--try needs --run.")
+        from qwicket.cli.agent_try import try_program
+
+        sys.exit(try_program(program, run, device, shots, format_name))
     if device is None or run is None:
         raise click.UsageError("--device and --run are needed.")
     from qwicket.agents import Agent
@@ -100,7 +134,7 @@ def agent(
     try:
         serving.serve()
     except CannotStart as error:
-        raise click.ClickException(f"{error}.") from None
+        raise click.ClickException(str(error)) from None
 
 
 @agent.command("push-config", short_help="Announce the device in a file.")
@@ -109,7 +143,7 @@ def agent(
 @client_errors
 def push_config(file: Path, url: str, token: str | None, token_file: Path | None) -> None:
     """Announce the device in FILE (TOML), or what has changed of it, and its calibration."""
-    document = _read(file)
+    document = read_toml(file)
     name = document.pop("name", None)
     if not isinstance(name, str):
         raise click.ClickException(f"{file}: name is missing.")
@@ -130,7 +164,7 @@ def push_calibration(
     file: Path, device: str, url: str, token: str | None, token_file: Path | None
 ) -> None:
     """Upload the calibration in FILE (TOML) of a device."""
-    _gate(url, token, token_file, device).calibrate(_read(file))
+    _gate(url, token, token_file, device).calibrate(read_toml(file))
     click.echo(device)
 
 
@@ -154,7 +188,8 @@ def _token_in(file: Path) -> str:
         raise click.ClickException(f"{file} holds no token.") from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the document in a file (TOML), or say in one line why there is none."""
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:

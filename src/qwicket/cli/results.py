@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.clients.native import Job, Part, Result
+    from qwicket.clients.native import Part, Result
+
+    class Job(Protocol):
+        """What is printed of a job, or of a program that ran without a server."""
+
+        @property
+        def id(self) -> str: ...
+        @property
+        def state(self) -> str: ...
+
 
 FAILED: Final = 3
 """Exit status when a job that was waited for has failed."""

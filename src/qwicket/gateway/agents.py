@@ -7,26 +7,24 @@ outcome is taken whole or refused.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket import programs
+from qwicket.gateway.announcements import check_announced
 from qwicket.model import uploads
 from qwicket.model.accounts import Scope
-from qwicket.model.devices import Device, check_device_name
+from qwicket.model.devices import Device
 from qwicket.model.errors import (
     Conflict,
     Forbidden,
     InvalidRequest,
-    LimitExceeded,
     NotFound,
 )
 from qwicket.model.frames import frames
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import Lease, Ran, Runner, RunOptions
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES, Encoded, Failure
+from qwicket.model.outcomes import Encoded, Failure
 from qwicket.scheduling import AgentDesk
 
 if TYPE_CHECKING:
@@ -35,28 +33,13 @@ if TYPE_CHECKING:
     from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibration
-    from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
+    from qwicket.model.devices import DeviceSpec, Family
     from qwicket.model.jobs import Assignment, Job, Order, Progress
     from qwicket.model.limits import Limits
     from qwicket.store import Handout, Store
 
 _POSITION: Final = 1_000
 """Labs' devices are listed after the server's own."""
-_DOORS: Final[Mapping[Family, frozenset[str]]] = {
-    "qubit": frozenset({"native", "ionq", "ibm", "runtime", "qbraid"}),
-    "atoms": frozenset({"native", "qlued", "qbraid"}),
-    "photonic": frozenset({"native", "xanadu"}),
-}
-_OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
-    "qubit": frozenset({COUNTS, MEMORY, PROBABILITIES}),
-    "atoms": frozenset({SAMPLES}),
-    "photonic": frozenset({SAMPLES}),
-}
-_FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1"),
-    "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
-    "photonic": ("blackbird",),
-}
 _CHECKS_AT_ONCE: Final = 1
 """Outcomes that are unpacked at the same time: each may take `result_bytes` of memory."""
 
@@ -135,18 +118,9 @@ class Agents:
             LimitExceeded: A number is out of range; the limit is named.
         """
         _require(actor, name)
-        check_device_name(name)
-        self._check_spec(family, spec)
+        check_announced(name, family, doors, spec, self._limits)
         if spec.photonic is not None:
             await self._check_layout(actor, spec.photonic.layout)
-        foreign = sorted(set(doors) - _DOORS[family])
-        if foreign:
-            known = ", ".join(sorted(_DOORS[family]))
-            raise InvalidRequest(
-                f"doors: a device of the family {family} may stand at {known}, not at"
-                f" {foreign[0]!r}.",
-                field="doors",
-            )
         device = Device(
             name=name,
             family=family,
@@ -159,74 +133,11 @@ class Agents:
         await self._store.agents.announce(device)
         return device
 
-    def _check_spec(self, family: Family, spec: DeviceSpec) -> None:
-        limits = self._limits
-        for field, value, most, limit in (
-            ("qubits", spec.qubits, limits.clifford_qubits, "clifford_qubits"),
-            ("max_shots", spec.max_shots, limits.shots, "shots"),
-        ):
-            if not 1 <= value <= most:
-                raise LimitExceeded(
-                    f"{field} must be 1 to {most} (limit {limit}), not {value}.", field=field
-                )
-        if not 0 <= spec.shot_s <= limits.run_time_s:
-            raise LimitExceeded(
-                f"shot_s must be 0 to {limits.run_time_s:g} (limit run_time_s).", field="shot_s"
-            )
-        _check_names("formats", spec.formats, _FORMATS[family])
-        _check_names("outputs", spec.outputs, sorted(_OUTPUTS[family]))
-        for field in ("noise_models", "engines", "exact"):
-            if getattr(spec, field):
-                raise InvalidRequest(f"{field} is for simulators alone.", field=field)
-        if spec.atoms is not None and family != "atoms":
-            raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
-        if spec.photonic is not None:
-            self._check_photonic(family, spec.photonic)
-        self._check_texts(spec)
-
-    def _check_photonic(self, family: Family, spec: PhotonicSpec) -> None:
-        if family != "photonic":
-            raise InvalidRequest(
-                "photonic: this is no device of the family photonic.", field="photonic"
-            )
-        most = self._limits.layout_bytes
-        if len(spec.layout) > most:
-            raise LimitExceeded(
-                f"layout has at most {most} characters (limit layout_bytes).", field="photonic"
-            )
-
     async def _check_layout(self, actor: Actor, layout: str) -> None:
         """Have a layout read in a process of its own: it is a program from outside too."""
         refusal = await self._readers.check_layout(layout, account=actor.account)
         if refusal is not None:
             raise InvalidRequest(f"layout: {refusal.detail}.", field="photonic")
-
-    def _check_texts(self, spec: DeviceSpec) -> None:
-        limits, atoms = self._limits, spec.atoms
-        gates = [*spec.gates, *spec.native_gates]
-        others: list[str] = []
-        if atoms is not None:
-            gates += [*atoms.instructions, *(gate.name for gate in atoms.gates)]
-            others = [atoms.version, *(gate.description for gate in atoms.gates)]
-            others += [gate.definition for gate in atoms.gates]
-            others += [name for gate in atoms.gates for name in gate.parameters]
-        if len(gates) > limits.device_gates:
-            raise LimitExceeded(
-                f"gates: the spec names {len(gates)} gates, {limits.device_gates} are allowed"
-                " (limit device_gates).",
-                field="gates",
-            )
-        for field, texts in (
-            ("description", [spec.description]),
-            ("gates", gates),
-            ("atoms", others),
-        ):
-            if any(len(text) > limits.name_chars or not text.isprintable() for text in texts):
-                raise LimitExceeded(
-                    f"{field}: texts have at most {limits.name_chars} printable characters"
-                    " (limit name_chars).",
-                    field=field,
-                )
 
     async def calibrate(self, actor: Actor, name: str, calibration: Calibration) -> None:
         """Add a calibration to the history of a device, unless it is the last one again.
@@ -425,13 +336,3 @@ def _require(actor: Actor, device: str) -> None:
 def _runner(actor: Actor, device: str, agent: str) -> str:
     """Return an agent's runner: none of another account, or for another device, passes for it."""
     return f"{actor.account}/{device}/{agent}"
-
-
-def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
-    if not names:
-        raise InvalidRequest(f"{field} must not be empty.", field=field)
-    for name, times in Counter(names).items():
-        if name not in known or times > 1:
-            raise InvalidRequest(
-                f"{field}: each may be one of {', '.join(known)}, once; not {name!r}.", field=field
-            )

@@ -166,7 +166,7 @@ def check_device_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "A device's name has 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', and begins with a"
-            " letter or digit.",
+            f" letter or digit; {name[:100]!r} is none.",
             field="device",
         )
     return name

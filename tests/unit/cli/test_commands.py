@@ -60,7 +60,7 @@ CONTRACT: Final = {
     "jobs": REMOTE
     | {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
     | {"--limit", "--json"},
-    "job": REMOTE | {"--json"},
+    "job": REMOTE | {"--compiled", "--json", "--part"},
     "result": REMOTE | {"--json"},
     "cancel": REMOTE | {"--json"},
     "delete": REMOTE,
@@ -68,7 +68,7 @@ CONTRACT: Final = {
     "devices": REMOTE | {"--json"},
     "account": REMOTE | {"--json"},
     "show": {"--format", "--input"},
-    "agent": SERVER | {"--device", "--run", "--grace"},
+    "agent": SERVER | {"--device", "--format", "--grace", "--run", "--shots", "--try"},
     "agent push-config": SERVER,
     "agent push-calibration": SERVER | {"--device"},
     "snippet": {"--url", "--json"},

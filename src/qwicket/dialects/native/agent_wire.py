@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.dialects.door import check_document, decode
+from qwicket.dialects.native import complaints
 from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -169,7 +170,7 @@ def announcement(text: bytes, limits: Limits) -> AnnounceBody:
         LimitExceeded: It is too large.
     """
     check_document(text, "body", limits)
-    return decode(text, _announce)
+    return complaints.read(text, _announce)
 
 
 def calibration(text: bytes, limits: Limits) -> Calibration:
@@ -180,7 +181,7 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
         LimitExceeded: It is too large.
     """
     check_document(text, "body", limits)
-    return decode(text, _calibration)
+    return complaints.read(text, _calibration)
 
 
 def claim(text: bytes, limits: Limits) -> ClaimBody:

@@ -1,0 +1,260 @@
+"""`qwicket agent --try`: a lab's function runs a program without a server.
+
+The program takes the way that it takes through a server: it is read, compiled to the announced
+gates, run in a process of its own, and the outcome is checked.
+"""
+
+from __future__ import annotations
+
+import codecs
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+import msgspec
+
+from qwicket.cli import results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.agents import Program
+    from qwicket.agents.outcomes import Part
+    from qwicket.agents.program import Failed
+    from qwicket.clients.native import Part as ShownPart
+    from qwicket.model.circuits import Checked
+    from qwicket.model.devices import DeviceSpec
+    from qwicket.model.jobs import RunOptions
+    from qwicket.model.limits import Limits
+    from qwicket.model.outcomes import Encoded, Failure
+
+_GRACE_S: Final = 5.0
+_TICK_S: Final = 0.5
+_OUTPUTS: Final = {"qubit": ("counts",), "atoms": ("samples",), "photonic": ("samples",)}
+
+
+class _Tried(NamedTuple):
+    """What stands in the place of a job."""
+
+    id: str
+    state: str
+
+
+class _Device(NamedTuple):
+    name: str
+    family: str | None
+    spec: DeviceSpec | None
+
+
+def try_program(
+    file: Path, run: str, device: str | None, shots: int, format_name: str | None
+) -> int:
+    """Run the program in a file with a lab's function and print what it gave.
+
+    Args:
+        file: The program.
+        run: The lab's function, "module:function".
+        device: File that announces the device, or a name.
+        shots: Of each circuit.
+        format_name: Of the program; None tells it from extension and text.
+
+    Returns:
+        The exit status: 0, or that of a failed job.
+    """
+    from qwicket.model.errors import QwicketError
+    from qwicket.model.limits import Limits
+
+    limits = Limits()
+    announced = _device(device, limits)
+    try:
+        name, source, checked = _read(file, announced, format_name, limits)
+        asked = _options(announced, checked, shots, limits)
+    except QwicketError as error:
+        raise click.ClickException(f"{file}: {error.detail}") from None
+    from qwicket.agents import Program
+
+    program = Program(
+        job=file.name,
+        device=announced.name,
+        family=checked.summary.family,
+        format=name,
+        source=source.decode("utf-8", "replace"),
+        shots=asked.shots,
+        seed=asked.seed,
+        outputs=asked.outputs,
+        packed=checked.circuits,
+    )
+    found = _run(run, program)
+    try:
+        parts = _checked(found, program, asked, limits)
+    except QwicketError as error:
+        raise click.ClickException(f"A server would refuse the outcome: {error.detail}") from None
+    return _print(file, parts)
+
+
+def _device(text: str | None, limits: Limits) -> _Device:
+    """Return the device that a file announces; anything else is the name of one that takes all."""
+    if text is None or not text.endswith(".toml"):
+        return _Device(text or "try", None, None)
+    from qwicket.cli.agent import read_toml
+    from qwicket.dialects.native import agent_wire
+    from qwicket.gateway.announcements import check_announced
+    from qwicket.model.errors import QwicketError
+
+    document = read_toml(Path(text))
+    name = document.pop("name", None)
+    document.pop("calibration", None)
+    if not isinstance(name, str):
+        raise click.ClickException(f"{text}: name is missing.")
+    try:
+        body = agent_wire.announcement(msgspec.json.encode(document), limits)
+        check_announced(name, body.family, body.doors, body.spec, limits)
+    except QwicketError as error:
+        raise click.ClickException(f"{text}: {error.detail}") from None
+    return _Device(name, body.family, body.spec)
+
+
+def _read(
+    file: Path, device: _Device, format_name: str | None, limits: Limits
+) -> tuple[str, bytes, Checked]:
+    """Return format, source and circuits of a program, in the gates that the device announces."""
+    from qwicket import programs
+
+    try:
+        with file.open("rb") as opened:
+            source = opened.read(limits.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    spec = device.spec
+    name = format_name or _format(file, source, spec)
+    if spec is not None and name not in spec.formats:
+        takes = ", ".join(spec.formats)
+        raise click.ClickException(f"{file}: {device.name} takes {takes}; this is {name}.")
+    checked = programs.read(name, source, limits)
+    if spec is None:
+        return name, source, checked
+    if checked.summary.n_qubits > spec.qubits:
+        raise click.ClickException(
+            f"{file}: The program has {checked.summary.n_qubits} qubits, {device.name} takes"
+            f" {spec.qubits}."
+        )
+    if device.family == "qubit" and spec.gates:
+        gates = (*spec.gates, *spec.native_gates)
+        answer = programs.compile_to_basis_apart(checked.circuits, gates, device.name, limits)
+        if isinstance(answer, programs.Refusal):
+            raise answer.error()
+        checked = answer
+    return name, source, checked
+
+
+def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
+    """Return the format of a program: the only one of a device that has no other, or a guess."""
+    from qwicket import programs
+
+    if file.suffix.lower() == ".xbb":
+        return "blackbird"
+    if spec is not None and len(spec.formats) == 1 and not spec.formats[0].startswith("openqasm"):
+        return spec.formats[0]
+    return programs.guess(source)
+
+
+def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> RunOptions:
+    from qwicket.model.errors import LimitExceeded
+    from qwicket.model.jobs import RunOptions
+
+    spec = device.spec
+    most = min(spec.max_shots, limits.shots) if spec is not None else limits.shots
+    if not 1 <= shots <= most:
+        raise LimitExceeded(f"shots must be 1 to {most}, not {shots}.", field="shots")
+    outputs = spec.outputs if spec is not None else _OUTPUTS[checked.summary.family]
+    return RunOptions(shots=shots, seed=secrets.randbits(63), outputs=outputs)
+
+
+def _run(run: str, program: Program) -> Sequence[Part | Failed]:
+    """Run a lab's function in a process of its own, as an agent does."""
+    from qwicket.agents import hand
+    from qwicket.agents.crew import CannotStart, Died, Hand
+
+    worker = Hand(run)
+    try:
+        worker.start()
+        worker.begin(program)
+        while True:
+            message = worker.hear(_TICK_S)
+            if message is None:
+                continue
+            if message[0] == hand.PROGRESS:
+                click.echo(f"{message[1]:4.0%}  {message[2]}".rstrip(), err=True)
+            elif message[0] == hand.DONE:
+                return list(message[1])
+            else:
+                return [_failure(message)]
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from None
+    except Died as death:
+        raise click.ClickException(f"The function's process died: {death}.") from None
+    except KeyboardInterrupt:
+        raise click.Abort from None
+    finally:
+        worker.end()
+
+
+def _failure(message: Sequence[Any]) -> Failed:
+    from qwicket.agents import Failed, hand
+
+    if message[0] == hand.STOPPED:
+        return Failed("The function stopped although nobody asked it to.", "stopped")
+    failed: Failed = message[1]
+    return failed
+
+
+def _checked(
+    found: Sequence[Part | Failed], program: Program, asked: RunOptions, limits: Limits
+) -> list[Encoded | Failure]:
+    """Return outcomes as a server takes them.
+
+    Raises:
+        QwicketError: It does not.
+    """
+    from qwicket.agents import Failed
+    from qwicket.model import uploads
+    from qwicket.model.frames import frames
+    from qwicket.model.outcomes import Encoded, Failure
+
+    parts = [
+        Failure(each.code, each.message)
+        if isinstance(each, Failed)
+        else Encoded(each.body, bytes.fromhex(each.sha256))
+        for each in found
+    ]
+    encoded = [(k, each) for k, each in enumerate(parts) if isinstance(each, Encoded)]
+    if encoded:
+        uploads.check(encoded, frames(program.family, program.packed), asked, limits)
+    return parts
+
+
+def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
+    from qwicket.clients.native import Result
+    from qwicket.model.outcomes import Encoded
+
+    is_whole = all(isinstance(each, Encoded) for each in parts)
+    tried = _Tried(file.name, "completed" if is_whole else "failed")
+    result = Result(file.name, tuple(_shown(each) for each in parts))
+    click.echo("\n".join(results.lines(tried, result)))
+    return results.outcome(tried.state)
+
+
+def _shown(part: Encoded | Failure) -> ShownPart:
+    from qwicket.clients.native import Part
+    from qwicket.model.outcomes import Failure, decode
+
+    if isinstance(part, Failure):
+        return Part(error=f"{part.code}: {part.message}")
+    found = decode(part)
+    if "samples" in found.arrays:
+        return Part(samples=found.samples(), engine=found.engine)
+    counts = found.counts() if "counts" in found.arrays else {}
+    width = found.n_bits
+    texts = {format(key, f"0{width}b") if width else "": n for key, n in counts.items()}
+    return Part(counts=texts, engine=found.engine)

@@ -1,0 +1,133 @@
+"""What a lab may announce of its device; each refusal names the field, its value and the limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from qwicket import programs
+from qwicket.model.devices import check_device_name
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
+    from qwicket.model.limits import Limits
+
+_DOORS: Final[Mapping[Family, frozenset[str]]] = {
+    "qubit": frozenset({"native", "ionq", "ibm", "runtime", "qbraid"}),
+    "atoms": frozenset({"native", "qlued", "qbraid"}),
+    "photonic": frozenset({"native", "xanadu"}),
+}
+_OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
+    "qubit": frozenset({COUNTS, MEMORY, PROBABILITIES}),
+    "atoms": frozenset({SAMPLES}),
+    "photonic": frozenset({SAMPLES}),
+}
+_FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
+    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1"),
+    "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
+    "photonic": ("blackbird",),
+}
+
+
+def check_announced(
+    name: str, family: Family, doors: Sequence[str], spec: DeviceSpec, limits: Limits
+) -> None:
+    """Refuse a device that cannot be one; a photonic layout is read elsewhere.
+
+    Raises:
+        InvalidRequest: A field makes no sense; it is named.
+        LimitExceeded: A number is out of range; the limit is named.
+    """
+    check_device_name(name)
+    _check_spec(family, spec, limits)
+    foreign = sorted(set(doors) - _DOORS[family])
+    if foreign:
+        known = ", ".join(sorted(_DOORS[family]))
+        raise InvalidRequest(
+            f"doors: a device of the family {family} may stand at {known}, not at"
+            f" {foreign[0][:100]!r}.",
+            field="doors",
+        )
+
+
+def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
+    for field, value, most, limit in (
+        ("qubits", spec.qubits, limits.clifford_qubits, "clifford_qubits"),
+        ("max_shots", spec.max_shots, limits.shots, "shots"),
+    ):
+        if not 1 <= value <= most:
+            raise LimitExceeded(
+                f"{field} must be 1 to {most} (limit {limit}), not {value}.", field=field
+            )
+    if not 0 <= spec.shot_s <= limits.run_time_s:
+        raise LimitExceeded(
+            f"shot_s must be 0 to {limits.run_time_s:g} (limit run_time_s), not {spec.shot_s:g}.",
+            field="shot_s",
+        )
+    _check_names("formats", spec.formats, _FORMATS[family])
+    _check_names("outputs", spec.outputs, sorted(_OUTPUTS[family]))
+    for field in ("noise_models", "engines", "exact"):
+        if getattr(spec, field):
+            raise InvalidRequest(f"{field} is for simulators alone; leave it out.", field=field)
+    if spec.atoms is not None and family != "atoms":
+        raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
+    if spec.photonic is not None:
+        _check_photonic(family, spec.photonic, limits)
+    _check_texts(spec, limits)
+
+
+def _check_photonic(family: Family, spec: PhotonicSpec, limits: Limits) -> None:
+    if family != "photonic":
+        raise InvalidRequest(
+            "photonic: this is no device of the family photonic.", field="photonic"
+        )
+    most = limits.layout_bytes
+    if len(spec.layout) > most:
+        raise LimitExceeded(
+            f"layout has {len(spec.layout)} characters, {most} are allowed (limit layout_bytes).",
+            field="photonic",
+        )
+
+
+def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
+    atoms = spec.atoms
+    gates = [*spec.gates, *spec.native_gates]
+    others: list[str] = []
+    if atoms is not None:
+        gates += [*atoms.instructions, *(gate.name for gate in atoms.gates)]
+        others = [atoms.version, *(gate.description for gate in atoms.gates)]
+        others += [gate.definition for gate in atoms.gates]
+        others += [name for gate in atoms.gates for name in gate.parameters]
+    if len(gates) > limits.device_gates:
+        raise LimitExceeded(
+            f"gates: the spec names {len(gates)} gates, {limits.device_gates} are allowed"
+            " (limit device_gates).",
+            field="gates",
+        )
+    for field, texts in (
+        ("description", [spec.description]),
+        ("gates", gates),
+        ("atoms", others),
+    ):
+        for text in texts:
+            if len(text) > limits.name_chars or not text.isprintable():
+                raise LimitExceeded(
+                    f"{field}: {text[:100]!r} has {len(text)} characters;"
+                    f" {limits.name_chars} are allowed, all printable (limit name_chars).",
+                    field=field,
+                )
+
+
+def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if not names:
+        raise InvalidRequest(f"{field} must not be empty.", field=field)
+    for name, times in Counter(names).items():
+        if name not in known or times > 1:
+            raise InvalidRequest(
+                f"{field}: each may be one of {', '.join(known)}, once; not {name[:100]!r}.",
+                field=field,
+            )

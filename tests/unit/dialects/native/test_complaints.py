@@ -1,0 +1,109 @@
+"""What is wrong with an announcement: the field, its value, and what may stand there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from qwicket.dialects.native import agent_wire
+from qwicket.gateway.announcements import check_announced
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.limits import Limits
+
+LIMITS = Limits()
+SPEC: dict[str, Any] = {"description": "A bench", "qubits": 5, "formats": ["openqasm3"]}
+
+
+def announce(document: object, name: str = "lab5") -> None:
+    body = agent_wire.announcement(msgspec.json.encode(document), LIMITS)
+    check_announced(name, body.family, body.doors, body.spec, LIMITS)
+
+
+def of(family: str = "qubit", doors: object = (), **spec: object) -> dict[str, object]:
+    return {"family": family, "doors": doors, "spec": {**SPEC, **spec}}
+
+
+ATOMS = {"version": "1", "kind": "spin", "gates": []}
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "said"),
+    [
+        (of("qudit"), "family", 'family is "qudit"; it must be one of atoms, photonic, qubit.'),
+        (
+            of("x" * 5_000),
+            "family",
+            f'family is "{"x" * 98}…; it must be one of atoms, photonic, qubit.',
+        ),
+        (of(qubits="five"), "spec.qubits", 'spec.qubits is "five"; it must be a whole number.'),
+        (of(qubits=None), "spec.qubits", "spec.qubits is null; it must be a whole number."),
+        (of(gates="rz"), "spec.gates", 'spec.gates is "rz"; it must be a list.'),
+        (of(gates=["rz", 3]), "spec.gates[1]", "spec.gates[1] is 3; it must be a text."),
+        (of(gats=["rz"]), "spec.gats", "There is no field spec.gats. Did you mean gates?"),
+        ({"family": "qubit", "spec": {}}, "spec.description", "spec.description is missing."),
+        (of(doors=3), "doors", "doors is 3; it must be a list."),
+        (
+            of("atoms", atoms={**ATOMS, "kind": "spinn"}),
+            "spec.atoms.kind",
+            'spec.atoms.kind is "spinn"; it must be one of boson, fermion, mixed, spin.',
+        ),
+        (
+            of("photonic", photonic={"modes": 1, "since": "yesterday"}),
+            "spec.photonic.since",
+            'spec.photonic.since is "yesterday"; it must be a time such as 2026-01-31T12:00:00Z.',
+        ),
+        ([], None, "body is a list; it must be a table."),
+        (
+            of(qubits=0),
+            "qubits",
+            "qubits must be 1 to 5000 (limit clifford_qubits), not 0.",
+        ),
+        (of(shot_s=1e9), "shot_s", "shot_s must be 0 to 300 (limit run_time_s), not 1e+09."),
+        (
+            of(outputs=["samples"]),
+            "outputs",
+            "outputs: each may be one of counts, memory, probabilities, once; not 'samples'.",
+        ),
+        (
+            of(doors=["xanadu"]),
+            "doors",
+            "doors: a device of the family qubit may stand at ibm, ionq, native, qbraid, runtime,"
+            " not at 'xanadu'.",
+        ),
+        (of(exact=True), "exact", "exact is for simulators alone; leave it out."),
+        (
+            of(gates=["g" * 300]),
+            "gates",
+            f"gates: '{'g' * 100}' has 300 characters; 255 are allowed, all printable (limit"
+            " name_chars).",
+        ),
+        (
+            of(gates=["rz"] * 257),
+            "gates",
+            "gates: the spec names 257 gates, 256 are allowed (limit device_gates).",
+        ),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
+    document: object, field: str | None, said: str
+) -> None:
+    with pytest.raises((InvalidRequest, LimitExceeded)) as refused:
+        announce(document)
+    assert (refused.value.detail, refused.value.field) == (said, field)
+
+
+def test_a_name_that_cannot_be_one_is_shown() -> None:
+    with pytest.raises(InvalidRequest, match="begins with a letter or digit; '-lab' is none"):
+        announce(of(), "-lab")
+
+
+def test_what_is_no_json_keeps_its_own_words() -> None:
+    with pytest.raises(InvalidRequest, match="The body is no valid JSON"):
+        agent_wire.announcement(b"{", LIMITS)
+
+
+def test_a_calibration_is_told_alike() -> None:
+    with pytest.raises(InvalidRequest, match='readout_s is "slow"; it must be a number'):
+        agent_wire.calibration(b'{"readout_s": "slow"}', LIMITS)
