@@ -99,7 +99,7 @@ def outcome(**changes: Any) -> Outcome:
 # --- leases ---------------------------------------------------------------------------------------
 
 WRONG_LEASES: dict[str, dict[str, Any]] = {
-    "an older fence": {"fence": 1 << 40},
+    "a later fence": {"fence": 1 << 40},
     "another nonce": {"nonce": "0" * 32},
     "no nonce": {"nonce": ""},
 }
@@ -116,6 +116,71 @@ def test_a_lease_that_is_not_the_newest_is_refused(
     response = agent.post(f"/v1/leases/{held['id']}/{verb}", json=body)
     NATIVE.refused(response, 409)
     assert response.json()["code"] == "stale_lease"
+
+
+def claim(lab: Lab, agent: httpx.Client, name: str) -> Held:
+    """Claim the next job for an agent of this name."""
+    path = f"/v1/devices/{lab.device}/leases?wait=30"
+    lease: Held = agent.post(path, json={"agent": name}).json()["lease"]
+    return {**lease, "agent": name}
+
+
+def submitted(lab: Lab, http: httpx.Client) -> str:
+    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
+    return str(http.post("/v1/jobs", json=body).json()["id"])
+
+
+def ends(client: httpx.Client, job: str, lease: Held, **changes: Any) -> httpx.Response:
+    """Finish a job with all zeros, in the name of a lease."""
+    known = {name: lease[name] for name in ("agent", "fence", "nonce")}
+    body = {**known, "parts": [part(outcome())], **changes}
+    return client.post(f"/v1/leases/{job}/finish", json=body)
+
+
+def test_the_old_lease_of_a_job_that_one_holds_again_is_refused(
+    lab: Lab, agent: httpx.Client, http: httpx.Client
+) -> None:
+    job = submitted(lab, http)
+    old = claim(lab, agent, AGENT)
+    given_back = agent.post(f"/v1/leases/{job}/release", json=right(old))
+    assert given_back.json()["state"] == "queued"
+    NATIVE.refused(ends(agent, job, old), 409)  # while nobody holds it
+    new = claim(lab, agent, AGENT)
+    assert (new["id"], new["fence"] > old["fence"]) == (job, True)
+    for stale in (
+        ends(agent, job, old),
+        ends(agent, job, old, fence=new["fence"]),
+        ends(agent, job, new, fence=old["fence"]),
+        agent.post(f"/v1/leases/{job}/release", json=right(old)),
+    ):
+        NATIVE.refused(stale, 409)
+        assert stale.json()["code"] == "stale_lease"
+    assert http.get(f"/v1/jobs/{job}").json()["state"] == "running"
+    assert ends(agent, job, new).status_code == 200
+    NATIVE.refused(ends(agent, job, new), 409)  # a second result changes nothing
+    (told,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
+    assert told["counts"] == {"00": SHOTS}
+
+
+def test_a_lease_of_one_job_ends_no_other(
+    lab: Lab, agent: httpx.Client, http: httpx.Client
+) -> None:
+    jobs = {submitted(lab, http), submitted(lab, http)}
+    mine, theirs = claim(lab, agent, "a" * 16), claim(lab, agent, "b" * 16)
+    assert {mine["id"], theirs["id"]} == jobs
+    for forged in (
+        ends(agent, theirs["id"], mine),
+        ends(agent, theirs["id"], mine, fence=theirs["fence"]),
+        ends(agent, theirs["id"], theirs, nonce=mine["nonce"]),
+        ends(agent, theirs["id"], theirs, agent=mine["agent"]),
+    ):
+        NATIVE.refused(forged, 409)
+    assert {http.get(f"/v1/jobs/{job}").json()["state"] for job in jobs} == {"running"}
+    foreign = {**right(theirs), "agent": mine["agent"]}
+    NATIVE.refused(agent.post(f"/v1/leases/{theirs['id']}/release", json=foreign), 409)
+    events = [http.get(f"/v1/jobs/{job}/events").json() for job in jobs]
+    assert "failed" not in str(events)
+    assert [ends(agent, each["id"], each).status_code for each in (mine, theirs)] == [200, 200]
 
 
 def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(

@@ -296,6 +296,7 @@ class Agents:
         job = await self._job(actor, id_text)
         runner = _runner(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
+        await self._desk.require(lease)
         return await self._desk.release(lease, reason, blamed=blamed)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:

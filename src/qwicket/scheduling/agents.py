@@ -163,7 +163,7 @@ class AgentDesk:
         return await self._counted(release)
 
     async def require(self, lease: Lease) -> None:
-        """Refuse a lease that is not the newest, before anything is made of what it brings.
+        """Refuse a lease that is not the newest, or another agent's, before its result is read.
 
         Raises:
             StaleLease: It is not.

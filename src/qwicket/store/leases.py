@@ -175,9 +175,15 @@ class Leases:
         )
 
     async def holds(self, lease: Lease) -> bool:
-        """Say whether a lease is the newest: a result under another one need not be looked at."""
+        """Say whether a lease is the newest, and its runner the one that claimed it."""
         row = await self._database.read(
-            lambda tx: tx.one("job_of_lease", job=lease.job, fence=lease.fence, nonce=lease.nonce)
+            lambda tx: tx.one(
+                "lease_of_runner",
+                job=lease.job,
+                fence=lease.fence,
+                nonce=lease.nonce,
+                runner=lease.runner,
+            )
         )
         return row is not None
 

@@ -174,6 +174,11 @@ returning {job};
 -- name: job_of_lease
 select {job} from job where id = :job and {holds_lease};
 
+-- name: lease_of_runner
+-- The lease as its runner knows it; primary key.
+select job from lease
+where job = :job and fence = :fence and nonce = :nonce and runner = :runner;
+
 -- name: lease_void
 -- The fence stays: the next lease must be higher.
 update lease set runner = null, nonce = null, progress = null where job = :job;
