@@ -57,6 +57,55 @@ def test_no_code_stands_outside_of_fences(page: str) -> None:
     assert not indented(page)
 
 
+SETTING = re.compile(
+    r"""environ\[["'](?P<env>\w+)["']\]\s*=(?!=)|\bsetenv\(["'](?P<set>\w+)|^\s*export\s+(?P<sh>\w+)=
+    |^\s*(?P<name>\w*(?i:token|url|address|host|port|secret|password|api_?key)\w*|[A-Z][A-Z0-9_]*)\s*=
+    |(?P<url>https?://[^\s"'`)]+)""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""What a program needs to reach a server: variables of the environment, addresses, secrets."""
+
+
+def is_shown(setting: re.Match[str], shown: str) -> bool:
+    """Tell whether the code that a reader sees sets the same."""
+    if setting["url"]:
+        return setting["url"].rstrip("/") in shown
+    name = re.escape(setting["env"] or setting["set"] or setting["sh"] or setting["name"])
+    return bool(re.search(rf"""(?:^|[^\w]){name}["'\]]*\s*=(?!=)""", shown, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_that_a_reader_needs_to_reach_a_server_is_hidden(page: str) -> None:
+    shown = "\n".join(block.text for block in blocks(page) if block.language != "given")
+    hidden = [
+        f"{block}: {setting[0].strip()}"
+        for block in blocks(page)
+        if block.language == "given"
+        for setting in SETTING.finditer(block.text)
+        if not is_shown(setting, shown)
+    ]
+    assert not hidden
+
+
+@pytest.mark.parametrize(
+    ("hidden", "shown", "is_found"),
+    [
+        ('os.environ["IONQ_API_URL"] = url', "provider = 1", True),
+        ('os.environ["IONQ_API_URL"] = url', 'os.environ["IONQ_API_URL"] = "x"', False),
+        ('os.environ["IONQ_API_URL"] = url', "export IONQ_API_URL=x", False),
+        ("export A_SETTING=1", "echo $A_SETTING", True),
+        ('token = os.environ["QWICKET_TOKEN"]', "client(token)", True),
+        ('token = os.environ["QWICKET_TOKEN"]', "token = read()", False),
+        ('c = connect("http://h:1/v1")', "c = 1", True),
+        ('c = connect("http://h:1/v1")', 'at("http://h:1/v1")', False),
+        ("bell = 1\nqwicket user add ada || :\nif token == 1: pass", "", False),
+    ],
+)
+def test_what_counts_as_hidden(hidden: str, shown: str, is_found: bool) -> None:
+    found = [each for each in SETTING.finditer(hidden) if not is_shown(each, shown)]
+    assert bool(found) is is_found
+
+
 # --- what runs ------------------------------------------------------------------------------------
 
 

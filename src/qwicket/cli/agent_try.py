@@ -204,7 +204,7 @@ def _failure(message: Sequence[Any]) -> Failed:
     from qwicket.agents import Failed, hand
 
     if message[0] == hand.STOPPED:
-        return Failed("The function stopped although nobody asked it to.", "stopped")
+        return Failed("The function stopped although nobody asked it to.")
     failed: Failed = message[1]
     return failed
 
