@@ -151,6 +151,50 @@ def test_serve_on_a_port_in_use_is_one_line(folder: Path) -> None:
         said = refused("serve", "--port", port, "--data-dir", str(folder / "data"))
     assert port in said
     assert "address already in use" in said.lower()
+    assert "--port: " in said
+    assert "Choose another port" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "192.0.2.1"), "--host: 192.0.2.1 is no address of this machine."),
+        (("--host", "no-such-host.invalid"), "--host: no-such-host.invalid is no address"),
+    ],
+)
+def test_serve_on_an_address_that_is_none_here_names_the_option(
+    folder: Path, options: tuple[str, ...], said: str
+) -> None:
+    data = str(folder / "data")
+    assert said in refused("serve", "--port", "0", "--data-dir", data, *options)
+
+
+def test_serve_says_what_it_serves_and_that_it_stops(folder: Path) -> None:
+    live = LiveServer(folder)
+    assert live.stop() == 0
+    listens, serves, stopping, stopped = live.log.read_text().splitlines()
+    assert listens == f"Qwicket listens on {live.url}"
+    with_workers = re.fullmatch(
+        r"Qwicket serves (\d+) devices; simulations run in 2 worker processes\.", serves
+    )
+    assert with_workers is not None
+    assert int(with_workers[1]) > 10
+    assert stopping.startswith("Qwicket is stopping: running jobs have 20 s")
+    assert stopped == "Qwicket has stopped."
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_error_shows_the_password_of_a_database(folder: Path, log_format: str) -> None:
+    for url in (
+        "postgresql://ada:hush%20hush@127.0.0.1:1/qwicket",
+        "postgresql://ada@127.0.0.1:1/qwicket?password=hush%20hush",
+        "postgresql://ada:hush%20hush@127.0.0.1:no/qwicket",
+    ):
+        done = run_cli(
+            "serve", "--port", "0", "--log-format", log_format, env={"QWICKET_DATABASE_URL": url}
+        )
+        assert done.returncode != 0
+        assert "hush" not in done.stdout + done.stderr
 
 
 def test_serve_on_a_folder_that_cannot_be_made_is_one_line(folder: Path) -> None:
@@ -167,7 +211,8 @@ def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, folder: Path) ->
         line_with(process.stderr, ANNOUNCEMENT)
         os.killpg(process.pid, number)
         out, err = process.communicate()
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out) == (0, "")
+    assert all(line.startswith("Qwicket ") for line in err.splitlines()), "nothing went wrong"
 
 
 def test_serve_obeys_the_limits_of_its_settings_file(folder: Path) -> None:

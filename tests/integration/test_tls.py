@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from qwicket.server import Settings, tls
 from support import raw
 from support.certificates import Certificate, certificate
 from support.programs import BELL
@@ -117,6 +119,51 @@ def test_a_client_that_takes_nothing_over_tls_is_ended(
         raw.wait_for_reset(connection)
 
 
+def test_many_half_open_handshakes_keep_nobody_out(
+    live: LiveServer, trusting: ssl.SSLContext
+) -> None:
+    """Their clients open a connection, begin a handshake, and say nothing more."""
+    hello = ssl.MemoryBIO()
+    begun = trusting.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="127.0.0.1")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        begun.do_handshake()
+    first = hello.read()
+    with contextlib.ExitStack() as stack:
+        opened = [
+            stack.enter_context(raw.connect(live.url, source="127.0.0.2")) for _ in range(500)
+        ]
+        for number, each in enumerate(opened):
+            each.sendall(first[: number % len(first)] if number % 2 else first)
+        assert httpx.get(f"{live.url}/livez", verify=trusting).status_code == 200
+        for each in opened:
+            while not raw.is_ended(each):
+                pass
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\0" * 1_000, b"\x16\x03\x01\xff\xff" + b"x" * 100_000], ids=["zeros", "record"]
+)
+def test_bytes_that_are_no_handshake_are_ended(live: LiveServer, sent: bytes) -> None:
+    with raw.connect(live.url) as plain, contextlib.suppress(ConnectionError):
+        plain.sendall(sent)
+        while plain.recv(1_000):
+            pass
+
+
+def test_neither_old_versions_nor_renegotiation_are_spoken(
+    live: LiveServer, files: Certificate
+) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with raw.connect(live.url) as plain, pytest.raises((ssl.SSLError, ConnectionError)):
+        old.wrap_socket(plain)
+    context = tls.context(Settings(tls_cert=files.chain, tls_key=files.key))
+    assert context is not None
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+
+
 def is_ended_or_cut(connection: socket.socket) -> bool:
     try:
         return raw.is_ended(connection)
@@ -134,19 +181,27 @@ def refusal(tmp_path: Path, cert: Path, key: Path) -> str:
         *("--tls-cert", str(cert), "--tls-key", str(key)),
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: --tls-cert, --tls-key: ")
+    assert done.stderr.startswith("Error: --tls-")
     assert done.stderr.count("\n") == 1
     return done.stderr
 
 
 def test_files_that_are_no_certificate_are_refused(tmp_path: Path, files: Certificate) -> None:
     (tmp_path / "text").write_text("no certificate")
-    assert "No such file" in refusal(tmp_path, tmp_path / "absent", files.key)
-    refusal(tmp_path, tmp_path / "text", files.key)
+    absent = tmp_path / "absent"
+    for cert, key, option in (
+        (absent, files.key, "--tls-cert"),
+        (files.chain, absent, "--tls-key"),
+        (absent, absent, "--tls-cert"),
+    ):
+        said = refusal(tmp_path, cert, key)
+        assert said == f"Error: {option}: {absent} cannot be read: No such file or directory.\n"
+    assert str(tmp_path / "text") in refusal(tmp_path, tmp_path / "text", files.key)
     refusal(tmp_path, files.key, files.key)
     refusal(tmp_path, tmp_path, files.key)
 
 
 def test_a_key_of_another_certificate_is_refused(tmp_path: Path, files: Certificate) -> None:
     other = certificate(tmp_path)
-    assert "mismatch" in refusal(tmp_path, files.chain, other.key).lower()
+    said = refusal(tmp_path, files.chain, other.key)
+    assert f"the key in {other.key} does not match the certificate in {files.chain}" in said

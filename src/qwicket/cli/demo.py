@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _ANNOUNCEMENT: Final = "Qwicket listens on "
+_ROUTINE: Final = "Qwicket "
+"""How lines of a server begin that say how it starts and stops."""
 SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
@@ -131,7 +133,7 @@ def _pass_on(log: IO[str], address: queue.SimpleQueue[str | None]) -> None:
     for line in log:
         if line.startswith(_ANNOUNCEMENT):
             address.put(line.removeprefix(_ANNOUNCEMENT).strip())
-        else:
+        elif not line.startswith(_ROUTINE):
             click.echo(line, nl=False, err=True)
     address.put(None)
 

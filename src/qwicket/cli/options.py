@@ -79,7 +79,8 @@ database_url = setting(
     "--database-url",
     metavar="URL",
     help="PostgreSQL server in place of the embedded database: postgresql://user:password@host/name"
-    " (extra `postgres`).",
+    " (extra `postgres`). With a password, set the variable or qwicket.toml instead: other users of"
+    " this machine see a command's options.",
 )
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
 
-_RUN_GRACE_S: Final = 20.0
+RUN_GRACE_S: Final = 20.0
 _MEMORY_SHARE: Final = 0.8
 _WORKERS_NICENESS: Final = 5
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
@@ -48,7 +48,11 @@ def now_ms() -> int:
 
 
 class App:
-    """The server without its socket: doors, queue and workers."""
+    """The server without its socket: doors, queue and workers.
+
+    Attributes:
+        summary: What it serves, for the operator; there once it has started.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,6 +64,7 @@ class App:
         self._access: AccessLog | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = False
+        self.summary = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and self._front is not None:
@@ -172,6 +177,9 @@ class App:
             asyncio.create_task(chores.keep_house()),
         ]
         self._is_ready = True
+        n_devices = len(await store.devices.all())
+        workers = f"{self._workers} worker processes"
+        self.summary = f"Qwicket serves {n_devices} devices; simulations run in {workers}."
 
     async def stop(self) -> None:
         """Let running jobs finish for a while, give the others back, close everything."""
@@ -179,7 +187,7 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._dispatcher.stop(_RUN_GRACE_S)
+        await self._dispatcher.stop(RUN_GRACE_S)
         self._heartbeat.stop()
         await self._compute.close()
         await self._express.close()

@@ -33,6 +33,8 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@\"']++(?=@)")  # in a database'
 _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++\.[\w.-]*+")
 _BASE64_JSON: Final = "eyJ"  # `{"`, with which every JSON Web Token begins
 _INDENT: Final = "\n    "
+_SHORTEST_CHARS: Final = 4
+_known: Final[list[str]] = []
 
 _log = logging.getLogger("qwicket")
 _access = logging.getLogger("qwicket.access")
@@ -45,12 +47,17 @@ def start_log(log_format: LogFormat) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+def hide(*secrets: str) -> None:
+    """Hide these texts wherever they stand; shorter ones than 4 characters would hide the log."""
+    _known.extend(secret for secret in secrets if len(secret) >= _SHORTEST_CHARS)
+
+
 def announce(text: str, log_format: LogFormat) -> None:
     """Tell the operator something: on a line by itself, or as JSON among the others."""
     if log_format == "json":
         _log.info(text)
     else:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{without_secrets(text)}\n")
         sys.stderr.flush()
 
 
@@ -59,7 +66,7 @@ def tell_failure(why: str, log_format: LogFormat) -> None:
     if log_format == "json":
         _log.error(why)
     else:
-        sys.stderr.write(f"Error: {why}\n")
+        sys.stderr.write(f"Error: {without_secrets(why)}\n")
 
 
 def without_secrets(line: str) -> str:
@@ -68,6 +75,8 @@ def without_secrets(line: str) -> str:
     The time is linear in the line's length, because anybody can write a long one. So `_DOTTED`
     begins only where a word begins, instead of at every `eyJ` within one.
     """
+    for secret in _known:
+        line = line.replace(secret, _HIDDEN)
     line = _CREDENTIALS.sub(_HIDDEN, _TOKEN.sub(_HIDDEN, line))
     return _DOTTED.sub(_without_web_token, line) if _BASE64_JSON in line else line
 

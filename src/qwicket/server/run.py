@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import resource
 import signal
-import ssl
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from qwicket.model.errors import QwicketError
-from qwicket.server import loop_cpu
-from qwicket.server.app import App
+from qwicket.model.errors import InvalidRequest, QwicketError
+from qwicket.server import loop_cpu, tls
+from qwicket.server.app import RUN_GRACE_S, App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
-from qwicket.server.logs import announce, start_log, tell_failure
+from qwicket.server.logs import announce, hide, start_log, tell_failure
+from qwicket.server.settings import passwords
 from qwicket.server.websocket import WebSocket
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
     from qwicket.server.settings import Settings
 
+_STOPPING: Final = (
+    f"Qwicket is stopping: running jobs have {RUN_GRACE_S:g} s, unless it is interrupted again."
+)
 _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
 _TLS_GOODBYE_S: Final = 2.0
@@ -47,13 +51,14 @@ def run(settings: Settings, hint: str = "") -> int:
         hint: What to tell a person once the server listens.
     """
     start_log(settings.log_format)
+    if settings.database_url is not None:
+        hide(*passwords(settings.database_url))
     if loop_cpu.is_measured():
         loop_cpu.measure()
     try:
         server = _Server(App(settings), settings, hint)
-    except OSError as error:  # of TLS too: its errors are OSErrors
-        text = f"--tls-cert, --tls-key: {error.strerror or error}."
-        tell_failure(text, settings.log_format)
+    except InvalidRequest as error:
+        tell_failure(error.detail, settings.log_format)
         return 1
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: server.interrupt())
@@ -69,7 +74,7 @@ class _Server(uvicorn.Server):
         self._hint = hint
         self._loop: asyncio.AbstractEventLoop | None = None
         self._settings = settings
-        self._tls = _tls(settings)
+        self._tls = tls.context(settings)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -106,6 +111,8 @@ class _Server(uvicorn.Server):
             await super().serve(sockets)
         finally:
             await self._app.stop()
+        if self.started:
+            announce("Qwicket has stopped.", self._settings.log_format)
 
     def _fail(self, why: str) -> None:
         tell_failure(why, self._settings.log_format)
@@ -145,7 +152,7 @@ class _Server(uvicorn.Server):
                 ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
             )
         except OSError as error:
-            self._fail(f"{error.strerror}.")
+            self._fail(_why_not(error, settings))
             self.should_exit = True
             return
         self.servers = [listener]
@@ -157,10 +164,12 @@ class _Server(uvicorn.Server):
             address = f"[{host}]" if ":" in host else host
             text = f"Qwicket listens on {scheme}://{address}:{port}"
             announce(text, self._settings.log_format)
+        announce(self._app.summary, self._settings.log_format)
         if self._hint:
             announce(self._hint, "text")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        announce(_STOPPING, self._settings.log_format)
         self._app.begin_stop()
         asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._give_up_untaken)
         await super().shutdown(sockets)
@@ -172,6 +181,21 @@ class _Server(uvicorn.Server):
                 each.give_up_untaken()
 
 
+def _why_not(error: OSError, settings: Settings) -> str:
+    """Return why the server cannot listen, and which option to change."""
+    host, port = settings.host, settings.port
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"--port: another program listens on {host}:{port} (address already in use)."
+            f" Choose another port, or end that program; `ss -ltnp sport = :{port}` names it."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"--port: {port} is for the system's own programs; choose one above 1023."
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"--host: {host} is no address of this machine."
+    return f"--host, --port: {host}:{port}: {error.strerror}."
+
+
 def _collect_garbage_rarely() -> None:
     """Leave what the start made out of garbage collections, and let full ones come rarely.
 
@@ -181,21 +205,6 @@ def _collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return what speaks TLS, if it is asked for.
-
-    Raises:
-        OSError: The files cannot be read, or do not fit together.
-    """
-    if settings.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    # Without a password here, an encrypted key would ask for one at the terminal.
-    context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _make_room(connections: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -19,6 +21,16 @@ def default_data_dir() -> Path:
     """Return `$XDG_DATA_HOME/qwicket`, or its usual place in the home folder."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "qwicket"
+
+
+def passwords(database_url: str) -> list[str]:
+    """Return the passwords in a database's address, as they stand there and as they are."""
+    try:
+        parts = urlsplit(database_url)
+        written = [parts.password, *re.findall(r"[?&]password=([^&#]*)", database_url)]
+    except ValueError:
+        return []
+    return [each for text in written if text for each in {text, unquote(text)}]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

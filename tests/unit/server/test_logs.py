@@ -10,7 +10,8 @@ import jwt
 import pytest
 
 from qwicket.gateway.signin import new_secret
-from qwicket.server.logs import REQUEST, AccessLog, JsonLines, TextLines, without_secrets
+from qwicket.server.logs import REQUEST, AccessLog, JsonLines, TextLines, hide, without_secrets
+from qwicket.server.settings import passwords
 
 PASS = jwt.encode({"sub": "token x", "aud": "pass ibm"}, b"k" * 32, "HS256")
 
@@ -187,3 +188,23 @@ def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted(
     access.note({"path": "/"}, "4f2a", 200, 0.0)
     access.close()
     assert access.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://ada:hush@db/x", {"hush"}),
+        ("postgresql://ada:a%20b%2Fc@db/x", {"a%20b%2Fc", "a b/c"}),
+        ("postgresql://ada@db/x?a=b&password=hush#y", {"hush"}),
+        ("postgresql://ada@db/x", set()),
+        ("postgresql://[", set()),
+    ],
+)
+def test_passwords_of_a_databases_address_are_known(url: str, found: set[str]) -> None:
+    assert set(passwords(url)) == found
+
+
+def test_a_known_secret_is_hidden_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwicket.server.logs._known", [])
+    hide("open sesame", "ab")
+    assert without_secrets("say: open sesame, ab") == "say: [secret], ab"

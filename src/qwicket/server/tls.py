@@ -1,0 +1,51 @@
+"""TLS of the listening socket, from the operator's files."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qwicket.server.settings import Settings
+
+
+def context(settings: Settings) -> ssl.SSLContext | None:
+    """Return what speaks TLS, if it is asked for.
+
+    Raises:
+        InvalidRequest: A file cannot be read, or is not what it should be; the text names it.
+    """
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None or key is None:
+        return None
+    for option, path in (("--tls-cert", cert), ("--tls-key", key)):
+        _check_readable(option, path)
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password here, an encrypted key would ask for one at the terminal.
+        made.load_cert_chain(cert, key, password="")
+    except OSError as error:  # of OpenSSL too: its errors are OSErrors
+        raise InvalidRequest(f"--tls-cert, --tls-key: {_reason(error, cert, key)}.") from None
+    made.options |= ssl.OP_NO_RENEGOTIATION  # a client makes the server work with one small record
+    made.set_alpn_protocols(["http/1.1"])
+    return made
+
+
+def _check_readable(option: str, path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InvalidRequest(f"{option}: {path} cannot be read: {error.strerror}.") from None
+
+
+def _reason(error: OSError, cert: Path, key: Path) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return f"the key in {key} does not match the certificate in {cert}"
+    return (
+        f"{cert} must be a certificate chain and {key} its private key without a password, both in"
+        f" PEM ({error.strerror or error})"
+    )
