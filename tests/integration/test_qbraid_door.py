@@ -25,6 +25,7 @@ cx q[0], q[1];
 c = measure q;
 """
 SILENT = "OPENQASM 3.0;\nqubit q;\n"
+TINY = "OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"
 SLOW = BELL.replace("[2]", "[24]") + "".join(
     f"rx(0.1) q[{k % 24}];\ncx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(500)
 )
@@ -181,10 +182,11 @@ def test_what_has_no_compiled_program_is_a_404_that_says_why(
     assert compiled(stranger, many).json()["message"] == "There is no such job."
 
 
-def test_a_program_that_measures_nothing_gives_one_empty_key(call: Caller) -> None:
-    job = call.ended(call.submit(SILENT)["jobQrn"])
-    found = call("GET", f"{NEW}/jobs/{job['jobQrn']}/result").json()["data"]
-    assert found["resultData"]["measurementCounts"] == {"": 10}
+def test_a_program_that_measures_nothing_is_refused(call: Caller) -> None:
+    program = {"format": "qasm3", "data": SILENT}
+    sent = call("POST", f"{NEW}/jobs", json={"deviceQrn": DEVICE, "shots": 10, "program": program})
+    assert sent.status_code == 400
+    assert "measures nothing; add a measurement" in sent.json()["message"]
 
 
 def test_a_result_that_is_not_there_is_a_conflict(call: Caller) -> None:
@@ -237,7 +239,7 @@ def test_lists_of_jobs_with_long_options_are_bounded_in_bytes(call: Caller) -> N
     group = call("POST", f"{NEW}/jobs/group", json={}).json()["data"]["groupJobQrn"]
     options = {"note": "x" * 65_000}
     for n in range(280):
-        call.submit(SILENT, groupJobQrn=group, runtimeOptions=options, tags={"k": f"{n}"})
+        call.submit(TINY, groupJobQrn=group, runtimeOptions=options, tags={"k": f"{n}"})
     most = 18 << 20
     answer = call("GET", f"{NEW}/jobs/group/{group}/jobs")
     jobs = answer.json()["data"]

@@ -12,7 +12,7 @@ _HEAD_3: Final = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[4] q;\nbit[4] c;
 def _bomb(head: str, levels: int, fan: int = 10) -> str:
     gates = ["gate g0 a { x a; }"]
     gates += [f"gate g{k} a {{ {f'g{k - 1} a; ' * fan}}}" for k in range(1, levels)]
-    return head + "\n".join(gates) + f"\ng{levels - 1} q[0];\n"
+    return head + "\n".join(gates) + f"\ng{levels - 1} q[0];\nmeasure q -> c;\n"
 
 
 def _filled(unit: str) -> str:

@@ -12,10 +12,12 @@ from msgspec import structs
 
 from qwicket import devices, engines, programs
 from qwicket.gateway.compilation import in_gates_of
+from qwicket.gateway.program_checks import check_format, check_program, in_its_format
 from qwicket.gateway.recent import Recent
 from qwicket.model import twins
 from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Checked, Summary
+from qwicket.model.devices import MAX_EXPERIMENTS
 from qwicket.model.errors import (
     InvalidProgram,
     InvalidRequest,
@@ -49,8 +51,7 @@ _QUADRATURE_BYTES: Final = 44
 """What two measured quadratures of a mode take in JSON; a photon count takes few."""
 
 _VARIANTS: Final = 20
-"""Of a symmetrised run, so that the fewest shots it may have leave 25 to each. Even: they come in
-pairs."""
+"""Of a symmetrised run: the fewest shots leave 25 to each. Even: they come in pairs."""
 
 _NOTHING: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 _FREE: Final = engines.Estimate(0, 0.0, 0)
@@ -202,6 +203,17 @@ class Admission:
                 return n_qubits
         return 0
 
+    def most_shots(self, device: Device) -> int:
+        """Return the most shots that a job may ask a device for."""
+        return min(device.spec.max_shots, self._limits.shots)
+
+    def most_circuits(self, device: Device) -> int:
+        """Return the most circuits of one job on a device; of atoms they are called experiments."""
+        if device.family != "atoms":
+            return self._limits.circuits
+        own = device.spec.atoms.max_experiments if device.spec.atoms else MAX_EXPERIMENTS
+        return min(own, self._limits.circuits)
+
     def offered(self, device: Device) -> tuple[str, ...]:
         """Return the engines that a job may ask for on a device: offered and installed here."""
         if not device.spec.engines:
@@ -244,7 +256,7 @@ class Admission:
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits
-        most_shots = min(spec.max_shots, limits.shots)
+        most_shots = self.most_shots(device)
         if not 1 <= submission.shots <= most_shots:
             raise LimitExceeded(
                 f"shots must be 1 to {most_shots} (limit shots), not {submission.shots}.",
@@ -327,14 +339,7 @@ class Admission:
                 )
 
     async def _read(self, actor: Actor, submission: Submission, device: Device) -> Checked:
-        if (
-            submission.format not in device.spec.formats
-            or submission.format not in programs.FORMATS
-        ):
-            known = ", ".join(device.spec.formats)
-            raise InvalidRequest(
-                f"format: {device.name} reads {known}, not {submission.format!r}.", field="format"
-            )
+        check_format(submission, device)
         if not submission.is_uploaded and len(submission.source) > self._limits.program_json_bytes:
             raise LimitExceeded(
                 f"The program has {len(submission.source)} bytes,"
@@ -345,8 +350,11 @@ class Admission:
             submission.format, submission.source, self._limits, submission.inputs
         )
         if checked is None:
-            checked = await self._read_apart(actor, submission, device)
-        self._check_gates(checked.summary, device)
+            try:
+                checked = await self._read_apart(actor, submission, device)
+            except InvalidProgram as error:
+                raise in_its_format(error, submission, device) from None
+        check_program(checked.summary, submission, device, self.most_circuits(device))
         return await in_gates_of(device, checked, self._readers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
@@ -361,19 +369,6 @@ class Admission:
         if isinstance(answer, programs.Refusal):
             raise answer.error()
         return answer
-
-    def _check_gates(self, summary: Summary, device: Device) -> None:
-        own = device.spec.native_gates
-        foreign = [gate for gate in summary.native_gates if own and gate not in own]
-        if foreign:
-            raise InvalidProgram(
-                f"{device.name} has the native gates {', '.join(own)}, not {', '.join(foreign)}.",
-                field="program",
-            )
-        if device.spec.clifford_only and not summary.is_clifford:
-            raise InvalidProgram(
-                f"{device.name} runs Clifford circuits alone, and this is none.", field="program"
-            )
 
     def _plan(
         self,
@@ -405,25 +400,39 @@ class Admission:
                 f"engine: {options.engine} does not run this: {objection}.", field="engine"
             )
         estimate = _estimate(summary, options)
-        self._check_cost(estimate)
+        self._check_cost(estimate, device)
         return estimate
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        taker, most = device.name, self._most_qubits(device)
+        """Refuse more qubits than a device has; what fewer of them cost is another matter."""
         unit = "modes" if device.family == "photonic" else "qubits"
-        bounds = f"its {unit}, and limit clifford_qubits"
+        most, takes = self._most_qubits(device), self._takes(device)
         if engine == _ROOMY:
-            taker, most, bounds = engine, self._limits.mps_qubits, "limit mps_qubits"
+            most = self._limits.mps_qubits
+            takes = f"{engine} takes {most} (limit mps_qubits)"
         if summary.n_qubits > most:
             raise LimitExceeded(
-                f"The program has {summary.n_qubits} {unit}, {taker} takes {most} ({bounds}).",
-                field="qubits",
+                f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
             )
 
+    def _takes(self, device: Device) -> str:
+        """Return how many qubits a device takes, with the limits that say so."""
+        most, widest = self._most_qubits(device), self.widest(device)
+        if device.family == "photonic":
+            return f"{device.name} takes {most} (its modes, and limit modes)"
+        if widest < most:
+            return (
+                f"{device.name} takes {widest} (limits qubits and memory_bytes), or {most} where"
+                " all gates are Clifford gates"
+            )
+        return f"{device.name} takes {most} (its qubits, and limit clifford_qubits)"
+
     def _most_qubits(self, device: Device) -> int:
+        if device.family == "photonic":
+            return min(device.spec.qubits, self._limits.modes)
         return min(device.spec.qubits, self._limits.clifford_qubits)
 
-    def _check_cost(self, estimate: engines.Estimate) -> None:
+    def _check_cost(self, estimate: engines.Estimate, device: Device) -> None:
         if estimate.state_qubits > self._limits.qubits:
             raise LimitExceeded(
                 f"The program uses {estimate.state_qubits} qubits; as a state vector,"
@@ -431,9 +440,10 @@ class Admission:
                 field="qubits",
             )
         if estimate.bytes > self._memory_bytes:
+            takes = f" {self._takes(device)}." if estimate.state_qubits else ""
             raise LimitExceeded(
                 f"The program needs about {estimate.bytes >> 20} MiB,"
-                f" {self._memory_bytes >> 20} MiB are allowed (limit memory_bytes).",
+                f" {self._memory_bytes >> 20} MiB are allowed (limit memory_bytes).{takes}",
                 field="program",
             )
         if estimate.seconds > self._limits.run_time_s:

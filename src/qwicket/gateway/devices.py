@@ -98,6 +98,8 @@ class Devices:
             device,
             status,
             admission.widest(device, is_twin),
+            admission.most_shots(device),
+            admission.most_circuits(device),
             calibration,
             admission.offered(device),
             await self._store.agents.presence(device.name) if device.driver == "agent" else None,

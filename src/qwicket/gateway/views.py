@@ -27,7 +27,9 @@ class DeviceView(NamedTuple):
     Attributes:
         device: The device.
         status: Whether it takes jobs.
-        qubits: What a program may have on this machine.
+        qubits: What a program may have on this machine; modes of a photonic device.
+        max_shots: Most shots of one job.
+        max_circuits: Most circuits, or experiments on atoms, of one job.
         calibration: The one in force, if it has any.
         engines: Those of its engines that are installed on this machine.
         presence: Who serves it, of a device whose jobs agents pull.
@@ -36,6 +38,8 @@ class DeviceView(NamedTuple):
     device: Device
     status: DeviceStatus
     qubits: int
+    max_shots: int
+    max_circuits: int
     calibration: Calibrated | None
     engines: tuple[str, ...]
     presence: Presence | None = None

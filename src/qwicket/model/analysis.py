@@ -27,7 +27,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     clbits = 0
     is_all_clifford = True
     native: set[str] = set()
-    for circuit in circuits:
+    unmeasured = 0
+    for number, circuit in enumerate(circuits, 1):
         times, run = widest(circuit)
         runs += times
         used: set[int] = set()
@@ -50,6 +51,9 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     native.add(op.name)
             elif type(op) is Branch or type(op) is Jump:
                 branches += times
+        is_sampled = circuit.estimation is None and not unmeasured
+        if is_sampled and not any(type(op) is Measure for op in reversed(run.ops)):
+            unmeasured = number
         active = max(active, len(used))
         clbits = max(clbits, run.n_clbits)
         splits = max(splits, _count_splits(run.ops))
@@ -79,6 +83,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         shots=max((circuit.shots for circuit in circuits), default=0),
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
         n_operands=operands,
+        unmeasured=unmeasured,
     )
 
 

@@ -164,6 +164,7 @@ class Summary(msgspec.Struct, frozen=True):
         n_samples: Numbers that are read from cold atoms, over all circuits.
         work_ns: About how long gates on cold atoms take on one core, over all circuits.
         work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.
+        unmeasured: Number of the first circuit that measures nothing, from 1; 0 if all measure.
     """
 
     family: str
@@ -188,6 +189,7 @@ class Summary(msgspec.Struct, frozen=True):
     shots: int = 0
     is_exact: bool = False
     n_operands: int = 0
+    unmeasured: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -32,6 +32,10 @@ class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     definition: str = ""
 
 
+MAX_EXPERIMENTS: Final = 1_000
+"""Most experiments of one job on a device of cold atoms that does not say."""
+
+
 class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a device of cold atoms tells its clients beside the rest of its spec.
 
@@ -52,7 +56,7 @@ class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     wire_order: Literal["interleaved", "sequential"] = "interleaved"
     gates: tuple[AtomGateSpec, ...]
     instructions: tuple[str, ...] = ("load", "barrier", "measure")
-    max_experiments: int = 1_000
+    max_experiments: int = MAX_EXPERIMENTS
     is_simulator: bool = True
 
 

@@ -32,6 +32,7 @@ from qwicket.programs import (
 )
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_native import Entangler
+from qwicket.programs.recognition import is_alike, recognise, title
 
 __all__ = [
     "FORMATS",
@@ -43,9 +44,13 @@ __all__ = [
     "compile_apart",
     "compile_to_basis_apart",
     "guess",
+    "is_alike",
+    "must_measure",
     "read",
     "read_apart",
     "read_small",
+    "recognise",
+    "title",
     "warm",
     "warm_qpy",
     "write_apart",
@@ -224,6 +229,7 @@ _SMALL: Final[Mapping[str, int]] = MappingProxyType(
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
+_MUST_MEASURE: Final = frozenset({"batch", "openqasm2", "openqasm3", "qiskit.primitives"})
 _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
@@ -250,6 +256,15 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         detail = f"format {format_name[:64]!r} is not known; known: {names}"
         raise InvalidRequest(detail, field="format")
     return known.finish(known.read(source, limits, inputs))
+
+
+def must_measure(format_name: str) -> bool:
+    """Tell whether a program of this format without measurements is refused.
+
+    In others all is measured in the end, or the program says so itself. Qobj is as in Qiskit's own
+    simulators, which give zeros.
+    """
+    return format_name in _MUST_MEASURE
 
 
 def guess(source: bytes) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.accounts import Account, Project
     from qwicket.model.calibrations import Calibrated, Calibration, QubitFigures
-    from qwicket.model.limits import Limits
 
 VERSION: Final = "1.0.0"
 _SINCE_MS: Final = 1_767_225_600_000
@@ -37,7 +36,7 @@ _DEFINITIONS: Final = {
 """Parameters and definitions of basis gates; of others clients know more than we say."""
 
 
-def configuration(view: DeviceView, limits: Limits) -> dict[str, Any]:
+def configuration(view: DeviceView) -> dict[str, Any]:
     """Return what a device can do. Without a calibration it is shown as a simulator."""
     spec, calibration = view.device.spec, view.calibration
     pairs = _directed(calibration.body) if calibration else None
@@ -53,8 +52,8 @@ def configuration(view: DeviceView, limits: Limits) -> dict[str, Any]:
         "conditional": True,
         "open_pulse": False,
         "memory": True,
-        "max_shots": min(spec.max_shots, limits.shots),
-        "max_experiments": limits.circuits,
+        "max_shots": view.max_shots,
+        "max_experiments": view.max_circuits,
         "online_date": time(calibration.valid_from if calibration else _SINCE_MS),
         "credits_required": False,
         "allow_object_storage": True,

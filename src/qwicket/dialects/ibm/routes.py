@@ -186,7 +186,7 @@ class Routes:
         actor = await self._sign_in(request, Scope.DEVICES_READ)
         await self._project(request, actor)
         views = await self._gateway.devices.of(DOOR)
-        return json([catalogue.configuration(view, self._gateway.limits) for view in views])
+        return json([catalogue.configuration(view) for view in views])
 
     async def read_properties(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)

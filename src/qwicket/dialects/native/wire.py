@@ -375,7 +375,7 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> dict[str, Any]:
         "reason": status.reason,
         "until": time(status.until_at),
         "qubits": view.qubits,
-        "max_shots": device.spec.max_shots,
+        "max_shots": view.max_shots,
         "formats": device.spec.formats,
         "gates": device.spec.gates,
         "native_gates": device.spec.native_gates,

@@ -44,7 +44,7 @@ def _title(view: DeviceView) -> str:
     return f"Qwicket {view.device.name}"
 
 
-def current(view: DeviceView, n_waiting: int, wait_s: float, most_shots: int) -> dict[str, Any]:
+def current(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
     """Return a device as today's generation reads it."""
     device, status = view.device, view.status
     is_simulated = device.driver == "simulated"
@@ -67,7 +67,7 @@ def current(view: DeviceView, n_waiting: int, wait_s: float, most_shots: int) ->
         "modality": None,
         "noiseModels": list(device.spec.noise_models) or None,
         "minShots": 1,
-        "maxShots": min(device.spec.max_shots, most_shots),
+        "maxShots": view.max_shots,
         "pricingModel": "fixed",
         "pricing": _FREE,
         "directAccess": True,

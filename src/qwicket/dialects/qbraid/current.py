@@ -126,15 +126,13 @@ class Routes(Desk):
     async def list_devices(self, request: Request) -> Response:
         """Answer with every device; none is ever retired."""
         await self.sign_in(request, Scope.DEVICES_READ)
-        most = self.gateway.limits.shots
         views = await self.gateway.devices.of(wire.DOOR)
-        return _success([catalogue.current(view, *await self.depth(view), most) for view in views])
+        return _success([catalogue.current(view, *await self.depth(view)) for view in views])
 
     async def read_device(self, request: Request) -> Response:
         await self.sign_in(request, Scope.DEVICES_READ)
         view = await self.device(request.path_params["device"])
-        most = self.gateway.limits.shots
-        return _success(catalogue.current(view, *await self.depth(view), most))
+        return _success(catalogue.current(view, *await self.depth(view)))
 
     async def read_calibration(self, request: Request) -> Response:
         """Answer with the calibration in force, null for a device without one."""

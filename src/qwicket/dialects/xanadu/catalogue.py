@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.devices import Device
 
+_Modes = int | Mapping[str, Any]
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ALL_DAY: Final = ["00:00:00+00:00", "23:59:59+00:00"]
 _UNSAID: Final = PhotonicSpec(modes=0, since=datetime(2026, 1, 1, tzinfo=UTC))
@@ -26,16 +28,23 @@ def overview(view: DeviceView) -> dict[str, Any]:
     }
 
 
-def specification(device: Device) -> dict[str, Any]:
+def specification(view: DeviceView) -> dict[str, Any]:
     """Return what programs are compiled against: five keys that must be there."""
-    spec = _spec(device)
+    device, spec = view.device, _spec(view.device)
     return {
         "target": device.name,
         "layout": spec.layout,
-        "modes": spec.modes or device.spec.qubits,
+        "modes": _bounded(spec.modes, view.qubits) or view.qubits,
         "compiler": spec.compilers,
         "gate_parameters": spec.gate_parameters,
     }
+
+
+def _bounded(modes: _Modes, most: int) -> _Modes:
+    """Return numbers of modes, by kind where it has them, none above what the server takes."""
+    if isinstance(modes, Mapping):
+        return {kind: _bounded(each, most) for kind, each in modes.items()}
+    return min(modes, most)
 
 
 def certificate(device: Device) -> dict[str, Any]:

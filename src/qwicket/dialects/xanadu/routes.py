@@ -151,7 +151,7 @@ class Routes:
     async def read_specification(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)
         view = await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
-        return json(catalogue.specification(view.device))
+        return json(catalogue.specification(view))
 
     async def read_certificate(self, request: Request) -> Response:
         _actor(request, Scope.DEVICES_READ)

@@ -6,6 +6,7 @@ to the next, and nothing but `QwicketError` leaves; each refusal of a line says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -13,6 +14,7 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.photonic import PhotonicCircuit
 from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
+from qwicket.programs.blackbird.operations import SIGNATURES
 from qwicket.programs.blackbird.reader import Header, Program, Reader
 from qwicket.programs.blackbird.tokens import Line, lines
 
@@ -22,11 +24,16 @@ __all__ = [
     "Layout",
     "Program",
     "check_fits",
+    "is_blackbird",
     "read",
     "read_header",
     "read_layout",
     "read_program",
 ]
+
+_FIRST_LINES: Final = 50
+_MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
+"""What only Blackbird's lines begin with, if the word is one of its operations."""
 
 VERSION: Final = 1
 """Rises when the reader starts to give other circuits for the same text."""
@@ -67,6 +74,12 @@ def read_header(source: bytes, limits: Limits) -> Header:
         LimitExceeded: A limit is exceeded.
     """
     return Reader(_lines(source, limits, is_header=True), limits).header()
+
+
+def is_blackbird(text: str) -> bool:
+    """Tell whether a text certainly is Blackbird, by its first lines."""
+    found = [_MARK.match(line.strip()) for line in text.split("\n", _FIRST_LINES)[:_FIRST_LINES]]
+    return any(mark is not None and (not mark[1] or mark[1] in SIGNATURES) for mark in found)
 
 
 def _lines(source: bytes, limits: Limits, *, is_header: bool = False) -> Iterator[Line]:

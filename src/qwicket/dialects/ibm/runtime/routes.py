@@ -100,7 +100,7 @@ class Routes:
     async def read_configuration(self, request: Request) -> Response:
         await self._sign_in(request, Scope.DEVICES_READ)
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        shown = catalogue.configuration(view, self._gateway.limits)
+        shown = catalogue.configuration(view)
         known = [*shown["supported_instructions"], _IF_ELSE]
         return json({**shown, "supported_instructions": known})
 

@@ -1,0 +1,92 @@
+"""Checks of a program's format and measurements, and the errors that say what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket import programs
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+
+if TYPE_CHECKING:
+    from qwicket.model.circuits import Summary
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Submission
+
+
+def check_format(submission: Submission, device: Device) -> None:
+    """Refuse a format that a device does not take.
+
+    Raises:
+        InvalidRequest: It does not; the detail says what the program is.
+    """
+    known = submission.format in programs.FORMATS
+    if submission.format not in device.spec.formats or not known:
+        found = programs.recognise(submission.source) or submission.format
+        raise InvalidRequest(
+            f"format: {device.name} takes {', '.join(device.spec.formats)};"
+            f" this is {programs.title(found)}.",
+            field="format",
+        )
+
+
+def in_its_format(error: InvalidProgram, submission: Submission, device: Device) -> InvalidProgram:
+    """Return what is wrong with a program: first of all its format, if that is another."""
+    named, found = submission.format, programs.recognise(submission.source)
+    if named == "batch" or programs.is_alike(found, named):
+        return error
+    if found in device.spec.formats:
+        detail = f"this is {programs.title(found)}, not {programs.title(named)}"
+        return InvalidProgram(f"{detail}: the format is {found}", field="program")
+    if found:
+        formats = ", ".join(device.spec.formats)
+        detail = f"{device.name} takes {formats}; this is {programs.title(found)}"
+        return InvalidProgram(detail, field="program")
+    if named.startswith("openqasm"):
+        return InvalidProgram(f"this is no OpenQASM program: {error.detail}", field=error.field)
+    return error
+
+
+def check_program(
+    summary: Summary, submission: Submission, device: Device, most_circuits: int
+) -> None:
+    """Refuse a program with gates or experiments that a device has not, or without measurements.
+
+    Raises:
+        InvalidProgram: It has foreign native gates, or measures nothing in a format that can.
+        LimitExceeded: It has more experiments on atoms than the device takes in one job.
+    """
+    _check_gates(summary, device)
+    _check_experiments(summary, device, most_circuits)
+    _check_measured(summary, submission.format)
+
+
+def _check_gates(summary: Summary, device: Device) -> None:
+    own = device.spec.native_gates
+    foreign = [gate for gate in summary.native_gates if own and gate not in own]
+    if foreign:
+        raise InvalidProgram(
+            f"{device.name} has the native gates {', '.join(own)}, not {', '.join(foreign)}.",
+            field="program",
+        )
+    if device.spec.clifford_only and not summary.is_clifford:
+        raise InvalidProgram(
+            f"{device.name} runs Clifford circuits alone, and this is none.", field="program"
+        )
+
+
+def _check_experiments(summary: Summary, device: Device, most: int) -> None:
+    if device.family == "atoms" and summary.n_circuits > most:
+        raise LimitExceeded(
+            f"The job has {summary.n_circuits} experiments, {device.name} takes {most}.",
+            field="program",
+        )
+
+
+def _check_measured(summary: Summary, format_name: str) -> None:
+    if summary.unmeasured and programs.must_measure(format_name):
+        which = f"circuit {summary.unmeasured - 1}" if summary.n_circuits > 1 else "the program"
+        raise InvalidProgram(
+            f"{which} measures nothing; add a measurement of qubits into classical bits, such as"
+            " c = measure q; in OpenQASM 3, measure q -> c; in OpenQASM 2, measure_all() in Qiskit",
+            field="program",
+        )

@@ -1,0 +1,67 @@
+"""Which format a program certainly is in, by marks of its text, for errors that say so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from qwicket.programs import openqasm
+from qwicket.programs.blackbird import is_blackbird
+
+_HEAD_BYTES: Final = 64 << 10
+_OPENQASM: Final = re.compile(
+    r"^[ \t]*+(?:OPENQASM\b|include[ \t]*+\"(?:qelib1|stdgates)\.inc\"|(?:qreg|creg|qubit|bit)\b)",
+    re.MULTILINE,
+)
+_JSON: Final = (
+    ("qiskit.primitives", b'"pubs"'),
+    ("qobj", b'"qobj_id"'),
+    ("qobj", b'"experiments"'),
+    ("ahs", b'"hamiltonian"'),
+    ("qlued", b'"experiment_0"'),
+    ("ionq.circuit.v1", b'"circuit"'),
+    ("ionq.circuit.v1", b'"circuits"'),
+)
+"""Keys that no other format has, or none before it in this list."""
+
+TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ahs": "an analog program of Rydberg atoms in JSON (ahs)",
+        "batch": "a batch of programs in JSON",
+        "blackbird": "Blackbird",
+        "ionq.circuit.v1": "a circuit in IonQ's JSON",
+        "openqasm2": "OpenQASM 2",
+        "openqasm3": "OpenQASM 3",
+        "qiskit.primitives": "a document of Qiskit's primitives",
+        "qlued": "experiments in qlued's JSON",
+        "qobj": "a Qobj",
+    }
+)
+"""What formats are called in a sentence; all that begin with `qlued.` alike."""
+
+
+def recognise(source: bytes) -> str:
+    """Return a program's format, `qlued` for that whole family; empty if it cannot be told."""
+    head = source[:_HEAD_BYTES]
+    if head.lstrip()[:1] in (b"{", b"["):
+        return next((name for name, key in _JSON if key in head), "")
+    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    if _OPENQASM.search(text):
+        return f"openqasm{openqasm.guess_version(head)}"
+    return "blackbird" if is_blackbird(text) else ""
+
+
+def title(format_name: str) -> str:
+    """Return what a format is called in a sentence."""
+    return TITLES.get(format_name, TITLES.get(_family(format_name), repr(format_name[:64])))
+
+
+def is_alike(found: str, format_name: str) -> bool:
+    """Tell whether a text of one format may well be meant as one of the other."""
+    return _family(found) == _family(format_name)
+
+
+def _family(format_name: str) -> str:
+    return format_name.partition(".")[0].rstrip("23")
