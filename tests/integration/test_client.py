@@ -23,7 +23,10 @@ from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import until
 
-PAIR = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; h q[0]; cx q[0], q[1];'
+PAIR = (
+    'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1];'
+    " c = measure q;"
+)
 
 
 @pytest.fixture

@@ -268,12 +268,14 @@ def test_the_sampler_agrees_with_qiskits_own_on_the_same_backend(simulator):
     assert mine.data.meas.get_bitstrings() == other.data.meas.get_bitstrings()
 
 
-def test_a_circuit_without_registers_warns_and_gives_nothing(simulator):
+def test_a_circuit_without_registers_warns_and_is_refused(simulator):
     circuit = QuantumCircuit(1)
     circuit.h(0)
-    with pytest.warns(UserWarning, match="forget to measure"):
-        job = SamplerV2(simulator).run([circuit], shots=5)
-    assert list(job.result()[0].data) == []
+    with (
+        pytest.warns(UserWarning, match="forget to measure"),
+        pytest.raises(ApiError, match="measures nothing; add a measurement"),
+    ):
+        SamplerV2(simulator).run([circuit], shots=5)
 
 
 # --- jobs --------------------------------------------------------------------------------------
