@@ -185,6 +185,14 @@ def test_rule_7_native_jobs_have_all_keys_but_metadata_and_tags_are_objects(
         assert job["experimentType"] == "gate_model"
 
 
+def test_a_native_job_shows_its_text_where_clients_can_take_it(client: Client) -> None:
+    """A client that is given no depth reads the text itself, and fails where it cannot."""
+    told = client.native(circuitNumQubits=2, circuitDepth=3)["qbraidJobId"]
+    assert client.native_ended(told)["openQasm"] == BELL
+    untold = client.native()["qbraidJobId"]
+    assert "openQasm" not in client.native_ended(untold)
+
+
 def test_rule_8_native_results_are_below_data(client: Client) -> None:
     job = client.native(seed=7, memory=True)["qbraidJobId"]
     client.native_ended(job)

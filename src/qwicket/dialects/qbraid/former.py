@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from qwicket.dialects.qbraid.desk import Shown
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
 
@@ -41,6 +42,9 @@ _SDK_VERSION: Final = "0.4.5"
 _PAGE: Final = 10
 _MOST_PAGES: Final = 1_000_000_000
 _KEPT_OUT: Final = ("lab", "environments", "chat", "billing", "storage", "user")
+_OPENQASM: Final = ("qasm2", "qasm3")
+_TEXT_BYTES: Final = 1 << 20
+"""Of OpenQASM in a job's document."""
 _object_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -220,12 +224,26 @@ class Routes(Desk):
         except NotFound:
             return []
         document = jobs.native(shown, actor.account_name, await self._email(actor))
+        if await self._has_short_text(shown):
+            program = await self.gateway.program(shown.job, answer_to(request))
+            document |= jobs.native_text(program)
         is_one = words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
         if is_one and is_quick(shown.job):
             found = await self.gateway.results_of(shown.job, answer_to(request))
             if found.is_small:
                 document["measurementCounts"] = jobs.native_result(found)["measurementCounts"]
         return [document]
+
+    async def _has_short_text(self, shown: Shown) -> bool:
+        """Return whether a job that has ended shows its OpenQASM, which clients find in results.
+
+        Clients read the text themselves where its depth was not given, and fail if they cannot.
+        """
+        job, kept = shown.job, shown.kept
+        if not job.state.is_final or kept.is_batch or kept.depth is None:
+            return False
+        is_text = kept.formats[0] in _OPENQASM
+        return is_text and (await self.gateway.sizes(job)).program <= _TEXT_BYTES
 
     async def cancel_job(self, request: Request) -> Response:
         actor = await self.sign_in(request, Scope.JOBS_WRITE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
 
 PROVIDER_ID: Final = object_id_of("provider qbraid")
+
+
+_WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 
 def current(shown: Shown) -> dict[str, Any]:
@@ -82,6 +86,12 @@ def native(shown: Shown, owner: str, email: str) -> dict[str, Any]:
         "createdAt": time(job.created_at),
         "timeStamps": times(job),
     }
+
+
+def native_text(found: Program) -> dict[str, str]:
+    """Return a job's OpenQASM as its document has it; {} for a text that clients do not take."""
+    text = found.source.decode()
+    return {"openQasm": text} if _WITH_VERSION.match(text) else {}
 
 
 def times(job: Job) -> dict[str, Any]:

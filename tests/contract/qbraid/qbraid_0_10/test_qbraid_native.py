@@ -87,6 +87,7 @@ def test_a_bell_pair_in_text_comes_back(device):
     assert job.status() is JobStatus.COMPLETED
     assert result.details["tags"] == {"run": "a"}
     assert result.details["metadata"]["circuitNumQubits"] == 2
+    assert result.details["metadata"]["openQasm"].startswith("OPENQASM")
 
 
 def test_a_circuit_of_qiskit_agrees_with_its_own_state_vector(device):
