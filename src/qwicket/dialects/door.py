@@ -57,6 +57,10 @@ REFUSAL: Final = "qwicket.refusal"
 says that a body is bounded by another limit than others, taken in pieces or whole, or is nobody's;
 and the error that answers a request which is not to be served.
 """
+_QUOTED_CHARS: Final = 100
+_SECRET: Final = re.compile("token|password|secret|key", re.IGNORECASE)
+"""Fields whose values are never shown."""
+_STEP_OF_PATH: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255
 _MAX_KEY_CHARS: Final = 255
@@ -348,7 +352,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
             body.decode()  # msgspec passes over what stays raw or is not asked for
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from None
+        raise _misfit(str(error), body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is no valid JSON: {error}.") from None
     except RecursionError:
@@ -367,18 +371,58 @@ def decode_field(raw: msgspec.Raw, decoder: msgspec.json.Decoder[T], field: str)
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise _misfit(str(error), field) from None
+        raise _misfit(str(error), bytes(raw), field) from None
 
 
-def _misfit(complaint: str, field: str = "") -> InvalidRequest:
-    """Return what msgspec complains of, with the field by its path from the body."""
+def invalid(detail: str, value: object, field: str) -> InvalidRequest:
+    """Return the refusal of a value, quoting it: `size must be 1 to 10, not "many"`.
+
+    Args:
+        detail: What the value must be, as a sentence that can go on with "not".
+        value: What it is.
+        field: Which it is of.
+    """
+    return InvalidRequest(f"{detail.removesuffix('.')}, not {quoted(value)}.", field=field)
+
+
+def quoted(value: object) -> str:
+    """Return a value as a refusal shows it: as JSON, cut to 100 characters."""
+    if isinstance(value, msgspec.Raw):
+        return _clipped(bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace"), _QUOTED_CHARS)
+    if isinstance(value, str):
+        value = value[: _QUOTED_CHARS + 1]  # a long one is not worth writing out
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
+        text = repr(value)
+    return _clipped(text, _QUOTED_CHARS)
+
+
+def _misfit(complaint: str, body: bytes, field: str = "") -> InvalidRequest:
+    """Return what msgspec complains of, with the field by its path from the body, and its value."""
     what, _, where = complaint.partition(" - at `$")
-    path = (field + where.rstrip("`")).removeprefix(".")
+    where = where.rstrip("`")
+    path = (field + where).removeprefix(".")
     if wrong := _WRONG_KEY.fullmatch(what):
         path = f"{path}.{wrong[2]}".removeprefix(".")
         detail = f"{path} is missing." if wrong[1] else f"There is no field {path}."
         return InvalidRequest(detail, field=path)
-    return InvalidRequest(f"{path or 'body'}: {what}.", field=path or None)
+    shown = _shown_at(body, where) if path and not _SECRET.search(path) else ""
+    return InvalidRequest(f"{path or 'body'}: {what}{shown}.", field=path or None)
+
+
+def _shown_at(body: bytes, where: str) -> str:
+    """Return the value at a path of a body, to be added to a refusal; "" if it is no plain one."""
+    if len(body) > _SMALL_BODY_BYTES or "[...]" in where:
+        return ""
+    try:
+        value = msgspec.json.decode(body)
+        for key, index in _STEP_OF_PATH.findall(where):
+            value = value[key] if key else value[int(index)]
+    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError):
+        return ""
+    is_plain = isinstance(value, str | int | float | bool)
+    return f", in {quoted(value)}" if is_plain else ""
 
 
 def _refuse_nul(value: object, field: str) -> None:

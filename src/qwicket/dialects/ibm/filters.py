@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import re2
 
+from qwicket.dialects.door import quoted
 from qwicket.dialects.ibm import words
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -239,9 +240,9 @@ def parse(text: str | None, limits: Limits) -> Filter:
     try:
         asked = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _wrong("filter: is no JSON.") from None
+        raise _wrong(f"filter: is no JSON: {quoted(text)}.") from None
     if not isinstance(asked, dict) or not asked.keys() <= _KEYS:
-        raise _wrong(f"filter: is an object with {', '.join(sorted(_KEYS))}.")
+        raise _wrong(f"filter: is an object with {', '.join(sorted(_KEYS))}, not {quoted(asked)}.")
     reader = _Reader(limits)
     where = reader.where(_or(asked.get("where"), {}), 0)
     limit = _count(asked, "limit")
@@ -326,7 +327,9 @@ class _Reader:
     def _tests(self, name: str, value: Any) -> Iterable[Test]:
         field = FIELDS.get(name)
         if field is None:
-            raise _wrong(f"filter: there is no field {name[:64]!r}; there are {', '.join(FIELDS)}.")
+            raise _wrong(
+                f"filter: there is no field {quoted(name)}; there are {', '.join(FIELDS)}."
+            )
         self.needs_kept |= field.is_kept
         asked = value if isinstance(value, dict) else {"eq": value}
         if not asked or not asked.keys() <= {"eq", *_OPERATORS}:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qwicket.dialects.door import invalid
 from qwicket.dialects.ionq import jobs
 from qwicket.dialects.pieces import raw_list, raw_object
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.errors import NotFound
 from qwicket.model.ids import PART_BITS, part_id
 from qwicket.model.outcomes import PROBABILITIES, SHARPENED, Outcome
 
@@ -40,7 +41,7 @@ def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
     way = query.get("aggregation")
     if way is not None and way not in _AGGREGATIONS:
         known = " and ".join(_AGGREGATIONS)
-        raise InvalidRequest(f"aggregation: {known} are supported.", field="aggregation")
+        raise invalid(f"aggregation must be one of {known}", way, "aggregation")
     return way == "voting" or (way is None and query.get("sharpen", "").lower() == "true")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode
+from qwicket.dialects.door import check_document, decode, invalid, quoted
 from qwicket.model.errors import (
     Conflict,
     InvalidRequest,
@@ -212,7 +212,8 @@ def submission(body: SubmitBody, limits: Limits) -> Submission:
     """
     if body.type not in (CIRCUIT, MULTI, QASM3):
         known = f"{CIRCUIT}, {MULTI} and {QASM3} are"
-        raise InvalidRequest(f"type: {body.type[:64]!r} is not supported; {known}.", field="type")
+        detail = f"type: {quoted(body.type)} is not supported; {known}."
+        raise InvalidRequest(detail, field="type")
     outline = _outline(body.input)
     if body.type == MULTI and outline.circuits is None:
         raise InvalidRequest("input.circuits is missing.", field="input.circuits")
@@ -350,7 +351,7 @@ def _document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
     if bytes(raw) == b"null":
         return _EMPTY
     if bytes(raw)[:1] != b"{":
-        raise InvalidRequest(f"{field} must be an object.", field=field)
+        raise invalid(f"{field} must be an object", msgspec.Raw(bytes(raw)), field)
     return raw.copy()
 
 
@@ -373,9 +374,10 @@ def _mitigation(settings: msgspec.Raw) -> _Mitigation:
 def _shots(shots: int | str) -> int:
     text = str(shots)
     if not (text.isascii() and text.isdigit()):
-        raise InvalidRequest("shots must be a whole number.", field="shots")
+        raise invalid("shots must be a whole number", shots, "shots")
     if len(text) > 18:
-        raise LimitExceeded("shots is far beyond any backend (limit shots).", field="shots")
+        detail = f"shots is far beyond any backend (limit shots): {quoted(text)}."
+        raise LimitExceeded(detail, field="shots")
     return int(text)
 
 

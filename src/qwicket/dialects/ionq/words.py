@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.errors import InvalidRequest
+from qwicket.dialects.door import invalid
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
@@ -71,7 +71,7 @@ def states(word: str | None) -> tuple[JobState, ...]:
     if word is None:
         return ()
     if word not in _STATES:
-        raise InvalidRequest(f"status must be one of {', '.join(_STATES)}.", field="status")
+        raise invalid(f"status must be one of {', '.join(_STATES)}", word, "status")
     return _STATES[word]
 
 
@@ -101,7 +101,7 @@ def number(query: Mapping[str, str], name: str, default: int, least: int, most: 
         return default
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
     if not least <= value <= most:
-        raise InvalidRequest(f"{name} must be {least} to {most}.", field=name)
+        raise invalid(f"{name} must be {least} to {most}", text, name)
     return value
 
 
@@ -120,8 +120,8 @@ def instant(query: Mapping[str, str], name: str, default: int) -> int:
         at = datetime.fromisoformat(text)
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
-        detail = f"{name} must be Unix milliseconds or a time in ISO 8601."
-        raise InvalidRequest(detail, field=name) from None
+        detail = f"{name} must be Unix milliseconds or a time in ISO 8601"
+        raise invalid(detail, text, name) from None
 
 
 def truth(query: Mapping[str, str], name: str) -> bool:
@@ -132,7 +132,7 @@ def truth(query: Mapping[str, str], name: str) -> bool:
     """
     text = query.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
-        raise InvalidRequest(f"{name} must be true or false.", field=name)
+        raise invalid(f"{name} must be true or false", query[name], name)
     return text in ("true", "1")
 
 

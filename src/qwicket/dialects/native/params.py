@@ -7,6 +7,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.door import invalid
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX
@@ -72,7 +73,7 @@ def _states(text: str | None) -> tuple[JobState, ...]:
         return tuple(JobState(word) for word in text.split(","))
     except ValueError:
         known = ", ".join(JobState)
-        raise InvalidRequest(f"state: there are {known}.", field="state") from None
+        raise invalid(f"state must be one of {known}", text, "state") from None
 
 
 def integer(
@@ -87,7 +88,7 @@ def integer(
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise InvalidRequest(f"{name} must be an integer from {least} to {most}.", field=name)
+        raise invalid(f"{name} must be an integer from {least} to {most}", text, name)
     return int(text)
 
 
@@ -100,7 +101,7 @@ def seconds(params: Mapping[str, str], name: str, most: float) -> float:
     text = params.get(name, "0")
     asked = float(text) if _SECONDS.fullmatch(text) else inf
     if asked == inf:
-        raise InvalidRequest(f"{name} must be a number of seconds.", field=name)
+        raise invalid(f"{name} must be a number of seconds", text, name)
     return min(asked, most)
 
 
@@ -120,7 +121,7 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
         return round(at.timestamp() * 1000)
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00Z"
-        raise InvalidRequest(f"{name} must be a time such as {example}.", field=name) from None
+        raise invalid(f"{name} must be a time such as {example}", text, name) from None
 
 
 def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:

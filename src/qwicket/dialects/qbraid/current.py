@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import Door, answer_to, json, json_beside, on, read, settled
+from qwicket.dialects.door import Door, answer_to, invalid, json, json_beside, on, read, settled
 from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.desk import Desk, SingleSlashes, only
@@ -408,7 +408,7 @@ def _names(text: str, most: int) -> tuple[str, ...]:
     try:
         names = _names_decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise InvalidRequest("qrns must be a JSON list of ids.", field="qrns") from None
+        raise invalid("qrns must be a JSON list of ids", text, "qrns") from None
     if not 1 <= len(names) <= most:
         raise LimitExceeded(f"qrns names 1 to {most} jobs (limit list_page).", field="qrns")
     return names

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, decode_field
+from qwicket.dialects.door import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
@@ -326,7 +326,7 @@ def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InvalidRequest(f"{field} must be an object.", field=field)
+        raise invalid(f"{field} must be an object", msgspec.Raw(bytes(raw)), field)
     if b"\\u0000" in bytes(raw) or b"\0" in bytes(raw):
         raise InvalidRequest(f"{field}: contains a NUL character.", field=field)
     return raw.copy()

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from qwicket.dialects.door import invalid
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR
 from qwicket.model.accounts import Scope
@@ -197,11 +198,11 @@ def _shown(record: Record, actor: Actor, email: str) -> dict[str, Any]:
 def _checked(status: str) -> str:
     if status not in words.STATUSES:
         known = ", ".join(words.STATUSES)
-        raise InvalidRequest(f"qbraidStatus must be one of {known}.", field="qbraidStatus")
+        raise invalid(f"qbraidStatus must be one of {known}", status, "qbraidStatus")
     return status
 
 
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        raise InvalidRequest(f"{name} must be a whole number.", field=name)
+        raise invalid(f"{name} must be a whole number", text, name)
     return int(text)

@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.errors import InvalidRequest
+from qwicket.dialects.door import invalid
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def states(query: Mapping[str, str]) -> tuple[JobState, ...]:
     asked, group = query.get("status"), query.get("statusGroup", "all")
     if asked is not None:
         if asked not in STATUSES:
-            raise InvalidRequest(f"status must be one of {', '.join(STATUSES)}.", field="status")
+            raise invalid(f"status must be one of {', '.join(STATUSES)}", asked, "status")
         return tuple([state for state, name in _STATUS.items() if name == asked])
     if group not in _GROUPS:
         known = ", ".join(_GROUPS)
-        raise InvalidRequest(f"statusGroup must be one of {known}.", field="statusGroup")
+        raise invalid(f"statusGroup must be one of {known}", group, "statusGroup")
     return _GROUPS[group]
 
 
@@ -96,7 +96,7 @@ def number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
         return default
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
     if not 1 <= value <= most:
-        raise InvalidRequest(f"{name} must be 1 to {most}.", field=name)
+        raise invalid(f"{name} must be 1 to {most}", text, name)
     return value
 
 

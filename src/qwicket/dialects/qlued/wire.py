@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.door import decode, quoted
 from qwicket.model.errors import (
     BodyTooLarge,
     Conflict,
@@ -160,7 +160,8 @@ def posted_object(body: bytes) -> Posted:
     if not payload:
         raise _missing("body.data", "payload")
     if payload[:1] != b"{":
-        raise Unprocessable("Input should be an object.", field="body.data.payload")
+        detail = f"Input should be an object, not {quoted(msgspec.Raw(payload))}."
+        raise Unprocessable(detail, field="body.data.payload")
     return Posted(None, payload)
 
 
@@ -203,7 +204,8 @@ def _text(raw: msgspec.Raw, name: str) -> str:
     try:
         return _text_decoder.decode(raw)
     except msgspec.ValidationError:
-        raise Unprocessable("Input should be a text.", field=f"body.data.{name}") from None
+        shown = "" if name in ("token", "password") else f", not {quoted(raw)}"
+        raise Unprocessable(f"Input should be a text{shown}.", field=f"body.data.{name}") from None
 
 
 def _form(body: bytes) -> Mapping[str, str]:

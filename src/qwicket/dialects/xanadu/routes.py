@@ -19,6 +19,7 @@ from qwicket.dialects.door import (
     Door,
     address,
     answer_to,
+    invalid,
     json,
     json_beside,
     on,
@@ -258,5 +259,5 @@ def _size(text: str | None, most: int) -> int:
     if text is None:
         return min(_PAGE, most)
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= most:
-        raise InvalidRequest(f"size must be 1 to {most} (limit list_page).", field="size")
+        raise invalid(f"size must be 1 to {most} (limit list_page)", text, "size")
     return int(text)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.door import decode, invalid, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
 from qwicket.model.outcomes import SAMPLES
@@ -103,7 +103,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     if not body.circuit:
         raise InvalidRequest("circuit must not be empty.", field="circuit")
     if not _LANGUAGE.fullmatch(body.language):
-        raise InvalidRequest(f"language must be {_USUAL_LANGUAGE}.", field="language")
+        raise invalid(f"language must be {_USUAL_LANGUAGE}", body.language, "language")
     source = body.circuit.encode()
     try:
         header = blackbird.read_header(source, limits)
@@ -127,7 +127,7 @@ def _target(asked: str | None, written: str) -> str:
     if not target:
         raise InvalidRequest("target must name a device.", field="target")
     if written and written != target:
-        detail = f"target: the circuit is for {written[:64]!r}, the job for {target[:64]!r}."
+        detail = f"target: the circuit is for {quoted(written)}, the job for {quoted(target)}."
         raise InvalidRequest(detail, field="target")
     return target
 
@@ -148,8 +148,9 @@ def check_cancel(text: bytes) -> None:
     Raises:
         InvalidRequest: It is one.
     """
-    if decode(text, _patch_decoder).status != CANCELLED:
-        raise InvalidRequest(f"status can only be set to {CANCELLED}.", field="status")
+    status = decode(text, _patch_decoder).status
+    if status != CANCELLED:
+        raise invalid(f"status can only be set to {CANCELLED}", status, "status")
 
 
 def states(word: str | None) -> tuple[JobState, ...]:
@@ -161,7 +162,7 @@ def states(word: str | None) -> tuple[JobState, ...]:
     if word is None:
         return ()
     if word not in STATES:
-        raise InvalidRequest(f"status must be one of {', '.join(STATES)}.", field="status")
+        raise invalid(f"status must be one of {', '.join(STATES)}", word, "status")
     return STATES[word]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.door import decode, invalid, quoted
 from qwicket.dialects.ibm import wire, words
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
@@ -173,7 +173,7 @@ def place(text: str | None, field: str) -> Place | None:
         return None
     parts = text.split("/")
     if len(parts) != 3:
-        raise InvalidRequest(f"{field} must be hub/group/project.", field=field)
+        raise invalid(f"{field} must be hub/group/project", text, field)
     return parts[0], parts[1], parts[2]
 
 
@@ -185,7 +185,7 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
     """
     pending = query.get("pending")
     if pending is not None and pending.lower() not in _TRUTHS:
-        raise InvalidRequest("pending must be true or false.", field="pending")
+        raise invalid("pending must be true or false", pending, "pending")
     states: tuple[JobState, ...] = ()
     if pending is not None:
         states = PENDING if _TRUTHS[pending.lower()] else _ENDED
@@ -198,7 +198,7 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
         )
     order = query.get("sort", "DESC").upper()
     if order not in ("ASC", "DESC"):
-        raise InvalidRequest("sort must be ASC or DESC.", field="sort")
+        raise invalid("sort must be ASC or DESC", query["sort"], "sort")
     found = JobQuery(
         door=words.RUNTIME,
         device=query.get("backend"),
@@ -214,7 +214,8 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
     )
     for text in (found.device, found.name, found.group, *tags):
         if text and ("\0" in text or len(text) > limits.name_chars):
-            raise InvalidRequest("A filter is too long, or has the character NUL.")
+            detail = f"A filter is too long, or has the character NUL: {quoted(text)}."
+            raise InvalidRequest(detail)
     return Asked(found, place(query.get("provider"), "provider"))
 
 
@@ -223,7 +224,7 @@ def _number(query: QueryParams, name: str, default: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise InvalidRequest(f"{name} must be a number from 0.", field=name)
+        raise invalid(f"{name} must be a number from 0", text, name)
     return int(text)
 
 
@@ -233,7 +234,7 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
         return default
     found = words.instant(text)
     if found is None:
-        raise InvalidRequest(f"{name} must be a time in ISO 8601.", field=name)
+        raise invalid(f"{name} must be a time in ISO 8601", text, name)
     return found
 
 
