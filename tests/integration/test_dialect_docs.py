@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 from abuse.doors import docs_html
 from qwicket.dialects import descriptions, mounts
 from qwicket.dialects.ibm import description as ibm
+from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ionq import description as ionq
 from qwicket.dialects.qbraid import description as qbraid
 from qwicket.dialects.qlued import description as qlued
@@ -98,6 +101,23 @@ def test_qlueds_own_addresses_are_there(web: httpx.Client) -> None:
         method, path = way.split(" ")
         found = paths[f"/qlued/api/v2{path}"][method.lower()]
         assert (found["operationId"], found["tags"]) == (operation, ["Backend"])
+
+
+def test_every_endpoint_that_the_map_of_the_five_pages_names_is_there() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "seeds.md").read_text()
+    named = re.findall(r"`(GET|POST) (/qlued/[^`]+)`", page)
+    assert len(named) == len(QLUED_SOURCE)
+    for method, path in named:
+        assert method.lower() in DESCRIPTIONS["qlued"]["paths"][path]
+    asked = re.findall(
+        r"^\| `(?:(GET|POST) )?(/[^`]+)` \| `qwicket\.clients\.ibm_qx", page, re.MULTILINE
+    )
+    there = DESCRIPTIONS["ibm"]["paths"]
+    for method, printed in asked:
+        path, _ = canonical(printed.replace("{job_id}s", "{job_id}"))
+        names = {"{device_name}": "{device}", "{job_id}": "{id}"}
+        plain = functools.reduce(lambda text, pair: text.replace(*pair), names.items(), path)
+        assert there[f"/ibm/api{plain}"].keys() >= ({method.lower()} if method else set()), printed
 
 
 def test_what_is_below_a_description_is_still_the_dialects(web: httpx.Client) -> None:

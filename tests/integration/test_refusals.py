@@ -114,6 +114,13 @@ def test_a_refusal_quotes_what_it_refuses(
     assert LONG not in said
 
 
+def test_an_unknown_device_is_named(signed: Signed) -> None:
+    for name in ("odd", "odd_name", "qwicket_odd_simulator"):
+        answer = signed.send("GET", f"/qlued/api/v2/{name}/get_config", None)
+        assert answer.status_code == 404
+        assert answer.json()["detail"].startswith(f'Unknown back-end! There is no device "{name}".')
+
+
 def test_no_refusal_quotes_a_secret(signed: Signed) -> None:
     for path, body in (
         ("/ibm/api/users/loginWithToken", {"apiToken": 31_337}),

@@ -17,6 +17,7 @@ from qwicket.dialects.door import (
     json,
     json_beside,
     on,
+    quoted,
     read,
     read_unsigned,
     settled,
@@ -172,16 +173,17 @@ class Routes:
         return signed_in(request, actor)
 
     async def _device(self, request: Request) -> DeviceView:
-        name = catalogue.name(request.path_params["backend_name"])
-        if name is None:
-            detail = f"{wire.UNKNOWN_DEVICE} A name has one or three parts separated by `_`."
-            raise NotFound(detail, field="device")
-        for device in name.devices:
+        text = request.path_params["backend_name"]
+        name = catalogue.name(text)
+        for device in name.devices if name else ():
             with suppress(NotFound):
                 view = await self._gateway.devices.get(device, wire.DOOR)
-                if name.fits(view.device):
+                if name and name.fits(view.device):
                     return view
-        raise NotFound(wire.UNKNOWN_DEVICE, field="device")
+        detail = (
+            f"There is no device {quoted(text)}. A name has one or three parts separated by `_`."
+        )
+        raise NotFound(f"{wire.UNKNOWN_DEVICE} {detail}", field="device")
 
     async def _job(
         self, request: Request, asked: wire.Asked, wait_s: float
