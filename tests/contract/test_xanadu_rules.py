@@ -249,7 +249,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"target": None}, "target", "must name a device"),
     ({"target": 5}, "target", "Expected `str"),
     ({"target": "t" * 4_000}, "target", "no device"),
-    ({"target": "X8_01", "circuit": pair()}, "target", "for 'simulon_gaussian', the job for"),
+    ({"target": "X8_01", "circuit": pair()}, "target", 'for "simulon_gaussian", the job for'),
     ({"language": "openqasm:2"}, "language", "blackbird:1.0"),
     ({"language": ""}, "language", "blackbird:1.0"),
     ({"language": "blackbird:1.0\n"}, "language", "blackbird:1.0"),

@@ -70,7 +70,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "endDate": Field(_DATE, lambda it: it.job.ended_at),
     "backend.id": Field(_TEXT, lambda it: it.job.device),
     "backend.name": Field(_TEXT, lambda it: it.job.device),
-    "name": Field(_TEXT, lambda it: it.job.name or None),
+    "name": Field(_TEXT, lambda it: it.job.name),
     "tags": Field(_TEXTS, lambda it: it.job.tags),
     "shots": Field(_NUMBER, lambda it: it.job.shots),
     "cost": Field(_NUMBER, lambda _: 0.0),
