@@ -13,11 +13,15 @@ demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then 
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
 	$(BIN)/qwicket demo -- $$VENDOR -W ignore examples/bell_with_qiskit_ionq.py
 
-test: $(READY)  ## Everything
-	$(BIN)/pytest -n auto --dist worksteal
+# With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
+SEED ?=
+ORDER := $(SEED:%=-p randomly --randomly-seed=% --hypothesis-seed=%)
+
+test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
+	$(BIN)/pytest -n auto --dist worksteal $(ORDER)
 
 check: $(READY)  ## Unit tests, under a minute
-	$(BIN)/pytest -n auto --dist worksteal tests/unit
+	$(BIN)/pytest -n auto --dist worksteal $(ORDER) tests/unit
 
 lint: $(READY)
 	$(BIN)/ruff check .
