@@ -19,6 +19,7 @@ from benchmarks import (
     atoms,
     batches,
     engines,
+    express,
     hostile,
     imports,
     photons,
@@ -34,7 +35,7 @@ from benchmarks.places import places
 T = TypeVar("T")
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "hostile", "sockets", "streams", "vendors"),
+    *("queue", "batches", "agents", "express", "hostile", "sockets", "streams", "vendors"),
     *("engines", "atoms", "photons", "reading", "imports"),
 )
 
@@ -62,6 +63,8 @@ def main() -> int:
         verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
     if "agents" in parts:
         verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
+    if "express" in parts:
+        verdicts += _show_figures(express.measure(30 if asked.quick else express.ROUNDS))
     if "hostile" in parts:
         verdicts += _show_figures(hostile.measure())
     if "sockets" in parts:

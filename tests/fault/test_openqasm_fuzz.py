@@ -31,7 +31,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
 
 @pytest.mark.parametrize("first", range(0, PROGRAMS, CHUNK))
 def test_damaged_programs_are_read_or_refused_in_time(pool: Pool, first: int) -> None:
-    tally: Tally = pool.submit(fuzz, first, CHUNK, timeout_s=150).future.result()
+    tally = pool.submit(fuzz, first, CHUNK, timeout_s=150, returns=Tally).future.result()
     assert not tally.faults, "\n\n".join(tally.faults[:3])
     assert tally.n_read + tally.n_refused == CHUNK
     assert min(tally.n_read, tally.n_refused) > CHUNK // 10, "the damage is too small or too great"

@@ -9,12 +9,11 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from qwicket import engines
 from qwicket.compute import Pool
 from qwicket.model.circuits import Gate, Measure, pack
 from qwicket.model.jobs import RunOptions
 from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.model.outcomes import Encoded, PartResult, decode
+from qwicket.model.outcomes import Encoded, decode
 from support import qubit_lab
 from support.pools import WORKER_PATH
 
@@ -43,19 +42,22 @@ def jobs() -> Iterator[Job]:
             yield "qubit", pack(circuits), msgspec.msgpack.encode(options)
 
 
-def drawn(parts: tuple[PartResult, ...]) -> list[object]:
-    """All of a job's outcomes but the time that they took."""
-    found = []
-    for part in parts:
-        assert isinstance(part, Encoded)
-        found.append(decode(part).arrays)
-    return found
+_Ran = list[tuple[list[tuple[bytes, bytes]], float]]
+"""What an engine gives as it travels: each job's bodies with their digests, and seconds."""
+
+
+def drawn(parts: list[tuple[bytes, bytes]]) -> list[object]:
+    """Return all of a job's outcomes but the time that they took."""
+    return [decode(Encoded(body, digest)).arrays for body, digest in parts]
 
 
 def run(slots: int, batches: list[list[Job]]) -> list[list[object]]:
     """Run batches on so many workers and return what each job drew, in their order."""
     with closing(Pool(slots, spares=0)) as pool:
-        tasks = [pool.submit(engines.run_jobs, batch, timeout_s=LIMIT_S) for batch in batches]
+        tasks = [
+            pool.submit("qwicket.engines:run_jobs", batch, timeout_s=LIMIT_S, returns=_Ran)
+            for batch in batches
+        ]
         return [drawn(parts) for task in tasks for parts, _ in task.future.result(LIMIT_S)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import itertools
 import os
 import resource
@@ -12,17 +14,19 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
+
 _PR_SET_PDEATHSIG = 1
 
 
 def announce(path: str) -> None:
-    """Tell the test, in one step, that the work runs and in which process."""
+    """Tell the test that the work runs and in which process: a worker can write no file."""
     draft = Path(f"{path}.{os.getpid()}")
-    draft.write_text(str(os.getpid()))
+    draft.symlink_to(str(os.getpid()))
     draft.rename(path)
 
 
-def pid() -> int:
+def pid(*_: object) -> int:
     return os.getpid()
 
 
@@ -100,6 +104,12 @@ class Poison:
         return (int, ("poison",))
 
 
+class Referable(msgspec.Struct, weakref=True):
+    """A result that can be referred to weakly."""
+
+    value: int
+
+
 def fail(message: str) -> None:
     raise ValueError(message)
 
@@ -108,8 +118,8 @@ def fail_with(thing: Thing) -> None:
     raise ValueError(thing)
 
 
-def make_thing() -> Thing:
-    return Thing()
+def make_thing() -> Referable:
+    return Referable(1)
 
 
 def fail_without_pickle() -> None:
@@ -120,12 +130,62 @@ def fail_without_words() -> None:
     raise Wordless
 
 
-def no_pickle() -> object:
+def no_plain_value() -> object:
     return threading.Lock()
 
 
-def poison() -> object:
-    return Poison()
+def send_raw(data: bytes) -> None:
+    """Send bytes of one's own choice to the owner, as work does that took the process over."""
+    write_to_owner(data)
+    signal.pause()
+
+
+def send_raw_and_end(data: bytes) -> None:
+    write_to_owner(data)
+    os._exit(0)
+
+
+def write_to_owner(data: bytes) -> None:
+    for number in open_files():
+        with contextlib.suppress(OSError):
+            if str(Path(f"/proc/self/fd/{number}").readlink()).startswith("socket:"):
+                os.write(number, data)
+
+
+def write_file(path: str, size: int) -> None:
+    with Path(path).open("wb", buffering=0) as file:
+        file.write(bytes(size))
+        file.write(b"more")
+
+
+def open_many(number: int) -> int:
+    with contextlib.ExitStack() as files:
+        return len([files.enter_context(Path("/dev/null").open("rb")) for _ in range(number)])
+
+
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def status() -> dict[str, str]:
+    """Return what the kernel says of the process, and its limits."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    found["cpu_s"] = str(resource.getrlimit(resource.RLIMIT_CPU)[0])
+    return found
+
+
+def fork_and_hold(path: str, number: int) -> None:
+    """Leave children that spin, each announced, and spin as well."""
+    for child in range(number):
+        if os.fork() == 0:
+            spin(f"{path}.{child}")
+    spin(path)
+
+
+def sleep(path: str) -> None:
+    announce(path)
+    signal.pause()
 
 
 def leave(status: int) -> None:
@@ -185,9 +245,10 @@ def warmed() -> list[int]:
     return _warmed
 
 
-WARM_FOLDER = "POOL_TASKS_WARM_FOLDER"
+WARM_FOLDER = "PYTHON_TEST_WARM_FOLDER"
+"""Workers are given a few environment variables alone; those of Python are among them."""
 WARM_S = 2.0
-GATE = "POOL_TASKS_GATE"
+GATE = "PYTHON_TEST_GATE"
 
 
 def warm_slowly() -> None:
@@ -213,8 +274,26 @@ def warm_for_ever() -> None:
 Job = tuple[str, bytes, bytes]
 
 
-def engine(jobs: list[Job]) -> list[tuple[Job, float]]:
-    return [(job, 0.5) for job in jobs]
+def engine(jobs: list[Job]) -> list[tuple[list[tuple[bytes, bytes]], float]]:
+    """Give each job its own circuits back, as an outcome's body."""
+    return [([(circuits, hashlib.sha256(circuits).digest())], 0.5) for _, circuits, _ in jobs]
+
+
+def lying_engine(jobs: list[Job]) -> list[tuple[list[tuple[bytes, bytes]], float]]:
+    """Give bodies under the digest of others."""
+    return [([(circuits, hashlib.sha256(b"other").digest())], 0.5) for _, circuits, _ in jobs]
+
+
+def endless_list(jobs: list[Job]) -> object:
+    """Give lists in lists, deeper than anything that is decoded."""
+    found: object = jobs[0][1]
+    for _ in range(900):
+        found = [found]
+    return found
+
+
+def stingy_engine(jobs: list[Job]) -> list[tuple[list[tuple[bytes, bytes]], float]]:
+    return engine(jobs)[1:]
 
 
 def endless_engine(jobs: list[Job]) -> None:

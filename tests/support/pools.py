@@ -41,8 +41,8 @@ def failure(task: Task[T]) -> BaseException:
 
 def announced(path: Path) -> int:
     """Wait until a task runs that announces itself at `path`; return its process id."""
-    eventually(path.exists)
-    return int(path.read_text())
+    eventually(path.is_symlink)
+    return int(str(path.readlink()))
 
 
 def is_gone(pid: int) -> bool:

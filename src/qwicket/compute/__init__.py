@@ -4,6 +4,7 @@ Knows neither jobs nor the database. A piece of work ends with its result or one
 """
 
 from qwicket.compute.failures import (
+    BadAnswer,
     NotStarted,
     OutOfMemory,
     OutOfTime,
@@ -17,6 +18,7 @@ from qwicket.compute.pool import Pool, Task
 from qwicket.compute.readers import Readers
 
 __all__ = [
+    "BadAnswer",
     "Compute",
     "LocalCompute",
     "NotStarted",

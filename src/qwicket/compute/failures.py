@@ -3,6 +3,7 @@
     WorkFailed
     ├── WorkError    the function raised, or a value could not be pickled
     ├── WorkerDied   its process ended without an answer: a crash, or a kill from outside
+    │   └── BadAnswer    what it sent is no answer, and it was killed
     ├── OutOfTime    it reached its time limit and was killed
     ├── OutOfMemory  it asked for more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
@@ -61,6 +62,17 @@ class WorkerDied(WorkFailed):
         if self.exitcode < 0:
             return f"The worker process was ended by {_signal_name(-self.exitcode)}."
         return f"The worker process ended with status {self.exitcode}."
+
+
+class BadAnswer(WorkerDied):
+    """The process sent what is no answer: work has taken it over, or damaged its memory.
+
+    Args:
+        exitcode: As for `WorkerDied`, of the kill that followed.
+    """
+
+    def __str__(self) -> str:
+        return "The worker process sent an answer that cannot be read."
 
 
 class OutOfTime(WorkFailed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,14 +18,28 @@ from qwicket.compute import worker
 from qwicket.compute.error_output import ErrorLog
 from qwicket.compute.failures import NotStarted, Stopped
 
-_ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "QULACS_NUM_THREADS": "1"}
+_ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "QULACS_NUM_THREADS": "1",
+}
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
+"""Beginnings of the names of environment variables that a child may know: no secret of ours."""
 _START_LIMIT_S: Final = 60.0
 _START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
 _MOST_KILLED: Final = 20
 _EXIT_GRACE_S: Final = 0.5
+_EXIT_POLL_S: Final = 0.001
+_LOOK: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 _log = logging.getLogger(__name__)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a child: no token and no database's password is in it."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    return passed | _ONE_THREAD
 
 
 class Undelivered(Exception):
@@ -73,7 +88,7 @@ class WorkerProcess:
                 stderr=stderr,
                 pass_fds=(fd,),
                 start_new_session=True,
-                env=os.environ | _ONE_THREAD,
+                env=_environment(),
             )
         except BaseException:
             self._channel.close()
@@ -90,7 +105,10 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        """Whether it runs. One that has ended is not reaped: its group can still be killed."""
+        if self._process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, _LOOK) is None
 
     def await_ready(self) -> bool:
         """Wait until the child is warm. Returns False if it is dead.
@@ -100,16 +118,18 @@ class WorkerProcess:
         """
         if not self._is_ready:
             try:
-                worker.receive(self._channel, time.monotonic() + _START_LIMIT_S)
-            except (EOFError, ConnectionError):
+                deadline = time.monotonic() + _START_LIMIT_S
+                worker.receive(self._channel, deadline, len(worker.READY))
+            except (EOFError, ConnectionError, worker.BadMessage):
                 return False
             self._is_ready = True
         return self.is_alive
 
-    def ask(self, request: bytes, limit_s: float) -> bytearray:
-        """Send a request and return the answer.
+    def ask(self, request: bytes, limit_s: float, most_bytes: int) -> bytearray:
+        """Send a request and return the answer, of `most_bytes` at most.
 
         Raises:
+            BadMessage: The child sent what is no answer.
             Undelivered: The child died before it had read the request.
             EOFError: The child died after that.
             TimeoutError: Sending, running and receiving took longer than `limit_s`.
@@ -118,13 +138,16 @@ class WorkerProcess:
         try:
             worker.set_deadline(self._channel, deadline)
             worker.send(self._channel, request)
-            return worker.receive(self._channel, deadline)
+            return worker.receive(self._channel, deadline, most_bytes)
         except ConnectionError as error:
             # Linux resets a Unix socket whose owner died with something unread, and only then.
             raise Undelivered from error
 
     def kill(self) -> None:
-        self._process.kill()
+        """Kill the process and what it has started, which is in its session."""
+        if self._process.returncode is None:  # not reaped, so the number is still its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self, *, is_ending: bool = False) -> int:
         """Kill the process, wait until it is gone, and return its exit status (negative: signal).
@@ -132,10 +155,10 @@ class WorkerProcess:
         Args:
             is_ending: It seems to end by itself and gets a moment to do so with its own status.
         """
-        if is_ending:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_EXIT_GRACE_S)
-        self._process.kill()
+        ends_at = time.monotonic() + _EXIT_GRACE_S
+        while is_ending and self.is_alive and time.monotonic() < ends_at:
+            time.sleep(_EXIT_POLL_S)
+        self.kill()
         status = self._process.wait()
         self._channel.close()
         self._errors.join(_EXIT_GRACE_S)  # what it wrote last is logged before its death is

@@ -7,15 +7,17 @@ processes is `nursery.py`; what happens inside one is `worker.py`.
 from __future__ import annotations
 
 import logging
-import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
 
+import msgspec
+
 from qwicket.compute import worker
 from qwicket.compute.failures import (
+    BadAnswer,
     NotStarted,
     OutOfMemory,
     OutOfTime,
@@ -30,6 +32,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _DELIVERIES: Final = 3
+_ANSWER_BYTES: Final = 256 << 20
+_texts: Final = msgspec.msgpack.Decoder(tuple[str, str, str])
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +42,17 @@ class Task(Generic[T]):
     """Work handed to a pool. `future` ends with the function's result or a `WorkFailed`."""
 
     def __init__(
-        self, function: Callable[..., T] | str, arguments: tuple[object, ...], timeout_s: float
+        self,
+        function: Callable[..., T] | str,
+        arguments: tuple[object, ...],
+        timeout_s: float,
+        returns: Any,
     ) -> None:
         self.future: Future[T] = Future()
         # A running future refuses its own cancel(), which could not stop anything.
         self.future.set_running_or_notify_cancel()
         self.timeout_s = timeout_s
+        self._returns = returns
         self._call: tuple[object, tuple[object, ...]] | None = (function, arguments)
         self._lock = threading.Lock()
         self._child: WorkerProcess | None = None
@@ -67,8 +76,11 @@ class Task(Generic[T]):
         self._end(Stopped())
 
     def _request(self) -> bytes:
+        call = self._call
+        if call is None:  # it was cancelled while it waited
+            raise Stopped
         try:
-            return worker.pack(self._call)
+            return worker.pack(*call, self.timeout_s)
         except Exception as error:
             raise WorkError(type(error).__name__, str(error)) from None
 
@@ -107,6 +119,7 @@ class Pool:
         warm: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: How far the processes' CPU priority is below that of their owner.
+        answer_bytes: Size of the largest answer that is taken.
     """
 
     def __init__(
@@ -117,6 +130,7 @@ class Pool:
         warm: str | None = None,
         memory_bytes: int | None = None,
         niceness: int = 0,
+        answer_bytes: int = _ANSWER_BYTES,
     ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
@@ -124,7 +138,9 @@ class Pool:
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
         self._nursery = Nursery(Setup(warm, memory_bytes, niceness), spares=spares)
-        self._slots = [_Slot(self._waiting, self._nursery, memory_bytes) for _ in range(slots)]
+        self._slots = [
+            _Slot(self._waiting, self._nursery, memory_bytes, answer_bytes) for _ in range(slots)
+        ]
         self._threads = [
             threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)
             for k, slot in enumerate(self._slots)
@@ -133,11 +149,20 @@ class Pool:
             thread.start()
 
     @overload
-    def submit(self, function: str, /, *args: object, timeout_s: float) -> Task[object]: ...
-    @overload
-    def submit(self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_s: float) -> Task[T]: ...
     def submit(
-        self, function: Callable[..., T] | str, /, *args: object, timeout_s: float
+        self, function: str, /, *args: object, timeout_s: float, returns: Any = ...
+    ) -> Task[object]: ...
+    @overload
+    def submit(
+        self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_s: float, returns: Any = ...
+    ) -> Task[T]: ...
+    def submit(
+        self,
+        function: Callable[..., T] | str,
+        /,
+        *args: object,
+        timeout_s: float,
+        returns: Any = Any,
     ) -> Task[T] | Task[object]:
         """Queue a call. Returns at once.
 
@@ -146,11 +171,13 @@ class Pool:
                 never imports itself.
             args: Its arguments; they are pickled when the call's turn comes.
             timeout_s: Time it may run, counted from when it is sent to a process.
+            returns: What msgspec is to make of the answer; by default plain values, where a tuple
+                has become a list.
 
         Raises:
             Stopped: The pool is closed.
         """
-        task = Task(function, args, timeout_s)
+        task = Task(function, args, timeout_s, returns)
         with self._lock:
             if self._is_closed:
                 raise Stopped
@@ -198,10 +225,12 @@ class _Slot:
         waiting: SimpleQueue[Task[Any] | None],
         nursery: Nursery,
         memory_bytes: int | None,
+        answer_bytes: int,
     ) -> None:
         self._waiting = waiting
         self._nursery = nursery
         self._memory_bytes = memory_bytes
+        self._answer_bytes = answer_bytes
         self._child: WorkerProcess | None = None
         self.is_busy = False
         self.deaths = 0
@@ -244,7 +273,10 @@ class _Slot:
             child = self._living_child()
             task._hold(child)
             try:
-                return self._read(child.ask(request, task.timeout_s))
+                answer = child.ask(request, task.timeout_s, self._answer_bytes)
+                return self._read(answer, task._returns)
+            except (worker.BadMessage, msgspec.DecodeError, RecursionError) as error:
+                raise self._distrust(task, error) from None
             except TimeoutError:
                 self._drop()
                 raise OutOfTime(task.timeout_s) from None
@@ -264,19 +296,35 @@ class _Slot:
             self._child = self._nursery.hire()
         return self._child
 
-    def _read(self, answer: bytearray) -> Any:
-        try:
-            kind, content = pickle.loads(answer)  # noqa: S301 - from our own worker
-        except Exception as error:
-            self._drop()
-            raise WorkError(type(error).__name__, f"unreadable answer: {error}") from None
-        if kind == worker.ERROR:
-            raise WorkError(*content)
-        if kind == worker.NO_MEMORY:
-            # Its address space may be too fragmented to give the next task its full allowance.
-            self._drop()
-            raise OutOfMemory(self._memory_bytes)
-        return content
+    def _read(self, answer: bytearray, returns: Any) -> Any:
+        """Return what the call returned, or raise what it failed with.
+
+        Raises:
+            msgspec.DecodeError: These bytes are no answer.
+        """
+        with memoryview(answer) as view:
+            kind, content = bytes(view[:1]), view[1:]
+            with content:
+                if kind == worker.VALUE:
+                    return msgspec.msgpack.decode(content, type=returns)
+                if kind == worker.ERROR:
+                    name, said, trace = _texts.decode(content)
+                    most = worker.MAX_MESSAGE_CHARS
+                    raise WorkError(name[:most], said[:most], trace[-worker.MAX_TRACE_CHARS :])
+                if kind != worker.NO_MEMORY or content:
+                    raise msgspec.DecodeError("no answer begins like this")
+        # Its address space may be too fragmented to give the next task its full allowance.
+        self._drop()
+        raise OutOfMemory(self._memory_bytes)
+
+    def _distrust(self, task: Task[Any], error: Exception) -> WorkFailed:
+        """Kill a process that sent what is no answer: that counts as its death."""
+        status = self._drop()
+        if task._is_cancelled:
+            return Stopped()
+        self.deaths += 1
+        _log.warning("a worker sent no answer, and was killed: %s", error)
+        return BadAnswer(status)
 
     def _death(self, task: Task[Any], status: int) -> WorkFailed:
         if self._nursery.is_closed or task._is_cancelled:

@@ -22,19 +22,20 @@ from qwicket.compute.failures import (
 )
 from qwicket.compute.pool import Pool
 from qwicket.compute.turns import Turns
+from qwicket.model.circuits import Checked
 from qwicket.model.errors import (
     InvalidProgram,
     LimitExceeded,
     TooManyRequests,
     Unavailable,
 )
+from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qwicket.model.circuits import Checked
     from qwicket.model.limits import Limits
-    from qwicket.programs import Entangler, Layout, Refusal
+    from qwicket.programs import Entangler, Layout
 
 _PROCESSES: Final = 2
 _SHORT_BYTES: Final = 64 << 10
@@ -45,6 +46,13 @@ _COMPILE: Final = "qwicket.programs:compile_apart"
 _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_apart"
 _COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_apart"
 _WRITE: Final = "qwicket.programs:write_apart"
+_RETURNS: Final = {
+    _READ: Checked | Refusal,
+    _COMPILE: bytes | Refusal,
+    _CHECK_LAYOUT: Refusal | None,
+    _COMPILE_TO_BASIS: Checked | Refusal,
+    _WRITE: str | Refusal,
+}
 _WARM: Final = "qwicket.programs:warm"
 _WARM_QPY: Final = "qwicket.programs:warm_qpy"
 _log = logging.getLogger(__name__)
@@ -223,7 +231,9 @@ class Readers:
             Stopped: The pool was closed.
             QwicketError: As for `read`.
         """
-        task = pool.submit(call.function, *call.arguments, timeout_s=timeout_s)
+        task = pool.submit(
+            call.function, *call.arguments, timeout_s=timeout_s, returns=_RETURNS[call.function]
+        )
         try:
             return await asyncio.wrap_future(task.future)
         except (OutOfTime, Stopped):

@@ -3,11 +3,13 @@
 The owner runs this file by its path, as a script, and not through `multiprocessing.Process`, which
 would import the server's `__main__` again and add a resource tracker process; nor with `-m`, which
 would import the whole room and with it asyncio (8 MB and 30 ms a worker). So it imports the
-standard library only.
+standard library and msgspec only.
 
-A message is 8 bytes of length and then a pickle. Plain sockets, not `multiprocessing.Connection`,
-because their timeouts bound a send or receive as a whole: a worker that stops in the middle of a
-message cannot hold its slot for longer than the time limit.
+A message is 8 bytes of length and then a body. Requests are pickles: only the owner sends them. An
+answer is one byte that says what it is, and msgpack, which makes nothing but plain values: work may
+have taken this process over. Plain sockets, not `multiprocessing.Connection`, because their
+timeouts bound a send or receive as a whole: a worker that stops in the middle of a message cannot
+hold its slot for longer than the time limit.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import math
 import os
 import pickle
 import resource
@@ -30,27 +33,44 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-VALUE: Final = "value"
-ERROR: Final = "error"
-NO_MEMORY: Final = "no memory"
-READY: Final = b"ready"
+import msgspec
+
+VALUE: Final = b"v"
+ERROR: Final = b"e"
+NO_MEMORY: Final = b"m"
+READY: Final = b"r"
 
 NO_MEMORY_STATUS: Final = 1
 """How qulacs ends the process when it cannot allocate, without an exception; we do the same."""
 
 _LENGTH: Final = struct.Struct("!Q")
 _JOIN_BYTES: Final = 1 << 16
-_MAX_MESSAGE_CHARS: Final = 2_000
-_MAX_TRACE_CHARS: Final = 20_000
+MAX_MESSAGE_CHARS: Final = 2_000
+MAX_TRACE_CHARS: Final = 20_000
+_CHUNK_BYTES: Final = 1 << 20
+_OPEN_FILES: Final = 64
+"""Enough to import modules and load libraries."""
+_CPU_MARGIN_S: Final = 5
+_FILE_BYTES: Final = 4 << 10
+"""Python's tempfile, which Qiskit imports, tries a folder by writing a word into it."""
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
 _WATCH_S: Final = 0.5
 
 
-def pack(value: object) -> bytes:
-    return pickle.dumps(value, protocol=5)
+_encoder: Final = msgspec.msgpack.Encoder()
 
 
-def send(channel: socket.socket, body: bytes) -> None:
+class BadMessage(Exception):
+    """The other side sent what is no message."""
+
+
+def pack(function: object, arguments: tuple[object, ...], limit_s: float) -> bytes:
+    """Return a request: a call, and how many seconds it may take."""
+    return pickle.dumps((function, arguments, limit_s), protocol=5)
+
+
+def send(channel: socket.socket, body: bytes | bytearray) -> None:
     """Send one message.
 
     Raises:
@@ -65,32 +85,49 @@ def send(channel: socket.socket, body: bytes) -> None:
         channel.sendall(body)
 
 
-def receive(channel: socket.socket, deadline: float | None = None) -> bytearray:
+def receive(
+    channel: socket.socket, deadline: float | None = None, most_bytes: int | None = None
+) -> bytearray:
     """Return the next message.
 
     Args:
         channel: The socket.
         deadline: On the monotonic clock, for the message as a whole; None waits for ever.
+        most_bytes: Size of the largest message to take; None is any.
 
     Raises:
-        TimeoutError: The deadline passed.
+        TimeoutError: The deadline passed before a message began.
+        BadMessage: It stopped in the middle of a message, or sent one that is too large.
         EOFError: The other side closed the channel.
         ConnectionError: The other side died with something left unread.
     """
     (size,) = _LENGTH.unpack(_receive_exactly(channel, _LENGTH.size, deadline))
-    return _receive_exactly(channel, size, deadline)
+    if most_bytes is not None and size > most_bytes:
+        raise BadMessage(f"a message of {size} bytes was announced")
+    return _receive_exactly(channel, size, deadline, has_begun=True)
 
 
-def _receive_exactly(channel: socket.socket, size: int, deadline: float | None) -> bytearray:
-    buffer = bytearray(size)
-    rest = memoryview(buffer)
-    while rest:
-        if deadline is not None:
-            set_deadline(channel, deadline)
-        n_received = channel.recv_into(rest)
+def _receive_exactly(
+    channel: socket.socket, size: int, deadline: float | None, *, has_begun: bool = False
+) -> bytearray:
+    """Return so many bytes; memory is taken as they come, not as they are announced."""
+    buffer = bytearray()
+    filled = 0
+    while filled < size:
+        if filled == len(buffer):
+            buffer += bytes(min(_CHUNK_BYTES, size - filled))
+        try:
+            if deadline is not None:
+                set_deadline(channel, deadline)
+            with memoryview(buffer) as view, view[filled:] as rest:
+                n_received = channel.recv_into(rest)
+        except TimeoutError:
+            if has_begun or filled:
+                raise BadMessage("it stopped in the middle of a message") from None
+            raise
         if not n_received:
             raise EOFError
-        rest = rest[n_received:]
+        filled += n_received
     return buffer
 
 
@@ -117,11 +154,26 @@ def main(arguments: list[str]) -> NoReturn:
     os.nice(int(niceness))
     channel = socket.socket(fileno=int(descriptor))
     channel.set_inheritable(False)
+    # A child that outlives this process would hide its end from the owner.
+    os.register_at_fork(after_in_child=channel.close)
     if warm:
         _resolve(warm)()
+    _give_up_rights()
     if int(memory_bytes):
         _limit_memory(int(memory_bytes))
     _serve(channel)
+
+
+def _give_up_rights() -> None:
+    """Take from the process what no engine and no parser needs: rights, files, many descriptors.
+
+    The number of processes is not limited: the kernel counts those of the user, the server's among
+    them, and not at all for root.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
 
 
 def _serve(channel: socket.socket) -> NoReturn:
@@ -136,14 +188,30 @@ def _serve(channel: socket.socket) -> NoReturn:
         os._exit(NO_MEMORY_STATUS)
 
 
-def _answer(request: bytearray) -> bytes:
+def _answer(request: bytearray) -> bytes | bytearray:
     try:
-        function, arguments = pickle.loads(request)  # noqa: S301 - from our owner only
-        return pack((VALUE, _resolve(function)(*arguments)))
+        function, arguments, limit_s = pickle.loads(request)  # noqa: S301 - from our owner only
+        _limit_cpu(limit_s)
+        answer = bytearray(VALUE)
+        # Not `encode`, which ends the process when there is no memory for the answer.
+        _encoder.encode_into(_resolve(function)(*arguments), answer, len(VALUE))
+        return answer
     except MemoryError:
-        return pack((NO_MEMORY, None))
+        return NO_MEMORY
     except BaseException as error:  # sys.exit() in a task, and panics of Rust extensions
-        return pack((ERROR, _describe(error)))
+        return ERROR + msgspec.msgpack.encode(_describe(error))
+
+
+def _limit_cpu(limit_s: float) -> None:
+    """Bound the CPU time of one call beyond its time limit, which the owner enforces by the clock.
+
+    It ends a process that computes on several threads, and one whose owner does not see it.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(used.ru_utime + used.ru_stime + limit_s) + _CPU_MARGIN_S
+    if hard == resource.RLIM_INFINITY or soft <= hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _describe(error: BaseException) -> tuple[str, str, str]:
@@ -152,7 +220,9 @@ def _describe(error: BaseException) -> tuple[str, str, str]:
     except Exception:
         message = ""
     trace = "".join(traceback.format_exception(error))
-    return type(error).__name__, message[:_MAX_MESSAGE_CHARS], trace[-_MAX_TRACE_CHARS:]
+    texts = type(error).__name__, message[:MAX_MESSAGE_CHARS], trace[-MAX_TRACE_CHARS:]
+    name, said, where = (text.encode("utf-8", "replace").decode() for text in texts)
+    return name, said, where
 
 
 def _resolve(function: str | Callable[..., object]) -> Callable[..., object]:

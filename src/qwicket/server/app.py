@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 RUN_GRACE_S: Final = 20.0
 _MEMORY_SHARE: Final = 0.8
+_ANSWER_MARGIN_BYTES: Final = 16 << 20
 _WORKERS_NICENESS: Final = 5
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
 With five steps between them the kernel gives the server three parts of four when it asks."""
@@ -94,13 +95,19 @@ class App:
         """
         settings = self._settings
         store = self._store = self._open_store()
+        # What a worker sends is about as long as the result in JSON, whose size is limited.
+        answer_bytes = 2 * self._limits.result_bytes + _ANSWER_MARGIN_BYTES
         self._compute = LocalCompute(
-            self._workers, memory_bytes=self._limits.memory_bytes, niceness=_WORKERS_NICENESS
+            self._workers,
+            memory_bytes=self._limits.memory_bytes,
+            niceness=_WORKERS_NICENESS,
+            answer_bytes=answer_bytes,
         )
         self._express = LocalCompute(
             settings.express_slots,
             memory_bytes=min(self._limits.express_bytes, self._limits.memory_bytes or INT64_MAX),
             spares=0,
+            answer_bytes=answer_bytes,
         )
         self._readers = Readers(self._limits)
         await store.devices.seed(devices.built_in(), "builtin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,8 +12,17 @@ from pathlib import Path
 import pytest
 
 import qwicket.compute
-from qwicket.compute import Compute, LocalCompute, OutOfTime, Stopped, Work, WorkError
+from qwicket.compute import (
+    BadAnswer,
+    Compute,
+    LocalCompute,
+    OutOfTime,
+    Stopped,
+    Work,
+    WorkError,
+)
 from qwicket.model.jobs import Ran
+from qwicket.model.outcomes import Encoded
 from support.pools import WORKER_PATH, announced, eventually, holdings, is_gone
 
 WORK = Work("qubit", b"circuits", b"options")
@@ -47,9 +57,21 @@ def endless(path: Path) -> Work:
 def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
     async def use(compute: Compute) -> None:
         other = Work("atoms", b"more", b"")
-        assert await run(compute, WORK, other) == [(WORK, 0.5), (other, 0.5)]
+        assert await run(compute, WORK, other) == [
+            Ran((Encoded(body, hashlib.sha256(body).digest()),), 0.5)
+            for body in (WORK.circuits, b"more")
+        ]
 
     with_compute(use)
+
+
+@pytest.mark.parametrize("engine", ["stingy_engine", "lying_engine", "endless_list", "pid"])
+def test_an_answer_that_is_no_completion_of_each_job_is_a_death(engine: str) -> None:
+    async def use(compute: LocalCompute) -> None:
+        with pytest.raises(BadAnswer):
+            await run(compute, WORK, WORK)
+
+    with_compute(use, f"support.pool_tasks:{engine}")
 
 
 def test_cancelling_the_await_kills_the_process(tmp_path: Path) -> None:
@@ -76,7 +98,7 @@ def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) 
         await asyncio.wait([running])
 
     with_compute(use, "support.pool_tasks:endless_engine")
-    assert not (tmp_path / "never").exists()
+    assert not (tmp_path / "never").is_symlink()
 
 
 def test_time_limit_is_an_exception_of_the_await(tmp_path: Path) -> None:

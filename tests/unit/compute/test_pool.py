@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import operator
 import os
+import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.compute import (
+    BadAnswer,
     NotStarted,
     OutOfMemory,
     OutOfTime,
@@ -117,7 +120,8 @@ def test_warm_up_is_called_once_in_each_process(open_pool: OpenPool) -> None:
 def test_pool_keeps_no_result_and_no_arguments(pool: Pool) -> None:
     gc.disable()
     try:
-        task = pool.submit(pool_tasks.make_thing, timeout_s=LIMIT_S)
+        kind = pool_tasks.Referable
+        task = pool.submit(pool_tasks.make_thing, timeout_s=LIMIT_S, returns=kind)
         thing = result(task)
         returned = weakref.ref(thing)
         del task, thing
@@ -160,7 +164,7 @@ def test_long_message_is_cut(pool: Pool) -> None:
         (pool_tasks.fail, ("x",), "ValueError"),
         (pool_tasks.fail_without_pickle, (), "NoPickle"),
         (pool_tasks.fail_without_words, (), "Wordless"),
-        (pool_tasks.no_pickle, (), "TypeError"),
+        (pool_tasks.no_plain_value, (), "TypeError"),
         (pool_tasks.leave, (1,), "SystemExit"),
         ("no_such_module:run", (), "ModuleNotFoundError"),
         ("support.pool_tasks:no_such_function", (), "AttributeError"),
@@ -195,14 +199,136 @@ def test_arguments_that_cannot_be_unpickled_fail_their_task(pool: Pool) -> None:
     assert call(pool, pool_tasks.pid) == before
 
 
-def test_answer_that_cannot_be_unpickled_fails_its_task_and_the_worker_is_replaced(
-    pool: Pool,
-) -> None:
+# What work sends that has taken its process over
+
+
+class Boom:
+    """A pickle that leaves a file where it is read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, (self.path,))
+
+
+def framed(body: bytes) -> bytes:
+    return struct.pack("!Q", len(body)) + body
+
+
+HOSTILE = {
+    "garbage": framed(b"garbage"),
+    "nothing": framed(b""),
+    "a kind without a value": framed(b"v"),
+    "no msgpack": framed(b"v\xc1"),
+    "a string that ends early": framed(b"v\xdb\xff\xff\xff\xff"),
+    "an array of 2^32 - 1": framed(b"v\xdd\xff\xff\xff\xff"),
+    "lists in lists": framed(b"v" + b"\x91" * 1_000_000 + b"\x01"),
+    "an error of another shape": framed(b"e\x01"),
+    "too long": struct.pack("!Q", 1 << 62),
+    "a little too long": struct.pack("!Q", MIB + 1),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bytes_of_a_worker_count_as_its_death(open_pool: OpenPool, name: str) -> None:
+    pool = open_pool(answer_bytes=MIB)
     before = call(pool, pool_tasks.pid)
-    error = fault(pool, pool_tasks.poison)
+    error = fault(pool, pool_tasks.send_raw, HOSTILE[name])
+    assert isinstance(error, BadAnswer)
+    assert isinstance(error, WorkerDied)
+    assert is_gone(before)
+    assert pool.deaths == 1
+    assert call(pool, operator.neg, 1) == -1
+
+
+@pytest.mark.parametrize("mark", [b"", b"v", b"e"])
+def test_a_pickle_of_a_worker_is_never_loaded(pool: Pool, tmp_path: Path, mark: bytes) -> None:
+    sign = tmp_path / "loaded"
+    hostile = framed(mark + pickle.dumps(Boom(str(sign))))
+    assert isinstance(fault(pool, pool_tasks.send_raw, hostile), BadAnswer)
+    assert not sign.exists()
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0", struct.pack("!Q", 100) + b"v" * 50])
+def test_half_a_message_and_silence_is_a_death_at_the_time_limit(pool: Pool, data: bytes) -> None:
+    error = failure(pool.submit(pool_tasks.send_raw, data, timeout_s=0.5))
+    assert isinstance(error, BadAnswer)
+    assert call(pool, operator.neg, 1) == -1
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0", struct.pack("!Q", 100) + b"v" * 50])
+def test_half_a_message_and_an_end_is_a_death(pool: Pool, data: bytes) -> None:
+    assert isinstance(fault(pool, pool_tasks.send_raw_and_end, data), WorkerDied)
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_an_answer_is_what_was_asked_for_or_a_death(pool: Pool) -> None:
+    task = pool.submit("support.pool_tasks:pid", timeout_s=LIMIT_S, returns=list[str])
+    assert isinstance(failure(task), BadAnswer)
+
+
+# What a worker may do
+
+
+def test_a_worker_knows_nothing_of_the_servers_environment(
+    open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWICKET_DATABASE_URL", "postgresql://user:password@db/qwicket")
+    monkeypatch.setenv("QWICKET_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    found = call(open_pool(), pool_tasks.environment)
+    assert isinstance(found, dict)
+    allowed = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
+    threads = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "QULACS_NUM_THREADS"}
+    assert {name for name in found if not name.startswith(allowed)} == threads
+    assert "PATH" in found
+
+
+def test_a_worker_can_gain_no_rights_and_fill_no_disk(pool: Pool, tmp_path: Path) -> None:
+    found = call(pool, pool_tasks.status)
+    assert isinstance(found, dict)
+    assert found["NoNewPrivs"] == "1"
+    error = fault(pool, pool_tasks.write_file, str(tmp_path / "file"), MIB)
     assert isinstance(error, WorkError)
-    assert "unreadable answer" in error.message
-    assert call(pool, pool_tasks.pid) != before
+    assert (error.type_name, "too large" in error.message) == ("OSError", True)
+    assert (tmp_path / "file").stat().st_size == 4096, "a word to try a folder, and no more"
+
+
+def test_a_worker_opens_a_few_files_alone(pool: Pool) -> None:
+    assert call(pool, pool_tasks.open_many, 30) == 30
+    assert isinstance(fault(pool, pool_tasks.open_many, 100), WorkError)
+    assert call(pool, pool_tasks.open_many, 30) == 30
+
+
+def test_work_has_cpu_time_for_its_limit_each_time(pool: Pool) -> None:
+    call(pool, pool_tasks.spend, 1.2, 0)
+    found = result(pool.submit(pool_tasks.status, timeout_s=7.0))
+    assert int(found["cpu_s"]) in {13, 14}, "what was used before, 7 s and a margin of 5"
+
+
+def test_what_work_has_started_ends_with_its_process(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.fork_and_hold, str(tmp_path / "spin"), 5, timeout_s=2.0)
+    pids = [announced(tmp_path / f"spin.{child}") for child in range(5)]
+    pids.append(announced(tmp_path / "spin"))
+    assert isinstance(failure(task), OutOfTime)
+    eventually(lambda: all(is_gone(pid) for pid in pids))
+
+
+def test_what_work_has_started_ends_when_its_process_died_of_itself(
+    pool: Pool, tmp_path: Path
+) -> None:
+    task = pool.submit(pool_tasks.fork_and_hold, str(tmp_path / "spin"), 2, timeout_s=LIMIT_S)
+    children = [announced(tmp_path / f"spin.{child}") for child in range(2)]
+    os.kill(announced(tmp_path / "spin"), signal.SIGSEGV)
+    assert isinstance(failure(task), WorkerDied)
+    eventually(lambda: all(is_gone(pid) for pid in children))
+
+
+def test_work_that_sleeps_is_killed_at_its_limit(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(pool_tasks.sleep, str(tmp_path / "sleep"), timeout_s=0.3)
+    assert isinstance(failure(task), OutOfTime)
+    assert is_gone(announced(tmp_path / "sleep"))
 
 
 # Workers that end
@@ -457,7 +583,7 @@ def test_cancelled_waiting_task_never_runs(pool: Pool, tmp_path: Path) -> None:
     assert not running.future.done()
     running.cancel()
     assert call(pool, operator.neg, 1) == -1
-    assert not (tmp_path / "never").exists()
+    assert not (tmp_path / "never").is_symlink()
 
 
 def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
@@ -477,7 +603,7 @@ def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
     assert isinstance(failure(task), Stopped)
     gate.touch()
     assert call(pool, operator.neg, 1) == -1
-    assert not (tmp_path / "never").exists()
+    assert not (tmp_path / "never").is_symlink()
 
 
 @pytest.mark.parametrize("function", [pool_tasks.spin, pool_tasks.spin_in_c])
@@ -571,9 +697,9 @@ def test_worker_inherits_no_file_or_socket_of_the_server(
 def test_worker_is_set_apart_and_light(pool: Pool) -> None:
     worker = call(pool, pool_tasks.pid)
     assert call(pool, pool_tasks.surroundings) == {
-        "threads": ("1", "1"),
+        "threads": ["1", "1"],
         "session": worker,
-        "core": (0, 0),
+        "core": [0, 0],
         "sigterm": True,
         "blocked": [],
         "imported": [],

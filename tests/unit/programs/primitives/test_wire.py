@@ -165,7 +165,8 @@ def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])
     source = pubs.source("sampler", [pubs.typed("QuantumCircuit", pubs.packed(data)), None, 1])
     arguments = ("qiskit.primitives", source, LIMITS, {})
-    task = parser.submit("qwicket.programs:read_apart", *arguments, timeout_s=30)
+    call = ("qwicket.programs:read_apart", *arguments)
+    task = parser.submit(*call, timeout_s=30, returns=Checked | Refusal)
     try:
         answer = task.future.result()
     except (WorkerDied, OutOfMemory):

@@ -1,0 +1,61 @@
+"""How long a Bell pair of one account takes while every worker has a long job of others."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.figures import Figure, both, p95
+from benchmarks.live import WORKERS, server
+from benchmarks.places import Place
+from benchmarks.wire import Keeper
+
+ROUNDS: Final = 100
+_SETTLE_S: Final = 1.5
+MOST_TIMES: Final = 3.0
+_LONG_QUBITS: Final = 25
+_LONG: Final[dict[str, Any]] = {
+    "gateset": "qis",
+    "qubits": _LONG_QUBITS,
+    "circuit": [{"gate": "rx", "target": k % _LONG_QUBITS, "rotation": 0.1} for k in range(4_000)],
+}
+
+
+def measure(rounds: int = ROUNDS) -> list[Figure]:
+    """Return the figures of one run: a Bell pair on an idle server, then on a busy one."""
+    with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
+        place = Place("SQLite", Path(folder), None)
+        quick, *others = place.people()[: WORKERS + 2]
+        with server(place) as live:
+            bob = Keeper(live.url, quick)
+            _bells(bob, 10)
+            idle = _bells(bob, rounds)
+            holders = [Keeper(live.url, token) for token in others]
+            jobs = [holder.submit(_LONG, 10) for holder in holders]
+            time.sleep(_SETTLE_S)  # both workers have begun
+            busy = _bells(bob, rounds)
+            for holder, job in zip(holders, jobs, strict=True):
+                holder.cancel(job)
+    floor, found = p95(idle), p95(busy)
+    return [
+        Figure(
+            f"Bell pair beside {len(others)} accounts' jobs of {_LONG_QUBITS} qubits, p50 / p95",
+            place.database,
+            f"{both(busy)}, {found / floor:.1f} × idle",
+            f"{both(idle)} (idle)",
+            f"p95 {MOST_TIMES:g} × idle",
+            found <= MOST_TIMES * floor,
+        )
+    ]
+
+
+def _bells(keeper: Keeper, rounds: int) -> list[float]:
+    """Submit a Bell pair and wait for its result, again and again; return the seconds of each."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        keeper.result(keeper.submit(shots=10))
+        times.append(time.perf_counter() - began)
+    return times
