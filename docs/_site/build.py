@@ -43,6 +43,7 @@ def pages() -> dict[str, str]:
 def gather(source: Path) -> None:
     """Fill a folder with all that Sphinx reads."""
     shutil.copy(HERE / "conf.py", source)
+    shutil.copy(REPOSITORY / "pyproject.toml", source)
     shutil.copytree(HERE / "templates", source / "templates")
     shutil.copytree(HERE / "static", source / "static")
     shutil.copy(REPOSITORY / "src/qwicket/server/docs/icon.svg", source / "static")

@@ -1,6 +1,12 @@
 """How Sphinx builds the site. `build.py` calls it on a folder that it has filled."""
 
+import tomllib
+from pathlib import Path
+
 project = "Qwicket"
+version = release = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]["version"]
 language = "en"
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
@@ -8,7 +14,7 @@ myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_links_external_new_tab = False
 templates_path = ["templates"]
 html_theme = "furo"
-html_title = "Qwicket"
+html_title = f"Qwicket {version}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_favicon = "static/icon.svg"

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -230,3 +231,13 @@ def test_search_finds_a_word_of_the_reference(site: Path, page: Page) -> None:
         "[...document.querySelectorAll('#search-results li a')].map(a => a.href).join(' ')"
     )
     assert "reference/errors.html" in found
+
+
+def test_a_page_says_its_version_and_the_file_to_edit(site: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for page, file in [("agents", "docs/agents.md"), ("readme", "README.md")]:
+        text = (site / f"{page}.html").read_text("utf-8")
+        assert f"Version {version}." in text
+        assert f"<code>{file}</code>" in text
+        assert (ROOT / file).is_file()
+    assert "written from the code" in (site / "reference" / "limits.html").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import resources
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -9,6 +10,10 @@ from urllib.parse import urlsplit
 import click
 
 from qwicket.cli.listing import Row, json_flag, one_line, show
+
+_FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
+_MAX_NAME_CHARS: Final = 100
+_MOST_HINTS: Final = 3
 
 
 class Snippet(NamedTuple):
@@ -46,8 +51,20 @@ ALSO: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xc
 """Clouds, and the client that their name stands for."""
 
 
+class _Vendor(click.Choice[str]):
+    """A name that there is a snippet for."""
+
+    def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
+        """Suggest the nearest names, not all of them."""
+        shown = value[:_MAX_NAME_CHARS]
+        near = [name for name in self.choices if shown.lower() in name]
+        near += get_close_matches(shown, self.choices)
+        hint = f" Did you mean {' or '.join(dict.fromkeys(near[:_MOST_HINTS]))}?" if near else ""
+        return f"there is no snippet for {shown!r}.{hint} 'qwicket snippet' lists them."
+
+
 @click.command(short_help="Print the lines that point a vendor's client here.")
-@click.argument("vendor", required=False, type=click.Choice([*SNIPPETS, *ALSO]))
+@click.argument("vendor", required=False, type=_Vendor([*SNIPPETS, *ALSO]), metavar="VENDOR")
 @click.option(
     "--url",
     envvar="QWICKET_URL",
@@ -75,7 +92,7 @@ def snippet(vendor: str | None, url: str, as_json: bool) -> None:
 
 
 def text(name: str, url: str) -> str:
-    """Return a snippet for the server at `url`.
+    """Return a snippet for the server at `url`; one in Python begins with a name for its file.
 
     Raises:
         click.UsageError: That is no address.
@@ -93,4 +110,4 @@ def text(name: str, url: str) -> str:
     program = (resources.files("qwicket.cli") / "snippets" / f"{name}.txt").read_text("utf-8")
     for mark, value in marks.items():
         program = program.replace(mark, value)
-    return program
+    return program if SNIPPETS[name].runs_in == "sh" else f"{_FILE_NAME}\n{program}"

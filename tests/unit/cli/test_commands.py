@@ -278,3 +278,24 @@ def test_a_terminal_without_the_letter_is_no_error() -> None:
         check=True,
     )
     assert b"X-Forwarded-? headers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("qiskit", "Did you mean qiskit-ionq or qiskit-cold-atom?"),
+        ("cirk-ionq", "Did you mean cirq-ionq"),
+        ("zzz", "there is no snippet for 'zzz'. 'qwicket snippet' lists them."),
+    ],
+)
+def test_an_unknown_snippet_is_answered_with_the_nearest_names(name: str, hint: str) -> None:
+    result = CliRunner().invoke(main, ["snippet", name])
+    assert result.exit_code == 2
+    assert hint in result.stderr
+    assert len(result.stderr) < 250
+
+
+def test_a_snippet_in_python_says_how_its_file_may_be_called() -> None:
+    first, *_ = CliRunner().invoke(main, ["snippet", "xcc"]).stdout.splitlines()
+    assert first.startswith("# Save it as run_bell.py")
+    assert not CliRunner().invoke(main, ["snippet", "curl"]).stdout.startswith("# Save")
