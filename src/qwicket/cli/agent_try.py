@@ -35,7 +35,7 @@ _OUTPUTS: Final = {"qubit": ("counts",), "atoms": ("samples",), "photonic": ("sa
 
 
 class _Tried(NamedTuple):
-    """What stands in the place of a job."""
+    """What is printed in place of a job."""
 
     id: str
     state: str
@@ -57,7 +57,7 @@ def try_program(
         run: The lab's function, "module:function".
         device: File that announces the device, or a name.
         shots: Of each circuit.
-        format_name: Of the program; None tells it from extension and text.
+        format_name: Of the program; None derives it from extension and text.
 
     Returns:
         The exit status: 0, or that of a failed job.
@@ -204,7 +204,7 @@ def _failure(message: Sequence[Any]) -> Failed:
     from qwicket.agents import Failed, hand
 
     if message[0] == hand.STOPPED:
-        return Failed("The function stopped although nobody asked it to.")
+        return Failed("The function raised Stopped without a request to stop.")
     failed: Failed = message[1]
     return failed
 
