@@ -217,6 +217,9 @@ class SignedIn:
             XANADU: {"Authorization": f"Bearer {xanadu.fetch_pass(http, secret)}"},
         }
 
+    def headers(self, prefix: str) -> dict[str, str]:
+        return self._headers[prefix]
+
     def send(self, http: httpx.Client, ask: Ask, job: str, group: str) -> httpx.Response:
         return ask.send(http, self.secret, self._headers[ask.prefix], job, group)
 

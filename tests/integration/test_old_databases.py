@@ -237,6 +237,15 @@ def test_groups_records_and_devices_are_there(old: Old) -> None:
     assert "acme" in old.server.admin("provider", "list")
 
 
+def test_what_projects_store_is_counted(old: Old) -> None:
+    """By the migration: upkeep counts again when a server starts, and says where it was wrong."""
+    with old.client("bob") as http:
+        projects = {each["name"]: each for each in http.get("/v1/projects").json()["projects"]}
+    assert projects["bob"]["stored_bytes"] > 2 * old.expected["jobs"]["large"]["shots"]
+    assert 0 < projects["lab"]["stored_bytes"] < 100_000
+    assert "stored bytes of" not in old.server.log.read_text()
+
+
 def test_a_deleted_job_stays_away(old: Old) -> None:
     with old.client("ada") as http:
         assert http.get(f"/v1/jobs/{old.expected['deleted']}").status_code == 404

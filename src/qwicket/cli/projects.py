@@ -27,15 +27,19 @@ def add_project(name: str, shares: int, place: options.Place) -> None:
 @json_flag
 @options.place
 def list_projects(as_json: bool, place: options.Place) -> None:
-    """List all projects and their shares."""
+    """List all projects, their shares, and the bytes of their programs and results."""
     rows = [
         Row(
-            {"name": each.name, "shares": each.shares},
-            (each.name, f"{each.shares} {'share' if each.shares == 1 else 'shares'}"),
+            {"name": each.name, "shares": each.shares, "stored_bytes": each.stored_bytes},
+            (
+                each.name,
+                f"{each.shares} {'share' if each.shares == 1 else 'shares'}",
+                f"{each.stored_bytes / 1e6:.1f} MB",
+            ),
         )
         for each in options.as_admin(place, lambda admin: admin.projects())
     ]
-    show(rows, ("name", "shares"), as_json)
+    show(rows, ("name", "shares", "stored"), as_json)
 
 
 @project.command("shares")

@@ -232,6 +232,7 @@ class Gateway:
             new,
             waiting_limit=self.limits.waiting_jobs,
             unfinished_limit=unfinished_limit,
+            stored_limit=self.limits.stored_bytes,
         )
         return await (insist(add, partial(self._store.jobs.get, new.id)) if is_once else add())
 

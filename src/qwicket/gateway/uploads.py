@@ -152,7 +152,8 @@ class Uploads:
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
-        return await self._store.jobs.admit(job.id, ready)
+        most = self._limits.stored_bytes
+        return await self._store.jobs.admit(job.id, ready, stored_limit=most)
 
     async def _present(self, job: Job) -> Job:
         found = await self._store.jobs.get(job.id)

@@ -51,10 +51,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """What use is counted against. `stored_bytes` are those of its jobs' programs and results."""
+
     id: str
     name: str
     shares: int
     created_at: int
+    stored_bytes: int = 0
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -120,6 +120,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """One job's result as JSON, estimated."""
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
+    stored_bytes: int = 10 << 30
+    """Programs, as sent and as read, and results of one project's jobs. Above, its submissions are
+    refused; results of jobs that were taken are kept all the same."""
     tokens: int = 1_000
     """Tokens of one account that are neither revoked nor expired, where the account makes one."""
     token_devices: int = 64

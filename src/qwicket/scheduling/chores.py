@@ -70,7 +70,9 @@ class Chores:
         await self._store.leases.void_orphans(self._now_ms())
         if not self._has_swept:  # only a crash leaves some
             await upkeep.drop_orphans()
-            self._has_swept = True
+            self._has_swept = True  # a count that takes too long is not tried each minute
+            if wrong := await upkeep.mend_stored_bytes():
+                _log.warning("stored bytes of %d projects were wrong; they are mended", wrong)
         mended = await upkeep.mend_shares(self._now_ms())
         if mended:
             _log.warning("fair share was wrong about %d projects; it is mended", mended)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
+from qwicket.model.errors import (
+    Conflict,
+    KeyReused,
+    LimitExceeded,
+    NotFound,
+    TooManyRequests,
+)
 from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -61,7 +67,12 @@ class Jobs:
         self._database = database
 
     async def add(
-        self, new: NewJob, *, waiting_limit: int, unfinished_limit: int | None = None
+        self,
+        new: NewJob,
+        *,
+        waiting_limit: int,
+        unfinished_limit: int | None = None,
+        stored_limit: int = INT64_MAX,
     ) -> Job:
         """Store a job with its program and wire document; on disk when this returns.
 
@@ -73,11 +84,14 @@ class Jobs:
                 this device that have not ended.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
-            LimitExceeded: The group has as many jobs as it takes.
+            LimitExceeded: The group has as many jobs as it takes, or the project would have over
+                `stored_limit` bytes of programs and results.
         """
-        return await self._database.write(lambda tx: _add(tx, new, waiting_limit, unfinished_limit))
+        return await self._database.write(
+            lambda tx: _add(tx, new, waiting_limit, unfinished_limit, stored_limit)
+        )
 
-    async def admit(self, draft: str, ready: NewJob) -> Job:
+    async def admit(self, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX) -> Job:
         """Queue a draft whose program has come and passed every check.
 
         Its wire document takes the place of the draft's; its upload is not needed any more.
@@ -85,11 +99,13 @@ class Jobs:
         Args:
             draft: The job.
             ready: The program and its numbers; who and where were settled with the draft.
+            stored_limit: Bytes of programs and results that its project may have.
 
         Raises:
             Conflict: The job is no draft any more.
+            LimitExceeded: The project would have over `stored_limit`; the draft stays.
         """
-        return await self._database.write(lambda tx: _admit(tx, draft, ready))
+        return await self._database.write(lambda tx: _admit(tx, draft, ready, stored_limit))
 
     async def refuse(self, draft: str, failure: Failure, now: int) -> Job:
         """Fail a draft whose program was refused.
@@ -366,6 +382,7 @@ def delete(tx: Tx, job: str) -> None:
     """Forget an ended job; bytes that no other result has go with it."""
     large = tx.all("outcome_blobs", job=job)
     tx.run("account_outlive", job=job)
+    tx.run("project_free_bytes", job=job)
     if not tx.count("job_delete", job=job):
         if tx.one("job_get", id=job) is None:  # somebody else was faster
             raise NotFound("There is no such job.")
@@ -379,7 +396,9 @@ def _delete_all(tx: Tx, jobs: Sequence[str]) -> None:
         delete(tx, job)
 
 
-def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) -> Job | Later[Job]:
+def _add(
+    tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None, stored_limit: int
+) -> Job | Later[Job]:
     if new.idempotency_key is not None:
         earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
         if earlier is not None:
@@ -389,8 +408,9 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
     if new.group is not None:
         groups.join(tx, new.group, new.account, new.device, new.now)
     state = JobState.FAILED if new.error else new.state
-    added = _insert(tx, new, state, waiting_limit)
+    reads = [_insert(tx, new, state, waiting_limit)]
     if state is JobState.QUEUED:
+        reads.append(_store_bytes(tx, new.project, new, stored_limit))
         _add_program(tx, new.id, new)
         shares.enter(tx, new, new.now)
     if new.wire != _NO_WIRE:
@@ -405,11 +425,12 @@ def _add(tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None) 
             job=new.id,
             now=new.now,
         )
-    return Later(lambda: _recorded(tx, added()))
+    return Later(lambda: _recorded(tx, *(read() for read in reads)))
 
 
-def _recorded(tx: Tx, row: Row | None) -> Job:
+def _recorded(tx: Tx, row: Row | None, *others: Row | None) -> Job:
     assert row is not None
+    assert None not in others
     return record(tx, row)
 
 
@@ -470,18 +491,41 @@ def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
     }
 
 
-def _admit(tx: Tx, draft: str, ready: NewJob) -> Job:
+def _admit(tx: Tx, draft: str, ready: NewJob, stored_limit: int) -> Later[Job]:
     now = ready.now
     row = tx.one("job_admit", job=draft, now=now, now_us=now * 1000, **_numbers(ready))
     if row is None:
         raise Conflict("The job is no draft any more.")
     job = record(tx, row)
     _add_program(tx, draft, ready)
+    counted = _store_bytes(tx, job.project, ready, stored_limit)
     tx.run("upload_forget", job=draft)
     if ready.wire != _NO_WIRE:
         tx.run("wire_put", id=draft, wire=ready.wire)
     shares.enter(tx, job, now)
+    return Later(lambda: _counted(job, counted()))
+
+
+def _counted(job: Job, stored: Row | None) -> Job:
+    assert stored is not None
     return job
+
+
+def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> Callable[[], Row | None]:
+    """Count a program for its project. The row is absent where that would be too much.
+
+    Clients take the refusal for final: they repeat a 429 or 507, which helps nobody here.
+    """
+
+    def full() -> LimitExceeded:
+        return LimitExceeded(
+            f"The project would have over {most} bytes of programs and results (limit"
+            " stored_bytes): delete some jobs.",
+            field="program",
+        )
+
+    size = len(new.source) + len(new.circuits)
+    return tx.later("project_store_bytes", full, project=project, bytes=size, most=most)
 
 
 def _add_program(tx: Tx, job: str, new: NewJob) -> None:

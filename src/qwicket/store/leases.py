@@ -448,6 +448,8 @@ def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
     else:
         job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
     outcomes.add(tx, job.id, ran.result)
+    kept = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
+    tx.run("project_add_bytes", project=job.project, bytes=kept)  # no limit: the work was done
     _end(tx, job, ran.seconds, now)
     return job
 

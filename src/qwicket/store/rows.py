@@ -41,8 +41,10 @@ def account(row: Row) -> Account:
 
 
 def project(row: Row) -> Project:
-    id_, name, shares, created_at = row
-    return Project(id=id_, name=name, shares=shares, created_at=created_at)
+    id_, name, shares, created_at, stored_bytes = row
+    return Project(
+        id=id_, name=name, shares=shares, created_at=created_at, stored_bytes=stored_bytes
+    )
 
 
 def token(row: Row) -> Token:

@@ -122,6 +122,14 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
     ).format(**words)
+    # What a job counts for in its project's sum. Lengths are read without the bytes themselves.
+    fills["job_bytes"] = (
+        "coalesce((select length(source) + length(circuits) from program"
+        " where program.job = job.id), 0)"
+        " + coalesce((select sum(coalesce(length(outcome.body), (select sum(length(blob.bytes))"
+        " from blob where blob.sha256 = outcome.sha256), 0))"
+        " from outcome where outcome.job = job.id), 0)"
+    )
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"

@@ -56,6 +56,16 @@ class Upkeep:
         """Set right what fair share believes of waiting work; return how many were wrong."""
         return await self._database.write(lambda tx: _mend_shares(tx, now))
 
+    async def mend_stored_bytes(self) -> int:
+        """Set right what is believed of projects' stored bytes; return how many were wrong.
+
+        This looks at the lengths of everything that is stored, and writes only if a sum is wrong:
+        meanwhile nobody else writes.
+        """
+        if not await self._database.scan(lambda tx: tx.all("project_wrong_bytes")):
+            return 0
+        return await self._database.write(lambda tx: tx.count("project_repair_bytes"))
+
 
 def _take_duty(tx: Tx, name: str, runner: str) -> bool:
     tx.run("duty_take", name=name, runner=runner)

@@ -179,7 +179,7 @@ def test_a_project_has_members_and_shares(folder: Folder) -> None:
     folder.out("project", "member", "add", "lab", "ada")
     assert folder.out("project", "member", "list", "lab") == "ada\n"
     folder.out("project", "shares", "lab", "5")
-    assert folder.out("project", "list") == "ada  1 share\nlab  5 shares\n"
+    assert folder.out("project", "list") == "ada  1 share  0.0 MB\nlab  5 shares  0.0 MB\n"
     assert TOKEN.fullmatch(folder.out("token", "create", "--user", "ada", "--project", "lab"))
 
 

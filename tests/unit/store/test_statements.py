@@ -40,7 +40,7 @@ def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection, name: str) -
         *("account_list", "device_list", "project_list", "runner_list"),
         *("device_offered_list", "provider_list"),
         *("blob_orphans", "lease_orphans", "share_repair", "share_rebase", "token_expire"),
-        "upload_purge",
+        *("upload_purge", "project_wrong_bytes", "project_repair_bytes"),
     }
     # Recursive queries: accounts with short jobs, and tokens made from one, each step by index.
     steps = {"SCAN lane", "SCAN head", "SCAN tree"}

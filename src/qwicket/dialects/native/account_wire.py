@@ -88,12 +88,14 @@ class ProjectBody(msgspec.Struct, frozen=True, kw_only=True):
         name: What tokens name it by.
         shares: Its share of each device, beside those of others.
         created_at: When it was made.
+        stored_bytes: Of its jobs' programs and results; limit `stored_bytes`.
     """
 
     id: str
     name: str
     shares: int
     created_at: str | None
+    stored_bytes: int
 
 
 class AccountBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +151,11 @@ def project_list(projects: Iterable[Project]) -> dict[str, Any]:
     return {
         "projects": [
             ProjectBody(
-                id=each.id, name=each.name, shares=each.shares, created_at=time(each.created_at)
+                id=each.id,
+                name=each.name,
+                shares=each.shares,
+                created_at=time(each.created_at),
+                stored_bytes=each.stored_bytes,
             )
             for each in projects
         ]

@@ -34,6 +34,15 @@ where cast(:state as text) = 'failed' or :waiting_limit > (
 )
 returning {job};
 
+-- name: project_store_bytes
+-- Nothing where the project would have more than it may.
+update project set stored_bytes = stored_bytes + :bytes
+where id = :project and stored_bytes + :bytes <= :most
+returning stored_bytes;
+
+-- name: project_add_bytes
+update project set stored_bytes = stored_bytes + :bytes where id = :project;
+
 -- name: job_admit
 update job set
     state = {after:admit}, version = version + 1, change = {next_change},

@@ -36,6 +36,13 @@ update account set
     last_change = {greatest}(last_change, (select change from job where id = :job))
 where id = (select account from job where id = :job);
 
+-- name: project_free_bytes
+-- What a job counted for; primary keys only.
+update project set stored_bytes = {greatest}(0, stored_bytes - (
+    select cast({job_bytes} as bigint) from job where job.id = :job
+))
+where id = (select project from job where id = :job);
+
 -- name: job_delete
 delete from job where id = :job and ended_at is not null;
 
@@ -56,6 +63,25 @@ where sha256 = :sha256
     and not exists (
         select 1 from outcome where outcome.sha256 = :sha256 and outcome.body is null
     );
+
+-- name: project_wrong_bytes
+-- Of all projects and their jobs.
+select project.id from project inner join (
+    select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
+    from project as owner left join job on job.project = owner.id
+    group by owner.id
+) as found on found.id = project.id
+where project.stored_bytes <> found.bytes;
+
+-- name: project_repair_bytes
+-- Of all projects and their jobs; only where a sum is wrong is it written.
+update project set stored_bytes = found.bytes
+from (
+    select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
+    from project as owner left join job on job.project = owner.id
+    group by owner.id
+) as found
+where found.id = project.id and project.stored_bytes <> found.bytes;
 
 -- name: token_expire
 -- Of all tokens, which are few.

@@ -1,0 +1,10 @@
+-- Bytes of programs and results of each project: a running sum, kept by the operation that stores or
+-- deletes them.
+alter table project add column stored_bytes bigint not null default 0;
+update project set stored_bytes = found.bytes
+from (
+    select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
+    from project as owner left join job on job.project = owner.id
+    group by owner.id
+) as found
+where found.id = project.id and project.stored_bytes <> found.bytes;

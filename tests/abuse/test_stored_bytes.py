@@ -1,0 +1,54 @@
+"""A project that has stored all it may: refused finally in every dialect, until a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from abuse.doors import harmless
+from abuse.every_route import PREFIXES, SUBMISSIONS, SUBMIT_PATHS, SignedIn, token
+from support.server import LiveServer
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, SignedIn, str]]:
+    """A server where one account has stored more than it may; with its last job."""
+    server = LiveServer(tmp_path_factory.mktemp("full"), "--limit", "stored_bytes=1000")
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        who = SignedIn(http, token(server, "ada"))
+        headers = {"Authorization": f"Bearer {who.secret}"}
+        job = ""
+        while (sent := http.post("/v1/jobs", json=SUBMISSIONS["/v1"], headers=headers)).is_success:
+            job = sent.json()["id"]
+            http.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
+        yield http, who, job
+    assert server.stop() == 0
+    server.assert_calm()
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_every_dialect_refuses_finally_and_names_the_limit(
+    full: tuple[httpx.Client, SignedIn, str], prefix: str
+) -> None:
+    http, who, _ = full
+    path = prefix + SUBMIT_PATHS.get(prefix, "/jobs")
+    answer = http.post(path, json=SUBMISSIONS[prefix], headers=who.headers(prefix))
+    harmless(answer)
+    assert answer.is_client_error
+    assert answer.status_code not in (408, 409, 425, 429), "clients repeat these"
+    assert "limit stored_bytes" in answer.text
+
+
+def test_a_project_shows_what_it_stores_and_deleting_makes_room(
+    full: tuple[httpx.Client, SignedIn, str],
+) -> None:
+    http, who, job = full
+    headers = {"Authorization": f"Bearer {who.secret}"}
+    (before,) = http.get("/v1/projects", headers=headers).json()["projects"]
+    assert 500 < before["stored_bytes"] <= 2_000
+    assert http.delete(f"/v1/jobs/{job}", headers=headers).status_code == 204
+    (after,) = http.get("/v1/projects", headers=headers).json()["projects"]
+    assert after["stored_bytes"] < before["stored_bytes"]
+    assert http.post("/v1/jobs", json=SUBMISSIONS["/v1"], headers=headers).status_code == 201
