@@ -113,10 +113,10 @@ async def test_a_list_shows_one_moment(store: Store, ada: Token) -> None:
     counted, may_go_on = threading.Event(), threading.Event()
 
     def count_twice(tx: Tx) -> list[int]:
-        first = tx.all("job_waiting_list", device="simulator", limit=10)
+        first = tx.all("job_waiting_list", device="simulator", now=NOW, limit=10)
         counted.set()
         assert may_go_on.wait(10)
-        return [len(first), len(tx.all("job_waiting_list", device="simulator", limit=10))]
+        return [len(first), len(tx.all("job_waiting_list", device="simulator", now=NOW, limit=10))]
 
     await add_job(store, ada)
     scanning = asyncio.ensure_future(store._database.scan(count_twice))
