@@ -15,7 +15,7 @@ demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then 
 
 # With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
 SEED ?=
-ORDER := $(SEED:%=-p randomly --randomly-seed=% --hypothesis-seed=%)
+ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
 	$(BIN)/pytest -n auto --dist worksteal $(ORDER)
