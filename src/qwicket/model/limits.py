@@ -178,6 +178,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     half_closed: int = 512
     """Connections whose clients closed their side before their answer was there, or are gone, which
     looks the same; above, the one that waited longest is ended. None takes a place from others."""
+    pipelined: int = 1_000
+    """Requests of one connection that wait for the answers to earlier ones; one more ends it."""
     head_bytes: int = 128 << 10
     """Request line and headers together."""
     head_timeout_s: float = 20.0
