@@ -6,7 +6,7 @@ import click
 
 from qwicket import __version__
 from qwicket.cli.commands import Commands
-from qwicket.cli.config import read_config
+from qwicket.cli.config import read_config, wrong_settings
 
 __all__ = ["main"]
 
@@ -59,10 +59,14 @@ __all__ = ["main"]
     callback=read_config,
     help="Settings file; by default qwicket.toml in the working folder, if there is one.",
 )
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run and use Qwicket: one small gate to every quantum cloud.
 
     A setting is an option whose help names an environment variable. It can also stand in
     qwicket.toml under the option's name. The command line wins over the environment, the
     environment over the file.
     """
+    wrong = wrong_settings(context)
+    if wrong and context.invoked_subcommand != "doctor":  # that one lists them
+        raise click.UsageError(" ".join(wrong))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli import options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, iso, json_flag, minute, show
 from qwicket.model.accounts import Scope
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_PASSWORD_BYTES: Final = 8192
 
 
-@click.group()
+@click.group(cls=Section)
 def user() -> None:
     """Make, list and disable accounts."""
 
@@ -26,7 +27,7 @@ def user() -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(["admin", "member"]),
+    type=options.Choice(["admin", "member"]),
     default="member",
     show_default=True,
     help="Whether it may make tokens with the scope admin.",
@@ -88,7 +89,7 @@ def disable_user(name: str, place: options.Place) -> None:
     options.as_admin(place, lambda admin: admin.disable_account(name))
 
 
-@click.group()
+@click.group(cls=Section)
 def token() -> None:
     """Make, list and revoke tokens."""
 
@@ -100,7 +101,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice([scope.value for scope in Scope]),
+    type=options.Choice([scope.value for scope in Scope]),
     metavar="S",
     help="What it may do: " + ", ".join(Scope) + ". Repeatable; by default the first three.",
 )

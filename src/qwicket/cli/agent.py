@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from qwicket.cli.commands import Section
 from qwicket.cli.options import client_errors
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     return _url(_token(_token_file(command)))
 
 
-@click.group(invoke_without_command=True, short_help="Serve a lab's device: pull its jobs.")
+@click.group(
+    cls=Section, invoke_without_command=True, short_help="Serve a lab's device: pull its jobs."
+)
 @click.option("--device", metavar="NAME", help="Name of the device.")
 @click.option(
     "--run",

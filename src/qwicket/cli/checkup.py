@@ -20,11 +20,14 @@ from urllib.parse import urlsplit
 
 import click
 import msgspec
+from msgspec import structs
 
 from qwicket import __version__
 from qwicket.cli import options
-from qwicket.cli.config import DEFAULT_FILE
+from qwicket.cli.config import FILE, wrong_settings
 from qwicket.cli.listing import minute
+from qwicket.cli.serve import checked
+from qwicket.server.listeners import holder, is_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from qwicket.cli.options import Place
     from qwicket.gateway.admin import Admin
     from qwicket.model.accounts import Account, Token
+    from qwicket.server import Settings
 
     Status = Literal["ok", "warning", "wrong"]
     Check = Callable[["Place"], Iterator["Finding"]]
@@ -41,6 +45,7 @@ _EXTRAS: Final = {
     "aer": "qiskit_aer",
     "qsim": "qsimcirq",
     "qiskit": "qiskit",
+    "plot": "matplotlib",
 }
 _NETWORKED: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
 _FORGETFUL: Final = ("tmpfs", "ramfs")
@@ -86,10 +91,16 @@ class _Account(msgspec.Struct, frozen=True):
     token: _Token
 
 
-def all_findings(place: Place) -> Iterator[Finding]:
-    """Yield every finding as it is made; a check that fails is a finding, too."""
+def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
+    """Yield every finding as it is made; a check that fails is a finding, too.
+
+    Args:
+        place: Folder or database.
+        context: That of the command, which knows the settings.
+    """
     checks: tuple[tuple[str, Check], ...] = (
         ("installed", _installed),
+        ("settings", lambda where: _settings(where, context)),
         ("folder", _folder),
         ("disk", _disk),
         ("database", _database),
@@ -114,11 +125,36 @@ def _installed(_: Place) -> Iterator[Finding]:
     extras = ", ".join(has) or "none"
     python = f"Python {platform.python_version()}"
     yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {extras}")
-    if DEFAULT_FILE.exists():
-        yield Finding("settings", "ok", f"{DEFAULT_FILE.resolve()} is read")
     if missing := sorted(_missing()):
         remedy = "Install the package again: pip install --force-reinstall qwicket"
         yield Finding("installed", "wrong", f"missing: {', '.join(missing)}", remedy)
+
+
+def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
+    """Report what `qwicket serve` would refuse here, and what has another effect than expected."""
+    from qwicket.server.preflight import problems
+
+    settings, refused = checked(context)
+    found = [
+        *(Finding("settings", "wrong", each, "Mend the file.") for each in wrong_settings(context)),
+        *(Finding("settings", "wrong", each.format_message(), "Mend it.") for each in refused),
+    ]
+    settings = structs.replace(settings, data_dir=place.data_dir, database_url=place.database_url)
+    for each in problems(settings):
+        is_ours = each.setting == "--port" and _is_ours(settings)
+        if each.setting != "--data-dir" and not is_ours:  # the folder is looked at by itself
+            status: Status = "warning" if each.weight == "warning" else "wrong"
+            found.append(Finding("settings", status, f"{each.setting}: {each.what}", each.remedy))
+    yield from found
+    if not found:
+        file = context.meta.get(FILE)
+        yield Finding("settings", "ok", f"{file} is read" if file else "qwicket serve takes them")
+
+
+def _is_ours(settings: Settings) -> bool:
+    """Return whether the port is taken by a server of ours, which may be on the same database."""
+    who = holder(settings.port) if settings.database_url is not None else None
+    return who is not None and who.is_qwicket
 
 
 def _is_there(module: str) -> bool:
@@ -147,20 +183,16 @@ def _missing() -> Iterator[str]:
 
 
 def _folder(place: Place) -> Iterator[Finding]:
+    from qwicket.server.preflight import check_folder
+
     if place.database_url:
         return
     folder = place.data_dir
-    if not folder.exists():
-        above = next(each for each in folder.absolute().parents if each.exists())
-        if os.access(above, os.W_OK | os.X_OK):
-            yield Finding("folder", "ok", f"{folder} is not there yet: qwicket serve makes it")
-        else:
-            remedy = "Name another folder with --data-dir."
-            yield Finding("folder", "wrong", f"{folder} cannot be made in {above}", remedy)
+    for each in check_folder(folder):
+        yield Finding("folder", "wrong", f"{each.setting}: {each.what}", each.remedy)
         return
-    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        remedy = "Run as its owner, or name another folder with --data-dir."
-        yield Finding("folder", "wrong", f"{folder} cannot be written", remedy)
+    if not folder.exists():
+        yield Finding("folder", "ok", f"{folder} is not there yet: qwicket serve makes it")
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
@@ -379,10 +411,10 @@ def _server(place: Place) -> Iterator[Finding]:
     from qwicket.clients.native import ApiError, ClientError
 
     named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
-    is_served = not place.database_url and _is_served(place.data_dir)
-    if is_served:
+    is_running = not place.database_url and is_served(place.data_dir)
+    if is_running:
         yield Finding("server", "ok", "one runs on the folder")
-    if not named and not is_served:
+    if not named and not is_running:
         yield Finding("server", "ok", "none runs on the folder, and QWICKET_URL names none")
         return
     url = named or "http://127.0.0.1:8000"
@@ -407,17 +439,6 @@ def _server(place: Place) -> Iterator[Finding]:
         yield Finding("token", "wrong", f"QWICKET_TOKEN does not sign in: {error}", remedy)
     except ClientError as error:
         yield Finding("token", "wrong", str(error))
-
-
-def _is_served(folder: Path) -> bool:
-    """Say whether somebody holds the folder's lock, without touching it."""
-    try:
-        found = (folder / "serve.lock").stat()
-        locks = Path("/proc/locks").read_text()
-    except OSError:
-        return False
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
-    return f" {device}:{found.st_ino} " in locks
 
 
 def _asked(url: str) -> float:

@@ -15,6 +15,37 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
 
+_UNCUT: Final = 1_000
+_ENDS: Final = (".", "?", "!", ")")
+_PLAIN: Final = {
+    "is not a valid integer range": "is not a whole number",
+    "is not a valid integer": "is not a whole number",
+    "is not a valid float range": "is not a number",
+    "is not a valid float": "is not a number",
+}
+"""What click says of a value, and what a person is told."""
+
+
+class Section(click.Group):
+    """Commands about one thing, each with an example and an uncut description in help."""
+
+    group_class = type
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.epilog is None:
+            from qwicket.cli.examples import epilog
+
+            above = ctx.command_path.split()[1:]
+            command.epilog = epilog(" ".join((*above, cmd_name)))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(_UNCUT)) for name, command in found if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 class Commands(click.Group):
     """Commands by name.
@@ -31,6 +62,15 @@ class Commands(click.Group):
         self._sections = modules
         self._modules = {name: module for each in modules.values() for name, module in each.items()}
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # it knows only commands that are imported
+            names = self._modules
+            raise click.exceptions.NoSuchCommand(error.command_name, None, names, ctx) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._modules)
 
@@ -39,6 +79,10 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"qwicket.cli.{self._modules[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
+        if command.epilog is None:
+            from qwicket.cli.examples import epilog
+
+            command.epilog = epilog(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -46,7 +90,11 @@ class Commands(click.Group):
             found = ((name, self.get_command(ctx, name)) for name in names)
             with formatter.section(purpose):
                 formatter.write_dl(
-                    [(name, command.get_short_help_str(100)) for name, command in found if command],
+                    [
+                        (name, command.get_short_help_str(_UNCUT))
+                        for name, command in found
+                        if command
+                    ],
                 )
 
     def main(
@@ -72,12 +120,25 @@ class Commands(click.Group):
         sys.exit(status)
 
 
+def _plainly(error: click.ClickException) -> str:
+    """Return a sentence for an error, without the words that only click's own code knows."""
+    if isinstance(error, click.exceptions.NoSuchCommand | click.NoSuchOption):
+        near = " or ".join(repr(each) for each in error.possibilities or ())
+        return error.message + (f" Did you mean {near}?" if near else "")
+    message = error.format_message()
+    for raw, plain in _PLAIN.items():
+        message = message.replace(raw, plain)
+    return message
+
+
 def _tell(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     else:
-        message = " ".join(error.format_message().split())
+        message = " ".join(_plainly(error).split())
+        if message[-1:] not in _ENDS:
+            message += "."
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            message = f"{message.rstrip('.')}. See '{error.ctx.command_path} --help'."
+            message = f"{message} See '{error.ctx.command_path} --help'."
         click.echo(f"Error: {message}", err=True)
     return error.exit_code

@@ -7,6 +7,8 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
+from qwicket.cli import options
+
 _BEFORE: Final = {
     "zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n",
 }
@@ -14,7 +16,7 @@ _BEFORE: Final = {
 
 
 @click.command(short_help="Print what teaches a shell to complete commands.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=options.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print a script with which SHELL completes commands and options at the tab key.

@@ -13,30 +13,57 @@ if TYPE_CHECKING:
 DEFAULT_FILE: Final = Path("qwicket.toml")
 LIMITS: Final = "qwicket.limits"
 """Where the context keeps the file's limits, as `--limit` has them."""
+_WRONG: Final = "qwicket.wrong_settings"
+FILE: Final = "qwicket.settings_file"
+"""Where the context keeps what is wrong with the file, and its path if it was read."""
 
 
 def read_config(context: click.Context, _option: click.Parameter, value: str | None) -> None:
-    """Fill the defaults of every command from the file.
-
-    Raises:
-        click.UsageError: The file cannot be read, or has a key that is no setting.
-    """
+    """Fill the defaults of every command from the file; keep what is wrong with it."""
     path = Path(value) if value else DEFAULT_FILE
-    settings = {key.replace("-", "_"): item for key, item in _read(path, not value).items()}
+    wrong: list[str] = context.meta.setdefault(_WRONG, [])
+    try:
+        found = _read(path, not value)
+    except click.UsageError as error:
+        wrong.append(error.message)
+        return
+    settings = {key.replace("-", "_"): item for key, item in found.items()}
     if not settings:
         return
-    context.meta[LIMITS] = _limits(path, settings.pop("limits", {}))
+    context.meta[FILE] = path.resolve()
     commands = dict(_commands(context))
-    unknown = sorted(set(settings).difference(*(_names(each) for each in commands.values())))
-    if unknown:
-        raise click.UsageError(f"{path}: there is no setting {', '.join(unknown)}.")
-    texts = {key: _text(path, key, item) for key, item in settings.items()}
+    known = set().union(*(_names(each) for each in commands.values()))
+    texts = {}
+    for key, item in settings.items():
+        try:
+            if key == "limits":
+                context.meta[LIMITS] = _limits(path, item)
+            elif key in known:
+                texts[key] = _text(path, key, item)
+        except click.UsageError as error:
+            wrong.append(error.message)
+    if unknown := sorted({*settings} - {*known, "limits"}):
+        wrong.append(_unknown(path, unknown, known))
     context.default_map = {}
     for names, command in commands.items():
         table = context.default_map
         for name in names:
             table = table.setdefault(name, {})
         table.update({key: texts[key] for key in _names(command) & set(texts)})
+
+
+def _unknown(path: Path, keys: list[str], known: set[str]) -> str:
+    """Return the refusal of keys that are no settings, with the right ones that are near."""
+    from qwicket.model.suggestions import closest
+
+    near = "".join(closest(key, sorted(known)) for key in keys)
+    return f"{path}: there is no setting {', '.join(keys)}.{near}"
+
+
+def wrong_settings(context: click.Context) -> list[str]:
+    """Return what is wrong with the settings file."""
+    found: list[str] = context.meta.get(_WRONG, [])
+    return found
 
 
 def _read(path: Path, may_be_absent: bool) -> dict[str, Any]:
@@ -50,7 +77,7 @@ def _read(path: Path, may_be_absent: bool) -> dict[str, Any]:
             return {}
         raise click.UsageError(f"{path}: {error.strerror}.") from None
     except ValueError as error:  # no TOML, or no UTF-8
-        raise click.UsageError(f"{path}: {error}.") from None
+        raise click.UsageError(f"{path} is no TOML: {str(error).rstrip('.')}.") from None
 
 
 def _limits(path: Path, table: Any) -> list[str]:

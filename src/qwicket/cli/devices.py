@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qwicket.cli import options
+from qwicket.cli import completing, options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, iso, json_flag, minute, show, size
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def until_ms(_context: click.Context, _option: click.Parameter, text: str | None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-@click.group()
+@click.group(cls=Section)
 def device() -> None:
     """List devices, turn them on and off."""
 
@@ -72,7 +73,7 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
 
 
 @device.command("on")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.stored_device)
 @options.place
 def turn_on(name: str, place: options.Place) -> None:
     """Let the device NAME take and run jobs again."""
@@ -80,7 +81,7 @@ def turn_on(name: str, place: options.Place) -> None:
 
 
 @device.command("off")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.stored_device)
 @click.option("--reason", required=True, help="A few words that users read.")
 @click.option(
     "--until",

@@ -20,10 +20,12 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
 @click.command(short_help="Say what is wrong with this installation, and how to mend it.")
 @json_flag
 @options.place
-def doctor(as_json: bool, place: options.Place) -> None:
+@click.pass_context
+def doctor(context: click.Context, as_json: bool, place: options.Place) -> None:
     """Look for what is wrong, whether or not a server runs.
 
-    Looked at are what is installed, the folder or database, the disk, engines, readers, the clock,
+    Looked at are what is installed, the settings that qwicket serve would take (port, TLS files,
+    limits, the settings file), the folder or database, the disk, engines, readers, the clock,
     tokens, and the server of QWICKET_URL with QWICKET_TOKEN.
 
     What is wrong is marked ✗ and makes the exit status 1; what may become so is marked !. Nothing
@@ -32,7 +34,7 @@ def doctor(as_json: bool, place: options.Place) -> None:
     from qwicket.cli import checkup
 
     told = []
-    for finding in checkup.all_findings(place):
+    for finding in checkup.all_findings(place, context):
         told.append(finding)
         if not as_json:
             _tell(finding)

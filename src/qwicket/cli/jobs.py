@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qwicket.cli import options, results
+from qwicket.cli import completing, options, results
 from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
 from qwicket.cli.seen import HEADS, seen
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="List your jobs, the newest first.")
 @click.option("--state", metavar="S", help="In this state, or one of several with commas between.")
-@click.option("--device", metavar="D", help="Of this device.")
+@click.option("--device", metavar="D", shell_complete=completing.device, help="Of this device.")
 @click.option("--door", metavar="DOOR", help="Submitted through this door, such as ionq.")
 @click.option("--group", metavar="ID", help="Of this group.")
 @click.option("--name", metavar="NAME", help="Of this name.")
@@ -65,7 +65,7 @@ def jobs(
 
 
 @click.command(short_help="Show a job.")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=completing.job)
 @click.option(
     "--compiled",
     is_flag=True,
@@ -104,7 +104,7 @@ def job(
 
 
 @click.command(short_help="Show what a job gave.")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=completing.job)
 @json_flag
 @options.server
 def result(
@@ -140,7 +140,7 @@ def result(
 
 
 @click.command(short_help="Cancel a job.")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=completing.job)
 @json_flag
 @options.server
 def cancel(
@@ -150,16 +150,21 @@ def cancel(
 ) -> None:
     """Cancel the job ID: at once when it waits; when it runs it is asked to stop."""
     with connect() as client:
-        found = client.job(job_id).cancel()
+        job = client.job(job_id)
+        had_ended = job.is_final
+        found = job.cancel()
+    told = "  it had ended before: nothing was cancelled" if had_ended else ""
+    if not told and found.state in ("completed", "failed"):
+        told = "  it ended before it could be cancelled"
     click.echo(
         one_line({"id": found.id, "state": found.state})
         if as_json
-        else f"{found.id}  {found.state}"
+        else f"{found.id}  {found.state}{told}"
     )
 
 
 @click.command(short_help="Delete a job that has ended.")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=completing.job)
 @options.server
 def delete(connect: Connect, job_id: str) -> None:
     """Delete the job ID, which has ended, with its program and its result."""

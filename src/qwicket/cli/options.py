@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import click
 
+from qwicket.cli import completing
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -31,6 +33,23 @@ def setting(flag: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     """Return an option that the environment and `qwicket.toml` can set, too."""
     variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
     return click.option(flag, *names, envvar=variable, show_envvar=True, **attributes)
+
+
+class Choice(click.Choice[str]):
+    """One of some names; a wrong one that is near a right one is told that one."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        from qwicket.model.suggestions import closest
+
+        names = list(map(str, self.choices))
+        near = closest(str(value), names)
+        if near:
+            return f"{str(value)[:100]!r} is not known.{near}"
+        return f"{str(value)[:100]!r} is not one of {', '.join(map(repr, names))}."
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """Return the choices for an option; an argument keeps its name, which is shorter."""
+        return None if isinstance(param, click.Argument) else super().get_metavar(param, ctx)
 
 
 class _Input(click.ParamType[tuple[str, float]]):
@@ -175,6 +194,7 @@ _url = click.option(
 _profile = click.option(
     "--profile",
     metavar="NAME",
+    shell_complete=completing.profile,
     help="Profile in ~/.config/qwicket/config.toml; by default QWICKET_PROFILE.",
 )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from qwicket.cli import options
+from qwicket.cli.commands import Section
 
 
-@click.group(short_help="Void all short-lived access tokens.")
+@click.group(cls=Section, short_help="Void all short-lived access tokens.")
 def passes() -> None:
     """Void passes: short-lived access tokens, and signed addresses of uploads and downloads."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from qwicket.cli import options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, show
 
 
-@click.group()
+@click.group(cls=Section)
 def project() -> None:
     """Make and list projects, their members and shares."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
 
-from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts, size
+from qwicket.cli import completing, options
+from qwicket.cli.listing import Row, is_terminal, json_flag, one_line, show, show_facts, size
 from qwicket.cli.options import server
 from qwicket.clients.http import plain
 from qwicket.clients.native import BadAnswer
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FAMILIES: Final = ("qubit", "photonic", "atoms")
+_ONLINE: Final = "on"
+_NARROW: Final = 80
+"""Columns of a terminal below which a description would be one word a line."""
 _HEADS: Final = ("name", "family", "size", "status", "description")
 
 
@@ -103,16 +109,34 @@ class _Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(short_help="List the server's devices, or show one.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.device)
+@click.option("--family", type=options.Choice(_FAMILIES), help="Only devices of this family.")
+@click.option("--online", is_flag=True, help="Only devices that take jobs and have who runs them.")
 @json_flag
 @server
-def devices(connect: Connect, name: str | None, as_json: bool) -> None:
-    """List the devices that jobs can be submitted to; with NAME show one, and how busy it is."""
+def devices(
+    connect: Connect, name: str | None, family: str | None, online: bool, as_json: bool
+) -> None:
+    """List the devices that jobs can be submitted to; with NAME show one, and how busy it is.
+
+    On a narrow terminal the descriptions are left out.
+    """
+    if name is not None and (family or online):
+        raise click.UsageError("--family and --online choose from a list: give no NAME with them.")
     with connect() as client:
         found = [client.device(name)] if name is not None else client.devices()
     bodies = [each.info for each in found]
     if name is None:
-        show([Row(each, _read(each, _Device).cells) for each in bodies], _HEADS, as_json)
+        chosen = [
+            Row(body, device.cells)
+            for body in bodies
+            for device in [_read(body, _Device)]
+            if family in (None, device.family) and (device.status == _ONLINE or not online)
+        ]
+        is_narrow = is_terminal() and get_terminal_size().columns < _NARROW
+        if is_narrow:
+            chosen = [row._replace(cells=row.cells[:-1]) for row in chosen]
+        show(chosen, _HEADS[:-1] if is_narrow else _HEADS, as_json)
     elif as_json:
         click.echo(one_line(bodies[0]))
     else:

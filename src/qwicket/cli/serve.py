@@ -7,8 +7,9 @@ import math
 import os
 import shlex
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -16,11 +17,11 @@ import click
 from qwicket.cli import options
 from qwicket.cli.config import LIMITS
 from qwicket.cli.options import setting
+from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.server import Settings
-    from qwicket.server.settings import LogFormat
 
 
 def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -61,21 +62,43 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
 
     variable = os.environ.get(str(option.envvar), "")
     given: dict[str, str] = {}
+    wrong = []
     for text in [*context.meta.get(LIMITS, []), *variable.split(), *texts]:
         name, _, value = text.partition("=")
-        if name not in Limits.__struct_fields__:
-            known = ", ".join(Limits.__struct_fields__)
-            raise click.BadParameter(f"there is no limit {name!r}; there are {known}.")
-        given[name] = value
+        try:
+            _check_limit(name, value)
+        except ValueError as error:
+            wrong.append(str(error))
+        else:
+            given[name] = value
+    if wrong:
+        raise click.BadParameter(" ".join(wrong))
+    return msgspec.convert(given, Limits, strict=False)
+
+
+def _check_limit(name: str, text: str) -> None:
+    """Refuse one limit.
+
+    Raises:
+        ValueError: There is none of this name, or the value cannot be one.
+    """
+    import msgspec
+
+    from qwicket.model.limits import Limits
+
+    if name not in Limits.__struct_fields__:
+        fields = Limits.__struct_fields__
+        near = closest(name, fields)
+        known = f".{near}" if near else f"; there are {', '.join(fields)}."
+        raise ValueError(f"there is no limit {name[:100]!r}{known}")
     try:
-        limits = msgspec.convert(given, Limits, strict=False)
-    except msgspec.ValidationError as error:
-        raise click.BadParameter(f"{error}.") from None
-    for name in given:
-        value = getattr(limits, name)
-        if value is not None and not 0 < value < math.inf:
-            raise click.BadParameter(f"{name} must be above 0.")
-    return limits
+        limits = msgspec.convert({name: text}, Limits, strict=False)
+    except msgspec.ValidationError:
+        kind = "a whole number" if "int" in str(Limits.__annotations__[name]) else "a number"
+        raise ValueError(f"{name} must be {kind}, not {text[:100]!r}.") from None
+    value = getattr(limits, name)
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(f"{name} must be above 0.")
 
 
 @click.command()
@@ -94,7 +117,8 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     metavar="PORT",
     help="Port to listen on; 0 takes a free one.",
 )
-@options.place
+@options.data_dir
+@options.database_url
 @setting(
     "--workers",
     type=click.IntRange(1, 1024),
@@ -179,7 +203,7 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     "--log-format",
     default="text",
     show_default=True,
-    type=click.Choice(["text", "json"]),
+    type=options.Choice(["text", "json"]),
     help="How lines of the log look: text, or one JSON object each.",
 )
 @setting("--access-log", is_flag=True, help="Log a line for every answer.")
@@ -191,51 +215,36 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     metavar="NAME=VALUE",
     help="Set a limit, for example shots=10000. Repeatable; in qwicket.toml the table [limits].",
 )
-def serve(
-    host: str,
-    port: int,
-    place: options.Place,
-    workers: int | None,
-    express_slots: int,
-    public_url: str | None,
-    trusted_proxy: str | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    lease_s: float,
-    pass_s: float,
-    ibm_pass_s: float,
-    first_poll_ms: int,
-    keep_days: float | None,
-    log_format: LogFormat,
-    access_log: bool,
-    limits: Limits,
-) -> None:
+def serve(**given: Any) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
     from qwicket.server import Settings, run
 
-    if (tls_cert is None) != (tls_key is None):
+    settings = Settings(**given)
+    if (settings.tls_cert is None) != (settings.tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key come together.")
-    settings = Settings(
-        host=host,
-        port=port,
-        data_dir=place.data_dir,
-        database_url=place.database_url,
-        workers=workers,
-        express_slots=express_slots,
-        public_url=public_url,
-        trusted_proxy=trusted_proxy,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        lease_s=lease_s,
-        pass_s=pass_s,
-        ibm_pass_s=ibm_pass_s,
-        first_poll_ms=first_poll_ms,
-        keep_days=keep_days,
-        log_format=log_format,
-        access_log=access_log,
-        limits=limits,
-    )
     sys.exit(run(settings, _hint(settings)))
+
+
+def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
+    """Return the settings that `qwicket serve` would run with here, and what it would refuse.
+
+    Settings that are refused have their defaults.
+
+    Args:
+        context: Of another command, with the same environment and settings file.
+    """
+    from qwicket.server import Settings
+
+    of_serve = click.Context(serve, info_name="serve", parent=context.parent)
+    refused = []
+    for option in serve.params:
+        try:
+            option.handle_parse_result(of_serve, {}, [])
+        except click.UsageError as error:
+            refused.append(error)
+    # click marks what nobody set by a member of an enumeration of its own.
+    there = {name: value for name, value in of_serve.params.items() if not isinstance(value, Enum)}
+    return Settings(**there), refused
 
 
 def _hint(settings: Settings) -> str:

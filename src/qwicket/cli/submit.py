@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
-from qwicket.cli import results
+from qwicket.cli import completing, results
 from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.listing import json_flag, one_line
 from qwicket.cli.options import inputs, server
@@ -24,7 +24,13 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 
 @click.command(short_help="Submit a program and print the job's id.")
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
-@click.option("--device", required=True, metavar="D", help="Name of the device.")
+@click.option(
+    "--device",
+    required=True,
+    metavar="D",
+    shell_complete=completing.device,
+    help="Name of the device.",
+)
 @click.option(
     "--shots",
     default=1000,
@@ -49,6 +55,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 @click.option(
     "--noise",
     metavar="MODEL",
+    shell_complete=completing.noise,
     help="Name of one of the device's noise models; by default none.",
 )
 @click.option(

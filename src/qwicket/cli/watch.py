@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from qwicket.cli import results
+from qwicket.cli import completing, results
 from qwicket.cli.listing import grid, is_terminal, json_flag, one_line
 from qwicket.cli.options import server
 from qwicket.cli.seen import HEADS, seen
@@ -35,7 +35,7 @@ _MARGIN: Final = 4
 
 
 @click.command(short_help="Follow a job to its end, or all jobs.")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.job)
 @click.option("--all", "is_all", is_flag=True, help="Follow all jobs of the account.")
 @json_flag
 @server

@@ -67,6 +67,10 @@ _MAX_KEY_CHARS: Final = 255
 _WRONG_KEY: Final = re.compile(
     r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL
 )
+_BOUND: Final = re.compile(r"Expected `(int|float)` (>=|<=|>|<) (\S+)")
+_KINDS: Final = {"int": "a whole number", "float": "a number"}
+_SIGNS: Final = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+"""How msgspec tells a bound, and how a person is told."""
 _STEP: Final = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.int8)
 """What a byte of JSON outside of texts adds to the depth."""
 _NUL: Final = b"\\u0000"
@@ -408,6 +412,9 @@ def _misfit(complaint: str, body: bytes, field: str = "") -> InvalidRequest:
         detail = f"{path} is missing." if wrong[1] else f"There is no field {path}."
         return InvalidRequest(detail, field=path)
     shown = _shown_at(body, where) if path and not _SECRET.search(path) else ""
+    if bound := _BOUND.fullmatch(what):
+        kind, sign, most = bound.groups()
+        what = f"must be {_KINDS[kind]} {_SIGNS[sign]} {most}"
     return InvalidRequest(f"{path or 'body'}: {what}{shown}.", field=path or None)
 
 

@@ -20,6 +20,7 @@ from qwicket.model.accounts import (
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id
+from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -240,7 +241,9 @@ class Admin:
     async def _check_devices(self, devices: Sequence[str]) -> None:
         for device in devices:
             if await self._store.devices.get(device) is None:
-                raise NotFound(f"There is no device {device}.", field="device")
+                names = [each.name for each in await self._store.devices.all()]
+                near = closest(device, names)
+                raise NotFound(f"There is no device {device}.{near}", field="device")
 
     async def tokens(self, account: str) -> list[Token]:
         owner = await self._store.accounts.by_name(account)
@@ -290,7 +293,9 @@ def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:
     known = ", ".join(Scope)
     for scope in wanted:
         if scope not in tuple(Scope):
-            raise InvalidRequest(f"There is no scope {scope!r}; there are {known}.", field="scope")
+            near = closest(scope, Scope)
+            wrong = f"There is no scope {scope!r}; there are {known}.{near}"
+            raise InvalidRequest(wrong, field="scope")
     if Scope.ADMIN in wanted and owner.role != "admin":
         raise InvalidRequest(f"{owner.name} is no admin.", field="scope")
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES

@@ -14,6 +14,7 @@ from qwicket import devices, engines, programs
 from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.program_checks import check_format, check_program, in_its_format
 from qwicket.gateway.recent import Recent
+from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.model import twins
 from qwicket.model.accounts import Actor
 from qwicket.model.circuits import Checked, Summary
@@ -22,14 +23,13 @@ from qwicket.model.errors import (
     InvalidProgram,
     InvalidRequest,
     LimitExceeded,
-    NotFound,
-    Unavailable,
 )
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
 from qwicket.model.limits import INT64_MAX, PhotonicBounds
 from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure
 from qwicket.model.states import JobState
+from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,12 +246,11 @@ class Admission:
             self._standings.forget(submission.device)  # nothing is refused from memory
             standing = await self._standings.get(submission.device)
         if standing is None or submission.door not in standing.device.doors:
-            raise NotFound(f"There is no device {submission.device}.", field="device")
+            raise no_device(submission.device, submission.door, await self._store.devices.all())
         device, status, calibration = standing
         actor.require_device(device.name)
         if not status.is_on:
-            reason = f": {status.reason}" if status.reason else ""
-            raise Unavailable(f"The device {device.name} is off{reason}.", field="device")
+            raise device_off(device.name, status)
         return device, calibration
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
@@ -275,15 +274,12 @@ class Admission:
         if submission.dry_run and device.driver == "agent":
             raise InvalidRequest(f"{device.name} is no simulator: it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
-            known = ", ".join(spec.noise_models) or "none"
-            raise InvalidRequest(
-                f"noise: {device.name} has no noise model {submission.noise!r}; it has {known}.",
-                field="noise",
-            )
+            raise InvalidRequest(no_noise_model(device, submission.noise), field="noise")
         if submission.engine and submission.engine not in self.offered(device):
             known = ", ".join(self.offered(device)) or "none"
             raise InvalidRequest(
-                f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}.",
+                f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}."
+                f"{closest(submission.engine, self.offered(device))}",
                 field="engine",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qwicket.gateway.refusals import no_device
 from qwicket.gateway.views import DeviceView
 from qwicket.model.errors import NotFound
 
@@ -85,7 +86,7 @@ class Devices:
     async def _shown(self, name: str, door: str) -> Device:
         device = await self._store.devices.find(name)
         if device is None or door not in device.doors:
-            raise NotFound(f"There is no device {name}.")
+            raise no_device(name, door, await self._store.devices.all())
         return device
 
     async def _view(self, device: Device) -> DeviceView:

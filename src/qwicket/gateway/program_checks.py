@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qwicket import programs
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
     from qwicket.model.circuits import Summary
@@ -22,9 +23,10 @@ def check_format(submission: Submission, device: Device) -> None:
     known = submission.format in programs.FORMATS
     if submission.format not in device.spec.formats or not known:
         found = programs.recognise(submission.source) or submission.format
+        near = "" if known else closest(submission.format, device.spec.formats)
         raise InvalidRequest(
             f"format: {device.name} takes {', '.join(device.spec.formats)};"
-            f" this is {programs.title(found)}.",
+            f" this is {programs.title(found)}.{near}",
             field="format",
         )
 

@@ -259,6 +259,13 @@ class Unavailable(QwicketError):
     remedy = "Try again later; the detail says what is missing."
 
 
+class DeviceOff(Unavailable):
+    remedy = (
+        "An administrator must turn the device on, unless the detail names a time. Use another"
+        " device until then."
+    )
+
+
 class StorageFull(QwicketError):
     status = 507
     code = "storage_full"

@@ -17,6 +17,7 @@ from qwicket.model.circuits import Checked, QubitCircuit, pack, unpack
 from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.model.suggestions import closest
 from qwicket.programs import (
     ahs,
     basis,
@@ -253,7 +254,8 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
     known = FORMATS.get(format_name)
     if known is None:
         names = ", ".join(sorted(FORMATS))
-        detail = f"format {format_name[:64]!r} is not known; known: {names}"
+        near = closest(format_name, FORMATS)
+        detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
     return known.finish(known.read(source, limits, inputs))
 

@@ -152,7 +152,7 @@ class _Server(uvicorn.Server):
                 ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
             )
         except OSError as error:
-            self._fail(_why_not(error, settings))
+            self._fail(why_not_listening(error, settings))
             self.should_exit = True
             return
         self.servers = [listener]
@@ -181,7 +181,7 @@ class _Server(uvicorn.Server):
                 each.give_up_untaken()
 
 
-def _why_not(error: OSError, settings: Settings) -> str:
+def why_not_listening(error: OSError, settings: Settings) -> str:
     """Return why the server cannot listen, and which option to change."""
     host, port = settings.host, settings.port
     if error.errno == errno.EADDRINUSE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from qwicket import __version__
 from qwicket.cli import main
+from qwicket.cli.examples import EXAMPLES
 
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
@@ -65,7 +67,7 @@ CONTRACT: Final = {
     "cancel": REMOTE | {"--json"},
     "delete": REMOTE,
     "watch": REMOTE | {"--all", "--json"},
-    "devices": REMOTE | {"--json"},
+    "devices": REMOTE | {"--family", "--online", "--json"},
     "account": REMOTE | {"--json"},
     "show": {"--format", "--input"},
     "agent": SERVER | {"--device", "--format", "--grace", "--run", "--shots", "--try"},
@@ -105,6 +107,9 @@ ARGUMENTS: Final = {
     "demo": ["COMMAND"],
     "completion": ["SHELL"],
 }
+
+
+GROUPS: Final = ("user", "token", "passes", "project", "project member", "provider", "device")
 
 
 def commands() -> dict[str, click.Command]:
@@ -158,9 +163,7 @@ def test_help_explains_the_command_and_every_option_and_argument(name: str) -> N
             assert parameter.human_readable_name in command.help
 
 
-@pytest.mark.parametrize(
-    "name", ["", "user", "token", "project", "project member", "provider", "device", *CONTRACT]
-)
+@pytest.mark.parametrize("name", ["", *GROUPS, *CONTRACT])
 @pytest.mark.parametrize("width", [80, 120])
 def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
     status, out, err = run(*name.split(), "--help", env={"COLUMNS": str(width)})
@@ -181,9 +184,29 @@ def test_help_lists_every_command_under_what_it_is_for() -> None:
     assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
 
 
-def test_help_lists_whole_sentences() -> None:
-    _, out, _ = run("--help")
-    assert "..." not in out.partition("Run a server:")[2]
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_help_lists_whole_sentences(group: str) -> None:
+    _, out, _ = run(*group.split(), "--help")
+    listed = out.partition("Run a server:" if not group else "Commands:")[2]
+    assert listed
+    assert "..." not in listed.partition("Example")[0]
+
+
+def test_every_command_and_no_other_has_an_example() -> None:
+    assert set(EXAMPLES) == set(CONTRACT)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_help_ends_with_examples_that_can_be_typed(name: str) -> None:
+    _, out, _ = run(*name.split(), "--help")
+    assert "Example" in out
+    for line in EXAMPLES[name]:
+        assert f"    {line}\n" in out
+        (program, *words), *_ = [shlex.split(each.partition(">")[0]) for each in line.split(" | ")]
+        assert program == "qwicket"
+        assert words[: len(name.split())] == name.split()
+        given = {word for word in words if word.startswith("--") and word != "--"}
+        assert given <= CONTRACT[name]
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -215,7 +238,13 @@ def test_version_is_that_of_the_package() -> None:
         ("submit", "Missing argument 'FILE'"),
         ("submit -", "Missing option '--device'"),
         ("submit - --device x --shots 0", "0 is not in the range"),
-        ("submit - --device x --shots many", "'many' is not a valid integer"),
+        ("submit - --device x --shots many", "'many' is not a whole number"),
+        ("submt", "No such command 'submt'. Did you mean 'submit'? See "),
+        ("user disabel ada", "No such command 'disabel'. Did you mean 'disable'? See "),
+        ("user add ada --rolle admin", "No such option '--rolle'. Did you mean '--role'? See "),
+        ("snippet qiskit", "there is no snippet for 'qiskit'. Did you mean qiskit-ionq"),
+        ("token create --user a --scope jobs:raed", "Did you mean 'jobs:read'? See "),
+        ("devices simulator --online", "give no NAME with them. See "),
         ("submit /nowhere --device x", "'/nowhere': No such file"),
         ("submit / --device x", "Is a directory"),
         ("show", "Missing argument 'FILE'"),

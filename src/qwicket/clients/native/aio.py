@@ -9,7 +9,7 @@ from qwicket.clients.http.polling import wait_ends
 from qwicket.clients.native import operations
 from qwicket.clients.native.events import Change, Event, of_account, of_job
 from qwicket.clients.native.progress import shown
-from qwicket.clients.native.views import DeviceView, JobView
+from qwicket.clients.native.views import DeviceView, JobView, Listing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -52,10 +52,10 @@ class AsyncClient:
     async def close(self) -> None:
         await self._transport.close()
 
-    async def devices(self) -> list[AsyncDevice]:
+    async def devices(self) -> Listing[AsyncDevice]:
         """As `Client.devices`."""
         found = await self._transport.drive(operations.devices(self._transport.api))
-        return [AsyncDevice(self, body) for body in found]
+        return Listing(AsyncDevice(self, body) for body in found)
 
     async def device(self, name: str) -> AsyncDevice:
         """As `Client.device`."""
@@ -66,6 +66,7 @@ class AsyncClient:
         self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
         """As `Client.submit`."""
+        operations.check_options("submit", options)
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return AsyncJob(self._transport, await self._transport.drive(plan))
 
@@ -74,10 +75,11 @@ class AsyncClient:
         plan = operations.job(self._transport.api, id)
         return AsyncJob(self._transport, await self._transport.drive(plan))
 
-    async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> list[AsyncJob]:
+    async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[AsyncJob]:
         """As `Client.jobs`."""
         plan = operations.jobs(self._transport.api, limit, filters)
-        return [AsyncJob(self._transport, body) for body in await self._transport.drive(plan)]
+        found = await self._transport.drive(plan)
+        return Listing(AsyncJob(self._transport, body) for body in found)
 
     async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """As `Client.calibration`."""
@@ -106,6 +108,7 @@ class AsyncDevice(DeviceView):
         self, program: Program, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
         """As `Device.run`."""
+        operations.check_options("run", options)
         asked: Options = {**self.suited(program), **options}
         return await self._client.submit(program, self.name, shots=shots, **asked)
 

@@ -9,7 +9,7 @@ from qwicket.clients.native import operations
 from qwicket.clients.native.config import DEFAULT_URL, settings
 from qwicket.clients.native.jobs import Job
 from qwicket.clients.native.transport import Transport
-from qwicket.clients.native.views import DeviceView
+from qwicket.clients.native.views import DeviceView, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -131,14 +131,14 @@ class Client:
     def close(self) -> None:
         self._transport.close()
 
-    def devices(self) -> list[Device]:
+    def devices(self) -> Listing[Device]:
         """Return the devices.
 
         Raises:
             ClientError: The server could not be asked.
         """
         found = self._transport.drive(operations.devices(self._transport.api))
-        return [Device(self, body) for body in found]
+        return Listing(Device(self, body) for body in found)
 
     def device(self, name: str) -> Device:
         """Return one device, with the length of its queue.
@@ -185,6 +185,7 @@ class Client:
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
+        operations.check_options("submit", options)
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return Job(self._transport, self._transport.drive(plan))
 
@@ -196,7 +197,7 @@ class Client:
         """
         return Job(self._transport, self._transport.drive(operations.job(self._transport.api, id)))
 
-    def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> list[Job]:
+    def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[Job]:
         """Return the account's newest jobs, the newest first.
 
         Args:
@@ -208,7 +209,7 @@ class Client:
             ClientError: It was refused, or the server could not be asked.
         """
         plan = operations.jobs(self._transport.api, limit, filters)
-        return [Job(self._transport, body) for body in self._transport.drive(plan)]
+        return Listing(Job(self._transport, body) for body in self._transport.drive(plan))
 
     def account(self) -> dict[str, Any]:
         """Return who asks, with which token, and the number of the last change of the jobs.
@@ -261,6 +262,7 @@ class Device(DeviceView):
             ApiError: It was refused; nothing is stored.
             Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
         """
+        operations.check_options("run", options)
         asked: Options = {**self.suited(program), **options}
         return self._client.submit(program, self.name, shots=shots, **asked)
 

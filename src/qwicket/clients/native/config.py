@@ -80,7 +80,7 @@ def settings(
         why = f" The profile's token goes to {home} alone." if stays else ""
         raise ClientError(
             "No token: set QWICKET_TOKEN, name one in a profile of"
-            f" {_path(config, environ)}, or in Python pass token=….{why}"
+            f" {path_of(config, environ)}, or in Python pass token=….{why}"
         )
     return Settings(
         address,
@@ -101,7 +101,8 @@ def _either(given: float | None, told: float | None) -> float | None:
     return seconds
 
 
-def _path(config: str | Path | None, environ: Mapping[str, str]) -> Path:
+def path_of(config: str | Path | None, environ: Mapping[str, str]) -> Path:
+    """Return the path of the settings file."""
     named = config or environ.get("QWICKET_CLIENT_CONFIG")
     if named:
         return _at_home(str(named))
@@ -120,7 +121,7 @@ def _profile(
     name: str | None, config: str | Path | None, environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the profile that is asked for; {} when nobody asks for one and there is none."""
-    path = _path(config, environ)
+    path = path_of(config, environ)
     wanted = name or environ.get("QWICKET_PROFILE")
     must_be_there = bool(wanted or config or environ.get("QWICKET_CLIENT_CONFIG"))
     document = _document(path, must_be_there)

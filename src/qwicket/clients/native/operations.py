@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -122,6 +123,24 @@ def submit(
     return (yield from api.post("/v1/jobs", body, _ANY, key=key))
 
 
+def check_options(function: str, options: Mapping[str, Any]) -> None:
+    """Refuse words that no submission knows.
+
+    Args:
+        function: What the user called.
+        options: What they gave by name.
+
+    Raises:
+        TypeError: There is one; the nearest right one is named.
+    """
+    known = submit.__kwdefaults__ or {}
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{function}() has no argument {name!r}.{hint}")
+
+
 def cancel(api: Api, job: JobView) -> Plan[dict[str, Any]]:
     return (yield from api.post(f"{path_of(job.id)}/cancel", None, _ANY))
 
@@ -197,7 +216,7 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
             for number, part in enumerate(parts):
                 if part.error is None:
                     part.fill((yield from archive(api, job.id, number)))
-        return Result(job.id, parts)
+        return Result(job.id, parts, str(job.info.get("device", "")))
     raise JobFailed(f"Job {job.id}: {detail}")
 
 

@@ -23,6 +23,17 @@ def table(rows: Iterable[tuple[str, Any]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
+def grid(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table with a line of heads."""
+    first = "".join(f"<th style='text-align:left'>{escape(head)}</th>" for head in heads)
+    lines = [
+        "".join(f"<td style='text-align:left'>{_text(cell)}</td>" for cell in cells)
+        for cells in rows
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><tr>{first}</tr>{body}</table>"
+
+
 def bars(rows: Sequence[tuple[str, float]], left_out: int) -> str:
     """Return bars of the given heights; the highest is as wide as there is room."""
     most = max((height for _, height in rows), default=1) or 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from qwicket.clients.native.results import Part
 
+Sort = Literal["key", "height"]
+
+_COLOUR: Final = "#4c72b0"
 _WIDTH: Final = 40
 _BINS: Final = 16
 _FULL: Final = "█"
@@ -23,10 +26,26 @@ def heights(part: Part) -> dict[str, float]:
     return _counted(part.samples)
 
 
-def highest(of: Mapping[str, float], most: int) -> tuple[list[tuple[str, float]], int]:
-    """Return the highest entries in their order, and how many are left out."""
+def highest(
+    of: Mapping[str, float], most: int, sort: Sort = "key"
+) -> tuple[list[tuple[str, float]], int]:
+    """Return the highest entries and how many are left out.
+
+    Args:
+        of: Heights by label.
+        most: Entries at most.
+        sort: `key` leaves them in their order, `height` puts the highest first.
+
+    Raises:
+        ValueError: There is no such order.
+    """
+    if sort not in ("key", "height"):
+        raise ValueError(f"sort must be 'key' or 'height', not {str(sort)[:100]!r}.")
     there = [(label, height) for label, height in of.items() if height]
-    chosen = {label for label, _ in sorted(there, key=lambda entry: -entry[1])[:most]}
+    falling = sorted(there, key=lambda entry: -entry[1])[:most]
+    if sort == "height":
+        return falling, len(there) - len(falling)
+    chosen = {label for label, _ in falling}
     return [entry for entry in there if entry[0] in chosen], len(there) - len(chosen)
 
 
@@ -49,12 +68,14 @@ def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, ax
     if axes is None:
         return None
     labels = [label for label, _ in rows]
-    axes.bar(range(len(rows)), [height for _, height in rows])
+    axes.bar(range(len(rows)), [height for _, height in rows], color=_COLOUR)
     is_tight = sum(map(len, labels)) > 60
     turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
     axes.set_xticks(range(len(rows)), labels, **turned)
+    axes.set_xlabel("outcome")
     axes.set_ylabel(what)
-    axes.set_title(f"{title} (without {left_out} rarer outcomes)" if left_out else title)
+    rarer = f"{left_out:,} rarer outcomes left out" if left_out else ""
+    axes.set_title("\n".join(filter(None, (title, rarer))))
     return axes
 
 

@@ -123,13 +123,22 @@ class Part:
         """Take the archive that holds the arrays, or what fetches it."""
         self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
 
-    def plot(self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "") -> Any:
+    @property
+    def shots_text(self) -> str:
+        """The number of shots in words; "" where there were none."""
+        shots = sum(self.counts.values()) or len(self.memory) or len(self.samples)
+        return f"{shots:,} shot{'s' if shots != 1 else ''}" if shots else ""
+
+    def plot(
+        self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "", sort: plots.Sort = "key"
+    ) -> Any:
         """Draw the most frequent outcomes, or the expectation values with their standard errors.
 
         Args:
             axes: Of matplotlib, to draw into; by default new ones.
             top: Bars at most.
-            title: Above the bars.
+            title: Above the bars; by default the number of shots.
+            sort: `key` has the outcomes in their order, `height` the most frequent first.
 
         Returns:
             The axes; or None, where matplotlib is not installed and the bars were printed.
@@ -143,10 +152,10 @@ class Part:
             text = plots.values_text(self.evs, self.stds, top)
             drawn = plots.draw_values(self.evs, self.stds, title, axes)
         else:
-            rows, left_out = plots.highest(plots.heights(self), top)
+            rows, left_out = plots.highest(plots.heights(self), top, sort)
             text = plots.text(rows, left_out)
             what = "shots" if self.counts or not self.probabilities else "probability"
-            drawn = plots.draw(rows, left_out, what, title, axes)
+            drawn = plots.draw(rows, left_out, what, title or self.shots_text, axes)
         if drawn is None:
             sys.stdout.write(f"{text}\n")
         return drawn
@@ -189,11 +198,12 @@ def _unpacked(packed: NDArray[Any], n_bits: int) -> NDArray[np.uint8]:
 class Result(Sequence[Part]):
     """The outcomes of all circuits of a job, in the order of submission: a sequence of parts.
 
-    A job of one circuit is read right here.
+    A job of one circuit is read right here. `device` is the name of the one that ran it.
     """
 
     job: str
     parts: tuple[Part, ...]
+    device: str = ""
 
     def __repr__(self) -> str:
         return f"Result(job={self.job!r}, parts={_short.repr(self.parts)})"
@@ -251,9 +261,24 @@ class Result(Sequence[Part]):
         """NumPy arrays of a job of one circuit; `Part.arrays` says which."""
         return self._only().arrays
 
-    def plot(self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "") -> Any:
-        """Draw the most frequent outcomes of a job of one circuit, as `Part.plot` does."""
-        return self._only().plot(axes, top=top, title=title)
+    def plot(
+        self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "", sort: plots.Sort = "key"
+    ) -> Any:
+        """Draw the most frequent outcomes of a job of one circuit, as `Part.plot` does.
+
+        The title is by default the device and the number of shots.
+
+        Raises:
+            ValueError: The job has several circuits: plot each of them.
+        """
+        if len(self.parts) > 1:
+            raise ValueError(
+                f"The job has {len(self.parts)} circuits: plot one of them, such as"
+                " result[0].plot(), or several into the axes of one figure."
+            )
+        part = self._only()
+        title = title or ", ".join(filter(None, (self.device, part.shots_text)))
+        return part.plot(axes, top=top, title=title, sort=sort)
 
     def _repr_html_(self) -> str:
         shown = [part._repr_html_() for part in self.parts[:_MOST_BARS]]

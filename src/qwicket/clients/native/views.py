@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from qwicket.clients.native import wire
 
 if TYPE_CHECKING:
     from qwicket.clients.native.client import Options
 
+T = TypeVar("T", bound="JobView | DeviceView")
+
 _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
+
+
+class Listing(list[T]):
+    """A list of jobs or devices, which notebooks show as a table."""
+
+    def _repr_html_(self) -> str:
+        from qwicket.clients.native.pages import grid
+
+        return grid(self[0].heads if self else (), [each.cells for each in self])
 
 
 class JobView:
@@ -19,6 +30,8 @@ class JobView:
     Attributes:
         id: Its id; `client.job(id)` finds it again from any process.
     """
+
+    heads: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.see(body)
@@ -39,6 +52,13 @@ class JobView:
             ("created", str(self._body.get("created_at") or "")[:19].replace("T", " ")),
         ]
         return table(rows)
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        """What a table shows of it, under `heads`."""
+        of = self._body.get
+        created = str(of("created_at") or "")[:16].replace("T", " ")
+        return (self.id, of("device"), self.state, of("name"), of("shots"), created)
 
     @property
     def state(self) -> str:
@@ -89,6 +109,8 @@ class DeviceView(Mapping[str, Any]):
         info: The same as a plain dictionary.
     """
 
+    heads: ClassVar = ("device", "family", "qubits", "status", "description")
+
     def __init__(self, body: dict[str, Any]) -> None:
         self.info = body
         self.name = wire.device(body).name
@@ -116,6 +138,12 @@ class DeviceView(Mapping[str, Any]):
         waiting = queue.get("length") if isinstance(queue, Mapping) else None
         rows = [(word, self.info.get(word)) for word in words]
         return table([*rows, ("queue", "" if waiting is None else f"{waiting} waiting")])
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        """What a table shows of it, under `heads`."""
+        of = self.info.get
+        return (self.name, of("family"), of("qubits"), self.status, of("description"))
 
     @property
     def status(self) -> str:

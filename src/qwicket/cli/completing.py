@@ -1,0 +1,120 @@
+"""What the tab key offers: names that a server, the settings of clients or a folder knows.
+
+A shell waits for this, so a server gets half a second, and what it said is kept for a moment. What
+cannot be known offers nothing: a tab never prints an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import click
+
+    from qwicket.clients.native import Client
+
+_ANSWER_S: Final = 0.5
+_KEPT_S: Final = 20.0
+_JOBS: Final = 50
+
+
+def device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Offer the server's devices."""
+    return _beginning(begun, _asked(context, "devices", _device_names))
+
+
+def job(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Offer the ids of the account's newest jobs."""
+    return _beginning(begun, _asked(context, "jobs", _job_ids))
+
+
+def noise(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Offer the noise models of the device that is named, or of all."""
+    wanted = context.params.get("device")
+
+    def models(client: Client) -> list[str]:
+        found = [each for each in client.devices() if wanted in (None, each.name)]
+        return sorted({model for each in found for model in each.info.get("noise_models", ())})
+
+    return _beginning(begun, _asked(context, f"noise {wanted}", models))
+
+
+def profile(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Offer the profiles of the clients' settings."""
+    import tomllib
+
+    from qwicket.clients.native.config import path_of
+
+    with suppress(OSError, ValueError):
+        found = tomllib.loads(path_of(None, os.environ).read_text("utf-8")).get("profiles", {})
+        return _beginning(begun, found)
+    return []
+
+
+def stored_device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Offer the devices of the folder or database."""
+    from qwicket.cli.options import Place, as_admin
+
+    folder, url = context.params.get("data_dir"), context.params.get("database_url")
+    if not url and (folder is None or not (folder / "qwicket.db").exists()):
+        return []
+    with suppress(Exception):
+        found = as_admin(Place(folder or Path(), url), lambda admin: admin.devices())
+        return _beginning(begun, (each[0].name for each in found))
+    return []
+
+
+def _beginning(begun: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(begun)]
+
+
+def _device_names(client: Client) -> list[str]:
+    return [each.name for each in client.devices()]
+
+
+def _job_ids(client: Client) -> list[str]:
+    return [each.id for each in client.jobs(limit=_JOBS)]
+
+
+def _asked(context: click.Context, what: str, read: Callable[[Client], list[str]]) -> list[str]:
+    """Return what a server says, now or a moment ago."""
+    from qwicket.clients.native import ClientError, connect
+
+    url, name = context.params.get("url"), context.params.get("profile")
+    try:
+        client = connect(url, profile=name, timeout=_ANSWER_S, deadline=_ANSWER_S)
+    except ClientError:
+        return []
+    with client:
+        token = os.environ.get("QWICKET_TOKEN", "")
+        key = hashlib.sha256("\0".join((client.url, token, str(name), what)).encode()).hexdigest()
+        path = _folder() / f"completion-{key[:32]}.json"
+        with suppress(OSError, ValueError):
+            if time.time() - path.stat().st_mtime < _KEPT_S:
+                kept: list[str] = json.loads(path.read_text())
+                return kept
+        try:
+            found = read(client)
+        except ClientError:
+            return []
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in path.parent.glob("completion-*.json"):
+            if time.time() - old.stat().st_mtime > _KEPT_S:
+                old.unlink()
+        path.write_text(json.dumps(found))
+        path.chmod(0o600)
+    return found
+
+
+def _folder() -> Path:
+    """Return `$XDG_CACHE_HOME/qwicket`, or its usual place in the home folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qwicket"

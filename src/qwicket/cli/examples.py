@@ -1,0 +1,79 @@
+"""An example or more of each command, shown at the end of its `--help`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "serve": (
+        "qwicket serve",
+        "qwicket serve --host 0.0.0.0 --port 8080 --workers 4 --limit shots=10000",
+    ),
+    "user add": (
+        "qwicket user add ada",
+        "qwicket user add ben --role admin --email ben@example.org",
+    ),
+    "user list": ("qwicket user list",),
+    "user disable": ("qwicket user disable ada",),
+    "token create": (
+        "qwicket token create --user ada",
+        "qwicket token create --user ada --expires 90d --device simulator",
+    ),
+    "token list": ("qwicket token list --user ada",),
+    "token revoke": ("qwicket token revoke 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "passes rotate": ("qwicket passes rotate",),
+    "project add": ("qwicket project add qec --shares 3",),
+    "project list": ("qwicket project list",),
+    "project shares": ("qwicket project shares qec 5",),
+    "project member add": ("qwicket project member add qec ada",),
+    "project member remove": ("qwicket project member remove qec ada",),
+    "project member list": ("qwicket project member list qec",),
+    "provider add": ("qwicket provider add ionq",),
+    "provider list": ("qwicket provider list",),
+    "provider on": ("qwicket provider on ionq",),
+    "provider off": ("qwicket provider off ionq",),
+    "device list": ("qwicket device list",),
+    "device on": ("qwicket device on simulator",),
+    "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
+    "doctor": ("qwicket doctor", "qwicket doctor --json"),
+    "bench": ("qwicket bench --seconds 5 --connections 8",),
+    "demo": ("qwicket demo", "qwicket demo -- python bell.py"),
+    "devices": (
+        "qwicket devices --family qubit --online",
+        "qwicket devices simulator",
+    ),
+    "submit": (
+        "qwicket submit bell.qasm --device simulator --shots 500 --wait",
+        "qwicket submit bell.qasm --device simulator --noise aria-1 --seed 7",
+    ),
+    "jobs": ("qwicket jobs --state failed --since 1d",),
+    "job": ("qwicket job 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
+    "cancel": ("qwicket cancel 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "delete": ("qwicket delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "watch": ("qwicket watch 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f", "qwicket watch --all"),
+    "account": ("qwicket account", "qwicket account --profile lab"),
+    "show": ("qwicket show bell.qasm",),
+    "agent": ("qwicket agent --device fridge7 --run machine:run",),
+    "agent push-config": ("qwicket agent push-config fridge7.toml",),
+    "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.json",),
+    "snippet": ("qwicket snippet", "qwicket snippet qiskit-ionq | python"),
+    "completion": ("qwicket completion bash >> ~/.bashrc",),
+}
+
+
+def epilog(command: str) -> str | None:
+    """Return the end of a command's help; None where there is no example.
+
+    Args:
+        command: The words that lead to it, without the program's name.
+    """
+    lines = EXAMPLES.get(command, ())
+    if not lines:
+        return None
+    heading = "Examples:" if len(lines) > 1 else "Example:"
+    # \b is click's mark of lines that are not wrapped.
+    return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])

@@ -1,0 +1,63 @@
+"""Who listens on a port or serves a folder, as far as Linux shows it to this user."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_LISTENS: Final = "0A"
+_PROC: Final = Path("/proc")
+
+
+class Holder(NamedTuple):
+    """A process that listens."""
+
+    pid: int
+    name: str
+
+    @property
+    def is_qwicket(self) -> bool:
+        """Whether it is a server of ours."""
+        try:
+            words = (_PROC / str(self.pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return b"serve" in words and any(word.endswith(b"qwicket") for word in words)
+
+
+def holder(port: int) -> Holder | None:
+    """Return a process that listens on a port; None if there is none, or it is another user's."""
+    sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
+    for folder in _PROC.glob("[0-9]*") if sockets else ():
+        try:
+            if any(str(each.readlink()) in sockets for each in (folder / "fd").iterdir()):
+                return Holder(int(folder.name), (folder / "comm").read_text().strip())
+        except OSError:  # it ended, or is another user's
+            continue
+    return None
+
+
+def _inodes(port: int) -> set[str]:
+    found = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (_PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            if words[3] == _LISTENS and int(words[1].rpartition(":")[2], 16) == port:
+                found.add(words[9])
+    return found
+
+
+def is_served(folder: Path) -> bool:
+    """Return whether a server holds the lock of a folder, which stays as it is."""
+    try:
+        found = (folder / "serve.lock").stat()
+        locks = (_PROC / "locks").read_text()
+    except OSError:
+        return False
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
+    return f" {device}:{found.st_ino} " in locks

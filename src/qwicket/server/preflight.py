@@ -1,0 +1,171 @@
+"""What keeps a server from starting, or from working as its operator meant, by setting.
+
+`qwicket doctor` reports these. TLS files and the port are judged by the very functions that
+`qwicket serve` starts with, so that both agree. A check changes nothing that stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from qwicket.compute.memory import available_bytes
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.limits import Limits
+from qwicket.server import tls
+from qwicket.server.listeners import holder, is_served
+from qwicket.server.run import why_not_listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.server.settings import Settings
+
+    Weight = Literal["refused", "wrong", "warning"]
+
+_SOON_S: Final = 14 * 86_400
+_DAY_S: Final = 86_400
+
+
+class Problem(NamedTuple):
+    """Something to mend.
+
+    Attributes:
+        setting: The option at fault.
+        what: What is wrong.
+        remedy: What to do.
+        weight: `refused` when the server does not start with it, `wrong` when clients cannot use
+            it, `warning` when it has another effect than the operator may expect.
+    """
+
+    setting: str
+    what: str
+    remedy: str
+    weight: Weight = "refused"
+
+
+def problems(settings: Settings) -> Iterator[Problem]:
+    """Yield what is wrong with settings on this machine.
+
+    While a server runs on the folder, the port is not looked at: that server may have it, and a
+    second one is refused for the folder's sake.
+    """
+    if settings.database_url is None:
+        yield from check_folder(settings.data_dir)
+    yield from _tls(settings)
+    if settings.database_url is not None or not is_served(settings.data_dir):
+        yield from _port(settings)
+    yield from _memory(settings)
+
+
+# --- folder ---------------------------------------------------------------------------------------
+
+
+def check_folder(folder: Path) -> Iterator[Problem]:
+    """Yield why a folder cannot hold the database."""
+    remedy = "Name another folder, or run as the owner of this one."
+    try:
+        if folder.exists():
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "it cannot be written")
+            return
+        # Only trying tells: for root, and for file systems such as /proc, the rights do not.
+        above = next(each for each in folder.absolute().parents if each.exists())
+        Path(tempfile.mkdtemp(dir=above, prefix=".qwicket-")).rmdir()
+    except OSError as error:
+        yield Problem("--data-dir", f"{folder} cannot be used: {error.strerror}", remedy)
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def _tls(settings: Settings) -> Iterator[Problem]:
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None and key is None:
+        return
+    if cert is None or key is None:
+        absent = "--tls-cert" if cert is None else "--tls-key"
+        yield Problem(absent, "it is not set, and the other one is", "Set both, or neither.")
+        return
+    try:
+        tls.context(settings)
+    except InvalidRequest as error:
+        option, _, what = error.detail.partition(": ")
+        yield Problem(option, what, "Name the right files, which the server's user can read.")
+        return
+    left_s = _expires_at(cert) - time.time()
+    remedy = "Renew the certificate."
+    if left_s <= 0:
+        yield Problem("--tls-cert", f"{cert} has expired", remedy, "wrong")
+    elif left_s < _SOON_S:
+        what = f"{cert} expires in {left_s / _DAY_S:.0f} days"
+        yield Problem("--tls-cert", what, remedy, "warning")
+
+
+def _expires_at(cert: Path) -> float:
+    """Return when the first certificate of a file expires, in Unix seconds."""
+    # The ssl module shows a certificate's dates only of a connection, but for this function.
+    decoded = ssl._ssl._test_decode_cert(str(cert))  # type: ignore[attr-defined]  # CPython's own
+    return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
+
+
+# --- port -----------------------------------------------------------------------------------------
+
+
+def _port(settings: Settings) -> Iterator[Problem]:
+    host, port = settings.host, settings.port
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                # As the server does: without it, connections that ended just now would count.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        option, _, what = why_not_listening(error, settings).partition(": ")
+        who = holder(port) if error.errno == errno.EADDRINUSE else None
+        remedy = f"Process {who.pid} ({who.name}) has it." if who else f"Change {option}."
+        yield Problem(option, what, remedy)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def _memory(settings: Settings) -> Iterator[Problem]:
+    limits, workers = settings.limits, settings.workers or os.cpu_count() or 1
+    available = available_bytes()
+    if limits.memory_bytes is not None and limits.memory_bytes * workers > available:
+        what = (
+            f"memory_bytes = {limits.memory_bytes:,} for each of {workers} workers is more than the"
+            f" {available:,} bytes that this machine has free"
+        )
+        remedy = f"Set at most {available // workers:,}, or fewer --workers."
+        yield Problem("--limit", what, remedy, "warning")
+    if limits.qubits > Limits().qubits:
+        most = _widest(limits.memory_bytes or available // workers, limits.qubits)
+        if most < limits.qubits:
+            what = f"qubits = {limits.qubits}, but the memory of a worker holds {most} qubits"
+            remedy = f"Set at most {most}, or fewer --workers: programs with more are refused."
+            yield Problem("--limit", what, remedy, "warning")
+
+
+def _widest(memory_bytes: int, most: int) -> int:
+    """Return the most qubits whose state fits into memory."""
+    from qwicket import engines
+    from qwicket.model.circuits import Summary
+    from qwicket.model.jobs import RunOptions
+
+    options = RunOptions(shots=1, seed=0, outputs=("counts",))
+    for n_qubits in range(most, 0, -1):
+        if engines.estimate(Summary("qubit", 1, n_qubits, 0, 0), options).bytes <= memory_bytes:
+            return n_qubits
+    return 0

@@ -1,0 +1,195 @@
+"""`qwicket doctor` names by its setting whatever `qwicket serve` refuses, and never ends early."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trustme
+
+from support.certificates import certificate
+from support.postgres import PostgresServer
+from support.server import ANNOUNCEMENT, LiveServer, run_cli
+
+Env = dict[str, str]
+
+
+@contextmanager
+def toml(text: str) -> Iterator[Env]:
+    path = Path("settings.toml").absolute()
+    path.write_text(text)
+    yield {"QWICKET_CONFIG": str(path)}
+
+
+@contextmanager
+def env(**settings: str) -> Iterator[Env]:
+    yield {f"QWICKET_{name}": value for name, value in settings.items()}
+
+
+@contextmanager
+def taken() -> Iterator[Env]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield {"QWICKET_PORT": str(listener.getsockname()[1])}
+
+
+@contextmanager
+def tls(cert: str, key: str) -> Iterator[Env]:
+    """Name files of two sound pairs, or others."""
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        certificate(Path(name).absolute())
+    Path("text.pem").write_text("no certificate\n")
+    subprocess.run(
+        ["openssl", "pkey", "-in", "one/key.pem", "-aes256", "-passout", "pass:x", "-out", "l.pem"],
+        check=True,
+        capture_output=True,
+    )
+    yield {"QWICKET_TLS_CERT": cert, "QWICKET_TLS_KEY": key}
+
+
+class Broken(NamedTuple):
+    """A set-up that is broken, and what both commands say of it."""
+
+    set_up: Callable[[], object]
+    said: str
+
+
+CHAIN, KEY = "one/chain.pem", "one/key.pem"
+BROKEN = {
+    "limit": Broken(lambda: toml("[limits]\nqubit = 3\n"), "Did you mean 'qubits'?"),
+    "limit-value": Broken(lambda: env(LIMIT="shots=x"), "shots must be a whole number, not 'x'."),
+    "unknown-key": Broken(
+        lambda: toml("worker = 3\n"), "no setting worker. Did you mean 'workers'"
+    ),
+    "bad-toml": Broken(lambda: toml("port = \n"), "is no TOML"),
+    "list": Broken(lambda: toml("port = [1]\n"), "port must be one text or number"),
+    "port": Broken(lambda: env(PORT="abc"), "--port"),
+    "port-range": Broken(lambda: env(PORT="65536"), "--port"),
+    "taken": Broken(taken, "another program listens on"),
+    "workers": Broken(lambda: env(WORKERS="0"), "--workers"),
+    "host": Broken(lambda: env(HOST="203.0.113.7"), "203.0.113.7 is no address of this machine"),
+    "host-name": Broken(
+        lambda: env(HOST="nowhere.invalid"), "nowhere.invalid is no address of this machine"
+    ),
+    "folder": Broken(lambda: env(DATA_DIR="/proc/nope"), "/proc/nope"),
+    "public-url": Broken(lambda: env(PUBLIC_URL="lab.example"), "--public-url"),
+    "proxy": Broken(lambda: env(TRUSTED_PROXY="x"), "--trusted-proxy"),
+    "compute": Broken(lambda: env(COMPUTE="slurm"), "--compute"),
+    "lease": Broken(lambda: env(LEASE_S="nan"), "--lease-s"),
+    "first-poll": Broken(lambda: env(FIRST_POLL_MS="-1"), "--first-poll-ms"),
+    "log": Broken(lambda: env(LOG_FORMAT="xml"), "--log-format"),
+    "tls-cert": Broken(
+        lambda: tls("no.pem", KEY), "--tls-cert: no.pem cannot be read: No such file"
+    ),
+    "tls-key": Broken(
+        lambda: tls(CHAIN, "no.pem"), "--tls-key: no.pem cannot be read: No such file"
+    ),
+    "tls-pair": Broken(lambda: tls(CHAIN, "two/key.pem"), "the key in two/key.pem does not match"),
+    "tls-text": Broken(lambda: tls("text.pem", KEY), "text.pem must be a certificate chain"),
+    "tls-locked": Broken(lambda: tls(CHAIN, "l.pem"), "l.pem its private key without a password"),
+    "tls-alone": Broken(lambda: env(TLS_CERT=CHAIN), "--tls-key"),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("QWICKET_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("QWICKET_PORT", "0")
+    monkeypatch.setenv("QWICKET_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+def findings(status: int, **env: str) -> list[dict[str, str]]:
+    done = run_cli("doctor", "--json", env=env)
+    assert (done.returncode, done.stderr) == (status, ""), done.stdout + done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+    return found
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_doctor_names_what_the_server_refuses(name: str) -> None:
+    broken = BROKEN[name]
+    with broken.set_up() as settings:  # type: ignore[attr-defined]  # each is a context manager
+        served = run_cli("serve", env=settings)
+        assert served.returncode != 0
+        assert served.stderr.count("\n") == 1
+        assert served.stderr.startswith("Error: ")
+        found = findings(1, **settings)
+    wrong = [each for each in found if each["status"] == "wrong"]
+    assert len(wrong) == 1, wrong
+    assert broken.said in wrong[0]["found"]
+    assert wrong[0]["remedy"]
+    said = " ".join(broken.said.split())
+    assert said.rstrip(".?") in served.stderr or name == "tls-alone"
+    assert {"installed", "compute"} <= {each["about"] for each in found}  # it looked at all
+
+
+def test_the_doctor_lists_all_that_is_wrong_at_once(folder: Path) -> None:
+    (folder / "qwicket.toml").write_text("colour = 1\nport = 'x'\n[limits]\nshot = 1\nqubit = 2\n")
+    wrong = [each["found"] for each in findings(1, QWICKET_WORKERS="many", QWICKET_PORT="")]
+    text = "\n".join(wrong)
+    for each in ("colour", "--port", "'shot'", "'qubit'", "--workers"):
+        assert each in text
+
+
+def test_what_the_doctor_passes_the_server_starts_with(folder: Path) -> None:
+    cert = certificate(folder)
+    (folder / "qwicket.toml").write_text(
+        f'tls-cert = "{cert.chain}"\ntls-key = "{cert.key}"\n[limits]\nshots = 10\n'
+    )
+    found = findings(0)
+    (settings,) = [each for each in found if each["about"] == "settings"]
+    assert settings["found"] == f"{folder / 'qwicket.toml'} is read"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "qwicket", "serve"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(f"{ANNOUNCEMENT}https://")
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def test_the_doctor_is_green_beside_the_server_of_its_folder(server: LiveServer) -> None:
+    settings = {"QWICKET_DATA_DIR": str(server.folder / "data")}
+    port = server.url.rpartition(":")[2]
+    server.token()
+    findings(0, **settings, QWICKET_PORT=port)
+
+
+def test_the_doctor_is_green_beside_a_server_of_its_database(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with postgres.database() as url:
+        live = LiveServer(tmp_path / "live", database_url=url)
+        live.token()
+        findings(0, QWICKET_DATABASE_URL=url, QWICKET_PORT=live.url.rpartition(":")[2])
+        assert live.stop() == 0
+
+
+def test_a_certificate_that_has_expired_is_wrong_and_one_that_will_a_warning(folder: Path) -> None:
+    for days, status, said in ((-1, 1, "has expired"), (3, 0, "expires in")):
+        issued = trustme.CA().issue_cert(
+            "127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=days, hours=1)
+        )
+        issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "both.pem"))
+        both = str(folder / "both.pem")
+        found = findings(status, QWICKET_TLS_CERT=both, QWICKET_TLS_KEY=both)
+        assert [each for each in found if said in each["found"]]
+
+
+def test_a_limit_that_memory_cannot_hold_is_a_warning() -> None:
+    found = findings(0, QWICKET_LIMIT="qubits=60 memory_bytes=1000000000000000")
+    said = [each["found"] for each in found if each["status"] == "warning"]
+    assert any("qubits = 60, but the memory of a worker holds" in each for each in said)
+    assert any("memory_bytes = 1,000,000,000,000,000" in each for each in said)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from qwicket.model.suggestions import closest
+
+DEVICES = ("simulator", "clifford", "qpu.aria-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("simulater", " Did you mean 'simulator'?"),
+        ("SIMULATOR", " Did you mean 'simulator'?"),
+        ("qpu.aria1", " Did you mean 'qpu.aria-1'?"),
+        ("fridge", ""),
+        ("", ""),
+    ],
+)
+def test_the_nearest_name_is_suggested(name: str, said: str) -> None:
+    assert closest(name, DEVICES) == said
+
+
+def test_a_long_name_costs_no_time() -> None:
+    began = time.process_time()
+    assert closest("x" * 1_000_000, [f"device-{n}" for n in range(2_000)]) == ""
+    assert time.process_time() - began < 1.0
