@@ -246,7 +246,8 @@ class Admission:
             self._standings.forget(submission.device)  # nothing is refused from memory
             standing = await self._standings.get(submission.device)
         if standing is None or submission.door not in standing.device.doors:
-            raise no_device(submission.device, submission.door, await self._store.devices.all())
+            offered = await self._store.devices.offered()
+            raise no_device(submission.device, submission.door, offered)
         device, status, calibration = standing
         actor.require_device(device.name)
         if not status.is_on:

@@ -20,7 +20,7 @@ def no_device(name: str, door: str, devices: Iterable[Device], field: str = "dev
     Args:
         name: What was asked for.
         door: The dialect.
-        devices: All there are.
+        devices: Those that users may see.
         field: The field that names it.
     """
     shown = [device.name for device in devices if door in device.doors]

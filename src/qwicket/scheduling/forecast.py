@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qwicket.store import Line, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
+_FRESHER_S: Final = 0.05
 _MOST_JOBS: Final = 5_000
 """Further back no place is told."""
 _RATIOS: Final = (0.01, 100.0)
@@ -67,11 +68,11 @@ class Forecast:
         self._now_ms = now_ms
         self._looks: dict[str, tuple[float, asyncio.Task[Outlook]]] = {}
 
-    async def outlook(self, device: str) -> Outlook:
-        """Return a look at a device's queue that is at most a second old."""
+    async def outlook(self, device: str, fresh_s: float = _FRESH_S) -> Outlook:
+        """Return a look at a device's queue that is at most `fresh_s` seconds old."""
         made_at, task = self._looks.get(device, (-_FRESH_S, None))
         now = time.monotonic()
-        if task is None or now - made_at >= _FRESH_S:
+        if task is None or now - made_at >= fresh_s:
             task = asyncio.create_task(self._look(device))
             self._looks[device] = (now, task)
         try:
@@ -87,9 +88,12 @@ class Forecast:
     async def end_in_s(self, job: Job) -> float | None:
         """Return the seconds until a job that waits or runs is expected to end, if that is known.
 
-        A job that came after the last look at the queue is expected behind all that it saw.
+        For a job that waits and came after the last look, the queue is looked at again if slots are
+        busy: it may be one for an express slot.
         """
         outlook = await self.outlook(job.device)
+        if job.state is JobState.QUEUED and job.id not in outlook.places and outlook.start_in_s:
+            outlook = await self.outlook(job.device, _FRESHER_S)
         if job.started_at is not None and job.state is JobState.RUNNING:
             start_in_s: float | None = (job.started_at - self._now_ms()) / 1000
         else:

@@ -16,6 +16,7 @@ from qwicket.model.errors import Unauthenticated
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
 from qwicket.store import Store
+from support.stores import NOW
 from unit.gateway.conftest import LIMITS, Clock
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +123,20 @@ async def test_a_short_job_behind_a_long_queue_is_not_held(
     job = await submitted(gateway, ada)
     assert (await polled(gateway, ada, job))[0] is job
     assert sum(gateway.first_polls.held.values()) == 0
+
+
+async def test_a_short_job_beside_a_long_queue_is_held_where_an_express_slot_is_free(
+    gateway: Gateway, ada: Actor, bob: Actor, store: Store
+) -> None:
+    await store.leases.add_runner("server", "server", NOW, slots=1, express_slots=1)
+    for _ in range(2):
+        await submitted(gateway, bob, LONG)
+    assert (await gateway.outlook("simulator")).start_in_s  # it has seen only those
+    await asyncio.sleep(0.05)
+    job = await submitted(gateway, ada)
+    read = await held(gateway, ada, job)
+    await gateway.cancel(ada, job.id)
+    assert (await read)[0].state is JobState.CANCELLED
 
 
 async def test_one_read_of_a_job_is_held_at_a_time(gateway: Gateway, ada: Actor) -> None:
