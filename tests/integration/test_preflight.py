@@ -83,7 +83,6 @@ BROKEN = {
     "folder": Broken(lambda: env(DATA_DIR="/proc/nope"), "/proc/nope"),
     "public-url": Broken(lambda: env(PUBLIC_URL="lab.example"), "--public-url"),
     "proxy": Broken(lambda: env(TRUSTED_PROXY="x"), "--trusted-proxy"),
-    "compute": Broken(lambda: env(COMPUTE="slurm"), "--compute"),
     "lease": Broken(lambda: env(LEASE_S="nan"), "--lease-s"),
     "first-poll": Broken(lambda: env(FIRST_POLL_MS="-1"), "--first-poll-ms"),
     "log": Broken(lambda: env(LOG_FORMAT="xml"), "--log-format"),
