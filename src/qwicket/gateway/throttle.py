@@ -1,4 +1,4 @@
-"""How often one address may be wrong: passwords per minute, tokens by a bucket.
+"""How often one address may be wrong: tokens and passwords per minute, passwords by a bucket too.
 
 Kept in memory and bounded; the addresses that were longest silent are forgotten.
 """
@@ -19,7 +19,7 @@ _MAX_ADDRESS_CHARS: Final = 64
 
 
 class Tries:
-    """Wrong passwords of the last minute, per address and name.
+    """Wrong tries of the last minute, per address and name.
 
     A try counts from when it begins, so that many at once count as well, until it proves right.
     """
@@ -44,7 +44,7 @@ class Tries:
         return 0.0
 
     def give_back(self, address: str, login: str) -> None:
-        """Do not count the last try: the password was right."""
+        """Do not count the last try: it was right."""
         recent = self._recent.get((network(address), login))
         if recent:
             recent.pop()
@@ -80,25 +80,26 @@ class Bucket:
 
 
 class WrongTokens:
-    """A bucket per address, of which each wrong token takes one."""
+    """Wrong tokens of the last minute, per address."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._bucket = Bucket(size)
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tries = Tries(limit)
 
     def count(self, address: str) -> None:
         """Count a wrong token.
 
         Raises:
-            TooManyRequests: The bucket is empty.
+            TooManyRequests: The address had its share of this minute.
         """
-        wait_s = self._bucket.take(address)
+        wait_s = self._tries.take(address, "")
         if wait_s:
             raise TooManyRequests(
-                f"Over {self._size} wrong tokens from one address (limit wrong_tokens).",
+                f"Over {self._limit} wrong tokens from one address in a minute"
+                " (limit wrong_tokens).",
                 retry_after_s=wait_s,
                 limit="wrong_tokens",
-                quota=self._size,
+                quota=self._limit,
             )
 
 

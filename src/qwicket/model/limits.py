@@ -221,8 +221,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     one is compared every 0.25 s; a right one signs in, a wrong one gets a 429."""
     passwords_waiting: int = 64
     """Passwords from one address that wait to be compared, which is slow on purpose."""
-    wrong_tokens: int = 100
-    """Unknown tokens at once from one address; each second one more."""
+    wrong_tokens: int = 10
+    """Unknown tokens from one address in a minute; one more gets a 429."""
 
 
 class PhotonicBounds(msgspec.Struct, frozen=True, array_like=True):
