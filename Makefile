@@ -7,7 +7,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check lint fault fault-long bench docs format clean
+.PHONY: demo test check lint abuse fault fault-long bench docs format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -29,6 +29,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy tests/support
 	$(BIN)/lint-imports
+
+abuse: $(READY)  ## The abuse list, a row each; ABUSE=long tries more, on both databases
+	QWICKET_ABUSE=$(ABUSE) $(BIN)/pytest -q -s tests/abuse/test_attacks.py
 
 fault: $(READY)  ## Kills, crashes and other trouble
 	$(BIN)/pytest -n auto --dist worksteal tests/fault

@@ -1,0 +1,81 @@
+"""The abuse list: attacks on one live server, each with what it tried and its worst figure.
+
+An attack raises AssertionError where the server does not hold. `make abuse` prints one row each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httpx
+
+from abuse.attacks.bystander import Bystander, Latencies
+from abuse.doors import LEAKS, NATIVE
+from support.server import LiveServer
+
+TEMPORARY = (501, 503, 507)
+"""Not offered, overloaded, disk full: answers of the 5xx class that are no failure."""
+
+
+class Outcome(NamedTuple):
+    """What an attack tried, and the worst figure that it reached."""
+
+    tried: str
+    worst: str
+
+
+class Target:
+    """A server under attack, with the tokens of a victim and of an attacker.
+
+    Args:
+        live: The server.
+        is_long: Whether each attack runs in its long form.
+    """
+
+    def __init__(self, live: LiveServer, *, is_long: bool) -> None:
+        self.live = live
+        self.is_long = is_long
+        self.victim = live.token("ada")
+        self.attacker = live.token("eve")
+        self.bystander = live.token("bob")
+        self.n_responses = 0
+        self.leaks: list[str] = []
+        self.http = httpx.Client(
+            base_url=live.url, timeout=60, event_hooks={"response": [self._inspect]}
+        )
+
+    def close(self) -> None:
+        self.http.close()
+
+    def as_attacker(self) -> dict[str, str]:
+        return NATIVE.auth(self.attacker)
+
+    def as_victim(self) -> dict[str, str]:
+        return NATIVE.auth(self.victim)
+
+    def size(self, short: int, long: int) -> int:
+        """Return how much to try: the first in the short form, the second in the long form."""
+        return long if self.is_long else short
+
+    def _inspect(self, response: httpx.Response) -> None:
+        response.read()
+        self.n_responses += 1
+        status = response.status_code
+        if status >= 500 and status not in TEMPORARY:
+            self.leaks.append(f"HTTP {status} for {response.request.url}: {response.text[:200]}")
+        if response.is_error:
+            found = [leak for leak in LEAKS if leak in response.text]
+            self.leaks += [f"{leak!r} in {response.text[:200]}" for leak in found]
+
+
+Attack = Callable[[Target], Outcome]
+
+
+def idle_latencies(target: Target, token: str = "") -> Latencies:
+    """Return what a bystander waits while nothing else happens; with a token, for a submit."""
+    bystander = Bystander(target.live.url, token)
+    with bystander.watching():
+        time.sleep(1)
+    return bystander.latencies

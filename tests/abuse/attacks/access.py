@@ -1,0 +1,229 @@
+"""Attacks on credentials and on the rights that they give."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import httpx
+
+from abuse.attacks import Outcome, Target
+from abuse.conftest import run_bell
+from abuse.doors import DOORS, NATIVE, WAYS, Way, routes
+from abuse.test_access import absent_id
+from qwicket.cli.options import Place, as_admin
+from qwicket.gateway.signin import new_secret
+from support import ibm, runtime
+from support.ibm import Client as IBMClient
+from support.runtime import Client as RuntimeClient
+from support.waiting import until
+from support.xanadu import Caller as Xanadu
+from support.xanadu import pair
+
+SIGNED_IN = [way for way in WAYS if not way.is_public]
+OF_A_JOB = [
+    way
+    for way in WAYS
+    if "{id}" in way.path and not way.is_an_agents and "/tokens/" not in way.path
+]
+READS_BY_POST = ("/get-user-jobs",)
+MUTATING = [
+    way
+    for way in SIGNED_IN
+    if way.method in ("POST", "PUT", "PATCH", "DELETE") and way.path not in READS_BY_POST
+]
+
+
+MOST_PER_MINUTE = 10
+"""Unknown tokens of one address that are answered normally."""
+BODIES = {"/sessions/{id}": {"accepting_jobs": False}, "/jobs/{id}/tags": {"tags": []}}
+"""What these routes want before they look at the id."""
+
+
+def wrong_tokens(target: Target) -> Outcome:
+    """Guess tokens; the right token keeps working beside them."""
+    statuses, began = [], time.monotonic()
+    for _ in range(target.size(400, 6_000)):
+        answer = target.http.get("/v1/jobs", headers=NATIVE.auth(new_secret()))
+        statuses.append(answer.status_code)
+        if len(statuses) % 100 == 0:
+            right = target.http.get("/v1/jobs", headers=target.as_victim())
+            assert right.status_code == 200, right.text
+    assert set(statuses) <= {401, 429}
+    minutes = 1 + (time.monotonic() - began) // 60
+    assert statuses.count(401) <= MOST_PER_MINUTE * minutes
+    assert statuses[-1] == 429
+    return Outcome(
+        f"{len(statuses)} unknown tokens from one address",
+        f"{statuses.count(401)} answered 401, {statuses.count(429)} answered 429",
+    )
+
+
+def revoked_token(target: Target) -> Outcome:
+    """Use a token after it was revoked, on every route."""
+    made = as_admin(
+        Place(target.live.folder / "data", target.live.database_url),
+        lambda admin: admin.create_token("eve"),
+    )
+    secret = made.secret
+    assert target.http.get("/v1/jobs", headers=NATIVE.auth(secret)).status_code == 200
+    target.live.admin("token", "revoke", made.token.id)
+    began = time.monotonic()
+    until(
+        lambda: target.http.get("/v1/jobs", headers=NATIVE.auth(secret)).status_code == 401,
+        "the revoked token is refused",
+        timeout_s=1,
+    )
+    waited_s = time.monotonic() - began
+    for way in SIGNED_IN:
+        answer = way.send(target.http, way.url(absent_id()), way.door.auth(secret))
+        assert answer.status_code == 401, (way, answer.status_code)
+    return Outcome(
+        f"a revoked token on {len(SIGNED_IN)} routes", f"refused after {1000 * waited_s:.0f} ms"
+    )
+
+
+def others_ids(target: Target) -> Outcome:
+    """Ask with a victim's ids as somebody else: each looks like an absent one."""
+    pairs = list(_pairs(target))
+    for route, there, absent in pairs:
+        assert (there.status, there.text) == (absent.status, absent.text), route
+        assert there.status in (404, 406), (route, there)
+    middle = len(pairs) // 2
+    theirs_s = sorted(there.seconds for _, there, _ in pairs)[middle]
+    absent_s = sorted(absent.seconds for _, _, absent in pairs)[middle]
+    return Outcome(
+        f"{len(pairs)} pairs of a foreign and an absent id, in 9 dialects",
+        f"0 differences, median time foreign / absent {theirs_s / absent_s:.2f}",
+    )
+
+
+class Seen(NamedTuple):
+    """An answer, with the id that was asked for taken out."""
+
+    status: int
+    text: str
+    seconds: float
+
+
+def _pairs(target: Target) -> Iterator[tuple[str, Seen, Seen]]:
+    for door in DOORS:
+        job = run_bell(target.http, door, target.victim)
+        for way in OF_A_JOB:
+            if way.door is door:
+                send = partial(_send, target, way, door.auth(target.attacker))
+                yield f"{way}", send(job), send(absent_id())
+    for route, call, job in _signed_routes(target):
+        method, path = route.split(" ")
+        yield route, _call(call, method, path, job), _call(call, method, path, absent_id())
+
+
+def _send(target: Target, way: Way, auth: dict[str, str], job: str) -> Seen:
+    began = time.perf_counter()
+    answer = way.send(target.http, way.url(job), auth)
+    return Seen(answer.status_code, answer.text.replace(job, "ID"), time.perf_counter() - began)
+
+
+def _call(call: Callable[..., httpx.Response], method: str, path: str, job: str) -> Seen:
+    body = {"json": BODIES.get(path, {})} if method in ("PUT", "POST", "PATCH") else {}
+    began = time.perf_counter()
+    answer = call(method, path.format(id=job), **body)
+    return Seen(answer.status_code, answer.text.replace(job, "ID"), time.perf_counter() - began)
+
+
+def _signed_routes(target: Target) -> Iterator[tuple[str, Callable[..., httpx.Response], str]]:
+    """Yield the routes of dialects with access tokens, the attacker's call, a victim's job."""
+    http = target.http
+    qx, classic = IBMClient(http, target.attacker), RuntimeClient(http, target.attacker)
+    photonic = Xanadu(http, target.attacker)
+    jobs = {
+        ibm.DOOR: (IBMClient(http, target.victim).submit(), qx.call),
+        runtime.DOOR: (RuntimeClient(http, target.victim).submit(), classic.call),
+        "": (Xanadu(http, target.victim).submit(pair()), photonic.call),
+    }
+    for prefix, (job, call) in jobs.items():
+        for path, methods in routes(prefix).items():
+            if "{id}" not in path or "{ticket}" in path:
+                continue
+            for method in sorted(methods - {"HEAD"}) or ["GET"]:
+                yield f"{method} {path}", call, job
+
+
+def scope_escape(target: Target) -> Outcome:
+    """Change things with a token that may only read."""
+    weak = target.live.admin("token", "create", "--user", "eve", "--scope", "jobs:read")
+    job = run_bell(target.http, NATIVE, target.attacker)
+    n_refused = 0
+    for way in MUTATING:
+        answer = way.send(target.http, way.url(job), way.door.auth(weak))
+        assert answer.status_code in (403, 404), (way, answer.status_code, answer.text)
+        n_refused += answer.status_code == 403
+    after = target.http.get(f"/v1/jobs/{job}", headers=target.as_attacker())
+    assert after.json()["state"] == "completed"
+    return Outcome(
+        f"a jobs:read token on {len(MUTATING)} routes that change something",
+        f"{n_refused} answered 403, the others 404",
+    )
+
+
+def token_in_url(target: Target) -> Outcome:
+    """Put a token into the URL where no vendor's API does, and look for it in the log."""
+    for way in SIGNED_IN:
+        url = way.url(absent_id())
+        for name in ("token", "access_token", "api_key"):
+            answer = way.send(target.http, f"{url}?{name}={target.victim}", {})
+            assert answer.status_code == 401, way
+    qlued = f"/qlued/api/v2/rydberg/get_job_status?token={target.victim}&job_id=x&json={{}}"
+    target.http.get(qlued)
+    log = target.live.log.read_text()
+    assert target.victim not in log
+    assert target.victim[:16] not in log
+    return Outcome(f"{3 * len(SIGNED_IN)} URLs with a token", "0 accepted, 0 in the log")
+
+
+def forged_access_tokens(target: Target) -> Outcome:
+    """Forge the signed tokens of the dialects that have them."""
+    issued = IBMClient(target.http, target.attacker).token
+    head, body, signature = issued.split(".")
+    forged = [
+        f"eyJhbGciOiJub25lIn0.{body}.",
+        f"{head}.{body}.",
+        f"{head}.{body}.{signature[:-2]}AA",
+        f"{head}.{body[:-4]}AAAA.{signature}",
+        secrets.token_urlsafe(200),
+    ]
+    for text in forged:
+        for path in ("/ibm/api/users/me", "/ibm/api/jobs", "/ibm/runtime/classic/jobs"):
+            answer = target.http.get(path, headers={"X-Access-Token": text})
+            assert answer.status_code in (401, 429), (text, answer.text)
+        answer = target.http.get("/jobs", headers={"Authorization": f"Bearer {text}"})
+        assert answer.status_code in (401, 429)
+    crossed = target.http.get("/jobs", headers={"Authorization": f"Bearer {issued}"})
+    assert crossed.status_code in (401, 429)
+    return Outcome(
+        f"{len(forged)} forged tokens at 4 routes, and one of another dialect", "0 accepted"
+    )
+
+
+def false_agent(target: Target) -> Outcome:
+    """Deliver results for jobs that an agent does not hold."""
+    lab = target.live.admin(
+        *("token", "create", "--user", "eve", "--scope", "devices:serve", "--device", "evil")
+    )
+    job = run_bell(target.http, NATIVE, target.victim)
+    auth = NATIVE.auth(lab)
+    n_tried = 0
+    for way in WAYS:
+        if way.is_an_agents and "{id}" in way.path:
+            answer = way.send(target.http, way.url(job), auth)
+            assert answer.status_code in (400, 403, 404, 409), (way, answer.text)
+            n_tried += 1
+    stolen = target.http.put("/v1/agent/devices/simulator", json={}, headers=auth)
+    assert stolen.status_code in (400, 403), stolen.text
+    result = target.http.get(f"/v1/jobs/{job}/result", headers=target.as_victim())
+    assert isinstance(result, httpx.Response)
+    assert result.status_code == 200
+    return Outcome(f"{n_tried} agent routes with a foreign job, and a foreign device", "0 taken")

@@ -1,0 +1,99 @@
+"""The abuse list against one live server, twice; `make abuse` shows the table.
+
+The long form (`QWICKET_ABUSE=long`) tries more, on both databases; its report is committed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from abuse.attacks import Target
+from abuse.attacks.catalogue import LIST, Entry
+from support.loop import MEASURED, MOST_MS, LoopCPU
+from support.postgres import PostgresServer
+from support.processes import resident_bytes
+from support.server import LiveServer
+
+IS_LONG = os.environ.get("QWICKET_ABUSE") == "long"
+SHORT = ("--limit", "head_timeout_s=3", "--limit", "body_timeout_s=3", "--limit", "keep_alive_s=6")
+"""The short form does not wait for the deadlines that users have."""
+LONG = ("--limit", "waiting_jobs=200000")
+"""The flood is of more jobs than one project may have by default."""
+DATABASES = ("sqlite", "postgres") if IS_LONG else ("sqlite",)
+MOST_GROWTH = 1.1
+
+
+@pytest.fixture(scope="module")
+def unharmed() -> None:
+    """The shared server is not in play."""
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgres":
+            postgres: PostgresServer = request.getfixturevalue("postgres")
+            url = stack.enter_context(postgres.database())
+        options = LONG if IS_LONG else SHORT
+        folder = tmp_path_factory.mktemp("attacked")
+        live = LiveServer(folder, *options, database_url=url, **MEASURED)
+        target = Target(live, is_long=IS_LONG)
+        yield target
+        target.close()
+        assert live.stop() == 0
+        live.assert_calm()
+
+
+def run(target: Target, entry: Entry) -> tuple[str, str | None]:
+    """Run one attack; return its row and, where the server did not hold, why."""
+    head = f"{entry.number:6} {entry.title:32}"
+    if entry.attack is None:
+        return f"{head} not applicable: {entry.reason}", None
+    began, loop = time.monotonic(), LoopCPU(target.live)
+    try:
+        outcome = entry.attack(target)
+        assert loop.longest_ms() <= MOST_MS, f"the event loop was kept: {loop.slowest()}"
+    except AssertionError as error:
+        broken = str(error) or repr(error)
+        return f"{head} BROKEN {broken[:300]}", f"{entry.number} {entry.title}: {broken}"
+    took = f"{time.monotonic() - began:5.1f} s, loop {loop.longest_ms():4.1f} ms"
+    return f"{head} held {took}  {outcome.tried}: {outcome.worst}", None
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@pytest.mark.timeout(7200 if IS_LONG else 600)
+def test_the_server_holds_against_the_abuse_list_twice(
+    target: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory, broken = [], []
+    for attempt in (1, 2):
+        for entry in LIST:
+            row, why = run(target, entry)
+            with capsys.disabled():
+                _show(row)
+            if why is not None:
+                broken.append(why)
+        memory.append(resident_bytes(target.live.process.pid))
+        with capsys.disabled():
+            _show(f"after round {attempt}: {memory[-1] >> 20} MiB resident\n")
+    assert not broken, "\n".join(broken)
+    assert memory[1] <= MOST_GROWTH * memory[0]
+
+
+def test_every_number_of_the_list_is_there() -> None:
+    numbers = {number for entry in LIST for number in entry.number.split("/")}
+    assert numbers == {f"A{n}" for n in range(1, 27)}
+    assert all(entry.attack or entry.reason for entry in LIST)
