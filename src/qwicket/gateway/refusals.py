@@ -41,8 +41,8 @@ def no_noise_model(device: Device, name: str) -> str:
     models = device.spec.noise_models
     if not models and device.spec.native_gates:
         return (
-            f"noise: {device.name} is noisy itself, by its calibration; it takes no noise model."
-            " Leave it out."
+            f"noise: {device.name} has no noise model {name!r}: it is noisy itself, by its"
+            " calibration. Leave noise out."
         )
     known = ", ".join(models) or "none"
     wrong = f"noise: {device.name} has no noise model {name!r}; it has {known}."
