@@ -414,7 +414,8 @@ class Admission:
 
     def _takes(self, device: Device) -> str:
         """Return how many qubits a device takes, with the limits that say so."""
-        most, widest = self._most_qubits(device), self.widest(device)
+        is_twin = bool(device.spec.native_gates) and device.driver == "simulated"
+        most, widest = self._most_qubits(device), self.widest(device, is_twin)
         if device.family == "photonic":
             return f"{device.name} takes {most} (its modes, and limit modes)"
         if widest < most:
