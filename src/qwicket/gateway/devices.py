@@ -86,7 +86,7 @@ class Devices:
     async def _shown(self, name: str, door: str) -> Device:
         device = await self._store.devices.find(name)
         if device is None or door not in device.doors:
-            raise no_device(name, door, await self._store.devices.offered())
+            raise no_device(name, door, await self._store.devices.offered(), field=None)
         return device
 
     async def _view(self, device: Device) -> DeviceView:

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device, DeviceStatus
 
 
-def no_device(name: str, door: str, devices: Iterable[Device], field: str = "device") -> NotFound:
+def no_device(
+    name: str, door: str, devices: Iterable[Device], field: str | None = "device"
+) -> NotFound:
     """Return the refusal of a device that a dialect does not show.
 
     Args:
         name: What was asked for.
         door: The dialect.
         devices: Those that users may see.
-        field: The field that names it.
+        field: The field that names it; None where the path does.
     """
     shown = [device.name for device in devices if door in device.doors]
     return NotFound(f"There is no device {name}.{closest(name, shown)}", field=field)
