@@ -271,5 +271,6 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = tuple(_ways())
-PAGES = tuple(files(native_door.description(), descriptions(mounts(cast(Any, None)))))
+FILES = files(native_door.description(), descriptions(mounts(cast(Any, None))))
+PAGES = tuple(FILES)
 """Paths for people, which need no token."""

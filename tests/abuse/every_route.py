@@ -133,7 +133,7 @@ class Ask(NamedTuple):
         """Ask about a job or group, signed in with these headers or with the secret in a query."""
         of_group = self.path.startswith(("/sessions", "/groups"))
         device = DEVICES[self.prefix]
-        names = dict.fromkeys(("name", "backend", "device", "target"), device)
+        names = dict.fromkeys(("name", "backend", "backend_name", "device", "target"), device)
         names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
         names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
         path = self.path.replace(":path", "").format(**names)

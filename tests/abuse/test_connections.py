@@ -129,8 +129,10 @@ def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveSe
 
 def slow() -> dict[str, object]:
     """Return a job that runs for longer than a test waits."""
-    gates = "h q;\n" * 20_000
-    program = f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[22] q;\n{gates}bit[22] c = measure q;'
+    turns = "".join(
+        f"rx(0.1) q[{k % 24}]; cx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(500)
+    )
+    program = f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[24] q;\n{turns}bit[24] c = measure q;'
     return {"program": program, "device": "statevector", "shots": 1}
 
 

@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import NATIVE, PAGES, docs_html, harmless
-from qwicket.dialects import native
-from qwicket.server.docs import HEADERS, docs, files
+from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
+from qwicket.dialects import descriptions, mounts, native
+from qwicket.dialects.door import PUBLIC_URL
+from qwicket.server.docs import HEADERS, docs
 
-FILES = files(native.description())
+URL = "http://gate.example"
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -23,9 +24,10 @@ def test_a_page_minds_no_token_good_or_bad(
     client: httpx.Client, tokens: Tokens, path: str, wrong: str
 ) -> None:
     token = getattr(tokens, wrong)
+    url = str(client.base_url).rstrip("/")
     response = client.get(f"{path}?token={token}", headers=NATIVE.auth(token))
     assert response.status_code == 200
-    assert response.content == FILES[path].content
+    assert response.content == FILES[path].at(url).content
     assert token not in f"{response.text}{response.headers}"
 
 
@@ -109,7 +111,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
 
     Only the very first request waits, until all pages are made.
     """
-    door = docs(native.description)["/docs"]
+    door = docs(native.description, lambda: descriptions(mounts(cast(Any, None))))["/docs"]
 
     async def ask() -> int:
         sent: list[Any] = []
@@ -117,10 +119,10 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
+        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": [], PUBLIC_URL: URL}
         work = Counted(door(cast(Any, scope), cast(Any, None), send))
         await work
-        assert sent[1]["body"] == FILES["/docs"].content
+        assert sent[1]["body"] == FILES["/docs"].at(URL).content
         return work.steps
 
     async def ask_twice() -> list[int]:
