@@ -18,7 +18,8 @@
     ├── TooManyRequests     429
     ├── InternalError       500  unknown; known to the operator by its id
     ├── NotOffered          501  known by name, and not done here
-    ├── Unavailable         503  device off, queue full, server stopping
+    ├── Unavailable         503  queue full, server stopping
+    │   └── DeviceOff       503  an administrator or the lab turned the device off
     └── StorageFull         507
 
 Each class carries an HTTP status, a stable code, a sentence that says what it means, what usually
@@ -253,13 +254,16 @@ class Unavailable(QwicketError):
     code = "unavailable"
     title = "This is not available at the moment."
     cause = (
-        "The device is off, the server is starting or stopping, its database does not answer,"
+        "The server is starting or stopping, its database does not answer,"
         " or it has no room for more connections, streams or bodies at this moment."
     )
     remedy = "Try again later; the detail says what is missing."
 
 
 class DeviceOff(Unavailable):
+    code = "device_off"
+    title = "The device is off."
+    cause = "An administrator or the lab turned the device off; the detail has their reason."
     remedy = (
         "An administrator must turn the device on, unless the detail names a time. Use another"
         " device until then."

@@ -283,6 +283,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "job_limit_reached": 3458,
     "draft_expired": 3500,
     "unavailable": 3900,
+    "device_off": 3900,
     "storage_full": 3901,
 }
 """3250 and 3458 are IBM's, the others ours."""
