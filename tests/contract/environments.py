@@ -32,7 +32,7 @@ def suites() -> list[str]:
     return sorted(str(each.relative_to(CONTRACT)) for each in found)
 
 
-def tests_of(suite: str) -> Path:
+def folder_of_tests(suite: str) -> Path:
     """Return the folder of a suite's tests: its own, or another's that it shares."""
     return CONTRACT / (_shared(CONTRACT / suite / "requirements.txt") or suite)
 

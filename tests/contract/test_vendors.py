@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.environments import ROOT, interpreter, suites, tests_of
+from contract.environments import ROOT, folder_of_tests, interpreter, suites
 from support import leftovers
 from support.server import LiveServer
 
@@ -63,7 +63,7 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
     if suite.startswith("agents/"):
         serve = ("--scope", "devices:serve", "--device", "labqudit")
         env["QWICKET_LAB_TOKEN"] = server.admin("token", "create", "--user", "vendor", *serve)
-    folder = str(tests_of(suite))
+    folder = str(folder_of_tests(suite))
     command = [str(interpreter(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]
     done = subprocess.run(

@@ -186,7 +186,7 @@ def test_a_device_that_is_off_takes_no_jobs(server: LiveServer, caller: Caller) 
     try:
         assert caller.call("GET", "/devices/X8_01").json()["status"] == "offline"
         refused = caller.post("S2gate(1) | [0, 4]\nMeasureFock() | [0, 4]", target="X8_01")
-        assert error(refused, 503, "unavailable") == {}
+        assert error(refused, 503, "device-off") == {}
         assert "cleaning" in refused.json()["detail"]
     finally:
         server.admin("device", "on", "X8_01")

@@ -228,7 +228,9 @@ def test_a_submission_that_may_be_stored_is_not_repeated(
 
 
 @pytest.mark.parametrize("submit", UNDER_A_KEY.values(), ids=UNDER_A_KEY.keys())
-@pytest.mark.parametrize("trouble", [answer(502, {}), answer(503, {}), answer(504, {})])
+@pytest.mark.parametrize(
+    "trouble", [answer(n, {}, {"Connection": "close"}) for n in (502, 503, 504)]
+)
 def test_a_submission_under_a_key_is_repeated_under_the_same_key(
     trouble: Step, submit: Callable[[str], Any]
 ) -> None:
