@@ -29,7 +29,7 @@ LONG = slow(24, 4000)
 
 @pytest.fixture
 def servers(shared_url: str, serve: Serve) -> tuple[LiveServer, LiveServer]:
-    options = ("--lease-s", str(LEASE_S))
+    options = ("--lease-s", str(LEASE_S), "--express-slots", "0")
     return serve("first", shared_url, *options), serve("second", shared_url, *options)
 
 

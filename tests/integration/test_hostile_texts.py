@@ -80,8 +80,8 @@ def test_twenty_hostile_texts_at_once_are_refused_or_read_and_nobody_notices(
     with live.client() as ada:
         job = submit(ada, BELL).json()["id"]
         assert ada.get(f"/v1/jobs/{job}?wait=60").json()["state"] == "completed"
-        # two workers and their spare, two parsers and that of the short lane
-        until(lambda: len(children_of(live.process.pid)) == 6, "all are there")
+        # two workers, their spare and the express process, two parsers and that of the short lane
+        until(lambda: len(children_of(live.process.pid)) == 7, "all are there")
         processes = sorted(children_of(live.process.pid))
         poller = Poller(ada, job)
         poller.start()

@@ -27,7 +27,10 @@ QBRAID_HEADERS = ("api-key", "X-API-Key", "X-Access-Token", "refresh-token", "id
 
 @pytest.fixture(params=["json", "text"])
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
-    live = LiveServer(tmp_path, "--log-format", request.param, "--access-log")
+    live = LiveServer(
+        tmp_path,
+        *("--log-format", request.param, "--access-log", "--limit", "wrong_tokens=1000"),
+    )
     yield live
     live.kill()
 

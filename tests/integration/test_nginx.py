@@ -20,7 +20,9 @@ from support.server import LiveServer
 from support.snippets import blocks
 from support.waiting import until
 
-SITE, LOG = (block.text for block in blocks("docs/howto/nginx.md") if block.language == "nginx")
+SITE, LOG, _SEVERAL = (
+    block.text for block in blocks("docs/howto/nginx.md") if block.language == "nginx"
+)
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
 from qwicket.model.outcomes import Outcome, decode
 from qwicket.programs import primitives
+from qwicket.programs.primitives import circuits
 from support import pubs
 
 LIMITS = Limits()
@@ -469,3 +471,12 @@ def test_every_limit_is_named(limits: Limits, entry: Any, named: str) -> None:
 def test_shots_above_the_limit_are_refused() -> None:
     with pytest.raises(LimitExceeded, match="shots: 11 is above the limit of 10"):
         sampler(pubs.bell(), None, 11, limits=Limits(shots=10))
+
+
+def test_a_file_that_qiskit_refuses_by_chance_is_read_every_time() -> None:
+    """Qiskit 2.4 to 2.6 fails in about half of the readings of this file, which 2.0.3 wrote."""
+    data = (Path(__file__).parents[3] / "data/qpy/expressions-by-qiskit-2.0.3.qpy").read_bytes()
+    for _ in range(20):
+        template = circuits.read(data, LIMITS)
+        assert template.n_qubits == 1
+        assert [parameter.name for parameter in template.parameters] == ["theta"]
