@@ -108,7 +108,10 @@ class WorkerProcess:
         """Whether it runs. One that has ended is not reaped: its group can still be killed."""
         if self._process.returncode is not None:
             return False
-        return os.waitid(os.P_PID, self._process.pid, _LOOK) is None
+        try:
+            return os.waitid(os.P_PID, self._process.pid, _LOOK) is None
+        except ChildProcessError:  # another thread has reaped it since
+            return False
 
     def await_ready(self) -> bool:
         """Wait until the child is warm. Returns False if it is dead.
