@@ -14,6 +14,7 @@ from abuse.attacks import Outcome, Target
 from abuse.conftest import run_bell
 from abuse.doors import DOORS, NATIVE, WAYS, Way, routes
 from abuse.test_access import absent_id
+from abuse.test_agents import outcome, part, right
 from qwicket.cli.options import Place, as_admin
 from qwicket.gateway.signin import new_secret
 from support import ibm, runtime
@@ -215,15 +216,29 @@ def false_agent(target: Target) -> Outcome:
     )
     job = run_bell(target.http, NATIVE, target.victim)
     auth = NATIVE.auth(lab)
-    n_tried = 0
-    for way in WAYS:
-        if way.is_an_agents and "{id}" in way.path:
-            answer = way.send(target.http, way.url(job), auth)
-            assert answer.status_code in (400, 403, 404, 409), (way, answer.text)
-            n_tried += 1
-    stolen = target.http.put("/v1/agent/devices/simulator", json={}, headers=auth)
-    assert stolen.status_code in (400, 403), stolen.text
-    result = target.http.get(f"/v1/jobs/{job}/result", headers=target.as_victim())
-    assert isinstance(result, httpx.Response)
-    assert result.status_code == 200
-    return Outcome(f"{n_tried} agent routes with a foreign job, and a foreign device", "0 taken")
+    before = target.http.get(f"/v1/jobs/{job}/result", headers=target.as_victim()).text
+    forged = right({"fence": 1, "nonce": "0" * 32})
+    for verb, body in (
+        ("finish", {**forged, "parts": [part(outcome())]}),
+        ("release", forged),
+    ):
+        answer = target.http.post(f"/v1/leases/{job}/{verb}", json=body, headers=auth)
+        assert answer.status_code in (403, 404, 409), (verb, answer.text)
+    stolen = target.http.put(
+        "/v1/agent/devices/simulator",
+        json={
+            "family": "qubit",
+            "spec": {
+                "description": "x",
+                "qubits": 2,
+                "formats": ["openqasm3"],
+                "outputs": ["counts"],
+                "shot_s": 0.001,
+            },
+        },
+        headers=auth,
+    )
+    assert stolen.status_code == 403, stolen.text
+    after = target.http.get(f"/v1/jobs/{job}/result", headers=target.as_victim()).text
+    assert after == before
+    return Outcome("well-formed results for a foreign job, and a foreign device", "0 taken")
