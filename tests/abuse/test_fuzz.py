@@ -44,14 +44,14 @@ LEAVES = st.none() | st.booleans() | NUMBERS | st.integers() | st.floats() | st.
 ANY = st.recursive(
     LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20
 )
-QUBITS = st.integers(-1, 4)
+QUBITS = st.integers(0, 1)
 GATES = st.sampled_from(
     ["h", "x", "cnot", "rx", "zz", "swap", "pauliexp", "gpi", "ms", "nop", "z", "", "H"]
 )
 
 
 def mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.integers(0, 9).flatmap(lambda n: usual if n else ANY)
+    return st.integers(0, 19).flatmap(lambda n: usual if n else ANY)
 
 
 GATE = st.fixed_dictionaries(
@@ -81,7 +81,7 @@ MEMBER = st.deferred(
 OUTPUT = st.sampled_from(["counts", "memory", "probabilities"])
 CIRCUIT = st.lists(mostly(GATE), max_size=4)
 PROGRAM = st.fixed_dictionaries(
-    {"qubits": mostly(st.integers(1, 4))},
+    {"qubits": mostly(st.integers(2, 4))},
     optional={
         "circuit": mostly(CIRCUIT),
         "circuits": mostly(st.lists(st.fixed_dictionaries({"circuit": CIRCUIT}), max_size=3)),

@@ -53,12 +53,13 @@ def resident_bytes(pid: int) -> int:
 
 def connections(pid: int, port: int) -> int:
     """Return how many connections to a port of its own a process holds open."""
-    with contextlib.suppress(OSError):
-        held = {entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()}
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        of_port = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] != _LISTEN]
-        return sum(f"socket:[{row[9]}]" in held for row in of_port)
-    return -1  # one was closed meanwhile
+    held = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            held.add(entry.readlink().name)
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    of_port = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] != _LISTEN]
+    return sum(f"socket:[{row[9]}]" in held for row in of_port)
 
 
 def _stat(pid: int) -> list[str]:
