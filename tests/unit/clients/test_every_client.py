@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from support.bad_server import (
     stall,
 )
 from support.secrets import assert_silent
+from support.waiting import until
+from unit.clients.native.test_transport import closed_port
 
 TOKEN = "this-token-must-never-be-seen-anywhere"
 JOB = {
@@ -144,6 +147,34 @@ def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
             wait(server.url, TIMEOUT_S)
         elapsed_s = time.monotonic() - began
     assert elapsed_s < TIMEOUT_S + SLACK_S
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
+    wait: Callable[[str, float], Any], host: str
+) -> None:
+    url = f"http://{host}:{closed_port()}"
+    began = time.monotonic()
+    with pytest.raises(Exception, match="cannot be reached: there is no connection") as caught:
+        wait(url, 30.0)
+    assert time.monotonic() - began < 1.0
+    assert url in str(caught.value)
+    assert "Start it with `qwicket serve`, or put its address into QWICKET_URL." in str(
+        caught.value
+    )
+    assert_silent(caught.value, [TOKEN])
+
+
+@pytest.mark.parametrize("name", sorted(WAITS.keys() - {"xanadu"}))
+def test_a_server_that_answered_before_is_given_time_to_restart(name: str) -> None:
+    """Xanadu's client repeats nothing, like the original."""
+    with ThreadPoolExecutor(1) as pool:
+        with BadServer(answer(200, {**JOB, "jobsArray": [JOB]})) as server:
+            waiting = pool.submit(WAITS[name], server.url, TIMEOUT_S)
+            until(lambda: bool(server.requests), "a request")
+        with pytest.raises(TimeoutError):
+            waiting.result()
 
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())

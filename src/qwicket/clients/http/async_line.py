@@ -162,11 +162,9 @@ class AsyncLine:
                 why = "the name is not known"
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
         if failures.is_refused(error) and failures.is_this_machine(self.url):
-            return NoAnswer(
-                f"{self.url} cannot be reached: there is no connection.",
-                was_sent=False,
-                is_absent=not self._has_answered,
-            )
+            is_absent = not self._has_answered
+            text = failures.not_connected(self.url, is_absent=is_absent)
+            return NoAnswer(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ssl
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.clients.http.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_IS_IT_RUNNING: Final = (
+    "Is the server running? Start it with `qwicket serve`, or put its address into QWICKET_URL."
+)
 
 
 def tls_failure(url: str, error: Exception) -> str:
@@ -38,9 +42,35 @@ def is_refused(error: Exception) -> bool:
     return any(isinstance(each, ConnectionRefusedError) for each in chain(error))
 
 
+def not_connected(url: str, *, is_absent: bool) -> str:
+    """Return a sentence for an address at which nobody listens.
+
+    Args:
+        url: Address of the server.
+        is_absent: Whether the server is of this machine and was not started.
+    """
+    text = f"{url} cannot be reached: there is no connection."
+    return f"{text} {_IS_IT_RUNNING}" if is_absent else text
+
+
+def refused_here(url: str, error: Exception) -> str | None:
+    """Return a sentence where nobody listens at an address of this machine; None otherwise.
+
+    Args:
+        url: Address of the server.
+        error: Why a request failed.
+    """
+    is_absent = is_refused(error) and is_this_machine(url)
+    return not_connected(url, is_absent=True) if is_absent else None
+
+
 def is_this_machine(url: str) -> bool:
     """Return whether an address is on the loopback interface."""
-    host = urlsplit(url).hostname or ""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address, without brackets, is on the loopback interface."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -92,12 +92,20 @@ class Line:
         url: Address of the server.
         refuse: What to raise when the address, or the environment's proxy, cannot be used.
         most_bytes: Size of the largest answer.
+        has_answered: Whether the server is known to run.
     """
 
-    def __init__(self, url: str, refuse: type[Exception], most_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        refuse: type[Exception],
+        most_bytes: int | None = None,
+        *,
+        has_answered: bool = False,
+    ) -> None:
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
-        self._has_answered = False
+        self._has_answered = has_answered
         try:
             self._kept = timely.connections(self.url)
         except broken.HTTPError:
@@ -251,11 +259,9 @@ class Line:
         if isinstance(error, broken.SSLError):
             return WrongAnswer(failures.tls_failure(self.url, error))
         if failures.is_refused(error) and failures.is_this_machine(self.url):
-            return NoAnswer(
-                f"{self.url} cannot be reached: there is no connection.",
-                was_sent=False,
-                is_absent=not self._has_answered,
-            )
+            is_absent = not self._has_answered
+            text = failures.not_connected(self.url, is_absent=is_absent)
+            return NoAnswer(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
                 return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)

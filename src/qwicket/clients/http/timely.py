@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from qwicket.clients.http import deadlines
+from qwicket.clients.http import deadlines, failures
 
 if TYPE_CHECKING:
     import socket
@@ -139,16 +139,43 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _DeadlinePool(urllib3.HTTPConnectionPool):
+class _AnsweringPool(urllib3.HTTPConnectionPool):
+    """Remembers whether its server has answered."""
+
+    has_answered = False
+
+    def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
+        response = super()._make_request(*args, **kwargs)
+        self.has_answered = True
+        return response
+
+
+class _DeadlinePool(_AnsweringPool):
     ConnectionCls = _DeadlineConnection
 
 
-class _SecureDeadlinePool(urllib3.HTTPSConnectionPool):
+class _SecureDeadlinePool(_AnsweringPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureDeadlineConnection
 
 
 DEADLINE_POOLS: Final = {"http": _DeadlinePool, "https": _SecureDeadlinePool}
 """Pools whose answers are bounded by `ends_by` alone."""
+
+
+def is_absent(pool: object, error: Exception | None) -> bool:
+    """Return whether the server of a pool is of this machine and was not started.
+
+    Args:
+        pool: One of `DEADLINE_POOLS`.
+        error: Why a request failed.
+    """
+    return (
+        isinstance(pool, _AnsweringPool)
+        and not pool.has_answered
+        and error is not None
+        and failures.is_refused(error)
+        and failures.is_loopback(pool.host)
+    )
 
 
 def _connect_s(timeout: float | None) -> float | None:

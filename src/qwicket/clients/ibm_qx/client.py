@@ -502,7 +502,7 @@ class IBMQXClient:
         origin, path = split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
         request = Request(method, path, headers, body, can_be_empty=body is not None)
-        line = Line(origin, IBMQXClientError)
+        line = Line(origin, IBMQXClientError, has_answered=True)
         try:
             return send(line, request, [], self.patience, max(self.timeout_s, 600.0))
         finally:

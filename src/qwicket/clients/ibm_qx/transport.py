@@ -89,7 +89,8 @@ def _exchange(line: Line, request: Request, secrets: Sequence[str], limit_s: flo
         )
     except NoAnswer as error:
         name = NO_ANSWER if error.was_sent else NOT_CONNECTED
-        failure: IBMQXAPIError = IBMQXRetriableError(str(error), None, None, name, {})
+        kind = IBMQXAPIError if error.is_absent else IBMQXRetriableError
+        failure = kind(str(error), None, None, name, {})
     except WrongAnswer as error:
         failure = IBMQXAPIError(str(error), None, None, BAD_ANSWER, {})
     raise failure

@@ -145,7 +145,8 @@ class Transport:
             return Answer(answer.status, answer.headers, answer.content)
         except NoAnswer as error:
             kind = NO_ANSWER if error.was_sent else NOT_CONNECTED
-            failure: IonQAPIError = IonQRetriableError(str(error), None, {}, "", kind)
+            failed = IonQAPIError if error.is_absent else IonQRetriableError
+            failure = failed(str(error), None, {}, "", kind)
         except WrongAnswer as error:
             failure = IonQAPIError(str(error), None, {}, "", BAD_ANSWER)
         raise failure

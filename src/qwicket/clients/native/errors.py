@@ -11,17 +11,12 @@ ClientError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qwicket.clients.http import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-_IS_IT_RUNNING: Final = (
-    "Is the server running? Start it with `qwicket serve`, or put its address into QWICKET_URL."
-)
 
 
 class ClientError(Exception):
@@ -70,7 +65,7 @@ class Unreachable(ClientError):
 
     def __init__(self, text: str, *, is_absent: bool = False) -> None:
         self.is_absent = is_absent
-        super().__init__(f"{text} {_IS_IT_RUNNING}" if is_absent else text)
+        super().__init__(text)
 
 
 class BadAnswer(ClientError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Self
 
+from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
-from qwicket.clients.http import deadlines
+from qwicket.clients.http import deadlines, timely
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -42,9 +43,11 @@ class PostForcelistRetry(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """Return what is left of the tries, and log the one that failed."""
+        """Return what is left of the tries: none where no server was started on this machine."""
         status = response.status if response is not None else None
         _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
+        if error is not None and _pool is not None and timely.is_absent(_pool, error):
+            raise MaxRetryError(_pool, url or "", error) from error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from requests import PreparedRequest, RequestException, Response
 from requests.auth import AuthBase
 
-from qwicket.clients.http import addresses
+from qwicket.clients.http import addresses, failures
 from qwicket.clients.http import text as texts
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.qbraid import config
@@ -264,8 +264,9 @@ class QbraidSession(Runs):
             response = super().request(method, address, *args, **kwargs)
             response.raise_for_status()
         except RequestException as error:
+            absent = failures.refused_here(self.base_url, error)
             self._clean(error, headers)
-            raise RequestsApiError(self._told(error, headers)) from error
+            raise RequestsApiError(absent or self._told(error, headers)) from error
         return response
 
     def _told(self, error: RequestException, headers: Mapping[str, Any]) -> str:

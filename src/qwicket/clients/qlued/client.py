@@ -277,7 +277,8 @@ class QluedClient:
                 is_fresh=request.method != "GET",
             )
         except NoAnswer as error:
-            failure: QluedAPIError = QluedRetriableError(str(error), was_sent=error.was_sent)
+            kind = QluedAPIError if error.is_absent else QluedRetriableError
+            failure = kind(str(error), was_sent=error.was_sent)
         except WrongAnswer as error:
             failure = QluedAPIError(str(error))
         raise failure

@@ -9,7 +9,7 @@ import requests
 from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
-from qwicket.clients.http import erased, plain
+from qwicket.clients.http import erased, failures, plain
 from qwicket.clients.http.addresses import keep_from_strangers
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.xanadu import answers
@@ -217,7 +217,7 @@ class Connection:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(reason, NameResolutionError):
             return f"Failed to resolve hostname '{self._host}'"
-        return self._shown(str(error))
+        return failures.refused_here(self.url().rstrip("/"), error) or self._shown(str(error))
 
     def _check(self, response: requests.Response, complaint: str | None) -> None:
         """Raise what an answer means; `complaint` is what its body says."""

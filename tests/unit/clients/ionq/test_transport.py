@@ -89,11 +89,14 @@ def test_a_write_whose_fate_is_unknown_is_not_repeated(ask: Any, trouble: Step) 
 
 @pytest.mark.parametrize("ask", WRITES)
 def test_a_write_without_a_connection_is_repeated_until_the_last_try(ask: Any) -> None:
-    # Nothing listens on port 1. Pauses of 0.05 to 0.1 s, and then 0.1 to 0.2 s.
+    # Pauses of 0.05 to 0.1 s, and then 0.1 to 0.2 s.
     patience = Patience(tries=3, first_pause_s=0.1)
+    with BadServer(answer(201, JOB)) as server:
+        asking = client(server.url, patience)
+        ask(asking)
     began = time.monotonic()
     with pytest.raises(IonQRetriableError, match="there is no connection") as caught:
-        ask(client("http://127.0.0.1:1", patience))
+        ask(asking)
     assert time.monotonic() - began >= 0.15
     assert caught.value.was_surely_not_done
     assert (caught.value.status_code, caught.value.error_type) == (None, "not_connected")
