@@ -6,11 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 
+from support import raw
 from support.ledger import Ledger, ledger
 from support.programs import slow
 from support.scale import runs
@@ -37,6 +38,17 @@ def runners_of(servers: Sequence[LiveServer], books: Ledger) -> dict[str, LiveSe
     """Return which server each runner is, the first to start first."""
     rows = books.rows("select id from runner order by started_at, id")
     return {runner: server for (runner,), server in zip(rows, servers, strict=True)}
+
+
+def test_clients_that_come_while_a_server_stands_still_are_served_after_it(serve: Serve) -> None:
+    live = serve("server", None)
+    with ExitStack() as stack:
+        live.pause()
+        clients = [stack.enter_context(raw.connect(live.url, timeout_s=10)) for _ in range(500)]
+        live.resume()
+        for each in clients:
+            each.sendall(raw.head("GET /livez"))
+        assert {raw.answer(each).status_code for each in clients} == {200}
 
 
 @pytest.mark.timeout(runs(180, long=1800))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import errno
 import gc
 import resource
 import signal
 import socket
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,10 +36,15 @@ _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
 _TLS_GOODBYE_S: Final = 2.0
 _BACKLOG: Final = 2048
+"""Connections that the kernel keeps until they are accepted."""
+_ACCEPTED_AT_ONCE: Final = 128
+"""Asyncio accepts as many in one turn of its loop as it was told to keep: 2,048 took 40 ms."""
 _PING_S: Final = 20.0
 """A websocket whose other end is silent is asked for life, and closed when it shows none."""
 _MESSAGE_BYTES: Final = 16 << 10
 """Clients send an access token over a websocket, and nothing else."""
+_M_ARENA_MAX: Final = -8
+"""Number of the setting in glibc's malloc.h."""
 _SPARE_FILES: Final = 64
 """For what is opened for moments: new workers, a command's database, connections being refused."""
 
@@ -50,6 +56,7 @@ def run(settings: Settings, hint: str = "") -> int:
         settings: All that the operator set.
         hint: What to tell a person once the server listens.
     """
+    _share_one_heap()
     start_log(settings.log_format)
     if settings.database_url is not None:
         hide(*passwords(settings.database_url))
@@ -64,6 +71,17 @@ def run(settings: Settings, hint: str = "") -> int:
         signal.signal(each, lambda _number, _frame: server.interrupt())
     server.run()
     return 0 if server.started else 1
+
+
+def _share_one_heap() -> None:
+    """Have all threads allocate from one heap, where the C library is glibc.
+
+    By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
+    largest body ever parsed in it took: after the abuse suite a server held 160 MiB instead of 95.
+    Python's threads seldom allocate at the same time, so one heap makes them wait no more.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # another C library has no such setting
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 class _Server(uvicorn.Server):
@@ -117,7 +135,7 @@ class _Server(uvicorn.Server):
     def _fail(self, why: str) -> None:
         tell_failure(why, self._settings.log_format)
 
-    @contextmanager
+    @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `interrupt`: uvicorn knows no time before or after it serves."""
         yield
@@ -146,7 +164,7 @@ class _Server(uvicorn.Server):
                 ),
                 settings.host,
                 settings.port,
-                backlog=_BACKLOG,
+                backlog=_ACCEPTED_AT_ONCE,
                 ssl=self._tls,
                 ssl_handshake_timeout=limits.head_timeout_s if self._tls else None,
                 ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
@@ -156,6 +174,9 @@ class _Server(uvicorn.Server):
             self.should_exit = True
             return
         self.servers = [listener]
+        for each in listener.sockets:
+            with socket.fromfd(each.fileno(), each.family, each.type) as same:
+                same.listen(_BACKLOG)
         self.started = True
         _collect_garbage_rarely()
         scheme = "https" if self._tls else "http"
