@@ -9,7 +9,7 @@ import httpx
 import pytest
 from qiskit import QuantumCircuit
 
-from support import pubs
+from support import ibm, pubs
 from support.programs import BELL
 from support.runtime import Client, body
 from support.server import LiveServer, run_cli
@@ -35,6 +35,18 @@ def submit(http: httpx.Client, program: Any, device: str = "simulator", **fields
 @pytest.mark.parametrize("text", [BELL_2, BELL_3, BELL_3 + " measure q;", "qubit q; U(1, 2, 3) q;"])
 def test_openqasm_that_measures_nothing_is_refused(http: httpx.Client, text: str) -> None:
     assert submit(http, text).startswith(f"the program {NOTHING}")
+
+
+def test_a_qobj_that_measures_nothing_says_so_in_its_result(
+    http: httpx.Client, server: LiveServer
+) -> None:
+    program = ibm.qobj(ibm.experiment(ibm.H, ibm.CX), ibm.BELL)
+    caller = ibm.Client(http, server.token())
+    job = caller.done(program)
+    shown = caller.get(f"/jobs/{job['id']}")["qObjectResult"]["results"]
+    assert [each.get("notes") for each in shown] == [["nothing_measured"], None]
+    assert shown[0]["data"]["counts"] == {"0x0": 100}
+    assert set(shown[1]["data"]["counts"]) <= {"0x0", "0x3"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from qwicket.agents.circuits import PhotonicCircuit, QubitCircuit
+from qwicket.agents.circuits import Measure, PhotonicCircuit, QubitCircuit
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
 
 _PLAIN_BYTES: Final = 1 << 10
@@ -72,6 +72,8 @@ def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Pa
         registers = circuit.registers
         arrays = _bits(outcome, circuit.bits, program.outputs)
         notes = ["sampled_only"] if "probabilities" in program.outputs else []
+        if not any(isinstance(each, Measure) for each in circuit.operations):
+            notes.append("nothing_measured")
     else:
         wanted = "Counts or Memory" if program.family == "qubit" else "Samples"
         kind = type(outcome).__name__

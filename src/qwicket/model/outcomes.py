@@ -29,6 +29,9 @@ OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
 SAMPLED_ONLY: Final = "sampled_only"
 """Note: exact probabilities could not be had (noise, or too many outcomes or branches)."""
 
+NOTHING_MEASURED: Final = "nothing_measured"
+"""Note: no qubit is measured, so that all classical bits are as they began: zeros."""
+
 MAX_OUTCOME_BYTES: Final = 1 << 30
 
 _PLAIN_BYTES: Final = 1 << 10
@@ -74,7 +77,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
         seconds: Time spent in the engine.
-        notes: Codes such as `sampled_only`.
+        notes: Codes: `sampled_only`, `nothing_measured`.
     """
 
     registers: tuple[Register, ...]

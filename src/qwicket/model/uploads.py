@@ -19,6 +19,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import (
     COUNTS,
     MEMORY,
+    NOTHING_MEASURED,
     PROBABILITIES,
     SAMPLED_ONLY,
     SAMPLES,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _KEYS: Final = "keys"
-_NOTES: Final = frozenset({SAMPLED_ONLY})
+_NOTES: Final = frozenset({SAMPLED_ONLY, NOTHING_MEASURED})
 _NAME_CHARS: Final = 64
 _LONGEST_S: Final = 1e9
 
@@ -188,7 +189,10 @@ def _check_labels(outcome: Outcome) -> None:
     for label in (outcome.engine, outcome.engine_version):
         fits = len(label) <= _NAME_CHARS and label.isprintable()
         _need(fits, f"engine and version have at most {_NAME_CHARS} printable characters")
-    _need(_NOTES.issuperset(outcome.notes) and len(outcome.notes) <= 1, "it has an unknown note")
+    _need(
+        _NOTES.issuperset(outcome.notes) and len(outcome.notes) <= len(_NOTES),
+        "it has an unknown note",
+    )
     _need(-INT64_MAX <= outcome.seed <= INT64_MAX, "its seed is out of range")
     _need(0 <= outcome.seconds <= _LONGEST_S, "its seconds are out of range")
 

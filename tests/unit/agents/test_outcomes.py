@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qwicket.agents.circuits import (
     AtomCircuit,
     Circuit,
+    Measure,
     PhotonicCircuit,
     QubitCircuit,
     Register,
@@ -27,7 +28,8 @@ from qwicket.model.outcomes import Outcome as Kept
 
 
 def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Program:
-    circuit: Circuit = QubitCircuit(n_bits, (), (Register("c", n_bits),))
+    measured = tuple(Measure(k, k) for k in range(n_bits))
+    circuit: Circuit = QubitCircuit(n_bits, measured, (Register("c", n_bits),))
     if family != "qubit":
         circuit = AtomCircuit("spins", (), (), ()) if family == "atoms" else PhotonicCircuit(2, ())
     return Program(
@@ -82,6 +84,12 @@ def test_counts_come_back_without_zeros() -> None:
 def test_frequencies_stand_in_for_probabilities_and_say_so() -> None:
     kept = taken(Counts({"0": 4}), program(1, 4, "probabilities"), bits(1))
     assert (kept.counts(), kept.notes) == ({0: 4}, ("sampled_only",))
+
+
+def test_a_circuit_that_measures_nothing_says_so() -> None:
+    asked = program(1, 4, "counts")
+    empty = replace(asked, circuits=[QubitCircuit(1, (), (Register("c", 1),))])
+    assert taken(Counts({"0": 4}), empty, bits(1)).notes == ("nothing_measured",)
 
 
 @given(st.lists(st.lists(st.integers(0, 500), min_size=2, max_size=2), min_size=1))

@@ -61,6 +61,7 @@ def _one(
         "seed_simulator": part.seed,
         "time_taken": part.seconds,
         "data": _data(part, wants_memory=experiment.memory),
+        **({"notes": part.notes} if part.notes else {}),
     }
 
 

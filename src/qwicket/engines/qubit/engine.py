@@ -18,9 +18,9 @@ from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import Engine, Found, Task, Unreliable
-from qwicket.model.circuits import QubitCircuit
+from qwicket.model.circuits import Measure, QubitCircuit
 from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import PROBABILITIES, Outcome
+from qwicket.model.outcomes import NOTHING_MEASURED, PROBABILITIES, Outcome
 
 if TYPE_CHECKING:
     from qwicket.engines.qubit.qsim_engine import QsimEngine
@@ -41,8 +41,14 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
         engine_version="1" if engine is None else engine.version,
         seed=options.seed,
         seconds=perf_counter() - started,
-        notes=found.notes,
+        notes=(*found.notes, *_notes(circuit)) if ran else found.notes,
     )
+
+
+def _notes(circuit: QubitCircuit) -> tuple[str, ...]:
+    """Return what is to be known of a circuit that is run as it is."""
+    is_measured = any(type(op) is Measure for op in reversed(circuit.ops))
+    return () if is_measured else (NOTHING_MEASURED,)
 
 
 def _estimated(
