@@ -20,6 +20,7 @@ from abuse.doors import NATIVE
 from abuse.test_access import MALFORMED, absent_id
 from qwicket.model.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
+from support.pairwise import pairs
 from support.server import LiveServer
 
 AGENT = "0123456789abcdef"
@@ -192,8 +193,10 @@ def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(
     assert orders == {held["id"]: "lost"}
 
 
-@pytest.mark.parametrize("verb", ["renew", "finish", "release"])
-@pytest.mark.parametrize("text", MALFORMED)
+@pytest.mark.parametrize(
+    ("verb", "text"),
+    pairs(["renew", "finish", "release"], MALFORMED, always={"NUL", "NUL within"}),
+)
 def test_a_text_that_is_no_lease_is_an_unknown_one(
     agent: httpx.Client, verb: str, text: str
 ) -> None:

@@ -14,12 +14,14 @@ from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.dialects.door import PUBLIC_URL
 from qwicket.server.docs import HEADERS, docs
+from support.pairwise import pairs
 
 URL = "http://gate.example"
 
 
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("wrong", ["good", "revoked", "expired", "disabled"])
+@pytest.mark.parametrize(
+    ("path", "wrong"), pairs(PAGES, ["good", "revoked", "expired", "disabled"])
+)
 def test_a_page_minds_no_token_good_or_bad(
     client: httpx.Client, tokens: Tokens, path: str, wrong: str
 ) -> None:

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from abuse.doors import harmless, ibm_json
-from abuse.test_bad_input import NO_JSON, ODD
+from abuse.odd_values import NO_JSON, ODD, matters
 from qwicket.dialects import mounts
 from qwicket.dialects.ibm import wire
 from support.ibm import DOOR, SIMULATOR, Client, qobj
+from support.pairwise import pairs
 from support.server import LiveServer
 
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
@@ -68,11 +69,13 @@ def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> Non
         ibm_json(answer)
 
 
-@pytest.mark.parametrize("id_text", IDS.values(), ids=IDS)
-@pytest.mark.parametrize(("method", "path"), [each for each in routes() if "{" in each[1]])
-def test_a_hostile_name_is_an_unknown_one(
-    ibm: Client, method: str, path: str, id_text: str
-) -> None:
+@pytest.mark.parametrize(
+    ("way", "name"),
+    pairs([way for way in routes() if "{" in way[1]], IDS, always={"NUL"}),
+    ids=str,
+)
+def test_a_hostile_name_is_an_unknown_one(ibm: Client, way: tuple[str, str], name: str) -> None:
+    (method, path), id_text = way, IDS[name]
     at = path.format(id=id_text, device=id_text, ticket=id_text)
     for scope in SCOPES:
         body = {"name": "x"} if method == "PUT" else None
@@ -103,20 +106,22 @@ def test_what_is_no_json_is_refused_wherever_a_body_is_read(ibm: Client, text: b
         ibm_json(answer)
 
 
-def fields() -> list[str]:
-    return [field.encode_name for field in msgspec.structs.fields(wire.JobBody)]
+FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.JobBody)}
+FIELDS["backend.name"] = str
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("field", [*fields(), "backend.name"])
-def test_an_odd_value_of_a_field_is_taken_or_refused(ibm: Client, field: str, text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("field", "text"), pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))
+)
+def test_an_odd_value_of_a_field_is_taken_or_refused(ibm: Client, field: str, text: str) -> None:
     values = {
         "backend": b'{"name":"qwicket_simulator"}',
         "qObject": json.dumps(qobj(shots=1)).encode(),
     }
     if field == "allowObjectStorage":
         del values["qObject"]
-    values[field.partition(".")[0]] = b'{"name":' + text + b"}" if "." in field else text
+    value = ODD[text]
+    values[field.partition(".")[0]] = b'{"name":' + value + b"}" if "." in field else value
     pairs = (json.dumps(name).encode() + b":" + value for name, value in values.items())
     answer = ibm.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
     harmless(answer)
@@ -128,18 +133,27 @@ def test_an_odd_value_of_a_field_is_taken_or_refused(ibm: Client, field: str, te
     ibm.call("POST", f"/jobs/{job}/cancel")
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("place", ["header", "config.shots", "config.memory", "experiments"])
-def test_an_odd_value_in_a_program_is_taken_or_refused(
-    ibm: Client, place: str, text: bytes
-) -> None:
+IN_PROGRAMS: dict[str, Any] = {
+    "header": dict[str, Any],
+    "config.shots": int,
+    "config.memory": bool,
+    "experiments": list[Any],
+}
+"""Places in a program, and what stands there."""
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    pairs(IN_PROGRAMS, ODD, keep=lambda place, text: matters(text, IN_PROGRAMS[place])),
+)
+def test_an_odd_value_in_a_program_is_taken_or_refused(ibm: Client, place: str, text: str) -> None:
     mark = "here-it-is"
     program = qobj(shots=1)
     if "." in place:
         program["config"][place.partition(".")[2]] = mark
     else:
         program[place] = mark
-    whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), text)
+    whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), ODD[text])
     draft = ibm.draft()
     sent = ibm.http.put(draft["objectStorageInfo"]["uploadUrl"], content=whole)
     assert sent.status_code == 200
@@ -152,11 +166,13 @@ def test_an_odd_value_in_a_program_is_taken_or_refused(
         assert ibm.http.get(url).status_code == 200
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("field", ["name", "tags"])
-def test_an_odd_name_is_taken_or_refused(ibm: Client, field: str, text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("field", "text"),
+    pairs(["name", "tags"], ODD, keep=lambda field, text: matters(text, FIELDS[field])),
+)
+def test_an_odd_name_is_taken_or_refused(ibm: Client, field: str, text: str) -> None:
     job = ibm.draft()["id"]
-    body = b'{"' + field.encode() + b'":' + text + b"}"
+    body = b'{"' + field.encode() + b'":' + ODD[text] + b"}"
     answer = ibm.call("PUT", f"/jobs/{job}", content=body)
     harmless(answer)
     if answer.status_code != 200:

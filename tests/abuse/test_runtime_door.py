@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from abuse.doors import harmless, ibm_json, routes
-from abuse.test_bad_input import NO_JSON, ODD
+from abuse.odd_values import NO_JSON, ODD, matters
 from abuse.test_ibm_door import ABSENT, IDS
 from qwicket.dialects.ibm.runtime import wire
 from support import pubs
 from support.ibm import SIMULATOR, TWIN
+from support.pairwise import pairs
 from support.runtime import DOOR, Client, body
 from support.server import LiveServer
 
@@ -42,11 +43,13 @@ def test_every_route_wants_a_sign_in(runtime: Client, method: str, path: str) ->
         ibm_json(answer)
 
 
-@pytest.mark.parametrize("id_text", IDS.values(), ids=IDS)
-@pytest.mark.parametrize(("method", "path"), [each for each in WAYS if "{" in each[1]])
-def test_a_hostile_name_is_an_unknown_one(
-    runtime: Client, method: str, path: str, id_text: str
-) -> None:
+@pytest.mark.parametrize(
+    ("way", "name"),
+    pairs([way for way in WAYS if "{" in way[1]], IDS, always={"NUL"}),
+    ids=str,
+)
+def test_a_hostile_name_is_an_unknown_one(runtime: Client, way: tuple[str, str], name: str) -> None:
+    (method, path), id_text = way, IDS[name]
     sent = {"PUT": {"tags": []}, "PATCH": {"accepting_jobs": False}}.get(method)
     answer = runtime.call(method, path.format(id=id_text, device=id_text), json=sent)
     harmless(answer)
@@ -79,15 +82,16 @@ def taken_or_refused(runtime: Client, fields: dict[str, bytes]) -> None:
 
 
 SOUND = {name: json.dumps(value).encode() for name, value in body().items()}
-FIELDS = [field.encode_name for field in msgspec.structs.fields(wire.RunBody)]
+FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.RunBody)}
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(
+    ("field", "text"), pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))
+)
 def test_an_odd_value_of_a_field_is_taken_or_refused(
-    runtime: Client, field: str, text: bytes
+    runtime: Client, field: str, text: str
 ) -> None:
-    taken_or_refused(runtime, {**SOUND, field: text})
+    taken_or_refused(runtime, {**SOUND, field: ODD[text]})
 
 
 PLACES: dict[str, Any] = {
@@ -104,22 +108,46 @@ PLACES: dict[str, Any] = {
     ),
     "version": lambda mark: {**pubs.params([pubs.circuit(pubs.bell())]), "version": mark},
 }
+TYPES: dict[str, Any] = {
+    "pubs": list[Any],
+    "pub": list[Any],
+    "circuit": dict[str, Any],
+    "packed circuit": str,
+    "values": list[Any] | dict[str, Any],
+    "shots": int,
+    "default shots": int,
+    "options": dict[str, Any],
+    "seed": int,
+    "version": int,
+}
+"""What stands in each place."""
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "text"), pairs(PLACES, ODD, keep=lambda place, text: matters(text, TYPES[place]))
+)
 def test_an_odd_value_in_a_sampler_is_taken_or_refused(
-    runtime: Client, place: str, text: bytes
+    runtime: Client, place: str, text: str
 ) -> None:
     mark = "here-it-is"
-    whole = json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), text)
+    whole = json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), ODD[text])
     taken_or_refused(runtime, {**SOUND, "params": whole})
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("place", ["observables", "coefficient", "precision"])
+IN_ESTIMATORS: dict[str, Any] = {
+    "observables": list[Any] | dict[str, Any] | str,
+    "coefficient": float,
+    "precision": float,
+}
+"""Places in an estimator's input, and what stands there."""
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    pairs(IN_ESTIMATORS, ODD, keep=lambda at, text: matters(text, IN_ESTIMATORS[at])),
+)
 def test_an_odd_value_in_an_estimator_is_taken_or_refused(
-    runtime: Client, place: str, text: bytes
+    runtime: Client, place: str, text: str
 ) -> None:
     mark = "here-it-is"
     entry: list[Any] = [pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, None, 0.5]
@@ -127,18 +155,21 @@ def test_an_odd_value_in_an_estimator_is_taken_or_refused(
         entry[1] = {"ZZ": mark}
     else:
         entry[1 if place == "observables" else 3] = mark
-    whole = json.dumps(pubs.params(entry)).encode().replace(f'"{mark}"'.encode(), text)
+    whole = json.dumps(pubs.params(entry)).encode().replace(f'"{mark}"'.encode(), ODD[text])
     taken_or_refused(runtime, {**SOUND, "program_id": b'"estimator"', "params": whole})
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+OF_SESSIONS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.SessionBody)}
+
+
 @pytest.mark.parametrize(
-    "field", [each.encode_name for each in msgspec.structs.fields(wire.SessionBody)]
+    ("field", "text"),
+    pairs(OF_SESSIONS, ODD, keep=lambda field, text: matters(text, OF_SESSIONS[field])),
 )
 def test_an_odd_value_of_a_session_is_taken_or_refused(
-    runtime: Client, field: str, text: bytes
+    runtime: Client, field: str, text: str
 ) -> None:
-    fields = {"backend": json.dumps(TWIN).encode(), field: text}
+    fields = {"backend": json.dumps(TWIN).encode(), field: ODD[text]}
     pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
     answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
     harmless(answer)

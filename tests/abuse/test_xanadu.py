@@ -16,18 +16,19 @@ import pytest
 
 from abuse.conftest import Tokens
 from abuse.doors import harmless, xanadu_json
-from abuse.test_bad_input import DEEP, NO_JSON, ODD
+from abuse.odd_values import DEEP, NO_JSON, ODD, matters
 from qwicket.dialects.xanadu import wire
 from qwicket.gateway.signin import new_secret
 from qwicket.model.limits import Limits
 from support.bombs import BOMBS
+from support.pairwise import pairs
 from support.processes import children_of
 from support.server import LiveServer
 from support.waiting import until
 from support.xanadu import TOKEN_PATH, Caller, pair
 
 VALID: dict[str, Any] = {"name": "x", "target": "simulon_gaussian", "language": "blackbird:1.0"}
-FIELDS = [field.encode_name for field in msgspec.structs.fields(wire.SubmitBody)]
+FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.SubmitBody)}
 IDS = {
     "4,000 characters": "9" * 4_000,
     "NUL": "%00",
@@ -138,9 +139,13 @@ def test_many_bombs_at_once_hold_up_nobody(caller: Caller, stranger: Caller) -> 
 # --- fields ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", [*NO_JSON.values(), *ODD.values()], ids=[*NO_JSON, *ODD])
-def test_a_field_of_any_kind_is_taken_or_refused(caller: Caller, field: str, value: bytes) -> None:
+@pytest.mark.parametrize(
+    ("field", "text"),
+    pairs(FIELDS, NO_JSON)
+    + pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field])),
+)
+def test_a_field_of_any_kind_is_taken_or_refused(caller: Caller, field: str, text: str) -> None:
+    value = {**NO_JSON, **ODD}[text]
     parts = {key: json.dumps(each).encode() for key, each in VALID.items()}
     parts |= {"circuit": json.dumps(pair()).encode(), field: value}
     body = b"{" + b",".join(b'"%s":%s' % (key.encode(), part) for key, part in parts.items()) + b"}"
@@ -175,10 +180,9 @@ def test_a_query_of_any_kind_is_refused(caller: Caller, query: str) -> None:
     refused(caller.call("GET", f"/jobs?{query}"))
 
 
-@pytest.mark.parametrize("id_text", IDS.values(), ids=IDS.keys())
-@pytest.mark.parametrize("path", READS)
-def test_an_id_of_any_kind_is_not_found(caller: Caller, path: str, id_text: str) -> None:
-    answer = caller.call("GET", path.format(id_text))
+@pytest.mark.parametrize(("path", "name"), pairs(READS, IDS, always={"NUL", "a NUL in an id"}))
+def test_an_id_of_any_kind_is_not_found(caller: Caller, path: str, name: str) -> None:
+    answer = caller.call("GET", path.format(IDS[name]))
     assert answer.status_code == 404
     refused(answer)
 

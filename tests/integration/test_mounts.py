@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, cast
 
 import httpx
@@ -39,6 +40,7 @@ from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
 from qwicket.server.http import Front
 from qwicket.server.probes import probes
+from support.pairwise import pairs
 from support.server import LiveServer
 
 Said = Callable[[httpx.Response], str]
@@ -85,9 +87,13 @@ def test_every_mount_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/nothing/", "/", "//", "//nothing", "/jobs/x/y/z", "/%2e"]
+    ("prefix", "path"),
+    pairs(
+        [prefix for prefix in SHAPES if prefix],
+        ["/nothing", "/nothing/", "/", "//", "//nothing", "/jobs/x/y/z", "/%2e"],
+        always={"/nothing", "/"},
+    ),
 )
-@pytest.mark.parametrize("prefix", [prefix for prefix in SHAPES if prefix], ids=str)
 def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
     if prefix + path in PAGES:
         return
@@ -105,15 +111,14 @@ def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str)
     xanadu_json(response)
 
 
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        *("/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3", "/ibm/api"),
-        "/ibm/runtime/classic",
-        *("/qlued", "/qlued/api", "/qlued/api/v1", "/qlued/api/v2", "/qlued/api/v3"),
-    ],
+BARE = (
+    *("/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3", "/ibm/api"),
+    "/ibm/runtime/classic",
+    *("/qlued", "/qlued/api", "/qlued/api/v1", "/qlued/api/v2", "/qlued/api/v3"),
 )
-@pytest.mark.parametrize("method", METHODS)
+
+
+@pytest.mark.parametrize(("prefix", "method"), pairs(BARE, METHODS, always={"GET", "POST"}))
 def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str) -> None:
     response = http.request(method, prefix)
     assert response.status_code == 404
@@ -132,10 +137,16 @@ def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, versio
 FAMILIES = ("/lab", "/projects", "/billing", "/users")
 """Whole families of paths that qBraid's door refuses by name."""
 STRAYED = [
-    (way, slash)
-    for way in WAYS
-    for slash in ("after", "between")
-    if "qbraid" not in way.door.prefix or (slash == "after" and not way.path.startswith(FAMILIES))
+    *pairs(
+        [way for way in WAYS if "qbraid" not in way.door.prefix],
+        ["after", "between"],
+        per=lambda way: way.door.prefix,
+    ),
+    *(
+        (way, "after")
+        for way in WAYS
+        if "qbraid" in way.door.prefix and not way.path.startswith(FAMILIES)
+    ),
 ]
 """Clients of qBraid's send a double slash where their base ends in one."""
 
@@ -169,8 +180,14 @@ def test_a_wrong_method_is_told_all_right_ones(http: httpx.Client, door: Door, m
         assert all(right in door.said(response) for right in allowed)
 
 
-@pytest.mark.parametrize("path", [*PROBES, *PAGES])
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "GET"])
+@pytest.mark.parametrize(
+    ("path", "method"),
+    pairs(
+        [*PROBES, *PAGES],
+        [method for method in METHODS if method != "GET"],
+        keep=lambda path, _: path in PROBES,
+    ),
+)
 def test_a_probe_or_page_takes_no_other_method(http: httpx.Client, path: str, method: str) -> None:
     response = http.request(method, path)
     assert response.status_code == 405
@@ -224,12 +241,14 @@ def test_where_no_body_is_read_a_large_one_changes_nothing(http: httpx.Client, p
 # --- 401 at the root ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [*METHODS, "HEAD"])
-@pytest.mark.parametrize("path", [*ROOT_PATHS, "/jobs/", "/jobs//", "/devices/%00"])
-@pytest.mark.parametrize("scheme", [None, "Bearer", "apiKey"])
+AT_ROOT = product((*ROOT_PATHS, "/jobs/", "/jobs//", "/devices/%00"), (None, "Bearer", "apiKey"))
+
+
+@pytest.mark.parametrize(("at", "method"), pairs(AT_ROOT, [*METHODS, "HEAD"]), ids=str)
 def test_the_root_lets_nobody_in_without_a_pass(
-    server: LiveServer, http: httpx.Client, method: str, path: str, scheme: str | None
+    server: LiveServer, http: httpx.Client, at: tuple[str, str | None], method: str
 ) -> None:
+    path, scheme = at
     headers = {"Authorization": f"{scheme} {server.token()}"} if scheme else {}
     response = http.request(method, path, headers=headers)
     assert response.status_code == 401
@@ -337,7 +356,6 @@ def all_errors() -> list[errors.QwicketError]:
     return found
 
 
-@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
     ("problem", "said", "content_type"),
     [
@@ -354,20 +372,18 @@ def test_every_door_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],
     said: Said,
     content_type: str,
-    error: errors.QwicketError,
 ) -> None:
     headers = {"content-type": content_type}
-    assert (
-        said(httpx.Response(error.status, content=problem(error), headers=headers)) == error.detail
-    )
+    for error in all_errors():
+        response = httpx.Response(error.status, content=problem(error), headers=headers)
+        assert said(response) == error.detail, type(error)
 
 
-@pytest.mark.parametrize("error", all_errors(), ids=lambda error: type(error).__name__)
-def test_qlued_can_say_every_error(error: errors.QwicketError) -> None:
-    shown = qlued.recast(error)
-    response = httpx.Response(
-        shown.status, content=qlued.problem(shown), headers={"content-type": "application/json"}
-    )
-    said = qlued_json(response)
-    assert error.detail in said or isinstance(error, errors.Unauthenticated)
-    assert response.status_code != 400
+def test_qlued_can_say_every_error() -> None:
+    headers = {"content-type": "application/json"}
+    for error in all_errors():
+        shown = qlued.recast(error)
+        response = httpx.Response(shown.status, content=qlued.problem(shown), headers=headers)
+        said = qlued_json(response)
+        assert error.detail in said or isinstance(error, errors.Unauthenticated), type(error)
+        assert response.status_code != 400

@@ -27,6 +27,7 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_native import Entangler, NativeCircuit, NativeGate, compiled
 from support import qubit_lab
+from support.pairwise import pairs
 
 Matrix = NDArray[np.complex128]
 
@@ -86,18 +87,19 @@ def n_pairs(found: NativeCircuit) -> int:
     return sum(gate.targets is not None for gate in found.circuit)
 
 
-@pytest.mark.parametrize("entangler", ENTANGLERS)
-@pytest.mark.parametrize("n_controls", range(3))
-@pytest.mark.parametrize(("name", "size", "params"), EXAMPLES)
+CONTROLLED = [(*example, n_controls) for example in EXAMPLES for n_controls in range(3)]
+
+
+@pytest.mark.parametrize(("gate", "entangler"), pairs(CONTROLLED, ENTANGLERS), ids=str)
 def test_a_gate_keeps_its_matrix(
-    name: str, size: int, params: tuple[float, ...], n_controls: int, entangler: Entangler
+    gate: tuple[str, int, tuple[float, ...], int], entangler: Entangler
 ) -> None:
+    name, size, params, n_controls = gate
     n_qubits = size + n_controls
     operands = tuple(reversed(range(n_qubits)))
     for angle in ANGLES[:: 1 + n_controls] if params else (0.0,):
         shifted = tuple(p - params[0] + angle for p in params)
-        gate = Gate(name, operands[:size], shifted, operands[size:])
-        assert_same([gate], n_qubits, entangler)
+        assert_same([Gate(name, operands[:size], shifted, operands[size:])], n_qubits, entangler)
 
 
 @pytest.mark.parametrize("entangler", ENTANGLERS)

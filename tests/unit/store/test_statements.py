@@ -33,34 +33,38 @@ def schema() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-@pytest.mark.parametrize("name", sorted(SQL))
-def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection, name: str) -> None:
+def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
     # Lists of all there is, all small; and upkeep.
     whole = {
         *("account_list", "device_list", "project_list", "runner_list"),
         *("device_offered_list", "provider_list"),
-        *("blob_orphans", "lease_orphans", "share_repair", "share_rebase", "token_expire"),
+        *("blob_orphans", "share_repair", "share_rebase", "token_expire"),
         *("upload_purge", "project_wrong_bytes", "project_repair_bytes"),
     }
     # Recursive queries: accounts with short jobs, and tokens made from one, each step by index.
     steps = {"SCAN lane", "SCAN head", "SCAN tree"}
     tags = {"SCAN asked VIRTUAL TABLE INDEX 1:", "SCAN borne VIRTUAL TABLE INDEX 1:"}
     harmless = {"SCAN CONSTANT ROW", "SCAN waiting", *tags, *steps}
-    scans = [step for step in _plan(schema, name) if step.startswith("SCAN")]
-    assert name in whole or set(scans) <= harmless, scans
+    scans = {
+        name: found
+        for name in SQL
+        if (found := {step for step in _plan(schema, name) if step.startswith("SCAN")} - harmless)
+    }
+    assert scans.keys() <= whole, scans
 
 
-@pytest.mark.parametrize("name", sorted(SQL))
-def test_a_look_up_sorts_nothing_that_grows_with_the_queue(
-    schema: sqlite3.Connection, name: str
-) -> None:
+def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Connection) -> None:
     small = {
         *("device_list", "device_offered_list", "member_list", "outcome_blobs"),
         *("group_tally", "job_tally", "project_of_account"),
         "express_next",  # of accounts
     }
-    sorts = [step for step in _plan(schema, name) if "TEMP B-TREE" in step]
-    assert name in small or not sorts, sorts
+    sorts = {
+        name: found
+        for name in SQL
+        if (found := [step for step in _plan(schema, name) if "TEMP B-TREE" in step])
+    }
+    assert sorts.keys() <= small, sorts
 
 
 def _plan(schema: sqlite3.Connection, name: str) -> list[str]:

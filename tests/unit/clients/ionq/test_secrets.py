@@ -10,6 +10,7 @@ import pytest
 from qwicket.clients.http import Patience
 from qwicket.clients.ionq import Circuit, IonQClient, IonQError, Session
 from support.bad_server import BadServer, Request, Step, answer
+from support.pairwise import pairs
 from support.secrets import assert_silent, troubles
 
 KEY = "ThisKeyMustNeverBeSeenInAnyTextAtAll012345"
@@ -44,12 +45,11 @@ def client(url: str, key: str = KEY) -> IonQClient:
     return made
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_holds_a_secret(trouble: Step, call: Callable[[IonQClient], Any]) -> None:
-    with BadServer(trouble) as server, client(server.url) as made:
+@pytest.mark.parametrize(("call", "trouble"), pairs(CALLS, TROUBLES))
+def test_no_error_holds_a_secret(trouble: str, call: str) -> None:
+    with BadServer(TROUBLES[trouble]) as server, client(server.url) as made:
         with pytest.raises(IonQError) as caught:
-            call(made)
+            CALLS[call](made)
         assert_silent(caught.value, (KEY, CUSTOM))
 
 

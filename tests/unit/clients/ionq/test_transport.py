@@ -11,6 +11,7 @@ import pytest
 from qwicket.clients.http import Patience
 from qwicket.clients.ionq import RETRIABLE, IonQAPIError, IonQClient, IonQRetriableError
 from support.bad_server import BadServer, Step, answer, cut, drip, drop, raw, reset, silent
+from support.pairwise import pairs
 
 JOB = {"id": "7", "status": "ready"}
 QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
@@ -57,8 +58,10 @@ def test_a_conflict_is_retriable_for_reads_alone(ask: Any) -> None:
         assert (caught.value.status_code, len(server.requests)) == (409, 1)
 
 
-@pytest.mark.parametrize("ask", [*READS, *WRITES])
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 500, 501, 507])
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    pairs([*READS, *WRITES], [400, 401, 403, 404, 413, 422, 500, 501, 507], always={400, 500}),
+)
 def test_a_refusal_is_told_at_once(ask: Any, status: int) -> None:
     with BadServer(answer(status, {}), answer(200, JOB)) as server:
         with pytest.raises(IonQAPIError) as caught:

@@ -13,6 +13,7 @@ from qwicket.clients.native import AsyncClient, AsyncJob, Client, ClientError, J
 from qwicket.clients.native.async_transport import AsyncTransport
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Request, Step, answer
+from support.pairwise import pairs
 from support.secrets import assert_silent, troubles
 
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
@@ -50,13 +51,12 @@ CALLS: dict[str, Callable[[Client], Any]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_holds_the_token(trouble: Step, call: Callable[[Client], Any]) -> None:
-    with BadServer(trouble) as server:
+@pytest.mark.parametrize(("call", "trouble"), pairs(CALLS, TROUBLES))
+def test_no_error_holds_the_token(trouble: str, call: str) -> None:
+    with BadServer(TROUBLES[trouble]) as server:
         client = Client(Transport(server.url, TOKEN, 0.1, QUICK, QUICK))
         with pytest.raises(ClientError) as caught:
-            call(client)
+            CALLS[call](client)
         assert_silent(caught.value, SECRETS)
         client.close()
 
@@ -76,17 +76,14 @@ ASYNC_CALLS: dict[str, Callable[[AsyncClient], Awaitable[Any]]] = {
 
 
 @pytest.mark.usefixtures("short_streams")
-@pytest.mark.parametrize("call", ASYNC_CALLS.values(), ids=ASYNC_CALLS.keys())
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_of_an_event_loop_holds_the_token(
-    trouble: Step, call: Callable[[AsyncClient], Awaitable[Any]]
-) -> None:
+@pytest.mark.parametrize(("call", "trouble"), pairs(ASYNC_CALLS, TROUBLES))
+def test_no_error_of_an_event_loop_holds_the_token(trouble: str, call: str) -> None:
     async def main(url: str) -> None:
         async with AsyncClient(AsyncTransport(url, TOKEN, 0.1, QUICK, QUICK)) as client:
             assert TOKEN not in f"{client!r} {client._transport!r} {client._transport._line!r}"
-            await call(client)
+            await ASYNC_CALLS[call](client)
 
-    with BadServer(trouble) as server:
+    with BadServer(TROUBLES[trouble]) as server:
         with pytest.raises(ClientError) as caught:
             asyncio.run(asyncio.wait_for(main(server.url), 30))
         assert_silent(caught.value, SECRETS)

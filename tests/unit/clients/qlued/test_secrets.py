@@ -11,6 +11,7 @@ import pytest
 from qwicket.clients.http import Patience
 from qwicket.clients.qlued import QluedClient, QluedError
 from support.bad_server import BadServer, Request, Step, answer
+from support.pairwise import pairs
 from support.secrets import assert_silent, troubles
 
 TOKEN = "This token/must+never be=seen%in any&text?at#all"
@@ -51,12 +52,11 @@ def client(url: str, token: str = TOKEN) -> QluedClient:
     return made
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_holds_a_token(trouble: Step, call: Callable[[QluedClient], Any]) -> None:
-    with BadServer(trouble) as server, client(server.url) as made:
+@pytest.mark.parametrize(("call", "trouble"), pairs(CALLS, TROUBLES))
+def test_no_error_holds_a_token(trouble: str, call: str) -> None:
+    with BadServer(TROUBLES[trouble]) as server, client(server.url) as made:
         with pytest.raises(QluedError) as caught:
-            call(made)
+            CALLS[call](made)
         assert_silent(caught.value, FORMS)
 
 

@@ -10,6 +10,7 @@ from requests.exceptions import RequestException
 
 from qwicket.clients.xanadu import Connection, Device, Job, Settings
 from support.bad_server import BadServer, Request, Step, answer, raw
+from support.pairwise import pairs
 from support.secrets import assert_silent, troubles
 from unit.clients.xanadu.making import PASS, TOKEN, connecting
 
@@ -43,16 +44,13 @@ CALLS: dict[str, Callable[[Connection], Any]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_no_error_holds_a_secret(
-    trouble: Step, call: Callable[[Connection], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("call", "trouble"), pairs(CALLS, TROUBLES))
+def test_no_error_holds_a_secret(trouble: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwicket.clients.xanadu.connection._TIMEOUT_S", 0.2)
     headers = {"X-Lab": CUSTOM}
-    with BadServer(trouble) as server, connecting(server.url, headers=headers) as made:
+    with BadServer(TROUBLES[trouble]) as server, connecting(server.url, headers=headers) as made:
         with pytest.raises(RequestException) as caught:
-            call(made)
+            CALLS[call](made)
         assert_silent(caught.value, (TOKEN, PASS, CUSTOM))
 
 

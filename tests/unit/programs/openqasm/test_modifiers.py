@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.pairwise import pairs
 from unit.programs.openqasm.corpus import HEAD_3
 from unit.programs.openqasm.execution import FIXED, H, Matrix, X, controlled, unitary
 from unit.programs.openqasm.reading import listing, read3, why3, with3
@@ -106,8 +107,14 @@ def test_integer_powers_of_a_user_gate_repeat_it(exponent: int) -> None:
     np.testing.assert_allclose(found, np.linalg.matrix_power(inner, exponent), atol=1e-10)
 
 
-@pytest.mark.parametrize("name", [*(name for name in FIXED if name != "sxdg")])
-@pytest.mark.parametrize("exponent", [0.5, -0.5, 0.25, 1.7, 2, 3, -3, 4, 0, -2.5])
+@pytest.mark.parametrize(
+    ("name", "exponent"),
+    pairs(
+        [name for name in FIXED if name != "sxdg"],
+        [0.5, -0.5, 0.25, 1.7, 2, 3, -3, 4, 0, -2.5],
+        always={0.5, -2.5},
+    ),
+)
 def test_powers_of_fixed_gates_are_principal(name: str, exponent: float) -> None:
     width = 2 if name == "swap" else 1
     found = matrix(f"pow({exponent}) @ {name} {'q[0], q[1]' if width == 2 else 'q[0]'};", width)
