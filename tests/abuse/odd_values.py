@@ -78,17 +78,26 @@ ODD = {
 
 EVERYWHERE = ("null", "digits as text", "2^64", "object")
 """Sent in every field: one value of each JSON type, one of them over any bound."""
+IN_TEXTS = ("empty text", "escaped NUL", "100 kB of snowmen", "control characters")
+"""Sent in every field of texts: nothing, what no database stores, too much, and no print."""
+LATE = {
+    *("surrogate in UTF-8", "bad UTF-8", "overlong UTF-8", "cut UTF-8"),
+    *("bad UTF-8 within", "bad UTF-8 in a key"),
+}
+"""What msgspec takes for JSON where a field takes any, so that who reads the field must refuse."""
 _OTHER_TYPE = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`$")
 
 
 def matters(text: str, of: Any) -> bool:
     """Return whether a value is sent in every field of this type, however many fields there are.
 
-    That is a value of the type that the field declares (it may be outside the field's bounds),
-    every value where a field takes any JSON, and `EVERYWHERE`.
+    That is a number or list of the type that the field declares (it may be outside the field's
+    bounds), a text of `IN_TEXTS`, every value where a field takes any JSON, and `EVERYWHERE`.
     """
     if text in EVERYWHERE or of is msgspec.Raw:
         return True
+    if ODD[text].startswith(b'"') and text not in IN_TEXTS:
+        return False
     try:
         msgspec.json.decode(ODD[text], type=of)
     except msgspec.MsgspecError as error:

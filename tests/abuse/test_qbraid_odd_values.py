@@ -12,7 +12,7 @@ import pytest
 
 from abuse.conftest import Tokens
 from abuse.doors import FORMER_QBRAID, QBRAID, Door, harmless
-from abuse.odd_values import NO_JSON, ODD, matters
+from abuse.odd_values import LATE, NO_JSON, ODD, matters
 from qwicket.dialects.qbraid import groups, orders
 from support.pairwise import pairs
 
@@ -84,7 +84,7 @@ def is_read(name: str, of: Any) -> bool:
         FIELDS,
         NO_JSON,
         per=lambda of: of[0],
-        keep=lambda of, _: FIELDS[of] is msgspec.Raw and of[1] in READ_AS_JSON,
+        keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
     ),
     ids=str,
 )
@@ -145,7 +145,9 @@ OF_GROUPS = {field.encode_name: field.type for field in msgspec.structs.fields(g
 @pytest.mark.parametrize(
     ("field", "odd"),
     pairs(OF_GROUPS, ODD, keep=lambda field, odd: matters(odd, OF_GROUPS[field]))
-    + pairs(OF_GROUPS, NO_JSON, keep=lambda field, _: OF_GROUPS[field] is msgspec.Raw),
+    + pairs(
+        OF_GROUPS, NO_JSON, keep=lambda field, odd: OF_GROUPS[field] is msgspec.Raw and odd in LATE
+    ),
 )
 def test_an_odd_field_of_a_group_is_taken_or_refused(
     client: httpx.Client, tokens: Tokens, field: str, odd: str

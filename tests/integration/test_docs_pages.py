@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from abuse.doors import PAGES, docs_html
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.server.docs import HEADERS, files
 from support.browser import Page, browser
+from support.pairwise import pairs
 from support.server import LiveServer
 
 FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
@@ -156,14 +158,22 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 820, 1440])
+SCREENS = [*product((360, 820, 1440), ("light", "dark"))]
+
+
 @pytest.mark.parametrize(
-    "path", ["/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"]
+    ("path", "screen"),
+    pairs(
+        ["/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"],
+        SCREENS,
+        always={(360, "light"), (1440, "dark")},
+    ),
+    ids=str,
 )
 def test_a_page_can_be_read_on_every_screen(
-    server: LiveServer, page: Page, path: str, width: int, scheme: str
+    server: LiveServer, page: Page, path: str, screen: tuple[int, str]
 ) -> None:
+    width, scheme = screen
     page.open(server.url + path, width=width, scheme=scheme)
     missing = [each for each in page.complaints if "404" not in each or not path.endswith("a/b")]
     assert not missing

@@ -71,12 +71,14 @@ def gates() -> list[tuple[Device, AtomGateSpec, tuple[int, ...]]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("device", "gate", "wires"), gates(), ids=lambda value: str(getattr(value, "name", value))
-)
-def test_every_gate_is_read_on_all_wires_that_are_advertised(
-    device: Device, gate: AtomGateSpec, wires: tuple[int, ...]
-) -> None:
+def test_every_gate_is_read_on_all_wires_that_are_advertised() -> None:
+    advertised = gates()
+    assert len(advertised) > 50
+    for device, gate, wires in advertised:
+        check_read(device, gate, wires)
+
+
+def check_read(device: Device, gate: AtomGateSpec, wires: tuple[int, ...]) -> None:
     n_sites = len(wires) // 2
     repeated = {"fhop": n_sites - 1, "fphase": n_sites}
     n_params = repeated.get(gate.name, len(gate.parameters))

@@ -22,6 +22,7 @@ from qwicket.programs.openqasm.conditions import (
     some,
 )
 from qwicket.programs.openqasm.conditions import test as make_test
+from support.pairwise import pairs
 from unit.programs.openqasm.execution import path
 from unit.programs.openqasm.reading import listing, read3, why2, why3, with2, with3
 
@@ -48,8 +49,11 @@ RELATIONS: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("value", [-9, -8, -7, -1, 0, 1, 6, 7, 8, 15, 16])
+@pytest.mark.parametrize(
+    ("relation", "value"),
+    # -8 and 7 are the least and the greatest number of four bits.
+    pairs(RELATIONS, [-9, -8, -7, -1, 0, 1, 6, 7, 8, 15, 16], always={-8, 7}),
+)
 def test_signed_numbers_of_bits_are_in_twos_complement(relation: str, value: int) -> None:
     circuit = with3(f"if (int[4](c) {relation} {value}) x q[0]; h q[1];")
     for bits in ALL_BITS:
