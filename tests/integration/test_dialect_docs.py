@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from abuse.doors import docs_html
+from qwicket import dialects
 from qwicket.dialects import descriptions, mounts
 from qwicket.dialects.ibm import description as ibm
 from qwicket.dialects.ibm.paths import canonical
@@ -118,6 +119,29 @@ def test_what_is_below_a_description_is_still_the_dialects(web: httpx.Client) ->
     assert (found.status_code, found.json()["error"]) == (404, "Not Found")
     found = web.get("/qlued/api/v2/docs/get_config")
     assert (found.status_code, found.json()["error_message"]) == (404, "Unknown back-end!")
+
+
+READ = re.compile(
+    r'(?:query_params|\basked|\bquery)(?:\.get\(|\[|, )"([\w.]+)"|"(\w+)" in (?:asked|query)\b'
+)
+"""How handlers read a query parameter."""
+WITHIN = {
+    "ibm": {"where", "limit", "fields", "order", "skip"},  # of `filter`, which is JSON
+    "qlued": {"json", "password", "username"},  # of the body
+}
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_every_query_parameter_that_is_read_is_described(name: str) -> None:
+    folder = Path(dialects.__file__).parent / {"runtime": "ibm/runtime"}.get(name, name)
+    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    read = {one or other for one, other in READ.findall(source)}
+    schemes = DESCRIPTIONS[name]["components"]["securitySchemes"].values()
+    named = {each["name"] for each in schemes if each.get("in") == "query"}
+    for _, _, _, operation in (each for each in OPERATIONS if each[0] == name):
+        named |= {each["name"] for each in operation["parameters"] if each["in"] == "query"}
+    assert read - named - WITHIN.get(name, set()) == set()
+    assert read or name == "qlued"
 
 
 def test_no_name_is_used_twice_in_a_description() -> None:

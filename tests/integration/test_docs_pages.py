@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tempfile
 from collections.abc import Iterator
 from itertools import product
@@ -14,12 +15,14 @@ import pytest
 
 from abuse.doors import PAGES, docs_html
 from qwicket.dialects import descriptions, mounts, native
+from qwicket.model.states import JobState
 from qwicket.server.docs import HEADERS, files
 from support.browser import Page, browser
 from support.pairwise import pairs
 from support.server import LiveServer
 
-FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
+DIALECTS = descriptions(mounts(cast(Any, None)))
+FILES = files(native.description(), DIALECTS)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +129,21 @@ def test_browsers_alone_are_sent_from_the_root_to_the_pages(
         assert httpx.get(response.url.join("docs")).status_code == 200
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_shows_a_regular_expression(web: httpx.Client, path: str) -> None:
+    kinds = re.findall(r'<span class="kind">(.*?)</span>', web.get(path).text)
+    assert [kind for kind in kinds if "^" in kind or "like" in kind] == []
+
+
+def test_the_states_to_list_are_told_in_words(web: httpx.Client) -> None:
+    (kind,) = re.findall(
+        r"<code>state</code> <span[^>]*>(.*?)</span>.*?commas", web.get("/docs").text
+    )
+    text = re.sub(r"</?code>", "", kind)
+    states = " ".join(JobState)
+    assert text == f"query, text with one or more of {states}, separated by commas"
+
+
 # --- in a browser ---------------------------------------------------------------------------------
 
 CONTRAST = """
@@ -158,15 +176,18 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-SCREENS = [*product((360, 820, 1440), ("light", "dark"))]
+SCREENS = [*product((360, 390, 820, 1440), ("light", "dark"))]
 
 
 @pytest.mark.parametrize(
     ("path", "screen"),
     pairs(
-        ["/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"],
+        [
+            *("/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"),
+            *(f"/docs/{name}" for name in DIALECTS),
+        ],
         SCREENS,
-        always={(360, "light"), (1440, "dark")},
+        always={(360, "light"), (390, "light"), (1440, "dark")},
     ),
     ids=str,
 )

@@ -39,7 +39,7 @@ ABOUT: Final = About(
         " below `/Network/{hub}/Groups/{group}/Projects/{project}`. `/jobs/{id}/status` is a"
         " websocket as well."
     ),
-    security={"token": _TOKEN},
+    security={"token": _TOKEN, "query": {**_TOKEN, "in": "query", "name": "access_token"}},
     error=Error,
     public=frozenset(
         {

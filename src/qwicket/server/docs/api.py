@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.server.docs.html import ADDRESS, Html, join, page, prose, tag
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 _JSON: Final = "application/json"
 _ANY_TEXT: Final = r"^[^\u0000]*$"
 """What no database keeps need not be told to people."""
+_LIST_OF_WORDS: Final = re.compile(r"\^\((?P<words>[a-z|]+)\)\(,\((?P=words)\)\)\*\$")
+_PATTERNS: Final[Mapping[str, str]] = {
+    "^[a-z0-9]{8,32}$": "8 to 32 characters, each a to z or 0 to 9",
+    "^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
+    "^[a-z][a-z0-9_]{0,63}$": "1 to 64 characters: a letter, then a to z, 0 to 9 or _",
+}
 _REF: Final = "#/components/schemas/"
 _TAGS: Final[Mapping[str, str]] = {
     "jobs": "Jobs",
@@ -208,8 +215,17 @@ def _kind(schema: Mapping[str, Any]) -> Html:
     if isinstance(schema.get("additionalProperties"), dict):
         return join([word, " of ", _kind(schema["additionalProperties"])])
     if schema.get("pattern", _ANY_TEXT) != _ANY_TEXT:
-        return join([word, " like ", tag("code", schema["pattern"].replace(r"\Z", "$"))])
+        return join([word, " ", _pattern(schema["pattern"])])
     return join([word, _bounds(schema, "imum", ""), _bounds(schema, "Length", " characters")])
+
+
+def _pattern(pattern: str) -> Html:
+    """Return in words what a text looks like."""
+    words = _LIST_OF_WORDS.fullmatch(pattern)
+    if words:
+        one_of = join((tag("code", each) for each in words["words"].split("|")), " ")
+        return join(["with one or more of ", one_of, ", separated by commas"])
+    return join(["of ", _PATTERNS[pattern.replace(r"\Z", "$")]])
 
 
 def _bounds(schema: Mapping[str, Any], of: str, unit: str) -> str:
