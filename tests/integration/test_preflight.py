@@ -72,7 +72,7 @@ BROKEN = {
     ),
     "bad-toml": Broken(lambda: toml("port = \n"), "is no TOML"),
     "list": Broken(lambda: toml("port = [1]\n"), "port must be one text or number"),
-    "port": Broken(lambda: env(PORT="abc"), "--port"),
+    "port": Broken(lambda: env(PORT="abc"), "'abc' is not a whole number"),
     "port-range": Broken(lambda: env(PORT="65536"), "--port"),
     "taken": Broken(taken, "another program listens on"),
     "workers": Broken(lambda: env(WORKERS="0"), "--workers"),

@@ -24,6 +24,7 @@ from msgspec import structs
 
 from qwicket import __version__
 from qwicket.cli import options
+from qwicket.cli.commands import plainly
 from qwicket.cli.config import FILE, wrong_settings
 from qwicket.cli.listing import minute
 from qwicket.cli.serve import checked
@@ -137,7 +138,7 @@ def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
     settings, refused = checked(context)
     found = [
         *(Finding("settings", "wrong", each, "Mend the file.") for each in wrong_settings(context)),
-        *(Finding("settings", "wrong", each.format_message(), "Mend it.") for each in refused),
+        *(Finding("settings", "wrong", plainly(each), "Correct the setting.") for each in refused),
     ]
     settings = structs.replace(settings, data_dir=place.data_dir, database_url=place.database_url)
     for each in problems(settings):

@@ -120,7 +120,7 @@ class Commands(click.Group):
         sys.exit(status)
 
 
-def _plainly(error: click.ClickException) -> str:
+def plainly(error: click.ClickException) -> str:
     """Return a sentence for an error, without the words that only click's own code knows."""
     if isinstance(error, click.exceptions.NoSuchCommand | click.NoSuchOption):
         near = " or ".join(repr(each) for each in error.possibilities or ())
@@ -135,7 +135,7 @@ def _tell(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     else:
-        message = " ".join(_plainly(error).split())
+        message = " ".join(plainly(error).split())
         if message[-1:] not in _ENDS:
             message += "."
         if isinstance(error, click.UsageError) and error.ctx is not None:

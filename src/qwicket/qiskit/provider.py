@@ -73,7 +73,7 @@ class QwicketProvider:
             raise QiskitBackendNotFoundError(f"There is no backend {name!r}; there are: {known}.")
         return QwicketBackend(self, device)
 
-    def job(self, id: str) -> QwicketJob:  # noqa: A002 - the field's own word
+    def job(self, id: str) -> QwicketJob:
         """Return a job by its id, from any process at any time.
 
         Raises:

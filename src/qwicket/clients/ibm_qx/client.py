@@ -228,21 +228,21 @@ class IBMQXClient:
             raise IBMQXJobError(job.error_message or "The job was refused.", job.status)
         return job
 
-    def job_upload_url(self, id: str) -> str:  # noqa: A002
+    def job_upload_url(self, id: str) -> str:
         """Return the address to which the program of a job is sent with PUT."""
         return self._address(f"{self._at(id)}/jobUploadUrl")
 
-    def job_data_uploaded(self, id: str) -> Job:  # noqa: A002
+    def job_data_uploaded(self, id: str) -> Job:
         """Say that a job's program was sent, so that it is run."""
         answer = self._send("POST", f"{self._at(id)}/jobDataUploaded", {}, can_repeat=False)
         found = _object_of(answer).get("job")
         return Job(found if isinstance(found, dict) else {})
 
-    def job_download_url(self, id: str) -> str:  # noqa: A002
+    def job_download_url(self, id: str) -> str:
         """Return the address of a job's program."""
         return self._address(f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl")
 
-    def program(self, id: str) -> dict[str, Any]:  # noqa: A002
+    def program(self, id: str) -> dict[str, Any]:
         """Return a job's program as a Qobj."""
         answer = self._store("GET", self.job_download_url(id))
         return _object_of(answer)
@@ -264,7 +264,7 @@ class IBMQXClient:
         query = f"?{urlencode({'filter': json.dumps(asked)})}" if asked else ""
         return [Job(each) for each in self._list(f"{self._scope}/jobs{query}")]
 
-    def job(self, id: str) -> Job:  # noqa: A002 - the server's own name
+    def job(self, id: str) -> Job:
         """Return a job, from any process."""
         answer = self._send("GET", self._at(id))
         found = decoded(answer)
@@ -274,11 +274,11 @@ class IBMQXClient:
             raise wrong(answer, "is no object")
         return Job(found)
 
-    def job_status(self, id: str) -> Status:  # noqa: A002
+    def job_status(self, id: str) -> Status:
         """Return where a job stands."""
         return Status(self._object("GET", f"{self._at(id)}/status"))
 
-    def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:  # noqa: A002
+    def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:
         """Yield each status of a job, the present one first, to the final one.
 
         They come over a websocket; where there is none, the server is asked now and then.
@@ -330,7 +330,7 @@ class IBMQXClient:
             raise _not_ended(id_)
         return Status(found)
 
-    def wait(self, id: str, timeout: float | None = None) -> Job:  # noqa: A002
+    def wait(self, id: str, timeout: float | None = None) -> Job:
         """Wait until a job has ended, and return it.
 
         Args:
@@ -350,7 +350,7 @@ class IBMQXClient:
             raise _not_ended(id)
         return job
 
-    def cancel(self, id: str) -> bool:  # noqa: A002
+    def cancel(self, id: str) -> bool:
         """Cancel a job; return whether it was, or had ended before."""
         answer = self._send("POST", f"{self._at(id)}/cancel", {}, can_be_empty=True)
         if not answer.content:  # as the document prints it
@@ -359,11 +359,11 @@ class IBMQXClient:
         found = _object_of(answer)
         return found.get("cancelled") is True and "error" not in found
 
-    def job_properties(self, id: str) -> Record:  # noqa: A002
+    def job_properties(self, id: str) -> Record:
         """Return what was measured of its device when a job was taken; empty for a simulator."""
         return Record(self._object("GET", f"{self._at(id)}/properties"))
 
-    def result(self, id: str) -> Result:  # noqa: A002
+    def result(self, id: str) -> Result:
         """Return what a job gave; of a failed one what its good circuits gave.
 
         Raises:
@@ -380,11 +380,11 @@ class IBMQXClient:
             raise IBMQXJobError(why, job.status)
         return Result(found)
 
-    def result_download_url(self, id: str) -> str:  # noqa: A002
+    def result_download_url(self, id: str) -> str:
         """Return the address of what a job gave."""
         return self._address(f"{self._at(id)}/resultDownloadUrl")
 
-    def result_downloaded(self, id: str) -> None:  # noqa: A002
+    def result_downloaded(self, id: str) -> None:
         """Say that what a job gave was read; it stays readable."""
         self._send("POST", f"{self._at(id)}/resultDownloaded", {}, can_be_empty=True)
 

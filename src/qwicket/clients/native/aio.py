@@ -70,7 +70,7 @@ class AsyncClient:
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return AsyncJob(self._transport, await self._transport.drive(plan))
 
-    async def job(self, id: str) -> AsyncJob:  # noqa: A002 - the field's own word
+    async def job(self, id: str) -> AsyncJob:
         """As `Client.job`."""
         plan = operations.job(self._transport.api, id)
         return AsyncJob(self._transport, await self._transport.drive(plan))

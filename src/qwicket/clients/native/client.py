@@ -189,7 +189,7 @@ class Client:
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return Job(self._transport, self._transport.drive(plan))
 
-    def job(self, id: str) -> Job:  # noqa: A002 - the field's own word
+    def job(self, id: str) -> Job:
         """Return a job by its id, from any process at any time.
 
         Raises:

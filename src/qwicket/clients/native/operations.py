@@ -93,7 +93,7 @@ def submit(
     device: str,
     *,
     shots: int = 1000,
-    format: str | None = None,  # noqa: A002 - the field's own word
+    format: str | None = None,
     seed: int | None = None,
     noise: str | None = None,
     engine: str = "",
