@@ -21,10 +21,11 @@ from support.processes import resident_bytes
 from support.server import LiveServer
 
 IS_LONG = os.environ.get("QWICKET_ABUSE") == "long"
+ALWAYS = ("--limit", "waiting_jobs=200000", "--limit", f"memory_bytes={1 << 30}")
+"""The flood is of more jobs than one project may have by default. A job has as much memory on each
+machine, so that the widest programs are of 25 qubits everywhere."""
 SHORT = ("--limit", "head_timeout_s=3", "--limit", "body_timeout_s=3", "--limit", "keep_alive_s=6")
 """The short form does not wait for the deadlines that users have."""
-LONG = ("--limit", "waiting_jobs=200000")
-"""The flood is of more jobs than one project may have by default."""
 DATABASES = ("sqlite", "postgres") if IS_LONG else ("sqlite",)
 MOST_GROWTH = 1.1
 
@@ -43,7 +44,7 @@ def target(
         if request.param == "postgres":
             postgres: PostgresServer = request.getfixturevalue("postgres")
             url = stack.enter_context(postgres.database())
-        options = LONG if IS_LONG else SHORT
+        options = ALWAYS if IS_LONG else (*ALWAYS, *SHORT)
         folder = tmp_path_factory.mktemp("attacked")
         live = LiveServer(folder, *options, database_url=url, **MEASURED)
         target = Target(live, is_long=IS_LONG)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+import re
 import time
 import zlib
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 
 from abuse.attacks import Outcome, Target
 from abuse.attacks.bystander import Bystander
-from abuse.doors import DOORS, NATIVE, WAYS
-from abuse.test_access import MALFORMED, absent_id
+from abuse.attacks.canary import Canary
+from abuse.doors import DOORS, NATIVE, WAYS, Door
+from abuse.test_access import absent_id
 from abuse.test_floods import FRAMINGS, PIECE, Peak, Upload
-from support import pubs, runtime
+from support import pubs, raw, runtime
 from support.bombs import BOMBS
 from support.hostile import HOSTILE
 from support.programs import BELL
@@ -181,18 +183,58 @@ def hostile_programs(target: Target) -> Outcome:
 
 
 def path_traversal(target: Target) -> Outcome:
-    """Put paths, NULs and long texts where an id or a name belongs."""
+    """Put paths wherever an id or a name belongs; none of them is opened."""
+    canary = Canary(target.live.folder / "canary")
+    try:
+        n_sent = _traverse_paths(target, canary) + _traverse_bodies(target, canary)
+        assert not canary.n_opened(), "a path of a request was opened"
+        canary.path.read_text()
+        assert canary.n_opened() == 1, "the kernel does not count"
+    finally:
+        canary.close()
+    return Outcome(f"{n_sent} paths to a file that the server could read", "opened 0 times")
+
+
+def _traverse_paths(target: Target, canary: Canary) -> int:
+    """Ask each route for a path in place of each of its parameters, over bare sockets."""
     n_sent = 0
+    texts = canary.path_texts()
     for way in WAYS:
-        if "{" not in way.path or way.is_an_agents:
-            continue
-        texts = list(MALFORMED.values())
-        for text in texts if target.is_long else random.Random(n_sent).sample(texts, 3):
-            answer = way.send(target.http, way.url(text), way.door.auth(target.attacker))
-            assert answer.status_code < 500 or answer.status_code == 501, (way, text)
-            assert "root:" not in answer.text
-            n_sent += 1
-    return Outcome(f"{n_sent} paths", "0 files, 0 failures")
+        for parameter in re.findall(r"{[^}]+}", way.path):
+            chosen = texts if target.is_long else random.Random(n_sent).sample(texts, 4)
+            for text in chosen:
+                path = way.path.replace(parameter, text)
+                path = re.sub(r"{[^}]+}", "x", path)
+                _assert_refused(target, canary, f"{way.method} {way.door.prefix}{path}", way.door)
+            n_sent += len(chosen)
+    for text in texts:
+        _assert_refused(target, canary, f"GET /docs/{text}", NATIVE)
+    return n_sent + len(texts)
+
+
+def _assert_refused(target: Target, canary: Canary, line: str, door: Door) -> None:
+    headers = [f"{name}: {value}" for name, value in door.auth(target.attacker).items()]
+    with raw.connect(target.live.url) as connection:
+        connection.sendall(raw.head(line, *headers, "Content-Length: 0"))
+        answer = raw.answer(connection)
+    assert answer.status_code == 501 or 400 <= answer.status_code < 500, (line, answer.status_code)
+    assert canary.SECRET not in answer.text
+
+
+def _traverse_bodies(target: Target, canary: Canary) -> int:
+    """Submit jobs whose names of things are paths."""
+    n_sent = 0
+    for door in DOORS:
+        for field in ("device", "backend", "target", "format", "group", "session_id", "name"):
+            for text in canary.texts():
+                answer = target.http.post(
+                    door.jobs, content=door.text(**{field: json.dumps(text).encode()}),
+                    headers=door.auth(target.attacker),
+                )  # fmt: skip
+                assert answer.status_code == 201 or 400 <= answer.status_code < 500, answer.text
+                assert canary.SECRET not in answer.text
+                n_sent += 1
+    return n_sent
 
 
 PICKLE = (
