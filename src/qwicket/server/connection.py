@@ -10,7 +10,7 @@ import socket
 import string
 import struct
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -207,8 +207,10 @@ class Connection(HttpToolsProtocol):
                 return
             self._tell_requests()
         self.transport.write(_plain_text(status, why))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        # The client may have reset the connection a moment ago, which the loop has not read yet.
+        with suppress(OSError):
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
         self._deadline = self.loop.call_later(_LINGER_S, self._abort)
 
     # --- heads ------------------------------------------------------------------------------------
