@@ -47,7 +47,8 @@ def heavy_jobs(target: Target) -> Outcome:
         for job, token in jobs:
             _read(target, job, token, wait_s=20)
     assert states.count("running") == 2, "the long jobs ended before the others were measured"
-    assert beside.p95_s <= FACTOR * idle.p95_s, (beside, idle)
+    idle = max(idle, _bells(target), key=lambda each: each.p95_s)
+    assert beside.p95_s <= FACTOR * idle.p95_s, f"{beside}; idle {idle}"
     return Outcome(
         f"3 jobs of {qubits} qubits, the widest that memory allows, beside Bell jobs of another",
         f"submit to result {beside}, {beside.p95_s / idle.p95_s:.1f} x idle",
@@ -145,8 +146,8 @@ def slow_senders(target: Target) -> Outcome:
     with bystander.watching():
         waiting = set(sockets)
         while waiting and time.monotonic() - began < limits + 30:
-            time.sleep(1)
             for connection in list(waiting):
+                time.sleep(1 / n)  # spread over the second, as those of clients are
                 if _is_closed(connection):
                     waiting.remove(connection)
     took_s = time.monotonic() - began
@@ -155,11 +156,17 @@ def slow_senders(target: Target) -> Outcome:
     assert not waiting, f"{len(waiting)} connections are still open"
     seen = bystander.latencies
     assert not seen.n_failed
-    assert seen.p95_s <= max(FACTOR * idle.p95_s, FLOOR_S), (seen, idle)
+    idle = max(idle, idle_latencies(target), key=lambda each: each.p95_s)
+    _assert_unharmed(seen, idle)
     return Outcome(
         f"{n} connections, 1 byte/s",
         f"all closed after {took_s:.0f} s; others: {seen} (idle p95 {1000 * idle.p95_s:.1f} ms)",
     )
+
+
+def _assert_unharmed(seen: Latencies, idle: Latencies) -> None:
+    """Check what others waited against the idle server, before or after: the machine has others."""
+    assert seen.p95_s <= max(FACTOR * idle.p95_s, FLOOR_S), f"{seen}; idle {idle}"
 
 
 def _limits(target: Target) -> float:
@@ -233,8 +240,9 @@ def all_connections(target: Target) -> Outcome:
     seen = asks.latencies, submits.latencies
     assert not any(each.n_failed for each in seen), seen
     ratios = [each.p95_s / rest.p95_s for each, rest in zip(seen, idle, strict=True)]
-    for each, rest in zip(seen, idle, strict=True):
-        assert each.p95_s <= max(FACTOR * rest.p95_s, FLOOR_S), (each, rest)
+    for each, before, token_ in zip(seen, idle, ("", token), strict=True):
+        after = idle_latencies(target, token_)
+        _assert_unharmed(each, max(before, after, key=lambda it: it.p95_s))
     return Outcome(
         f"{n} connections of one address, {OPENED_PER_S} a second: {', '.join(HANDSHAKES)}",
         f"others' /livez {seen[0]}, {ratios[0]:.1f} x idle;"
