@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.blackbird import bounds
 
-# Quantifiers are possessive, so that a line of n characters costs O(n).
+# Quantifiers are possessive, so that a line of n characters costs O(n) once it is stripped: blanks
+# before the end of a text are no token, and would be tried anew from each of them.
 _TOKEN: Final = re.compile(
     r"""
     [ \t\f\v]*+
