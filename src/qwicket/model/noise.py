@@ -28,7 +28,7 @@ Qubits and pairs may have noise of their own, and qubits may relax while a gate 
 
 from __future__ import annotations
 
-from math import expm1, log1p, sqrt
+from math import expm1, inf, log1p
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -45,12 +45,18 @@ class Decay(NamedTuple):
     Attributes:
         bit_flip: Probability that X or Y strikes, one as likely as the other.
         amplitude_damping: γ.
-        phase_damping: λ.
+        log_coherence: Logarithm of √(1-λ). Near λ = 1 it is exact where λ itself is rounded: after
+            32 T2 coherences would be wrong by a thousandth.
     """
 
     bit_flip: float = 0.0
     amplitude_damping: float = 0.0
-    phase_damping: float = 0.0
+    log_coherence: float = 0.0
+
+    @property
+    def phase_damping(self) -> float:
+        """Return λ."""
+        return -expm1(2 * self.log_coherence)
 
 
 class Relaxation(
@@ -87,9 +93,9 @@ class Relaxation(
         """Return what becomes of a qubit in so many seconds."""
         by_t1, by_t2 = self.exponents(duration_s)
         if self.towards == "zero":
-            return Decay(0.0, -expm1(-by_t1), max(0.0, -expm1(by_t1 - 2 * by_t2)))
+            return Decay(0.0, -expm1(-by_t1), min(0.0, by_t1 / 2 - by_t2))
         flip = -expm1(-by_t1) / 2
-        return Decay(flip, 0.0, max(0.0, -expm1(-2 * by_t2 - 2 * log1p(-flip))))
+        return Decay(flip, 0.0, min(0.0, -by_t2 - log1p(-flip)))
 
 
 class GateNoise(
@@ -182,9 +188,14 @@ class NoiseModel(
     readout_of: dict[int, ReadoutError] = {}
 
 
-def flip_probability(phase_damping: float) -> float:
-    """Return the probability of a Z that phase damping amounts to: (1 - √(1-λ))/2.
+def log_coherence(phase_damping: float) -> float:
+    """Return the logarithm of what phase damping leaves off the diagonal: √(1-λ)."""
+    return log1p(-phase_damping) / 2 if phase_damping < 1 else -inf
+
+
+def flip_probability(log_coherence: float) -> float:
+    """Return the probability of a Z that leaves as much off the diagonal: (1 - √(1-λ))/2.
 
     Nielsen and Chuang, section 8.3.6; written so that nothing cancels for small λ.
     """
-    return phase_damping / (2 + 2 * sqrt(1 - phase_damping))
+    return -expm1(log_coherence) / 2

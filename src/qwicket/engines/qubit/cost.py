@@ -14,7 +14,7 @@ from qwicket.engines.qubit import names
 from qwicket.model.analysis import extra_cost
 from qwicket.model.circuits import Gate, Op, Summary
 from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, flip_probability
+from qwicket.model.noise import GateNoise, NoiseModel, flip_probability, log_coherence
 from qwicket.model.outcomes import MEMORY, PROBABILITIES, key_width
 
 SAMPLER_QUBITS: Final = 20
@@ -417,7 +417,7 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     decays = [relaxation.during(longest) for relaxation in relaxations]
     flips = max(each.phase_damping for each in found) + max(each.phase_damping for each in decays)
     strikes = max(each.depolarizing for each in found)
-    strikes += n_qubits * flip_probability(min(1.0, flips))
+    strikes += n_qubits * flip_probability(log_coherence(min(1.0, flips)))
     strikes += n_qubits * max(each.bit_flip for each in decays)
     gamma = max(each.amplitude_damping for each in found)
     return strikes, min(1.0, gamma + max(each.amplitude_damping for each in decays))

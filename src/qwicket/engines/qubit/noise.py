@@ -9,7 +9,14 @@ from typing import Final, NamedTuple
 
 from qwicket.engines.qubit.program import Program
 from qwicket.model.circuits import Gate, Measure
-from qwicket.model.noise import Decay, GateNoise, NoiseModel, ReadoutError, flip_probability
+from qwicket.model.noise import (
+    Decay,
+    GateNoise,
+    NoiseModel,
+    ReadoutError,
+    flip_probability,
+    log_coherence,
+)
 
 EXACT: Final = ReadoutError()
 
@@ -115,7 +122,7 @@ class Noise:
         groups = pairs or [(place,) for place in places]
         blows, flips = [], []
         amplitude: defaultdict[int, float] = defaultdict(float)
-        phase: defaultdict[int, float] = defaultdict(float)
+        coherence: defaultdict[int, float] = defaultdict(float)
         for group in groups:
             on = [operands[place] for place in group]
             found = self._found(name, on, is_one_of_several=len(groups) > 1)
@@ -125,17 +132,14 @@ class Noise:
                 decay = self._decay(operands[place], found.duration_s)
                 if decay.bit_flip:
                     flips.append(Blow((place,), decay.bit_flip, *_FLIPS))
-                for total, parts in (
-                    (amplitude, (found.amplitude_damping, decay.amplitude_damping)),
-                    (phase, (found.phase_damping, decay.phase_damping)),
-                ):
-                    for part in parts:
-                        total[place] += part - total[place] * part
+                coherence[place] += log_coherence(found.phase_damping) + decay.log_coherence
+                for part in (found.amplitude_damping, decay.amplitude_damping):
+                    amplitude[place] += part - amplitude[place] * part
         blows += flips
         blows += [
-            Blow((place,), flip_probability(phase[place]), *_Z)
+            Blow((place,), flip_probability(coherence[place]), *_Z)
             for place in places
-            if flip_probability(phase[place])
+            if coherence[place]
         ]
         return After(tuple(blows), tuple((p, amplitude[p]) for p in places if amplitude[p]))
 
