@@ -1,0 +1,200 @@
+"""The largest lists and results and the worst filters take at most 20 ms of CPU in the loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from abuse.doors import DOORS, Door
+from abuse.test_untaken_answers import DOORS as LARGE_ANSWERS
+from abuse.test_untaken_answers import Make
+from support import ibm, runtime
+from support.loop import MEASURED, MOST_MS, LoopCPU
+from support.server import LiveServer
+from support.xanadu import Caller, fetch_pass
+
+PAGE = 1_000
+LONG = "n" * 255
+TAGS = [f"{k:02}" + "t" * 253 for k in range(32)]
+OBJECT = {f"{k:02}" + "k" * 200: "v" * 50 for k in range(32)}
+KEYS = {f"key {k}": "v" * 80 for k in range(600)}
+"""About 60 kB: the limit options_bytes, and of documents whose pages show a hundred."""
+
+
+@pytest.fixture(scope="module")
+def unharmed() -> None:
+    """No shared server is in play."""
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server on which each dialect has a page of the largest jobs, and everything was read."""
+    live = LiveServer(tmp_path_factory.mktemp("answers"), "--access-log", **MEASURED)
+    with httpx.Client(base_url=live.url, timeout=120) as http:
+        _fill(http, live.token())
+        for path, headers in lists(http, live.token()).values():
+            http.get(path, headers=headers)
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+def _fill(http: httpx.Client, token: str) -> None:
+    """Submit a page of jobs, each with the longest name, tags and documents of its dialect."""
+    large: dict[str, dict[str, Any]] = {
+        "/v1": {"name": LONG, "tags": TAGS},
+        "/ionq/v0.4": {"name": LONG, "metadata": KEYS},
+        "/v0.4": {"name": LONG, "metadata": KEYS},
+        "/qbraid/api/v1": {"name": LONG, "tags": OBJECT},
+        "/qbraid/api": {"tags": OBJECT},
+    }
+
+    def submit(asked: tuple[Door, dict[str, Any]]) -> None:
+        door, fields = asked
+        sent = http.post(door.jobs, content=door.text(**fields), headers=door.auth(token))
+        assert sent.is_success, sent.text
+
+    # A thousand of the native ones, whose pages are that long; others' pages have a hundred.
+    asked = [
+        (door, large[door.prefix])
+        for door in DOORS
+        for _ in range(PAGE if door.prefix == "/v1" else 100)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(submit, asked))
+    of_ibm, of_runtime = ibm.Client(http, token), runtime.Client(http, token)
+    for _ in range(50):
+        of_ibm.submit(ibm.qobj())
+        sent = of_runtime.call("POST", "/jobs", json=runtime.body(tags=["t" * 24] * 8))
+        assert sent.status_code == 200, sent.text
+
+
+def lists(http: httpx.Client, token: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the path and the headers of each dialect's largest page."""
+    access = {"X-Access-Token": ibm.Client(http, token).token}
+    xanadu = {"Authorization": f"Bearer {fetch_pass(http, token)}"}
+    bearer = {"Authorization": f"Bearer {token}"}
+    key = {"Authorization": f"apiKey {token}"}
+    qbraid, former = {"X-API-Key": token}, {"api-key": token}
+    return {
+        "native": (f"/v1/jobs?limit={PAGE}", bearer),
+        "native, by tag": (f"/v1/jobs?limit={PAGE}&tag={TAGS[-1]}", bearer),
+        "native, by no tag that is there": (f"/v1/jobs?limit={PAGE}&tag=absent", bearer),
+        "ionq": ("/ionq/v0.4/jobs?limit=100", key),
+        "ionq 0.3": ("/ionq/v0.3/jobs?limit=100", key),
+        "qbraid": ("/qbraid/api/v1/jobs?limit=100", qbraid),
+        "qbraid, former": ("/qbraid/api/quantum-jobs?maxResults=100", former),
+        "ibm": ('/ibm/api/jobs?filter={"limit":1000}', access),
+        "ibm, summaries": ('/ibm/api/jobs/status?filter={"limit":1000}', access),
+        "runtime": (f"{runtime.DOOR}/jobs?limit=200", access),
+        "xanadu": ("/jobs?size=1000", xanadu),
+    }
+
+
+LISTS = (
+    *("native", "native, by tag", "native, by no tag that is there", "ionq", "ionq 0.3", "qbraid"),
+    *("qbraid, former", "ibm", "ibm, summaries", "runtime", "xanadu"),
+)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_list_keeps_the_loop(live: LiveServer, name: str) -> None:
+    with httpx.Client(base_url=live.url, timeout=120) as http:
+        path, headers = lists(http, live.token())[name]
+        cpu = LoopCPU(live)
+        for _ in range(3):
+            answer = http.get(path, headers=headers)
+            assert answer.status_code == 200, answer.text[:300]
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+@pytest.mark.parametrize("make", LARGE_ANSWERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("encoding", ["identity", "gzip, br, zstd"])
+def test_no_result_keeps_the_loop(live: LiveServer, make: Make, encoding: str) -> None:
+    with httpx.Client(base_url=live.url, timeout=120) as http:
+        large = make(http, live.token())
+        cpu = LoopCPU(live)
+        name, _, value = large.header.partition(": ")
+        answer = http.get(large.path, headers={name: value, "Accept-Encoding": encoding})
+        assert answer.status_code == 200, answer.text[:300]
+        assert len(answer.content) > 500_000
+        if make.__name__ == "native":
+            for suffix in ("?format=npz", ""):
+                part = large.path.replace("/result", "/parts/0") + suffix
+                assert http.get(part, headers={name: value}).status_code == 200
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+_PATTERN = ".*".join("abcdefghijklmnopqrstuvwxyz" * 4) + "(a|b|c){1,100}"
+FILTERS: dict[str, Any] = {
+    "patterns": {"where": {"and": [{"name": {"regexp": "(a+)+$"}}] * 90}, "limit": PAGE},
+    "long pattern": {"where": {"name": {"regexp": _PATTERN[:250]}}, "limit": PAGE},
+    "counted pattern": {"where": {"name": {"regexp": "((((a{0,9}){0,9}){0,9})|x)*b"}}},
+    "values": {"where": {"name": {"inq": ["x" * 255] * 99}}, "limit": PAGE},
+    "nested": {"where": {"or": [{"and": [{"name": "x"}] * 10}] * 9}, "limit": PAGE},
+    "texts": {"where": {"tags": {"regexp": ".*x.*y.*z$"}}, "limit": PAGE},
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_no_filter_of_ibm_keeps_the_loop(live: LiveServer, name: str) -> None:
+    with httpx.Client(base_url=live.url, timeout=120) as http:
+        client = ibm.Client(http, live.token())
+        client.call("GET", "/jobs", params={"filter": '{"limit":1}'})
+        cpu = LoopCPU(live)
+        for path in ("/jobs", "/jobs/status"):
+            answer = client.call("GET", path, params={"filter": json.dumps(FILTERS[name])})
+            assert answer.status_code in (200, 400), answer.text[:300]
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+def _of_mb(text: str, unit: str, end: str) -> bytes:
+    return (text + unit * ((1_000_000 - len(text) - len(end)) // len(unit)) + end).encode()
+
+
+SEARCHES: dict[str, Callable[[], bytes]] = {
+    "a long $in": lambda: _of_mb('{"name":{"$in":[', "1,", "1]}}"),
+    "a long $in of texts": lambda: _of_mb('{"name":{"$in":[', '"a",', '"b"]}}'),
+    "as many values as are taken": lambda: json.dumps(
+        {f"a{k}": {"$in": list(range(1_000))} for k in range(100)}
+    ).encode(),
+    "a long list": lambda: _of_mb('{"name":[', "1,", "1]}"),
+    "a long text": lambda: _of_mb('{"name":"', "a", '"}'),
+    "long names": lambda: _of_mb('{"', "a.", 'a":1}'),
+    "many conditions": lambda: json.dumps({f"a{k}": 1 for k in range(9_999)}).encode(),
+    "patterns": lambda: json.dumps(
+        {"name": {"$regex": ".*".join("a" * 66)}} | {f"a{k}": {"$regex": "x"} for k in range(90)}
+    ).encode(),
+    "nested": lambda: b'{"a":' + b"[" * 60 + b"]" * 60 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("path", ["/public/lab/get-devices", "/get-user-jobs"])
+def test_no_search_of_qbraid_keeps_the_loop(live: LiveServer, path: str, name: str) -> None:
+    cpu = LoopCPU(live)
+    with httpx.Client(base_url=live.url + "/qbraid/api", timeout=60) as http:
+        headers = {"api-key": live.token(), "Content-Type": "application/json"}
+        answer = http.post(path, content=SEARCHES[name](), headers=headers)
+        assert answer.status_code in (200, 400, 413), answer.text[:300]
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+
+
+def test_no_error_that_quotes_keeps_the_loop(live: LiveServer) -> None:
+    """Long values in each place of a submission, which refusals and the log quote."""
+    cpu = LoopCPU(live)
+    value = json.dumps("\u202e\x1b" * 100_000).encode()
+    with httpx.Client(base_url=live.url, timeout=60) as http:
+        for door in DOORS:
+            for field in (*door.valid, "name", "tags", "unheard", "metadata"):
+                answer = http.post(
+                    door.jobs, content=door.text(**{field: value}), headers=door.auth(live.token())
+                )
+                assert answer.status_code < 500
+        Caller(http, live.token()).post("name " + "a" * 1_000_000)
+    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
