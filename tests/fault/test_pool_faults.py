@@ -29,7 +29,7 @@ from support.pools import (
 LIMIT_S = 30.0
 
 OWNER = """
-import signal, sys
+import sys, time
 from support import pool_tasks
 from support.pools import eventually
 from qwicket.compute import Pool
@@ -41,7 +41,8 @@ for path in paths:
 sys.stdin.readline()
 eventually(lambda: len(pool.pids()) == len(paths) + 1)
 print(*pool.pids(), flush=True)
-signal.pause()
+while True:
+    time.sleep(0.1)
 """
 
 NO_KERNEL_HELP = """
