@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,17 +18,29 @@ import pytest
 
 from support import raw
 from support.agents import Lab, submit
+from support.postgres import PostgresServer
 from support.processes import connections
 from support.programs import BELL, slow
-from support.server import LiveServer, Serve
+from support.server import LiveServer
 from support.waiting import until
 
 MOST = 3
 
 
-@pytest.fixture
-def live(database_url: str | None, serve: Serve) -> LiveServer:
-    return serve("server", database_url, "--limit", f"half_closed={MOST}")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def live(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgres":
+            postgres: PostgresServer = request.getfixturevalue("postgres")
+            url = stack.enter_context(postgres.database())
+        folder = tmp_path_factory.mktemp("half-closed")
+        live = LiveServer(folder, "--limit", f"half_closed={MOST}", database_url=url)
+        yield live
+        assert live.stop() == 0
+        live.assert_calm()
 
 
 @pytest.fixture
@@ -59,6 +72,12 @@ def running(http: httpx.Client) -> Iterator[str]:
 
 def n_open(live: LiveServer) -> int:
     return connections(live.process.pid, urlsplit(live.url).port or 0)
+
+
+def settled(live: LiveServer) -> int:
+    """Return how many connections are open once those of earlier tests are closed: our own."""
+    until(lambda: n_open(live) == 1, "earlier connections were closed")
+    return 1
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
@@ -150,7 +169,7 @@ def test_an_agent_that_closed_its_side_is_given_no_job(live: LiveServer, tmp_pat
 def test_those_that_are_gone_keep_no_more_than_a_few_places_and_none_for_long(
     live: LiveServer, http: httpx.Client, running: str
 ) -> None:
-    before = n_open(live)
+    before = settled(live)
     for _ in range(20):
         ask(live, f"GET /v1/jobs/{running}?wait=60").close()
     with ask(live, f"GET /v1/jobs/{running}?wait=60") as asked:
