@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support import leftovers
+from support import (
+    leftovers,
+    one_thread,  # noqa: F401
+)
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
 
