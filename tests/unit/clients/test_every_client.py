@@ -123,15 +123,16 @@ AWAY: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
-@pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS.keys())
-def test_a_wait_ends_by_its_deadline_whatever_the_server_does(
-    hang: Step, wait: Callable[[str, float], Any]
-) -> None:
-    with BadServer(hang) as server:
+@pytest.mark.parametrize(
+    ("client", "hang"),
+    # Bytes that keep coming pass the deadline of each read, so each client must watch the whole.
+    pairs(WAITS, HANGS, always={"sends a byte now and then", "never ends its head"}),
+)
+def test_a_wait_ends_by_its_deadline_whatever_the_server_does(hang: str, client: str) -> None:
+    with BadServer(HANGS[hang]) as server:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            wait(server.url, TIMEOUT_S)
+            WAITS[client](server.url, TIMEOUT_S)
         elapsed_s = time.monotonic() - began
     assert elapsed_s < TIMEOUT_S + SLACK_S
 

@@ -49,9 +49,11 @@ def found(dotted: str) -> Any:
     return thing
 
 
-@pytest.mark.parametrize("name", sorted(set(OURS.findall(PAGE))))
-def test_what_the_page_names_exists(name: str) -> None:
-    assert found(name) is not None
+def test_what_the_page_names_exists() -> None:
+    names = sorted(set(OURS.findall(PAGE)))
+    assert len(names) > 50
+    for name in names:
+        assert found(name) is not None, name
 
 
 @pytest.mark.parametrize("module", PAGES)
