@@ -92,10 +92,13 @@ def matters(text: str, of: Any) -> bool:
     """Return whether a value is sent in every field of this type, however many fields there are.
 
     That is a number or list of the type that the field declares (it may be outside the field's
-    bounds), a text of `IN_TEXTS`, every value where a field takes any JSON, and `EVERYWHERE`.
+    bounds), a text of `IN_TEXTS`, foreign digits where the type is a number, every value where a
+    field takes any JSON, and `EVERYWHERE`.
     """
     if text in EVERYWHERE or of is msgspec.Raw:
         return True
+    if text == "other digits as text":  # `isdigit` holds of "²", which is no number for `int`
+        return matters("minus one", of)
     if ODD[text].startswith(b'"') and text not in IN_TEXTS:
         return False
     try:
