@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from abuse.attacks import Attack, access, load, payloads, text
+from abuse.attacks import Attack, access, load, members, payloads, text
 
 
 class Entry(NamedTuple):
@@ -41,6 +41,7 @@ LIST: Final = (
     Entry("A13", "jobs beyond memory and time", load.heavy_memory),
     Entry("A14", "one byte a second", load.slow_senders),
     Entry("A14", "every connection of one address", load.all_connections),
+    Entry("A14", "streams and uploads of a member", members.streams_and_uploads),
     Entry("A15", "requests to inner addresses", None, _NO_REQUESTS),
     Entry("A16", "SQL in every text", payloads.sql_injection),
     Entry("A17", "markup in names", text.markup),

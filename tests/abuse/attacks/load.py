@@ -157,14 +157,14 @@ def slow_senders(target: Target) -> Outcome:
     seen = bystander.latencies
     assert not seen.n_failed
     idle = max(idle, idle_latencies(target), key=lambda each: each.p95_s)
-    _assert_unharmed(seen, idle)
+    assert_unharmed(seen, idle)
     return Outcome(
         f"{n} connections, 1 byte/s",
         f"all closed after {took_s:.0f} s; others: {seen} (idle p95 {1000 * idle.p95_s:.1f} ms)",
     )
 
 
-def _assert_unharmed(seen: Latencies, idle: Latencies) -> None:
+def assert_unharmed(seen: Latencies, idle: Latencies) -> None:
     """Check what others waited against the idle server, before or after: the machine has others."""
     assert seen.p95_s <= max(FACTOR * idle.p95_s, FLOOR_S), f"{seen}; idle {idle}"
 
@@ -242,7 +242,7 @@ def all_connections(target: Target) -> Outcome:
     ratios = [each.p95_s / rest.p95_s for each, rest in zip(seen, idle, strict=True)]
     for each, before, token_ in zip(seen, idle, ("", token), strict=True):
         after = idle_latencies(target, token_)
-        _assert_unharmed(each, max(before, after, key=lambda it: it.p95_s))
+        assert_unharmed(each, max(before, after, key=lambda it: it.p95_s))
     return Outcome(
         f"{n} connections of one address, {OPENED_PER_S} a second: {', '.join(HANDSHAKES)}",
         f"others' /livez {seen[0]}, {ratios[0]:.1f} x idle;"
