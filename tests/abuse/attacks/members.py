@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from abuse.attacks import Outcome, Target, idle_latencies
+from abuse.attacks import Outcome, Target
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.attacks.load import ATTACKER_ADDRESS, assert_unharmed
 from abuse.doors import NATIVE
@@ -20,7 +20,7 @@ from support.waiting import until
 MORE = 20
 """What is tried beyond each share."""
 OPENED_PER_S = 100
-SUBMITS = 10
+SUBMITS = 4
 UPLOADS = Limits().uploads_bytes // Limits().upload_bytes
 
 
@@ -40,7 +40,7 @@ def streams_and_uploads(target: Target) -> Outcome:
                 body = NATIVE.text()
                 sent = target.http.post("/v1/jobs", content=body, headers=target.as_attacker())
                 assert sent.status_code == 201, sent.text
-                time.sleep(0.2)
+                time.sleep(0.5)
             until(lambda: all(map(_status, uploads)), "each upload has its end", timeout_s=60)
         refused = [status for stream in streams if (status := _status(stream)) != 200]
         assert refused == MORE * [429], refused
@@ -65,7 +65,11 @@ def streams_and_uploads(target: Target) -> Outcome:
 
 
 def _idle(target: Target) -> tuple[Latencies, Latencies]:
-    return idle_latencies(target), idle_latencies(target, target.bystander)
+    """Return what both bystanders wait while nobody else does anything."""
+    asks, submits = Bystander(target.live.url), Bystander(target.live.url, target.bystander)
+    with asks.watching(), submits.watching():
+        time.sleep(1)
+    return asks.latencies, submits.latencies
 
 
 def _stream(target: Target, stack: ExitStack) -> socket.socket:
