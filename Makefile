@@ -18,7 +18,8 @@ SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
-	$(BIN)/pytest -n auto --dist worksteal $(ORDER)
+	$(BIN)/pytest -n auto --dist worksteal $(ORDER) -m "not alone"
+	$(BIN)/pytest $(ORDER) -m alone tests/abuse
 
 check: $(READY)  ## Unit tests, under a minute
 	$(BIN)/pytest -n auto --dist worksteal $(ORDER) tests/unit

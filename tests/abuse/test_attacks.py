@@ -75,6 +75,7 @@ def _show(line: str) -> None:
     sys.stdout.flush()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(7200 if IS_LONG else 600)
 def test_the_server_holds_against_the_abuse_list_twice(
     target: Target, capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,7 @@ def p95_s(live: LiveServer, *requests: bytes) -> list[float]:
     return [sorted(took)[int(0.95 * ROUNDS)] for took in times]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", SENT)
 def test_a_crowd_from_one_address_is_not_noticed_from_another(
