@@ -28,6 +28,8 @@ SHORT = ("--limit", "head_timeout_s=3", "--limit", "body_timeout_s=3", "--limit"
 """The short form does not wait for the deadlines that users have."""
 DATABASES = ("sqlite", "postgres") if IS_LONG else ("sqlite",)
 MOST_GROWTH = 1.1
+SETTLED_S = 12.0
+"""Every 10 s the server gives back the memory that it no longer needs."""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,7 @@ def test_the_server_holds_against_the_abuse_list_twice(
                 _show(row)
             if why is not None:
                 broken.append(why)
+        time.sleep(SETTLED_S)
         memory.append(resident_bytes(target.live.process.pid))
         with capsys.disabled():
             _show(f"after round {attempt}: {memory[-1] >> 20} MiB resident\n")

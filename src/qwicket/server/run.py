@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import errno
-import gc
 import resource
 import signal
 import socket
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from qwicket.model.errors import InvalidRequest, QwicketError
-from qwicket.server import loop_cpu, tls
+from qwicket.server import loop_cpu, memory, tls
 from qwicket.server.app import RUN_GRACE_S, App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
@@ -43,8 +41,6 @@ _PING_S: Final = 20.0
 """A websocket whose other end is silent is asked for life, and closed when it shows none."""
 _MESSAGE_BYTES: Final = 16 << 10
 """Clients send an access token over a websocket, and nothing else."""
-_M_ARENA_MAX: Final = -8
-"""Number of the setting in glibc's malloc.h."""
 _SPARE_FILES: Final = 64
 """For what is opened for moments: new workers, a command's database, connections being refused."""
 
@@ -56,7 +52,7 @@ def run(settings: Settings, hint: str = "") -> int:
         settings: All that the operator set.
         hint: What to tell a person once the server listens.
     """
-    _share_one_heap()
+    memory.share_one_heap()
     start_log(settings.log_format)
     if settings.database_url is not None:
         hide(*passwords(settings.database_url))
@@ -73,17 +69,6 @@ def run(settings: Settings, hint: str = "") -> int:
     return 0 if server.started else 1
 
 
-def _share_one_heap() -> None:
-    """Have all threads allocate from one heap, where the C library is glibc.
-
-    By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
-    largest body ever parsed in it took: after the abuse suite a server held 160 MiB instead of 95.
-    Python's threads seldom allocate at the same time, so one heap makes them wait no more.
-    """
-    with contextlib.suppress(AttributeError, OSError):  # another C library has no such setting
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
 class _Server(uvicorn.Server):
     """Uvicorn that says where it listens, and wakes long polls before it waits for them."""
 
@@ -91,6 +76,7 @@ class _Server(uvicorn.Server):
         self._app = app
         self._hint = hint
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self._settings = settings
         self._tls = tls.context(settings)
         super().__init__(
@@ -178,7 +164,8 @@ class _Server(uvicorn.Server):
             with socket.fromfd(each.fileno(), each.family, each.type) as same:
                 same.listen(_BACKLOG)
         self.started = True
-        _collect_garbage_rarely()
+        memory.shorten_collections()
+        self._tidying = asyncio.create_task(memory.tidy(connections))
         scheme = "https" if self._tls else "http"
         for each in listener.sockets:
             host, port = each.getsockname()[:2]
@@ -191,6 +178,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         announce(_STOPPING, self._settings.log_format)
+        if self._tidying is not None:
+            self._tidying.cancel()
         self._app.begin_stop()
         asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._give_up_untaken)
         await super().shutdown(sockets)
@@ -215,18 +204,6 @@ def why_not_listening(error: OSError, settings: Settings) -> str:
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
         return f"--host: {host} is no address of this machine."
     return f"--host, --port: {host}:{port}: {error.strerror}."
-
-
-def _collect_garbage_rarely() -> None:
-    """Leave what the start made out of garbage collections; make them short, and full ones rare.
-
-    A collection visits its objects in the event loop's thread. One of 50,000 young objects took
-    19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. Nearly all garbage here is
-    freed by reference counts.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 200, 100)
 
 
 def _make_room(connections: int) -> int:

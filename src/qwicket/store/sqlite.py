@@ -225,12 +225,12 @@ class SQLite:
     def _commit(self, group: Group) -> list[Changed]:
         try:
             self._flush_if(any(request.durable for request in group))
-            try:
-                return self._run(group, is_hopeful=bool(self._hope))
-            except Refused:
+            if self._hope:
+                with contextlib.suppress(Refused):
+                    return self._run(group, is_hopeful=True)
                 self._hope.lose()
                 self._roll_back()
-                return self._run(group, is_hopeful=False)
+            return self._run(group, is_hopeful=False)
         except Exception as error:
             with contextlib.suppress(sqlite3.Error):
                 self._roll_back()

@@ -15,7 +15,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from qwicket.model.errors import StorageFull, Unavailable
+from qwicket.model.errors import QwicketError, StorageFull, Unavailable
 from qwicket.store.database import Later, Tx
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Request(Generic[T]):
         self.future = future
         self.result: T | Later[T] | None = None
         self.error: BaseException | None = None
+
+    def refuse(self, error: Exception) -> None:
+        """Keep an error; a refusal without its frames, which hold this request in turn."""
+        expected = isinstance(error, QwicketError)
+        self.error = error.with_traceback(None) if expected else error
 
     def settle(self) -> None:
         if self.future.done():
@@ -129,10 +134,20 @@ class Writer:
 
     async def write(self, operation: Callable[[Tx], T | Later[T]], *, durable: bool) -> T:
         """Run `operation` in the next group and return what it returns."""
+        return await self._queued(operation, durable=durable)
+
+    def _queued(
+        self, operation: Callable[[Tx], T | Later[T]], *, durable: bool
+    ) -> asyncio.Future[T]:
+        """Return the future of an operation.
+
+        Who awaits it must not name it: an error's frames would hold the future, which holds the
+        error, and only a garbage collection would free both.
+        """
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
         self._enqueue(Request(operation, durable, future))
-        return await future
+        return future
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
         """As `write`, not flushed, for threads that have no event loop."""
@@ -269,4 +284,4 @@ def _run_one(
         session.command("rollback to savepoint operation")
         del session.changes[told:]
         session.memo.clear()
-        request.error = translate(error)
+        request.refuse(translate(error))

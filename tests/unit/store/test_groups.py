@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import Any
 
 import pytest
@@ -196,3 +198,21 @@ async def test_a_large_group_is_cancelled_some_jobs_at_a_time(store: Store, ada:
     assert most == 200
     assert await store.groups.tally(group.id) == {JobState.CANCELLED: 450}
     assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == []
+
+
+async def test_a_refusal_is_freed_without_a_garbage_collection(store: Store, ada: Token) -> None:
+    """Each would keep the request's program until a full collection, of which there are few."""
+
+    async def be_refused() -> None:
+        with contextlib.suppress(NotFound):
+            await add_job(store, ada, group=new_id(NOW))
+
+    await be_refused()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(30):
+            await be_refused()
+        assert gc.collect() < 30
+    finally:
+        gc.enable()

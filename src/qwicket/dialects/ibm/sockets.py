@@ -61,6 +61,7 @@ class _Closed(Exception):
         super().__init__(reason)
 
 
+_SPOKE: Final = "Nothing more is expected."
 _sign_decoder: Final = msgspec.json.Decoder(_Sign)
 
 
@@ -211,8 +212,9 @@ class _Stream:
             try:
                 await asyncio.wait({news, speaks}, return_when=asyncio.FIRST_COMPLETED)
                 if speaks.done():
-                    speaks.result()
-                    raise _Closed(_POLICY, "Nothing more is expected.")
+                    is_gone = isinstance(speaks.exception(), WebSocketDisconnect)
+                    # Not the task's own error: its frames would hold the task, which holds it.
+                    raise WebSocketDisconnect if is_gone else _Closed(_POLICY, _SPOKE)
                 job = news.result()
             finally:
                 _forget(news)

@@ -1,0 +1,60 @@
+"""The server's memory: short garbage collections, and free pages that go back to the system."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+_M_ARENA_MAX: Final = -8
+"""Number of the setting in glibc's malloc.h."""
+_TIDY_S: Final = 10.0
+_FEW: Final = 15_000
+"""Objects that a full collection visits in 10 ms at most; an idle server has 9,000."""
+
+
+def share_one_heap() -> None:
+    """Have all threads allocate from one heap, where the C library is glibc.
+
+    By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
+    largest body ever parsed in it took: after the abuse suite a server held 160 MiB instead of 95.
+    Python's threads seldom allocate at the same time, so one heap makes them wait no more.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # another C library has no such setting
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def shorten_collections() -> None:
+    """Leave what the start made out of garbage collections, and make them short.
+
+    A collection visits its objects in the event loop's thread. One of 50,000 young objects took
+    19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So one of young objects has
+    10,000 at most, and full ones are left to `tidy` as far as it has its moments. Nearly all
+    garbage is freed by reference counts.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_500, 3, 200)
+
+
+async def tidy(connections: Sized) -> None:
+    """Collect garbage when that keeps nobody waiting, and give free pages back, for ever.
+
+    Args:
+        connections: Those that are open.
+    """
+    try:
+        give_back = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):  # another C library gives pages back by itself
+        give_back = None
+    while True:
+        await asyncio.sleep(_TIDY_S)
+        if not connections or len(gc.get_objects()) <= _FEW:
+            gc.collect()
+        if give_back is not None:
+            await asyncio.to_thread(give_back, 0)
