@@ -16,6 +16,7 @@ from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import orders as qbraid
+from qwicket.dialects.routing import Dialect
 from qwicket.server.docs import files
 from support.programs import BELL
 
@@ -256,6 +257,11 @@ def routes(prefix: str) -> dict[str, set[str]]:
     """Return the paths of a mount with their methods, read off the door itself."""
     door = cast(Any, mounts(cast(Any, None))[prefix])
     door = getattr(door, "door", door)
+    if isinstance(door, Dialect):
+        found: dict[str, set[str]] = {}
+        for route in door.routes:
+            found.setdefault(route.path, set()).add(route.method)
+        return found
     return {
         route.path: set(getattr(route.endpoint, "_methods", ())) for route in door._router.routes
     }

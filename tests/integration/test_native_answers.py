@@ -8,10 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from qwicket.dialects.native.openapi import OPERATIONS
+from qwicket.dialects.native import ROUTES
 from support.programs import BELL
 from support.server import LiveServer
 
+BY_NAME = {f"{each.method} {each.path}": each for each in ROUTES}
 AGENT = "0123456789abcdef"
 SPEC = {
     "description": "Five qubits on a bench",
@@ -23,21 +24,21 @@ SPEC = {
 
 def fits(response: httpx.Response, way: str) -> Any:
     """Check an answer against the struct that describes it; return it as JSON."""
-    operation = OPERATIONS[way]
-    assert response.status_code == operation.status, response.text
-    assert operation.answer is not None
+    route = BY_NAME[way]
+    assert response.status_code == route.status, response.text
+    (answer,) = route.answers
     value = response.json()
-    msgspec.json.decode(response.content, type=operation.answer)
-    known = {field.encode_name for field in msgspec.structs.fields(operation.answer)}
+    msgspec.json.decode(response.content, type=answer)
+    known = {field.encode_name for field in msgspec.structs.fields(answer)}
     assert value.keys() <= known
     return value
 
 
 def test_every_operation_that_answers_json_says_what(http: httpx.Client) -> None:
-    silent = {way for way, each in OPERATIONS.items() if each.answer is None}
-    streams = {way for way in silent if OPERATIONS[way].other_type == "text/event-stream"}
-    texts = {way for way in silent if (OPERATIONS[way].other_type or "").startswith("text/plain")}
-    empty = {way for way in silent if OPERATIONS[way].status == 204}
+    silent = {way for way, each in BY_NAME.items() if not each.answers}
+    streams = {way for way in silent if BY_NAME[way].media_type == "text/event-stream"}
+    texts = {way for way in silent if BY_NAME[way].media_type == "text/plain"}
+    empty = {way for way in silent if BY_NAME[way].status == 204}
     assert silent - streams - empty - texts == {"GET /openapi.json"}
 
 

@@ -11,6 +11,7 @@ from qwicket.dialects.ibm import description as of_ibm
 from qwicket.dialects.ionq import description as of_ionq
 from qwicket.dialects.qbraid import description as of_qbraid
 from qwicket.dialects.qlued import description as of_qlued
+from qwicket.dialects.routing import Dialect
 from qwicket.dialects.xanadu import description as of_xanadu
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 
@@ -46,10 +47,10 @@ def descriptions(doors: Mapping[str, ASGIApp]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _inner(app: ASGIApp) -> Door:
+def _inner(app: ASGIApp) -> Door | Dialect:
     """Return the door itself, out of what some are wrapped into."""
     door = getattr(app, "door", app)
-    assert isinstance(door, Door)
+    assert isinstance(door, Door | Dialect)
     return door
 
 
@@ -70,7 +71,7 @@ def mounts(
     """
     ionq_v03, ionq_v04 = ionq.v03(gateway), ionq.v04(gateway)
     return {
-        "/v1": native.door(gateway, public_url),
+        "/v1": native.dialect(gateway, public_url),
         "/ionq/v0.4": ionq_v04,
         "/v0.4": ionq_v04,
         "/ionq/v0.3": ionq_v03,

@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 import msgspec
-from starlette.routing import Route
+from starlette.routing import Route as StarletteRoute
+
+from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
+from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from qwicket.dialects.door import Door
+    from qwicket.model.limits import Limits
 
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
@@ -64,15 +68,24 @@ class About:
     left_out: frozenset[str] = frozenset()
 
 
-def describe(about: About, doors: Mapping[str, Door]) -> dict[str, Any]:
+def describe(about: About, dialects: Mapping[str, Dialect | Door]) -> dict[str, Any]:
     """Return the description of a dialect.
 
     Args:
         about: What it says of itself.
-        doors: Its doors by their prefixes.
+        dialects: Its versions by their prefixes.
     """
-    answers = [each for kinds in about.answers.values() for each in kinds]
-    unique = list(dict.fromkeys([about.error, *about.bodies.values(), *answers]))
+    listed = [
+        (prefix, route)
+        for prefix, dialect in dialects.items()
+        for route in _routes(about, prefix, dialect)
+        if route.is_listed
+    ]
+    structs = [about.error]
+    for _, route in listed:
+        structs += [route.body.struct] if route.body and route.body.struct else []
+        structs += route.answers
+    unique = list(dict.fromkeys(structs))
     found, components = msgspec.json.schema_components(
         [_opened(each) for each in unique], ref_template=_REF
     )
@@ -80,12 +93,9 @@ def describe(about: About, doors: Mapping[str, Door]) -> dict[str, Any]:
     for schema in components.values():
         schema["description"] = str(schema.get("description", "")).partition("\n")[0]
     paths: dict[str, dict[str, Any]] = {}
-    for prefix, door in doors.items():
-        for path, method, name in _endpoints(door):
-            if name in about.left_out:
-                continue
-            operation = _operation(about, schemas, prefix, path, name)
-            paths.setdefault(prefix + _plain(path), {})[method.lower()] = operation
+    for prefix, route in listed:
+        operation = _operation(about, schemas, route)
+        paths.setdefault(prefix + _plain(route.path), {})[route.method.lower()] = operation
     _number(paths)
     return {
         "openapi": "3.1.0",
@@ -97,42 +107,61 @@ def describe(about: About, doors: Mapping[str, Door]) -> dict[str, Any]:
     }
 
 
-def _endpoints(door: Door) -> Iterator[tuple[str, str, str]]:
-    """Yield path, method and the name of the endpoint for each that the door has."""
-    for route in door.routes:
-        methods = getattr(route.endpoint, "methods", {}) if isinstance(route, Route) else {}
-        for method, endpoint in methods.items():
-            if method != "HEAD":
-                yield route.path, method, endpoint.__name__  # type: ignore[attr-defined]
+def _routes(about: About, prefix: str, dialect: Dialect | Door) -> Iterator[Route]:
+    if isinstance(dialect, Dialect):
+        yield from dialect.routes
+        return
 
-
-def _operation(
-    about: About, schemas: Mapping[Any, Any], prefix: str, path: str, name: str
-) -> dict[str, Any]:
-    def of(table: Mapping[str, Any]) -> Any:
+    def of(table: Mapping[str, Any], path: str, name: str) -> Any:
         """Return what the longest key that fits has."""
-        fitting = [key for key in table if _fits(key, whole, name)]
+        fitting = [key for key in table if _fits(key, prefix + path, name)]
         return table[max(fitting, key=len)] if fitting else None
 
-    whole = prefix + path
-    words = about.operations.get(name, name)
-    answer = [schemas[each] for each in of(about.answers) or ()]
-    told: dict[str, Any] = {
-        "operationId": words,
-        "summary": words.replace("_", " ").capitalize() + ".",
-        "tags": [about.tag or _first_word(path)],
-        "parameters": [*_in_path(path), *map(_in_query, of(about.queries) or ())],
+    for old in dialect.routes:
+        methods = getattr(old.endpoint, "methods", {}) if isinstance(old, StarletteRoute) else {}
+        for method, endpoint in methods.items():
+            path, name = getattr(old, "path", ""), endpoint.__name__
+            if method == "HEAD":
+                continue
+            is_public = any(_fits(key, prefix + path, name) for key in about.public)
+            body = of(about.bodies, path, name)
+            yield Route(
+                method,
+                path,
+                endpoint,
+                Open("") if is_public else ANY_TOKEN,
+                body and Body(_unread, body),
+                query=of(about.queries, path, name) or (),
+                answers=of(about.answers, path, name) or (),
+                is_listed=name not in about.left_out,
+            )
+
+
+def _unread(_: bytes, __: Limits) -> None:
+    """Parse nothing."""
+
+
+def _operation(about: About, schemas: Mapping[Any, Any], route: Route) -> dict[str, Any]:
+    name = about.operations.get(route.name, route.name)
+    answer = [schemas[each] for each in route.answers]
+    shown: dict[str, Any] = {
+        "operationId": name,
+        "summary": route.summary,
+        "tags": [about.tag or _first_word(route.path)],
+        "parameters": [*_in_path(route.path), *map(_in_query, route.query)],
         "responses": {
             "2XX": _response("Done.", {"anyOf": answer} if len(answer) > 1 else dict(*answer)),
             "default": _response("Refused or failed.", schemas[about.error]),
         },
     }
-    body = of(about.bodies)
-    if body is not None:
-        told["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas[body]}}}
-    if any(_fits(key, whole, name) for key in about.public):
-        told["security"] = []
-    return told
+    if route.body is not None and route.body.struct is not None:
+        schema = schemas[route.body.struct]
+        shown["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
+    if isinstance(route.access, Scope):
+        shown["description"] = f"Needs the scope `{route.access}`."
+    elif isinstance(route.access, Open):
+        shown["security"] = []
+    return shown
 
 
 def _fits(key: str, path: str, name: str) -> bool:

@@ -1,6 +1,5 @@
-"""The native door, `/v1`: the gateway's own words as JSON."""
+"""The native dialect, `/v1`."""
 
-from qwicket.dialects.native.openapi import description
-from qwicket.dialects.native.routes import door
+from qwicket.dialects.native.routes import ROUTES, description, dialect
 
-__all__ = ["description", "door"]
+__all__ = ["ROUTES", "description", "dialect"]

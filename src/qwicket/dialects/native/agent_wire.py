@@ -196,7 +196,7 @@ def renewal(text: bytes, limits: Limits) -> RenewBody:
     return body
 
 
-def release(text: bytes) -> ReleaseBody:
+def release(text: bytes, _: Limits) -> ReleaseBody:
     return decode(text, _release)
 
 

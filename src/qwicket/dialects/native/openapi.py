@@ -6,17 +6,21 @@ Answers have structs of their own where no request has the same shape (`answers`
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.dialects.native import account_wire, agent_wire, answers, wire
-from qwicket.dialects.native.arrays import NPZ_TYPE
+from qwicket.dialects.native import wire
 from qwicket.dialects.native.schemas import REF, Schemas
+from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
-from qwicket.model.calibrations import Calibration
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.dialects.routing import Route
 
 _PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
@@ -78,130 +82,8 @@ _BELL: Final = {
 }
 _HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
 _PAGE: Final = ("limit", "before")
-
-
-class Operation(NamedTuple):
-    """What one method of one path does.
-
-    Attributes:
-        summary: A sentence.
-        scope: What the token must hold; None is any token.
-        body: Struct of the request, if it has a body.
-        answer: Struct of the answer, where it has one.
-        takes: Names of query parameters and headers.
-        status: Of success.
-        other_type: Another content type than JSON that the answer may have, or has alone.
-        is_public: Whether it needs no token.
-    """
-
-    summary: str
-    scope: Scope | None = None
-    body: type[msgspec.Struct] | None = None
-    answer: type[msgspec.Struct] | None = None
-    takes: tuple[str, ...] = ()
-    status: int = 200
-    other_type: str | None = None
-    is_public: bool = False
-
-
-_R, _W, _D, _S = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ, Scope.DEVICES_SERVE
-_T: Final = Scope.TOKENS_WRITE
-_SSE: Final = "text/event-stream"
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Of a compiled circuit: OpenQASM has no media type of its own."""
-
-OPERATIONS: Final[dict[str, Operation]] = {
-    "GET /openapi.json": Operation("Read this description.", is_public=True),
-    "GET /account": Operation(
-        "Read who asks, and with which token.", answer=account_wire.AccountBody
-    ),
-    "GET /projects": Operation("List the account's projects.", answer=answers.ProjectList),
-    "GET /tokens": Operation("List the tokens that still sign in.", answer=answers.TokenList),
-    "POST /tokens": Operation(
-        "Make a token of no more rights.",
-        _T,
-        account_wire.TokenWish,
-        account_wire.NewTokenBody,
-        status=201,
-    ),
-    "DELETE /tokens/{id}": Operation(
-        "Revoke a token of no more rights, and all that were made with it.", _T, status=204
-    ),
-    "GET /devices": Operation("List the devices.", _D, answer=answers.DeviceList),
-    "GET /devices/{name}": Operation("Read a device and its queue.", _D, answer=answers.DeviceBody),
-    "GET /devices/{name}/calibration": Operation(
-        "Read what was measured of a device.", _D, answer=answers.CalibrationBody, takes=("at",)
-    ),
-    "GET /jobs": Operation(
-        "List jobs, the newest first.",
-        _R,
-        answer=answers.JobList,
-        takes=(
-            *_PAGE,
-            *sorted(
-                {"state", "device", "door", "group", "name", "tag", "created_from", "created_to"}
-            ),
-        ),
-    ),
-    "POST /jobs": Operation(
-        "Submit a job.", _W, wire.SubmitBody, wire.JobBody, ("Idempotency-Key",), 201
-    ),
-    "GET /jobs/{id}": Operation(
-        "Read a job.", _R, answer=wire.JobBody, takes=("wait", "If-None-Match")
-    ),
-    "DELETE /jobs/{id}": Operation("Forget a job that has ended.", _W, status=204),
-    "POST /jobs/{id}/cancel": Operation("Cancel a job.", _W, answer=wire.JobBody),
-    "GET /jobs/{id}/events": Operation(
-        "List what happened to a job.", _R, answer=answers.EventList
-    ),
-    "GET /jobs/{id}/stream": Operation(
-        "Stream the changes of a job to its end.", _R, takes=("Last-Event-ID",), other_type=_SSE
-    ),
-    "GET /events": Operation(
-        "Stream the changes of all jobs.", _R, takes=("Last-Event-ID",), other_type=_SSE
-    ),
-    "GET /jobs/{id}/result": Operation(
-        "Read what a job gave.", _R, answer=answers.ResultBody, takes=("wait",)
-    ),
-    "GET /jobs/{id}/parts/{part}": Operation(
-        "Read what one circuit gave.",
-        *(_R, None, answers.PartAnswer, ("wait", "format"), 200, NPZ_TYPE),
-    ),
-    "GET /jobs/{id}/parts/{part}/compiled": Operation(
-        "Read one circuit as its lab's device gets it.", _R, other_type="text/plain"
-    ),
-    "GET /groups": Operation(
-        "List groups, the newest first.", _R, answer=answers.GroupList, takes=_PAGE
-    ),
-    "POST /groups": Operation("Open a group.", _W, wire.GroupBody, answers.GroupAnswer, status=201),
-    "GET /groups/{id}": Operation("Read a group.", _R, answer=answers.GroupAnswer),
-    "POST /groups/{id}/close": Operation("Take no more jobs.", _W, answer=answers.GroupAnswer),
-    "POST /groups/{id}/cancel": Operation(
-        "Cancel what has not ended of a group.", _W, answer=answers.CancelledBody
-    ),
-    "PUT /agent/devices/{name}": Operation(
-        "Announce a device.", _S, agent_wire.AnnounceBody, answers.AnnouncedBody
-    ),
-    "PUT /agent/devices/{name}/calibration": Operation(
-        "Say what was measured of a device.", _S, Calibration, answers.CalibratedBody
-    ),
-    "DELETE /agent/devices/{name}/agents/{agent}": Operation(
-        "Serve a device no more.", _S, answer=answers.Answer
-    ),
-    "POST /devices/{name}/leases": Operation(
-        "Ask for a job to run.", _S, agent_wire.ClaimBody, answers.ClaimedBody, takes=("wait",)
-    ),
-    "POST /leases/{id}/renew": Operation(
-        "Go on with jobs.", _S, agent_wire.RenewBody, answers.OrdersBody
-    ),
-    "POST /leases/{id}/finish": Operation(
-        "Bring a job's results.", _S, agent_wire.FinishBody, answers.JobEnd
-    ),
-    "POST /leases/{id}/release": Operation(
-        "Give a job back.", _S, agent_wire.ReleaseBody, answers.JobEnd
-    ),
-}
-"""By method and path, all that `/v1` answers to."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,18 +108,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     field: str = ""
 
 
-def description() -> dict[str, Any]:
-    """Return the whole document."""
-    operations = OPERATIONS.values()
-    schemas = Schemas(
-        [Problem, *(each.body for each in operations), *(each.answer for each in operations)]
-    )
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the whole document, made from the routes of `/v1`."""
+    bodies = [each.body.struct for each in routes if each.body is not None]
+    schemas = Schemas([Problem, *bodies, *(answer for each in routes for answer in each.answers)])
     paths: dict[str, dict[str, Any]] = {}
-    for way, operation in OPERATIONS.items():
-        method, path = way.split(" ")
-        paths.setdefault(f"/v1{path}", {})[method.lower()] = _worded(
-            operation, method, path, schemas
-        )
+    for route in routes:
+        of_path = paths.setdefault(f"/v1{route.path}", {})
+        of_path[route.method.lower()] = _operation(route, routes, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Qwicket", "version": "1"},
@@ -250,40 +128,45 @@ def description() -> dict[str, Any]:
     }
 
 
-def _worded(of: Operation, method: str, path: str, schemas: Schemas) -> dict[str, Any]:
+def _operation(route: Route, routes: Sequence[Route], schemas: Schemas) -> dict[str, Any]:
+    method, path = route.method, route.path
+    answer = route.answers[0] if route.answers else None
     success: dict[str, Any] = {"description": "Done."}
-    if of.status != 204:
-        is_other = of.answer is None and of.other_type is not None
-        success["content"] = {} if is_other else schemas.content(of.answer)
-        if of.other_type is not None:
-            success["content"][of.other_type] = {}
-    worded: dict[str, Any] = {
+    if route.status != 204:
+        is_other = answer is None and route.media_type is not None
+        success["content"] = {} if is_other else schemas.content(answer)
+        if route.media_type is not None:
+            success["content"][route.media_type] = {}
+    shown: dict[str, Any] = {
         "operationId": _name(method, path),
-        "summary": of.summary,
+        "summary": route.summary,
         "tags": [_tag(path)],
-        "parameters": [*map(_in_path, re.findall(r"{(\w+)}", path)), *map(_taken, of.takes)],
+        "parameters": [
+            *map(_in_path, re.findall(r"{(\w+)}", path)),
+            *map(_parameter, route.query),
+        ],
         "responses": {
-            str(of.status): success,
+            str(route.status): success,
             "default": {
                 "description": "Refused or failed.",
                 "content": {wire.PROBLEM_TYPE: {"schema": _PROBLEM}},
             },
         },
     }
-    if method == "POST" and of.status == 201:
-        success["links"] = _links(path)
-    if "If-None-Match" in of.takes:
-        worded["responses"]["304"] = {"description": "It is as it was."}
-    if of.scope is not None:
-        worded["description"] = f"Needs the scope `{of.scope}`."
-    if of.body is not None:
-        content = schemas.content(of.body)
-        if of.body is wire.SubmitBody:
+    if method == "POST" and route.status == 201:
+        success["links"] = _links(path, routes)
+    if "If-None-Match" in route.query:
+        shown["responses"]["304"] = {"description": "It is as it was."}
+    if isinstance(route.access, Scope):
+        shown["description"] = f"Needs the scope `{route.access}`."
+    if route.body is not None:
+        content = schemas.content(route.body.struct)
+        if route.body.struct is wire.SubmitBody:
             content["application/json"]["examples"] = {"bell": {"value": _BELL}}
-        worded["requestBody"] = {"required": True, "content": content}
-    if of.is_public:
-        worded["security"] = []
-    return worded
+        shown["requestBody"] = {"required": True, "content": content}
+    if isinstance(route.access, Open):
+        shown["security"] = []
+    return shown
 
 
 def _name(method: str, path: str) -> str:
@@ -291,15 +174,12 @@ def _name(method: str, path: str) -> str:
     return "_".join([method.lower(), *re.findall(r"[a-z]+", path)])
 
 
-def _links(path: str) -> dict[str, Any]:
+def _links(path: str, routes: Sequence[Route]) -> dict[str, Any]:
     """Return what can be done with what a POST made: all that has its id in the path."""
-    below = [way.split(" ") for way in OPERATIONS if way.split(" ")[1].startswith(f"{path}/{{id}}")]
+    below = [each for each in routes if each.path.startswith(f"{path}/{{id}}")]
+    names = [_name(each.method, each.path) for each in below]
     return {
-        _name(method, there): {
-            "operationId": _name(method, there),
-            "parameters": {"id": "$response.body#/id"},
-        }
-        for method, there in below
+        name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in names
     }
 
 
@@ -316,7 +196,7 @@ def _in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": said, "schema": schema}
 
 
-def _taken(name: str) -> dict[str, Any]:
+def _parameter(name: str) -> dict[str, Any]:
     said, schema = _PARAMETERS[name]
     where = "header" if name in _HEADERS else "query"
     return {"name": name, "in": where, "description": said, "schema": schema}

@@ -10,28 +10,30 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.door import address, bearer
 from qwicket.dialects.native import params, wire
 from qwicket.model.accounts import Scope as Right
 from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
 from qwicket.model.limits import INT64_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
     Tell = Callable[[], AsyncGenerator[bytes, None]]
+    SignIn = Callable[[Request[Any]], Awaitable[Actor]]
+    Check = Callable[[], Awaitable[None]]
 
 _LOOK_S: Final = 3.0
 """How often the token is looked at."""
@@ -62,21 +64,22 @@ class Streams:
             tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
         ] = {}
 
-    async def of_job(self, request: Request) -> ASGIApp:
-        """Stream a job from what `Last-Event-ID` names on, to its end.
+    async def of_job(self, actor: Actor, request: Request[None], sign_in: SignIn) -> ASGIApp:
+        """Stream a job from the version that `Last-Event-ID` names, to its end.
 
-        Who was told the end is answered 204, so that no browser asks again.
+        A client that has seen the end receives 204, so that no browser asks again.
         """
-        actor, last = await self._begin(request)
+        last = _last(request)
         job = await self._gateway.job(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
-        return Stream(self, request, actor, lambda: self._job(request, actor, job, last))
+        check = partial(_check, request, sign_in)
+        return Stream(self, request, actor, lambda: self._job(check, actor, job, last))
 
-    async def of_account(self, request: Request) -> Stream:
-        """Stream all of an account's jobs from what `Last-Event-ID` names on, without an end."""
-        actor, last = await self._begin(request)
-        return Stream(self, request, actor, lambda: self._account(request, actor, last))
+    def of_account(self, actor: Actor, request: Request[None], sign_in: SignIn) -> Stream:
+        """Stream all of an account's jobs from the change that `Last-Event-ID` names, endlessly."""
+        last, check = _last(request), partial(_check, request, sign_in)
+        return Stream(self, request, actor, lambda: self._account(check, actor, last))
 
     @contextlib.contextmanager
     def counted(self, actor: Actor) -> Iterator[None]:
@@ -103,23 +106,8 @@ class Streams:
             if not n_open[actor.account]:
                 del n_open[actor.account]
 
-    async def _begin(self, request: Request) -> tuple[Actor, int | None]:
-        actor = await self._actor(request)
-        for name in request.query_params:
-            raise InvalidRequest(f"There is no parameter {name!r}.", field=name)
-        header = {}
-        if _LAST in request.headers:
-            header[_LAST] = request.headers[_LAST]
-        return actor, params.integer(header, _LAST, 0, INT64_MAX, None)
-
-    async def _actor(self, request: Request) -> Actor:
-        """Return whose the token is now."""
-        actor = await self._gateway.sign_in(bearer(request), address(request))
-        actor.require(Right.JOBS_READ)
-        return actor
-
     async def _job(
-        self, request: Request, actor: Actor, job: Job, last: int | None
+        self, check: Check, actor: Actor, job: Job, last: int | None
     ) -> AsyncGenerator[bytes, None]:
         version = last
         while not self._gateway.is_stopping:
@@ -129,11 +117,11 @@ class Streams:
             if job.state.is_final:
                 return
             job = await self._gateway.news(actor, job, _LOOK_S)
-            await self._actor(request)
+            await check()
             yield b""
 
     async def _account(
-        self, request: Request, actor: Actor, last: int | None
+        self, check: Check, actor: Actor, last: int | None
     ) -> AsyncGenerator[bytes, None]:
         with self._gateway.watch(actor) as watch:
             newest = await self._gateway.last_change(actor)
@@ -146,10 +134,10 @@ class Streams:
                     look_at = time.monotonic() + _POLL_S
                     found = await self._changed(actor, change)
                 for number, text in found:
-                    await self._actor(request)  # whoever takes long may have lost the right
+                    await check()  # whoever takes long may have lost the right
                     change = number
                     yield text
-                await self._actor(request)
+                await check()
                 yield b""
                 if len(found) == _PAGE:
                     look_at = 0.0
@@ -176,7 +164,7 @@ class Streams:
 class Stream:
     """The answer to one request: what `tell` yields, with heartbeats while it yields nothing."""
 
-    def __init__(self, streams: Streams, request: Request, actor: Actor, tell: Tell) -> None:
+    def __init__(self, streams: Streams, request: Request[None], actor: Actor, tell: Tell) -> None:
         self._streams = streams
         self._is_head = request.method == "HEAD"
         self._actor = actor
@@ -214,6 +202,19 @@ class Stream:
                     if text or time.monotonic() - told_at >= _HEARTBEAT_S:
                         await put(text or _HEARTBEAT)
                         told_at = time.monotonic()
+
+
+def _last(request: Request[None]) -> int | None:
+    """Return the number in `Last-Event-ID`. Streams take no query."""
+    for name in request.query_params:
+        raise InvalidRequest(f"There is no parameter {name!r}.", field=name)
+    header = {_LAST: request.headers[_LAST]} if _LAST in request.headers else {}
+    return params.integer(header, _LAST, 0, INT64_MAX, None)
+
+
+async def _check(request: Request[None], sign_in: SignIn) -> None:
+    """Refuse a token that was revoked, or lost its right, while the stream was open."""
+    (await sign_in(request)).require(Right.JOBS_READ)
 
 
 async def _disconnected(receive: Receive) -> None:

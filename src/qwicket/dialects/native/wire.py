@@ -234,7 +234,7 @@ class OutcomeBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     notes: tuple[str, ...] = ()
 
 
-def submission(text: bytes, key: str | None, limits: Limits) -> Submission:
+def submission(text: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a request's body.
 
     Raises:
@@ -259,7 +259,6 @@ def submission(text: bytes, key: str | None, limits: Limits) -> Submission:
         tags=decode_field(body.tags, _tags_decoder, "tags"),
         priority=body.priority,
         group=body.group,
-        idempotency_key=key,
     )
 
 

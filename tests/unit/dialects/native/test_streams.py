@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from starlette.requests import Request
 
 from qwicket.dialects.native import streams
 from qwicket.dialects.native.streams import Stream, Streams
+from qwicket.dialects.requests import Request
 from qwicket.gateway import Gateway
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import Unauthenticated
@@ -75,7 +75,7 @@ async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
     async def send(message: Any) -> None:
         pieces.append(message.get("body", b""))
 
-    request = Request({"type": "http", "method": method, "headers": []})
+    request: Request[None] = Request({"type": "http", "method": method, "headers": []})
     all_of_them = Streams(cast(Gateway, Rooms()))
     await Stream(all_of_them, request, ADA, tell)({"type": "http"}, receive, send)
     assert not all_of_them._n_open
@@ -111,8 +111,11 @@ async def test_all_that_changed_is_told_before_news_are_waited_for(
     monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)
     monkeypatch.setattr(streams, "_GATHER_S", 0.0)
     all_of_them = Streams(cast(Gateway, Rooms(n_jobs)))
-    request = Request({"type": "http", "method": "GET", "headers": []})
-    told = [text async for text in all_of_them._account(request, ADA, 0)]
+
+    async def check() -> None:
+        """Accept the token."""
+
+    told = [text async for text in all_of_them._account(check, ADA, 0)]
     assert [text for text in told if text] == [
         b"id: 0\n\n",
         *(b"%d" % (n + 1) for n in range(n_jobs)),

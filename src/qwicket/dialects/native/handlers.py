@@ -1,0 +1,199 @@
+"""The handlers of `/v1` for people and programs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import structs
+from starlette.responses import Response
+
+from qwicket.dialects.native import account_wire, arrays, params, wire
+from qwicket.dialects.native.agents import AgentHandlers
+from qwicket.dialects.native.openapi import OPENQASM_TYPE
+from qwicket.dialects.native.streams import Streams
+from qwicket.dialects.responses import json, json_in_thread, with_etag
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Awaited, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+
+_FEW_JOBS: Final = 100
+_TAG_CHARS: Final = 64 << 10
+
+
+class Handlers(AgentHandlers):
+    """What everybody else asks for."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway)
+        self._streams = Streams(gateway)
+
+    async def read_account(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the account and the token that ask."""
+        account = await self._gateway.account(actor)
+        token = await self._gateway.tokens.own(actor)
+        projects = await self._gateway.projects(actor)
+        change = await self._gateway.last_change(actor)
+        return json(account_wire.account(account, token, projects, change))
+
+    async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
+        """List the account's projects."""
+        return json(account_wire.project_list(await self._gateway.projects(actor)))
+
+    async def list_tokens(self, actor: Actor, request: Request[None]) -> Response:
+        """List the tokens that still sign in."""
+        tokens = await self._gateway.tokens.live(actor)
+        return json(account_wire.token_list(tokens, await self._gateway.projects(actor)))
+
+    async def make_token(self, actor: Actor, request: Request[account_wire.TokenWish]) -> Response:
+        """Make a token of no more rights."""
+        body = request.payload
+        made = await self._gateway.tokens.make(
+            actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
+        )
+        projects = await self._gateway.projects(actor)
+        answer = json(account_wire.new_token(made, projects), 201)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    async def revoke_token(self, actor: Actor, request: Request[None]) -> Response:
+        """Revoke a token of no more rights, and all that were made with it."""
+        await self._gateway.tokens.revoke(actor, request.path_params["id"])
+        return Response(status_code=204)
+
+    async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List the devices."""
+        views = await self._gateway.devices.of(wire.DOOR)
+        return json({"devices": [wire.device(view) for view in views]})
+
+    async def read_device(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a device and its queue."""
+        view = await self._gateway.devices.get(request.path_params["name"], wire.DOOR)
+        return json(wire.device(view, await self._gateway.outlook(view.device.name)))
+
+    async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the calibration of a device: in force now, or at `?at=`."""
+        at = params.instant(request.query_params, "at")
+        name = request.path_params["name"]
+        return json(wire.calibration(await self._gateway.devices.calibration(name, wire.DOOR, at)))
+
+    async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
+        """Submit a job."""
+        submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
+        job = await self._gateway.submit(actor, submission)
+        return json(wire.job(job), 201, Location=f"{request.server_url}/v1/jobs/{job.id}")
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List jobs, newest first."""
+        query = params.query(request.query_params, self.limits)
+        jobs = await self._gateway.jobs(actor, query)
+        return await json_in_thread(
+            lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs)
+        )
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job; with `?wait=` once it has ended or the seconds have passed."""
+        job, _ = await self._wait(actor, request)
+        place, progress = await self._gateway.place(job), await self._gateway.progress(job)
+        shown = json(wire.job(job, place, progress))
+        return with_etag(request, shown, wire.pause(job, place))
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job that has ended."""
+        await self._gateway.delete(actor, request.path_params["id"])
+        return Response(status_code=204)
+
+    async def stream_job(self, actor: Actor, request: Request[None]) -> ASGIApp:
+        """Stream the changes of a job to its end."""
+        return await self._streams.of_job(actor, request, self.sign_in)
+
+    async def stream_account(self, actor: Actor, request: Request[None]) -> ASGIApp:
+        """Stream the changes of all jobs."""
+        return self._streams.of_account(actor, request, self.sign_in)
+
+    async def list_events(self, actor: Actor, request: Request[None]) -> Response:
+        """List what happened to a job."""
+        return json(wire.events(await self._gateway.events(actor, request.path_params["id"])))
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job."""
+        return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
+
+    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a job."""
+        job, told = await self._wait(actor, request)
+        results = await self._gateway.results_of(job, request.answer, told=told)
+        return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
+
+    async def read_part(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of one circuit: as JSON, or with its arrays as an archive of NumPy."""
+        is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
+        job, told = await self._wait(actor, request)
+        number = wire.part_number(request.path_params["part"], job)
+        results = await self._gateway.results_of(job, request.answer, number, told=told)
+        (part,) = results.parts
+        if is_archive:
+            archive = await asyncio.to_thread(arrays.npz, part)
+            return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})
+        return await json_in_thread(
+            lambda: wire.part(job, number, part), is_small=results.is_small, Vary="Accept"
+        )
+
+    async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
+        """Read one circuit as its lab's device receives it, in OpenQASM 3."""
+        job = await self._gateway.job(actor, request.path_params["id"])
+        number = wire.part_number(request.path_params["part"], job)
+        text = await self._gateway.compilation.openqasm(job, number, request.answer)
+        return Response(text, media_type=OPENQASM_TYPE)
+
+    async def _wait(self, actor: Actor, request: Request[Any]) -> Awaited:
+        """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
+        wait_s = params.seconds(request.query_params, "wait", self.limits.wait_s)
+        awaited = await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        if wait_s:
+            await self.sign_in(request)  # the token may have been revoked meanwhile
+        return awaited
+
+    async def open_group(self, actor: Actor, request: Request[wire.GroupBody]) -> Response:
+        """Open a group."""
+        body = request.payload
+        group = await self._gateway.groups.open(
+            actor,
+            wire.DOOR,
+            device=body.device,
+            name=body.name,
+            jobs_limit=body.jobs_limit,
+            life_s=body.life_s,
+        )
+        where = f"{request.server_url}/v1/groups/{group.id}"
+        return json(wire.group(group), 201, Location=where)
+
+    async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
+        """List groups, newest first."""
+        before, limit = params.page(request.query_params, self.limits.list_page)
+        groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
+        return json(wire.group_list(groups, limit))
+
+    async def read_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a group."""
+        group = await self._gateway.groups.get(actor, request.path_params["id"])
+        return json(wire.group(group, await self._gateway.groups.use(actor, group)))
+
+    async def close_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Take no more jobs into a group."""
+        return json(wire.group(await self._gateway.groups.close(actor, request.path_params["id"])))
+
+    async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel the jobs of a group that have not ended."""
+        cancelled = await self._gateway.groups.cancel_all(actor, request.path_params["id"])
+        return json({"cancelled": cancelled})
+
+
+def _is_short(jobs: list[Job]) -> bool:
+    """Return whether a list of jobs is rendered in about a millisecond: it may have long tags."""
+    return len(jobs) <= _FEW_JOBS and sum(len(tag) for job in jobs for tag in job.tags) < _TAG_CHARS

@@ -1,0 +1,67 @@
+"""Responses of handlers: small ones rendered at once, large ones in a thread and in chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from qwicket.dialects.pieces import Pieces, in_pieces
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+_JSON: Final = "application/json"
+_encoder: Final = msgspec.json.Encoder()
+
+
+def json(value: Any, status: int = 200, **headers: str) -> Response:
+    """Return a JSON response."""
+    return Response(_encoder.encode(value), status, headers=headers, media_type=_JSON)
+
+
+async def json_in_thread(
+    render: Callable[[], Any], status: int = 200, *, is_small: bool = False, **headers: str
+) -> Response:
+    """Return the value that `render` returns as JSON, rendered and encoded off the event loop.
+
+    Args:
+        render: Returns the value to encode, or bytes that are JSON already.
+        status: Status of the response.
+        is_small: Whether this takes about a millisecond at most, so that no thread is needed.
+        headers: Headers of the response.
+    """
+    if is_small:
+        return json(_as_raw(render()), status, **headers)
+    chunks, size = await asyncio.to_thread(in_pieces, lambda: _as_raw(render()))
+    if size <= SMALL_ANSWER_BYTES:
+        return Response(b"".join(chunks), status, headers=headers, media_type=_JSON)
+    return Pieces(chunks, size, status, headers=headers, media_type=_JSON)
+
+
+def _as_raw(value: Any) -> Any:
+    return msgspec.Raw(value) if isinstance(value, bytes) else value
+
+
+def with_etag(request: Request, response: Response, retry_after_s: int | None) -> Response:
+    """Return a response with its entity tag, or 304 if the client holds it already.
+
+    Args:
+        request: Its `If-None-Match` names the tags that the client holds.
+        response: Its body is hashed.
+        retry_after_s: When the client should ask again, if ever.
+    """
+    tag = f'"{hashlib.sha256(response.body).hexdigest()[:24]}"'
+    headers = {"ETag": tag} | ({"Retry-After": str(retry_after_s)} if retry_after_s else {})
+    given = ",".join(request.headers.getlist("if-none-match")).split(",")
+    known = {each.strip().removeprefix("W/") for each in given}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response

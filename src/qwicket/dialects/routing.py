@@ -1,0 +1,322 @@
+"""Routes of a dialect as data, and the application that serves them.
+
+A route declares its method, path, access and body. The dialect signs the client in, checks the
+scope, and reads, bounds and decodes the body before it calls the handler, so a handler holds only
+what is particular to its vendor. Documentation and tests are made from the same declarations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from qwicket.dialects.bodies import SMALL_BODY_BYTES, clipped, decode
+from qwicket.dialects.pieces import Pieces
+from qwicket.dialects.requests import REFUSAL, REQUEST_ID, Request
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    QwicketError,
+    TooManyRequests,
+)
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping, Sequence
+
+    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import Scope as ASGIScope
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+
+    ErrorBody = Callable[[QwicketError], bytes]
+
+B = TypeVar("B")
+H = TypeVar("H", bound="Handlers")
+
+_MAX_DETAIL_CHARS: Final = 1_000
+_MAX_FIELD_CHARS: Final = 255
+_JSON: Final = "application/json"
+_log = logging.getLogger("qwicket.dialect")
+
+
+class Handlers(Protocol):
+    """The handlers of a dialect, with the one way in which its clients sign in."""
+
+    @property
+    def limits(self) -> Limits:
+        """Return the bounds on all requests."""
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        """Return who sends a request.
+
+        Raises:
+            Unauthenticated: The token is absent, unknown, expired or revoked.
+        """
+
+
+# --- declarations ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AnyToken:
+    """Access with any valid token, whatever its scopes: routes about the caller's own account."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """Access without a token of the `Authorization` kind.
+
+    Attributes:
+        reason: Why, as a sentence for the documentation.
+    """
+
+    reason: str
+
+
+Access = Scope | AnyToken | Open
+ANY_TOKEN: Final = AnyToken()
+
+
+@dataclass(frozen=True)
+class Body(Generic[B]):
+    """The body of a request.
+
+    Attributes:
+        parse: Makes the payload from the bytes. A large body is parsed in a thread.
+        struct: Its type in the documentation.
+        limit: Name of the limit on its size.
+        holds_token: Whether the token is in the body, which is then decoded before sign-in.
+    """
+
+    parse: Callable[[bytes, Limits], B]
+    struct: Any = None
+    limit: str = "body_bytes"
+    holds_token: bool = False
+
+
+def json_body(struct: type[B]) -> Body[B]:
+    """Return a body that is JSON of this type."""
+    decoder = msgspec.json.Decoder(struct)
+    return Body(lambda text, _: decode(text, decoder), struct)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path.
+
+    Attributes:
+        method: HTTP method; GET serves HEAD as well.
+        path: Below the dialect's address, with parameters in braces.
+        handler: Method of the dialect's `Handlers`: takes the actor, unless access is open, and the
+            request; returns the response.
+        access: What the client must present.
+        body: What the client sends, if anything.
+        query: Names of query parameters and headers that the handler reads; a `!` marks a
+            parameter that must be given.
+        answers: Types of the body of a successful response.
+        status: Status of a successful response.
+        media_type: Another content type than JSON that a successful response has.
+        is_listed: Whether documentation shows it.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[ASGIApp]]
+    access: Access
+    body: Body[Any] | None = None
+    query: tuple[str, ...] = ()
+    answers: tuple[Any, ...] = ()
+    status: int = 200
+    media_type: str | None = None
+    is_listed: bool = True
+
+    @property
+    def name(self) -> str:
+        """Return the name of the handler."""
+        return self.handler.__name__
+
+    @property
+    def summary(self) -> str:
+        """Return the first line of the handler's docstring."""
+        return (self.handler.__doc__ or self.name.replace("_", " ").capitalize()).split("\n")[0]
+
+
+# --- the application ------------------------------------------------------------------------------
+
+
+class Dialect:
+    """One dialect as an ASGI application.
+
+    It never lets an exception out: every error becomes a body that the vendor's clients understand,
+    and an unexpected one is logged once, under the request's id.
+
+    Args:
+        handlers: Do the work.
+        routes: In the order in which they are tried.
+        error_body: Renders an error.
+        error_type: Content type of those bodies.
+        recast: Replaces an error whose own status would mislead the vendor's clients.
+        challenge: Name of the authentication scheme in `WWW-Authenticate`.
+        collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
+        hides: Beginnings of paths below which even an unknown path needs a token.
+    """
+
+    speaks_websocket = False
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        routes: Sequence[Route],
+        error_body: ErrorBody,
+        *,
+        error_type: str = _JSON,
+        recast: Callable[[QwicketError], QwicketError] | None = None,
+        challenge: str = "Bearer",
+        collapse_slashes: bool = False,
+        hides: tuple[str, ...] = (),
+    ) -> None:
+        self.routes = tuple(routes)
+        self._handlers = handlers
+        self._table = _table(routes)
+        self._error_body = error_body
+        self._error_type = error_type
+        self._recast = recast
+        self._challenge = challenge
+        self._collapse_slashes = collapse_slashes
+        self._hides = hides
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            if refusal := scope.get(REFUSAL):
+                raise refusal
+            response = await self._respond(scope, receive)
+            await response(scope, receive, watched_send)
+            return
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if has_begun:
+                raise
+            refused = self._error(_as_qwicket(error, scope))
+        # Only here, where the error is gone and with it the body that its frames held.
+        await refused(scope, receive, send)
+
+    async def _respond(self, scope: ASGIScope, receive: Receive) -> ASGIApp:
+        """Return the response of the route that fits a request, once the route's checks pass."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if self._collapse_slashes:
+            path = "/".join(["", *filter(None, path.split("/"))])
+        by_method, scope["path_params"] = self._find(path)
+        request: Request[Any] = Request(scope, receive)
+        if path.startswith(self._hides or ("\0",)):
+            await self._handlers.sign_in(request)
+        if not by_method:
+            raise NotFound("There is nothing at this path.")
+        route = by_method.get(scope["method"])
+        if route is None:
+            raise MethodNotAllowed(scope["method"], tuple(by_method))
+        response = await self._call(route, request)
+        if (
+            isinstance(response, Response)
+            and len(response.body) > SMALL_ANSWER_BYTES
+            # A response that everyone may read is in memory only once, so it takes no room.
+            and request.answer.account
+        ):
+            return Pieces.of(response)
+        return response
+
+    def _find(self, path: str) -> tuple[Mapping[str, Route], dict[str, str]]:
+        for pattern, by_method in self._table:
+            if found := pattern.match(path):
+                return by_method, found.groupdict()
+        return {}, {}
+
+    async def _call(self, route: Route, request: Request[Any]) -> ASGIApp:
+        """Sign in, check the scope, decode the body, and only then call the handler."""
+        body, access = route.body, route.access
+        if isinstance(access, Open):
+            if body is not None:
+                request.payload = await self._payload(body, await request.unsigned_body())
+            return await route.handler(self._handlers, request)
+        if body is not None and body.holds_token:
+            request.payload = await self._payload(body, await request.unsigned_body())
+        actor = await self._handlers.sign_in(request)
+        if isinstance(access, Scope):
+            actor.require(access)
+        request.answer.actor = actor
+        if body is not None and not body.holds_token:
+            content = await request.bounded_body(body.limit)
+            request.payload = await self._payload(body, content)
+        return await route.handler(self._handlers, actor, request)
+
+    async def _payload(self, body: Body[B], content: bytes) -> B:
+        if len(content) <= SMALL_BODY_BYTES:
+            return body.parse(content, self._handlers.limits)
+        # It takes many steps, between which other requests come through.
+        return await asyncio.to_thread(body.parse, content, self._handlers.limits)
+
+    def _error(self, error: QwicketError) -> Response:
+        error = self._recast(error) if self._recast else error
+        error.detail = clipped(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
+        if error.field is not None:
+            error.field = clipped(error.field, _MAX_FIELD_CHARS)
+        headers = {}
+        if isinstance(error, MethodNotAllowed):
+            headers["Allow"] = ", ".join(error.allowed)
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        if isinstance(error, TooManyRequests) and error.quota is not None:
+            headers |= _rate_limit(error.limit, error.quota, headers.get("Retry-After"))
+        if error.status == 401:
+            headers["WWW-Authenticate"] = self._challenge
+        return Response(
+            self._error_body(error), error.status, headers=headers, media_type=self._error_type
+        )
+
+
+def _table(routes: Sequence[Route]) -> list[tuple[re.Pattern[str], dict[str, Route]]]:
+    """Return the pattern of each path with its routes by method, GET serving HEAD as well."""
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, {})[route.method] = route
+    for by_method in by_path.values():
+        if "GET" in by_method:
+            by_method.setdefault("HEAD", by_method["GET"])
+    return [(compile_path(path)[0], by_method) for path, by_method in by_path.items()]
+
+
+def _rate_limit(name: str, quota: int, again_s: str | None) -> dict[str, str]:
+    """Return headers that say which limit was reached and when there is room again.
+
+    The fields are those of the IETF's draft-ietf-httpapi-ratelimit-headers.
+    """
+    reset = f";t={again_s}" if again_s else ""
+    return {"RateLimit-Policy": f'"{name}";q={quota}', "RateLimit": f'"{name}";r=0{reset}'}
+
+
+def _as_qwicket(error: Exception, scope: ASGIScope) -> QwicketError:
+    if isinstance(error, QwicketError):
+        return error
+    request_id = scope.get(REQUEST_ID, "")
+    _log.error("request %s failed", request_id, exc_info=error)
+    return InternalError(f"Something unexpected went wrong. The log has it under {request_id}.")
