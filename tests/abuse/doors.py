@@ -260,7 +260,8 @@ def routes(prefix: str) -> dict[str, set[str]]:
     if isinstance(door, Dialect):
         found: dict[str, set[str]] = {}
         for route in door.routes:
-            found.setdefault(route.path, set()).add(route.method)
+            methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
+            found.setdefault(route.path, set()).update(methods)
         return found
     return {
         route.path: set(getattr(route.endpoint, "_methods", ())) for route in door._router.routes

@@ -76,7 +76,7 @@ def mounts(
         "/v0.4": ionq_v04,
         "/ionq/v0.3": ionq_v03,
         "/v0.3": ionq_v03,
-        "/ionq": ionq.unknown_version(),
+        "/ionq": ionq.unknown_version(gateway),
         "/qlued": qlued.door(gateway),
         "/ibm/api": ibm.door(gateway, pass_s=ibm_pass_s),
         "/ibm/runtime/classic": ibm.runtime_door(gateway),

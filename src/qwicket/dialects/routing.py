@@ -98,12 +98,14 @@ class Body(Generic[B]):
         parse: Makes the payload from the bytes. A large body is parsed in a thread.
         struct: Its type in the documentation.
         limit: Name of the limit on its size.
+        inline_bytes: Up to this size it is parsed on the event loop.
         holds_token: Whether the token is in the body, which is then decoded before sign-in.
     """
 
     parse: Callable[[bytes, Limits], B]
     struct: Any = None
     limit: str = "body_bytes"
+    inline_bytes: int = SMALL_BODY_BYTES
     holds_token: bool = False
 
 
@@ -130,6 +132,8 @@ class Route:
         status: Status of a successful response.
         media_type: Another content type than JSON that a successful response has.
         is_listed: Whether documentation shows it.
+        on_error: Returns the response to an error where clients of this route need another one than
+            the dialect's, else None.
     """
 
     method: str
@@ -142,6 +146,7 @@ class Route:
     status: int = 200
     media_type: str | None = None
     is_listed: bool = True
+    on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
 
     @property
     def name(self) -> str:
@@ -171,7 +176,9 @@ class Dialect:
         recast: Replaces an error whose own status would mislead the vendor's clients.
         challenge: Name of the authentication scheme in `WWW-Authenticate`.
         collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
-        hides: Beginnings of paths below which even an unknown path needs a token.
+        hides: Beginnings of paths where even an unknown path or method needs a token, unless all
+            that is known at the path is open. Each ends with a slash.
+        versions: Handlers of the paths that begin so, where a version has its own.
     """
 
     speaks_websocket = False
@@ -187,6 +194,7 @@ class Dialect:
         challenge: str = "Bearer",
         collapse_slashes: bool = False,
         hides: tuple[str, ...] = (),
+        versions: Mapping[str, Handlers] | None = None,
     ) -> None:
         self.routes = tuple(routes)
         self._handlers = handlers
@@ -197,6 +205,7 @@ class Dialect:
         self._challenge = challenge
         self._collapse_slashes = collapse_slashes
         self._hides = hides
+        self._versions = versions or {}
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         has_begun = False
@@ -228,14 +237,15 @@ class Dialect:
             path = "/".join(["", *filter(None, path.split("/"))])
         by_method, scope["path_params"] = self._find(path)
         request: Request[Any] = Request(scope, receive)
-        if path.startswith(self._hides or ("\0",)):
-            await self._handlers.sign_in(request)
-        if not by_method:
-            raise NotFound("There is nothing at this path.")
+        handlers = self._handlers_of(path)
         route = by_method.get(scope["method"])
         if route is None:
+            if self._is_hidden(path, by_method):
+                await handlers.sign_in(request)
+            if not by_method:
+                raise NotFound("There is nothing at this path.")
             raise MethodNotAllowed(scope["method"], tuple(by_method))
-        response = await self._call(route, request)
+        response = await _answer(handlers, route, request)
         if (
             isinstance(response, Response)
             and len(response.body) > SMALL_ANSWER_BYTES
@@ -251,29 +261,14 @@ class Dialect:
                 return by_method, found.groupdict()
         return {}, {}
 
-    async def _call(self, route: Route, request: Request[Any]) -> ASGIApp:
-        """Sign in, check the scope, decode the body, and only then call the handler."""
-        body, access = route.body, route.access
-        if isinstance(access, Open):
-            if body is not None:
-                request.payload = await self._payload(body, await request.unsigned_body())
-            return await route.handler(self._handlers, request)
-        if body is not None and body.holds_token:
-            request.payload = await self._payload(body, await request.unsigned_body())
-        actor = await self._handlers.sign_in(request)
-        if isinstance(access, Scope):
-            actor.require(access)
-        request.answer.actor = actor
-        if body is not None and not body.holds_token:
-            content = await request.bounded_body(body.limit)
-            request.payload = await self._payload(body, content)
-        return await route.handler(self._handlers, actor, request)
+    def _handlers_of(self, path: str) -> Handlers:
+        found = (each for start, each in self._versions.items() if path.startswith(start))
+        return next(found, self._handlers)
 
-    async def _payload(self, body: Body[B], content: bytes) -> B:
-        if len(content) <= SMALL_BODY_BYTES:
-            return body.parse(content, self._handlers.limits)
-        # It takes many steps, between which other requests come through.
-        return await asyncio.to_thread(body.parse, content, self._handlers.limits)
+    def _is_hidden(self, path: str, by_method: Mapping[str, Route]) -> bool:
+        routes = by_method.values()
+        is_open = bool(routes) and all(isinstance(each.access, Open) for each in routes)
+        return not is_open and f"{path}/".startswith(self._hides)
 
     def _error(self, error: QwicketError) -> Response:
         error = self._recast(error) if self._recast else error
@@ -292,6 +287,43 @@ class Dialect:
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
+
+
+async def _answer(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
+    """Call a route; return its own response to an error, where it has one."""
+    try:
+        return await _call(handlers, route, request)
+    except QwicketError as error:
+        response = route.on_error(error, request) if route.on_error else None
+        if response is None:
+            raise
+        return response
+
+
+async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
+    """Sign in, check the scope, decode the body, and only then call the handler."""
+    body, access = route.body, route.access
+    if isinstance(access, Open):
+        if body is not None:
+            request.payload = await _payload(body, await request.unsigned_body(), handlers)
+        return await route.handler(handlers, request)
+    if body is not None and body.holds_token:
+        request.payload = await _payload(body, await request.unsigned_body(), handlers)
+    actor = await handlers.sign_in(request)
+    if isinstance(access, Scope):
+        actor.require(access)
+    request.answer.actor = actor
+    if body is not None and not body.holds_token:
+        content = await request.bounded_body(body.limit)
+        request.payload = await _payload(body, content, handlers)
+    return await route.handler(handlers, actor, request)
+
+
+async def _payload(body: Body[B], content: bytes, handlers: Handlers) -> B:
+    if len(content) <= body.inline_bytes:
+        return body.parse(content, handlers.limits)
+    # It takes many steps, between which other requests come through.
+    return await asyncio.to_thread(body.parse, content, handlers.limits)
 
 
 def _table(routes: Sequence[Route]) -> list[tuple[re.Pattern[str], dict[str, Route]]]:

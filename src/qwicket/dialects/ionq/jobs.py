@@ -44,12 +44,6 @@ _FAILURE_CODES: Final = {
 }
 
 
-def submitted(version: Version, job: Job) -> dict[str, Any]:
-    if version is V03:
-        return {"id": job.id, "status": version.status(job), "request": job.created_at // 1000}
-    return {"id": job.id, "status": version.status(job), "session_id": job.group}
-
-
 def short(version: Version, job: Job) -> dict[str, Any]:
     return {"id": job.id, "status": version.status(job)}
 
@@ -67,20 +61,14 @@ def children(job: Job) -> list[str]:
     return [part_id(job.id, number) for number in range(job.n_circuits)]
 
 
-def body(version: Version, part: JobPart, kept: Kept, wait_ms: int | None = None) -> dict[str, Any]:
-    """Return the body of a job or of one of its circuits.
+def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
+    """Return the body of a job, or of one of its circuits, in version 0.4.
 
     Args:
-        version: In whose words.
         part: What to show.
-        kept: What was kept with the job.
+        kept: The vendor's fields that are stored with the job.
         wait_ms: When it is expected to start.
     """
-    return old_body(part, kept) if version is V03 else new_body(part, kept, wait_ms)
-
-
-def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
-    """Return a job in the words of version 0.4."""
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
     stats: dict[str, Any] = {
@@ -125,7 +113,7 @@ def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
 
 
 def old_body(part: JobPart, kept: Kept) -> dict[str, Any]:
-    """Return a job in the words of version 0.3."""
+    """Return the body of a job, or of one of its circuits, in version 0.3."""
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
     shown: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qwicket.dialects.door import invalid
+from qwicket.dialects.bodies import invalid
 from qwicket.dialects.ionq import jobs
 from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import NotFound

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.ionq.words import time
 from qwicket.model.groups import GroupUse
 
 if TYPE_CHECKING:
     from qwicket.model.groups import Group
+    from qwicket.model.limits import Limits
 
 ORGANIZATION: Final = "qwicket"
 UNUSED: Final = GroupUse(0, 0, 0, None)
@@ -37,7 +39,12 @@ class OpenBody(msgspec.Struct, frozen=True):
     settings: Settings | None = None
 
 
-open_decoder: Final = msgspec.json.Decoder(OpenBody, strict=False)  # numbers may come as text
+_open_decoder: Final = msgspec.json.Decoder(OpenBody, strict=False)  # numbers may come as text
+
+
+def opening(text: bytes, _: Limits) -> OpenBody:
+    """Return the body of a request that opens a session."""
+    return decode(text, _open_decoder)
 
 
 def kept(settings: Settings) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, invalid, quoted
+from qwicket.dialects.bodies import check_document, decode, invalid, quoted
 from qwicket.model.errors import (
     Conflict,
     InvalidRequest,
@@ -155,10 +155,9 @@ class _Outline(msgspec.Struct, frozen=True):
     data: Any = None
 
 
-submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
-old_decoder: Final = msgspec.json.Decoder(OldBody)
-clone_decoder: Final = msgspec.json.Decoder(CloneBody)
-ids_decoder: Final = msgspec.json.Decoder(IdsBody)
+_submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
+_old_decoder: Final = msgspec.json.Decoder(OldBody)
+_ids_decoder: Final = msgspec.json.Decoder(IdsBody)
 _kept_decoder: Final = msgspec.json.Decoder(Kept)
 _settings_decoder: Final = msgspec.json.Decoder(_Settings)
 _outline_decoder: Final = msgspec.json.Decoder(_Outline)
@@ -195,12 +194,12 @@ class _Order(NamedTuple):
 
 def read_new(text: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a body of version 0.4; raises as `submission`."""
-    return submission(decode(text, submit_decoder), limits)
+    return submission(decode(text, _submit_decoder), limits)
 
 
 def read_old(text: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a body of version 0.3; raises as `submission`."""
-    return old_submission(decode(text, old_decoder), limits)
+    return old_submission(decode(text, _old_decoder), limits)
 
 
 def submission(body: SubmitBody, limits: Limits) -> Submission:
@@ -285,14 +284,16 @@ def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limit
     ).submission()
 
 
-def check_ids(body: IdsBody, most: int) -> None:
-    """Refuse a bulk operation on more jobs than a list shows.
+def ids(text: bytes, limits: Limits) -> list[str]:
+    """Return the ids of a bulk operation, each once.
 
     Raises:
-        LimitExceeded: It is.
+        LimitExceeded: They are more than a list shows.
     """
-    if len(body.ids) > most:
-        raise LimitExceeded(f"ids has more than {most} (limit list_page).", field="ids")
+    found = decode(text, _ids_decoder).ids
+    if len(found) > limits.list_page:
+        raise LimitExceeded(f"ids has more than {limits.list_page} (limit list_page).", field="ids")
+    return list(dict.fromkeys(found))
 
 
 def kept(document: bytes) -> Kept:

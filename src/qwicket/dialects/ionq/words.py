@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.dialects.door import invalid
+from qwicket.dialects.bodies import invalid
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
@@ -20,10 +20,6 @@ class Version(NamedTuple):
 
     name: str
     running: str
-
-    @property
-    def is_old(self) -> bool:
-        return self is V03
 
     def status(self, job: Job, state: JobState | None = None) -> str:
         """Return the word for a job's state. Once it ran, it does so until it ends.

@@ -1,0 +1,509 @@
+"""The handlers of IonQ's API, in both of its versions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import structs
+
+from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
+from qwicket.dialects.ionq.words import (
+    V03,
+    V04,
+    Version,
+    cursor,
+    has_status,
+    instant,
+    number,
+    states,
+)
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.gateway import JobPart
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.views import is_quick
+from qwicket.model.errors import NotFound
+from qwicket.model.jobs import JobQuery
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway, Results
+    from qwicket.gateway.answers import Answer
+    from qwicket.model.accounts import Actor
+    from qwicket.model.calibrations import Calibrated
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.limits import Limits
+
+_CANCEL_WAIT_S: Final = 5.0
+_PAGE: Final = 25
+_PAGE_BYTES: Final = 4 << 20
+"""A page of jobs ends with the one that makes it larger: their metadata may be long."""
+_ROWS_AT_ONCE: Final = 20
+
+
+class Handlers:
+    """What both versions answer, and version 0.4 alone.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    _version: Version = V04
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.sign_in(request.token("apikey"), request.address)
+
+    # --- backends ---------------------------------------------------------------------------------
+
+    async def list_backends(self, request: Request[None]) -> Response:
+        """List the backends."""
+        views = await self._gateway.devices.of(wire.DOOR)
+        return json(
+            [catalogue.backend(view, _now(), await self._queue_s(view.device)) for view in views]
+        )
+
+    async def read_backend(self, request: Request[None]) -> Response:
+        """Read a backend."""
+        view = await self._gateway.devices.get(_backend(request), wire.DOOR)
+        return json(catalogue.backend(view, _now(), await self._queue_s(view.device)))
+
+    async def list_characterizations(self, request: Request[None]) -> Response:
+        """List the characterizations of a backend, newest first."""
+        page, limit = catalogue.page(request.query_params)
+        device, found = await self._calibrated(_backend(request), request)
+        return json(catalogue.characterizations(self._version, device, found, page, limit))
+
+    async def read_characterization(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a characterization."""
+        backend, id_text = _backend(request), request.path_params["uuid"]
+        view = await self._gateway.devices.get(backend, wire.DOOR)
+        found = await self._gateway.devices.calibration_by_id(backend, wire.DOOR, id_text)
+        return json(catalogue.characterization(self._version, view.device, found))
+
+    async def current_characterization(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the characterization of a backend that is in force."""
+        return await self._current(_backend(request))
+
+    async def current_calibration(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the calibration of the default QPU that is in force."""
+        return await self._current(wire.DEFAULT_QPU)
+
+    async def _current(self, backend: str) -> Response:
+        view = await self._gateway.devices.get(backend, wire.DOOR)
+        found = await self._gateway.devices.calibration(backend, wire.DOOR)
+        return json(catalogue.characterization(self._version, view.device, found))
+
+    async def list_calibrations(self, actor: Actor, request: Request[None]) -> Response:
+        """List the calibrations of the default QPU, newest first."""
+        start = cursor(request.query_params) or 0
+        device, found = await self._calibrated(wire.DEFAULT_QPU, request)
+        return json(catalogue.calibrations(self._version, device, found, start))
+
+    async def _calibrated(
+        self, backend: str, request: Request[Any]
+    ) -> tuple[Device, list[Calibrated]]:
+        """Return a device and its calibrations between `start` and `end`."""
+        start = instant(request.query_params, "start", 0)
+        end = instant(request.query_params, "end", INT64_MAX)
+        view = await self._gateway.devices.get(backend, wire.DOOR)
+        most = self.limits.list_page
+        found = await self._gateway.devices.calibrations(backend, wire.DOOR, most)
+        return view.device, [each for each in found if start <= each.valid_from <= end]
+
+    async def _queue_s(self, device: Device) -> float:
+        return (await self._gateway.outlook(device.name)).start_in_s or 0.0
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
+        """Submit a job."""
+        return await self._submit(actor, request, request.payload)
+
+    async def clone_job(self, actor: Actor, request: Request[wire.CloneBody]) -> Response:
+        """Submit a job again, with changes."""
+        job = await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
+        kept = wire.kept(await self._gateway.wire(job))
+        program = await self._gateway.program(job, request.answer)
+        await request.answer.close()  # the answer itself is short
+        submission = wire.clone(request.payload, job, kept, program, self.limits)
+        return await self._submit(actor, request, submission)
+
+    async def _submit(
+        self, actor: Actor, request: Request[Any], submission: Submission
+    ) -> Response:
+        keyed = structs.replace(submission, idempotency_key=request.idempotency_key)
+        return self._submitted(await self._gateway.submit(actor, keyed, is_once=True))
+
+    def _submitted(self, job: Job) -> Response:
+        return json(jobs.short(self._version, job) | {"session_id": job.group}, 201)
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job."""
+        part, kept = await self._part(actor, request)
+        job = await self._gateway.first_polls.settled(actor, part.job, request.disconnected)
+        if job is not part.job:
+            if part.number is None:
+                part = JobPart.whole(job)
+            else:
+                part = await self._gateway.part_of(job, part.number)
+        return json(await self._body(part, kept))
+
+    async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
+        return jobs.new_body(part, kept, await self._wait_ms(part.job))
+
+    async def _wait_ms(self, job: Job) -> int | None:
+        """Return in how many ms a queued job starts: that of a new job if it has no place yet."""
+        if job.state is not JobState.QUEUED:
+            return None
+        place = await self._gateway.place(job) or await self._gateway.outlook(job.device)
+        return None if place.start_in_s is None else round(1000 * place.start_in_s)
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List jobs, newest first."""
+        query = request.query_params
+        if "ids" in query:
+            ids = [one for each in query.getlist("ids") for one in each.split(",")]
+            return await self._numbered(request, len(ids), lambda n: self._named(actor, ids[n]))
+        if "parent_job_id" in query:
+            return await self._children(request, actor, query["parent_job_id"])
+        if query.get("submitter_id", actor.account) != actor.account:
+            return _answer_page(request, (), None)
+        session = query.get("session_id")
+        if session is not None:
+            session = (await self._gateway.groups.get(actor, session, door=wire.DOOR)).id
+        return await self._list(request, actor, session)
+
+    async def list_session_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List the jobs of a session, newest first."""
+        id_text = request.path_params["id"]
+        session = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        return await self._list(request, actor, session.id)
+
+    async def _list(self, request: Request[Any], actor: Actor, session: str | None) -> Response:
+        query = request.query_params
+        word = query.get("status")
+        targets = [wire.device_name(word) for word in query.get("target", "").split(",") if word]
+        asked = JobQuery(
+            door=wire.DOOR,
+            device=targets[0] if len(targets) == 1 else None,
+            group=session,
+            states=states(word),
+            before=cursor(query),
+            limit=number(query, "limit", _PAGE, 1, self.limits.list_page),
+        )
+        found = await self._gateway.jobs(actor, asked)
+        page, last = _Page(request.answer), None
+        for job in found:
+            last = job
+            if has_status(job, word) and (not targets or job.device in targets):
+                try:
+                    kept = wire.kept(await self._gateway.wire(job))
+                except NotFound:  # it was deleted meanwhile
+                    continue
+                page.add(await self._body(JobPart.whole(job), kept))
+                if page.is_full:
+                    break
+                await page.pause()
+        is_last = len(found) < asked.limit and last is (found[-1] if found else None)
+        following = None if is_last or last is None else str(last.seq)
+        return _answer_page(request, page.rows, following)
+
+    async def _children(self, request: Request[Any], actor: Actor, id_text: str) -> Response:
+        part, kept = await self._find(actor, id_text)
+        if part.number is not None or not kept.is_multi:
+            return _answer_page(request, (), None)
+
+        async def child(number: int) -> dict[str, Any]:
+            return await self._body(await self._gateway.part_of(part.job, number), kept)
+
+        return await self._numbered(request, part.job.n_circuits, child)
+
+    async def _named(self, actor: Actor, id_text: str) -> dict[str, Any] | None:
+        """Return the body of a job, or None: lists leave out jobs that do not exist."""
+        try:
+            return await self._body(*await self._find(actor, id_text))
+        except NotFound:
+            return None
+
+    async def _numbered(
+        self,
+        request: Request[Any],
+        length: int,
+        read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
+    ) -> Response:
+        """Return a page of bodies, each read by its number."""
+        query, most = request.query_params, self.limits.list_page
+        start = cursor(query) or 0
+        end = min(length, start + number(query, "limit", most, 1, most))
+        page, at = _Page(request.answer), start
+        while at < end and not page.is_full:
+            body = await read_body(at)
+            at += 1
+            if body is not None:
+                page.add(body)
+            await page.pause()
+        return _answer_page(request, page.rows, str(at) if at < length else None)
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job, and wait a little for a running one to end: no status is in between."""
+        job = await self._cancel(actor, request.path_params["id"])
+        return json(jobs.short(self._version, job))
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job; one that has not ended is cancelled first."""
+        job = await self._cancel(actor, request.path_params["id"])
+        await self._gateway.delete(actor, job.id, door=wire.DOOR)
+        return json({"id": job.id, "status": "deleted"})
+
+    async def _cancel(self, actor: Actor, id_text: str) -> Job:
+        return await self._gateway.cancel(actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+
+    async def cancel_jobs(self, actor: Actor, request: Request[list[str]]) -> Response:
+        """Cancel several jobs, or none if one does not exist."""
+        ids = request.payload
+        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+        return json({"ids": ids, "status": "canceled"})
+
+    async def delete_jobs(self, actor: Actor, request: Request[list[str]]) -> Response:
+        """Delete several jobs, or none if one does not exist."""
+        ids = request.payload
+        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+        await self._gateway.bulk.delete(actor, ids, door=wire.DOOR)
+        return json({"ids": ids, "status": "deleted"})
+
+    async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Estimate the time of a job."""
+        asked = catalogue.asked(request.query_params, self.limits.shots)
+        name = wire.device_name(asked["backend"])
+        view = await self._gateway.devices.get(name, wire.DOOR)
+        run_s = self._gateway.run_time(
+            view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
+        )
+        queue_s = await self._queue_s(view.device)
+        return json(catalogue.estimate(actor, asked, run_s, queue_s, _now()))
+
+    async def read_cost(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the cost of a job."""
+        part, kept = await self._part(actor, request)
+        return json(jobs.cost(part.job, kept))
+
+    # --- results ----------------------------------------------------------------------------------
+
+    async def read_probabilities(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the probabilities of a job, by child job where it has several circuits."""
+        part, kept = await self._part(actor, request)
+        found = await self._results(request, part, kept)
+        sharpen = results.is_sharpened(request.query_params, kept.is_debiased)
+        if self._is_nested(part, kept):
+            return await _answer(found, lambda: results.nested(found, sharpen=sharpen))
+        outcome, shots = results.only(found), part.job.shots
+        return await _answer(found, lambda: results.probabilities(outcome, shots, sharpen=sharpen))
+
+    def _is_nested(self, part: JobPart, kept: wire.Kept) -> bool:
+        """Return whether probabilities are by child job."""
+        return kept.is_multi and part.number is None
+
+    async def read_histogram(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the counts of a job."""
+        _, found = await self._one(actor, request)
+        return await _answer(found, lambda: results.histogram(results.only(found)))
+
+    async def read_shots(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the outcome of each shot."""
+        part, found = await self._one(actor, request)
+        if not is_quick(part.job):  # few counts may be of many shots
+            await request.answer.begin()
+        outcome, number = results.only(found), part.number or 0
+        return await _answer(found, lambda: results.shots(outcome, number))
+
+    async def read_artifact(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a result in one of its formats."""
+        part, kept = await self._part(actor, request)
+        id_text = request.path_params["uuid"]
+        ids = {jobs.artifact_id(jobs.id_of(part), form): form for form in jobs.ARTIFACTS}
+        form = ids.get(id_text)
+        is_nested = kept.is_multi and part.number is None
+        if form is None or (form == jobs.AGGREGATE_V1) != is_nested:
+            raise NotFound("The job has no such artifact.")
+        if form == jobs.NATIVE_V1:
+            return await self._compiled(part, kept)
+        found = await self._results(request, part, kept)
+        if not is_quick(part.job):
+            await request.answer.begin()
+        if is_nested:
+            return await _answer(found, lambda: results.nested(found, sharpen=False))
+        is_named, number = kept.type == wire.QASM3, part.number or 0
+        render = partial(results.artifact, form, found, number, is_named=is_named)
+        return await _answer(found, render)
+
+    async def _compiled(self, part: JobPart, kept: wire.Kept) -> Response:
+        """Return a circuit in native gates, compiled now: few are ever read."""
+        if not jobs.is_compiled(part, kept):
+            raise NotFound("The job has no compiled circuit.")
+        view = await self._gateway.devices.get(part.job.device, wire.DOOR)
+        entangler = jobs.entangler(view.device, kept)
+        text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
+        return json(msgspec.Raw(text))
+
+    async def _one(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, Results]:
+        """Return the result of one circuit.
+
+        Raises:
+            NotFound: The job has several circuits: each of their child jobs has this.
+        """
+        part, kept = await self._part(actor, request)
+        if kept.is_multi and part.number is None:
+            raise NotFound("The job is of several circuits: read this of its child jobs.")
+        return part, await self._results(request, part, kept)
+
+    async def _results(self, request: Request[Any], part: JobPart, kept: wire.Kept) -> Results:
+        if kept.is_dry:
+            raise NotFound("A dry run has no results.")
+        return await self._gateway.results_of(part.job, request.answer, part.number)
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    async def open_session(self, actor: Actor, request: Request[sessions.OpenBody]) -> Response:
+        """Open a session."""
+        body = request.payload
+        settings = body.settings or sessions.Settings()
+        minutes = settings.duration_limit_min
+        group = await self._gateway.groups.open(
+            actor,
+            wire.DOOR,
+            device=wire.device_name(body.backend),
+            jobs_limit=settings.job_count_limit,
+            life_s=None if minutes is None else 60 * minutes,
+            body=sessions.kept(settings),
+        )
+        return json(sessions.session(group, sessions.UNUSED, _now()), 201)
+
+    async def list_sessions(self, actor: Actor, request: Request[None]) -> Response:
+        """List sessions, newest first."""
+        query = request.query_params
+        found = await self._gateway.groups.page(
+            actor,
+            wire.DOOR,
+            before=cursor(query),
+            limit=number(query, "limit", _PAGE, 1, self.limits.list_page),
+        )
+        shown = [
+            sessions.session(group, await self._gateway.groups.use(actor, group), _now())
+            for group in found
+        ]
+        return json({"organization_id": sessions.ORGANIZATION, "sessions": shown})
+
+    async def read_session(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a session."""
+        id_text = request.path_params["id"]
+        group = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        use = await self._gateway.groups.use(actor, group)
+        return json(sessions.session(group, use, _now()))
+
+    async def end_session(self, actor: Actor, request: Request[None]) -> Response:
+        """End a session."""
+        id_text = request.path_params["id"]
+        group = await self._gateway.groups.close(actor, id_text, door=wire.DOOR)
+        use = await self._gateway.groups.use(actor, group)
+        return json(sessions.session(group, use, _now()))
+
+    async def whoami(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the token and the project of the caller."""
+        return json(
+            {"key_id": actor.token, "key_name": actor.account_name, "project_id": actor.project}
+        )
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _part(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, wire.Kept]:
+        """Return the job that the path names, or one circuit's, with its stored fields."""
+        return await self._find(actor, request.path_params["id"])
+
+    async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
+        part, document = await self._gateway.kept_part(actor, id_text, door=wire.DOOR)
+        kept = wire.kept(document)
+        if part.number is not None and not kept.is_multi:
+            raise NotFound("There is no such job.")
+        return part, kept
+
+
+class V03Handlers(Handlers):
+    """What version 0.3 answers otherwise."""
+
+    _version = V03
+
+    def _submitted(self, job: Job) -> Response:
+        # Clients of this version take 201 for an error.
+        return json(jobs.short(self._version, job) | {"request": job.created_at // 1000})
+
+    async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
+        return jobs.old_body(part, kept)
+
+    def _is_nested(self, part: JobPart, kept: wire.Kept) -> bool:
+        return super()._is_nested(part, kept) and part.job.n_circuits > 1
+
+
+class _Page:
+    """Jobs of one page. They may be many or have long metadata: other requests run in between."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.rows: list[msgspec.Raw] = []
+        self._answer = answer
+        self._size = self._n_looked_at = 0
+
+    def add(self, body: dict[str, Any]) -> None:
+        row = msgspec.json.encode(body)
+        self.rows.append(msgspec.Raw(row))
+        self._size += len(row)
+
+    @property
+    def is_full(self) -> bool:
+        return self._size > _PAGE_BYTES
+
+    async def pause(self) -> None:
+        """Let other requests run now and then: each job takes a look-up or two."""
+        if self._size > SMALL_ANSWER_BYTES:
+            await self._answer.begin()
+        self._n_looked_at += 1
+        if self._n_looked_at % _ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+def _backend(request: Request[Any]) -> str:
+    return wire.device_name(request.path_params["backend"])
+
+
+def _answer_page(
+    request: Request[Any], rows: Sequence[msgspec.Raw], following: str | None
+) -> Response:
+    """Return a page of jobs. cirq-ionq takes a `next` of null for a page; others need the key."""
+    body: dict[str, Any] = {"jobs": rows, "next": following}
+    if following is None and request.headers.get("user-agent", "").startswith("cirq/"):
+        del body["next"]
+    return json(body)
+
+
+async def _answer(found: Results, render: Callable[[], Any]) -> Response:
+    """Return a rendered result; a large one is rendered in a thread."""
+    return await json_in_thread(render, is_small=found.is_small)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
