@@ -80,8 +80,8 @@ def mounts(
         "/qlued": qlued.door(gateway),
         "/ibm/api": ibm.door(gateway, pass_s=ibm_pass_s),
         "/ibm/runtime/classic": ibm.runtime_door(gateway),
-        "/qbraid/api/v1": qbraid.current(gateway),
-        "/qbraid/api": qbraid.former(gateway),
-        "/qbraid": qbraid.unknown_path(),
+        "/qbraid/api/v1": qbraid.v1.dialect(gateway),
+        "/qbraid/api": qbraid.v0.dialect(gateway),
+        "/qbraid": qbraid.unknown_path(gateway),
         "": xanadu.door(gateway, pass_s),
     }

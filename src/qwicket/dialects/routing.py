@@ -176,6 +176,7 @@ class Dialect:
         recast: Replaces an error whose own status would mislead the vendor's clients.
         challenge: Name of the authentication scheme in `WWW-Authenticate`.
         collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
+        canonical: Returns a path as the routes write it, where clients write it in several ways.
         hides: Beginnings of paths where even an unknown path or method needs a token, unless all
             that is known at the path is open. Each ends with a slash.
         versions: Handlers of the paths that begin so, where a version has its own.
@@ -193,6 +194,7 @@ class Dialect:
         recast: Callable[[QwicketError], QwicketError] | None = None,
         challenge: str = "Bearer",
         collapse_slashes: bool = False,
+        canonical: Callable[[str], str] | None = None,
         hides: tuple[str, ...] = (),
         versions: Mapping[str, Handlers] | None = None,
     ) -> None:
@@ -204,6 +206,7 @@ class Dialect:
         self._recast = recast
         self._challenge = challenge
         self._collapse_slashes = collapse_slashes
+        self._canonical = canonical
         self._hides = hides
         self._versions = versions or {}
 
@@ -235,6 +238,8 @@ class Dialect:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if self._collapse_slashes:
             path = "/".join(["", *filter(None, path.split("/"))])
+        if self._canonical:
+            path = self._canonical(path)
         by_method, scope["path_params"] = self._find(path)
         request: Request[Any] = Request(scope, receive)
         handlers = self._handlers_of(path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.orders import document
 from qwicket.dialects.qbraid.wire import EMPTY

@@ -17,7 +17,7 @@ from qwicket.programs import batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwicket.dialects.qbraid.desk import Shown
+    from qwicket.dialects.qbraid.handlers import Shown
     from qwicket.dialects.qbraid.wire import Kept
     from qwicket.gateway import Program, Results
     from qwicket.model.jobs import Job

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, decode_field, invalid
+from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered

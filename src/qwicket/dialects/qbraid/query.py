@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+
+from qwicket.dialects.bodies import check_document, decode
 from qwicket.model.errors import InvalidRequest, LimitExceeded
+
+if TYPE_CHECKING:
+    from qwicket.model.limits import Limits
 
 MOST_PATTERN_CHARS: Final = 200
 MOST_CONDITIONS: Final = 100
@@ -18,6 +24,7 @@ _ABSENT: Final = object()
 _SPECIAL: Final = frozenset(r".^$*+?{}[]\|()")
 
 Test = Callable[[Any], bool]
+_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class Condition(NamedTuple):
@@ -42,6 +49,17 @@ class Query(NamedTuple):
 
     def finds(self, document: Mapping[str, Any]) -> bool:
         return all(condition.holds(document) for condition in self.conditions)
+
+
+def fields(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Decode the body of a search.
+
+    Raises:
+        InvalidRequest: It is no JSON object.
+        LimitExceeded: It is too large or too deep.
+    """
+    check_document(body, "body", limits)
+    return decode(body or b"{}", _decoder)
 
 
 def parse(fields: Mapping[str, Any]) -> Query:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.door import invalid
+from qwicket.dialects.bodies import invalid
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR
 from qwicket.model.accounts import Scope
@@ -32,10 +32,11 @@ _MOST_DIGITS: Final = 18
 _BITS: Final = 103
 """What fits into 20 letters and digits."""
 
+Form = dict[str, list[str]]
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
-def form(body: bytes, limits: Limits) -> dict[str, list[str]]:
+def form(body: bytes, limits: Limits) -> Form:
     """Return the fields of a form, each with all of its values.
 
     Raises:
@@ -50,7 +51,7 @@ def form(body: bytes, limits: Limits) -> dict[str, list[str]]:
     except ValueError:
         detail = f"The form has more than {most} fields (limit circuits)."
         raise LimitExceeded(detail) from None
-    found: dict[str, list[str]] = {}
+    found: Form = {}
     for name, value in pairs:
         if len(value) > limits.name_chars:
             detail = f"{name[:64]} has {len(value)} characters, {limits.name_chars} are allowed"

@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import invalid
+from qwicket.dialects.bodies import invalid
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:

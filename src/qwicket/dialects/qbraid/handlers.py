@@ -1,14 +1,14 @@
-"""What every generation of qBraid's API does, once: sign in, find, submit, list, cancel, delete."""
+"""What the handlers of all generations share: sign in, find, submit, search, cancel, delete."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from qwicket.dialects.door import address, idempotency_key, read, signed_in
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
+from qwicket.dialects.routing import Route
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -21,14 +21,12 @@ from qwicket.model.errors import (
 from qwicket.model.jobs import JobQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Send
-    from starlette.types import Scope as ASGIScope
 
     from qwicket.dialects.qbraid.orders import Order
+    from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
@@ -51,28 +49,33 @@ class Shown(NamedTuple):
     ahead: int | None
 
 
-class Desk:
-    """What the faces of the door share."""
+class CommonHandlers:
+    """The handlers that all generations share, and what their own handlers call.
+
+    Args:
+        gateway: Does the work.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
+        self._gateway = gateway
 
-    async def sign_in(self, request: Request, scope: Scope) -> Actor:
-        """Return who asks. An e-mail address that comes along says nothing of that."""
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        """Return who sends a request, by its token; an e-mail address beside it is not checked."""
         found = (request.headers.get(name) for name in _CREDENTIALS)
         token = next((text for text in found if text), None)
-        actor = await self.gateway.sign_in(token, address(request))
-        actor.require(scope)
-        return signed_in(request, actor)
+        return await self._gateway.sign_in(token, request.address)
 
-    async def refuse(self, request: Request) -> Response:
-        """Refuse what the hosted service does beside running jobs."""
-        await self.sign_in(request, Scope.DEVICES_READ)
+    async def refuse(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse a service of qBraid's that does not run jobs."""
         raise NotOffered(f"{request.url.path[:100]} is not offered by this server.")
 
     # --- devices ----------------------------------------------------------------------------------
 
-    async def device(self, name: str) -> DeviceView:
+    async def _device(self, name: str) -> DeviceView:
         """Return a device by its name in either generation.
 
         Raises:
@@ -80,62 +83,58 @@ class Desk:
         """
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
-            view = await self.gateway.devices.get(bare, DOOR)
+            view = await self._gateway.devices.get(bare, DOOR)
             if name in (words.qrn(view.device), words.native_device(bare)):
                 return view
         raise NotFound(f"There is no device {name[:100]}.", field="device")
 
-    async def depth(self, view: DeviceView) -> tuple[int, float]:
+    async def _depth(self, view: DeviceView) -> tuple[int, float]:
         """Return how many jobs wait for a device, and the seconds a new one would, if known."""
-        outlook = await self.gateway.outlook(view.device.name)
+        outlook = await self._gateway.outlook(view.device.name)
         return len(outlook.places), outlook.start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def submit(
-        self, actor: Actor, request: Request, parse: Callable[[bytes, Limits], Order]
-    ) -> Shown:
-        """Submit what a body orders. Nothing that can fail comes after the job is stored.
+    async def _submit(self, actor: Actor, request: Request[Order]) -> Shown:
+        """Submit a job. Nothing that can fail comes after the job is stored.
 
         Raises:
             QwicketError: It is refused and nothing is stored; or a Conflict, which no client
                 repeats, when the server cannot tell whether it was.
         """
-        limits = self.gateway.limits
-        order = await read(request, lambda text: parse(text, limits))
-        view = await self.device(order.device)
-        order = order.on(view.device)
+        view = await self._device(request.payload.device)
+        order = request.payload.on(view.device)
         group = await self._group(actor, order.group)
-        key = idempotency_key(request)
-        if order.kept.is_batch:  # it may be long, and is written anew
+        key = request.idempotency_key
+        if order.kept.is_batch:  # a long one takes long to encode
             submission = await asyncio.to_thread(order.submission, group, key)
         else:
             submission = order.submission(group, key)
-        job = await self.gateway.submit(actor, submission, is_once=True)
+        job = await self._gateway.submit(actor, submission, is_once=True)
         return Shown(job, order.kept, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
             return None
-        group = await self.gateway.groups.get(actor, words.id_of(name), door=DOOR)
+        group = await self._gateway.groups.get(actor, words.id_of(name), door=DOOR)
         return group.id
 
-    async def find(self, actor: Actor, name: str) -> Job:
+    async def _find(self, actor: Actor, name: str) -> Job:
         """Return a job by any of the three spellings of its id.
 
         Raises:
             NotFound: Absent, or another account's.
         """
         if words.is_object_id(name):
-            return await self.gateway.job_by_prefix(actor, name, door=DOOR)
-        return await self.gateway.job(actor, words.id_of(name) or name, door=DOOR)
+            return await self._gateway.job_by_prefix(actor, name, door=DOOR)
+        return await self._gateway.job(actor, words.id_of(name) or name, door=DOOR)
 
-    async def show(self, job: Job) -> Shown:
-        place = await self.gateway.place(job)
-        found = kept(await self.gateway.wire(job))
+    async def _show(self, job: Job) -> Shown:
+        place = await self._gateway.place(job)
+        found = kept(await self._gateway.wire(job))
         return Shown(job, found, place.ahead if place else None)
 
-    async def search(
+    async def _search(
         self,
         actor: Actor,
         answer: Answer,
@@ -149,7 +148,7 @@ class Desk:
         group: str | None = None,
     ) -> tuple[list[Shown], int]:
         """Return one page of the actor's jobs, newest first, and how many there are in all."""
-        most = self.gateway.limits.tags
+        most = self.limits.tags
         if len(tags) > most:
             detail = f"A search is for at most {most} tags (limit tags), not {len(tags)}."
             raise LimitExceeded(detail, field="tags")
@@ -165,12 +164,12 @@ class Desk:
             limit=limit,
             offset=(page - 1) * limit,
         )
-        found = await self.gateway.jobs(actor, asked)
-        tally = await self.gateway.tally(actor, asked)
+        found = await self._gateway.jobs(actor, asked)
+        tally = await self._gateway.tally(actor, asked)
         shown, size = [], 0
         for number, job in enumerate(found):
             try:
-                shown.append(row := await self.show(job))
+                shown.append(row := await self._show(job))
             except NotFound:  # it was deleted meanwhile
                 continue
             size += row.kept.size_bytes
@@ -182,7 +181,7 @@ class Desk:
                 await asyncio.sleep(0)  # each takes a look-up or two
         return shown, sum(tally.values())
 
-    async def cancel(self, actor: Actor, job: Job) -> Job:
+    async def _cancel(self, actor: Actor, job: Job) -> Job:
         """Cancel a job.
 
         Raises:
@@ -190,10 +189,10 @@ class Desk:
         """
         if job.state.is_final:
             raise Conflict(f"The job is {words.status(job)}: it cannot be cancelled.")
-        return await self.gateway.cancel(actor, job.id, door=DOOR)
+        return await self._gateway.cancel(actor, job.id, door=DOOR)
 
-    async def delete(self, actor: Actor, job: Job) -> None:
-        await self.gateway.delete(actor, job.id, door=DOOR)
+    async def _delete(self, actor: Actor, job: Job) -> None:
+        await self._gateway.delete(actor, job.id, door=DOOR)
 
 
 def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:
@@ -201,15 +200,20 @@ def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:
     return query.get(name, accepted[0]).lower() in accepted
 
 
-class SingleSlashes:
-    """A door that takes `//` before a path for `/`, as clients send where a base ends in one."""
+def not_offered(*names: str) -> tuple[Route, ...]:
+    """Return routes that refuse every path that begins with one of these names."""
+    return tuple(
+        [
+            Route(
+                *(method, f"/{name}{{rest:path}}", CommonHandlers.refuse, Scope.DEVICES_READ),
+                is_listed=False,
+            )
+            for name in names
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        ]
+    )
 
-    def __init__(self, door: ASGIApp) -> None:
-        self.door = door
 
-    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        prefix = scope.get("root_path", "")
-        path = scope["path"].removeprefix(prefix)
-        if path.startswith("//"):
-            scope = {**scope, "path": f"{prefix}/{path.lstrip('/')}"}
-        await self.door(scope, receive, send)
+def without_leading_slashes(path: str) -> str:
+    """Return a path with one slash at its beginning: clients whose base ends in one send two."""
+    return f"/{path.lstrip('/')}" if path.startswith("//") else path

@@ -1,0 +1,235 @@
+"""The handlers of the first two generations: the registry, and the first API that runs jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.pieces import raw_list
+from qwicket.dialects.qbraid import catalogue, jobs, orders, query, wire, words
+from qwicket.dialects.qbraid.handlers import CommonHandlers, only
+from qwicket.dialects.qbraid.registry import Registry
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.gateway.views import is_quick
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+    from qwicket.dialects.qbraid.handlers import Shown
+    from qwicket.dialects.qbraid.registry import Form
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+
+_SDK_VERSION: Final = "0.4.5"
+"""Version of the registry's clients, which compare it with their own."""
+_PAGE: Final = 10
+_MOST_PAGES: Final = 1_000_000_000
+_OPENQASM: Final = ("qasm2", "qasm3")
+_TEXT_BYTES: Final = 1 << 20
+"""Longest OpenQASM that a job's document shows."""
+
+
+class Handlers(CommonHandlers):
+    """The handlers of `/qbraid/api`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway)
+        self._registry = Registry(gateway)
+
+    async def identity(self, actor: Actor, request: Request[None]) -> Response:
+        """Read whose token this is."""
+        return json(
+            {
+                "email": await self._email(actor),
+                "userName": actor.account_name,
+                "_id": words.object_id(actor.account),
+                "organization": "qbraid",
+                "role": "user",
+                "active": True,
+            }
+        )
+
+    async def _email(self, actor: Actor) -> str:
+        return (await self._gateway.account(actor)).email
+
+    async def credits(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the balance of credits: jobs cost none."""
+        return json({"qbraidCredits": 0})
+
+    async def sdk_version(self, request: Request[None]) -> Response:
+        """Read the version of the registry's clients."""
+        return json(_SDK_VERSION)
+
+    # --- registered jobs --------------------------------------------------------------------------
+
+    async def register_job(self, actor: Actor, request: Request[Form]) -> Response:
+        """Register a job that ran elsewhere."""
+        return json(await self._registry.register(actor, request.payload))
+
+    async def update_record(self, actor: Actor, request: Request[Form]) -> Response:
+        """Update a registered job. Only a request with both words of a status changes it."""
+        email = await self._email(actor)
+        return json([await self._registry.update(actor, email, request.payload)])
+
+    async def search_records(self, actor: Actor, request: Request[dict[str, Any]]) -> Response:
+        """Search registered jobs."""
+        fields = request.payload
+        most = fields.pop("numResults", _PAGE)
+        limit = self.limits.list_page
+        if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= limit:
+            detail = f"numResults must be 1 to {limit} (limit list_page)."
+            raise InvalidRequest(detail, field="numResults")
+        # A list of a megabyte takes a tenth of a second to become a set.
+        sought = await asyncio.to_thread(query.parse, fields)
+        await request.answer.begin()
+        found = await self._registry.search(actor, await self._email(actor), sought, most)
+        return await json_in_thread(lambda: raw_list(found))
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def list_devices(self, request: Request[None]) -> Response:
+        """List the devices whose fields are as in the query."""
+        return json(self._filtered(await self._devices(), request.query_params))
+
+    async def search_devices(self, request: Request[dict[str, Any]]) -> Response:
+        """Search the devices."""
+        sought = await asyncio.to_thread(query.parse, request.payload)
+        return json([device for device in await self._devices() if sought.finds(device)])
+
+    async def list_own_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List the devices whose fields are as in the query."""
+        return json(self._filtered(await self._devices(), request.query_params))
+
+    async def update_device(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse to update a device: only the administrator does."""
+        raise Forbidden("Only the administrator turns devices on and off.")
+
+    async def _devices(self) -> list[dict[str, Any]]:
+        now = time.time_ns() // 1_000_000
+        views = await self._gateway.devices.of(wire.DOOR)
+        return [catalogue.native(view, (await self._depth(view))[0], now) for view in views]
+
+    def _filtered(
+        self, devices: list[dict[str, Any]], filters: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Return the devices whose fields are, as texts, what is asked for."""
+        asked = [(name, text.lower()) for name, text in filters.items()]
+        return [
+            device
+            for device in devices
+            if all(str(device.get(name, "")).lower() == text for name, text in asked)
+        ]
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[orders.Order]) -> Response:
+        """Submit a job."""
+        email = await self._email(actor)
+        shown = await self._submit(actor, request)
+        return json(jobs.native(shown, actor.account_name, email), 201)
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List a page of jobs, newest first, or the one job that is named."""
+        asked = request.query_params
+        for name in ("qbraidJobId", "vendorJobId", "_id"):
+            if name in asked:
+                return json(await self._named(actor, request, asked[name]))
+        if not only(asked, "provider", "qbraid") or not only(asked, "vendor", "qbraid"):
+            return json([])
+        states = words.states({"status": asked["status"]} if "status" in asked else {})
+        if not states:
+            return json([])
+        found, _ = await self._search(
+            *(actor, request.answer),
+            states=states,
+            page=words.number(asked, "page", 1, _MOST_PAGES),
+            limit=words.number(asked, "resultsPerPage", _PAGE, self.limits.list_page),
+            tags=_tags(asked),
+            device=_bare(asked.get("qbraidDeviceId")),
+        )
+        email = await self._email(actor)
+        name = actor.account_name
+        return await json_in_thread(
+            lambda: raw_list(jobs.native(shown, name, email) for shown in found)
+        )
+
+    async def _named(self, actor: Actor, request: Request[None], name: str) -> list[dict[str, Any]]:
+        """Return the one job of this name, with its counts if it has them: version 0.7 looks."""
+        try:
+            job = await self._find(actor, name)
+            job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+            shown = await self._show(job)
+        except NotFound:
+            return []
+        document = jobs.native(shown, actor.account_name, await self._email(actor))
+        if await self._has_short_text(shown):
+            program = await self._gateway.program(shown.job, request.answer)
+            document |= jobs.native_text(program)
+        is_one = words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
+        if is_one and is_quick(shown.job):
+            found = await self._gateway.results_of(shown.job, request.answer)
+            if found.is_small:
+                document["measurementCounts"] = jobs.native_result(found)["measurementCounts"]
+        return [document]
+
+    async def _has_short_text(self, shown: Shown) -> bool:
+        """Return whether a job that has ended shows its OpenQASM, which clients find in results.
+
+        Clients read the text themselves where its depth was not given, and fail if they cannot.
+        """
+        job, kept = shown.job, shown.kept
+        if not job.state.is_final or kept.is_batch or kept.depth is None:
+            return False
+        is_text = kept.formats[0] in _OPENQASM
+        return is_text and (await self._gateway.sizes(job)).program <= _TEXT_BYTES
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job."""
+        job = await self._cancel(actor, await self._find(actor, request.path_params["id"]))
+        return json(
+            {
+                "message": "Cancellation requested",
+                "qbraidJobId": words.native_job(job, actor.account_name),
+                "status": "CANCELLING",
+            }
+        )
+
+    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a job."""
+        job = await self._find(actor, request.path_params["id"])
+        found = await self._gateway.results_of(job, request.answer)
+        return await json_in_thread(
+            lambda: {"data": jobs.native_result(found)}, is_small=found.is_small
+        )
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job that has ended."""
+        await self._delete(actor, await self._find(actor, request.path_params["id"]))
+        return json({"message": "Job deleted"})
+
+    async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
+        """Estimate the cost of a job: 0."""
+        await self._device(request.query_params.get("qbraidDeviceId", ""))
+        return json({"estimatedCredits": 0})
+
+
+def _tags(asked: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what `tags.<name>=<value>` of a query looks for; Python writes `True` into one."""
+    found = [(name, text) for name, text in asked.items() if name.startswith("tags.")]
+    return tuple(
+        [
+            orders.flat_tag(
+                name.removeprefix("tags."), {"True": True, "False": False}.get(text, text)
+            )
+            for name, text in found
+        ]
+    )
+
+
+def _bare(device: str | None) -> str | None:
+    return None if device is None else device.removeprefix("qbraid_")

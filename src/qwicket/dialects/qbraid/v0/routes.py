@@ -1,0 +1,66 @@
+"""The routes of `/qbraid/api`: the registry's, and those of the first API that runs jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.qbraid import orders, query, registry, wire
+from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
+from qwicket.dialects.qbraid.v0.handlers import Handlers
+from qwicket.dialects.routing import Body, Dialect, Open, Route
+from qwicket.model.accounts import Scope
+
+if TYPE_CHECKING:
+    from qwicket.gateway import Gateway
+
+_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_PUBLIC: Final = Open("Clients of the first generation ask before they have a token.")
+_FORM: Final = Body(registry.form)
+_QUERY: Final = Body(query.fields)
+_SUBMISSION: Final = Body(orders.native, orders.NativeBody)
+_DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")
+_DO: Final = Handlers
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/identity", _DO.identity, _R),
+    Route("POST", "/init-job", _DO.register_job, _W, _FORM),
+    Route("PUT", "/update-job", _DO.update_record, _R, _FORM),
+    Route("POST", "/get-user-jobs", _DO.search_records, _R, _QUERY),
+    Route(
+        *("GET", "/public/lab/get-devices", _DO.list_devices, _PUBLIC),
+        query=_DEVICE_FIELDS,
+    ),
+    Route("POST", "/public/lab/get-devices", _DO.search_devices, _PUBLIC, _QUERY),
+    Route("GET", "/public/lab/get-sdk-version", _DO.sdk_version, _PUBLIC),
+    Route("PUT", "/lab/update-device", _DO.update_device, _D),
+    Route("GET", "/billing/credits/get-user-credits", _DO.credits, _R),
+    Route("GET", "/quantum-devices", _DO.list_own_devices, _D, query=_DEVICE_FIELDS),
+    Route(
+        *("GET", "/quantum-jobs", _DO.list_jobs, _R),
+        query=(
+            *("qbraidJobId", "vendorJobId", "_id", "provider", "vendor", "qbraidDeviceId"),
+            *("status", "page", "resultsPerPage", "tags.NAME"),
+        ),
+    ),
+    Route("POST", "/quantum-jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
+    Route(
+        *("GET", "/quantum-jobs/cost-estimate", _DO.estimate_cost, _R),
+        query=("qbraidDeviceId!",),
+    ),
+    Route("PUT", "/quantum-jobs/cancel/{id}", _DO.cancel_job, _W),
+    Route("GET", "/quantum-jobs/result/{id}", _DO.read_result, _R),
+    Route("DELETE", "/quantum-jobs/{id}", _DO.delete_job, _W),
+    *not_offered("lab", "environments", "chat", "billing", "storage", "user"),
+)
+
+
+def dialect(gateway: Gateway) -> Dialect:
+    """Return the dialect of the first two generations."""
+    return Dialect(
+        Handlers(gateway),
+        ROUTES,
+        wire.problem,
+        recast=wire.recast,
+        challenge="api-key",
+        canonical=without_leading_slashes,
+    )

@@ -1,0 +1,375 @@
+"""The handlers of today's generation. Every success is `{"success": true, "data": …}`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.dialects.bodies import invalid
+from qwicket.dialects.pieces import raw_list
+from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
+from qwicket.dialects.qbraid.handlers import CommonHandlers, only
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+)
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+from qwicket.programs import Entangler
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.model.groups import Group
+    from qwicket.model.jobs import Job
+
+_PAGE: Final = 50
+_LONGEST_PAGE: Final = 100
+_MOST_PAGES: Final = 1_000_000_000
+_MOST_SEARCH_CHARS: Final = 255
+_NAMES_AT_ONCE: Final = 20
+_MOST_COMPILED: Final = 100
+"""Programs of a batch that are compiled for one answer."""
+_ENTANGLERS: Final[tuple[Entangler, ...]] = ("zz", "ms")
+_names_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Handlers(CommonHandlers):
+    """The handlers of `/qbraid/api/v1`."""
+
+    # --- users ------------------------------------------------------------------------------------
+
+    async def verify_user(self, actor: Actor, request: Request[None]) -> Response:
+        """Read who the token belongs to: the first call of every client."""
+        account = await self._gateway.account(actor)
+        return _success(
+            {
+                "userId": words.object_id(actor.account),
+                "userName": actor.account_name,
+                "email": account.email,
+                "organizationId": words.object_id(actor.project),
+                "organizationUserId": words.object_id(actor.account),
+            }
+        )
+
+    async def user_context(self, actor: Actor, request: Request[None]) -> Response:
+        """Read whether the user is an administrator."""
+        return _success({"user": {"isAdmin": str(actor.role == "admin").lower()}})
+
+    async def credits(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the balance of credits: jobs cost none."""
+        return _success(
+            {
+                "qbraidCredits": 0,
+                "awsCredits": 0,
+                "autoRecharge": "off",
+                "organizationId": words.object_id(actor.project),
+                "userId": words.object_id(actor.account),
+            }
+        )
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List all devices; none is ever retired."""
+        views = await self._gateway.devices.of(wire.DOOR)
+        return _success([catalogue.current(view, *await self._depth(view)) for view in views])
+
+    async def read_device(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a device and its queue."""
+        view = await self._device(request.path_params["device"])
+        return _success(catalogue.current(view, *await self._depth(view)))
+
+    async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the calibration in force: null for a device without one."""
+        view = await self._device(request.path_params["device"])
+        found = view.calibration
+        return _success(catalogue.calibration(view, found, _now()) if found else None)
+
+    async def list_providers(self, actor: Actor, request: Request[None]) -> Response:
+        """List the providers of devices: one."""
+        views = await self._gateway.devices.of(wire.DOOR)
+        return _success({"providers": [catalogue.provider(views)]})
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[orders.Order]) -> Response:
+        """Submit a job."""
+        return _success(jobs.current(await self._submit(actor, request)), 201)
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job."""
+        job = await self._named(actor, request)
+        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        return _success(jobs.current(await self._show(job)))
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List a page of jobs, newest first."""
+        asked = request.query_params
+        page, limit = self._page(request)
+        states = words.states(asked)
+        is_ours = only(asked, "vendor", "all", "qbraid") and only(
+            asked, "provider", "all", "qbraid"
+        )
+        text = asked.get("search", "")
+        if len(text) > _MOST_SEARCH_CHARS:
+            detail = f"search has at most {_MOST_SEARCH_CHARS} characters."
+            raise LimitExceeded(detail, field="search")
+        tags = orders.read_tags(asked["tags"]) if "tags" in asked else ()
+        if not states or not is_ours:
+            return json(_page_of([], page, limit, 0))
+        found, total = await self._search(
+            *(actor, request.answer),
+            states=states,
+            page=page,
+            limit=limit,
+            tags=tags,
+            text=text,
+        )
+        return await json_in_thread(
+            lambda: _page_of(raw_list(jobs.current(shown) for shown in found), page, limit, total),
+            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_ANSWER_BYTES,
+        )
+
+    async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """Count jobs by status."""
+        tally = await self._gateway.tally(actor, JobQuery(door=wire.DOOR))
+        counts = dict.fromkeys(words.STATUSES, 0)
+        for state, number in tally.items():
+            counts[words.word(state)] += number
+        return _success(counts)
+
+    async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
+        """Estimate the cost of a job: 0."""
+        asked = request.query_params
+        view = await self._device(asked.get("deviceQrn", ""))
+        shots = words.number(asked, "shots", orders.DEFAULT_SHOTS, self.limits.shots)
+        return _success(
+            {
+                "pricingAvailable": True,
+                "deviceQrn": words.qrn(view.device),
+                "estimatedCost": 0,
+                "shots": shots,
+                "pricingModel": "fixed",
+            }
+        )
+
+    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a job; of a failed batch, that of the programs that succeeded."""
+        job = await self._named(actor, request)
+        kept = wire.kept(await self._gateway.wire(job))
+        found = await self._gateway.results_of(job, request.answer)
+        return await json_in_thread(
+            lambda: _successful(jobs.current_result(found, kept)), is_small=found.is_small
+        )
+
+    async def read_program(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the program of a job."""
+        job = await self._named(actor, request)
+        kept = wire.kept(await self._gateway.wire(job))
+        found = await self._gateway.program(job, request.answer)
+        return await json_in_thread(lambda: _successful(jobs.program(found, kept)))
+
+    async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
+        """Compile a job's program for the machine whose twin ran it; 404 if none did."""
+        job = await self._named(actor, request)
+        gate = await self._entangler(job)
+        if job.state is not JobState.COMPLETED:
+            raise NotFound("The job has no compiled program: it is not completed.")
+        if job.n_circuits > _MOST_COMPILED:
+            detail = f"Batches of at most {_MOST_COMPILED} programs are compiled"
+            raise NotFound(f"{detail}, this has {job.n_circuits}.")
+        kept = wire.kept(await self._gateway.wire(job))
+        compile_ = self._gateway.compilation.native
+        try:
+            found = [await compile_(job, number, gate) for number in range(job.n_circuits)]
+        except (InvalidRequest, LimitExceeded) as refusal:
+            raise NotFound(refusal.detail) from None
+        programs = [jobs.compiled(circuit) for circuit in found]
+        return _success(programs if kept.is_batch or len(programs) > 1 else programs[0])
+
+    async def _entangler(self, job: Job) -> Entangler:
+        """Return the gate on two qubits of the machine whose twin ran a job.
+
+        Raises:
+            NotFound: It is no twin of a machine with gates of its own.
+        """
+        with suppress(NotFound):  # the administrator may have taken the device away
+            device = (await self._gateway.devices.get(job.device, wire.DOOR)).device
+            if job.calibration is not None and device.driver == "simulated":
+                for gate in _ENTANGLERS:
+                    if gate in device.spec.native_gates:
+                        return gate
+        raise NotFound(f"The job has no compiled program: {job.device} ran it as it was submitted.")
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job."""
+        job = await self._named(actor, request)
+        await self._cancel(actor, job)
+        return _success(
+            {
+                "message": "Cancellation requested",
+                "jobQrn": request.path_params["id"],
+                "status": "CANCELLING",
+            },
+            202,
+        )
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job that has ended."""
+        job = await self._named(actor, request)
+        await self._delete(actor, job)
+        return _success({"message": "Job deleted"})
+
+    async def delete_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete several jobs: all of them, or none if one is unknown or has not ended."""
+        names = _names(request.query_params.get("qrns", ""), self.limits.list_page)
+        found = []
+        for number, name in enumerate(names):
+            found.append(await self._find(actor, name))
+            if number % _NAMES_AT_ONCE == 0:
+                await asyncio.sleep(0)  # each takes a look-up, and there may be a thousand
+        if any(job.account != actor.account for job in found):
+            raise Forbidden("Only the account that submitted a job may delete it.")
+        if running := [job for job in found if not job.state.is_final]:
+            raise Conflict(f"{len(running)} of the jobs have not ended: none was deleted.")
+        await self._gateway.bulk.delete(actor, [job.id for job in found], door=wire.DOOR)
+        return _success({"message": f"{len(names)} jobs deleted"})
+
+    async def _named(self, actor: Actor, request: Request[None]) -> Job:
+        """Return the job that the path names."""
+        return await self._find(actor, request.path_params["id"])
+
+    # --- groups -----------------------------------------------------------------------------------
+
+    async def open_group(self, actor: Actor, request: Request[groups.Opening]) -> Response:
+        """Open a group."""
+        asked = request.payload
+        group = await self._gateway.groups.open(
+            actor, wire.DOOR, name=asked.name, life_s=asked.life_s, body=asked.body
+        )
+        return _success(groups.shown(group, {}, _now()), 201)
+
+    async def read_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a group."""
+        group = await self._group_named(actor, request)
+        return await self._group_shown(actor, group)
+
+    async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
+        """List a page of groups, newest first, up to the limit `list_page`."""
+        word = request.query_params.get("status")
+        if word is not None and word not in groups.STATUSES:
+            detail = f"status must be one of {', '.join(groups.STATUSES)}."
+            raise InvalidRequest(detail, field="status")
+        page, limit = self._page(request)
+        most = self.limits.list_page
+        await request.answer.begin()  # a thousand groups are read, whatever they bear
+        found = await self._gateway.groups.page(actor, wire.DOOR, limit=most)
+        if word is not None:
+            found = [each for each in found if await self._group_status(actor, each) == word]
+        shown = [
+            groups.shown(group, await self._gateway.groups.tally(actor, group), _now())
+            for group in found[(page - 1) * limit :][:limit]
+        ]
+        return json(_page_of(shown, page, limit, len(found)))
+
+    async def _group_status(self, actor: Actor, group: Group) -> str:
+        return groups.status(group, await self._gateway.groups.tally(actor, group), _now())
+
+    async def close_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Take no more jobs into a group."""
+        group = await self._group_named(actor, request)
+        closed = await self._gateway.groups.close(actor, group.id, door=wire.DOOR)
+        return await self._group_shown(actor, closed)
+
+    async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Close a group, and cancel its jobs that have not ended."""
+        group = await self._group_named(actor, request)
+        await self._gateway.groups.close(actor, group.id, door=wire.DOOR)
+        await self._gateway.groups.cancel_all(actor, group.id, door=wire.DOOR)
+        group = await self._gateway.groups.annotate(actor, group, groups.cancelled(group))
+        return await self._group_shown(actor, group)
+
+    async def delete_group(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a group."""
+        group = await self._group_named(actor, request)
+        await self._gateway.groups.delete(actor, group.id, door=wire.DOOR)
+        return _success({"message": "Group deleted"})
+
+    async def list_group_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List the jobs of a group, newest first, without pages."""
+        group = await self._group_named(actor, request)
+        found, _ = await self._search(
+            *(actor, request.answer),
+            states=tuple(JobState),
+            page=1,
+            limit=self.limits.list_page,
+            group=group.id,
+        )
+        return await json_in_thread(
+            lambda: _successful(raw_list(jobs.current(shown) for shown in found))
+        )
+
+    async def _group_named(self, actor: Actor, request: Request[None]) -> Group:
+        """Return the group that the path names."""
+        id_text = words.id_of(request.path_params["group"])
+        return await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+
+    async def _group_shown(self, actor: Actor, group: Group) -> Response:
+        return _success(groups.shown(group, await self._gateway.groups.tally(actor, group), _now()))
+
+    def _page(self, request: Request[None]) -> tuple[int, int]:
+        """Return number and length of the page that is asked for."""
+        asked = request.query_params
+        return (
+            words.number(asked, "page", 1, _MOST_PAGES),
+            words.number(asked, "limit", _PAGE, _LONGEST_PAGE),
+        )
+
+
+def _success(data: Any, status: int = 200) -> Response:
+    return json(_successful(data), status)
+
+
+def _successful(data: Any) -> dict[str, Any]:
+    return {"success": True, "data": data}
+
+
+def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
+    """Return one page of a list."""
+    n_pages = -(-total // limit)
+    pagination = {
+        "page": page,
+        "limit": limit,
+        "total": total,
+        "totalPages": n_pages,
+        "hasNext": page < n_pages,
+        "hasPrev": page > 1,
+    }
+    return {"success": True, "data": data, "pagination": pagination}
+
+
+def _names(text: str, most: int) -> tuple[str, ...]:
+    """Return the ids of a bulk operation, from the JSON text of a list."""
+    try:
+        names = _names_decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise invalid("qrns must be a JSON list of ids", text, "qrns") from None
+    if not 1 <= len(names) <= most:
+        raise LimitExceeded(f"qrns names 1 to {most} jobs (limit list_page).", field="qrns")
+    return names
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

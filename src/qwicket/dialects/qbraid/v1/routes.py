@@ -1,0 +1,65 @@
+"""The routes of `/qbraid/api/v1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.qbraid import groups, orders, wire
+from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
+from qwicket.dialects.qbraid.v1.handlers import Handlers
+from qwicket.dialects.routing import Body, Dialect, Route
+from qwicket.model.accounts import Scope
+
+if TYPE_CHECKING:
+    from qwicket.gateway import Gateway
+
+_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_PAGE: Final = ("page", "limit")
+_SUBMISSION: Final = Body(orders.current, orders.CurrentBody)
+_GROUP: Final = Body(groups.opening, groups.OpenBody)
+_DO: Final = Handlers
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/users/verify", _DO.verify_user, _R),
+    Route("GET", "/users/context", _DO.user_context, _R),
+    Route("GET", "/billing/credits/balance", _DO.credits, _R),
+    Route("GET", "/devices", _DO.list_devices, _D),
+    Route("GET", "/devices/{device}", _DO.read_device, _D),
+    Route("GET", "/devices/{device}/calibrations", _DO.read_calibration, _D),
+    Route("GET", "/providers", _DO.list_providers, _D),
+    Route("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
+    Route(
+        *("GET", "/jobs", _DO.list_jobs, _R),
+        query=(*_PAGE, "status", "statusGroup", "search", "tags", "vendor", "provider"),
+    ),
+    Route("DELETE", "/jobs", _DO.delete_jobs, _W, query=("qrns!",)),
+    Route("GET", "/jobs/statuses", _DO.count_jobs, _R),
+    Route("GET", "/jobs/cost-estimate", _DO.estimate_cost, _R, query=("deviceQrn!", "shots")),
+    Route("POST", "/jobs/group", _DO.open_group, _W, _GROUP, status=201),
+    Route("GET", "/jobs/group", _DO.list_groups, _R, query=(*_PAGE, "status")),
+    Route("GET", "/jobs/group/{group}", _DO.read_group, _R),
+    Route("DELETE", "/jobs/group/{group}", _DO.delete_group, _W),
+    Route("POST", "/jobs/group/{group}/close", _DO.close_group, _W),
+    Route("POST", "/jobs/group/{group}/cancel", _DO.cancel_group, _W),
+    Route("GET", "/jobs/group/{group}/jobs", _DO.list_group_jobs, _R),
+    Route("GET", "/jobs/{id}", _DO.read_job, _R),
+    Route("DELETE", "/jobs/{id}", _DO.delete_job, _W),
+    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, status=202),
+    Route("GET", "/jobs/{id}/result", _DO.read_result, _R),
+    Route("GET", "/jobs/{id}/program", _DO.read_program, _R),
+    Route("GET", "/jobs/{id}/compiled-program", _DO.read_compiled, _R),
+    *not_offered("projects", "environments", "compute", "storage", "files", "organizations"),
+    *not_offered("billing", "users", "access-tokens"),
+)
+
+
+def dialect(gateway: Gateway) -> Dialect:
+    """Return the dialect of today's generation."""
+    return Dialect(
+        Handlers(gateway),
+        ROUTES,
+        wire.problem,
+        recast=wire.recast,
+        challenge="X-API-Key",
+        canonical=without_leading_slashes,
+    )
