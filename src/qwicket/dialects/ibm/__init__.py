@@ -1,6 +1,6 @@
-"""The IBM Quantum Experience door of 2020, below `/ibm/api`, and Runtime's classic channel."""
+"""The IBM Quantum Experience API of 2020, below `/ibm/api`, and Runtime's classic channel."""
 
-from qwicket.dialects.ibm.routes import door
-from qwicket.dialects.ibm.runtime import runtime_door
+from qwicket.dialects.ibm import runtime
+from qwicket.dialects.ibm.routes import ROUTES, dialect
 
-__all__ = ["door", "runtime_door"]
+__all__ = ["ROUTES", "dialect", "runtime"]

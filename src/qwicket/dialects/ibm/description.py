@@ -7,8 +7,6 @@ from typing import Final
 import msgspec
 
 from qwicket.dialects.descriptions import About
-from qwicket.dialects.ibm import wire
-from qwicket.dialects.ibm.runtime import wire as runtime
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,23 +39,6 @@ ABOUT: Final = About(
     ),
     security={"token": _TOKEN, "query": {**_TOKEN, "in": "query", "name": "access_token"}},
     error=Error,
-    public=frozenset(
-        {
-            *("version", "sign_in_with_password", "sign_in_with_token", "read_queue"),
-            *("upload", "download_program", "download_result"),
-        }
-    ),
-    bodies={
-        "submit_job": wire.JobBody,
-        "change_job": wire.ChangeBody,
-        "sign_in_with_token": wire.TokenBody,
-        "sign_in_with_password": wire.PasswordBody,
-    },
-    queries={
-        "list_jobs": ("filter",),
-        "list_statuses": ("filter",),
-        "read_properties": ("filter",),
-    },
 )
 
 RUNTIME: Final = About(
@@ -69,19 +50,4 @@ RUNTIME: Final = About(
     ),
     security={"token": _TOKEN},
     error=Error,
-    bodies={
-        "submit_job": runtime.RunBody,
-        "change_tags": runtime.TagsBody,
-        "open_session": runtime.SessionBody,
-        "change_session": runtime.SessionChange,
-    },
-    queries={
-        "list_devices": ("provider",),
-        "list_jobs": (
-            *("limit", "offset", "pending", "sort", "backend", "program", "session_id"),
-            *("created_after", "created_before", "provider"),
-        ),
-        "read_job": ("exclude_params",),
-        "read_properties": ("updated_before",),
-    },
 )

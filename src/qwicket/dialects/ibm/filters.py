@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import re2
 
-from qwicket.dialects.door import quoted
+from qwicket.dialects.bodies import quoted
 from qwicket.dialects.ibm import words
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.model.errors import InvalidRequest, LimitExceeded

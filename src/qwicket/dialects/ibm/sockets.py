@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.websockets import WebSocketDisconnect
 
-from qwicket.dialects.door import REQUEST_ID
 from qwicket.dialects.ibm.words import DOOR
+from qwicket.dialects.requests import REQUEST_ID
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound, QwicketError, TooManyRequests, Unavailable
 
@@ -44,7 +44,7 @@ _LOOK_S: Final = 3.0
 """How often the token and the job's place in the queue are looked at."""
 
 _AUTHENTICATED: Final = b'{"type":"authenticated"}'
-_log = logging.getLogger("qwicket.door")
+_log = logging.getLogger("qwicket.dialect")
 
 
 class _Sign(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.ibm.words import DIRECT, DOOR, STORED
 from qwicket.model.errors import (
     InvalidRequest,
@@ -107,10 +107,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {"name": name, "version": rest.partition("/")[0]}
 
 
-job_decoder: Final = msgspec.json.Decoder(JobBody)
-token_decoder: Final = msgspec.json.Decoder(TokenBody)
-password_decoder: Final = msgspec.json.Decoder(PasswordBody)
-change_decoder: Final = msgspec.json.Decoder(ChangeBody)
+_job_decoder: Final = msgspec.json.Decoder(JobBody)
 _signed_decoder: Final = msgspec.json.Decoder(_Signed)
 _kept_decoder: Final = msgspec.json.Decoder(Kept)
 _pairs_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -124,13 +121,13 @@ def token_of(text: bytes) -> str | None:
         return None
 
 
-def read_job(text: bytes) -> JobBody:
+def read_job(text: bytes, _: Limits) -> JobBody:
     """Decode the body of a submission; what stays raw is a copy of its own.
 
     Raises:
         InvalidRequest: It is malformed.
     """
-    body = decode(text, job_decoder)
+    body = decode(text, _job_decoder)
     return msgspec.structs.replace(body, q_object=body.q_object.copy())
 
 

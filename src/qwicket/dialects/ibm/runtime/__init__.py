@@ -1,5 +1,5 @@
-"""Qiskit Runtime's classic channel, below `/ibm/runtime/classic`; one signs in at `/ibm/api`."""
+"""The classic channel of Qiskit Runtime's API, below `/ibm/runtime/classic`."""
 
-from qwicket.dialects.ibm.runtime.routes import runtime_door
+from qwicket.dialects.ibm.runtime.routes import ROUTES, dialect
 
-__all__ = ["runtime_door"]
+__all__ = ["ROUTES", "dialect"]

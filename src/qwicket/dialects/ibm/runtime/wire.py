@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.dialects.door import decode, invalid, quoted
+from qwicket.dialects.bodies import decode, invalid, quoted
 from qwicket.dialects.ibm import wire, words
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
@@ -106,22 +106,19 @@ class Asked(NamedTuple):
         return self.query.offset or 0
 
 
-run_decoder: Final = msgspec.json.Decoder(RunBody)
-session_decoder: Final = msgspec.json.Decoder(SessionBody)
-session_change_decoder: Final = msgspec.json.Decoder(SessionChange)
-tags_decoder: Final = msgspec.json.Decoder(TagsBody)
+_run_decoder: Final = msgspec.json.Decoder(RunBody)
 kept_decoder: Final = msgspec.json.Decoder(Kept)
 kept_session_decoder: Final = msgspec.json.Decoder(KeptSession)
 
 
-def read_run(text: bytes) -> RunBody:
+def read_run(text: bytes, _: Limits) -> RunBody:
     """Decode the body of a submission; what stays raw is a copy of its own.
 
     Raises:
         InvalidRequest: It is malformed, or asks for what there is not.
         NotFound: There is no such program.
     """
-    body = decode(text, run_decoder)
+    body = decode(text, _run_decoder)
     if body.program_id not in (SAMPLER, ESTIMATOR):
         raise NotFound(
             f"program_id: there are {SAMPLER} and {ESTIMATOR}, not {body.program_id[:64]!r}.",

@@ -1,0 +1,528 @@
+"""The handlers of the IBM Quantum Experience API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from qwicket.dialects.bodies import SMALL_BODY_BYTES
+from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, wire, words
+from qwicket.dialects.ibm.jobs import Position, Shown
+from qwicket.dialects.ibm.paths import canonical
+from qwicket.dialects.ibm.sockets import Sockets
+from qwicket.dialects.ibm.words import DIRECT, DOOR, RUNTIME_PREFIX
+from qwicket.dialects.pieces import raw, raw_list
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import (
+    Forbidden,
+    InvalidRequest,
+    NoResult,
+    NotFinished,
+    NotFound,
+    QwicketError,
+    Unauthenticated,
+)
+from qwicket.model.outcomes import Outcome
+from qwicket.model.states import JobState
+from qwicket.programs import qobj
+from qwicket.scheduling import Place as QueuePlace
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send
+    from starlette.types import Scope as ASGIScope
+
+    from qwicket.dialects.ibm.paths import Place, Spelling
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway, Results
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.limits import Limits
+
+_CANCEL_WAIT_S: Final = 5.0
+_TICKET_S: Final = 3600.0
+_OLD_CLIENT: Final = ("ibmqprovider", "qiskit-ibmq-provider")
+_UPLOAD: Final = "upload"
+_PROGRAM: Final = "program"
+_RESULT: Final = "result"
+_QASM_BYTES: Final = 1 << 20
+"""Larger programs are not written as OpenQASM: nobody reads that, and it takes seconds."""
+_LIST_BYTES: Final = 4 << 20
+"""Programs, as sent or as shown, and counts in one list; what comes after is listed without."""
+
+
+class Handlers:
+    """The handlers of `/ibm/api`.
+
+    Args:
+        gateway: Does the work.
+        pass_s: Life of an access token.
+    """
+
+    def __init__(self, gateway: Gateway, pass_s: float) -> None:
+        self._gateway = gateway
+        self._pass_s = pass_s
+        self._sockets = Sockets(gateway)
+        self._devices: set[str] = set()
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.sign_in_with_pass(await _token(request), DOOR, request.address)
+
+    # --- accounts ---------------------------------------------------------------------------------
+
+    async def version(self, request: Request[None]) -> Response:
+        """Read the versions of the API."""
+        return json({"api-auth": "1.0", "api-core": "1.0", "qwicket": "1.0"})
+
+    async def sign_in_with_token(self, request: Request[wire.TokenBody]) -> Response:
+        """Sign in with a token: returns an access token."""
+        actor = await self._gateway.sign_in(request.payload.api_token, request.address)
+        return await self._signed_in(actor)
+
+    async def sign_in_with_password(self, request: Request[wire.PasswordBody]) -> Response:
+        """Sign in with e-mail address and password: returns an access token."""
+        body = request.payload
+        actor = await self._gateway.sign_in_with_password(
+            body.email, body.password, request.address
+        )
+        return await self._signed_in(actor)
+
+    async def _signed_in(self, actor: Actor) -> Response:
+        account = await self._gateway.account(actor)
+        return json(
+            {
+                "id": await self._gateway.issue_pass(actor, DOOR, self._pass_s),
+                "ttl": round(self._pass_s),
+                "created": words.time(account.created_at),
+                "userId": account.id,
+            }
+        )
+
+    async def read_account(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the account, and the addresses of the services."""
+        root = request.dialect_url
+        urls: dict[str, Any] = {"http": root, "ws": root.replace("http", "ws", 1)}
+        urls["services"] = {"runtime": request.server_url + RUNTIME_PREFIX}
+        return json(catalogue.account(await self._gateway.account(actor), urls))
+
+    async def read_network(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the hub, group and projects of the account, with their devices."""
+        views = await self._gateway.devices.of(DOOR)
+        own = await self._gateway.projects(actor)
+        return json(catalogue.network(own, actor.project, views))
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List the configurations of all devices."""
+        await self._project(actor, request)
+        views = await self._gateway.devices.of(DOOR)
+        return json([catalogue.configuration(view) for view in views])
+
+    async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the properties of a device: its calibration."""
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
+        before = filters.before(request.query_params.get("filter"))
+        try:
+            found = await self._gateway.devices.calibration(view.device.name, DOOR, before)
+        except NotFound:
+            return json({})
+        return json(catalogue.properties(view, found))
+
+    async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the defaults of a device: always an empty object."""
+        name = request.path_params["device"]
+        if name not in self._devices:  # clients ask many times for each circuit
+            self._devices.add((await self._gateway.devices.get(name, DOOR)).device.name)
+        return json({})
+
+    async def read_queue(self, request: Request[None]) -> Response:
+        """Read whether a device is up, and the length of its queue."""
+        if await _token(request) is not None:
+            actor = await self.sign_in(request)
+            actor.require(Scope.DEVICES_READ)
+            request.answer.actor = actor
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
+        outlook = await self._gateway.outlook(view.device.name)
+        return json(catalogue.queue(view, len(outlook.places)))
+
+    async def read_jobs_limit(self, actor: Actor, request: Request[None]) -> Response:
+        """Read how many jobs may wait or run, and how many do."""
+        project = await self._project(actor, request)
+        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
+        running = await self._gateway.unfinished(actor, project or actor.project, view.device.name)
+        return json({"maximumJobs": self.limits.ibm_jobs, "runningJobs": running})
+
+    async def list_bookings(self, actor: Actor, request: Request[None]) -> Response:
+        """List reservations of devices: always an empty list."""
+        if "device" in request.path_params:
+            await self._gateway.devices.get(request.path_params["device"], DOOR)
+        return json([])
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[wire.JobBody]) -> Response:
+        """Submit a job, or announce one whose program is uploaded."""
+        actor = await projects.acting(self._gateway, actor, _place(request))
+        body = request.payload
+        limits, headers = self.limits, request.headers
+        if not body.has_program and not body.allow_object_storage:
+            raise InvalidRequest("qObject is missing.", field="qObject")
+        word = wire.direct if body.has_program else wire.draft
+        submission = await asyncio.to_thread(word, body, headers, limits)
+        names = await projects.names(self._gateway, actor)
+        job = await self._store(actor, submission, has_program=body.has_program)
+        # Of what follows nothing may fail: clients would submit the job again.
+        row = Shown(job, wire.kept(submission.wire), names.get(job.project, job.project))
+        position = await self._last(job)
+        shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
+        shown["qasms"] = jobs.entries(job)
+        if body.has_program:
+            shown["qObject"] = {}
+        else:
+            url = await self._ticket_url(actor, request, job, _UPLOAD)
+            shown["objectStorageInfo"]["uploadUrl"] = url
+        return json(shown)
+
+    async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
+        limit = self.limits.ibm_jobs
+        most = None if limit < 0 else limit
+        if has_program:
+            return await self._gateway.submit(
+                actor, submission, is_once=True, unfinished_limit=most
+            )
+        return await self._gateway.uploads.draft(actor, submission, unfinished_limit=most)
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job with its program and results."""
+        found = await self._settled(actor, request)
+        job = found.job
+        shown = await self._long(request, found)
+        shown["qasms"] = jobs.entries(job)
+        is_direct = found.kept.kind == DIRECT
+        if not is_direct and not _is_small(shown):
+            return json(shown)
+        source, outcomes = await self._whole(request, job)
+
+        def render() -> dict[str, Any]:
+            shown["qasms"] = _qasms(job, source, outcomes)
+            if is_direct:
+                shown["qObject"] = raw(source)
+            if is_direct and outcomes is not None:
+                shown["qObjectResult"] = results.result(outcomes, source)
+            return shown
+
+        return await json_in_thread(render)
+
+    async def _whole(self, request: Request[None], job: Job) -> tuple[bytes, Results | None]:
+        """Return a job's program, and what it gave if it gave anything."""
+        program = await self._gateway.program(job, request.answer)
+        return program.source, await self._results(request, job)
+
+    async def _results(self, request: Request[None], job: Job) -> Results | None:
+        try:
+            return await self._gateway.results_of(job, request.answer)
+        except (NotFinished, NoResult):
+            return None
+
+    async def _found(
+        self, actor: Actor, request: Request[Any]
+    ) -> tuple[filters.Filter, list[Shown]]:
+        """Return what a list is asked for, and the jobs that are in it."""
+        asked = filters.parse(request.query_params.get("filter"), self.limits)
+        project = await self._project(actor, request)
+        return asked, await search.found(self._gateway, actor, asked, project)
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List jobs, newest first, with their programs and counts up to 4 MiB of them."""
+        asked, found = await self._found(actor, request)
+        bodies, left = [], _LIST_BYTES
+        async for each in search.in_turns(found):
+            body = await self._long(request, each)
+            body["qasms"] = jobs.entries(each.job)
+            is_shown = each.kept.kind == DIRECT or _is_small(body)
+            if is_shown and left > 0:
+                try:
+                    source, outcomes = await self._whole(request, each.job)
+                except NotFound:  # it was deleted meanwhile
+                    continue
+                rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
+                body["qasms"] = rows
+                shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                left -= max(shown, len(source))
+            left -= 200 * each.job.n_circuits
+            if left <= 0:
+                del body["qasms"]
+            bodies.append(asked.select(body))
+            if _LIST_BYTES - left > SMALL_ANSWER_BYTES:
+                await request.answer.begin()
+        return await json_in_thread(lambda: raw_list(bodies))
+
+    async def list_statuses(self, actor: Actor, request: Request[None]) -> Response:
+        """List the statuses of jobs, newest first."""
+        asked, found = await self._found(actor, request)
+        bodies = [
+            asked.select(await self._long(request, each, has_summary=False))
+            async for each in search.in_turns(found)
+        ]
+        return await json_in_thread(lambda: raw_list(bodies))
+
+    async def read_status(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the status of a job."""
+        shown = await self._settled(actor, request)
+        text = await self._status_text(shown, is_for_old=_is_old(request))
+        return Response(text, media_type="application/json")
+
+    async def watch_job(
+        self, id_text: str, spelling: Spelling, scope: ASGIScope, receive: Receive, send: Send
+    ) -> None:
+        """Serve a websocket that sends each change of a job's status.
+
+        Args:
+            id_text: The job's id.
+            spelling: How the path is written.
+            scope: Of the connection.
+            receive: Of the server.
+            send: Of the server.
+        """
+        client = scope.get("client")
+        where = str(client[0]) if client else ""
+        is_for_old = not spelling.has_version
+
+        async def render(actor: Actor, job: Job) -> bytes:
+            return await self._status_text(await self._shown(actor, job), is_for_old=is_for_old)
+
+        await self._sockets.serve(WebSocket(scope, receive, send), id_text, where, render)
+
+    async def read_job_properties(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the properties of a job's device when it ran."""
+        job = await self._job(actor, request)
+        if job.calibration is None:
+            return json({})
+        view = await self._gateway.devices.get(job.device, DOOR)
+        found = await self._gateway.devices.calibration_by_id(job.device, DOOR, job.calibration)
+        return json(catalogue.properties(view, found))
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
+        job = await self._job(actor, request)
+        if not job.state.is_final:
+            job = await self._gateway.cancel(actor, job.id, door=DOOR, wait_s=_CANCEL_WAIT_S)
+            if job.state is JobState.CANCELLED or not job.state.is_final:
+                return json({"cancelled": True})
+        message = f"The job is {words.status(job)}: it cannot be cancelled any more."
+        error = {"status": 409, "message": message, "code": wire.number("conflict")}
+        return json({"cancelled": False, "error": {**error, "name": "CONFLICT"}})
+
+    async def change_job(self, actor: Actor, request: Request[wire.ChangeBody]) -> Response:
+        """Change the name or the tags of a job."""
+        job = await self._job(actor, request)
+        body = request.payload
+        if (body.name is None) == (body.tags is None):
+            raise InvalidRequest("Either name or tags must be given.", field="name")
+        job = await self._gateway.rename(actor, job.id, door=DOOR, name=body.name, tags=body.tags)
+        return json({"name": job.name} if body.tags is None else {"tags": job.tags})
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job that has ended."""
+        job = await self._job(actor, request)
+        await self._gateway.delete(actor, job.id, door=DOOR)
+        return Response(status_code=204)
+
+    # --- object storage ---------------------------------------------------------------------------
+
+    async def upload_url(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the signed URL to which a job's program is uploaded."""
+        return await self._url(actor, request, _UPLOAD)
+
+    async def program_url(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the signed URL of a job's program."""
+        return await self._url(actor, request, _PROGRAM)
+
+    async def result_url(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the signed URL of a job's results."""
+        return await self._url(actor, request, _RESULT)
+
+    async def _url(self, actor: Actor, request: Request[None], purpose: str) -> Response:
+        job = await self._job(actor, request)
+        if purpose == _RESULT and not await self._gateway.has_results(job):
+            raise NotFound("The job has no result, or none yet.")
+        if purpose == _PROGRAM and not (await self._gateway.sizes(job)).program:
+            raise NotFound("The job has no program.")
+        return json({"url": await self._ticket_url(actor, request, job, purpose)})
+
+    async def _ticket_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
+        ticket = await self._gateway.issue_ticket(actor, DOOR, purpose, job.id, _TICKET_S)
+        return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(ticket)}"
+
+    async def _ticket(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
+        """Return who holds the ticket in the path, and the job that it is for."""
+        text, id_text = request.path_params["ticket"], request.path_params["id"]
+        try:
+            ticket = await self._gateway.take_ticket(text, DOOR, purpose, request.address)
+        except Unauthenticated as error:
+            raise Forbidden(
+                f"This address is not good any more, or never was: {error.detail}"
+            ) from None
+        if ticket.job != id_text:
+            raise Forbidden("This address is for another job.")
+        request.answer.actor = ticket.actor
+        return ticket.actor, await self._gateway.job(ticket.actor, ticket.job, door=DOOR)
+
+    async def upload(self, request: Request[None]) -> Response:
+        """Upload the program of a job."""
+        actor, job = await self._ticket(request, _UPLOAD)
+        await self._gateway.uploads.take(actor, job, request.chunks("upload_bytes"))
+        return Response(b"")
+
+    async def download_program(self, request: Request[None]) -> Response:
+        """Download the program of a job."""
+        _, job = await self._ticket(request, _PROGRAM)
+        program = await self._gateway.program(job, request.answer)
+        return Response(program.source, media_type="application/json")
+
+    async def download_result(self, request: Request[None]) -> Response:
+        """Download the results of a job."""
+        _, job = await self._ticket(request, _RESULT)
+        found = await self._gateway.results_of(job, request.answer)
+        program = await self._gateway.program(job, request.answer)
+        return await json_in_thread(lambda: results.result(found, program.source))
+
+    async def submit_uploaded(self, actor: Actor, request: Request[None]) -> Response:
+        """Submit a job whose program is uploaded."""
+        job = await self._job(actor, request)
+        known = wire.known(job, await self._gateway.wire(job))
+        job = await self._gateway.uploads.submit(
+            actor, job, lambda source: wire.submission(source, known)
+        )
+        return json({"job": await self._long(request, await self._shown(actor, job))})
+
+    async def acknowledge(self, actor: Actor, request: Request[None]) -> Response:
+        """Acknowledge that a job's results were read; they stay readable."""
+        await self._job(actor, request)
+        return json({})
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _project(self, actor: Actor, request: Request[Any]) -> str | None:
+        """Return the id of the project below which the path stands, if it does."""
+        return await projects.find(self._gateway, actor, _place(request))
+
+    async def _job(self, actor: Actor, request: Request[Any]) -> Job:
+        try:
+            job = await self._gateway.job(actor, request.path_params["id"], door=DOOR)
+        except NotFound as error:
+            raise wire.JobNotFound(error.detail) from None
+        await self._check_project(actor, request, job)
+        return job
+
+    async def _named(self, actor: Actor, request: Request[Any]) -> Shown:
+        """Return the job that the path names, with what was kept of it."""
+        id_text = request.path_params["id"]
+        try:
+            job, document = await self._gateway.kept_job(actor, id_text, door=DOOR)
+        except NotFound as error:
+            raise wire.JobNotFound(error.detail) from None
+        await self._check_project(actor, request, job)
+        return await self._with_name(actor, job, document)
+
+    async def _settled(self, actor: Actor, request: Request[None]) -> Shown:
+        """Return the job that the path names; a young one perhaps after its end."""
+        shown = await self._named(actor, request)
+        job = await self._gateway.first_polls.settled(actor, shown.job, request.disconnected)
+        return shown._replace(job=job)
+
+    async def _check_project(self, actor: Actor, request: Request[Any], job: Job) -> None:
+        if await self._project(actor, request) not in (None, job.project):
+            raise wire.JobNotFound("There is no such job.")
+
+    async def _shown(self, actor: Actor, job: Job) -> Shown:
+        return await self._with_name(actor, job, await self._gateway.wire(job))
+
+    async def _with_name(self, actor: Actor, job: Job, document: bytes) -> Shown:
+        names = await projects.names(self._gateway, actor)
+        return Shown(job, wire.kept(document), names.get(job.project, job.project))
+
+    async def _position(self, job: Job) -> Position | None:
+        """Return where a waiting job stands; one just come stands behind all others."""
+        if words.status(job) != words.QUEUED:
+            return None
+        place = await self._gateway.place(job)
+        if place is None:
+            outlook = await self._gateway.outlook(job.device)
+            place = QueuePlace(len(outlook.places), outlook.start_in_s)
+        return Position(place, time.time_ns() // 1_000_000)
+
+    async def _last(self, job: Job) -> Position | None:
+        """Return where a job just stored stands; nothing where nobody can tell now."""
+        try:
+            return await self._position(job)
+        except QwicketError:
+            return None
+
+    async def _long(
+        self, request: Request[Any], shown: Shown, *, has_summary: bool = True
+    ) -> dict[str, Any]:
+        job = shown.job
+        sizes = await self._gateway.sizes(job) if has_summary and job.state.is_final else None
+        position = await self._position(job)
+        return jobs.body(shown, position, sizes, request.dialect_url, is_for_old=_is_old(request))
+
+    async def _status_text(self, shown: Shown, *, is_for_old: bool) -> bytes:
+        position = await self._position(shown.job)
+        return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
+
+
+def _is_small(shown: dict[str, Any]) -> bool:
+    """Return whether the rows of an uploaded job, which has ended, show program and counts."""
+    size: dict[str, int] = shown.get("summaryData", {}).get("size", {})
+    return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
+
+
+def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any]]:
+    """Return a row for each circuit, with its program and its counts."""
+    rows = jobs.entries(job)
+    said = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []
+    for row, text in zip(rows, said, strict=False):
+        if text is not None:
+            row["qasm"] = text
+    for row, part in zip(rows, found.parts if found else (), strict=False):
+        if isinstance(part, Outcome):
+            row |= {"status": "DONE", "result": {"counts": results.counts(part)}}
+        else:
+            row["status"] = "ERROR"
+    return rows
+
+
+async def _token(request: Request[Any]) -> str | None:
+    """Return the access token: of the header, the query, or the body, whatever the method."""
+    text = request.headers.get("x-access-token") or request.query_params.get("access_token")
+    if text:
+        return text
+    body = await request.unsigned_body()
+    if len(body) <= SMALL_BODY_BYTES:
+        return wire.token_of(body)
+    return await asyncio.to_thread(wire.token_of, body)
+
+
+def _is_old(request: Request[Any]) -> bool:
+    """Return whether the client is one up to 0.4, as its header says."""
+    name, _, rest = request.headers.get(wire.CLIENT, "").partition("/")
+    return name.startswith(_OLD_CLIENT) and rest.startswith(("0.3.", "0.4."))
+
+
+def _place(request: Request[Any]) -> Place | None:
+    """Return the hub, group and project below which the path stands, if it does."""
+    path = request.scope["path"].removeprefix(request.scope["root_path"])
+    return canonical(path)[1].place
