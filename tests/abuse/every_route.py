@@ -70,14 +70,6 @@ _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
     RUNTIME: ("/sessions", {"backend": ibm.SIMULATOR}),
     "/qbraid/api/v1": ("/jobs/group", {}),
 }
-_XANADU_METHODS = {
-    "/healthz": {"GET"},
-    "/jobs": {"GET", "POST"},
-    "/jobs/{id}": {"GET", "PATCH"},
-    "/jobs/{id}/circuit": {"GET"},
-    "/jobs/{id}/result": {"GET"},
-}
-"""Its routes sign in before they look at the method, and so do not list theirs."""
 
 
 class Ask(NamedTuple):
@@ -186,8 +178,6 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
 def _asks() -> Iterator[Ask]:
     for prefix in PREFIXES:
         for path, methods in routes(prefix).items():
-            if prefix == XANADU:
-                methods = _XANADU_METHODS.get(path, {"GET"} if "{rest" not in path else set())
             if "{rest" in path or path.startswith("/auth/"):
                 continue  # what is refused to everybody, and signing in
             for method in sorted(methods - {"HEAD"}):

@@ -85,6 +85,16 @@ def test_no_wrong_token_reads_a_job(client: httpx.Client, tokens: Tokens, route:
     refused(client.get(url, headers={"Authorization": header}), 422)
 
 
+@pytest.mark.parametrize("route", TOKEN_ROUTES)
+def test_version_3_refuses_a_wrong_token_before_it_reads_the_query(
+    client: httpx.Client, tokens: Tokens, route: str
+) -> None:
+    url = f"{V3}/rydberg/{route}"
+    refused(client.get(url), 401)
+    refused(client.get(url, headers={"Authorization": f"Bearer {tokens.unscoped}"}), 403)
+    refused(client.get(url, headers={"Authorization": f"Bearer {tokens.good}"}), 422)
+
+
 def test_no_wrong_token_submits(client: httpx.Client, tokens: Tokens) -> None:
     wrong = (*WRONG, tokens.revoked, tokens.expired, tokens.disabled)
     for secret in wrong:

@@ -77,11 +77,11 @@ def mounts(
         "/ionq/v0.3": ionq_v03,
         "/v0.3": ionq_v03,
         "/ionq": ionq.unknown_version(gateway),
-        "/qlued": qlued.door(gateway),
+        "/qlued": qlued.dialect(gateway),
         "/ibm/api": ibm.dialect(gateway, pass_s=ibm_pass_s),
         "/ibm/runtime/classic": ibm.runtime.dialect(gateway),
         "/qbraid/api/v1": qbraid.v1.dialect(gateway),
         "/qbraid/api": qbraid.v0.dialect(gateway),
         "/qbraid": qbraid.unknown_path(gateway),
-        "": xanadu.door(gateway, pass_s),
+        "": xanadu.dialect(gateway, pass_s),
     }

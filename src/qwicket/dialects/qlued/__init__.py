@@ -1,5 +1,5 @@
-"""The qlued door, below `/qlued/api/v2` and, with tokens in a header, `/qlued/api/v3`."""
+"""The qlued dialect, below `/qlued/api/v2` and, with tokens in a header, `/qlued/api/v3`."""
 
-from qwicket.dialects.qlued.routes import door
+from qwicket.dialects.qlued.routes import ROUTES, dialect
 
-__all__ = ["door"]
+__all__ = ["ROUTES", "dialect"]

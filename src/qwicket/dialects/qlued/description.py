@@ -1,4 +1,4 @@
-"""What the qlued dialect says of itself to people and to programs, as qlued's own server does."""
+"""Description of the qlued dialect, in the structs of qlued's own server."""
 
 from __future__ import annotations
 
@@ -91,8 +91,6 @@ class ResultDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     results: list[dict[str, Any]]
 
 
-_DEVICE_PUBLIC: Final = frozenset({"list_backends", "read_config", "read_backend_status"})
-
 ABOUT: Final = About(
     name="qlued",
     title="qlued's API, versions 2 and 3",
@@ -106,22 +104,6 @@ ABOUT: Final = About(
         "query": {"type": "apiKey", "in": "query", "name": "token"},
     },
     error=StatusMsgDict,
-    public=_DEVICE_PUBLIC,
-    bodies={"/qlued/api/v2 submit_job": JobSchemaWithTokenIn, "/qlued/api/v3 submit_job": Payload},
-    answers={
-        "list_backends": (list[BackendConfigSchemaOut],),
-        "read_config": (BackendConfigSchemaOut,),
-        "read_backend_status": (BackendStatusSchemaOut,),
-        "submit_job": (StatusMsgDict,),
-        "read_status": (StatusMsgDict,),
-        "read_result": (StatusMsgDict, ResultDict),
-    },
-    queries={
-        "/qlued/api/v2 read_status": ("job_id!", "token!"),
-        "/qlued/api/v2 read_result": ("job_id!", "token!"),
-        "read_status": ("job_id!",),
-        "read_result": ("job_id!",),
-    },
     operations={
         "read_config": "get_config",
         "read_backend_status": "get_backend_status",

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.door import decode, quoted
+from qwicket.dialects.bodies import decode, quoted
 from qwicket.model.errors import (
     BodyTooLarge,
     Conflict,
@@ -88,21 +88,6 @@ class Posted(NamedTuple):
         return f"Posted(job={len(self.job)} bytes)"
 
 
-class Asked(NamedTuple):
-    """The query of whoever asks for a job.
-
-    Attributes:
-        token: Who asks; None where a header says so.
-        job: Its id, or any other text.
-    """
-
-    token: str | None
-    job: str
-
-    def __repr__(self) -> str:
-        return f"Asked(job={self.job!r})"
-
-
 class _Body(msgspec.Struct, frozen=True):
     """`POST /{device}/post_job`; what is raw is checked field by field."""
 
@@ -150,7 +135,7 @@ def posted(body: bytes, limits: Limits) -> Posted:
     return Posted(token_text, (form["json"] if "json" in form else form["job"]).encode())
 
 
-def posted_object(body: bytes) -> Posted:
+def posted_object(body: bytes, _: Limits) -> Posted:
     """Read a submission of version 3: the experiments are an object, the token is elsewhere.
 
     Raises:
@@ -165,25 +150,31 @@ def posted_object(body: bytes) -> Posted:
     return Posted(None, payload)
 
 
-def asked(query: QueryParams, *, has_token: bool) -> Asked:
-    """Read who asks for which job.
-
-    Args:
-        query: Of the request.
-        has_token: Whether the token is in it.
+def job_id(query: QueryParams) -> str:
+    """Return the id of the job that a query names, or any other text in its place.
 
     Raises:
-        Unprocessable: Something is missing.
+        Unprocessable: It is missing.
     """
-    token = query.get("token", query.get("password")) if has_token else None
-    job = query.get("job_id")
-    if job is None and "json" in query:
-        job = _decoded(query["json"].encode(), _named_decoder, "query.json").job_id
-    if job is None:
+    found = query.get("job_id")
+    if found is None and "json" in query:
+        found = _decoded(query["json"].encode(), _named_decoder, "query.json").job_id
+    if found is None:
         raise _missing("query", "job_id")
-    if has_token and token is None:
+    return found
+
+
+def token(query: QueryParams) -> str:
+    """Return the token in a query of version 2.
+
+    Raises:
+        Unprocessable: It is missing, or the id of a job is, which is refused first.
+    """
+    job_id(query)
+    found = query.get("token", query.get("password"))
+    if found is None:
         raise _missing("query", "token")
-    return Asked(token, job)
+    return found
 
 
 def _fields(body: bytes) -> _Body:

@@ -1,5 +1,5 @@
-"""The Xanadu Cloud door: the root of the host, because its client knows no base path."""
+"""The Xanadu Cloud dialect: the root of the host, because its client knows no base path."""
 
-from qwicket.dialects.xanadu.routes import door
+from qwicket.dialects.xanadu.routes import ROUTES, dialect
 
-__all__ = ["door"]
+__all__ = ["ROUTES", "dialect"]

@@ -1,4 +1,4 @@
-"""What the Xanadu Cloud dialect says of itself to people and to programs."""
+"""Description of the Xanadu Cloud dialect for people and programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from qwicket.dialects.descriptions import About
-from qwicket.dialects.xanadu import wire
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +29,4 @@ ABOUT: Final = About(
     ),
     security={"token": {"type": "http", "scheme": "bearer"}},
     error=Error,
-    public=frozenset({"give_pass"}),
-    bodies={"submit_job": wire.SubmitBody, "cancel_job": wire.PatchBody},
-    queries={"list_jobs": ("size", "id", "status")},
 )

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.door import decode, invalid, quoted
+from qwicket.dialects.bodies import decode, invalid, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
 from qwicket.model.outcomes import SAMPLES
@@ -142,7 +142,7 @@ def in_circuit(error: QwicketError) -> QwicketError:
     return error
 
 
-def check_cancel(text: bytes) -> None:
+def check_cancel(text: bytes, _: Limits) -> None:
     """Refuse a change of a job other than its cancellation.
 
     Raises:

@@ -1,0 +1,186 @@
+"""The handlers of qlued's API, in versions 2 and 3: they differ in where the token is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from qwicket.dialects.bodies import quoted
+from qwicket.dialects.qlued import catalogue, results, wire
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.gateway.recent import Recent
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, NotFound, QwicketError, Unauthenticated
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+_RESULT_WAIT_S: Final = 2.0
+"""Published programs read a result once, right after they have sent the job."""
+_SMALL_BYTES: Final = 16 << 10
+
+
+class Handlers:
+    """What both versions answer; here the token is in the header, as in version 3.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    _version = "v3"
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._listed = Recent(self._list_once)
+        self._listing: dict[str, asyncio.Task[bytes]] = {}
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.sign_in(self._token(request), request.address)
+
+    def _token(self, request: Request[Any]) -> str | None:
+        return request.token("bearer")
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def list_backends(self, request: Request[None]) -> Response:
+        """List the devices."""
+        listed = await self._listed.get(self._base_url(request))
+        return Response(listed, media_type="application/json")
+
+    async def _list_once(self, base_url: str) -> bytes:
+        """Return the list, made once for all requests that wait for it: they need no token."""
+        if base_url not in self._listing:
+            task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
+            task.add_done_callback(lambda _: self._listing.pop(base_url))
+        return await asyncio.shield(self._listing[base_url])
+
+    async def _list(self, base_url: str) -> bytes:
+        shown = []
+        for view in await self._gateway.devices.of(wire.DOOR):
+            if catalogue.is_listed(view.device):
+                shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
+                await asyncio.sleep(0)  # a lab's device may have hundreds of gates
+        return b"[" + b",".join(shown) + b"]"
+
+    async def read_config(self, request: Request[None]) -> Response:
+        """Read what a device can do."""
+        return json(catalogue.config(await self._device(request), self._base_url(request)))
+
+    async def read_backend_status(self, request: Request[None]) -> Response:
+        """Read whether a device works, and how many jobs wait."""
+        view = await self._device(request)
+        outlook = await self._gateway.outlook(view.device.name)
+        return json(catalogue.status(view, len(outlook.places)))
+
+    # --- jobs -----------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[wire.Posted]) -> Response:
+        """Submit a job; a program that is refused makes one that has failed."""
+        posted, limits = request.payload, self.limits
+        device = (await self._device(request)).device
+        if len(posted.job) <= _SMALL_BYTES:
+            submission = wire.submission(device, posted.job, limits)
+        else:
+            submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
+        job = await self._gateway.submit(actor, submission, keep_refused=True, is_once=True)
+        return json(wire.received(job))
+
+    async def read_status(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the state of a job."""
+        id_text = wire.job_id(request.query_params)
+        _, job = await self._job(actor, request, id_text, wait_s=0.0)
+        if job is not None:
+            job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        return _status(id_text, job)
+
+    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a job, or its state if it has not ended within two seconds."""
+        is_old, id_text = _is_old(request), wire.job_id(request.query_params)
+        view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
+        if job is None or job.state is not JobState.COMPLETED:
+            return _status(id_text, job, is_old)
+        found = await self._gateway.results_of(job, request.answer)
+        source = (await self._gateway.program(job, request.answer)).source
+
+        def render() -> dict[str, Any]:
+            return _render(results.result(found, source, view.device), is_old)
+
+        return await json_in_thread(render, is_small=found.is_small and len(source) <= _SMALL_BYTES)
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _device(self, request: Request[Any]) -> DeviceView:
+        text = request.path_params["backend_name"]
+        name = catalogue.name(text)
+        for device in name.devices if name else ():
+            with suppress(NotFound):
+                view = await self._gateway.devices.get(device, wire.DOOR)
+                if name and name.fits(view.device):
+                    return view
+        detail = (
+            f"There is no device {quoted(text)}. A name has one or three parts separated by `_`."
+        )
+        raise NotFound(f"{wire.UNKNOWN_DEVICE} {detail}", field="device")
+
+    async def _job(
+        self, actor: Actor, request: Request[Any], id_text: str, wait_s: float
+    ) -> tuple[DeviceView, Job | None]:
+        """Return the device that the path names, and the job if it is one of that device."""
+        view = await self._device(request)
+        try:
+            job, _ = await self._gateway.wait(actor, id_text, wait_s, door=wire.DOOR)
+        except NotFound:
+            return view, None
+        if wait_s:  # the token may have been revoked meanwhile
+            (await self.sign_in(request)).require(Scope.JOBS_READ)
+        return view, job if job.device == view.device.name else None
+
+    def _base_url(self, request: Request[Any]) -> str:
+        return f"{request.dialect_url}/api/{self._version}"
+
+
+class V2Handlers(Handlers):
+    """Version 2: the token is in the body or in the query."""
+
+    _version = "v2"
+
+    def _token(self, request: Request[Any]) -> str | None:
+        if request.method == "POST":
+            posted: wire.Posted = request.payload
+            return posted.token
+        return wire.token(request.query_params)
+
+
+def old_refusal(error: QwicketError, request: Request[Any]) -> Response | None:
+    """Return an error that ends the polling of old clients, in the words that they know."""
+    if _is_old(request) and isinstance(error, Forbidden | NotFound | Unauthenticated):
+        return json(_render(wire.refusal(error), is_old=True), error.status)
+    return None
+
+
+def _is_old(request: Request[Any]) -> bool:
+    """Return whether the client is an old one: those send a username."""
+    return "username" in request.query_params
+
+
+def _status(id_text: str, job: Job | None, is_old: bool = False) -> Response:
+    """Return the state of a job: an error if it ended in one, or does not exist."""
+    shown = wire.unknown_job(id_text) if job is None else wire.job_status(job)
+    return json(_render(shown, is_old), 406 if shown["status"] == "ERROR" else 200)
+
+
+def _render(body: dict[str, Any], is_old: bool) -> dict[str, Any]:
+    return wire.in_old_words(body) if is_old else body

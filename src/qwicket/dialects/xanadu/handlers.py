@@ -1,0 +1,180 @@
+"""The handlers of Xanadu Cloud's API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from qwicket.dialects.bodies import invalid
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.xanadu import catalogue, results, wire
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unauthenticated
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.limits import Limits
+
+_PAGE: Final = 10
+_SMALL_TEXT_BYTES: Final = 64 << 10
+
+
+class Handlers:
+    """What Xanadu Cloud's clients ask for.
+
+    Args:
+        gateway: Does the work.
+        pass_s: Life of an access token in seconds.
+    """
+
+    def __init__(self, gateway: Gateway, pass_s: float) -> None:
+        self._gateway = gateway
+        self._pass_s = pass_s
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        """Return who holds the request's access token. A token of an account is refused."""
+        held = request.token("bearer")
+        return await self._gateway.sign_in_with_pass(held, wire.DOOR, request.address)
+
+    async def give_pass(self, request: Request[wire.Grant]) -> Response:
+        """Exchange a token for an access token."""
+        asked = request.payload
+        if not asked.type or not asked.token:
+            return _refused("invalid_request", "grant_type and refresh_token are needed.")
+        if asked.type != "refresh_token":
+            return _refused("unsupported_grant_type", "The grant_type is refresh_token.")
+        try:
+            actor = await self._gateway.sign_in(asked.token, request.address)
+        except Unauthenticated:
+            return _refused("invalid_grant", "Invalid refresh token")
+        text = await self._gateway.issue_pass(actor, wire.DOOR, self._pass_s)
+        answer = json(wire.access(text, asked.token, self._pass_s))
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    async def ping(self, actor: Actor, request: Request[None]) -> Response:
+        """Check an access token."""
+        return json({"status": "ok"})
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List the devices."""
+        shown = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DOOR)]
+        wanted = request.query_params.get("status")
+        return json({"data": [each for each in shown if wanted in (None, each["status"])]})
+
+    async def read_device(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a device."""
+        return json(catalogue.overview(await self._device(request)))
+
+    async def read_specification(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the specification of a device."""
+        return json(catalogue.specification(await self._device(request)))
+
+    async def read_certificate(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the certificate of a device."""
+        return json(catalogue.certificate((await self._device(request)).device))
+
+    async def _device(self, request: Request[Any]) -> DeviceView:
+        return await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
+        """Submit a job; its status is always `open` here."""
+        submission = request.payload
+        try:
+            job = await self._gateway.submit(actor, submission, is_once=True)
+        except (InvalidRequest, LimitExceeded, NotFound) as error:
+            raise wire.in_circuit(error) from None
+        return json(wire.job(job, wire.kept(submission.wire), wire.OPEN), 201)
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List the account's own jobs, newest first, without those that do not exist."""
+        query, most = request.query_params, self.limits.list_page
+        size, states = _size(query.get("size"), most), wire.states(query.get("status"))
+        if "id" not in query:
+            asked = JobQuery(door=wire.DOOR, states=states, limit=size)
+            found = await self._gateway.jobs(actor, asked)
+        else:
+            named = await self._named(actor, query.getlist("id"))
+            found = [job for job in named if not states or job.state in states][:size]
+        bodies = []
+        for job in found:
+            with suppress(NotFound):  # it may have been deleted meanwhile
+                bodies.append(await self._body(job))
+        return json({"data": bodies})
+
+    async def _named(self, actor: Actor, ids: list[str]) -> list[Job]:
+        most = self.limits.list_page
+        if len(ids) > most:
+            raise LimitExceeded(f"id is given over {most} times (limit list_page).", field="id")
+        found: dict[str, Job] = {}
+        for id_text in ids:
+            try:
+                job = await self._gateway.job(actor, id_text, door=wire.DOOR)
+            except NotFound:
+                continue
+            if job.account == actor.account:
+                found[job.id] = job
+        return sorted(found.values(), key=lambda job: -job.seq)
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job."""
+        id_text = request.path_params["id"]
+        job, document = await self._gateway.kept_job(actor, id_text, door=wire.DOOR)
+        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        return json(wire.job(job, wire.kept(document)))
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job; one that has ended stays as it is."""
+        await self._gateway.cancel(actor, request.path_params["id"], door=wire.DOOR)
+        return Response(status_code=204)
+
+    async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the circuit of a job, as it was sent."""
+        program = await self._gateway.program(await self._job(actor, request), request.answer)
+        is_small = len(program.source) <= _SMALL_TEXT_BYTES
+        return await json_in_thread(lambda: {"circuit": program.source.decode()}, is_small=is_small)
+
+    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a job as NumPy's archive, or as one array by `Accept`."""
+        job = await self._job(actor, request)
+        if job.state is not JobState.COMPLETED:
+            reason = f": {job.error_text}" if job.error_text else ""
+            raise NotFound(f"The job is {job.state} and has no result{reason}")
+        found = await self._gateway.results_of(job, request.answer)
+        is_bare = results.NPY_TYPE in request.headers.get("accept", "")
+        body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
+        media_type = results.NPY_TYPE if is_bare else "application/octet-stream"
+        return Response(body, media_type=media_type)
+
+    async def _job(self, actor: Actor, request: Request[Any]) -> Job:
+        return await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
+
+    async def _body(self, job: Job) -> dict[str, Any]:
+        return wire.job(job, wire.kept(await self._gateway.wire(job)))
+
+
+def _refused(code: str, description: str) -> Response:
+    return json(wire.refused_grant(code, description), 400)
+
+
+def _size(text: str | None, most: int) -> int:
+    if text is None:
+        return min(_PAGE, most)
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= most:
+        raise invalid(f"size must be 1 to {most} (limit list_page)", text, "size")
+    return int(text)
