@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.gateway import passes
+from qwicket.gateway import access_tokens
 from qwicket.gateway.passwords import hash_password
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import (
@@ -259,7 +259,7 @@ class Admin:
 
     async def rotate_passes(self) -> None:
         """Void all passes and tickets at once: their holders sign in again, with their tokens."""
-        await passes.rotate(self._store, self._now_ms())
+        await access_tokens.rotate(self._store, self._now_ms())
 
 
 def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:

@@ -101,6 +101,14 @@ class SignIn:
         self.wrong_tokens += 1
         self._wrong_tokens.count(address)
 
+    async def confirm(self, actor: Actor) -> None:
+        """Refuse an actor who may not be here any more.
+
+        Raises:
+            Unauthenticated: The token was revoked or has expired, or the account is disabled.
+        """
+        await self.by_subject(subject(actor))
+
     async def by_subject(self, subject: str) -> Actor:
         """Return who an actor is now, by `subject`: never from memory.
 

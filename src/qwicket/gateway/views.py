@@ -83,7 +83,7 @@ class Awaited(NamedTuple):
     results: Sequence[PartResult] | None
 
 
-class Results(NamedTuple):
+class JobResults(NamedTuple):
     """An ended job and what its circuits gave."""
 
     job: Job

@@ -152,7 +152,7 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
-        answers = Answers(self._limits, gateway.confirm)
+        answers = Answers(self._limits, gateway.auth.confirm)
         rooms = Rooms(
             *(store, gateway, answers, self._dispatcher, lookout),
             *(self._compute, self._express, self._readers, access),
@@ -170,7 +170,7 @@ class App:
             **docs(native.description, lambda: descriptions(dialects), dialects),
             **probes(
                 lambda: self._is_ready and store.is_alive,
-                gateway.sign_in,
+                gateway.auth.by_token,
                 lambda: metrics.text(rooms),
             ),
         }

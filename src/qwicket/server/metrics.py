@@ -145,7 +145,7 @@ class Metrics:
         """Return all metrics in Prometheus' text format."""
         devices = [each.name for each in await rooms.store.devices.all()]
         depths = await rooms.store.jobs.depths(devices)
-        waits = {name: (await rooms.gateway.outlook(name)).start_in_s for name in devices}
+        waits = {name: (await rooms.gateway.queue.forecast(name)).start_in_s for name in devices}
         self._look.seen = [*_queue(depths, waits), *_rooms(rooms)]
         return await asyncio.to_thread(generate_latest, self._registry)
 
@@ -287,7 +287,7 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
         "qwicket_wrong_credentials",
         "Invented tokens, passes and tickets, and wrong passwords, all refused",
         "kind",
-        {"token": gateway.wrong_tokens, "password": gateway.wrong_passwords},
+        {"token": gateway.auth.wrong_tokens, "password": gateway.auth.wrong_passwords},
     )
     yield _counter(
         "qwicket_access_lines_dropped",

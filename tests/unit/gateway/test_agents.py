@@ -41,7 +41,7 @@ async def lab(admin: Admin, gateway: Gateway) -> Actor:
     """A lab that serves `lab5`, which it has announced."""
     await admin.add_account("ibk", email=None, password=None)
     made = await admin.create_token("ibk", scopes=["devices:serve"], devices=["lab5"])
-    actor = await gateway.sign_in(made.secret, "127.0.0.1")
+    actor = await gateway.auth.by_token(made.secret, "127.0.0.1")
     await gateway.agents.announce(actor, "lab5", "qubit", (), SPEC)
     return actor
 
@@ -49,7 +49,7 @@ async def lab(admin: Admin, gateway: Gateway) -> Actor:
 @pytest.fixture
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email=None, password=None)
-    return await gateway.sign_in((await admin.create_token("ada")).secret, "127.0.0.1")
+    return await gateway.auth.by_token((await admin.create_token("ada")).secret, "127.0.0.1")
 
 
 def submission(n_qubits: int = 1, **changes: Any) -> Submission:
@@ -104,22 +104,22 @@ async def test_a_labs_device_stands_under_its_account_and_is_away_until_an_agent
 async def test_programs_are_bounded_by_the_machine_and_not_by_what_can_be_simulated(
     gateway: Gateway, lab: Actor, ada: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission(90, shots=2_000))
+    job = await gateway.jobs.submit(ada, submission(90, shots=2_000))
     assert (job.est_seconds, job.est_bytes) == (1_000.0, 0), "shots times shot_s, no memory here"
     with pytest.raises(LimitExceeded, match="101 qubits, lab5 takes 100"):
-        await gateway.submit(ada, submission(101))
+        await gateway.jobs.submit(ada, submission(101))
     with pytest.raises(LimitExceeded, match="shots must be 1 to 2000"):
-        await gateway.submit(ada, submission(shots=2_001))
+        await gateway.jobs.submit(ada, submission(shots=2_001))
     with pytest.raises(InvalidRequest, match="takes no dry runs"):
-        await gateway.submit(ada, submission(dry_run=True))
+        await gateway.jobs.submit(ada, submission(dry_run=True))
     with pytest.raises(InvalidRequest, match="outputs: lab5 gives counts"):
-        await gateway.submit(ada, submission(outputs=("memory",)))
+        await gateway.jobs.submit(ada, submission(outputs=("memory",)))
 
 
 async def test_a_job_travels_from_submit_to_result(
     gateway: Gateway, store: Store, lab: Actor, ada: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission(seed=9))
+    job = await gateway.jobs.submit(ada, submission(seed=9))
     pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
     assert pulled is not None
     lease = pulled.assignment.lease
@@ -134,7 +134,7 @@ async def test_a_job_travels_from_submit_to_result(
         lab, AGENT, job.id, lease.fence, lease.nonce, [zeros(10)], 0.1
     )
     assert done.state == "completed"
-    results = await gateway.results_of(await gateway.job(ada, job.id), answer())
+    results = await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
     (part,) = results.parts
     assert isinstance(part, Outcome)
     assert part.counts() == {0: 10}
@@ -144,9 +144,9 @@ async def test_an_accounts_token_for_another_device_takes_nothing_from_the_agent
     gateway: Gateway, admin: Admin, lab: Actor, ada: Actor
 ) -> None:
     made = await admin.create_token("ibk", scopes=["devices:serve"], devices=["lab6"])
-    other = await gateway.sign_in(made.secret, "127.0.0.1")
+    other = await gateway.auth.by_token(made.secret, "127.0.0.1")
     await gateway.agents.announce(other, "lab6", "qubit", (), SPEC)
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
     assert pulled is not None
     assert await gateway.agents.claim(other, "lab6", AGENT, (), 0, is_there) is None
@@ -156,7 +156,7 @@ async def test_an_accounts_token_for_another_device_takes_nothing_from_the_agent
 
 
 async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
     assert pulled is not None
     fence, nonce = pulled.assignment.lease.fence, pulled.assignment.lease.nonce
@@ -174,7 +174,7 @@ async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) 
 async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
     gateway: Gateway, lab: Actor, ada: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     for number in (1, 2, 3):
         pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
         assert pulled is not None
@@ -197,7 +197,7 @@ async def test_a_device_that_nobody_announced_can_not_be_served(
     gateway: Gateway, admin: Admin, lab: Actor
 ) -> None:
     made = await admin.create_token("ibk", scopes=["devices:serve"], devices=["ghost"])
-    actor = await gateway.sign_in(made.secret, "127.0.0.1")
+    actor = await gateway.auth.by_token(made.secret, "127.0.0.1")
     with pytest.raises(NotFound, match="was not announced"):
         await gateway.agents.claim(actor, "ghost", AGENT, (), 0, is_there)
 
@@ -209,4 +209,4 @@ async def test_the_devices_of_a_hidden_provider_are_hidden_and_take_no_jobs(
     with pytest.raises(NotFound):
         await gateway.devices.get("lab5", "native")
     with pytest.raises((NotFound, Unavailable)):
-        await gateway.submit(ada, submission())
+        await gateway.jobs.submit(ada, submission())

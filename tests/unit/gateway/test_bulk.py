@@ -24,7 +24,7 @@ PROGRAM = b'{"qubits": 1, "circuit": []}'
 @pytest.fixture
 async def ada(gateway: Gateway, admin: Admin) -> Actor:
     await admin.add_account("ada", email=None, password=None)
-    return await gateway.sign_in((await admin.create_token("ada")).secret, "127.0.0.1")
+    return await gateway.auth.by_token((await admin.create_token("ada")).secret, "127.0.0.1")
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ async def submitted(gateway: Gateway, actor: Actor, count: int, door: str = "ion
     new = Submission(
         door=door, device="simulator", format="ionq.circuit.v1", source=PROGRAM, shots=10
     )
-    return [(await gateway.submit(actor, new)).id for _ in range(count)]
+    return [(await gateway.jobs.submit(actor, new)).id for _ in range(count)]
 
 
 async def left(gateway: Gateway, actor: Actor) -> list[Job]:
-    return await gateway.jobs(actor, JobQuery(limit=1_000))
+    return await gateway.jobs.page(actor, JobQuery(limit=1_000))
 
 
 async def test_a_hundred_jobs_are_cancelled_in_one_write_and_deleted_in_another(
@@ -79,9 +79,9 @@ async def test_of_two_who_delete_at_once_one_is_told_that_the_jobs_are_gone(
     assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
     assert await left(gateway, ada) == []
     (alone,) = await submitted(gateway, ada, 1)
-    await gateway.cancel(ada, alone)
+    await gateway.jobs.cancel(ada, alone)
     told = await asyncio.gather(
-        *(gateway.delete(ada, alone) for _ in range(2)), return_exceptions=True
+        *(gateway.jobs.delete(ada, alone) for _ in range(2)), return_exceptions=True
     )
     assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
 
@@ -107,7 +107,7 @@ async def test_anothers_job_is_not_there_and_a_project_mates_is_forbidden(
     gateway: Gateway, admin: Admin, ada: Actor
 ) -> None:
     await admin.add_account("bob", email=None, password=None)
-    bob = await gateway.sign_in((await admin.create_token("bob")).secret, "127.0.0.1")
+    bob = await gateway.auth.by_token((await admin.create_token("bob")).secret, "127.0.0.1")
     jobs = await submitted(gateway, ada, 2)
     with pytest.raises(NotFound):
         await gateway.bulk.cancel(bob, jobs, door="ionq")
@@ -128,7 +128,7 @@ async def test_a_token_that_only_reads_changes_nothing(
 ) -> None:
     jobs = await submitted(gateway, ada, 1)
     token = await admin.create_token("ada", scopes=["jobs:read"])
-    reader = await gateway.sign_in(token.secret, "127.0.0.1")
+    reader = await gateway.auth.by_token(token.secret, "127.0.0.1")
     for change in (gateway.bulk.cancel, gateway.bulk.delete):
         with pytest.raises(Forbidden, match="jobs:write"):
             await change(reader, jobs, door="ionq")
@@ -142,11 +142,11 @@ async def test_who_cancels_may_wait_for_running_jobs_to_end(
     await store.leases.add_runner("runner", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
     asked = asyncio.create_task(gateway.bulk.cancel(ada, [job], door="ionq", wait_s=60))
-    while (await gateway.job(ada, job)).state is not JobState.CANCELLING:
+    while (await gateway.jobs.get(ada, job)).state is not JobState.CANCELLING:
         await asyncio.sleep(0)
     done, _ = await asyncio.wait({asked}, timeout=0.1)
     assert not done
     await store.leases.stopped(assignment.lease, NOW)
     async with asyncio.timeout(10):
         assert await asked == [job]
-    assert (await gateway.job(ada, job)).state is JobState.CANCELLED
+    assert (await gateway.jobs.get(ada, job)).state is JobState.CANCELLED

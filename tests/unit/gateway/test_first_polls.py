@@ -41,7 +41,7 @@ async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
 
 async def _actor(gateway: Gateway, admin: Admin, name: str) -> Actor:
     await admin.add_account(name, email=None, password=None)
-    return await gateway.sign_in((await admin.create_token(name)).secret, "127.0.0.1")
+    return await gateway.auth.by_token((await admin.create_token(name)).secret, "127.0.0.1")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def submitted(gateway: Gateway, actor: Actor, source: bytes = PROGRAM) -> 
     new = Submission(
         door="ionq", device="simulator", format="ionq.circuit.v1", source=source, shots=10
     )
-    return await gateway.submit(actor, new)
+    return await gateway.jobs.submit(actor, new)
 
 
 async def stays() -> None:
@@ -84,7 +84,7 @@ async def held(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[J
 async def test_a_read_is_held_until_the_job_ends(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada)
     read = await held(gateway, ada, job)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     found, _ = await read
     assert found.state is JobState.CANCELLED
     assert gateway.first_polls.held == {"ended": 1, "late": 0, "left": 0}
@@ -119,7 +119,7 @@ async def test_a_short_job_behind_a_long_queue_is_not_held(
 ) -> None:
     for _ in range(2):
         await submitted(gateway, bob, LONG)
-    await gateway.outlook("simulator")  # has seen only those
+    await gateway.queue.forecast("simulator")  # has seen only those
     job = await submitted(gateway, ada)
     assert (await polled(gateway, ada, job))[0] is job
     assert sum(gateway.first_polls.held.values()) == 0
@@ -131,11 +131,11 @@ async def test_a_short_job_beside_a_long_queue_is_held_where_an_express_slot_is_
     await store.leases.add_runner("server", "server", NOW, slots=1, express_slots=1)
     for _ in range(2):
         await submitted(gateway, bob, LONG)
-    assert (await gateway.outlook("simulator")).start_in_s  # it has seen only those
+    assert (await gateway.queue.forecast("simulator")).start_in_s  # it has seen only those
     await asyncio.sleep(0.05)
     job = await submitted(gateway, ada)
     read = await held(gateway, ada, job)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     assert (await read)[0].state is JobState.CANCELLED
 
 
@@ -144,7 +144,7 @@ async def test_one_read_of_a_job_is_held_at_a_time(gateway: Gateway, ada: Actor)
     first = await held(gateway, ada, job)
     assert (await polled(gateway, ada, job))[0] is job
     assert gateway.first_polls.full == 1
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     await first
 
 
@@ -158,7 +158,7 @@ async def test_32_reads_of_an_account_are_held_and_those_of_others_beside_them(
     others = await submitted(gateway, bob)
     reads.append(await held(gateway, bob, others))
     await gateway.bulk.cancel(ada, [job.id for job in jobs], door="ionq")
-    await gateway.cancel(bob, others.id)
+    await gateway.jobs.cancel(bob, others.id)
     await asyncio.gather(*reads)
     assert gateway.first_polls.held["ended"] == 33
 
@@ -173,7 +173,7 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
     assert gateway.first_polls.held == {"ended": 0, "late": 0, "left": 1}
     assert gateway._store.changes.watches == 0
     again = await held(gateway, ada, job)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     await again
     assert gateway.first_polls.full == 0
 
@@ -185,7 +185,7 @@ async def test_a_cancelled_request_frees_its_place(gateway: Gateway, ada: Actor)
     with pytest.raises(asyncio.CancelledError):
         await read
     again = await held(gateway, ada, job)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     await again
 
 
@@ -207,7 +207,7 @@ async def test_a_token_revoked_during_the_hold_reads_nothing(
     read = await held(gateway, ada, job)
     assert ada.token is not None
     await admin.revoke_token(ada.token)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     with pytest.raises(Unauthenticated):
         await read
 

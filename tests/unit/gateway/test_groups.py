@@ -23,7 +23,7 @@ async def actor(
     gateway: Gateway, admin: Admin, name: str, scopes: Sequence[str] = DEFAULT_SCOPES
 ) -> Actor:
     made = await admin.create_token(name, scopes=scopes)
-    return await gateway.sign_in(made.secret, HERE)
+    return await gateway.auth.by_token(made.secret, HERE)
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ async def test_a_group_ends_with_its_time_and_its_jobs_are_cancelled_together(
         shots=10,
         group=group.id,
     )
-    jobs = [(await gateway.submit(ada, new)).id for _ in range(3)]
+    jobs = [(await gateway.jobs.submit(ada, new)).id for _ in range(3)]
     with pytest.raises(LimitExceeded, match="takes 3 jobs"):
-        await gateway.submit(ada, new)
+        await gateway.jobs.submit(ada, new)
     assert await gateway.groups.cancel_all(ada, group.id) == jobs
     assert await gateway.groups.tally(ada, group) == {JobState.CANCELLED: 3}

@@ -38,14 +38,14 @@ async def secret(admin: Admin) -> str:
 
 @pytest.fixture
 async def ada(gateway: Gateway, secret: str) -> Actor:
-    return await gateway.sign_in(secret, "127.0.0.1")
+    return await gateway.auth.by_token(secret, "127.0.0.1")
 
 
 async def failed_in_part(gateway: Gateway, store: Store, actor: Actor) -> Job:
     """Submit three circuits; run them all, and lose the second."""
     program = {"qubits": 2, "circuits": [{"circuit": X}] * 3}
     kept = {"type": "ionq.multi-circuit.v1", "metadata": {}, "noise": {}, "settings": {}}
-    job = await gateway.submit(
+    job = await gateway.jobs.submit(
         actor,
         Submission(
             door="ionq",
@@ -67,7 +67,7 @@ async def test_a_failed_part_leaves_the_others_readable(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:
     job = await failed_in_part(gateway, store, ada)
-    found = [await gateway.kept_part(ada, part_id(job.id, n), door="ionq") for n in range(3)]
+    found = [await gateway.jobs.part(ada, part_id(job.id, n), door="ionq") for n in range(3)]
     parts = [part for part, _ in found]
     assert [json.loads(document)["type"] for _, document in found] == ["ionq.multi-circuit.v1"] * 3
     assert [part.state for part in parts] == [
@@ -77,13 +77,13 @@ async def test_a_failed_part_leaves_the_others_readable(
     ]
     assert [part.failure for part in parts] == [None, LOST, None]
     for number in (0, 2):
-        (outcome,) = (await gateway.results_of(parts[0].job, answer(), number)).parts
+        (outcome,) = (await gateway.results.of(parts[0].job, answer(), number)).parts
         assert isinstance(outcome, Outcome)
         assert outcome.counts() == {1: 10}
     with pytest.raises(NoResult):
-        await gateway.results_of(parts[1].job, answer(), 1)
+        await gateway.results.of(parts[1].job, answer(), 1)
     with pytest.raises(NotFound):
-        await gateway.kept_part(ada, part_id(job.id, 3), door="ionq")
+        await gateway.jobs.part(ada, part_id(job.id, 3), door="ionq")
 
 
 async def test_a_part_is_read_only(gateway: Gateway, store: Store, ada: Actor) -> None:
@@ -138,29 +138,29 @@ def on_twin(**changes: Any) -> Submission:
 async def test_debiasing_splits_a_twins_shots_among_variants(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:
-    plain = await gateway.submit(ada, on_twin())
+    plain = await gateway.jobs.submit(ada, on_twin())
     assert (await options(store)).variants == 1
-    debiased = await gateway.submit(ada, on_twin(debias=True))
+    debiased = await gateway.jobs.submit(ada, on_twin(debias=True))
     assert debiased.est_seconds > plain.est_seconds
     (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     asked = msgspec.msgpack.decode(assignment.options, type=RunOptions)
     assert (asked.variants, asked.alike) == (20, 25)
     with pytest.raises(LimitExceeded, match="debias_shots"):
-        await gateway.submit(ada, on_twin(debias=True, shots=499))
+        await gateway.jobs.submit(ada, on_twin(debias=True, shots=499))
 
 
 async def test_a_dry_run_is_checked_and_gives_nothing(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:
     with pytest.raises(LimitExceeded):
-        await gateway.submit(ada, on_twin(dry_run=True, shots=10**9))
-    job = await gateway.submit(ada, on_twin(dry_run=True))
+        await gateway.jobs.submit(ada, on_twin(dry_run=True, shots=10**9))
+    job = await gateway.jobs.submit(ada, on_twin(dry_run=True))
     assert job.est_seconds == 0
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     parts = engines.run("qubit", assignment.circuits, assignment.options)
     await store.leases.finish(assignment.lease, Ran(parts, 0.0), NOW)
-    (outcome,) = (await gateway.results_of(await gateway.job(ada, job.id), answer())).parts
+    (outcome,) = (await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())).parts
     assert isinstance(outcome, Outcome)
     assert (outcome.arrays, outcome.engine) == ({}, "none")
 
@@ -170,4 +170,4 @@ async def test_noisy_results_are_no_larger_than_their_shots(gateway: Gateway, ad
     circuits = [{"circuit": [{"gate": "h", "target": q} for q in range(25)]}] * 200
     source = json.dumps({"qubits": 25, "circuits": circuits}).encode()
     asked = on_twin(source=source, outputs=("counts", "probabilities"))
-    assert (await gateway.submit(ada, asked)).n_circuits == 200
+    assert (await gateway.jobs.submit(ada, asked)).n_circuits == 200

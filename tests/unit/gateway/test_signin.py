@@ -45,26 +45,26 @@ def test_a_secret_passes_through_every_client_unchanged() -> None:
 
 async def test_a_token_signs_in_with_what_it_may_do(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin, scopes=["jobs:read"], devices=["simulator"])
-    actor = await gateway.sign_in(secret, HERE)
+    actor = await gateway.auth.by_token(secret, HERE)
     assert (actor.account_name, actor.role) == ("ada", "member")
     assert (actor.scopes, actor.devices) == ({"jobs:read"}, {"simulator"})
 
 
 async def test_by_default_a_token_may_read_and_submit(admin: Admin, gateway: Gateway) -> None:
-    actor = await gateway.sign_in(await token_for(admin), HERE)
+    actor = await gateway.auth.by_token(await token_for(admin), HERE)
     assert (actor.scopes, actor.devices) == (set(DEFAULT_SCOPES), frozenset())
 
 
 @pytest.mark.parametrize("secret", [None, "", "qw_" + "a" * 43, "x" * 100_000, "\ud800", "é"])
 async def test_what_is_no_token_does_not_sign_in(gateway: Gateway, secret: str | None) -> None:
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(secret, HERE)
+        await gateway.auth.by_token(secret, HERE)
 
 
 async def test_the_stored_digest_is_no_token(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(digest(secret).hex(), HERE)
+        await gateway.auth.by_token(digest(secret).hex(), HERE)
 
 
 async def test_a_revoked_token_signs_in_no_more(
@@ -73,26 +73,26 @@ async def test_a_revoked_token_signs_in_no_more(
     monkeypatch.setattr(recent, "RECENT_S", 0.0)
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada")
-    await gateway.sign_in(made.secret, HERE)
+    await gateway.auth.by_token(made.secret, HERE)
     await admin.revoke_token(made.token.id)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await gateway.sign_in(made.secret, HERE)
+        await gateway.auth.by_token(made.secret, HERE)
 
 
 async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:
     secret = await token_for(admin, life_s=60)
     clock.ms += 59_999
-    await gateway.sign_in(secret, HERE)
+    await gateway.auth.by_token(secret, HERE)
     clock.ms += 1
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in(secret, HERE)
+        await gateway.auth.by_token(secret, HERE)
 
 
 async def test_a_disabled_account_signs_in_no_more(admin: Admin, gateway: Gateway) -> None:
     secret = await token_for(admin)
     await admin.disable_account("ada")
     with pytest.raises(Unauthenticated, match="disabled"):
-        await gateway.sign_in(secret, HERE)
+        await gateway.auth.by_token(secret, HERE)
 
 
 async def test_no_secret_shows_in_a_repr(admin: Admin, store: Store) -> None:
@@ -109,7 +109,7 @@ async def test_a_password_signs_in_by_name_and_address(
     admin: Admin, gateway: Gateway, login: str
 ) -> None:
     await admin.add_account("ada", email="ada@lab.org", password="correct horse")
-    actor = await gateway.sign_in_with_password(login, "correct horse", "127.0.0.1")
+    actor = await gateway.auth.by_password(login, "correct horse", "127.0.0.1")
     assert (actor.account_name, actor.scopes) == ("ada", set(DEFAULT_SCOPES))
 
 
@@ -123,14 +123,14 @@ async def test_a_wrong_password_does_not_say_what_is_wrong(
     await admin.add_account("ada", email=None, password="correct horse")
     await admin.add_account("bob", email=None, password=None)
     with pytest.raises(Unauthenticated, match="name or the password"):
-        await gateway.sign_in_with_password(login, password, "127.0.0.1")
+        await gateway.auth.by_password(login, password, "127.0.0.1")
 
 
 async def test_a_disabled_account_has_no_password_either(admin: Admin, gateway: Gateway) -> None:
     await admin.add_account("ada", email=None, password="correct horse")
     await admin.disable_account("ada")
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in_with_password("ada", "correct horse", "127.0.0.1")
+        await gateway.auth.by_password("ada", "correct horse", "127.0.0.1")
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def tried(gateway: Gateway, name: str, password: str, address: str) -> str:
     """Try a password; return the limit that was reached, `refused` or `in`."""
     try:
-        await gateway.sign_in_with_password(name, password, address)
+        await gateway.auth.by_password(name, password, address)
     except TooManyRequests as error:
         return error.limit if 0 < (error.retry_after_s or 0) <= 60 else "no Retry-After"
     except Unauthenticated:
@@ -278,7 +278,7 @@ async def test_only_an_admin_has_admin_tokens(admin: Admin, gateway: Gateway) ->
     with pytest.raises(InvalidRequest, match="no admin"):
         await admin.create_token("ada", scopes=["admin"])
     made = await admin.create_token("root", scopes=["admin", "admin"])
-    assert (await gateway.sign_in(made.secret, HERE)).scopes == {"admin"}
+    assert (await gateway.auth.by_token(made.secret, HERE)).scopes == {"admin"}
 
 
 async def test_who_tries_many_names_keeps_no_other_address_waiting(
@@ -295,10 +295,10 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
     monkeypatch.setattr(passwords, "_matches", slowly)  # a comparison that lasts as long as we like
     most = gateway.limits.passwords_waiting
     tries = [
-        asyncio.create_task(gateway.sign_in_with_password(f"name{k}", "guess", "192.0.2.1"))
+        asyncio.create_task(gateway.auth.by_password(f"name{k}", "guess", "192.0.2.1"))
         for k in range(most + 30)
     ]
-    actor = await gateway.sign_in_with_password("ada", "a good password", "192.0.2.2")
+    actor = await gateway.auth.by_password("ada", "a good password", "192.0.2.2")
     assert actor.account_name == "ada"
     go_on.set()
     refused = await asyncio.gather(*tries, return_exceptions=True)
@@ -323,6 +323,6 @@ async def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password(
     monkeypatch.setattr(passwords, "_hasher", Hasher())
     for name in ("ada", "nobody"):
         with pytest.raises(Unauthenticated):
-            await gateway.sign_in_with_password(name, "wrong", HERE)
+            await gateway.auth.by_password(name, "wrong", HERE)
     assert len(compared) == 2
     assert compared[0] == compared[1]

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def signed_in(gateway: Gateway, made: NewToken) -> Actor:
-    return await gateway.sign_in(made.secret, "127.0.0.1")
+    return await gateway.auth.by_token(made.secret, "127.0.0.1")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def claim_options(store: Store) -> RunOptions:
 async def test_a_good_submission_is_stored_with_what_it_asks_for(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    job = await gateway.submit(ada, submission(seed=5, outputs=("memory",), name="bell"))
+    job = await gateway.jobs.submit(ada, submission(seed=5, outputs=("memory",), name="bell"))
     assert (job.state, job.name, job.shots) == (JobState.QUEUED, "bell", 1000)
     assert (job.n_circuits, job.n_qubits, job.n_ops_1q, job.n_ops_2q) == (1, 2, 1, 1)
     assert job.est_bytes > 0
@@ -92,7 +92,7 @@ async def test_a_good_submission_is_stored_with_what_it_asks_for(
 async def test_a_seed_is_drawn_when_none_is_given(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    await gateway.submit(ada, submission())
+    await gateway.jobs.submit(ada, submission())
     options = await claim_options(store)
     assert 0 <= options.seed < 2**63
 
@@ -150,14 +150,14 @@ ENGINE_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 async def test_a_wrong_engine_is_refused_by_name(gateway: Gateway, ada: Actor, case: str) -> None:
     changes, detail = ENGINE_REFUSALS[case]
     with pytest.raises(InvalidRequest) as refused:
-        await gateway.submit(ada, submission(**changes))
+        await gateway.jobs.submit(ada, submission(**changes))
     assert refused.value.field == "engine"
     assert detail in (refused.value.detail or "")
 
 
 async def test_an_engine_that_is_not_installed_is_refused(gateway: Gateway, ada: Actor) -> None:
     with pytest.raises(InvalidRequest, match="it has statevector, clifford") as refused:
-        await gateway.submit(ada, submission(engine="qsim"))
+        await gateway.jobs.submit(ada, submission(engine="qsim"))
     assert refused.value.field == "engine"
     assert (await gateway.devices.get("simulator", "native")).engines == ("statevector", "clifford")
 
@@ -167,7 +167,7 @@ async def test_an_engine_that_is_not_installed_is_refused(gateway: Gateway, ada:
 async def test_the_engine_travels_to_the_worker(
     gateway: Gateway, ada: Actor, store: Store, name: str
 ) -> None:
-    await gateway.submit(ada, submission(engine=name))
+    await gateway.jobs.submit(ada, submission(engine=name))
     assert (await claim_options(store)).engine == name
 
 
@@ -233,20 +233,20 @@ async def test_a_bad_submission_is_refused_by_field_and_not_stored(
 ) -> None:
     changes, kind, field = REFUSALS[case]
     with pytest.raises(kind) as refused:
-        await gateway.submit(ada, submission(**changes))
+        await gateway.jobs.submit(ada, submission(**changes))
     assert refused.value.field == field
-    assert await gateway.jobs(ada, JobQuery()) == []
+    assert await gateway.jobs.page(ada, JobQuery()) == []
 
 
 async def test_a_refused_program_says_where(gateway: Gateway, ada: Actor) -> None:
     bad = program(2, {"gate": "warp", "target": 1})
     with pytest.raises(InvalidProgram, match="gate 1"):
-        await gateway.submit(ada, submission(source=bad))
+        await gateway.jobs.submit(ada, submission(source=bad))
 
 
 async def test_refusals_of_cost_name_both_numbers(gateway: Gateway, ada: Actor) -> None:
     with pytest.raises(LimitExceeded, match=r"needs about \d+ MiB, 1024 MiB are allowed"):
-        await gateway.submit(ada, submission(source=program(28)))
+        await gateway.jobs.submit(ada, submission(source=program(28)))
 
 
 async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
@@ -255,9 +255,9 @@ async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
     off = DeviceStatus(is_on=False, reason="the lab moves")
     await store.devices.set_status("simulator", off, NOW)
     with pytest.raises(Unavailable, match="the lab moves"):
-        await gateway.submit(ada, submission())
+        await gateway.jobs.submit(ada, submission())
     await store.devices.set_status("simulator", DeviceStatus(), NOW)
-    assert await gateway.submit(ada, submission()), "nothing is refused from memory"
+    assert await gateway.jobs.submit(ada, submission()), "nothing is refused from memory"
 
 
 async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_on(
@@ -268,18 +268,18 @@ async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(recent, "RECENT_S", 0.0)
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     await admin.set_active("qwicket", False)
     assert await gateway.devices.of("native") == []
     with pytest.raises(NotFound):
         await gateway.devices.get("simulator", "native")
     with pytest.raises(NotFound):
-        await gateway.submit(ada, submission())
+        await gateway.jobs.submit(ada, submission())
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     assert assignment.lease.job == job.id
     await admin.set_active("qwicket", True)
-    assert await gateway.submit(ada, submission())
+    assert await gateway.jobs.submit(ada, submission())
 
 
 @pytest.mark.parametrize(
@@ -291,11 +291,11 @@ async def test_a_refused_program_can_be_kept_as_a_job_that_failed_and_never_runs
     gateway: Gateway, store: Store, ada: Actor, refused: dict[str, Any]
 ) -> None:
     with pytest.raises(QwicketError) as reason:
-        await gateway.submit(ada, submission(**refused))
-    assert await gateway.jobs(ada, JobQuery()) == []
-    job = await gateway.submit(ada, submission(**refused), keep_refused=True)
+        await gateway.jobs.submit(ada, submission(**refused))
+    assert await gateway.jobs.page(ada, JobQuery()) == []
+    job = await gateway.jobs.submit(ada, submission(**refused), keep_refused=True)
     assert (job.state, job.error_text) == (JobState.FAILED, reason.value.detail)
-    assert await gateway.jobs(ada, JobQuery()) == [job]
+    assert await gateway.jobs.page(ada, JobQuery()) == [job]
     await store.leases.add_runner("r", "server", NOW)
     assert not (await store.leases.claim("simulator", "r", NOW)).taken
 
@@ -303,8 +303,8 @@ async def test_a_refused_program_can_be_kept_as_a_job_that_failed_and_never_runs
 async def test_what_no_program_is_at_fault_for_is_never_kept(gateway: Gateway, ada: Actor) -> None:
     for wrong in ({"shots": 0}, {"device": "nowhere"}):
         with pytest.raises(QwicketError):
-            await gateway.submit(ada, submission(**wrong), keep_refused=True)
-    assert await gateway.jobs(ada, JobQuery()) == []
+            await gateway.jobs.submit(ada, submission(**wrong), keep_refused=True)
+    assert await gateway.jobs.page(ada, JobQuery()) == []
 
 
 async def test_a_token_without_the_scope_or_device_cannot_submit(
@@ -312,15 +312,15 @@ async def test_a_token_without_the_scope_or_device_cannot_submit(
 ) -> None:
     reader = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:read"]))
     with pytest.raises(Forbidden, match="jobs:write"):
-        await gateway.submit(reader, submission())
+        await gateway.jobs.submit(reader, submission())
     with pytest.raises(Forbidden, match="jobs:write"):
-        await gateway.cancel(reader, new_id(NOW))
+        await gateway.jobs.cancel(reader, new_id(NOW))
     writer = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:write"]))
     with pytest.raises(Forbidden, match="jobs:read"):
-        await gateway.job(writer, new_id(NOW))
+        await gateway.jobs.get(writer, new_id(NOW))
     other = msgspec.structs.replace(ada, devices=frozenset({"clifford"}))
     with pytest.raises(Forbidden, match="simulator"):
-        await gateway.submit(other, submission())
+        await gateway.jobs.submit(other, submission())
 
 
 async def test_the_order_of_inputs_makes_no_other_submission(gateway: Gateway, ada: Actor) -> None:
@@ -329,40 +329,40 @@ async def test_the_order_of_inputs_makes_no_other_submission(gateway: Gateway, a
         submission(idempotency_key="k", source=text, format="openqasm3", inputs=inputs)
         for inputs in ({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0})
     )
-    assert await gateway.submit(ada, one) == await gateway.submit(ada, two)
+    assert await gateway.jobs.submit(ada, one) == await gateway.jobs.submit(ada, two)
 
 
 async def test_a_token_that_may_only_write_cancels_and_waits(
     gateway: Gateway, admin: Admin, ada: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     writer = await signed_in(gateway, await admin.create_token("ada", scopes=["jobs:write"]))
-    assert (await gateway.cancel(writer, job.id, wait_s=5)).state is JobState.CANCELLED
+    assert (await gateway.jobs.cancel(writer, job.id, wait_s=5)).state is JobState.CANCELLED
 
 
 async def test_the_same_key_makes_one_job_unless_any_field_differs(
     gateway: Gateway, ada: Actor
 ) -> None:
-    first = await gateway.submit(ada, submission(idempotency_key="k"))
-    assert await gateway.submit(ada, submission(idempotency_key="k")) == first
+    first = await gateway.jobs.submit(ada, submission(idempotency_key="k"))
+    assert await gateway.jobs.submit(ada, submission(idempotency_key="k")) == first
     for change in ({"shots": 7}, {"name": "x"}, {"seed": 1}, {"source": program(1)}):
         with pytest.raises(KeyReused):
-            await gateway.submit(ada, submission(idempotency_key="k", **change))
+            await gateway.jobs.submit(ada, submission(idempotency_key="k", **change))
 
 
 async def test_a_repeated_submit_is_the_same_job_although_the_device_went_off(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    first = await gateway.submit(ada, submission(idempotency_key="k"))
+    first = await gateway.jobs.submit(ada, submission(idempotency_key="k"))
     await store.devices.set_status("simulator", DeviceStatus(is_on=False), NOW)
-    assert await gateway.submit(ada, submission(idempotency_key="k")) == first
+    assert await gateway.jobs.submit(ada, submission(idempotency_key="k")) == first
 
 
 async def test_an_id_in_capitals_is_watched_as_the_same_job(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
-    waiting = asyncio.create_task(gateway.wait(ada, job.id.upper(), 60))
+    job = await gateway.jobs.submit(ada, submission())
+    waiting = asyncio.create_task(gateway.jobs.wait(ada, job.id.upper(), 60))
     await asyncio.sleep(0)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     async with asyncio.timeout(10):
         assert (await waiting).job.state is JobState.CANCELLED
 
@@ -370,7 +370,7 @@ async def test_an_id_in_capitals_is_watched_as_the_same_job(gateway: Gateway, ad
 async def test_anothers_job_looks_like_an_absent_one(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     texts = []
     for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
         for ask in (gateway.job, gateway.cancel, gateway.kept_job, gateway.kept_part):
@@ -378,13 +378,13 @@ async def test_anothers_job_looks_like_an_absent_one(
                 await ask(bob, id_text, door=job.door)
             texts.append(refused.value.detail)
     assert len(set(texts)) == 1
-    assert await gateway.jobs(bob, JobQuery(account=ada.account)) == []
+    assert await gateway.jobs.page(bob, JobQuery(account=ada.account)) == []
 
 
 async def test_a_job_of_another_door_is_unknown_to_a_vendors(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
-    assert await gateway.job(ada, job.id) == job
-    assert await gateway.kept_job(ada, job.id, door=job.door) == (job, b"{}")
+    job = await gateway.jobs.submit(ada, submission())
+    assert await gateway.jobs.get(ada, job.id) == job
+    assert await gateway.jobs.get_with_vendor_fields(ada, job.id, door=job.door) == (job, b"{}")
     for ask in (gateway.job, gateway.kept_job, gateway.kept_part):
         with pytest.raises(NotFound):
             await ask(ada, job.id, door="ionq")
@@ -394,18 +394,18 @@ async def test_a_project_mate_reads_but_does_not_cancel(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
     shared = msgspec.structs.replace(ada, project=bob.project)
-    job = await gateway.submit(shared, submission())
-    assert await gateway.job(bob, job.id) == job
-    assert (await gateway.kept_job(bob, job.id, door=job.door))[0] == job
+    job = await gateway.jobs.submit(shared, submission())
+    assert await gateway.jobs.get(bob, job.id) == job
+    assert (await gateway.jobs.get_with_vendor_fields(bob, job.id, door=job.door))[0] == job
     with pytest.raises(Forbidden):
-        await gateway.cancel(bob, job.id)
+        await gateway.jobs.cancel(bob, job.id)
 
 
 async def test_waiting_ends_with_the_job(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
-    waiting = asyncio.create_task(gateway.wait(ada, job.id, 60))
+    job = await gateway.jobs.submit(ada, submission())
+    waiting = asyncio.create_task(gateway.jobs.wait(ada, job.id, 60))
     await asyncio.sleep(0)
-    await gateway.cancel(ada, job.id)
+    await gateway.jobs.cancel(ada, job.id)
     async with asyncio.timeout(10):
         assert (await waiting).job.state is JobState.CANCELLED
 
@@ -414,29 +414,29 @@ async def test_who_waits_is_given_the_results_with_the_end(
     gateway: Gateway, store: Store, ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mate = msgspec.structs.replace(bob, project=ada.project)
-    job = await gateway.submit(mate, submission())
+    job = await gateway.jobs.submit(mate, submission())
     given = encode(
         Outcome(registers=(), arrays={}, engine="test", engine_version="1", seed=1, seconds=0.0)
     )
-    waiting = [asyncio.create_task(gateway.wait(each, job.id, 60)) for each in (ada, bob)]
+    waiting = [asyncio.create_task(gateway.jobs.wait(each, job.id, 60)) for each in (ada, bob)]
     await asyncio.sleep(0)
     await store.leases.add_runner("runner", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
     await store.leases.finish(assignment.lease, Ran((given,), 0.001), NOW)
     async with asyncio.timeout(10):
         awaited = await asyncio.gather(*waiting)
-    read = await gateway.results_of(await gateway.job(ada, job.id), answer())
+    read = await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
     monkeypatch.setattr(store.jobs, "results", None)  # nothing more is read
     for ended, told in awaited:
         assert ended == read.job
-        assert await gateway.results_of(ended, answer(), told=told) == read
-        assert (await gateway.results_of(ended, answer(), 0, told=told)).parts == read.parts
+        assert await gateway.results.of(ended, answer(), told=told) == read
+        assert (await gateway.results.of(ended, answer(), 0, told=told)).parts == read.parts
 
 
 async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_it(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     for actor, id_text, door in (
         (bob, job.id, None),
         (ada, part_id(job.id, 0), None),
@@ -445,28 +445,28 @@ async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_i
     ):
         async with asyncio.timeout(10):  # at once: they learn nothing by how long it takes
             with pytest.raises(NotFound):
-                await gateway.wait(actor, id_text, 60, door=door)
+                await gateway.jobs.wait(actor, id_text, 60, door=door)
 
 
 async def test_who_waited_in_vain_is_told_what_is_stored(
     gateway: Gateway, ada: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "_REMEMBERED_S", 60.0)
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     command = open_sqlite(tmp_path)  # of what is written beside the server it hears nothing
     await command.jobs.cancel(job.id, actor=ada.account, now=NOW)
     await command.close()
-    assert (await gateway.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
+    assert (await gateway.jobs.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
 
 
 async def test_news_that_comes_late_takes_nothing_back(
     gateway: Gateway, store: Store, ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "_REMEMBERED_S", 0.0)
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     await store.leases.add_runner("runner", "server", NOW)
     await store.leases.claim("simulator", "runner", NOW)
-    waiting = asyncio.create_task(gateway.wait(ada, job.id, 0.3))
+    waiting = asyncio.create_task(gateway.jobs.wait(ada, job.id, 0.3))
     while not store.changes._watches:
         await asyncio.sleep(0)
     store.changes.publish([Changed(job.id, job.version, job.state, job.device, job)])
@@ -474,35 +474,35 @@ async def test_news_that_comes_late_takes_nothing_back(
 
 
 async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     began = time.monotonic()
-    assert (await gateway.wait(ada, job.id, 0.1)).job.state is JobState.QUEUED
+    assert (await gateway.jobs.wait(ada, job.id, 0.1)).job.state is JobState.QUEUED
     assert time.monotonic() - began >= 0.1
 
 
 async def test_there_is_no_result_before_the_end(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     with pytest.raises(NotFinished):
-        await gateway.results_of(await gateway.job(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
 
 
 async def test_a_cancelled_job_has_no_result(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.submit(ada, submission())
-    await gateway.cancel(ada, job.id)
+    job = await gateway.jobs.submit(ada, submission())
+    await gateway.jobs.cancel(ada, job.id)
     with pytest.raises(NoResult):
-        await gateway.results_of(await gateway.job(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
 
 
 async def test_a_failed_job_says_why_there_is_no_result(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    job = await gateway.submit(ada, submission())
+    job = await gateway.jobs.submit(ada, submission())
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     failure = Failure("out_of_memory", "too big for us")
     await store.leases.finish(assignment.lease, Ran(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
-        await gateway.results_of(await gateway.job(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
 
 
 async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
@@ -517,6 +517,6 @@ async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
 
 async def test_a_device_advertises_what_admission_would_take(gateway: Gateway, ada: Actor) -> None:
     widest = (await gateway.devices.get("simulator", "native")).qubits
-    await gateway.submit(ada, submission(source=program(widest)))
+    await gateway.jobs.submit(ada, submission(source=program(widest)))
     with pytest.raises(LimitExceeded):
-        await gateway.submit(ada, submission(source=program(widest + 1)))
+        await gateway.jobs.submit(ada, submission(source=program(widest + 1)))

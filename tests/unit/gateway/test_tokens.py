@@ -35,14 +35,14 @@ async def ada(admin: Admin, gateway: Gateway) -> Actor:
 
 async def actor(admin: Admin, gateway: Gateway, name: str = "ada", **rights: object) -> Actor:
     made = await admin.create_token(name, **{"scopes": [READ, WRITE, MAKE], **rights})
-    return await gateway.sign_in(made.secret, HERE)
+    return await gateway.auth.by_token(made.secret, HERE)
 
 
 async def test_a_made_token_signs_in_with_what_it_was_made_with(
     ada: Actor, gateway: Gateway, clock: Clock
 ) -> None:
     made = await gateway.tokens.make(ada, [READ], devices=["simulator"], life_s=60)
-    found = await gateway.sign_in(made.secret, HERE)
+    found = await gateway.auth.by_token(made.secret, HERE)
     assert (found.scopes, found.devices, found.project) == ({READ}, {"simulator"}, ada.project)
     assert made.token.expires_at == clock.ms + 60_000
 
@@ -113,10 +113,10 @@ async def test_a_revoked_token_is_refused_at_once(
     ada: Actor, admin: Admin, gateway: Gateway
 ) -> None:
     made = await gateway.tokens.make(ada, [READ])
-    await gateway.sign_in(made.secret, HERE)  # it is remembered now
+    await gateway.auth.by_token(made.secret, HERE)  # it is remembered now
     await gateway.tokens.revoke(ada, made.token.id)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(made.secret, HERE)
+        await gateway.auth.by_token(made.secret, HERE)
     with pytest.raises(NotFound):
         await gateway.tokens.revoke(ada, made.token.id)
 
@@ -147,7 +147,7 @@ async def test_a_token_is_revoked_with_its_whole_tree_wherever_that_is_done(
     scopes = [READ, MAKE, Scope.ADMIN]
     lab = await actor(admin, gateway, "root", scopes=scopes, project="lab")
     made = await gateway.tokens.make(lab, scopes, project="root")
-    grown = await gateway.sign_in(made.secret, HERE)
+    grown = await gateway.auth.by_token(made.secret, HERE)
     last = await gateway.tokens.make(grown, [READ])
     other = await actor(admin, gateway, "root", scopes=scopes)
     await admin.remove_member("lab", "root")  # the first of them was for that project
@@ -174,7 +174,7 @@ async def test_a_made_token_ends_with_its_parent(
     made = await gateway.tokens.make(parent, [READ])
     clock.ms += 60_000
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in(made.secret, HERE)
+        await gateway.auth.by_token(made.secret, HERE)
 
 
 async def test_a_foreign_token_is_as_absent_as_none(

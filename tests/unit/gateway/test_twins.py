@@ -37,7 +37,7 @@ ZZ = {"gate": "zz", "targets": [0, 1], "angle": 0.2}
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada")
-    return await gateway.sign_in(made.secret, "127.0.0.1")
+    return await gateway.auth.by_token(made.secret, "127.0.0.1")
 
 
 def submission(
@@ -91,11 +91,11 @@ def later(hours: float, error: float) -> Calibration:
 async def test_a_job_has_the_noise_of_the_calibration_in_force(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    job = await gateway.submit(ada, submission(ARIA, *ghz(2)))
+    job = await gateway.jobs.submit(ada, submission(ARIA, *ghz(2)))
     assert job.calibration == await in_force(gateway)
     options = msgspec.msgpack.decode((await claim(store, ARIA)).options, type=RunOptions)
     assert options.noise == expected_noise(devices.calibrations()[ARIA], ARIA)
-    assert (await gateway.submit(ada, submission("simulator", *ghz(2)))).calibration is None
+    assert (await gateway.jobs.submit(ada, submission("simulator", *ghz(2)))).calibration is None
 
 
 async def test_a_new_calibration_changes_no_job_that_waits(
@@ -104,7 +104,7 @@ async def test_a_new_calibration_changes_no_job_that_waits(
     monkeypatch.setattr(recent, "RECENT_S", 0.0)
 
     async def submit() -> Job:
-        return await gateway.submit(ada, submission(ARIA, *ghz(2), seed=7))
+        return await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), seed=7))
 
     before = await submit()
     await store.calibrations.seed({ARIA: later(1, 0.3)}, NOW)
@@ -151,7 +151,7 @@ async def test_only_a_device_of_the_door_has_a_calibration(gateway: Gateway) -> 
 @pytest.mark.parametrize("noise", ["ideal", "aria-1"])
 async def test_a_twin_is_what_it_is(gateway: Gateway, ada: Actor, noise: str) -> None:
     with pytest.raises(InvalidRequest, match=f"no noise model '{noise}'") as refused:
-        await gateway.submit(ada, submission(ARIA, *ghz(2), noise=noise))
+        await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), noise=noise))
     assert refused.value.field == "noise"
 
 
@@ -171,16 +171,16 @@ async def test_of_the_native_two_qubit_gates_a_twin_takes_its_own(
 ) -> None:
     asked = submission(device, GPI2, gate, gateset="native")
     if refusal is None:
-        assert (await gateway.submit(ada, asked)).n_ops_2q == 1
+        assert (await gateway.jobs.submit(ada, asked)).n_ops_2q == 1
         return
     with pytest.raises(InvalidProgram, match=refusal):
-        await gateway.submit(ada, asked)
+        await gateway.jobs.submit(ada, asked)
 
 
 async def test_gates_of_the_other_set_are_compiled(gateway: Gateway, ada: Actor) -> None:
     rotation = {"gate": "zz", "targets": [0, 1], "rotation": 0.3}
     for device in (ARIA, FORTE):
-        job = await gateway.submit(ada, submission(device, rotation, *ghz(2)))
+        job = await gateway.jobs.submit(ada, submission(device, rotation, *ghz(2)))
         assert job.n_ops_2q == 2
 
 
@@ -194,23 +194,23 @@ async def test_a_wide_register_counts_by_the_qubits_in_use(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
     turned = each("rx", 8, rotation=0.4)
-    job = await gateway.submit(ada, submission(FORTE, turned, qubits=36, outputs=("memory",)))
+    job = await gateway.jobs.submit(ada, submission(FORTE, turned, qubits=36, outputs=("memory",)))
     assert job.n_qubits == 36
     assignment = await claim(store, FORTE)
     (result,) = engines.run("qubit", assignment.circuits, assignment.options)
     assert isinstance(result, Encoded)
     assert decode(result).n_bits == 36
     with pytest.raises(LimitExceeded, match=r"37 qubits, qpu\.forte-1 takes 36"):
-        await gateway.submit(ada, submission(FORTE, turned, qubits=37))
+        await gateway.jobs.submit(ada, submission(FORTE, turned, qubits=37))
 
 
 async def test_more_qubits_in_use_than_a_state_vector_has_are_refused_with_both_numbers(
     gateway: Gateway, ada: Actor
 ) -> None:
     with pytest.raises(LimitExceeded, match=r"uses 30 qubits.*29 are simulated.*limit qubits"):
-        await gateway.submit(ada, submission(FORTE, each("t", 30), qubits=36))
+        await gateway.jobs.submit(ada, submission(FORTE, each("t", 30), qubits=36))
     with pytest.raises(LimitExceeded, match=r"about \d+ MiB, 1024 MiB are allowed"):
-        await gateway.submit(ada, submission(FORTE, each("t", 29), qubits=36))
+        await gateway.jobs.submit(ada, submission(FORTE, each("t", 29), qubits=36))
 
 
 @pytest.mark.parametrize("engine", ["qsim", "aer-mps"])
@@ -222,15 +222,15 @@ async def test_a_twin_has_noise_and_so_never_goes_to_engines_that_know_none(
     spec = structs.replace(aria.spec, engines=("qsim", "aer-mps"))
     await store.devices.seed([structs.replace(aria, spec=spec)], "builtin")
     with pytest.raises(InvalidRequest, match=f"{engine} does not run this: it knows no noise"):
-        await gateway.submit(ada, submission(ARIA, *ghz(2), engine=engine))
+        await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), engine=engine))
     with pytest.raises(LimitExceeded, match=r"26 qubits, qpu\.aria-1 takes 25"):
-        await gateway.submit(ada, submission(ARIA, *ghz(26), qubits=26))
+        await gateway.jobs.submit(ada, submission(ARIA, *ghz(26), qubits=26))
 
 
 async def test_a_clifford_circuit_may_use_all_qubits(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    job = await gateway.submit(ada, submission(FORTE, *ghz(36), qubits=36, shots=2000))
+    job = await gateway.jobs.submit(ada, submission(FORTE, *ghz(36), qubits=36, shots=2000))
     assignment = await claim(store, FORTE)
     assert assignment.lease.job == job.id
     (result,) = engines.run("qubit", assignment.circuits, assignment.options)
@@ -245,7 +245,7 @@ async def test_a_clifford_circuit_may_use_all_qubits(
 async def test_there_are_no_exact_probabilities_on_a_twin(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    await gateway.submit(ada, submission(ARIA, *ghz(2), outputs=("counts", "probabilities")))
+    await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), outputs=("counts", "probabilities")))
     assignment = await claim(store, ARIA)
     (result,) = engines.run("qubit", assignment.circuits, assignment.options)
     assert isinstance(result, Encoded)

@@ -26,7 +26,7 @@ PROGRAM = json.dumps(qobj()).encode()
 
 async def actor(gateway: Gateway, admin: Admin, name: str) -> Actor:
     await admin.add_account(name, email=None, password=None)
-    return await gateway.sign_in((await admin.create_token(name)).secret, "127.0.0.1")
+    return await gateway.auth.by_token((await admin.create_token(name)).secret, "127.0.0.1")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_a_draft_becomes_a_job_when_its_program_is_there(
     assert await gateway.uploads.take(ada, job, pieces(PROGRAM[:7], PROGRAM[7:])) == len(PROGRAM)
     queued = await gateway.uploads.submit(ada, job, worded)
     assert (queued.state, queued.id, queued.n_qubits) == (JobState.QUEUED, job.id, 2)
-    assert (await gateway.program(queued, answer())).source == PROGRAM
+    assert (await gateway.results.program(queued, answer())).source == PROGRAM
     assert await gateway.uploads.submit(ada, queued, worded) == queued
 
 
@@ -77,7 +77,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     assert await store.uploads.read(job.id) is None
     with pytest.raises(Conflict, match="not uploaded"):
         await gateway.uploads.submit(ada, job, worded)
-    assert (await gateway.job(ada, job.id)).state is JobState.DRAFT
+    assert (await gateway.jobs.get(ada, job.id)).state is JobState.DRAFT
 
 
 async def test_a_program_that_is_refused_fails_its_job(gateway: Gateway, ada: Actor) -> None:
@@ -141,7 +141,7 @@ async def test_an_uploaded_program_may_be_larger_than_one_in_a_body(
 ) -> None:
     large = PROGRAM + b" " * (11 << 20)
     with pytest.raises(LimitExceeded, match="program_json_bytes"):
-        await gateway.submit(ada, worded(large))
+        await gateway.jobs.submit(ada, worded(large))
     job = await draft(gateway, ada)
     await gateway.uploads.take(ada, job, pieces(large))
     assert (await gateway.uploads.submit(ada, job, worded)).state is JobState.QUEUED

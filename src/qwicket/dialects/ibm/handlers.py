@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.ibm.paths import Place, Spelling
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import Gateway, Results
+    from qwicket.gateway import Gateway, JobResults
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, Submission
     from qwicket.model.limits import Limits
@@ -77,7 +77,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.sign_in_with_pass(await _token(request), DOOR, request.address)
+        return await self._gateway.access_tokens.actor(await _token(request), DOOR, request.address)
 
     # --- accounts ---------------------------------------------------------------------------------
 
@@ -87,22 +87,20 @@ class Handlers:
 
     async def sign_in_with_token(self, request: Request[wire.TokenBody]) -> Response:
         """Sign in with a token: returns an access token."""
-        actor = await self._gateway.sign_in(request.payload.api_token, request.address)
+        actor = await self._gateway.auth.by_token(request.payload.api_token, request.address)
         return await self._signed_in(actor)
 
     async def sign_in_with_password(self, request: Request[wire.PasswordBody]) -> Response:
         """Sign in with e-mail address and password: returns an access token."""
         body = request.payload
-        actor = await self._gateway.sign_in_with_password(
-            body.email, body.password, request.address
-        )
+        actor = await self._gateway.auth.by_password(body.email, body.password, request.address)
         return await self._signed_in(actor)
 
     async def _signed_in(self, actor: Actor) -> Response:
-        account = await self._gateway.account(actor)
+        account = await self._gateway.accounts.of(actor)
         return json(
             {
-                "id": await self._gateway.issue_pass(actor, DOOR, self._pass_s),
+                "id": await self._gateway.access_tokens.issue(actor, DOOR, self._pass_s),
                 "ttl": round(self._pass_s),
                 "created": words.time(account.created_at),
                 "userId": account.id,
@@ -114,12 +112,12 @@ class Handlers:
         root = request.dialect_url
         urls: dict[str, Any] = {"http": root, "ws": root.replace("http", "ws", 1)}
         urls["services"] = {"runtime": request.server_url + RUNTIME_PREFIX}
-        return json(catalogue.account(await self._gateway.account(actor), urls))
+        return json(catalogue.account(await self._gateway.accounts.of(actor), urls))
 
     async def read_network(self, actor: Actor, request: Request[None]) -> Response:
         """Read the hub, group and projects of the account, with their devices."""
         views = await self._gateway.devices.of(DOOR)
-        own = await self._gateway.projects(actor)
+        own = await self._gateway.accounts.projects(actor)
         return json(catalogue.network(own, actor.project, views))
 
     # --- devices ----------------------------------------------------------------------------------
@@ -154,14 +152,16 @@ class Handlers:
             actor.require(Scope.DEVICES_READ)
             request.answer.actor = actor
         view = await self._gateway.devices.get(request.path_params["device"], DOOR)
-        outlook = await self._gateway.outlook(view.device.name)
+        outlook = await self._gateway.queue.forecast(view.device.name)
         return json(catalogue.queue(view, len(outlook.places)))
 
     async def read_jobs_limit(self, actor: Actor, request: Request[None]) -> Response:
         """Read how many jobs may wait or run, and how many do."""
         project = await self._project(actor, request)
         view = await self._gateway.devices.get(request.path_params["device"], DOOR)
-        running = await self._gateway.unfinished(actor, project or actor.project, view.device.name)
+        running = await self._gateway.jobs.unfinished(
+            actor, project or actor.project, view.device.name
+        )
         return json({"maximumJobs": self.limits.ibm_jobs, "runningJobs": running})
 
     async def list_bookings(self, actor: Actor, request: Request[None]) -> Response:
@@ -199,7 +199,7 @@ class Handlers:
         limit = self.limits.ibm_jobs
         most = None if limit < 0 else limit
         if has_program:
-            return await self._gateway.submit(
+            return await self._gateway.jobs.submit(
                 actor, submission, is_once=True, unfinished_limit=most
             )
         return await self._gateway.uploads.draft(actor, submission, unfinished_limit=most)
@@ -225,14 +225,14 @@ class Handlers:
 
         return await json_in_thread(render)
 
-    async def _whole(self, request: Request[None], job: Job) -> tuple[bytes, Results | None]:
+    async def _whole(self, request: Request[None], job: Job) -> tuple[bytes, JobResults | None]:
         """Return a job's program, and what it gave if it gave anything."""
-        program = await self._gateway.program(job, request.answer)
+        program = await self._gateway.results.program(job, request.answer)
         return program.source, await self._results(request, job)
 
-    async def _results(self, request: Request[None], job: Job) -> Results | None:
+    async def _results(self, request: Request[None], job: Job) -> JobResults | None:
         try:
-            return await self._gateway.results_of(job, request.answer)
+            return await self._gateway.results.of(job, request.answer)
         except (NotFinished, NoResult):
             return None
 
@@ -318,7 +318,7 @@ class Handlers:
         """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
         job = await self._job(actor, request)
         if not job.state.is_final:
-            job = await self._gateway.cancel(actor, job.id, door=DOOR, wait_s=_CANCEL_WAIT_S)
+            job = await self._gateway.jobs.cancel(actor, job.id, door=DOOR, wait_s=_CANCEL_WAIT_S)
             if job.state is JobState.CANCELLED or not job.state.is_final:
                 return json({"cancelled": True})
         message = f"The job is {words.status(job)}: it cannot be cancelled any more."
@@ -331,13 +331,15 @@ class Handlers:
         body = request.payload
         if (body.name is None) == (body.tags is None):
             raise InvalidRequest("Either name or tags must be given.", field="name")
-        job = await self._gateway.rename(actor, job.id, door=DOOR, name=body.name, tags=body.tags)
+        job = await self._gateway.jobs.rename(
+            actor, job.id, door=DOOR, name=body.name, tags=body.tags
+        )
         return json({"name": job.name} if body.tags is None else {"tags": job.tags})
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
         job = await self._job(actor, request)
-        await self._gateway.delete(actor, job.id, door=DOOR)
+        await self._gateway.jobs.delete(actor, job.id, door=DOOR)
         return Response(status_code=204)
 
     # --- object storage ---------------------------------------------------------------------------
@@ -356,21 +358,23 @@ class Handlers:
 
     async def _url(self, actor: Actor, request: Request[None], purpose: str) -> Response:
         job = await self._job(actor, request)
-        if purpose == _RESULT and not await self._gateway.has_results(job):
+        if purpose == _RESULT and not await self._gateway.results.exist(job):
             raise NotFound("The job has no result, or none yet.")
-        if purpose == _PROGRAM and not (await self._gateway.sizes(job)).program:
+        if purpose == _PROGRAM and not (await self._gateway.results.sizes(job)).program:
             raise NotFound("The job has no program.")
         return json({"url": await self._ticket_url(actor, request, job, purpose)})
 
     async def _ticket_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
-        ticket = await self._gateway.issue_ticket(actor, DOOR, purpose, job.id, _TICKET_S)
+        ticket = await self._gateway.access_tokens.sign_url(actor, DOOR, purpose, job.id, _TICKET_S)
         return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(ticket)}"
 
     async def _ticket(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
         """Return who holds the ticket in the path, and the job that it is for."""
         text, id_text = request.path_params["ticket"], request.path_params["id"]
         try:
-            ticket = await self._gateway.take_ticket(text, DOOR, purpose, request.address)
+            ticket = await self._gateway.access_tokens.verify_url(
+                text, DOOR, purpose, request.address
+            )
         except Unauthenticated as error:
             raise Forbidden(
                 f"This address is not good any more, or never was: {error.detail}"
@@ -378,7 +382,7 @@ class Handlers:
         if ticket.job != id_text:
             raise Forbidden("This address is for another job.")
         request.answer.actor = ticket.actor
-        return ticket.actor, await self._gateway.job(ticket.actor, ticket.job, door=DOOR)
+        return ticket.actor, await self._gateway.jobs.get(ticket.actor, ticket.job, door=DOOR)
 
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
@@ -389,20 +393,20 @@ class Handlers:
     async def download_program(self, request: Request[None]) -> Response:
         """Download the program of a job."""
         _, job = await self._ticket(request, _PROGRAM)
-        program = await self._gateway.program(job, request.answer)
+        program = await self._gateway.results.program(job, request.answer)
         return Response(program.source, media_type="application/json")
 
     async def download_result(self, request: Request[None]) -> Response:
         """Download the results of a job."""
         _, job = await self._ticket(request, _RESULT)
-        found = await self._gateway.results_of(job, request.answer)
-        program = await self._gateway.program(job, request.answer)
+        found = await self._gateway.results.of(job, request.answer)
+        program = await self._gateway.results.program(job, request.answer)
         return await json_in_thread(lambda: results.result(found, program.source))
 
     async def submit_uploaded(self, actor: Actor, request: Request[None]) -> Response:
         """Submit a job whose program is uploaded."""
         job = await self._job(actor, request)
-        known = wire.known(job, await self._gateway.wire(job))
+        known = wire.known(job, await self._gateway.jobs.vendor_fields(job))
         job = await self._gateway.uploads.submit(
             actor, job, lambda source: wire.submission(source, known)
         )
@@ -421,7 +425,7 @@ class Handlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
-            job = await self._gateway.job(actor, request.path_params["id"], door=DOOR)
+            job = await self._gateway.jobs.get(actor, request.path_params["id"], door=DOOR)
         except NotFound as error:
             raise wire.JobNotFound(error.detail) from None
         await self._check_project(actor, request, job)
@@ -431,7 +435,9 @@ class Handlers:
         """Return the job that the path names, with what was kept of it."""
         id_text = request.path_params["id"]
         try:
-            job, document = await self._gateway.kept_job(actor, id_text, door=DOOR)
+            job, document = await self._gateway.jobs.get_with_vendor_fields(
+                actor, id_text, door=DOOR
+            )
         except NotFound as error:
             raise wire.JobNotFound(error.detail) from None
         await self._check_project(actor, request, job)
@@ -448,7 +454,7 @@ class Handlers:
             raise wire.JobNotFound("There is no such job.")
 
     async def _shown(self, actor: Actor, job: Job) -> Shown:
-        return await self._with_name(actor, job, await self._gateway.wire(job))
+        return await self._with_name(actor, job, await self._gateway.jobs.vendor_fields(job))
 
     async def _with_name(self, actor: Actor, job: Job, document: bytes) -> Shown:
         names = await projects.names(self._gateway, actor)
@@ -458,9 +464,9 @@ class Handlers:
         """Return where a waiting job stands; one just come stands behind all others."""
         if words.status(job) != words.QUEUED:
             return None
-        place = await self._gateway.place(job)
+        place = await self._gateway.queue.position(job)
         if place is None:
-            outlook = await self._gateway.outlook(job.device)
+            outlook = await self._gateway.queue.forecast(job.device)
             place = QueuePlace(len(outlook.places), outlook.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
 
@@ -475,7 +481,9 @@ class Handlers:
         self, request: Request[Any], shown: Shown, *, has_summary: bool = True
     ) -> dict[str, Any]:
         job = shown.job
-        sizes = await self._gateway.sizes(job) if has_summary and job.state.is_final else None
+        sizes = (
+            await self._gateway.results.sizes(job) if has_summary and job.state.is_final else None
+        )
         position = await self._position(job)
         return jobs.body(shown, position, sizes, request.dialect_url, is_for_old=_is_old(request))
 
@@ -490,7 +498,7 @@ def _is_small(shown: dict[str, Any]) -> bool:
     return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
 
-def _qasms(job: Job, source: bytes, found: Results | None) -> list[dict[str, Any]]:
+def _qasms(job: Job, source: bytes, found: JobResults | None) -> list[dict[str, Any]]:
     """Return a row for each circuit, with its program and its counts."""
     rows = jobs.entries(job)
     said = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []

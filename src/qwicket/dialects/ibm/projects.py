@@ -25,7 +25,7 @@ async def find(gateway: Gateway, actor: Actor, place: Place | None) -> str | Non
     """
     if place is None:
         return None
-    for project in await gateway.projects(actor):
+    for project in await gateway.accounts.projects(actor):
         if place == (HUB, GROUP, project.name):
             return project.id
     raise NotFound("There is no such hub, group and project.")
@@ -48,4 +48,4 @@ async def acting(gateway: Gateway, actor: Actor, place: Place | None) -> Actor:
 
 async def names(gateway: Gateway, actor: Actor) -> dict[str, str]:
     """Return the names of an actor's projects by their ids."""
-    return {project.id: project.name for project in await gateway.projects(actor)}
+    return {project.id: project.name for project in await gateway.accounts.projects(actor)}

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from qwicket.gateway import Results
+    from qwicket.gateway import JobResults
     from qwicket.model.outcomes import Failure
 
 
-def result(found: Results, source: bytes) -> dict[str, Any]:
+def result(found: JobResults, source: bytes) -> dict[str, Any]:
     """Return the result of a job that has ended.
 
     Args:
@@ -42,7 +42,7 @@ def result(found: Results, source: bytes) -> dict[str, Any]:
     }
 
 
-def _results(found: Results, settings: qobj.Settings) -> Iterator[dict[str, Any]]:
+def _results(found: JobResults, settings: qobj.Settings) -> Iterator[dict[str, Any]]:
     for part, experiment in zip(found.parts, settings.experiments, strict=True):
         yield _one(part, experiment, found.job.shots)
 

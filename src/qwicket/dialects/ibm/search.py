@@ -47,7 +47,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
                 field="filter",
             )
         size = min(limits.list_page, 2 * size if n_looked else size)
-        page = await gateway.jobs(actor, structs.replace(query, limit=size))
+        page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
         n_looked += len(page)
         rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
         if asked.needs_kept:
@@ -74,7 +74,7 @@ async def _all_kept(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
     kept = []
     async for row in in_turns(rows):
         with suppress(NotFound):
-            document = await gateway.wire(row.job)
+            document = await gateway.jobs.vendor_fields(row.job)
             kept.append(row._replace(kept=wire.kept(document)))
     return kept
 

@@ -190,7 +190,7 @@ class _Stream:
     async def run(self, actor: Actor, id_text: str) -> None:
         """Tell each change of a job, until it ends."""
         await self.socket.send_bytes(_AUTHENTICATED)
-        job = await self._gateway.job(actor, id_text, door=DOOR)
+        job = await self._gateway.jobs.get(actor, id_text, door=DOOR)
         speaks = asyncio.create_task(self.message())
         try:
             await self._tell(actor, job, speaks)
@@ -206,9 +206,9 @@ class _Stream:
                 told = text
             if job.state.is_final:
                 raise _Closed(DONE, "The job has ended.")
-            if self._gateway.is_stopping:
+            if self._gateway.jobs.is_stopping:
                 raise _Closed(_RESTART, "The server is stopping.")
-            news = asyncio.create_task(self._gateway.news(actor, job, _LOOK_S))
+            news = asyncio.create_task(self._gateway.jobs.wait_for_change(actor, job, _LOOK_S))
             try:
                 await asyncio.wait({news, speaks}, return_when=asyncio.FIRST_COMPLETED)
                 if speaks.done():
@@ -222,7 +222,7 @@ class _Stream:
 
     async def _actor(self) -> Actor:
         """Return whose the token is now."""
-        actor = await self._gateway.sign_in_with_pass(self._token, DOOR, self._address)
+        actor = await self._gateway.access_tokens.actor(self._token, DOOR, self._address)
         actor.require(Scope.JOBS_READ)
         return actor
 

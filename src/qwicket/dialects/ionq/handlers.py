@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import Gateway, Results
+    from qwicket.gateway import Gateway, JobResults
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibrated
@@ -68,7 +68,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.sign_in(request.token("apikey"), request.address)
+        return await self._gateway.auth.by_token(request.token("apikey"), request.address)
 
     # --- backends ---------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class Handlers:
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
     async def _queue_s(self, device: Device) -> float:
-        return (await self._gateway.outlook(device.name)).start_in_s or 0.0
+        return (await self._gateway.queue.forecast(device.name)).start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -138,9 +138,9 @@ class Handlers:
 
     async def clone_job(self, actor: Actor, request: Request[wire.CloneBody]) -> Response:
         """Submit a job again, with changes."""
-        job = await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
-        kept = wire.kept(await self._gateway.wire(job))
-        program = await self._gateway.program(job, request.answer)
+        job = await self._gateway.jobs.get(actor, request.path_params["id"], door=wire.DOOR)
+        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        program = await self._gateway.results.program(job, request.answer)
         await request.answer.close()  # the answer itself is short
         submission = wire.clone(request.payload, job, kept, program, self.limits)
         return await self._submit(actor, request, submission)
@@ -149,7 +149,7 @@ class Handlers:
         self, actor: Actor, request: Request[Any], submission: Submission
     ) -> Response:
         keyed = structs.replace(submission, idempotency_key=request.idempotency_key)
-        return self._submitted(await self._gateway.submit(actor, keyed, is_once=True))
+        return self._submitted(await self._gateway.jobs.submit(actor, keyed, is_once=True))
 
     def _submitted(self, job: Job) -> Response:
         return json(jobs.short(self._version, job) | {"session_id": job.group}, 201)
@@ -162,7 +162,7 @@ class Handlers:
             if part.number is None:
                 part = JobPart.whole(job)
             else:
-                part = await self._gateway.part_of(job, part.number)
+                part = await self._gateway.jobs.part_of(job, part.number)
         return json(await self._body(part, kept))
 
     async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
@@ -172,7 +172,9 @@ class Handlers:
         """Return in how many ms a queued job starts: that of a new job if it has no place yet."""
         if job.state is not JobState.QUEUED:
             return None
-        place = await self._gateway.place(job) or await self._gateway.outlook(job.device)
+        place = await self._gateway.queue.position(job) or await self._gateway.queue.forecast(
+            job.device
+        )
         return None if place.start_in_s is None else round(1000 * place.start_in_s)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -208,13 +210,13 @@ class Handlers:
             before=cursor(query),
             limit=number(query, "limit", _PAGE, 1, self.limits.list_page),
         )
-        found = await self._gateway.jobs(actor, asked)
+        found = await self._gateway.jobs.page(actor, asked)
         page, last = _Page(request.answer), None
         for job in found:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
                 try:
-                    kept = wire.kept(await self._gateway.wire(job))
+                    kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
                 except NotFound:  # it was deleted meanwhile
                     continue
                 page.add(await self._body(JobPart.whole(job), kept))
@@ -231,7 +233,7 @@ class Handlers:
             return _answer_page(request, (), None)
 
         async def child(number: int) -> dict[str, Any]:
-            return await self._body(await self._gateway.part_of(part.job, number), kept)
+            return await self._body(await self._gateway.jobs.part_of(part.job, number), kept)
 
         return await self._numbered(request, part.job.n_circuits, child)
 
@@ -269,11 +271,13 @@ class Handlers:
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job; one that has not ended is cancelled first."""
         job = await self._cancel(actor, request.path_params["id"])
-        await self._gateway.delete(actor, job.id, door=wire.DOOR)
+        await self._gateway.jobs.delete(actor, job.id, door=wire.DOOR)
         return json({"id": job.id, "status": "deleted"})
 
     async def _cancel(self, actor: Actor, id_text: str) -> Job:
-        return await self._gateway.cancel(actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+        return await self._gateway.jobs.cancel(
+            actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S
+        )
 
     async def cancel_jobs(self, actor: Actor, request: Request[list[str]]) -> Response:
         """Cancel several jobs, or none if one does not exist."""
@@ -293,7 +297,7 @@ class Handlers:
         asked = catalogue.asked(request.query_params, self.limits.shots)
         name = wire.device_name(asked["backend"])
         view = await self._gateway.devices.get(name, wire.DOOR)
-        run_s = self._gateway.run_time(
+        run_s = self._gateway.queue.run_time(
             view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
         )
         queue_s = await self._queue_s(view.device)
@@ -362,7 +366,7 @@ class Handlers:
         text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))
 
-    async def _one(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, Results]:
+    async def _one(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, JobResults]:
         """Return the result of one circuit.
 
         Raises:
@@ -373,10 +377,10 @@ class Handlers:
             raise NotFound("The job is of several circuits: read this of its child jobs.")
         return part, await self._results(request, part, kept)
 
-    async def _results(self, request: Request[Any], part: JobPart, kept: wire.Kept) -> Results:
+    async def _results(self, request: Request[Any], part: JobPart, kept: wire.Kept) -> JobResults:
         if kept.is_dry:
             raise NotFound("A dry run has no results.")
-        return await self._gateway.results_of(part.job, request.answer, part.number)
+        return await self._gateway.results.of(part.job, request.answer, part.number)
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -437,7 +441,7 @@ class Handlers:
         return await self._find(actor, request.path_params["id"])
 
     async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
-        part, document = await self._gateway.kept_part(actor, id_text, door=wire.DOOR)
+        part, document = await self._gateway.jobs.part(actor, id_text, door=wire.DOOR)
         kept = wire.kept(document)
         if part.number is not None and not kept.is_multi:
             raise NotFound("There is no such job.")
@@ -500,7 +504,7 @@ def _answer_page(
     return json(body)
 
 
-async def _answer(found: Results, render: Callable[[], Any]) -> Response:
+async def _answer(found: JobResults, render: Callable[[], Any]) -> Response:
     """Return a rendered result; a large one is rendered in a thread."""
     return await json_in_thread(render, is_small=found.is_small)
 

@@ -1,4 +1,4 @@
-"""Results in IonQ's formats.
+"""JobResults in IonQ's formats.
 
 Keys are decimal integers as text, qubit 0 the least significant bit; the formats of version 2 have
 bit strings by register, the last bit leftmost. Shots are independent of each other, so that their
@@ -24,7 +24,7 @@ from qwicket.model.outcomes import PROBABILITIES, SHARPENED, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.gateway import Results
+    from qwicket.gateway import JobResults
     from qwicket.model.circuits import Register
 
 _AGGREGATIONS = ("average", "voting")
@@ -45,7 +45,7 @@ def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
     return way == "voting" or (way is None and query.get("sharpen", "").lower() == "true")
 
 
-def nested(results: Results, *, sharpen: bool) -> msgspec.Raw:
+def nested(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
     """Return the probabilities of several circuits by the ids of their jobs, in their order."""
     return raw_object(
         (part_id(results.job.id, number), probabilities(part, results.job.shots, sharpen=sharpen))
@@ -54,7 +54,7 @@ def nested(results: Results, *, sharpen: bool) -> msgspec.Raw:
     )
 
 
-def only(results: Results) -> Outcome:
+def only(results: JobResults) -> Outcome:
     """Return what the one circuit gave.
 
     Raises:
@@ -95,7 +95,7 @@ def _in_order(outcome: Outcome, number: int) -> list[int]:
     return each
 
 
-def artifact(form: str, results: Results, number: int, *, is_named: bool) -> Any:
+def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> Any:
     """Return one circuit's result in some format.
 
     Args:

@@ -36,7 +36,7 @@ class AgentHandlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.sign_in(request.token("bearer"), request.address)
+        return await self._gateway.auth.by_token(request.token("bearer"), request.address)
 
     async def announce_device(self, actor: Actor, request: Request[wire.AnnounceBody]) -> Response:
         """Announce a device."""

@@ -35,20 +35,20 @@ class Handlers(AgentHandlers):
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
         """Read the account and the token that ask."""
-        account = await self._gateway.account(actor)
+        account = await self._gateway.accounts.of(actor)
         token = await self._gateway.tokens.own(actor)
-        projects = await self._gateway.projects(actor)
-        change = await self._gateway.last_change(actor)
+        projects = await self._gateway.accounts.projects(actor)
+        change = await self._gateway.jobs.last_change(actor)
         return json(account_wire.account(account, token, projects, change))
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
-        return json(account_wire.project_list(await self._gateway.projects(actor)))
+        return json(account_wire.project_list(await self._gateway.accounts.projects(actor)))
 
     async def list_tokens(self, actor: Actor, request: Request[None]) -> Response:
         """List the tokens that still sign in."""
         tokens = await self._gateway.tokens.live(actor)
-        return json(account_wire.token_list(tokens, await self._gateway.projects(actor)))
+        return json(account_wire.token_list(tokens, await self._gateway.accounts.projects(actor)))
 
     async def make_token(self, actor: Actor, request: Request[account_wire.TokenWish]) -> Response:
         """Make a token of no more rights."""
@@ -56,7 +56,7 @@ class Handlers(AgentHandlers):
         made = await self._gateway.tokens.make(
             actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
         )
-        projects = await self._gateway.projects(actor)
+        projects = await self._gateway.accounts.projects(actor)
         answer = json(account_wire.new_token(made, projects), 201)
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -74,7 +74,7 @@ class Handlers(AgentHandlers):
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
         view = await self._gateway.devices.get(request.path_params["name"], wire.DOOR)
-        return json(wire.device(view, await self._gateway.outlook(view.device.name)))
+        return json(wire.device(view, await self._gateway.queue.forecast(view.device.name)))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the calibration of a device: in force now, or at `?at=`."""
@@ -85,13 +85,13 @@ class Handlers(AgentHandlers):
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
         """Submit a job."""
         submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
-        job = await self._gateway.submit(actor, submission)
+        job = await self._gateway.jobs.submit(actor, submission)
         return json(wire.job(job), 201, Location=f"{request.server_url}/v1/jobs/{job.id}")
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
         query = params.query(request.query_params, self.limits)
-        jobs = await self._gateway.jobs(actor, query)
+        jobs = await self._gateway.jobs.page(actor, query)
         return await json_in_thread(
             lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs)
         )
@@ -99,13 +99,16 @@ class Handlers(AgentHandlers):
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job; with `?wait=` once it has ended or the seconds have passed."""
         job, _ = await self._wait(actor, request)
-        place, progress = await self._gateway.place(job), await self._gateway.progress(job)
+        place, progress = (
+            await self._gateway.queue.position(job),
+            await self._gateway.queue.progress(job),
+        )
         shown = json(wire.job(job, place, progress))
         return with_etag(request, shown, wire.pause(job, place))
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
-        await self._gateway.delete(actor, request.path_params["id"])
+        await self._gateway.jobs.delete(actor, request.path_params["id"])
         return Response(status_code=204)
 
     async def stream_job(self, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -118,16 +121,16 @@ class Handlers(AgentHandlers):
 
     async def list_events(self, actor: Actor, request: Request[None]) -> Response:
         """List what happened to a job."""
-        return json(wire.events(await self._gateway.events(actor, request.path_params["id"])))
+        return json(wire.events(await self._gateway.jobs.events(actor, request.path_params["id"])))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job."""
-        return json(wire.job(await self._gateway.cancel(actor, request.path_params["id"])))
+        return json(wire.job(await self._gateway.jobs.cancel(actor, request.path_params["id"])))
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, told = await self._wait(actor, request)
-        results = await self._gateway.results_of(job, request.answer, told=told)
+        results = await self._gateway.results.of(job, request.answer, told=told)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
@@ -135,7 +138,7 @@ class Handlers(AgentHandlers):
         is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
         job, told = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results_of(job, request.answer, number, told=told)
+        results = await self._gateway.results.of(job, request.answer, number, told=told)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
@@ -146,7 +149,7 @@ class Handlers(AgentHandlers):
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
         """Read one circuit as its lab's device receives it, in OpenQASM 3."""
-        job = await self._gateway.job(actor, request.path_params["id"])
+        job = await self._gateway.jobs.get(actor, request.path_params["id"])
         number = wire.part_number(request.path_params["part"], job)
         text = await self._gateway.compilation.openqasm(job, number, request.answer)
         return Response(text, media_type=OPENQASM_TYPE)
@@ -154,7 +157,7 @@ class Handlers(AgentHandlers):
     async def _wait(self, actor: Actor, request: Request[Any]) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.wait_s)
-        awaited = await self._gateway.wait(actor, request.path_params["id"], wait_s)
+        awaited = await self._gateway.jobs.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self.sign_in(request)  # the token may have been revoked meanwhile
         return awaited

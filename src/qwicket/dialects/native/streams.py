@@ -70,7 +70,7 @@ class Streams:
         A client that has seen the end receives 204, so that no browser asks again.
         """
         last = _last(request)
-        job = await self._gateway.job(actor, request.path_params["id"])
+        job = await self._gateway.jobs.get(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
         check = partial(_check, request, sign_in)
@@ -110,25 +110,25 @@ class Streams:
         self, check: Check, actor: Actor, job: Job, last: int | None
     ) -> AsyncGenerator[bytes, None]:
         version = last
-        while not self._gateway.is_stopping:
+        while not self._gateway.jobs.is_stopping:
             if job.version != version:
                 version = job.version
                 yield _event(version, job)
             if job.state.is_final:
                 return
-            job = await self._gateway.news(actor, job, _LOOK_S)
+            job = await self._gateway.jobs.wait_for_change(actor, job, _LOOK_S)
             await check()
             yield b""
 
     async def _account(
         self, check: Check, actor: Actor, last: int | None
     ) -> AsyncGenerator[bytes, None]:
-        with self._gateway.watch(actor) as watch:
-            newest = await self._gateway.last_change(actor)
+        with self._gateway.jobs.watch(actor) as watch:
+            newest = await self._gateway.jobs.last_change(actor)
             change = newest if last is None else min(last, newest)  # it may be another server's
             yield b"id: %d\n\n" % change
             look_at = 0.0
-            while not self._gateway.is_stopping:
+            while not self._gateway.jobs.is_stopping:
                 found: list[tuple[int, bytes]] = []
                 if time.monotonic() >= look_at:
                     look_at = time.monotonic() + _POLL_S
@@ -157,7 +157,7 @@ class Streams:
         # This begins when all that one change woke have asked. Who asks from now on may have been
         # woken by a later change, which this read may not see.
         del self._reads[actor.account, actor.devices, change]
-        found = await self._gateway.changed(actor, change, _PAGE)
+        found = await self._gateway.jobs.changed(actor, change, _PAGE)
         return [(job.change, _event(job.change, job)) for job in found]
 
 

@@ -67,7 +67,7 @@ class CommonHandlers:
         """Return who sends a request, by its token; an e-mail address beside it is not checked."""
         found = (request.headers.get(name) for name in _CREDENTIALS)
         token = next((text for text in found if text), None)
-        return await self._gateway.sign_in(token, request.address)
+        return await self._gateway.auth.by_token(token, request.address)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
         """Refuse a service of qBraid's that does not run jobs."""
@@ -90,7 +90,7 @@ class CommonHandlers:
 
     async def _depth(self, view: DeviceView) -> tuple[int, float]:
         """Return how many jobs wait for a device, and the seconds a new one would, if known."""
-        outlook = await self._gateway.outlook(view.device.name)
+        outlook = await self._gateway.queue.forecast(view.device.name)
         return len(outlook.places), outlook.start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class CommonHandlers:
             submission = await asyncio.to_thread(order.submission, group, key)
         else:
             submission = order.submission(group, key)
-        job = await self._gateway.submit(actor, submission, is_once=True)
+        job = await self._gateway.jobs.submit(actor, submission, is_once=True)
         return Shown(job, order.kept, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
@@ -126,12 +126,12 @@ class CommonHandlers:
             NotFound: Absent, or another account's.
         """
         if words.is_object_id(name):
-            return await self._gateway.job_by_prefix(actor, name, door=DOOR)
-        return await self._gateway.job(actor, words.id_of(name) or name, door=DOOR)
+            return await self._gateway.jobs.by_prefix(actor, name, door=DOOR)
+        return await self._gateway.jobs.get(actor, words.id_of(name) or name, door=DOOR)
 
     async def _show(self, job: Job) -> Shown:
-        place = await self._gateway.place(job)
-        found = kept(await self._gateway.wire(job))
+        place = await self._gateway.queue.position(job)
+        found = kept(await self._gateway.jobs.vendor_fields(job))
         return Shown(job, found, place.ahead if place else None)
 
     async def _search(
@@ -164,8 +164,8 @@ class CommonHandlers:
             limit=limit,
             offset=(page - 1) * limit,
         )
-        found = await self._gateway.jobs(actor, asked)
-        tally = await self._gateway.tally(actor, asked)
+        found = await self._gateway.jobs.page(actor, asked)
+        tally = await self._gateway.jobs.tally(actor, asked)
         shown, size = [], 0
         for number, job in enumerate(found):
             try:
@@ -189,10 +189,10 @@ class CommonHandlers:
         """
         if job.state.is_final:
             raise Conflict(f"The job is {words.status(job)}: it cannot be cancelled.")
-        return await self._gateway.cancel(actor, job.id, door=DOOR)
+        return await self._gateway.jobs.cancel(actor, job.id, door=DOOR)
 
     async def _delete(self, actor: Actor, job: Job) -> None:
-        await self._gateway.delete(actor, job.id, door=DOOR)
+        await self._gateway.jobs.delete(actor, job.id, door=DOOR)
 
 
 def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:

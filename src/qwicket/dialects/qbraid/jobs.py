@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.qbraid.handlers import Shown
     from qwicket.dialects.qbraid.wire import Kept
-    from qwicket.gateway import Program, Results
+    from qwicket.gateway import JobResults, Program
     from qwicket.model.jobs import Job
 
 PROVIDER_ID: Final = object_id_of("provider qbraid")
@@ -139,7 +139,7 @@ def _position(shown: Shown) -> int | None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def current_result(found: Results, kept: Kept) -> dict[str, Any]:
+def current_result(found: JobResults, kept: Kept) -> dict[str, Any]:
     """Return a result as today's generation reads it; that of a batch has one per program."""
     job, parts = found.job, found.parts
     frame = {"cost": 0, "timeStamps": times(job)}
@@ -149,7 +149,7 @@ def current_result(found: Results, kept: Kept) -> dict[str, Any]:
     return {"status": words.status(job), **frame, "results": results}
 
 
-def native_result(found: Results) -> dict[str, Any]:
+def native_result(found: JobResults) -> dict[str, Any]:
     """Return a result as the native generation reads it; of a batch, which it cannot have, less."""
     part = found.parts[0]
     if len(found.parts) > 1 or not isinstance(part, Outcome):

@@ -48,7 +48,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.sign_in(self._token(request), request.address)
+        return await self._gateway.auth.by_token(self._token(request), request.address)
 
     def _token(self, request: Request[Any]) -> str | None:
         return request.token("bearer")
@@ -82,7 +82,7 @@ class Handlers:
     async def read_backend_status(self, request: Request[None]) -> Response:
         """Read whether a device works, and how many jobs wait."""
         view = await self._device(request)
-        outlook = await self._gateway.outlook(view.device.name)
+        outlook = await self._gateway.queue.forecast(view.device.name)
         return json(catalogue.status(view, len(outlook.places)))
 
     # --- jobs -----------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Handlers:
             submission = wire.submission(device, posted.job, limits)
         else:
             submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
-        job = await self._gateway.submit(actor, submission, keep_refused=True, is_once=True)
+        job = await self._gateway.jobs.submit(actor, submission, keep_refused=True, is_once=True)
         return json(wire.received(job))
 
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
@@ -112,8 +112,8 @@ class Handlers:
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
             return _status(id_text, job, is_old)
-        found = await self._gateway.results_of(job, request.answer)
-        source = (await self._gateway.program(job, request.answer)).source
+        found = await self._gateway.results.of(job, request.answer)
+        source = (await self._gateway.results.program(job, request.answer)).source
 
         def render() -> dict[str, Any]:
             return _render(results.result(found, source, view.device), is_old)
@@ -141,7 +141,7 @@ class Handlers:
         """Return the device that the path names, and the job if it is one of that device."""
         view = await self._device(request)
         try:
-            job, _ = await self._gateway.wait(actor, id_text, wait_s, door=wire.DOOR)
+            job, _ = await self._gateway.jobs.wait(actor, id_text, wait_s, door=wire.DOOR)
         except NotFound:
             return view, None
         if wait_s:  # the token may have been revoked meanwhile

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from qwicket.gateway import Results
+    from qwicket.gateway import JobResults
     from qwicket.model.devices import Device
 
 _MOST_CODES: Final = 1 << 62
@@ -38,7 +38,7 @@ _echo_decoder: Final = msgspec.json.Decoder(dict[str, _Echo])
 _instruction_decoder: Final = msgspec.json.Decoder(_Instruction)
 
 
-def result(results: Results, source: bytes, device: Device) -> dict[str, Any]:
+def result(results: JobResults, source: bytes, device: Device) -> dict[str, Any]:
     """Return the body of a result.
 
     Args:
@@ -60,7 +60,7 @@ def result(results: Results, source: bytes, device: Device) -> dict[str, Any]:
     }
 
 
-def _each(results: Results, echoes: dict[str, _Echo]) -> Iterator[dict[str, Any]]:
+def _each(results: JobResults, echoes: dict[str, _Echo]) -> Iterator[dict[str, Any]]:
     for (name, echo), outcome in zip(echoes.items(), results.parts, strict=True):
         if isinstance(outcome, Failure):
             raise ValueError("a completed job has a failed part")

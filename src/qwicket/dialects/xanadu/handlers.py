@@ -45,7 +45,7 @@ class Handlers:
     async def sign_in(self, request: Request[Any]) -> Actor:
         """Return who holds the request's access token. A token of an account is refused."""
         held = request.token("bearer")
-        return await self._gateway.sign_in_with_pass(held, wire.DOOR, request.address)
+        return await self._gateway.access_tokens.actor(held, wire.DOOR, request.address)
 
     async def give_pass(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token for an access token."""
@@ -55,10 +55,10 @@ class Handlers:
         if asked.type != "refresh_token":
             return _refused("unsupported_grant_type", "The grant_type is refresh_token.")
         try:
-            actor = await self._gateway.sign_in(asked.token, request.address)
+            actor = await self._gateway.auth.by_token(asked.token, request.address)
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
-        text = await self._gateway.issue_pass(actor, wire.DOOR, self._pass_s)
+        text = await self._gateway.access_tokens.issue(actor, wire.DOOR, self._pass_s)
         answer = json(wire.access(text, asked.token, self._pass_s))
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -96,7 +96,7 @@ class Handlers:
         """Submit a job; its status is always `open` here."""
         submission = request.payload
         try:
-            job = await self._gateway.submit(actor, submission, is_once=True)
+            job = await self._gateway.jobs.submit(actor, submission, is_once=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
         return json(wire.job(job, wire.kept(submission.wire), wire.OPEN), 201)
@@ -107,7 +107,7 @@ class Handlers:
         size, states = _size(query.get("size"), most), wire.states(query.get("status"))
         if "id" not in query:
             asked = JobQuery(door=wire.DOOR, states=states, limit=size)
-            found = await self._gateway.jobs(actor, asked)
+            found = await self._gateway.jobs.page(actor, asked)
         else:
             named = await self._named(actor, query.getlist("id"))
             found = [job for job in named if not states or job.state in states][:size]
@@ -124,7 +124,7 @@ class Handlers:
         found: dict[str, Job] = {}
         for id_text in ids:
             try:
-                job = await self._gateway.job(actor, id_text, door=wire.DOOR)
+                job = await self._gateway.jobs.get(actor, id_text, door=wire.DOOR)
             except NotFound:
                 continue
             if job.account == actor.account:
@@ -134,18 +134,22 @@ class Handlers:
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         id_text = request.path_params["id"]
-        job, document = await self._gateway.kept_job(actor, id_text, door=wire.DOOR)
+        job, document = await self._gateway.jobs.get_with_vendor_fields(
+            actor, id_text, door=wire.DOOR
+        )
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         return json(wire.job(job, wire.kept(document)))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job; one that has ended stays as it is."""
-        await self._gateway.cancel(actor, request.path_params["id"], door=wire.DOOR)
+        await self._gateway.jobs.cancel(actor, request.path_params["id"], door=wire.DOOR)
         return Response(status_code=204)
 
     async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
         """Read the circuit of a job, as it was sent."""
-        program = await self._gateway.program(await self._job(actor, request), request.answer)
+        program = await self._gateway.results.program(
+            await self._job(actor, request), request.answer
+        )
         is_small = len(program.source) <= _SMALL_TEXT_BYTES
         return await json_in_thread(lambda: {"circuit": program.source.decode()}, is_small=is_small)
 
@@ -155,17 +159,17 @@ class Handlers:
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""
             raise NotFound(f"The job is {job.state} and has no result{reason}")
-        found = await self._gateway.results_of(job, request.answer)
+        found = await self._gateway.results.of(job, request.answer)
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
         media_type = results.NPY_TYPE if is_bare else "application/octet-stream"
         return Response(body, media_type=media_type)
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
-        return await self._gateway.job(actor, request.path_params["id"], door=wire.DOOR)
+        return await self._gateway.jobs.get(actor, request.path_params["id"], door=wire.DOOR)
 
     async def _body(self, job: Job) -> dict[str, Any]:
-        return wire.job(job, wire.kept(await self._gateway.wire(job)))
+        return wire.job(job, wire.kept(await self._gateway.jobs.vendor_fields(job)))
 
 
 def _refused(code: str, description: str) -> Response:

@@ -12,27 +12,27 @@ from qwicket.model.errors import NoResult
 from qwicket.model.outcomes import SAMPLES, Outcome
 
 if TYPE_CHECKING:
-    from qwicket.gateway import Results
+    from qwicket.gateway import JobResults
 
 NPY_TYPE: Final = "application/x-numpy"
 """What clients before `xcc` ask for: one array, not an archive."""
 
 
-def npz(found: Results) -> bytes:
+def npz(found: JobResults) -> bytes:
     """Return an archive of one array, under the name that clients take for the output."""
     buffer = io.BytesIO()
     np.savez(buffer, arr_0=_samples(found))
     return buffer.getvalue()
 
 
-def npy(found: Results) -> bytes:
+def npy(found: JobResults) -> bytes:
     """Return the array as one file."""
     buffer = io.BytesIO()
     np.save(buffer, _samples(found), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _samples(found: Results) -> NDArray[Any]:
+def _samples(found: JobResults) -> NDArray[Any]:
     (part,) = found.parts
     if not isinstance(part, Outcome):
         raise NoResult(part.message)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qwicket.dialects.xanadu import results
-from qwicket.gateway import Results
+from qwicket.gateway import JobResults
 from qwicket.model.errors import NoResult
 from qwicket.model.jobs import Job
 from qwicket.model.outcomes import Array, Failure, Outcome
@@ -21,12 +21,12 @@ ARRAYS = [
 ]
 
 
-def found(array: np.ndarray) -> Results:
+def found(array: np.ndarray) -> JobResults:
     packed = Array(array.dtype.str, array.shape, array.tobytes())
     outcome = Outcome(
         registers=(), arrays={"samples": packed}, engine="", engine_version="", seed=0, seconds=0.0
     )
-    return Results(cast(Job, None), [outcome])
+    return JobResults(cast(Job, None), [outcome])
 
 
 def load(data: bytes) -> Any:
@@ -44,6 +44,6 @@ def test_samples_come_back_as_they_were(array: np.ndarray) -> None:
 
 
 def test_a_failure_is_no_archive() -> None:
-    failed = Results(cast(Job, None), [Failure("unsupported", "too many photons")])
+    failed = JobResults(cast(Job, None), [Failure("unsupported", "too many photons")])
     with pytest.raises(NoResult, match="too many photons"):
         results.npz(failed)

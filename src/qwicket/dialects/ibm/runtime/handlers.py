@@ -54,7 +54,7 @@ class Handlers:
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         token = request.headers.get("x-access-token")
-        return await self._gateway.sign_in_with_pass(token, words.DOOR, request.address)
+        return await self._gateway.access_tokens.actor(token, words.DOOR, request.address)
 
     # --- devices ----------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class Handlers:
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read whether a device is up, and the length of its queue."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        outlook = await self._gateway.outlook(view.device.name)
+        outlook = await self._gateway.queue.forecast(view.device.name)
         shown = catalogue.queue(view, len(outlook.places))
         return json({**shown, "length_queue": shown.pop("lengthQueue")})
 
@@ -113,7 +113,7 @@ class Handlers:
             await self._session(actor, body.session_id)
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
         most = self.limits.ibm_jobs
-        return await self._gateway.submit(
+        return await self._gateway.jobs.submit(
             actor, submission, is_once=True, unfinished_limit=None if most < 0 else most
         )
 
@@ -122,8 +122,8 @@ class Handlers:
         asked = wire.asked(request.query_params, self.limits)
         project = await projects.find(self._gateway, actor, asked.place)
         query = structs.replace(asked.query, project=project)
-        count = sum((await self._gateway.tally(actor, query)).values())
-        found = await self._gateway.jobs(actor, query) if query.limit else []
+        count = sum((await self._gateway.jobs.tally(actor, query)).values())
+        found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await projects.names(self._gateway, actor)
         shown = [await self._body(job, names) for job in found]
         page = {"count": count, "limit": query.limit, "offset": asked.offset}
@@ -135,7 +135,7 @@ class Handlers:
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         shown = await self._body(job, await projects.names(self._gateway, actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
-            program = await self._gateway.program(job, request.answer)
+            program = await self._gateway.results.program(job, request.answer)
             return await json_in_thread(lambda: _with_params(shown, program.source))
         return json(shown)
 
@@ -144,8 +144,8 @@ class Handlers:
         job = await self._job(actor, request)
         if job.state is JobState.FAILED:
             return Response(jobs.reason(job), media_type="text/plain")
-        found = await self._gateway.results_of(job, request.answer)
-        program = await self._gateway.program(job, request.answer)
+        found = await self._gateway.results.of(job, request.answer)
+        program = await self._gateway.results.program(job, request.answer)
         limits = self.limits
         return await json_in_thread(lambda: results.result(found, program.source, limits))
 
@@ -153,7 +153,9 @@ class Handlers:
         """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
         job = await self._job(actor, request)
         if not job.state.is_final:
-            job = await self._gateway.cancel(actor, job.id, door=RUNTIME, wait_s=_CANCEL_WAIT_S)
+            job = await self._gateway.jobs.cancel(
+                actor, job.id, door=RUNTIME, wait_s=_CANCEL_WAIT_S
+            )
             if job.state is JobState.CANCELLED or not job.state.is_final:
                 return Response(status_code=204)
         raise Conflict(f"The job is {jobs.status(job)}: it cannot be cancelled any more.")
@@ -161,24 +163,24 @@ class Handlers:
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
         job = await self._job(actor, request)
-        await self._gateway.delete(actor, job.id, door=RUNTIME)
+        await self._gateway.jobs.delete(actor, job.id, door=RUNTIME)
         return Response(status_code=204)
 
     async def read_logs(self, actor: Actor, request: Request[None]) -> Response:
         """Read what happened to a job, a line each."""
         job = await self._job(actor, request)
-        events = await self._gateway.events(actor, job.id, door=RUNTIME)
+        events = await self._gateway.jobs.events(actor, job.id, door=RUNTIME)
         return Response(jobs.logs(job, events), media_type="text/plain")
 
     async def read_metrics(self, actor: Actor, request: Request[None]) -> Response:
         """Read the times of a job and its position in the queue."""
         job = await self._job(actor, request)
-        return json(jobs.metrics(job, await self._gateway.place(job)))
+        return json(jobs.metrics(job, await self._gateway.queue.position(job)))
 
     async def change_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
         """Change the tags of a job."""
         job = await self._job(actor, request)
-        await self._gateway.rename(actor, job.id, door=RUNTIME, tags=request.payload.tags)
+        await self._gateway.jobs.rename(actor, job.id, door=RUNTIME, tags=request.payload.tags)
         return Response(status_code=204)
 
     # --- sessions ---------------------------------------------------------------------------------
@@ -235,14 +237,14 @@ class Handlers:
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         since = round(1000 * month.timestamp())
         rows = []
-        for project in await self._gateway.projects(actor):
+        for project in await self._gateway.accounts.projects(actor):
             query = JobQuery(door=RUNTIME, project=project.id, created_from=since)
             pending = JobQuery(door=RUNTIME, project=project.id, states=wire.PENDING)
             rows.append(
                 {
                     "instance": f"{HUB}/{GROUP}/{project.name}",
-                    "usage": await self._gateway.run_ms(actor, query) / 1000,
-                    "pendingJobs": sum((await self._gateway.tally(actor, pending)).values()),
+                    "usage": await self._gateway.jobs.run_ms(actor, query) / 1000,
+                    "pendingJobs": sum((await self._gateway.jobs.tally(actor, pending)).values()),
                     "maxPendingJobs": self.limits.waiting_jobs,
                 }
             )
@@ -253,12 +255,12 @@ class Handlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
-            return await self._gateway.job(actor, request.path_params["id"], door=RUNTIME)
+            return await self._gateway.jobs.get(actor, request.path_params["id"], door=RUNTIME)
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
 
     async def _body(self, job: Job, names: dict[str, str]) -> dict[str, Any]:
-        kept = wire.kept_decoder.decode(await self._gateway.wire(job))
+        kept = wire.kept_decoder.decode(await self._gateway.jobs.vendor_fields(job))
         await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
         return jobs.body(job, kept, names.get(job.project, job.project))
 

@@ -1,4 +1,4 @@
-"""Results as Qiskit's primitives have them, in the encoding that Runtime's clients read.
+"""JobResults as Qiskit's primitives have them, in the encoding that Runtime's clients read.
 
 Arrays are NumPy's own files, compressed, in base64. A register is rows of bytes, one for each shot,
 with bit 0 last; what is of several parameter values has their shape in front.
@@ -21,14 +21,14 @@ from qwicket.programs import primitives
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qwicket.gateway import Results
+    from qwicket.gateway import JobResults
     from qwicket.model.limits import Limits
     from qwicket.programs.primitives import Shape
 
 _LEVEL: Final = 1
 
 
-def result(found: Results, source: bytes, limits: Limits) -> dict[str, Any]:
+def result(found: JobResults, source: bytes, limits: Limits) -> dict[str, Any]:
     """Return the result of a completed job.
 
     Args:

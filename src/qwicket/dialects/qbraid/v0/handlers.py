@@ -55,7 +55,7 @@ class Handlers(CommonHandlers):
         )
 
     async def _email(self, actor: Actor) -> str:
-        return (await self._gateway.account(actor)).email
+        return (await self._gateway.accounts.of(actor)).email
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
         """Read the balance of credits: jobs cost none."""
@@ -168,11 +168,11 @@ class Handlers(CommonHandlers):
             return []
         document = jobs.native(shown, actor.account_name, await self._email(actor))
         if await self._has_short_text(shown):
-            program = await self._gateway.program(shown.job, request.answer)
+            program = await self._gateway.results.program(shown.job, request.answer)
             document |= jobs.native_text(program)
         is_one = words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
         if is_one and is_quick(shown.job):
-            found = await self._gateway.results_of(shown.job, request.answer)
+            found = await self._gateway.results.of(shown.job, request.answer)
             if found.is_small:
                 document["measurementCounts"] = jobs.native_result(found)["measurementCounts"]
         return [document]
@@ -186,7 +186,7 @@ class Handlers(CommonHandlers):
         if not job.state.is_final or kept.is_batch or kept.depth is None:
             return False
         is_text = kept.formats[0] in _OPENQASM
-        return is_text and (await self._gateway.sizes(job)).program <= _TEXT_BYTES
+        return is_text and (await self._gateway.results.sizes(job)).program <= _TEXT_BYTES
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job."""
@@ -202,7 +202,7 @@ class Handlers(CommonHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job = await self._find(actor, request.path_params["id"])
-        found = await self._gateway.results_of(job, request.answer)
+        found = await self._gateway.results.of(job, request.answer)
         return await json_in_thread(
             lambda: {"data": jobs.native_result(found)}, is_small=found.is_small
         )

@@ -52,7 +52,7 @@ class Handlers(CommonHandlers):
 
     async def verify_user(self, actor: Actor, request: Request[None]) -> Response:
         """Read who the token belongs to: the first call of every client."""
-        account = await self._gateway.account(actor)
+        account = await self._gateway.accounts.of(actor)
         return _success(
             {
                 "userId": words.object_id(actor.account),
@@ -144,7 +144,7 @@ class Handlers(CommonHandlers):
 
     async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """Count jobs by status."""
-        tally = await self._gateway.tally(actor, JobQuery(door=wire.DOOR))
+        tally = await self._gateway.jobs.tally(actor, JobQuery(door=wire.DOOR))
         counts = dict.fromkeys(words.STATUSES, 0)
         for state, number in tally.items():
             counts[words.word(state)] += number
@@ -168,8 +168,8 @@ class Handlers(CommonHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job; of a failed batch, that of the programs that succeeded."""
         job = await self._named(actor, request)
-        kept = wire.kept(await self._gateway.wire(job))
-        found = await self._gateway.results_of(job, request.answer)
+        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        found = await self._gateway.results.of(job, request.answer)
         return await json_in_thread(
             lambda: _successful(jobs.current_result(found, kept)), is_small=found.is_small
         )
@@ -177,8 +177,8 @@ class Handlers(CommonHandlers):
     async def read_program(self, actor: Actor, request: Request[None]) -> Response:
         """Read the program of a job."""
         job = await self._named(actor, request)
-        kept = wire.kept(await self._gateway.wire(job))
-        found = await self._gateway.program(job, request.answer)
+        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        found = await self._gateway.results.program(job, request.answer)
         return await json_in_thread(lambda: _successful(jobs.program(found, kept)))
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
@@ -190,7 +190,7 @@ class Handlers(CommonHandlers):
         if job.n_circuits > _MOST_COMPILED:
             detail = f"Batches of at most {_MOST_COMPILED} programs are compiled"
             raise NotFound(f"{detail}, this has {job.n_circuits}.")
-        kept = wire.kept(await self._gateway.wire(job))
+        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
         compile_ = self._gateway.compilation.native
         try:
             found = [await compile_(job, number, gate) for number in range(job.n_circuits)]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from qwicket.compute import Readers
 from qwicket.gateway import Gateway
+from qwicket.gateway.access_tokens import AccessTokens
 from qwicket.gateway.admin import Admin
-from qwicket.gateway.passes import Passes
 from qwicket.gateway.recent import RECENT_S
 from qwicket.gateway.signin import SignIn
 from qwicket.model.accounts import Actor
@@ -30,36 +30,36 @@ KEY = b"not the key of this server at all"
 @pytest.fixture
 async def ada(admin: Admin, gateway: Gateway) -> Actor:
     await admin.add_account("ada", email="ada@lab.org", password="correct horse")
-    return await gateway.sign_in((await admin.create_token("ada")).secret, HERE)
+    return await gateway.auth.by_token((await admin.create_token("ada")).secret, HERE)
 
 
 async def test_a_pass_signs_in_with_what_its_token_may_do(admin: Admin, gateway: Gateway) -> None:
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada", scopes=["jobs:read"], devices=["simulator"])
-    actor = await gateway.sign_in(made.secret, HERE)
-    text = await gateway.issue_pass(actor, DOOR, 60)
-    assert await gateway.sign_in_with_pass(text, DOOR, HERE) == actor
+    actor = await gateway.auth.by_token(made.secret, HERE)
+    text = await gateway.access_tokens.issue(actor, DOOR, 60)
+    assert await gateway.access_tokens.actor(text, DOOR, HERE) == actor
     with pytest.raises(Forbidden):
         actor.require_device("clifford")
 
 
 async def test_a_pass_of_a_password_signs_in_as_the_account(gateway: Gateway, ada: Actor) -> None:
-    by_password = await gateway.sign_in_with_password("ada@lab.org", "correct horse", HERE)
-    text = await gateway.issue_pass(by_password, DOOR, 60)
-    assert await gateway.sign_in_with_pass(text, DOOR, HERE) == by_password
+    by_password = await gateway.auth.by_password("ada@lab.org", "correct horse", HERE)
+    text = await gateway.access_tokens.issue(by_password, DOOR, 60)
+    assert await gateway.access_tokens.actor(text, DOOR, HERE) == by_password
 
 
 async def test_two_passes_are_never_the_same_text(gateway: Gateway, ada: Actor) -> None:
-    assert len({await gateway.issue_pass(ada, DOOR, 60) for _ in range(10)}) == 10
+    assert len({await gateway.access_tokens.issue(ada, DOOR, 60) for _ in range(10)}) == 10
 
 
 async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Clock) -> None:
-    text = await gateway.issue_pass(ada, DOOR, 60)
+    text = await gateway.access_tokens.issue(ada, DOOR, 60)
     clock.ms += 59_000
-    await gateway.sign_in_with_pass(text, DOOR, HERE)
+    await gateway.access_tokens.actor(text, DOOR, HERE)
     clock.ms += 1_000
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 @pytest.mark.parametrize("within_second_ms", [0, 1, 999])
@@ -68,31 +68,31 @@ async def test_a_pass_lives_for_no_less_than_it_says(
 ) -> None:
     """Whatever the part of the second in which it was made: its times have no smaller unit."""
     clock.ms += within_second_ms - clock.ms % 1_000
-    text = await gateway.issue_pass(ada, DOOR, 1)
+    text = await gateway.access_tokens.issue(ada, DOOR, 1)
     clock.ms += 999
-    await gateway.sign_in_with_pass(text, DOOR, HERE)
+    await gateway.access_tokens.actor(text, DOOR, HERE)
     clock.ms += 1_001
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 async def test_a_pass_dies_with_its_token(gateway: Gateway, admin: Admin, ada: Actor) -> None:
-    text = await gateway.issue_pass(ada, DOOR, 14 * 86_400)
-    await gateway.sign_in_with_pass(text, DOOR, HERE)
+    text = await gateway.access_tokens.issue(ada, DOOR, 14 * 86_400)
+    await gateway.access_tokens.actor(text, DOOR, HERE)
     await admin.revoke_token(ada.token)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 async def test_a_pass_outlives_its_token_by_nothing(
     gateway: Gateway, admin: Admin, clock: Clock
 ) -> None:
     await admin.add_account("ada", email=None, password=None)
-    actor = await gateway.sign_in((await admin.create_token("ada", life_s=30)).secret, HERE)
-    text = await gateway.issue_pass(actor, DOOR, 3_600)
+    actor = await gateway.auth.by_token((await admin.create_token("ada", life_s=30)).secret, HERE)
+    text = await gateway.access_tokens.issue(actor, DOOR, 3_600)
     clock.ms += 30_000
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 @pytest.mark.parametrize("by_password", [False, True])
@@ -101,53 +101,53 @@ async def test_a_pass_dies_with_its_account(
 ) -> None:
     actor = ada
     if by_password:
-        actor = await gateway.sign_in_with_password("ada", "correct horse", HERE)
-    text = await gateway.issue_pass(actor, DOOR, 3_600)
+        actor = await gateway.auth.by_password("ada", "correct horse", HERE)
+    text = await gateway.access_tokens.issue(actor, DOOR, 3_600)
     await admin.disable_account("ada")
     with pytest.raises(Unauthenticated, match="disabled"):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 async def test_a_pass_is_good_at_its_own_door_alone(gateway: Gateway, ada: Actor) -> None:
-    text = await gateway.issue_pass(ada, "ibm", 60)
+    text = await gateway.access_tokens.issue(ada, "ibm", 60)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in_with_pass(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DOOR, HERE)
 
 
 async def test_a_token_is_no_pass_and_a_pass_no_token(gateway: Gateway, admin: Admin) -> None:
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
-    text = await gateway.issue_pass(await gateway.sign_in(secret, HERE), DOOR, 60)
+    text = await gateway.access_tokens.issue(await gateway.auth.by_token(secret, HERE), DOOR, 60)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in_with_pass(secret, DOOR, HERE)
+        await gateway.access_tokens.actor(secret, DOOR, HERE)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in(text, HERE)
+        await gateway.auth.by_token(text, HERE)
 
 
 async def test_a_ticket_is_for_one_purpose_and_job(gateway: Gateway, ada: Actor) -> None:
-    text = await gateway.issue_ticket(ada, "ibm", "upload", "a job", 60)
-    assert await gateway.take_ticket(text, "ibm", "upload", HERE) == (ada, "a job")
+    text = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
+    assert await gateway.access_tokens.verify_url(text, "ibm", "upload", HERE) == (ada, "a job")
     for door, purpose in (("ibm", "download"), ("runtime", "upload")):
         with pytest.raises(Unauthenticated):
-            await gateway.take_ticket(text, door, purpose, HERE)
+            await gateway.access_tokens.verify_url(text, door, purpose, HERE)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in_with_pass(text, "ibm", HERE)
-    one = await gateway.issue_pass(ada, "ibm", 60)
+        await gateway.access_tokens.actor(text, "ibm", HERE)
+    one = await gateway.access_tokens.issue(ada, "ibm", 60)
     with pytest.raises(Unauthenticated):
-        await gateway.take_ticket(one, "ibm", "upload", HERE)
+        await gateway.access_tokens.verify_url(one, "ibm", "upload", HERE)
 
 
 async def test_a_ticket_dies_with_its_life_and_its_token(
     gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
-    old = await gateway.issue_ticket(ada, "ibm", "upload", "a job", 60)
+    old = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
     clock.ms += 60_000
-    new = await gateway.issue_ticket(ada, "ibm", "upload", "a job", 60)
+    new = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.take_ticket(old, "ibm", "upload", HERE)
+        await gateway.access_tokens.verify_url(old, "ibm", "upload", HERE)
     await admin.revoke_token(ada.token)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await gateway.take_ticket(new, "ibm", "upload", HERE)
+        await gateway.access_tokens.verify_url(new, "ibm", "upload", HERE)
 
 
 def forgeries(genuine: str) -> list[str]:
@@ -167,38 +167,38 @@ def forgeries(genuine: str) -> list[str]:
 async def test_a_forged_pass_counts_as_a_wrong_token(
     store: Store, gateway: Gateway, ada: Actor, clock: Clock, number: int
 ) -> None:
-    genuine = await gateway.issue_pass(ada, DOOR, 60)
+    genuine = await gateway.access_tokens.issue(ada, DOOR, 60)
     forged = forgeries(genuine)[number]
-    passes = Passes(store, SignIn(store, Limits(wrong_tokens=2), clock), clock)
+    passes = AccessTokens(store, SignIn(store, Limits(wrong_tokens=2), clock), clock)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            await passes.holder(forged, DOOR, HERE)
+            await passes.actor(forged, DOOR, HERE)
     with pytest.raises(TooManyRequests):
-        await passes.holder(forged, DOOR, HERE)
-    assert await passes.holder(genuine, DOOR, HERE) == ada
+        await passes.actor(forged, DOOR, HERE)
+    assert await passes.actor(genuine, DOOR, HERE) == ada
 
 
 async def test_what_is_malformed_or_expired_or_for_another_door_does_not_count(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    expired = await gateway.issue_pass(ada, DOOR, 1)
-    elsewhere = await gateway.issue_pass(ada, "ibm", 3_600)
+    expired = await gateway.access_tokens.issue(ada, DOOR, 1)
+    elsewhere = await gateway.access_tokens.issue(ada, "ibm", 3_600)
     clock.ms += 1_000
     forged = jwt.encode({"sub": "token 1", "aud": "pass xanadu", "exp": 1}, KEY, "HS256")
     texts = [expired, elsewhere, "None", "a.b.c", "eyJ.eyJ.", "e" * 5_000, "é.é.é", "\ud800", ""]
     for _ in range(gateway.limits.wrong_tokens):
         for text in (*texts, None):
             with pytest.raises(Unauthenticated):
-                await gateway.sign_in_with_pass(text, DOOR, HERE)
+                await gateway.access_tokens.actor(text, DOOR, HERE)
     with pytest.raises(Unauthenticated):
-        await gateway.sign_in_with_pass(forged, DOOR, HERE)
+        await gateway.access_tokens.actor(forged, DOOR, HERE)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.text('eyJ0{["-_=.', max_size=200), max_size=4))
 async def test_no_text_is_more_than_refused(gateway: Gateway, parts: list[str]) -> None:
     with pytest.raises((Unauthenticated, TooManyRequests)):
-        await gateway.sign_in_with_pass(".".join(parts), DOOR, HERE)
+        await gateway.access_tokens.actor(".".join(parts), DOOR, HERE)
 
 
 async def test_all_servers_of_a_database_sign_with_one_key(
@@ -209,10 +209,10 @@ async def test_all_servers_of_a_database_sign_with_one_key(
     try:
         neighbour = Gateway(other, readers, gateway.limits, clock)
         made = await asyncio.gather(
-            gateway.issue_pass(ada, DOOR, 60), neighbour.issue_pass(ada, DOOR, 60)
+            gateway.access_tokens.issue(ada, DOOR, 60), neighbour.issue_pass(ada, DOOR, 60)
         )
         for text in made:
-            assert await gateway.sign_in_with_pass(text, DOOR, HERE) == ada
+            assert await gateway.access_tokens.actor(text, DOOR, HERE) == ada
             assert await neighbour.sign_in_with_pass(text, DOOR, HERE) == ada
     finally:
         await readers.close()
@@ -226,8 +226,8 @@ async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_onc
     readers = Readers(Limits())
     try:
         neighbour = Gateway(other, readers, gateway.limits, clock)
-        old = await gateway.issue_pass(ada, DOOR, 60)
-        ticket = await gateway.issue_ticket(ada, "ibm", "upload", "a job", 60)
+        old = await gateway.access_tokens.issue(ada, DOOR, 60)
+        ticket = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
         assert await neighbour.sign_in_with_pass(old, DOOR, HERE) == ada
         await admin.rotate_passes()
         for each in (gateway, neighbour):
@@ -236,8 +236,8 @@ async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_onc
                 await each.sign_in_with_pass(old, DOOR, HERE)
             with pytest.raises(Unauthenticated):
                 await each.take_ticket(ticket, "ibm", "upload", HERE)
-        new = await gateway.issue_pass(ada, DOOR, 60)
-        assert await gateway.sign_in_with_pass(new, DOOR, HERE) == ada
+        new = await gateway.access_tokens.issue(ada, DOOR, 60)
+        assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
         assert await neighbour.sign_in_with_pass(new, DOOR, HERE) == ada
     finally:
         await readers.close()
@@ -253,11 +253,11 @@ async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour
     try:
         neighbour = Gateway(other, readers, gateway.limits, clock)
         await admin.rotate_passes()
-        await gateway.issue_pass(ada, DOOR, 60)  # remembers the key for a moment
+        await gateway.access_tokens.issue(ada, DOOR, 60)  # remembers the key for a moment
         await admin.rotate_passes()
         new = await neighbour.issue_pass(ada, DOOR, 60)
-        assert await gateway.sign_in_with_pass(new, DOOR, HERE) == ada
-        assert gateway.wrong_tokens == 0
+        assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
+        assert gateway.auth.wrong_tokens == 0
     finally:
         await readers.close()
         await other.close()
@@ -266,7 +266,7 @@ async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour
 async def test_a_clock_set_back_makes_no_pass_invalid(
     store: Store, gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    text = await gateway.issue_pass(ada, DOOR, 60)
+    text = await gateway.access_tokens.issue(ada, DOOR, 60)
     clock.ms -= 3_600_000
-    earlier = Passes(store, SignIn(store, gateway.limits, clock), clock)
-    assert await earlier.holder(text, DOOR, HERE) == ada
+    earlier = AccessTokens(store, SignIn(store, gateway.limits, clock), clock)
+    assert await earlier.actor(text, DOOR, HERE) == ada

@@ -1,8 +1,8 @@
-"""Passes and tickets: short-lived credentials that are made from a token, signed, and kept nowhere.
+"""Access tokens and signed URLs: short-lived credentials made from a token and kept nowhere.
 
-A pass signs in at one door; a ticket allows one kind of upload or download for one job. Both are
-JSON Web Tokens under a key that all servers of one database share. Each use reads the token that
-they were made from, so that they die with it.
+An access token signs in at one dialect; a signed URL allows one kind of upload or download for one
+job. Both are JSON Web Tokens under a key that all servers of one database share. Each use reads the
+token that they were made from, so that they die with it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _MAX_CHARS: Final = 600
 _OPTIONS: Final[jwt.types.Options] = {
     "require": ["sub", "aud", "exp"],
     "verify_exp": False,  # by the gateway's own clock, below
-    "verify_iat": False,  # a clock that was set back makes no pass invalid
+    "verify_iat": False,  # a clock that was set back makes no access token invalid
 }
 
 
-class Ticket(NamedTuple):
+class SignedURL(NamedTuple):
     """Who may upload or download, and for which job."""
 
     actor: Actor
@@ -57,8 +57,8 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     job: str = ""
 
 
-class Passes:
-    """Makes passes and tickets, and takes them back."""
+class AccessTokens:
+    """Signs access tokens and URLs, and verifies them."""
 
     def __init__(self, store: Store, sign_in: SignIn, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -68,34 +68,45 @@ class Passes:
         self._jwt: ModuleType | None = None
 
     async def issue(self, actor: Actor, door: str, life_s: float) -> str:
-        """Return a pass with the rights of the token that `actor` signed in with."""
+        """Return an access token with the rights of the token that `actor` signed in with.
+
+        It signs in at one dialect for `life_s` seconds, and dies with that token or the account.
+        """
         return await self._sign(actor, f"pass {door}", life_s)
 
-    async def holder(self, text: str | None, door: str, address: str) -> Actor:
-        """Return who holds this pass.
+    async def actor(self, text: str | None, door: str, address: str) -> Actor:
+        """Return who holds this access token.
 
         Raises:
-            Unauthenticated: It is absent, no pass of this door, or not valid any more.
+            Unauthenticated: It is absent, of another dialect, or not valid any more.
             TooManyRequests: It is forged, as were many others from this address.
         """
         claims = await self._verify(text, f"pass {door}", address)
         return await self._sign_in.by_subject(claims.sub)
 
-    async def issue_ticket(
-        self, actor: Actor, door: str, purpose: str, job: str, life_s: float
-    ) -> str:
-        """Return a ticket, safe in a URL, for one purpose (a word of the door's own) and job."""
+    async def sign_url(self, actor: Actor, door: str, purpose: str, job: str, life_s: float) -> str:
+        """Return a signed text, safe in a URL, that allows one purpose for one job.
+
+        Args:
+            actor: On whose behalf; it dies with their token.
+            door: The dialect that verifies it.
+            purpose: A word of that dialect, such as `upload`.
+            job: The job's id.
+            life_s: Seconds for which it is good.
+        """
         return await self._sign(actor, f"ticket {door} {purpose}", life_s, job)
 
-    async def ticket(self, text: str | None, door: str, purpose: str, address: str) -> Ticket:
-        """Return what a ticket allows. It is good until it expires, not for one use alone.
+    async def verify_url(
+        self, text: str | None, door: str, purpose: str, address: str
+    ) -> SignedURL:
+        """Return what a signed URL allows. It is good until it expires, not for one use alone.
 
         Raises:
-            Unauthenticated: It is absent, for another purpose or door, or not valid any more.
+            Unauthenticated: It is absent, for another purpose or dialect, or not valid any more.
             TooManyRequests: It is forged, as were many others from this address.
         """
         claims = await self._verify(text, f"ticket {door} {purpose}", address)
-        return Ticket(await self._sign_in.by_subject(claims.sub), claims.job)
+        return SignedURL(await self._sign_in.by_subject(claims.sub), claims.job)
 
     async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
         now_ms = self._now_ms()
@@ -104,7 +115,7 @@ class Passes:
             sub=subject(actor),
             aud=audience,
             iat=now_ms // 1_000,
-            exp=-(-end_ms // 1_000),  # rounded up: no pass lives for less than it says
+            exp=-(-end_ms // 1_000),  # rounded up: no access token lives for less than it says
             jti=secrets.token_hex(8),
             job=job,
         )
@@ -154,7 +165,7 @@ class Passes:
 
 
 async def rotate(store: Store, now_ms: int) -> None:
-    """Let passes and tickets be signed with another key: those that are out are worth nothing."""
+    """Sign with another key from now on: access tokens and URLs that are out become invalid."""
     await store.accounts.replace_server_key(_KEY_NAME, _fresh_key(), now_ms)
 
 

@@ -1,0 +1,37 @@
+"""Accounts and their projects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import NotFound
+
+if TYPE_CHECKING:
+    from qwicket.model.accounts import Account, Actor, Project
+    from qwicket.store import Store
+
+
+class Accounts:
+    """Reads what belongs to an actor's account.
+
+    Args:
+        store: Where accounts are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store.accounts
+
+    async def of(self, actor: Actor) -> Account:
+        """Return the account of an actor.
+
+        Raises:
+            NotFound: It is gone.
+        """
+        found = await self._store.by_id(actor.account)
+        if found is None:
+            raise NotFound("There is no such account.")
+        return found
+
+    async def projects(self, actor: Actor) -> list[Project]:
+        """Return the projects of an actor's account; that of its token is one of them."""
+        return await self._store.projects_of(actor.account)

@@ -1,0 +1,357 @@
+"""Jobs on behalf of an actor: submit, read, wait, list, cancel, delete."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from qwicket.gateway.insistence import insist, patiently
+from qwicket.gateway.views import Awaited, JobPart
+from qwicket.gateway.waiting import LongPolls, Waiting
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Conflict, Forbidden, NotFound
+from qwicket.model.ids import parse_id
+from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qwicket.gateway.admission import Admission
+    from qwicket.gateway.groups import Groups
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, JobQuery, Submission
+    from qwicket.model.limits import Limits
+    from qwicket.store import JobEvent, Store, Watch
+
+_NOTHING_KEPT: Final = b"{}"
+
+
+class Jobs:
+    """The jobs of a server.
+
+    Args:
+        store: Where jobs are kept.
+        admission: Checks submissions.
+        groups: Says whether a job may join its group.
+        limits: Bounds on jobs.
+        now_ms: The clock, Unix milliseconds.
+
+    Attributes:
+        waiting: Waits for changes of jobs.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        groups: Groups,
+        limits: Limits,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store.jobs
+        self._changes = store.changes
+        self._admission = admission
+        self._groups = groups
+        self._limits = limits
+        self._now_ms = now_ms
+        self._long_polls = LongPolls(limits.polls_each)
+        self.waiting = Waiting(store.changes, self._find)
+
+    async def submit(
+        self,
+        actor: Actor,
+        submission: Submission,
+        *,
+        keep_refused: bool = False,
+        is_once: bool = False,
+        unfinished_limit: int | None = None,
+    ) -> Job:
+        """Check a submission and store it; it is on disk when this returns.
+
+        Args:
+            actor: Whose job it is.
+            submission: What to run.
+            keep_refused: Whether a refused program makes a job that has failed, because the
+                dialect demands a 2xx for it.
+            is_once: Whether clients of this door repeat a POST that failed, without a key, and give
+                up where they might wait: then readers are waited for, and nothing fails of which
+                something may be stored but with a Conflict.
+            unfinished_limit: Most jobs of the project on this device that have not ended.
+
+        Raises:
+            QwicketError: It is refused; nothing is stored.
+            Conflict: Whether it is stored is not known (with `is_once`).
+        """
+        actor.require(Scope.JOBS_WRITE)
+        submission = self._admission.complete(submission)
+        # First: a repeated submit is the same job although the device went off meanwhile.
+        earlier = await self._admission.repeated(actor, submission)
+        if earlier is not None:
+            actor.require_device(earlier.device)
+            return earlier
+        await self._groups.check_joins(actor, submission.group)
+        admit = partial(self._admission.admit, actor, submission, keep_refused=keep_refused)
+        new = await (patiently(admit) if is_once else admit())
+        add = partial(
+            self._store.add,
+            new,
+            waiting_limit=self._limits.waiting_jobs,
+            unfinished_limit=unfinished_limit,
+            stored_limit=self._limits.stored_bytes,
+        )
+        return await (insist(add, partial(self._store.get, new.id)) if is_once else add())
+
+    async def get(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
+        """Return a job that this actor may read.
+
+        Args:
+            actor: Who asks.
+            id_text: Any text; one that is no id of ours is an unknown id.
+            door: Only jobs of this door exist for a vendor's door.
+
+        Raises:
+            NotFound: Absent, another account's or another door's: all look alike.
+        """
+        actor.require(Scope.JOBS_READ)
+        return await self._find(actor, id_text, door)
+
+    async def get_with_vendor_fields(
+        self, actor: Actor, id_text: str, *, door: str
+    ) -> tuple[Job, bytes]:
+        """Return a job as `get` does, and the vendor's opaque document of it, by one read.
+
+        Raises:
+            NotFound: As for `get`.
+        """
+        actor.require(Scope.JOBS_READ)
+        return await self._find_kept(actor, _whole(id_text), door)
+
+    async def part(self, actor: Actor, id_text: str, *, door: str) -> tuple[JobPart, bytes]:
+        """Return the same of a job or of one of its parts.
+
+        Raises:
+            NotFound: As for `get`.
+        """
+        actor.require(Scope.JOBS_READ)
+        ref = parse_id(id_text)
+        if ref is None or ref.part is None:
+            job, document = await self._find_kept(actor, _whole(id_text), door)
+            return JobPart.whole(job), document
+        job, document = await self._find_kept(actor, ref.job, door)
+        if ref.part >= job.n_circuits:
+            raise no_job()
+        return await self.part_of(job, ref.part), document
+
+    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
+        job = await self._store.visible(_whole(id_text), actor.account)
+        if job is None or not actor.sees(job.device) or door not in (None, job.door):
+            raise no_job()
+        return job
+
+    async def _find_kept(self, actor: Actor, job: str, door: str) -> tuple[Job, bytes]:
+        found = await self._store.visible_kept(job, actor.account)
+        if found is None or not actor.sees(found[0].device) or found[0].door != door:
+            raise no_job()
+        return found
+
+    async def part_of(self, job: Job, number: int) -> JobPart:
+        """Return a part of a job that this actor was given just now."""
+        if job.state is not JobState.FAILED:
+            return JobPart(job, number, job.state, None)
+        for result in await self._store.results(job.id, number):
+            if isinstance(result, Encoded):
+                return JobPart(job, number, JobState.COMPLETED, None)
+            return JobPart(job, number, JobState.FAILED, result)
+        failure = Failure(job.error_code or "failed", job.error_text or "")
+        return JobPart(job, number, JobState.FAILED, failure)
+
+    async def wait(
+        self, actor: Actor, id_text: str, timeout_s: float, *, door: str | None = None
+    ) -> Awaited:
+        """Return the job when it has ended, or as it is after `timeout_s` seconds.
+
+        While the account waits for `polls_each` already, the job is returned at once.
+
+        Raises:
+            NotFound: As for `get`.
+        """
+        actor.require(Scope.JOBS_READ)
+        if timeout_s <= 0:
+            return await self.waiting.for_end(actor, id_text, 0.0, door)
+        with self._long_polls.counted(actor.account) as may_wait:
+            timeout_s = timeout_s if may_wait else 0.0
+            return await self.waiting.for_end(actor, id_text, timeout_s, door)
+
+    async def wait_for_change(self, actor: Actor, job: Job, timeout_s: float) -> Job:
+        """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
+
+        Raises:
+            NotFound: It is gone, or the actor may not read it.
+        """
+        return await self.waiting.for_news(actor, job, timeout_s)
+
+    @contextmanager
+    def watch(self, actor: Actor) -> Iterator[Watch]:
+        """Watch all jobs of an actor's account; begin before reading any."""
+        actor.require(Scope.JOBS_READ)
+        with self._changes.watch_account(actor.account) as watch:
+            yield watch
+
+    async def last_change(self, actor: Actor) -> int:
+        """Return the number of the last change of the account's jobs."""
+        return await self._store.last_change(actor.account, actor.devices)
+
+    async def changed(self, actor: Actor, change: int, limit: int) -> list[Job]:
+        """Return the account's jobs that changed after a number, as they are now, in order."""
+        return await self._store.changed(actor.account, change, limit, actor.devices)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server stops: whoever waits should go."""
+        return self._changes.is_closed
+
+    async def page(self, actor: Actor, query: JobQuery) -> list[Job]:
+        """Return the actor's own jobs, newest first."""
+        return await self._store.page(_own_of(actor, query))
+
+    async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
+        """Return how many of the actor's own jobs a search finds in each state."""
+        return await self._store.tally(_own_of(actor, query))
+
+    async def run_ms(self, actor: Actor, query: JobQuery) -> int:
+        """Return for how long the actor's own ended jobs that a search finds ran, in ms."""
+        return await self._store.run_ms(_own_of(actor, query))
+
+    async def by_prefix(self, actor: Actor, prefix: str, *, door: str) -> Job:
+        """Return the actor's own job by the first hexadecimal digits of its id.
+
+        Raises:
+            NotFound: None or several begin so, or it is another door's.
+        """
+        actor.require(Scope.JOBS_READ)
+        low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
+        job = await self._store.starting(actor.account, low, high, actor.devices)
+        if job is None or job.door != door:
+            raise no_job()
+        return job
+
+    async def unfinished(self, actor: Actor, project: str, device: str) -> int:
+        """Return how many jobs of a project on a device have not ended, as seen by actor."""
+        return await self._store.unfinished(project, device) if actor.sees(device) else 0
+
+    async def cancel(
+        self, actor: Actor, id_text: str, *, door: str | None = None, wait_s: float = 0.0
+    ) -> Job:
+        """Cancel a waiting job at once, ask a running one to stop, leave an ended one as it is.
+
+        Args:
+            actor: Who asks.
+            id_text: The job.
+            door: As for `get`.
+            wait_s: Seconds to wait for a running job to end.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: The job is readable but another account's.
+            Conflict: It is a part of a job.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, door, "cancel")
+        await self._store.cancel(job.id, actor=actor.account, now=self._now_ms())
+        return (await self.waiting.for_end(actor, job.id, wait_s, door)).job
+
+    async def rename(
+        self,
+        actor: Actor,
+        id_text: str,
+        *,
+        door: str | None = None,
+        name: str | None = None,
+        tags: tuple[str, ...] | None = None,
+    ) -> Job:
+        """Give a job another name, or other tags.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: The job is readable but another account's.
+            LimitExceeded: The name, a tag or their number is too long.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, door, "change")
+        self._admission.check_names(name or "", tags or ())
+        return await self._store.rename(job.id, name, tags, self._now_ms())
+
+    async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
+        """Forget an ended job, its program and its results.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: The job is readable but another account's.
+            Conflict: It has not ended, or is a part of a job.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, door, "delete")
+        await self._store.delete(job.id)
+
+    async def _own(self, actor: Actor, id_text: str, door: str | None, verb: str) -> Job:
+        """Return a job that this actor may change: parts are read-only."""
+        ref = parse_id(id_text)
+        if ref is not None and ref.part is not None:
+            job = await self._find(actor, ref.job, door)
+            if job.n_circuits == 1 or ref.part >= job.n_circuits:
+                raise no_job()
+            raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
+        job = await self._find(actor, id_text, door)
+        if job.account != actor.account:
+            raise Forbidden(f"Only the account that submitted a job may {verb} it.")
+        return job
+
+    async def events(
+        self, actor: Actor, id_text: str, *, door: str | None = None
+    ) -> list[JobEvent]:
+        """Return what happened to a job beside the happy path.
+
+        Raises:
+            NotFound: As for `get`.
+        """
+        job = await self.get(actor, id_text, door=door)
+        return await self._store.events(job.id)
+
+    async def vendor_fields(self, job: Job) -> bytes:
+        """Return the vendor's opaque document of a job.
+
+        Raises:
+            NotFound: The job was deleted since it was read.
+        """
+        found = await self._store.wire(job.id)
+        if found == _NOTHING_KEPT and await self._store.get(job.id) is None:
+            raise no_job()
+        return found
+
+
+def _own_of(actor: Actor, query: JobQuery) -> JobQuery:
+    """Return a search among the actor's own jobs, on the devices that their token is for."""
+    actor.require(Scope.JOBS_READ)
+    return structs.replace(query, account=actor.account, devices=actor.devices)
+
+
+def _whole(id_text: str) -> str:
+    """Return the id of a job from any text.
+
+    Raises:
+        NotFound: The text is none: it is that of a part, or of nothing.
+    """
+    ref = parse_id(id_text)
+    if ref is None or ref.part is not None:
+        raise no_job()
+    return ref.job
+
+
+def no_job() -> NotFound:
+    """Return the error for a job that is absent, or looks absent to the actor."""
+    return NotFound("There is no such job.")
