@@ -209,11 +209,11 @@ async def test_all_servers_of_a_database_sign_with_one_key(
     try:
         neighbour = Gateway(other, readers, gateway.limits, clock)
         made = await asyncio.gather(
-            gateway.access_tokens.issue(ada, DOOR, 60), neighbour.issue_pass(ada, DOOR, 60)
+            gateway.access_tokens.issue(ada, DOOR, 60), neighbour.access_tokens.issue(ada, DOOR, 60)
         )
         for text in made:
             assert await gateway.access_tokens.actor(text, DOOR, HERE) == ada
-            assert await neighbour.sign_in_with_pass(text, DOOR, HERE) == ada
+            assert await neighbour.access_tokens.actor(text, DOOR, HERE) == ada
     finally:
         await readers.close()
         await other.close()
@@ -228,17 +228,17 @@ async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_onc
         neighbour = Gateway(other, readers, gateway.limits, clock)
         old = await gateway.access_tokens.issue(ada, DOOR, 60)
         ticket = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
-        assert await neighbour.sign_in_with_pass(old, DOOR, HERE) == ada
+        assert await neighbour.access_tokens.actor(old, DOOR, HERE) == ada
         await admin.rotate_passes()
         for each in (gateway, neighbour):
             await asyncio.sleep(RECENT_S)  # so long may it go by the former key
             with pytest.raises(Unauthenticated):
-                await each.sign_in_with_pass(old, DOOR, HERE)
+                await each.access_tokens.actor(old, DOOR, HERE)
             with pytest.raises(Unauthenticated):
-                await each.take_ticket(ticket, "ibm", "upload", HERE)
+                await each.access_tokens.verify_url(ticket, "ibm", "upload", HERE)
         new = await gateway.access_tokens.issue(ada, DOOR, 60)
         assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
-        assert await neighbour.sign_in_with_pass(new, DOOR, HERE) == ada
+        assert await neighbour.access_tokens.actor(new, DOOR, HERE) == ada
     finally:
         await readers.close()
         await other.close()
@@ -255,7 +255,7 @@ async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour
         await admin.rotate_passes()
         await gateway.access_tokens.issue(ada, DOOR, 60)  # remembers the key for a moment
         await admin.rotate_passes()
-        new = await neighbour.issue_pass(ada, DOOR, 60)
+        new = await neighbour.access_tokens.issue(ada, DOOR, 60)
         assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
         assert gateway.auth.wrong_tokens == 0
     finally:

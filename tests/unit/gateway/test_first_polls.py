@@ -74,8 +74,8 @@ async def polled(gateway: Gateway, actor: Actor, job: Job) -> tuple[Job, float]:
 async def held(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[Job, float]]:
     """Begin a status read, which is held when this returns."""
     task = asyncio.create_task(polled(gateway, actor, job))
-    watches = gateway._store.changes.watches
-    while gateway._store.changes.watches == watches and not task.done():
+    watches = gateway.jobs._changes.watches
+    while gateway.jobs._changes.watches == watches and not task.done():
         await asyncio.sleep(0.001)
     assert not task.done()
     return task
@@ -171,7 +171,7 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
 
     assert await gateway.first_polls.settled(ada, job, leaves) is job
     assert gateway.first_polls.held == {"ended": 0, "late": 0, "left": 1}
-    assert gateway._store.changes.watches == 0
+    assert gateway.jobs._changes.watches == 0
     again = await held(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     await again

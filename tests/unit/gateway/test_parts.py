@@ -88,7 +88,7 @@ async def test_a_failed_part_leaves_the_others_readable(
 
 async def test_a_part_is_read_only(gateway: Gateway, store: Store, ada: Actor) -> None:
     job = await failed_in_part(gateway, store, ada)
-    for verb in (gateway.cancel, gateway.delete):
+    for verb in (gateway.jobs.cancel, gateway.jobs.delete):
         with pytest.raises(Conflict, match=job.id):
             await verb(ada, part_id(job.id, 1))
         with pytest.raises(NotFound):

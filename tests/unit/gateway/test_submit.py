@@ -185,14 +185,14 @@ async def roomy(store: Store, clock: Callable[[], int]) -> AsyncIterator[Gateway
 async def test_what_is_too_wide_for_state_vectors_becomes_a_matrix_product_state(
     roomy: Gateway, ada: Actor, store: Store, qubits: int
 ) -> None:
-    job = await roomy.submit(ada, submission(source=entangled(qubits)))
+    job = await roomy.jobs.submit(ada, submission(source=entangled(qubits)))
     assert job.est_bytes < 2 << 30
     assert (await claim_options(store)).engine == "aer-mps"
 
 
 async def test_without_aer_wide_circuits_are_refused(roomy: Gateway, ada: Actor) -> None:
     with pytest.raises(LimitExceeded, match=r"takes 26 .*, or 29 where all gates are Clifford"):
-        await roomy.submit(ada, submission(source=entangled(60)))
+        await roomy.jobs.submit(ada, submission(source=entangled(60)))
 
 
 @pytest.mark.usefixtures("everything_installed")
@@ -200,30 +200,30 @@ async def test_without_aer_wide_circuits_are_refused(roomy: Gateway, ada: Actor)
 async def test_a_state_vector_that_was_named_has_the_limit_of_any(
     roomy: Gateway, ada: Actor, name: str
 ) -> None:
-    await roomy.submit(ada, submission(engine=name, source=entangled(26)))
+    await roomy.jobs.submit(ada, submission(engine=name, source=entangled(26)))
     with pytest.raises(LimitExceeded, match=r"uses 27 qubits.*26 are simulated \(limit qubits\)"):
-        await roomy.submit(ada, submission(engine=name, source=entangled(27)))
+        await roomy.jobs.submit(ada, submission(engine=name, source=entangled(27)))
 
 
 @pytest.mark.usefixtures("everything_installed")
 async def test_a_matrix_product_state_has_its_bounds(roomy: Gateway, ada: Actor) -> None:
     wide = {"source": entangled(81)}
     with pytest.raises(LimitExceeded, match="or 29 where all gates are Clifford"):
-        await roomy.submit(ada, submission(**wide))
+        await roomy.jobs.submit(ada, submission(**wide))
     with pytest.raises(LimitExceeded, match=r"aer-mps takes 80 \(limit mps_qubits\)"):
-        await roomy.submit(ada, submission(engine="aer-mps", **wide))
+        await roomy.jobs.submit(ada, submission(engine="aer-mps", **wide))
     crossing = [{"gate": "swap", "targets": [q, 59 - q]} for q in range(30)]
     tangled = {"source": program(60, *crossing)}
     with pytest.raises(LimitExceeded, match=r"takes 26 .*, or 29 where all gates are Clifford"):
-        await roomy.submit(ada, submission(**tangled))
+        await roomy.jobs.submit(ada, submission(**tangled))
     with pytest.raises(InvalidRequest, match="may entangle more than a bond of 1024 holds"):
-        await roomy.submit(ada, submission(engine="aer-mps", **tangled))
+        await roomy.jobs.submit(ada, submission(engine="aer-mps", **tangled))
 
 
 async def test_the_limit_on_outcomes_travels_to_the_worker(
     roomy: Gateway, ada: Actor, store: Store
 ) -> None:
-    await roomy.submit(ada, submission())
+    await roomy.jobs.submit(ada, submission())
     assert (await claim_options(store)).most_outcomes == 9
 
 
@@ -370,22 +370,24 @@ async def test_an_id_in_capitals_is_watched_as_the_same_job(gateway: Gateway, ad
 async def test_anothers_job_looks_like_an_absent_one(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
-    job = await gateway.jobs.submit(ada, submission())
+    jobs = gateway.jobs
+    job = await jobs.submit(ada, submission())
     texts = []
     for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
-        for ask in (gateway.job, gateway.cancel, gateway.kept_job, gateway.kept_part):
+        for ask in (jobs.get, jobs.cancel, jobs.get_with_vendor_fields, jobs.part):
             with pytest.raises(NotFound) as refused:
                 await ask(bob, id_text, door=job.door)
             texts.append(refused.value.detail)
     assert len(set(texts)) == 1
-    assert await gateway.jobs.page(bob, JobQuery(account=ada.account)) == []
+    assert await jobs.page(bob, JobQuery(account=ada.account)) == []
 
 
 async def test_a_job_of_another_door_is_unknown_to_a_vendors(gateway: Gateway, ada: Actor) -> None:
-    job = await gateway.jobs.submit(ada, submission())
-    assert await gateway.jobs.get(ada, job.id) == job
-    assert await gateway.jobs.get_with_vendor_fields(ada, job.id, door=job.door) == (job, b"{}")
-    for ask in (gateway.job, gateway.kept_job, gateway.kept_part):
+    jobs = gateway.jobs
+    job = await jobs.submit(ada, submission())
+    assert await jobs.get(ada, job.id) == job
+    assert await jobs.get_with_vendor_fields(ada, job.id, door=job.door) == (job, b"{}")
+    for ask in (jobs.get, jobs.get_with_vendor_fields, jobs.part):
         with pytest.raises(NotFound):
             await ask(ada, job.id, door="ionq")
 

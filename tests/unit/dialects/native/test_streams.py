@@ -30,17 +30,12 @@ ADA = Actor(
 BEGIN = b"retry: 2000\n\n"
 
 
-class Rooms:
-    """A gateway to an account with some jobs. When news are waited for, the server stops."""
+class Jobs:
+    """The jobs of an account. When a change is waited for, the server stops."""
 
-    limits = Limits(streams=3, streams_each=2)
-
-    def __init__(self, n_jobs: int = 0) -> None:
+    def __init__(self, n_jobs: int) -> None:
         self.n_jobs = n_jobs
         self.is_stopping = False
-
-    async def sign_in(self, secret: str | None, address: str) -> Actor:
-        return ADA
 
     async def last_change(self, actor: Actor) -> int:
         return self.n_jobs
@@ -56,6 +51,11 @@ class Rooms:
             return False
 
         yield SimpleNamespace(changed=changed)
+
+
+def gateway(n_jobs: int = 0) -> Gateway:
+    limits = Limits(streams=3, streams_each=2)
+    return cast(Gateway, SimpleNamespace(limits=limits, jobs=Jobs(n_jobs)))
 
 
 async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
@@ -76,7 +76,7 @@ async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
         pieces.append(message.get("body", b""))
 
     request: Request[None] = Request({"type": "http", "method": method, "headers": []})
-    all_of_them = Streams(cast(Gateway, Rooms()))
+    all_of_them = Streams(gateway())
     await Stream(all_of_them, request, ADA, tell)({"type": "http"}, receive, send)
     assert not all_of_them._n_open
     return pieces[1:]
@@ -110,7 +110,7 @@ async def test_all_that_changed_is_told_before_news_are_waited_for(
 ) -> None:
     monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)
     monkeypatch.setattr(streams, "_GATHER_S", 0.0)
-    all_of_them = Streams(cast(Gateway, Rooms(n_jobs)))
+    all_of_them = Streams(gateway(n_jobs))
 
     async def check() -> None:
         """Accept the token."""
