@@ -39,7 +39,7 @@ def shorten_collections() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(2_500, 3, 200)
+    gc.set_threshold(2_500, 3, 2_000)
 
 
 async def tidy(connections: Sized) -> None:
