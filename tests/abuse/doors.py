@@ -16,7 +16,6 @@ from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import orders as qbraid
-from qwicket.dialects.routing import Dialect
 from qwicket.server.docs import files
 from support.programs import BELL
 
@@ -254,18 +253,12 @@ class Way(NamedTuple):
 
 
 def routes(prefix: str) -> dict[str, set[str]]:
-    """Return the paths of a mount with their methods, read off the door itself."""
-    door = cast(Any, mounts(cast(Any, None))[prefix])
-    door = getattr(door, "door", door)
-    if isinstance(door, Dialect):
-        found: dict[str, set[str]] = {}
-        for route in door.routes:
-            methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
-            found.setdefault(route.path, set()).update(methods)
-        return found
-    return {
-        route.path: set(getattr(route.endpoint, "_methods", ())) for route in door._router.routes
-    }
+    """Return the paths of a mount with their methods, as the dialect declares them."""
+    found: dict[str, set[str]] = {}
+    for route in mounts(cast(Any, None))[prefix].routes:
+        methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
+        found.setdefault(route.path, set()).update(methods)
+    return found
 
 
 def _ways() -> Iterator[Way]:

@@ -12,8 +12,9 @@ import pytest
 from abuse.conftest import Tokens
 from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
 from qwicket.dialects import descriptions, mounts, native
-from qwicket.dialects.door import PUBLIC_URL
+from qwicket.dialects.requests import ANSWER, PUBLIC_URL
 from qwicket.server.docs import HEADERS, docs
+from support.answers import answer
 from support.pairwise import pairs
 
 URL = "http://gate.example"
@@ -121,7 +122,8 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": [], PUBLIC_URL: URL}
+        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
+        scope |= {PUBLIC_URL: URL, ANSWER: answer()}
         work = Counted(door(cast(Any, scope), cast(Any, None), send))
         await work
         assert sent[1]["body"] == FILES["/docs"].at(URL).content

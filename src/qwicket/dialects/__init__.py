@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects import ibm, ionq, native, qbraid, qlued, xanadu
 from qwicket.dialects.descriptions import describe
-from qwicket.dialects.door import Door
 from qwicket.dialects.ibm import description as of_ibm
 from qwicket.dialects.ionq import description as of_ionq
 from qwicket.dialects.qbraid import description as of_qbraid
 from qwicket.dialects.qlued import description as of_qlued
-from qwicket.dialects.routing import Dialect
 from qwicket.dialects.xanadu import description as of_xanadu
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import ASGIApp
-
+    from qwicket.dialects.routing import Dialect
     from qwicket.gateway import Gateway
 
 __all__ = ["descriptions", "mounts"]
@@ -35,23 +32,16 @@ _DESCRIBED: Final = (
 """Which mounts a description is of."""
 
 
-def descriptions(doors: Mapping[str, ASGIApp]) -> dict[str, dict[str, Any]]:
+def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
     """Return the description of each vendor's dialect in OpenAPI, by the dialect's name.
 
     Args:
-        doors: What `mounts` returned.
+        dialects: What `mounts` returned.
     """
     return {
-        about.name: describe(about, {prefix: _inner(doors[prefix]) for prefix in prefixes})
+        about.name: describe(about, {prefix: dialects[prefix] for prefix in prefixes})
         for about, prefixes in _DESCRIBED
     }
-
-
-def _inner(app: ASGIApp) -> Door | Dialect:
-    """Return the door itself, out of what some are wrapped into."""
-    door = getattr(app, "door", app)
-    assert isinstance(door, Door | Dialect)
-    return door
 
 
 def mounts(
@@ -60,7 +50,7 @@ def mounts(
     pass_s: float = PASS_S,
     ibm_pass_s: float = LONG_PASS_S,
     public_url: str = "",
-) -> dict[str, ASGIApp]:
+) -> dict[str, Dialect]:
     """Return every prefix with its door. The longest prefix that fits a path answers for it.
 
     Args:

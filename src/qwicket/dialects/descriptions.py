@@ -1,8 +1,6 @@
-"""Descriptions of dialects in OpenAPI 3.1, made from their routes and their wire structs.
+"""Descriptions of dialects in OpenAPI 3.1, made from their routes.
 
-Which paths and methods there are is read from the routes themselves. Bodies, errors and query
-parameters are what each dialect's `description.py` names. Answers have a schema where that names
-one, else they are any JSON.
+A response has a schema where its route names its types; otherwise it is any JSON.
 """
 
 from __future__ import annotations
@@ -16,16 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union
 
 import msgspec
-from starlette.routing import Route as StarletteRoute
 
-from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
+from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from qwicket.dialects.door import Door
-    from qwicket.model.limits import Limits
+    from qwicket.dialects.routing import Dialect, Route
 
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
@@ -36,7 +32,7 @@ SERVER: Final = "{the server's address}"
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a dialect says of itself beside its routes. Endpoints are named by their functions.
+    """Description of a dialect beside its routes.
 
     Attributes:
         name: In addresses: `/docs/NAME`.
@@ -44,14 +40,8 @@ class About:
         lead: Some sentences for people: how to sign in, what clients there are.
         security: OpenAPI's security schemes, of which one is enough.
         error: What every refusal looks like.
-        public: Endpoints that need no token. Here and below by name, or by the beginning of a path
-            and a name with a space between.
-        bodies: Structs of requests.
-        answers: What answers are: one of these types.
-        queries: Query parameters; those that end in `!` must be given.
-        operations: Names of operations, where they are others than those of the endpoints.
+        operations: Names of operations, where they differ from the names of the handlers.
         tag: The one group of all operations; by default each path's first word.
-        left_out: Endpoints that answer only that there is nothing.
     """
 
     name: str
@@ -59,16 +49,11 @@ class About:
     lead: str
     security: Mapping[str, Any]
     error: type[msgspec.Struct]
-    public: frozenset[str] = frozenset()
-    bodies: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict)
-    answers: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     operations: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
-    left_out: frozenset[str] = frozenset()
 
 
-def describe(about: About, dialects: Mapping[str, Dialect | Door]) -> dict[str, Any]:
+def describe(about: About, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
     """Return the description of a dialect.
 
     Args:
@@ -78,7 +63,7 @@ def describe(about: About, dialects: Mapping[str, Dialect | Door]) -> dict[str, 
     listed = [
         (prefix, route)
         for prefix, dialect in dialects.items()
-        for route in _routes(about, prefix, dialect)
+        for route in dialect.routes
         if route.is_listed
     ]
     structs = [about.error]
@@ -107,40 +92,6 @@ def describe(about: About, dialects: Mapping[str, Dialect | Door]) -> dict[str, 
     }
 
 
-def _routes(about: About, prefix: str, dialect: Dialect | Door) -> Iterator[Route]:
-    if isinstance(dialect, Dialect):
-        yield from dialect.routes
-        return
-
-    def of(table: Mapping[str, Any], path: str, name: str) -> Any:
-        """Return what the longest key that fits has."""
-        fitting = [key for key in table if _fits(key, prefix + path, name)]
-        return table[max(fitting, key=len)] if fitting else None
-
-    for old in dialect.routes:
-        methods = getattr(old.endpoint, "methods", {}) if isinstance(old, StarletteRoute) else {}
-        for method, endpoint in methods.items():
-            path, name = getattr(old, "path", ""), endpoint.__name__
-            if method == "HEAD":
-                continue
-            is_public = any(_fits(key, prefix + path, name) for key in about.public)
-            body = of(about.bodies, path, name)
-            yield Route(
-                method,
-                path,
-                endpoint,
-                Open("") if is_public else ANY_TOKEN,
-                body and Body(_unread, body),
-                query=of(about.queries, path, name) or (),
-                answers=of(about.answers, path, name) or (),
-                is_listed=name not in about.left_out,
-            )
-
-
-def _unread(_: bytes, __: Limits) -> None:
-    """Parse nothing."""
-
-
 def _operation(about: About, schemas: Mapping[Any, Any], route: Route) -> dict[str, Any]:
     name = about.operations.get(route.name, route.name)
     answer = [schemas[each] for each in route.answers]
@@ -162,12 +113,6 @@ def _operation(about: About, schemas: Mapping[Any, Any], route: Route) -> dict[s
     elif isinstance(route.access, Open):
         shown["security"] = []
     return shown
-
-
-def _fits(key: str, path: str, name: str) -> bool:
-    """Return whether a key of a table means an endpoint of this path and name."""
-    start, _, end = key.rpartition(" ")
-    return end == name and path.startswith(start)
 
 
 def _response(said: str, schema: Any) -> dict[str, Any]:

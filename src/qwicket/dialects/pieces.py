@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
+from qwicket.dialects.requests import ANSWER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.answers import Answer
 
-ANSWER: Final = "qwicket.answer"
-"""Key of the ASGI scope: the answer to a request, as far as it takes room."""
 _ITEMS: Final = 1_000
 """How many items of a list or object are encoded in one go."""
 _PIECE_BYTES: Final = 128 << 10

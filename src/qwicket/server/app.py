@@ -30,7 +30,7 @@ from qwicket.server.probes import probes
 from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
@@ -164,7 +164,7 @@ class App:
             ibm_pass_s=settings.ibm_pass_s,
             public_url=public_url,
         )
-        doors = {
+        doors: dict[str, ASGIApp] = {
             **dialects,
             "": for_people(dialects[""]),
             **docs(native.description, lambda: descriptions(dialects), dialects),

@@ -10,7 +10,8 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.door import (
+from qwicket.dialects.requests import (
+    ANSWER,
     BOUND_BODY,
     PUBLIC_URL,
     REFUSAL,
@@ -18,7 +19,6 @@ from qwicket.dialects.door import (
     STREAM_BODY,
     UNSIGNED_BODY,
 )
-from qwicket.dialects.pieces import ANSWER
 from qwicket.gateway.answers import Answer, Answers
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import TooManyRequests

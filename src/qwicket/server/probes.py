@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import Response
 
-from qwicket.dialects.door import Door, address, bearer, json, on
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
+from qwicket.dialects.responses import json
+from qwicket.dialects.routing import Dialect, Open, Route
 from qwicket.model.accounts import Scope as TokenScope
 from qwicket.model.errors import Unavailable
+from qwicket.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
 
 
@@ -28,6 +30,52 @@ _FORWARDED: Final = frozenset(
 )
 """What proxies write, beside all that begins with `x-forwarded-`: behind one, every client comes
 from this machine."""
+
+
+class _Handlers:
+    """Handlers of the probes; for the arguments see `probes`."""
+
+    limits = Limits()
+
+    def __init__(
+        self,
+        is_ready: Callable[[], bool],
+        sign_in: Callable[[str | None, str], Awaitable[Actor]],
+        metrics: Callable[[], Awaitable[bytes]],
+    ) -> None:
+        self._is_ready = is_ready
+        self._sign_in = sign_in
+        self._metrics = metrics
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._sign_in(request.token("bearer"), request.address)
+
+    async def live(self, request: Request[None]) -> Response:
+        """Tell that the process is alive."""
+        return json({"status": "alive"})
+
+    async def ready(self, request: Request[None]) -> Response:
+        """Tell whether the server takes work."""
+        if not self._is_ready():
+            raise Unavailable("The server is starting or stopping.", retry_after_s=1.0)
+        return json({"status": "ready"})
+
+    async def metrics(self, request: Request[None]) -> Response:
+        """Read the metrics."""
+        if not _is_from_here(request):
+            (await self.sign_in(request)).require(TokenScope.ADMIN)
+        return Response(await self._metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+_PROBE: Final = Open("Supervisors and load balancers have no token.")
+ROUTES: Final = (
+    Route("GET", "/livez", _Handlers.live, _PROBE),
+    Route("GET", "/readyz", _Handlers.ready, _PROBE),
+    Route(
+        *("GET", "/metrics", _Handlers.metrics),
+        Open("Requests from the same machine need no token; others need the scope `admin`."),
+    ),
+)
 
 
 def probes(
@@ -42,34 +90,17 @@ def probes(
         sign_in: Who holds a token, given the client's address.
         metrics: The text for who may read it: this machine, or a token with the scope `admin`.
     """
-
-    async def live(_: Request) -> Response:
-        return json({"status": "alive"})
-
-    async def ready(_: Request) -> Response:
-        if not is_ready():
-            raise Unavailable("The server is starting or stopping.", retry_after_s=1.0)
-        return json({"status": "ready"})
-
-    async def show_metrics(request: Request) -> Response:
-        if not _is_from_here(request):
-            actor = await sign_in(bearer(request), address(request))
-            actor.require(TokenScope.ADMIN)
-        return Response(await metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-    door = Door(
-        [on("/livez", GET=live), on("/readyz", GET=ready), on("/metrics", GET=show_metrics)],
-        problem,
-        error_type=PROBLEM_TYPE,
+    dialect = Dialect(
+        _Handlers(is_ready, sign_in, metrics), ROUTES, problem, error_type=PROBLEM_TYPE
     )
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
-        await door({**scope, "root_path": ""}, receive, send)
+        await dialect({**scope, "root_path": ""}, receive, send)
 
-    return {"/livez": at_root, "/readyz": at_root, "/metrics": at_root}
+    return dict.fromkeys((route.path for route in ROUTES), at_root)
 
 
-def _is_from_here(request: Request) -> bool:
+def _is_from_here(request: Request[None]) -> bool:
     """Say whether a request comes from this machine, and through no proxy on it.
 
     It must ask for this machine too: a page in a browser here can reach the server under a name of
@@ -81,10 +112,10 @@ def _is_from_here(request: Request) -> bool:
         return False
     if request.scope["http_version"] == "1.0":
         return False
-    return _is_loopback(address(request)) and _is_loopback(_host(request))
+    return _is_loopback(request.address) and _is_loopback(_host(request))
 
 
-def _host(request: Request) -> str:
+def _host(request: Request[None]) -> str:
     try:
         return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:  # brackets without an address in them

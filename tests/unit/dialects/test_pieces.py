@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from qwicket.dialects.pieces import ANSWER, Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
+from qwicket.dialects.pieces import Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
+from qwicket.dialects.requests import ANSWER
 from qwicket.gateway.answers import Answer
 from support.answers import answer
 

@@ -10,13 +10,15 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from qwicket.dialects.requests import Request
+from qwicket.dialects.requests import ANSWER, Request
 from qwicket.dialects.responses import json
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
+from qwicket.gateway.answers import SMALL_ANSWER_BYTES, Answer
 from qwicket.model.accounts import Actor, Scope
-from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated
+from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
 from qwicket.server.http import Front
+from support.answers import answer as held_answer
 
 ADA = Actor(
     account="1",
@@ -145,3 +147,54 @@ def test_a_route_may_answer_an_error_itself() -> None:
     assert answer("GET", "/failing?soft=").json() == {"path": "/failing"}
     refused = answer("GET", "/failing")
     assert (refused.status_code, refused.text) == (404, "not_found")
+
+
+async def answered(error_or_body: QwicketError | bytes, held: Answer) -> list[Any]:
+    """Return what is sent by a dialect whose one route raises or answers this."""
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is to be read")
+
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append((message, held._room.held_bytes))
+
+    async def handler(_: Handlers, request: Request[None]) -> Response:
+        if isinstance(error_or_body, QwicketError):
+            raise error_or_body
+        return Response(error_or_body)
+
+    routes = [Route("GET", "/x", handler, Open("It is public."))]
+    dialect = Dialect(Handlers(), routes, lambda error: error.detail.encode())
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], ANSWER: held}
+    await dialect(scope, receive, send)
+    return messages
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("size", "account", "held_bytes"),
+    [
+        (SMALL_ANSWER_BYTES, "ada", 0),
+        (SMALL_ANSWER_BYTES + 1, "ada", SMALL_ANSWER_BYTES + 1),
+        (SMALL_ANSWER_BYTES + 1, "", 0),
+    ],
+)
+async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
+    size: int, account: str, held_bytes: int
+) -> None:
+    held = held_answer(account)
+    messages = await answered(bytes(size), held)
+    assert b"".join(each.get("body", b"") for each, _ in messages) == bytes(size)
+    assert {held for _, held in messages} == {held_bytes}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("retry_after_s", "said"), [(0.0, "1"), (0.2, "1"), (1.6, "2"), (30.0, "30")]
+)
+async def test_nobody_is_told_to_come_back_at_once(retry_after_s: float, said: str) -> None:
+    (begin, _), *_ = await answered(Unavailable("busy", retry_after_s=retry_after_s), held_answer())
+    assert begin["status"] == 503
+    assert dict(begin["headers"])[b"retry-after"] == said.encode()

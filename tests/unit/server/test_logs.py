@@ -17,7 +17,7 @@ PASS = jwt.encode({"sub": "token x", "aud": "pass ibm"}, b"k" * 32, "HS256")
 
 
 def record(text: str = "a text", *args: object, **extra: object) -> logging.LogRecord:
-    made = logging.LogRecord("qwicket.door", logging.WARNING, "file", 1, text, args, None)
+    made = logging.LogRecord("qwicket.dialect", logging.WARNING, "file", 1, text, args, None)
     vars(made).update(extra)
     return made
 
@@ -144,7 +144,7 @@ def test_a_line_has_its_time_level_and_logger() -> None:
     assert line == {
         "time": "2020-09-13T12:26:40.250Z",  # date -u -d @1600000000
         "level": "warning",
-        "logger": "qwicket.door",
+        "logger": "qwicket.dialect",
         "event": "a text",
     }
 

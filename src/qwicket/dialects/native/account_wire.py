@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode
+from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native.wire import time
 from qwicket.model.accounts import Role, Scope
 from qwicket.model.errors import LimitExceeded

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode
+from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native import complaints
 from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import DeviceSpec, Family

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from qwicket.dialects.door import decode
+from qwicket.dialects.bodies import decode
 from qwicket.model.errors import InvalidRequest
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.door import invalid
+from qwicket.dialects.bodies import invalid
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX

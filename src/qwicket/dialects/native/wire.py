@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from qwicket.dialects.door import check_document, decode, decode_field
+from qwicket.dialects.bodies import check_document, decode, decode_field
 from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import NotFound, QwicketError
 from qwicket.model.ids import part_id

@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.door import PUBLIC_URL, Door, on
+from qwicket.dialects.routing import Dialect, Open, Route
+from qwicket.model.errors import Unauthenticated
+from qwicket.model.limits import Limits
 from qwicket.server.docs import api, errors
 from qwicket.server.docs.html import ADDRESS, page, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
 
 __all__ = ["HEADERS", "docs", "files", "for_people"]
 
@@ -129,16 +130,14 @@ def docs(
         describe_dialects: Makes those of the vendors' dialects.
         doors: The dialects by their mounts, which are asked for whatever else is below them.
     """
-    made: dict[str, Door] = {}
+    made: dict[str, Dialect] = {}
 
-    def make() -> Door:
+    def make() -> Dialect:
         dialects = describe_dialects()
         found = files(describe(), dialects)
         if dialects:
             found |= _beside_dialects(dialects)
-        routes = [on(path, GET=_reader(file)) for path, file in found.items()]
-        missing = on("/docs/{rest:path}", GET=_missing)
-        return Door([*routes, missing], _problem, error_type=_HTML)
+        return Dialect(_Handlers(found), ROUTES, _problem, error_type=_HTML)
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
         if not made:
@@ -183,23 +182,45 @@ def _asset(name: str) -> bytes:
     return resources.files(__name__).joinpath(name).read_bytes()
 
 
-def _reader(file: File) -> Endpoint:
-    has_address = ADDRESS.encode() in file.content
+class _Handlers:
+    """Handlers of the pages.
 
-    async def read(request: Request) -> Response:
-        shown = file.at(request.scope[PUBLIC_URL]) if has_address else file
+    Args:
+        files: What there is, by its path.
+    """
+
+    limits = Limits()
+
+    def __init__(self, files: Mapping[str, File]) -> None:
+        self._files = files
+        self._with_address = {
+            path for path, file in files.items() if ADDRESS.encode() in file.content
+        }
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        raise Unauthenticated
+
+    async def read(self, request: Request[None]) -> Response:
+        """Read a page."""
+        path = request.scope["path"]
+        file = self._files.get(path)
+        if file is None:
+            return _missing(path)
+        shown = file.at(request.server_url) if path in self._with_address else file
         headers = {**HEADERS, "ETag": shown.etag}
         known = request.headers.get("if-none-match", "").split(",")
         if shown.etag in {each.strip().removeprefix("W/") for each in known}:
             return Response(status_code=304, headers=headers)
         return Response(shown.content, headers=headers, media_type=file.media_type)
 
-    return read
+
+ROUTES: Final = (
+    Route("GET", "/{path:path}", _Handlers.read, Open("They describe every server alike.")),
+)
 
 
-async def _missing(request: Request) -> Response:
-    depth = request.path_params["rest"].count("/")
-    up = "../" * min(depth, 16)
+def _missing(path: str) -> Response:
+    up = "../" * min(path.removeprefix("/docs/").count("/"), 16)
     text = "The address is wrong, or the page is of another version."
     content = _told("There is no such page", text, up)
     return Response(content, 404, headers=HEADERS, media_type=_HTML)
