@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from abuse.doors import DOORS, NATIVE, Door, qlued_json
 from qwicket.gateway.signin import new_secret
+from support.postgres import PostgresServer
 from support.server import LiveServer
 from support.waiting import until
 
@@ -140,3 +142,17 @@ def test_the_scheme_that_the_proxy_speaks_is_the_one_that_answers_name(
     headers = {**NATIVE.auth(live.token()), "X-Forwarded-Proto": "https"}
     made = proxy.post("/v1/jobs", content=NATIVE.text(), headers=headers)
     assert made.headers["location"].startswith(live.url.replace("http://", "https://") + "/v1/")
+
+
+def test_each_server_of_a_database_counts_for_itself(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    counting = ("--limit", f"wrong_tokens={SIZE}")
+    with postgres.database() as url, ExitStack() as stack:
+        asked = []
+        for name in ("first", "second"):
+            live = LiveServer(tmp_path / name, *counting, database_url=url)
+            stack.callback(live.stop)
+            asked.append(stack.enter_context(httpx.Client(base_url=live.url)))
+        guess_until_slowed(asked[0], None)
+        guess_until_slowed(asked[1], None)
