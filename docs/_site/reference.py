@@ -7,17 +7,19 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import click
 import msgspec
 
 from qwicket import devices, programs
 from qwicket.cli import main as command_line
-from qwicket.dialects import native
+from qwicket.dialects import mounts, native
+from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.limits import Limits
 from qwicket.model.states import FINAL, STEPS
+from qwicket.server import docs, probes
 from qwicket.server.docs.errors import table
 
 
@@ -178,16 +180,47 @@ def scopes() -> Iterator[str]:
     yield "# Scopes\n"
     yield "What a token may do. Without `--scope` a token gets "
     yield ", ".join(f"`{each}`" for each in DEFAULT_SCOPES) + ".\n"
-    yield "| scope | | routes of `/v1` |\n|---|---|---|"
+    yield "| scope | | routes |\n|---|---|---|"
     said = attribute_texts(Scope)
     for scope in Scope:
-        ways = [
-            f"`{method.upper()} {path}`"
-            for path, methods in native.description()["paths"].items()
-            for method, operation in methods.items()
-            if f"`{scope}`" in operation.get("description", "")
-        ]
-        yield f"| `{scope}` | {_cell(said[scope.name])} | {'<br>'.join(ways)} |"
+        yield f"| `{scope}` | {_cell(said[scope.name])} | {'<br>'.join(with_access(scope))} |"
+
+
+def declared() -> Iterator[tuple[str, Route]]:
+    """Yield every route that is shown, with the address of its dialect (the first of several)."""
+    seen = set()
+    for prefix, dialect in mounts(cast(Any, None)).items():
+        if dialect not in seen:
+            seen.add(dialect)
+            yield from ((prefix, route) for route in dialect.routes if route.is_listed)
+    yield from (("", route) for route in (*docs.ROUTES, *probes.ROUTES))
+
+
+def with_access(access: Access) -> list[str]:
+    """Return the routes that declare this access."""
+    return [
+        f"`{route.method} {prefix}{route.path}`"
+        for prefix, route in declared()
+        if route.access == access
+    ]
+
+
+def security_tables() -> dict[str, str]:
+    """Return the tables of SECURITY.md that are made from the routes, by their headings."""
+    said = attribute_texts(Scope)
+    scopes = [
+        f"| `{scope}` | {_cell(said[scope.name])} | {len(with_access(scope))} |" for scope in Scope
+    ]
+    reasons: dict[str, list[str]] = {}
+    for prefix, route in declared():
+        if isinstance(route.access, Open):
+            shown = f"`{route.method} {prefix}{route.path}`"
+            reasons.setdefault(route.access.reason, []).append(shown)
+    opened = [f"| {reason} | {'<br>'.join(routes)} |" for reason, routes in reasons.items()]
+    return {
+        "Scopes": "\n".join(["| scope | allows | routes |", "|---|---|---|", *scopes]),
+        "Routes without a token": "\n".join(["| why | routes |", "|---|---|", *opened]),
+    }
 
 
 # --- tables of the model --------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import orders as qbraid
+from qwicket.dialects.routing import ANY_TOKEN, Access, Open
+from qwicket.model.accounts import Scope
 from qwicket.server.docs import files
 from support.programs import BELL
 
@@ -215,26 +217,22 @@ class Way(NamedTuple):
         return f"{self.method} {self.door.prefix}{self.path}"
 
     @property
+    def access(self) -> Access:
+        return ACCESS[self.door.prefix, self.method, self.path]
+
+    @property
     def is_public(self) -> bool:
-        if self.door in (QBRAID, FORMER_QBRAID):
-            return self.path.startswith("/public")
-        if self.door is NATIVE:
-            return self.path == "/openapi.json"
-        is_of_backends = self.path.startswith("/backends")
-        return is_of_backends and "{uuid}" not in self.path
+        return isinstance(self.access, Open)
 
     @property
     def is_an_agents(self) -> bool:
         """Whether a lab's token is for it, and no other."""
-        return self.path.startswith("/agent/") or "/leases" in self.path
+        return self.access == Scope.DEVICES_SERVE
 
     @property
     def needs_no_scope(self) -> bool:
-        """Whether it is about the account that asks, and open to each of its tokens."""
-        if self.door is not NATIVE:
-            return False
-        own = ("/account", "/projects")
-        return self.path.startswith(own) or (self.method, self.path) == ("GET", "/tokens")
+        """Whether each token of an account may ask. A token may revoke itself, but no other."""
+        return self.access == ANY_TOKEN and self.path != "/tokens/{id}"
 
     @property
     def is_endless(self) -> bool:
@@ -252,10 +250,18 @@ class Way(NamedTuple):
         return client.request(self.method, url, headers=headers, content=content)
 
 
+MOUNTS = mounts(cast(Any, None))
+ACCESS = {
+    (prefix, route.method, route.path): route.access
+    for prefix, dialect in MOUNTS.items()
+    for route in dialect.routes
+}
+
+
 def routes(prefix: str) -> dict[str, set[str]]:
     """Return the paths of a mount with their methods, as the dialect declares them."""
     found: dict[str, set[str]] = {}
-    for route in mounts(cast(Any, None))[prefix].routes:
+    for route in MOUNTS[prefix].routes:
         methods = {"GET", "HEAD"} if route.method == "GET" else {route.method}
         found.setdefault(route.path, set()).update(methods)
     return found
@@ -271,6 +277,6 @@ def _ways() -> Iterator[Way]:
 
 
 WAYS = tuple(_ways())
-FILES = files(native_door.description(), descriptions(mounts(cast(Any, None))))
+FILES = files(native_door.description(), descriptions(MOUNTS))
 PAGES = tuple(FILES)
 """Paths for people, which need no token."""

@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 
 import httpx
 
-from abuse.doors import WAYS, routes
+from abuse.doors import ACCESS, routes
+from qwicket.dialects.routing import Open
+from qwicket.model.accounts import Scope
 from support import ibm, runtime, xanadu
 from support.programs import BELL
 from support.server import LiveServer
@@ -99,20 +101,16 @@ class Ask(NamedTuple):
 
     @property
     def is_public(self) -> bool:
-        """Whether anyone may ask: signing in itself, and what tells nothing of users."""
-        if self.prefix == QLUED:
-            return "_job" not in self.path
-        way = next((w for w in WAYS if (w.door.prefix, w.method, w.path) == self), None)
-        old = self._replace(prefix="/ionq/v0.4")
-        way = way or next((w for w in WAYS if (w.door.prefix, w.method, w.path) == old), None)
-        if way is not None and self.prefix not in (IBM, RUNTIME, XANADU):
-            return way.is_public
-        return self.path in ("/version", "/users/login", "/users/loginwithtoken")
+        """Whether anyone may ask, whatever token comes with the request."""
+        is_checked = (
+            self.path == "/devices/{device}/queue/status"
+        )  # a token that comes must be right
+        return isinstance(ACCESS[self], Open) and not (self.has_a_ticket or is_checked)
 
     @property
     def is_an_agents(self) -> bool:
         """Whether it is for a lab's token alone."""
-        return self.prefix == "/v1" and ("/agent/" in self.path or "/leases" in self.path)
+        return ACCESS[self] == Scope.DEVICES_SERVE
 
     @property
     def has_a_ticket(self) -> bool:

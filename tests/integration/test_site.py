@@ -129,10 +129,9 @@ def test_every_scope_is_documented_with_its_routes(site: Path) -> None:
     told = REFERENCE.attribute_texts(Scope)
     for scope in Scope:
         assert flat(told.get(scope.name, "missing")) in text
-    for path, methods in native.description()["paths"].items():
-        for method, operation in methods.items():
-            if "scope" in operation.get("description", ""):
-                assert f"{method.upper()} {path}" in text
+    for prefix, route in REFERENCE.declared():
+        if isinstance(route.access, Scope):
+            assert f"{route.method} {prefix}{route.path}" in text
 
 
 def test_every_route_and_field_is_documented(site: Path) -> None:
@@ -241,3 +240,10 @@ def test_a_page_says_its_version_and_the_file_to_edit(site: Path) -> None:
         assert f"<code>{file}</code>" in text
         assert (ROOT / file).is_file()
     assert "written from the code" in (site / "reference" / "limits.html").read_text("utf-8")
+
+
+def test_the_tables_of_security_are_those_of_the_routes() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    for heading, rows in REFERENCE.security_tables().items():
+        section = text.partition(f"### {heading}\n")[2].partition("\n\n#")[0]
+        assert section.partition("\n\n")[2] == rows

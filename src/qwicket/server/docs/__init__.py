@@ -214,8 +214,12 @@ class _Handlers:
         return Response(shown.content, headers=headers, media_type=file.media_type)
 
 
+_OPEN: Final = Open("They describe every server alike.")
 ROUTES: Final = (
-    Route("GET", "/{path:path}", _Handlers.read, Open("They describe every server alike.")),
+    Route("GET", "/docs", _Handlers.read, _OPEN),
+    Route("GET", "/docs/{page:path}", _Handlers.read, _OPEN),
+    Route("GET", f"{_QLUED}/docs", _Handlers.read, _OPEN),
+    Route("GET", "/{dialect:path}/openapi.json", _Handlers.read, _OPEN),
 )
 
 
