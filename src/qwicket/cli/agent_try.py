@@ -98,6 +98,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
     if text is None or not text.endswith(".toml"):
         return _Device(text or "try", None, None)
     from qwicket.cli.agent import read_toml
+    from qwicket.dialects import shown_by
     from qwicket.dialects.native import agent_wire
     from qwicket.gateway.announcements import check_announced
     from qwicket.model.errors import QwicketError
@@ -109,7 +110,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
         raise click.ClickException(f"{text}: name is missing.")
     try:
         body = agent_wire.announcement(msgspec.json.encode(document), limits)
-        check_announced(name, body.family, body.doors, body.spec, limits)
+        check_announced(name, body.family, body.doors, body.spec, limits, shown_by(body.family))
     except QwicketError as error:
         raise click.ClickException(f"{text}: {error.detail}") from None
     return _Device(name, body.family, body.spec)

@@ -1,4 +1,4 @@
-"""The doors, and where each is mounted: a new dialect is a folder and a line here."""
+"""The dialects: their registrations, and the address of each."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.routing import Dialect
     from qwicket.gateway import Gateway
+    from qwicket.model.devices import Family
 
-__all__ = ["descriptions", "mounts"]
+__all__ = ["descriptions", "mounts", "shown_by"]
 
-_DESCRIBED: Final = (
-    (of_ionq.ABOUT, ("/ionq/v0.4", "/ionq/v0.3")),
-    (of_ibm.ABOUT, ("/ibm/api",)),
-    (of_ibm.RUNTIME, ("/ibm/runtime/classic",)),
-    (of_qbraid.ABOUT, ("/qbraid/api/v1", "/qbraid/api")),
-    (of_qlued.ABOUT, ("/qlued",)),
-    (of_xanadu.ABOUT, ("",)),
+_DIALECTS: Final = (
+    of_ionq.ABOUT,
+    *(of_ibm.ABOUT, of_ibm.RUNTIME),
+    *(of_qbraid.ABOUT, of_qlued.ABOUT, of_xanadu.ABOUT),
 )
-"""Which mounts a description is of."""
 
 
 def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
@@ -39,9 +36,14 @@ def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
         dialects: What `mounts` returned.
     """
     return {
-        about.name: describe(about, {prefix: dialects[prefix] for prefix in prefixes})
-        for about, prefixes in _DESCRIBED
+        about.name: describe(about, {prefix: dialects[prefix] for prefix in about.prefixes})
+        for about in _DIALECTS
     }
+
+
+def shown_by(family: Family) -> tuple[str, ...]:
+    """Return the names of the dialects that show devices of a family."""
+    return ("native", *(about.name for about in _DIALECTS if family in about.families))
 
 
 def mounts(
@@ -61,7 +63,7 @@ def mounts(
     """
     ionq_v03, ionq_v04 = ionq.v03(gateway), ionq.v04(gateway)
     return {
-        "/v1": native.dialect(gateway, public_url),
+        "/v1": native.dialect(gateway, shown_by, public_url),
         "/ionq/v0.4": ionq_v04,
         "/v0.4": ionq_v04,
         "/ionq/v0.3": ionq_v03,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qwicket.dialects.routing import Dialect, Route
+    from qwicket.model.devices import Family
 
 _REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
@@ -32,14 +33,16 @@ SERVER: Final = "{the server's address}"
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Description of a dialect beside its routes.
+    """Registration of a dialect: all that its routes do not say.
 
     Attributes:
-        name: In addresses: `/docs/NAME`.
+        name: In addresses (`/docs/NAME`), jobs, and lists of devices.
         title: For people.
         lead: Some sentences for people: how to sign in, what clients there are.
         security: OpenAPI's security schemes, of which one is enough.
         error: What every refusal looks like.
+        prefixes: Addresses of the dialect's versions, the preferred one first.
+        families: Families of the devices that the dialect shows.
         operations: Names of operations, where they differ from the names of the handlers.
         tag: The one group of all operations; by default each path's first word.
     """
@@ -49,6 +52,8 @@ class About:
     lead: str
     security: Mapping[str, Any]
     error: type[msgspec.Struct]
+    prefixes: tuple[str, ...]
+    families: tuple[Family, ...]
     operations: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
 

@@ -28,7 +28,7 @@ from qwicket.model.outcomes import Encoded, Failure
 from qwicket.scheduling import AgentDesk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
@@ -100,7 +100,14 @@ class Agents:
         return self._desk.stale_results
 
     async def announce(
-        self, actor: Actor, name: str, family: Family, doors: Sequence[str], spec: DeviceSpec
+        self,
+        actor: Actor,
+        name: str,
+        family: Family,
+        doors: Sequence[str],
+        spec: DeviceSpec,
+        *,
+        shown_by: Collection[str] = (),
     ) -> Device:
         """Write what a lab says of its device; it is shown under the account's name.
 
@@ -110,6 +117,7 @@ class Agents:
             family: Of its programs; once chosen it stays.
             doors: Where it appears; the native door always is one.
             spec: What it can do.
+            shown_by: The dialects that show devices of its family.
 
         Raises:
             Forbidden: The token does not serve this device.
@@ -118,7 +126,7 @@ class Agents:
             LimitExceeded: A number is out of range; the limit is named.
         """
         _require(actor, name)
-        check_announced(name, family, doors, spec, self._limits)
+        check_announced(name, family, doors, spec, self._limits, shown_by)
         if spec.photonic is not None:
             await self._check_layout(actor, spec.photonic.layout)
         device = Device(

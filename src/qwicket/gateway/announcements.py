@@ -11,16 +11,11 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
     from qwicket.model.limits import Limits
 
-_DOORS: Final[Mapping[Family, frozenset[str]]] = {
-    "qubit": frozenset({"native", "ionq", "ibm", "runtime", "qbraid"}),
-    "atoms": frozenset({"native", "qlued", "qbraid"}),
-    "photonic": frozenset({"native", "xanadu"}),
-}
 _OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
     "qubit": frozenset({COUNTS, MEMORY, PROBABILITIES}),
     "atoms": frozenset({SAMPLES}),
@@ -34,9 +29,22 @@ _FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
 
 
 def check_announced(
-    name: str, family: Family, doors: Sequence[str], spec: DeviceSpec, limits: Limits
+    name: str,
+    family: Family,
+    doors: Sequence[str],
+    spec: DeviceSpec,
+    limits: Limits,
+    shown_by: Collection[str],
 ) -> None:
     """Refuse a device that cannot be one; a photonic layout is read elsewhere.
+
+    Args:
+        name: Of the device.
+        family: Of its programs.
+        doors: The dialects that are to show it.
+        spec: What it can do.
+        limits: Bounds on its numbers.
+        shown_by: The dialects that show devices of its family.
 
     Raises:
         InvalidRequest: A field makes no sense; it is named.
@@ -44,9 +52,9 @@ def check_announced(
     """
     check_device_name(name)
     _check_spec(family, spec, limits)
-    foreign = sorted(set(doors) - _DOORS[family])
+    foreign = sorted(set(doors).difference(shown_by))
     if foreign:
-        known = ", ".join(sorted(_DOORS[family]))
+        known = ", ".join(sorted(shown_by))
         raise InvalidRequest(
             f"doors: a device of the family {family} may stand at {known}, not at"
             f" {foreign[0][:100]!r}.",

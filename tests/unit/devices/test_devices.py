@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from qwicket import devices
+from qwicket.dialects import shown_by
+from qwicket.model.devices import Family
 
 DOCS = Path(__file__).parents[3] / "docs" / "devices.md"
 TWIN = (Path(devices.__file__).parent / "aria-1.toml").read_text()
@@ -82,3 +84,20 @@ def test_the_pages_example_is_a_twin(tmp_path: Path) -> None:
 def test_one_device_ships_off_and_says_why() -> None:
     assert devices.parked().keys() == {"parked"}
     assert "off" in devices.parked()["parked"]
+
+
+def test_a_device_is_shown_by_dialects_of_its_family_alone() -> None:
+    for device in devices.built_in():
+        assert {*device.doors} <= {*shown_by(device.family)}, device.name
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [
+        ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid"}),
+        ("atoms", {"native", "qlued", "qbraid"}),
+        ("photonic", {"native", "xanadu"}),
+    ],
+)
+def test_each_family_has_its_dialects(family: Family, names: set[str]) -> None:
+    assert {*shown_by(family)} == names

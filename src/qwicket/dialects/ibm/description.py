@@ -28,6 +28,8 @@ _TOKEN: Final = {"type": "apiKey", "in": "header", "name": "X-Access-Token"}
 
 ABOUT: Final = About(
     name="ibm",
+    prefixes=("/ibm/api",),
+    families=("qubit",),
     title="The IBM Quantum Experience API of 2020",
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"
@@ -43,6 +45,8 @@ ABOUT: Final = About(
 
 RUNTIME: Final = About(
     name="runtime",
+    prefixes=("/ibm/runtime/classic",),
+    families=("qubit",),
     title="The classic channel of IBM's Runtime API",
     lead=(
         'qiskit-ibm-runtime up to 0.40 works against this server with `channel="ibm_quantum"`. It'

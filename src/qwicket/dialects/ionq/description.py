@@ -19,6 +19,8 @@ class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 ABOUT: Final = About(
     name="ionq",
+    prefixes=("/ionq/v0.4", "/ionq/v0.3"),
+    families=("qubit",),
     title="IonQ's API, versions 0.3 and 0.4",
     lead=(
         "Clients of IonQ work against this server when their address is changed. A token goes into"

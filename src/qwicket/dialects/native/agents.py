@@ -12,12 +12,15 @@ from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
     from qwicket.model.calibrations import Calibration
+    from qwicket.model.devices import Family
     from qwicket.model.limits import Limits
 
 
@@ -26,10 +29,12 @@ class AgentHandlers:
 
     Args:
         gateway: Does the work.
+        shown_by: Returns the dialects that show devices of a family.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:
         self._gateway = gateway
+        self._shown_by = shown_by
 
     @property
     def limits(self) -> Limits:
@@ -42,7 +47,8 @@ class AgentHandlers:
         """Announce a device."""
         body, name = request.payload, request.path_params["name"]
         device = await self._gateway.agents.announce(
-            actor, name, body.family, body.doors, body.spec
+            *(actor, name, body.family, body.doors, body.spec),
+            shown_by=self._shown_by(body.family),
         )
         return json(wire.device(device))
 

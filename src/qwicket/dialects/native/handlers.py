@@ -15,11 +15,14 @@ from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.responses import json, json_in_thread, with_etag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from starlette.types import ASGIApp
 
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Awaited, Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.devices import Family
     from qwicket.model.jobs import Job, Submission
 
 _FEW_JOBS: Final = 100
@@ -29,8 +32,8 @@ _TAG_CHARS: Final = 64 << 10
 class Handlers(AgentHandlers):
     """What everybody else asks for."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__(gateway)
+    def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:
+        super().__init__(gateway, shown_by)
         self._streams = Streams(gateway)
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:

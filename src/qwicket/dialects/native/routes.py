@@ -18,8 +18,11 @@ from qwicket.model.accounts import Scope
 from qwicket.model.calibrations import Calibration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
+    from qwicket.model.devices import Family
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE
@@ -153,15 +156,18 @@ def _encoded_description() -> bytes:
     return msgspec.json.encode(description())
 
 
-def dialect(gateway: Gateway, public_url: str = "") -> Dialect:
+def dialect(
+    gateway: Gateway, shown_by: Callable[[Family], Collection[str]], public_url: str = ""
+) -> Dialect:
     """Return the native dialect.
 
     Args:
         gateway: Does the work.
+        shown_by: Returns the dialects that show devices of a family.
         public_url: The server's address, where it has one beside those of its sockets.
     """
     return Dialect(
-        Handlers(gateway),
+        Handlers(gateway, shown_by),
         ROUTES,
         functools.partial(wire.problem, public_url=public_url),
         error_type=wire.PROBLEM_TYPE,

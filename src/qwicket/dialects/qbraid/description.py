@@ -27,6 +27,8 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 ABOUT: Final = About(
     name="qbraid",
+    prefixes=("/qbraid/api/v1", "/qbraid/api"),
+    families=("qubit", "atoms"),
     title="qBraid's API, three generations",
     lead=(
         "Clients of qBraid work against this server when their address is changed. A token goes"

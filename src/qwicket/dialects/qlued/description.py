@@ -93,6 +93,8 @@ class ResultDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 ABOUT: Final = About(
     name="qlued",
+    prefixes=("/qlued",),
+    families=("atoms",),
     title="qlued's API, versions 2 and 3",
     lead=(
         "Clients of qlued work against this server when their address is changed. In version 2 a"

@@ -21,6 +21,8 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 ABOUT: Final = About(
     name="xanadu",
+    prefixes=("",),
+    families=("photonic",),
     title="Xanadu Cloud's API",
     lead=(
         "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. A"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from qwicket.dialects import shown_by
 from qwicket.dialects.native import agent_wire
 from qwicket.gateway.announcements import check_announced
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -18,7 +19,7 @@ SPEC: dict[str, Any] = {"description": "A bench", "qubits": 5, "formats": ["open
 
 def announce(document: object, name: str = "lab5") -> None:
     body = agent_wire.announcement(msgspec.json.encode(document), LIMITS)
-    check_announced(name, body.family, body.doors, body.spec, LIMITS)
+    check_announced(name, body.family, body.doors, body.spec, LIMITS, shown_by(body.family))
 
 
 def of(family: str = "qubit", doors: object = (), **spec: object) -> dict[str, object]:
