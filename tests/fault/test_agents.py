@@ -19,8 +19,8 @@ from support.server import Serve
 from support.waiting import until
 
 AGENTS = 3
-AGENT_KILLS = runs(20, long=200)
-SERVER_KILLS = runs(20, long=100)
+AGENT_KILLS = runs(5, long=200)
+SERVER_KILLS = runs(4, long=100)
 LEASE_S = 1.0
 LEASE = ("--lease-s", str(LEASE_S))
 RUNNING = "select count(*) from job where state = 'running'"

@@ -19,7 +19,7 @@ from support.scale import runs
 from support.server import LiveServer, Serve
 
 CUTS = 200
-ASYNC_CUTS = runs(60, long=200)
+ASYNC_CUTS = runs(20, long=200)
 SHOTS = 10
 QUICK = Patience(first_pause_s=0.01, longest_pause_s=0.05)
 

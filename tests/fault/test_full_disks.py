@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.scale import runs
 
-ROUNDS = runs(40, long=400)
+ROUNDS = runs(20, long=400)
 TESTS = Path(__file__).parents[1]
 
 

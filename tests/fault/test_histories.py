@@ -17,7 +17,7 @@ from support.scale import runs
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = runs(30, long=300)
+SEEDS = runs(10, long=300)
 CALLS = 200
 TRIES = 150
 """Histories in which a fault must show itself."""

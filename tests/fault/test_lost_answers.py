@@ -16,7 +16,7 @@ from support.programs import BELL
 from support.scale import runs
 from support.server import LiveServer, Serve
 
-LOSSES = runs(30, long=200)
+LOSSES = runs(10, long=200)
 BODY = {"program": BELL, "device": "simulator", "shots": 10}
 
 

@@ -17,7 +17,7 @@ from support.submitters import Submitter, crowd
 from support.waiting import until
 
 CLIENTS = runs(4, long=8)
-KILLS = runs(4, long=30)
+KILLS = runs(2, long=30)
 LEASE_S = 2.0
 
 

@@ -20,7 +20,7 @@ from support.scale import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-KILLS = runs(30, long=300)
+KILLS = runs(8, long=300)
 HITS = runs(1, long=30)
 MATES = 12
 """Of one batch: 20 ms by estimate; at most 16 travel together."""

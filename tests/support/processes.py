@@ -11,11 +11,11 @@ _LISTEN = "0A"
 
 def children_of(pid: int) -> list[int]:
     """Return the direct children of a process."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    children = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            children += [int(child) for child in (thread / "children").read_text().split()]
+    return children
 
 
 def is_alive(pid: int) -> bool:
