@@ -173,7 +173,6 @@ def test_a_killed_express_process_is_a_dead_worker(
     os.kill(victim, signal.SIGSTOP)
     job = submit(bob, BELL)
     until(lambda: state(bob, job) == "running", "it is in the express slot")
-    os.kill(victim, signal.SIGCONT)
     os.kill(victim, signal.SIGKILL)
     found = read(bob, job, 30)
     assert found["state"] == "completed"
