@@ -131,10 +131,7 @@ def open_stores(request: pytest.FixtureRequest) -> OpenStores:
 async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_for_ever(
     open_stores: OpenStores,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The pause after a claim that failed, meant for outages, would be most of this test's time.
-    monkeypatch.setattr("qwicket.scheduling.dispatcher._SLOW_POLL_S", 0.05)
     caplog.set_level(logging.CRITICAL)  # each lost answer is logged with its traceback
     rng = random.Random(1)
     async with open_stores() as sound:
@@ -147,7 +144,10 @@ async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_fo
         dispatchers = []
         for number, store in enumerate(stores):
             await sound[0].leases.add_runner(f"server{number}", "server", NOW)
-            made = Dispatcher(store, Echo(rng), ["simulator"], f"server{number}", lambda: NOW)
+            # The pause after a claim that failed, meant for outages, would take most of the time.
+            made = Dispatcher(
+                store, Echo(rng), ["simulator"], f"server{number}", lambda: NOW, slow_poll_s=0.05
+            )
             made.start()
             dispatchers.append(made)
         keys = itertools.count()

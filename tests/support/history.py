@@ -26,7 +26,7 @@ from support.history_callers import (
     world,
 )
 from support.history_model import Mismatch, Model
-from support.history_tape import READS, Call
+from support.history_tape import Call
 
 SHRINK_S = 60.0
 
@@ -60,8 +60,8 @@ def check(model: Model, tape: Sequence[Call]) -> None:
     Raises:
         Mismatch: It cannot be explained.
     """
-    writes = sorted((c for c in tape if c.name not in READS), key=lambda c: c.at)
-    reads = {index: call for index, call in enumerate(tape) if call.name in READS}
+    writes = sorted((c for c in tape if not c.is_read), key=lambda c: c.at)
+    reads = {index: call for index, call in enumerate(tape) if call.is_read}
     doubts: dict[int, Mismatch] = {}
     _explain_reads(model, reads, doubts, 0)
     for call in writes:

@@ -19,7 +19,7 @@ from qwicket.model.jobs import Lease, Ran, Runner
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import Store
-from support.history_tape import READS, Call, Taped, present_call
+from support.history_tape import Call, Taped, present_call
 from support.stores import NOW, make_token, new_job
 
 CALLERS = 4
@@ -67,9 +67,11 @@ class World:
             call.answer = await call.start(store)
         except Exception as error:
             call.answer = error
-        if call.name in READS:
+        call.is_read = call.has_only_read()
+        if call.is_read:
             call.at = self.reached()
-        self.settled = max(self.settled, call.at if call.name not in READS else 0)
+        else:
+            self.settled = max(self.settled, call.at)
         self.tape.append(call)
         return call.answer
 

@@ -8,7 +8,7 @@ choice (a nonce, the order inside one operation) it follows the store's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,16 +206,19 @@ class Model:
         return self._same(answer, draft)
 
     def upkeep_expire_drafts(self, answer: Any, now: int) -> None:
-        late = {
-            id_
-            for id_, job in self.jobs.items()
-            if job.state is _S.DRAFT and job.expires_at is not None and job.expires_at <= now
-        }
+        late = self._late_drafts(now)
         expect({each.job for each in self._told}, late, "drafts that expired")
         for each in self._told:
             self.jobs[each.job].error_code = "draft_expired"
             self._step(self.jobs[each.job], _S.FAILED, now)
         expect(answer, len(late), "their number")
+
+    def _late_drafts(self, now: int) -> set[str]:
+        return {
+            id_
+            for id_, job in self.jobs.items()
+            if job.state is _S.DRAFT and job.expires_at is not None and job.expires_at <= now
+        }
 
     def jobs_cancel(self, answer: Any, id_: str, now: int) -> None:
         if id_ not in self.jobs:
@@ -247,16 +250,22 @@ class Model:
         return expect(answer, None, "the answer of delete")
 
     def upkeep_delete_ended(self, answer: Any, before: int) -> None:
-        old = [id_ for id_, job in self.jobs.items() if (job.ended_at or before) < before]
+        old = self._old_jobs(before)
         expect(answer, len(old), "jobs deleted for their age")
         for id_ in old:
             del self.jobs[id_]
 
+    def _old_jobs(self, before: int) -> list[str]:
+        return [id_ for id_, job in self.jobs.items() if (job.ended_at or before) < before]
+
     def upkeep_forget_keys(self, answer: Any, now: int) -> None:
-        old = [key for key, (_, _, made_at) in self._keys.items() if made_at < now - DAY_MS]
+        old = self._old_keys(now)
         expect(answer, len(old), "keys forgotten")
         for key in old:
             del self._keys[key]
+
+    def _old_keys(self, now: int) -> list[tuple[str, str, str]]:
+        return [key for key, (_, _, made_at) in self._keys.items() if made_at < now - DAY_MS]
 
     def upkeep_mend_shares(self, answer: Any, now: int) -> None:
         self._weight(now)
@@ -439,8 +448,20 @@ class Model:
             "jobs.results": self._shows_results,
             "leases.held": self._shows_held,
             "jobs.line": self._shows_line,
+            "upkeep.expire_drafts": lambda done, now: self._none_due(done, self._late_drafts(now)),
+            "upkeep.delete_ended": lambda done, before: self._none_due(
+                done, self._old_jobs(before)
+            ),
+            "upkeep.forget_keys": lambda done, now: self._none_due(done, self._old_keys(now)),
+            "upkeep.mend_shares": self._shows_epoch,
         }
         reads[name](answer, args[0])
+
+    def _none_due(self, answer: Any, due: Collection[object]) -> None:
+        expect((answer, len(due)), (0, 0), "what was due when nothing was written")
+
+    def _shows_epoch(self, answer: Any, now: int) -> None:
+        expect((answer, self._epoch is None), (0, False), "fair share has an epoch")
 
     def _shows_job(self, answer: Any, id_: str) -> None:
         self._same(answer, id_) if id_ in self.jobs else expect(answer, None, "an absent job")

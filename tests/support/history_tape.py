@@ -21,7 +21,11 @@ from qwicket.store.database import Database, Later, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
-READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
+_READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
+_LOOK_FIRST = {
+    f"upkeep.{verb}" for verb in ("expire_drafts", "delete_ended", "forget_keys", "mend_shares")
+}
+"""They write only what is due: when nothing is, they are reads."""
 
 
 @dataclass
@@ -37,6 +41,10 @@ class Call:
     since: int = 0
     answer: Any = None
     told: tuple[Changed, ...] = ()
+    is_read: bool = False
+
+    def has_only_read(self) -> bool:
+        return self.name in _READS or (self.name in _LOOK_FIRST and not self.at)
 
     def start(self, store: Store) -> Awaitable[Any]:
         room, verb = self.name.split(".")

@@ -1,9 +1,9 @@
 """The server's own runner: claims jobs for its devices and hands them to their driver.
 
 One task per device claims; a slot is taken before the claim, so that nothing is claimed that
-cannot start at once. It wakes with the commit of a submit and polls slowly beneath. One more task
-claims short jobs for the express slots while every slot is busy. Another task renews: it compares
-what is held here with what the store believes.
+cannot start at once. It wakes with the commit of a submit. One task looks now and then for waiting
+jobs whose commit was not announced. One claims short jobs for the express slots while every slot is
+busy. Another renews: it compares what is held here with what the store believes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment, Forward, Job, Lease
     from qwicket.store import Changed, Store
 
-_SLOW_POLL_S: Final = 2.0
 _STOPS: Final = "the server stops"
 _NOT_BEGUN_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
@@ -101,6 +100,7 @@ class Dispatcher:
         runner: This runner's id, already known to the store.
         now_ms: The clock.
         express: Slots for short jobs, if there are any.
+        slow_poll_s: Pause between two looks for what was not announced.
     """
 
     def __init__(
@@ -111,6 +111,8 @@ class Dispatcher:
         runner: str,
         now_ms: Callable[[], int],
         express: Express | None = None,
+        *,
+        slow_poll_s: float = 2.0,
     ) -> None:
         self._store = store
         self._driver = driver
@@ -120,6 +122,7 @@ class Dispatcher:
         self._n_busy = 0
         self._slot_ended_at = 0.0
         self._express = express
+        self._slow_poll_s = slow_poll_s
         self._express_slots = asyncio.Semaphore(express.driver.slots if express else 0)
         self._express_wake = asyncio.Event()
         self._wakes = {device: asyncio.Event() for device in devices}
@@ -141,6 +144,7 @@ class Dispatcher:
         self._stop_listening = [changes.listen(self._hear), changes.on_resync(self._look_again)]
         self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
         self._tasks.append(asyncio.create_task(self._renew_always()))
+        self._tasks.append(asyncio.create_task(self._poll_slowly()))
         if self._express is not None and self._express.driver.slots:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
         self._renewal.set()
@@ -207,24 +211,31 @@ class Dispatcher:
             if self._claims.is_quiet:
                 self._cancelled_early.clear()
             if claim.is_last:
-                await self._until_work_waits(device, wake)
+                await wake.wait()
 
-    async def _until_work_waits(self, device: str, wake: asyncio.Event) -> None:
-        """Wait for a submit; beneath it look now and then, without writing, what nobody told of."""
-        while not await _woken(wake, _SLOW_POLL_S):
-            if self._driver.forwards:
-                return  # a job that nobody looks after does not wait, and is found by the claim
+    async def _poll_slowly(self) -> None:
+        """Wake the claimers of devices whose jobs wait although nothing announced them.
+
+        It reads and never writes: a claim that finds nothing would cost a write transaction.
+        """
+        while True:
+            await asyncio.sleep(self._slow_poll_s)
             try:
-                if await self._store.leases.waits(device):
-                    return
+                waiting = await self._store.leases.devices_with_work()
             except QwicketError as error:
-                _tell(f"the queue of {device} could not be read", error)
+                _tell("the queue could not be read", error)
+                continue
+            if self._driver.forwards:  # a job that nobody looks after does not wait
+                waiting = set(self._wakes)
+            for device in waiting & self._wakes.keys():
+                self._wakes[device].set()
+                self._express_wake.set()
 
     async def _claim_for_express(self, express: Express) -> None:
         """Have a short job begin while all slots are busy with jobs that last."""
         wake = self._express_wake
         while True:
-            await _woken(wake, _SLOW_POLL_S)
+            await wake.wait()
             wake.clear()
             await self._express_slots.acquire()
             if not await self._slots_stay_busy():
@@ -397,7 +408,7 @@ class Dispatcher:
 
     async def _renew_always(self) -> None:
         while True:
-            await _woken(self._renewal, _SLOW_POLL_S)
+            await _woken(self._renewal, self._slow_poll_s)
             is_asked = self._renewal.is_set()
             self._renewal.clear()
             if not (self._held or is_asked):

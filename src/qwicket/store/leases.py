@@ -96,6 +96,8 @@ class Leases:
 
     async def void_orphans(self, now: int) -> list[Job]:
         """Offer again what is held by those who are no runners any more."""
+        if await self._database.scan(lambda tx: tx.one("lease_orphans")) is None:
+            return []
         return await self._database.write(lambda tx: _void_orphans(tx, now))
 
     async def claim(
@@ -110,10 +112,10 @@ class Leases:
             lambda tx: _claim(tx, device, runner, now, most), durable=durable
         )
 
-    async def waits(self, device: str) -> bool:
-        """Say whether anything waits for a device: a look that costs no transaction."""
-        row = await self._database.read(lambda tx: tx.one("share_waits", device=device))
-        return row is not None
+    async def devices_with_work(self) -> set[str]:
+        """Return the devices that have waiting jobs; this costs no transaction."""
+        rows = await self._database.read(lambda tx: tx.all("share_devices"))
+        return {device for (device,) in rows}
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
         """Take the next short job of some devices; the database is written only if there is one.

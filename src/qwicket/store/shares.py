@@ -48,15 +48,25 @@ def leave(tx: Tx, job: Job, now: int) -> None:
     _count(tx, job, 0.0, now)
 
 
+def is_rebase_due(tx: Tx, now: int) -> bool:
+    """Return whether numbers have grown so large that they should be made small, or none count."""
+    row = tx.one("epoch_get")
+    return row is None or _is_old(row[0], now)
+
+
 def rebase(tx: Tx, now: int) -> bool:
     """Make the numbers small again where they have grown; say whether they had."""
     epoch = _epoch(tx, now)
-    if now - epoch < 1000 * HALF_LIFE_S * REBASE_AFTER:
+    if not _is_old(epoch, now):
         return False
     tx.run("share_rebase", factor=1 / weight(now, epoch))
     tx.run("epoch_put", at=now)
     del tx.memo[_EPOCH]
     return True
+
+
+def _is_old(epoch: int, now: int) -> bool:
+    return now - epoch >= 1000 * HALF_LIFE_S * REBASE_AFTER
 
 
 def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:

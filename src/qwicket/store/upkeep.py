@@ -1,7 +1,12 @@
-"""Operations that somebody has to do now and then, and duties: who does them for all servers."""
+"""Periodic operations, and duties: which server does them for all servers.
+
+Each reads first, and opens a write transaction only if something is due: transactions of an idle
+server would hold up the other servers on its database.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.outcomes import Failure
@@ -9,6 +14,8 @@ from qwicket.store import shares
 from qwicket.store.jobs import KEY_LIFE_MS, delete, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qwicket.store.database import Database, Tx
 
 _BATCH: Final = 200
@@ -28,32 +35,43 @@ class Upkeep:
 
     async def expire_drafts(self, now: int) -> int:
         """Fail drafts whose program never came; return how many, at most some hundred."""
-        return await self._database.write(lambda tx: _expire_drafts(tx, now))
+        return await self._if_due(
+            "draft_expired", lambda tx: _expire_drafts(tx, now), now=now, limit=1
+        )
 
     async def forget_keys(self, now: int) -> int:
         """Forget idempotency keys that count no more."""
-        return await self._database.write(
-            lambda tx: tx.count("idempotency_purge", before=now - KEY_LIFE_MS)
+        before = now - KEY_LIFE_MS
+        return await self._if_due(
+            "idempotency_due",
+            lambda tx: tx.count("idempotency_purge", before=before),
+            before=before,
         )
 
     async def end_tokens(self, now: int) -> int:
         """Revoke what has expired, so that no clock set back revives it; return how many."""
-        return await self._database.write(lambda tx: tx.count("token_expire", now=now))
+        return await self._if_due(
+            "token_due", lambda tx: tx.count("token_expire", now=now), now=now
+        )
 
     async def delete_ended(self, before: int) -> int:
         """Delete jobs that ended before a time; return how many, at most some hundred."""
-        return await self._database.write(lambda tx: _delete_ended(tx, before))
+        return await self._if_due(
+            "job_old", lambda tx: _delete_ended(tx, before), before=before, limit=1
+        )
 
     async def drop_orphans(self) -> int:
         """Forget pieces of results that were never finished; return of how many results."""
-        return await self._database.write(_drop_orphans)
+        return await self._if_due("blob_orphans", _drop_orphans)
 
     async def drop_uploads(self) -> int:
         """Forget uploads whose jobs are no drafts any more; return how many."""
-        return await self._database.write(lambda tx: tx.count("upload_purge"))
+        return await self._if_due("upload_due", partial(_count, name="upload_purge"))
 
     async def mend_shares(self, now: int) -> int:
         """Set right what fair share believes of waiting work; return how many were wrong."""
+        if await self._database.scan(lambda tx: _are_shares_right(tx, now)):
+            return 0
         return await self._database.write(lambda tx: _mend_shares(tx, now))
 
     async def mend_stored_bytes(self) -> int:
@@ -62,9 +80,18 @@ class Upkeep:
         This looks at the lengths of everything that is stored, and writes only if a sum is wrong:
         meanwhile nobody else writes.
         """
-        if not await self._database.scan(lambda tx: tx.all("project_wrong_bytes")):
+        repair = partial(_count, name="project_repair_bytes")
+        return await self._if_due("project_wrong_bytes", repair)
+
+    async def _if_due(self, due: str, operation: Callable[[Tx], int], **params: int) -> int:
+        """Write, if the statement `due` finds anything; return how much was done."""
+        if await self._database.scan(lambda tx: tx.one(due, **params)) is None:
             return 0
-        return await self._database.write(lambda tx: tx.count("project_repair_bytes"))
+        return await self._database.write(operation)
+
+
+def _count(tx: Tx, name: str, **params: int) -> int:
+    return tx.count(name, **params)
 
 
 def _take_duty(tx: Tx, name: str, runner: str) -> bool:
@@ -91,6 +118,10 @@ def _drop_orphans(tx: Tx) -> int:
     for (sha256,) in orphans:
         tx.run("blob_drop", sha256=sha256)
     return len(orphans)
+
+
+def _are_shares_right(tx: Tx, now: int) -> bool:
+    return tx.one("share_wrong") is None and not shares.is_rebase_due(tx, now)
 
 
 def _mend_shares(tx: Tx, now: int) -> int:

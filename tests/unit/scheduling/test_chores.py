@@ -54,6 +54,17 @@ async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
     assert [await store.jobs.get(job.id) is not None for job in jobs] == [is_kept] * len(jobs)
 
 
+async def test_a_round_with_nothing_to_do_opens_no_write_transaction(store: Store) -> None:
+    ada = await make_token(store)
+    await add_job(store, ada)
+    mine = Chores(store, "me", lambda: NOW, keep_days=30.0)
+    assert await mine.do_round()
+    commits: list[int] = []
+    store.on_commit(lambda operations, _failed, _seconds: commits.append(operations))
+    assert await mine.do_round()
+    assert commits == []
+
+
 async def test_drafts_expire_and_orphans_are_offered_again(store: Store) -> None:
     ada = await make_token(store)
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW)

@@ -612,6 +612,8 @@ async def test_an_express_claim_that_goes_wrong_leaves_its_claimer_and_its_slot(
             raise wrongs.pop()
         return await claim(*arguments)
 
+    while full._express_wake.is_set() or not full._claims.is_quiet:
+        await asyncio.sleep(0.01)  # a claim under way would be a lucky one
     monkeypatch.setattr(store.leases, "claim_express", unlucky)
     job = await short(store, ada)
     assert await begun(quick) == job.id
@@ -623,12 +625,12 @@ async def test_an_idle_server_does_not_write(
     ada: Token,
     driver: HandDriver,
     quick: HandDriver,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("qwicket.scheduling.dispatcher._SLOW_POLL_S", 0.01)
     await store.leases.add_runner("server", "server", NOW)
     express = Express(quick, longest_s=2.0, pause_s=60.0)
-    dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, express)
+    dispatcher = Dispatcher(
+        store, driver, ["simulator"], "server", lambda: NOW, express, slow_poll_s=0.01
+    )
     dispatcher.start()
     await asyncio.sleep(0.1)
     commits: list[int] = []

@@ -38,7 +38,8 @@ def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
     whole = {
         *("account_list", "device_list", "project_list", "runner_list"),
         *("device_offered_list", "provider_list"),
-        *("blob_orphans", "share_repair", "share_rebase", "token_expire"),
+        *("blob_orphans", "share_repair", "share_devices", "share_rebase", "share_wrong"),
+        *("token_due", "token_expire", "upload_due"),
         *("upload_purge", "project_wrong_bytes", "project_repair_bytes"),
     }
     # Recursive queries: accounts with short jobs, and tokens made from one, each step by index.

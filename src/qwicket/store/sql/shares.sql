@@ -31,12 +31,25 @@ where device = :device and project = :project;
 -- Whether anything waits for a device; index share_next.
 select 1 from share where device = :device and has_work = 1 limit 1;
 
+-- name: share_devices
+-- The devices that have waiting jobs; of all devices and projects, which are few.
+select distinct device from share where has_work = 1;
+
 -- name: share_list
 -- Index share_next.
 select share.project, share.vtime, project.shares
 from share
 inner join project on project.id = share.project
 where share.device = :device and share.has_work = 1;
+
+-- name: share_wrong
+-- Whether any `has_work` is wrong, by a fault of ours.
+select 1 from share
+where has_work <> case when exists (
+    select 1 from job
+    where job.device = share.device and job.project = share.project and job.state = 'queued'
+) then 1 else 0 end
+limit 1;
 
 -- name: share_repair
 -- `has_work` says what is so: for flags that a fault of ours left wrong.

@@ -21,6 +21,10 @@ update job set
 where id = :job and {before:refuse}
 returning {job};
 
+-- name: idempotency_due
+-- Index idempotency_by_age.
+select 1 from idempotency where made_at < :before limit 1;
+
 -- name: idempotency_purge
 -- Index idempotency_by_age.
 delete from idempotency where made_at < :before;
@@ -82,6 +86,10 @@ from (
     group by owner.id
 ) as found
 where found.id = project.id and project.stored_bytes <> found.bytes;
+
+-- name: token_due
+-- Of all tokens, which are few.
+select 1 from token where revoked_at is null and expires_at <= :now limit 1;
 
 -- name: token_expire
 -- Of all tokens, which are few.

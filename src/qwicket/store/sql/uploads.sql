@@ -39,6 +39,12 @@ select bytes from upload_piece where upload = :id order by part;
 -- Index upload_by_job.
 delete from upload where job = :job;
 
+-- name: upload_due
+-- Of all uploads, which are few.
+select 1 from upload
+where not exists (select 1 from job where job.id = upload.job and job.state = 'draft')
+limit 1;
+
 -- name: upload_purge
 -- Of all uploads, which are few.
 delete from upload
