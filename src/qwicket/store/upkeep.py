@@ -29,8 +29,8 @@ class Upkeep:
     async def take_duty(self, name: str, runner: str) -> bool:
         """Take on periodic work unless a living runner does it; say whether it is ours."""
         holder = await self._database.read(lambda tx: tx.one("duty_holder", name=name))
-        if holder == (runner,):
-            return True
+        if holder is not None:
+            return holder == (runner,)
         return await self._database.write(lambda tx: _take_duty(tx, name, runner))
 
     async def expire_drafts(self, now: int) -> int:

@@ -8,7 +8,10 @@ set holder = excluded.holder, fence = duty.fence + 1
 where not exists (select 1 from runner where runner.id = duty.holder);
 
 -- name: duty_holder
-select holder from duty where name = :name;
+-- No row when nobody holds it, or when its holder is no runner any more.
+select duty.holder from duty
+inner join runner on runner.id = duty.holder
+where duty.name = :name;
 
 -- name: draft_expired
 -- Index job_draft.
