@@ -4,6 +4,7 @@
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
 What a `requirements-alone.txt` beside it names is installed without what it depends on.
 A line `# tests: native/qiskit_2_6` runs the tests of that suite in this environment too.
+`light` makes the environment that a light installation of this project has, without the project.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 CONTRACT = Path(__file__).parent
@@ -48,32 +50,51 @@ def interpreter(suite: str) -> Path:
     requirements = CONTRACT / suite / "requirements.txt"
     alone = requirements.with_name("requirements-alone.txt")
     wanted = requirements.read_bytes() + (alone.read_bytes() if alone.exists() else b"")
+    first = requirements.read_text().partition("\n")[0]
+    version = first.removeprefix("# python:").strip() if "python:" in first else ""
+    installs = [["-r", str(requirements)]]
+    if alone.exists():
+        installs.append(["-r", str(alone), "--no-deps"])
+    return _made(suite.replace("/", "-"), wanted, version, installs)
+
+
+def light() -> Path:
+    """Return the interpreter of an environment with the dependencies of this project, no extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dependencies: list[str] = project["dependencies"]
+    return _made("light", "\n".join(dependencies).encode(), "", [dependencies])
+
+
+def install_project(python: Path, folder: Path) -> None:
+    """Install the wheel of this checkout, without what it depends on, into a folder of its own."""
+    target = ["--no-deps", "--reinstall-package", "qwicket", "--target", str(folder)]
+    subprocess.run([*_install(python), *target, str(ROOT)], check=True, timeout=_STEP_S)
+
+
+def _made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> Path:
+    """Return the interpreter of an environment that is kept under a digest of what is wanted."""
     digest = hashlib.sha256(wanted).hexdigest()[:12]
-    folder = ROOT / ".vendor" / f"{suite.replace('/', '-')}-{digest}"
+    folder = ROOT / ".vendor" / f"{name}-{digest}"
     python = folder / "bin" / "python"
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
-            _make(folder, python, requirements, alone)
+            base = _python(version) if version else sys.executable
+            steps = [[_uv(), "venv", "-q", "--clear", "--python", base, str(folder)]]
+            steps += [[*_install(python), *each] for each in installs]
+            for step in steps:
+                subprocess.run(step, check=True, timeout=_STEP_S)
             (folder / "ready").touch()
     return python
 
 
-def _make(folder: Path, python: Path, requirements: Path, alone: Path) -> None:
-    uv = str(Path(sys.executable).parent / "uv")
-    first = requirements.read_text().partition("\n")[0]
-    version = first.removeprefix("# python:").strip() if "python:" in first else ""
-    base = _python(version) if version else sys.executable
-    install = [uv, "pip", "install", "-q", "--python", str(python), "-r"]
-    steps = [
-        [uv, "venv", "-q", "--clear", "--python", base, str(folder)],
-        [*install, str(requirements)],
-    ]
-    if alone.exists():
-        steps.append([*install, str(alone), "--no-deps"])
-    for step in steps:
-        subprocess.run(step, check=True, timeout=_STEP_S)
+def _uv() -> str:
+    return str(Path(sys.executable).parent / "uv")
+
+
+def _install(python: Path) -> list[str]:
+    return [_uv(), "pip", "install", "-q", "--python", str(python)]
 
 
 def _python(version: str) -> str:
@@ -87,4 +108,5 @@ def _python(version: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{interpreter(sys.argv[1])}\n")
+    made = light() if sys.argv[1] == "light" else interpreter(sys.argv[1])
+    sys.stdout.write(f"{made}\n")

@@ -45,6 +45,12 @@ __all__ = ["main"]
             "completion": "completion",
         },
     },
+    needs_server=frozenset(
+        {
+            *("serve", "user", "token", "passes", "project", "provider", "device"),
+            *("bench", "demo"),
+        }
+    ),
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="qwicket")

@@ -119,7 +119,9 @@ def agent(
         if run is None:
             raise click.UsageError("--try needs --run.")
         from qwicket.cli.agent_try import try_program
+        from qwicket.extras import require
 
+        require("qwicket agent --try", "server")
         sys.exit(try_program(program, run, device, shots, format_name))
     if device is None or run is None:
         raise click.UsageError("--device and --run are needed.")

@@ -12,7 +12,7 @@ import tempfile
 import time
 from contextlib import closing
 from email.utils import parsedate_to_datetime
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -28,7 +28,7 @@ from qwicket.cli.commands import plainly
 from qwicket.cli.config import FILE, wrong_settings
 from qwicket.cli.listing import minute
 from qwicket.cli.serve import checked
-from qwicket.server.listeners import holder, is_served
+from qwicket.extras import EXTRAS, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,13 +41,6 @@ if TYPE_CHECKING:
     Status = Literal["ok", "warning", "wrong"]
     Check = Callable[["Place"], Iterator["Finding"]]
 
-_EXTRAS: Final = {
-    "postgres": "psycopg",
-    "aer": "qiskit_aer",
-    "qsim": "qsimcirq",
-    "qiskit": "qiskit",
-    "plot": "matplotlib",
-}
 _NETWORKED: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
 _FORGETFUL: Final = ("tmpfs", "ramfs")
 _LITTLE_BYTES: Final = 1 << 30
@@ -99,14 +92,17 @@ def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
         place: Folder or database.
         context: That of the command, which knows the settings.
     """
-    checks: tuple[tuple[str, Check], ...] = (
-        ("installed", _installed),
+    of_server: tuple[tuple[str, Check], ...] = (
         ("settings", lambda where: _settings(where, context)),
         ("folder", _folder),
         ("disk", _disk),
         ("database", _database),
         ("compute", _compute),
         ("readers", _readers),
+    )
+    checks = (
+        ("installed", _installed),
+        *(of_server if _has_server() else ()),
         ("server", _server),
     )
     for about, check in checks:
@@ -121,14 +117,35 @@ def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
 # --- what is installed ---------------------------------------------------------------------------
 
 
-def _installed(_: Place) -> Iterator[Finding]:
-    has = [f"{name} {_version(module)}" for name, module in _EXTRAS.items() if _is_there(module)]
-    extras = ", ".join(has) or "none"
+def _installed(place: Place) -> Iterator[Finding]:
+    has = [_extra(name) for name in EXTRAS if not missing(name)]
     python = f"Python {platform.python_version()}"
-    yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {extras}")
-    if missing := sorted(_missing()):
+    found = ", ".join(has) or "none"
+    yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {found}")
+    if lacks := sorted(_missing()):
         remedy = "Install the package again: pip install --force-reinstall qwicket"
-        yield Finding("installed", "wrong", f"missing: {', '.join(missing)}", remedy)
+        yield Finding("installed", "wrong", f"missing: {', '.join(lacks)}", remedy)
+    if not _has_server():
+        yield _without_server(place)
+
+
+def _has_server() -> bool:
+    return not missing("server")
+
+
+def _extra(name: str) -> str:
+    """Return an extra, with its version where it is one package."""
+    return name if name == "server" else f"{name} {_version(EXTRAS[name][0])}"
+
+
+def _without_server(place: Place) -> Finding:
+    """Report that the extra is not installed: wrong only where the data of a server is kept."""
+    lacks = missing("server")
+    some = f" (missing: {', '.join(lacks)})" if len(lacks) < len(EXTRAS["server"]) else ""
+    found = f'the extra "server" is not installed{some}, so nothing of a server is checked'
+    is_server = place.database_url is not None or (place.data_dir / "qwicket.db").exists()
+    remedy = 'Only to run a server here: pip install "qwicket[server]"'
+    return Finding("installed", "wrong" if is_server else "ok", found, remedy)
 
 
 def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
@@ -154,12 +171,10 @@ def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
 
 def _is_ours(settings: Settings) -> bool:
     """Return whether the port is taken by a server of ours, which may be on the same database."""
+    from qwicket.server.listeners import holder
+
     who = holder(settings.port) if settings.database_url is not None else None
     return who is not None and who.is_qwicket
-
-
-def _is_there(module: str) -> bool:
-    return util.find_spec(module) is not None
 
 
 def _version(module: str) -> str:
@@ -168,11 +183,15 @@ def _version(module: str) -> str:
 
 
 def _missing() -> Iterator[str]:
-    """Yield the packages that the installed one asks for and that are not there."""
+    """Yield the packages that the installed one asks for and that are not there.
+
+    Of the extras those of `server` count, where enough of it is installed to run one.
+    """
     for wanted in metadata.requires("qwicket") or ():
-        if "extra ==" in wanted:
+        name, _, condition = wanted.partition(";")
+        of_server = _has_server() and "server" in condition
+        if "extra ==" in condition and not of_server:
             continue
-        name = wanted.split(";")[0].strip()
         bare = "".join(char if char.isalnum() or char in "-_." else " " for char in name).split()[0]
         try:
             metadata.version(bare)
@@ -412,7 +431,7 @@ def _server(place: Place) -> Iterator[Finding]:
     from qwicket.clients.native import ApiError, ClientError
 
     named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
-    is_running = not place.database_url and is_served(place.data_dir)
+    is_running = _has_server() and _is_running(place)
     if is_running:
         yield Finding("server", "ok", "one runs on the folder")
     if not named and not is_running:
@@ -440,6 +459,12 @@ def _server(place: Place) -> Iterator[Finding]:
         yield Finding("token", "wrong", f"QWICKET_TOKEN does not sign in: {error}", remedy)
     except ClientError as error:
         yield Finding("token", "wrong", str(error))
+
+
+def _is_running(place: Place) -> bool:
+    from qwicket.server.listeners import is_served
+
+    return not place.database_url and is_served(place.data_dir)
 
 
 def _asked(url: str) -> float:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
 
+_NOT_INSTALLED: Final = 2
 _UNCUT: Final = 1_000
 _ENDS: Final = (".", "?", "!", ")")
 _PLAIN: Final = {
@@ -53,13 +54,20 @@ class Commands(click.Group):
     Args:
         modules: What commands are for, and those that are, in the order in which help lists them:
             the name of each, and the module of `qwicket.cli` that has it under this name.
+        needs_server: Names of the commands that need the extra `server`. Without it their help and
+            completion work; a call raises `NotInstalled`.
     """
 
     def __init__(
-        self, *args: Any, modules: Mapping[str, Mapping[str, str]], **attributes: Any
+        self,
+        *args: Any,
+        modules: Mapping[str, Mapping[str, str]],
+        needs_server: Set[str],
+        **attributes: Any,
     ) -> None:
         super().__init__(*args, **attributes)
         self._sections = modules
+        self._needs_server = needs_server
         self._modules = {name: module for each in modules.values() for name, module in each.items()}
 
     def resolve_command(
@@ -79,6 +87,11 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"qwicket.cli.{self._modules[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
+        if cmd_name in self._needs_server:
+            from qwicket.extras import missing
+
+            if missing("server"):
+                _refuse_calls(command, f"{self.name} {cmd_name}")
         if command.epilog is None:
             from qwicket.cli.examples import epilog
 
@@ -105,7 +118,7 @@ class Commands(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and exit: 0, 1 when it was refused, 2 when it was called wrongly."""
+        """Run a command and exit: 0, 1 if refused, 2 if called wrongly or without its extra."""
         name = prog_name or "qwicket"
         if not standalone_mode:
             return super().main(args, name, complete_var, standalone_mode=False, **extra)
@@ -115,9 +128,22 @@ class Commands(click.Group):
             status = super().main(args, name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
             status = _tell(error)
+        except ImportError as error:
+            status = _tell_what_to_install(error)
         except (click.Abort, KeyboardInterrupt):
             status = INTERRUPTED
         sys.exit(status)
+
+
+def _refuse_calls(command: click.Command, name: str) -> None:
+    """Make a command, or those of a group, raise `NotInstalled` once its options are parsed."""
+    if isinstance(command, click.Group):
+        for each, below in command.commands.items():
+            _refuse_calls(below, f"{name} {each}")
+    else:
+        from qwicket.extras import require
+
+        command.callback = lambda **_: require(name, "server")
 
 
 def plainly(error: click.ClickException) -> str:
@@ -142,3 +168,12 @@ def _tell(error: click.ClickException) -> int:
             message = f"{message} See '{error.ctx.command_path} --help'."
         click.echo(f"Error: {message}", err=True)
     return error.exit_code
+
+
+def _tell_what_to_install(error: ImportError) -> int:
+    from qwicket.extras import NotInstalled
+
+    if not isinstance(error, NotInstalled):
+        raise error
+    click.echo(f"Error: {error}", err=True)
+    return _NOT_INSTALLED

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from qwicket.cli.terminal import grid
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from rich.table import Table
 
 _GAP: Final = "  "
 
@@ -70,28 +71,8 @@ def is_terminal() -> bool:
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
     """Print a table, as wide as the terminal at most."""
-    from rich.console import Console
-
-    Console().print(grid(rows, heads))
-
-
-def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> Table:
-    """Return a table; where the terminal is narrow, cells but the first are folded.
-
-    Columns in which nothing stands are left out.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = list(rows)
-    there = [number for number in range(len(heads)) if any(cells[number] for cells in rows)]
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for number in there or range(len(heads)):
-        made.add_column(heads[number], overflow="fold", no_wrap=number == 0)
-    for cells in rows:
-        made.add_row(*(Text(cells[number]) for number in there))
-    return made
+    for line in grid(rows, heads, shutil.get_terminal_size().columns):
+        click.echo(line)
 
 
 def iso(at_ms: int | None) -> str | None:

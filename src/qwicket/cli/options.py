@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 import click
 
 from qwicket.cli import completing
+from qwicket.folders import default_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,16 +81,10 @@ inputs = click.option(
 )
 
 
-def _default_data_dir() -> Path:
-    from qwicket.server.settings import default_data_dir
-
-    return default_data_dir()
-
-
 data_dir = setting(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=_default_data_dir,
+    default=default_data_dir,
     show_default="~/.local/share/qwicket",
     metavar="DIR",
     help="Folder of the embedded database.",

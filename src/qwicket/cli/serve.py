@@ -17,6 +17,7 @@ import click
 from qwicket.cli import options
 from qwicket.cli.config import LIMITS
 from qwicket.cli.options import setting
+from qwicket.folders import default_data_dir
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
@@ -252,8 +253,6 @@ def _hint(settings: Settings) -> str:
     is_first = settings.database_url is None and not (settings.data_dir / "qwicket.db").exists()
     if not is_first or settings.log_format != "text" or not sys.stderr.isatty():
         return ""
-    from qwicket.server.settings import default_data_dir
-
     folder = settings.data_dir
     where = "" if folder == default_data_dir() else f" --data-dir {shlex.quote(str(folder))}"
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import sys
 import threading
 from contextlib import suppress
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from qwicket.cli import completing, results
-from qwicket.cli.listing import grid, is_terminal, json_flag, one_line
+from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
 from qwicket.cli.seen import HEADS, seen
+from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
 from qwicket.clients.http import plain
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from qwicket.cli.options import Connect
     from qwicket.cli.seen import Body
     from qwicket.clients.native import Change, Client, Job
+    from qwicket.clients.native.views import JobView
 
     News = queue.Queue[Change | Exception]
 
@@ -61,12 +64,20 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
 
 def show_wait(job: Job) -> None:
-    """Show on a terminal how a job fares until it has ended."""
-    from rich.console import Console
-    from rich.text import Text
+    """Show on a terminal the state of a job until it has ended, on one line that then goes away."""
+    line = Rewritten(sys.stderr)
 
-    with Console(stderr=True).status(seen(job.info).standing) as status:
-        job.wait(None, progress=lambda job: status.update(Text(seen(job.info).standing)))
+    def show(job: JobView) -> None:
+        line.show([cut(seen(job.info).standing, shutil.get_terminal_size().columns)])
+
+    if not can_rewrite(sys.stderr):
+        job.wait(None)
+        return
+    try:
+        show(job)
+        job.wait(None, progress=show)
+    finally:
+        line.show([])
 
 
 def _print_changes(job: Job, as_json: bool) -> None:
@@ -86,7 +97,7 @@ def _print_changes(job: Job, as_json: bool) -> None:
 def _watch_all(client: Client, as_json: bool) -> NoReturn:
     since = client.account()["change"]  # what changes after it is told
     waiting = [job.info for job in client.jobs(_MOST, state=_UNFINISHED)]
-    if is_terminal() and not as_json:
+    if can_rewrite(sys.stdout) and not as_json:
         _show_all(client, {seen(each).id: each for each in reversed(waiting)}, since)
     for body in reversed(waiting):
         _print_change(body, as_json)
@@ -103,24 +114,22 @@ def _print_change(body: Body, as_json: bool) -> None:
 
 def _show_all(client: Client, jobs: dict[str, Body], since: int) -> NoReturn:
     """Keep a table of the jobs that changed last, as long as the terminal is high."""
-    from rich.console import Console
-    from rich.live import Live
-
     news: News = queue.Queue(_MOST)
     threading.Thread(target=_hear, args=(client, since, news), daemon=True).start()
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            shown = [seen(body) for body in jobs.values()][-max(1, console.height - _MARGIN) :]
-            live.update(grid((job.cells for job in reversed(shown)), HEADS), refresh=True)
-            for change in _heard(news):
-                jobs.pop(change.job, None)  # what changed last stands last
-                jobs[change.job] = change.info
-            for job in shown:
-                if seen(jobs[job.id]).state == "queued":
-                    jobs[job.id] = _asked(client, job.id) or jobs[job.id]
-            for old in list(jobs)[: max(0, len(jobs) - _MOST)]:
-                del jobs[old]
+    table = Rewritten(sys.stdout)
+    while True:
+        width, height = shutil.get_terminal_size()
+        shown = [seen(body) for body in jobs.values()][-max(1, height - _MARGIN) :]
+        lines = grid([job.cells for job in reversed(shown)], HEADS, width)
+        table.show([cut(line, width) for line in lines[: height - 1]])
+        for change in _heard(news):
+            jobs.pop(change.job, None)  # what changed last stands last
+            jobs[change.job] = change.info
+        for job in shown:
+            if seen(jobs[job.id]).state == "queued":
+                jobs[job.id] = _asked(client, job.id) or jobs[job.id]
+        for old in list(jobs)[: max(0, len(jobs) - _MOST)]:
+            del jobs[old]
 
 
 def _hear(client: Client, since: int, news: News) -> None:

@@ -10,10 +10,12 @@ Stands on the client alone; needs Qiskit 2 (extra `qiskit`).
 
 from importlib import import_module
 
+from qwicket.extras import NotInstalled
+
 try:
     import_module("qiskit")
 except ImportError as error:
-    raise ImportError('Qiskit is not installed: pip install "qwicket[qiskit]"') from error
+    raise NotInstalled("qwicket.qiskit", "qiskit") from error
 
 from qwicket.qiskit.backend import QwicketBackend
 from qwicket.qiskit.jobs import QwicketJob

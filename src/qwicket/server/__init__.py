@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qwicket.server.settings import Settings, default_data_dir
+from qwicket.server.settings import Settings
 
-__all__ = ["Settings", "default_data_dir", "run"]
+__all__ = ["Settings", "run"]
 
 
 def run(settings: Settings, hint: str = "") -> int:

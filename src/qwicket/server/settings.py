@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -10,17 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from qwicket.folders import default_data_dir
 from qwicket.gateway.first_polls import HOLD_MS
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 from qwicket.model.limits import Limits
 
 LogFormat = Literal["text", "json"]
-
-
-def default_data_dir() -> Path:
-    """Return `$XDG_DATA_HOME/qwicket`, or its usual place in the home folder."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "qwicket"
 
 
 def passwords(database_url: str) -> list[str]:

@@ -7,6 +7,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
 from qwicket.store.agents import Agents, Handout
@@ -118,7 +119,7 @@ def open_postgres(url: str) -> Store:
     try:
         from qwicket.store.postgres import Postgres
     except ImportError:
-        raise Unavailable("PostgreSQL needs the extra: pip install 'qwicket[postgres]'.") from None
+        raise Unavailable(str(NotInstalled("PostgreSQL", "postgres"))) from None
     changes = Changes()
     return Store(Postgres(url, changes), changes)
 

@@ -1,38 +1,10 @@
-"""What a table leaves out, and how wide it is."""
+"""What lists say of sizes."""
 
 from __future__ import annotations
 
 import pytest
-from rich.console import Console
 
-from qwicket.cli.listing import grid, size
-
-ID = "01a1fad7-82a5-7a62-a892-190d52960000"
-
-
-def drawn(rows: list[tuple[str, ...]], heads: tuple[str, ...], width: int = 80) -> list[str]:
-    console = Console(width=width)
-    with console.capture() as captured:
-        console.print(grid(rows, heads))
-    return [line.rstrip() for line in captured.get().splitlines()]
-
-
-def test_a_column_in_which_nothing_stands_is_left_out() -> None:
-    heads, line, row = drawn([("a", "", "x"), ("b", "", "")], ("id", "name", "state"))[:3]
-    assert heads.split() == ["id", "state"]
-    assert set(line) <= {"─", "━", " "}
-    assert row.split() == ["a", "x"]
-
-
-def test_a_list_of_nothing_has_its_heads() -> None:
-    assert drawn([], ("id", "name"))[0].split() == ["id", "name"]
-
-
-def test_a_list_of_jobs_fits_a_terminal_of_eighty_columns() -> None:
-    row = (ID, "simulator", "completed", "", "2026-11-20 21:23:10")
-    lines = drawn([row], ("id", "device", "state", "name", "created (UTC)"))
-    assert len(lines) == 3
-    assert lines[2].endswith("21:23:10")
+from qwicket.cli.listing import size
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,7 @@ def test_devices_of_another_shape_are_a_bad_answer(answered: Any) -> None:
 SERVER = {
     *("starlette", "uvicorn", "uvloop", "httptools", "click", "jwt", "argon2", "re2", "websockets"),
     *("prometheus_client", "psycopg", "qulacs", "stim", "scipy", "numpy", "sqlite3", "rich"),
+    "anyio",
 }
 
 
@@ -179,6 +180,13 @@ def test_no_client_imports_any_of_the_server(name: str) -> None:
     needs = {"ibm_qx": "websockets", "xanadu": "numpy"}.get(name)
     assert found & SERVER <= {needs}
     assert {each for each in found if each.startswith("qwicket.")} == {"qwicket.clients"}
+
+
+def test_a_labs_agent_imports_none_of_the_server() -> None:
+    found = imported("import qwicket.agents, qwicket.agents.hand, qwicket.agents.crew")
+    assert not found & SERVER
+    ours = {each for each in found if each.startswith("qwicket.")}
+    assert ours == {"qwicket.agents", "qwicket.clients"}
 
 
 def test_importing_the_client_is_quick() -> None:

@@ -1,0 +1,131 @@
+"""What commands draw on a terminal: tables that fit its width, lines that are rewritten in place.
+
+Own code because a light installation must stay small: rich with pygments is 7 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TextIO
+
+_GAP: Final = "  "
+_CLEAR_BELOW: Final = "\x1b[J"
+_LEAST: Final = 8
+"""Narrower columns are not readable: on such a terminal the lines are longer than it is wide."""
+
+
+def can_rewrite(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+
+
+def grid(rows: Iterable[Sequence[str]], heads: Sequence[str], width: int) -> list[str]:
+    """Return the lines of a table: heads, a rule, rows.
+
+    The first column keeps its width. The others are narrowed, the widest first, and their cells
+    folded at spaces. Columns without any text are left out.
+
+    Args:
+        rows: Cells as long as `heads`; control characters are replaced by spaces.
+        heads: Names of the columns.
+        width: Columns of the terminal.
+    """
+    table = [[_printable(cell) for cell in row] for row in rows]
+    filled = [k for k in range(len(heads)) if any(row[k] for row in table)]
+    columns = filled or list(range(len(heads)))
+    table = [[row[k] for k in columns] for row in ([*heads], *table)]
+    natural = [max(_cells(row[k]) for row in table) for k in range(len(columns))]
+    widths = _fitted(natural, width - len(_GAP) * (len(columns) - 1))
+    lines = [list(_folded_row(row, widths)) for row in table]
+    rule = _rule() * min(width, sum(widths) + len(_GAP) * (len(columns) - 1))
+    return [*lines[0], rule, *(line for row in lines[1:] for line in row)]
+
+
+class Rewritten:
+    """Lines that each `show` writes over those of the last one.
+
+    Args:
+        stream: Terminal that can move its cursor.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._height = 0
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Write these lines; they must not be wider than the terminal."""
+        above = f"\x1b[{self._height}A\r" if self._height else ""
+        text = "".join(f"{line}\n" for line in lines)
+        self._stream.write(above + _CLEAR_BELOW + text)
+        self._stream.flush()
+        self._height = len(lines)
+
+
+def cut(text: str, width: int) -> str:
+    """Return the beginning of a text that fits so many columns."""
+    return next(_folded(_printable(text), width))
+
+
+def _fitted(natural: Sequence[int], width: int) -> list[int]:
+    """Return the widths of columns: all but the first are bounded, so that together they fit."""
+    first, *others = natural
+    bound = max(others, default=0)
+    while bound > _LEAST and first + sum(min(each, bound) for each in others) > width:
+        bound -= 1
+    return [first, *(min(each, bound) for each in others)]
+
+
+def _folded_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    cells = [list(_folded(cell, width)) for cell, width in zip(row, widths, strict=True)]
+    for k in range(max(map(len, cells))):
+        parts = [each[k] if k < len(each) else "" for each in cells]
+        padded = (
+            part + " " * (width - _cells(part)) for part, width in zip(parts, widths, strict=True)
+        )
+        yield _GAP.join(padded).rstrip()
+
+
+def _folded(text: str, width: int) -> Iterator[str]:
+    """Yield the lines of a cell, broken at spaces where there are any."""
+    line, used = "", 0
+    for char in text:
+        if line and used + _cells(char) > width:
+            if char == " ":
+                yield line
+                line, used = "", 0
+                continue
+            head, _, tail = line.rpartition(" ")
+            yield head or line
+            line = tail if head else ""
+            used = _cells(line)
+        line += char
+        used += _cells(char)
+    yield line
+
+
+def _cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _rule() -> str:
+    try:
+        "─".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "-"
+    return "─"

@@ -1,0 +1,52 @@
+"""The optional parts of the package: which modules each extra brings, and how to install it."""
+
+from __future__ import annotations
+
+from importlib import util
+from typing import Final
+
+__all__ = ["EXTRAS", "NotInstalled", "missing", "require"]
+
+EXTRAS: Final = {
+    "server": (
+        *("argon2", "httptools", "jwt", "prometheus_client", "re2", "scipy"),
+        *("starlette", "uvicorn", "uvloop"),
+    ),
+    "postgres": ("psycopg", "psycopg_pool"),
+    "aer": ("qiskit_aer",),
+    "qsim": ("qsimcirq",),
+    "qiskit": ("qiskit",),
+    "plot": ("matplotlib",),
+    "rich": ("rich",),
+}
+"""Modules of each extra of pyproject.toml without which its code does not run.
+
+Qulacs and Stim are not among them: a server without one of them runs its circuits with NumPy.
+"""
+
+
+class NotInstalled(ImportError):
+    """An extra that a call needs is not installed; the message says how to install it.
+
+    Args:
+        what: The command or feature that needs it.
+        extra: Key of `EXTRAS`.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs the extra "{extra}": pip install "qwicket[{extra}]"')
+
+
+def missing(extra: str) -> list[str]:
+    """Return the modules of an extra that are not installed, without importing any."""
+    return [module for module in EXTRAS[extra] if util.find_spec(module) is None]
+
+
+def require(what: str, extra: str) -> None:
+    """Check that an extra is installed.
+
+    Raises:
+        NotInstalled: At least one of its modules is missing.
+    """
+    if missing(extra):
+        raise NotInstalled(what, extra)
