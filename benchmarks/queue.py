@@ -270,7 +270,7 @@ async def _claims(place: Place, runner: str, count: int) -> list[float]:
 
 async def _add(store: Store) -> None:
     account = await store.accounts.by_name("bench-0")
-    project = await store.accounts.own_project("bench-0")
+    project = await store.accounts.project("bench-0")
     work, now = bell(), now_ms()
     new = NewJob(
         id=new_id(now),

@@ -182,7 +182,7 @@ class Caller:
         return Call("leases.claim", (self._device(), self._rng.choice(RUNNERS), now, most))
 
     def claim_unattended(self, now: int) -> Call:
-        return Call("leases.claim_unattended", (self._device(), self._rng.choice(RUNNERS), now))
+        return Call("leases.claim_unattended", (self._device(), self._rng.choice(RUNNERS)))
 
     def finish(self, now: int) -> Call | None:
         body = Encoded(self._rng.randbytes(4), b"sha")

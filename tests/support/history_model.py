@@ -341,7 +341,7 @@ class Model:
         shown = (lease.runner, given.state, given.attempts, given.forward)
         expect(shown, (runner, job.state, job.attempts, job.forward), f"the claim of {lease.job}")
 
-    def leases_claim_unattended(self, answer: Any, device: str, runner: str, now: int) -> None:
+    def leases_claim_unattended(self, answer: Any, device: str, runner: str) -> None:
         left = [
             job
             for job in self.jobs.values()

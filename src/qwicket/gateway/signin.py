@@ -143,7 +143,7 @@ class SignIn:
 
     async def _member(self, account: Account) -> Actor:
         """Return an account as it acts without a token: default scopes, its own project."""
-        project = await self._store.accounts.own_project(account.name)
+        project = await self._store.accounts.project(account.name)
         return Actor(
             account=account.id,
             account_name=account.name,

@@ -287,7 +287,7 @@ class Dispatcher:
     async def _next(self, device: str) -> Claim:
         leases, driver = self._store.leases, self._driver
         if driver.forwards:
-            found = await leases.claim_unattended(device, self._runner, self._now_ms())
+            found = await leases.claim_unattended(device, self._runner)
             if found is not None:
                 return Claim([found], is_last=False)
         return await leases.claim(device, self._runner, self._now_ms(), most=driver.batch)

@@ -8,9 +8,11 @@ from qwicket.model.accounts import Account, Project, Role, Token
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.ids import new_id
 from qwicket.store import rows
+from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
-    from qwicket.store.database import Database, Row, Tx
+    from qwicket.store.database import Row, Tx
 
 
 class TokenOwner(NamedTuple):
@@ -27,117 +29,145 @@ class PasswordAccount(NamedTuple):
     password_hash: str | None
 
 
-class Accounts:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(
-        self, name: str, role: Role, *, email: str | None, password_hash: str | None, now: int
+class Accounts(Operations):
+    @write
+    def add(
+        tx: Tx, name: str, role: Role, *, email: str | None, password_hash: str | None, now: int
     ) -> Account:
         """Make an account and the project of its own that every account starts with.
 
         Raises:
             Conflict: The name or e-mail address is taken.
         """
-        return await self._database.write(
-            lambda tx: _add(tx, name, role, email, password_hash, now)
+        _check_name(tx, name)
+        if email is not None and tx.one("account_for_password", login=email):
+            raise Conflict("The e-mail address is taken.", field="email")
+        account, project = new_id(now), new_id(now)
+        tx.run(
+            "account_add",
+            id=account,
+            name=name,
+            role=role,
+            email=email,
+            password_hash=password_hash,
+            now=now,
         )
+        tx.run("project_add", id=project, name=name, shares=1, now=now)
+        tx.run("member_add", account=account, project=project)
+        return Accounts.by_name(tx, name)
 
-    async def all(self) -> list[Account]:
-        found = await self._database.scan(lambda tx: tx.all("account_list"))
-        return [rows.account(row) for row in found]
+    @scan
+    def all(tx: Tx) -> list[Account]:
+        return [rows.account(row) for row in tx.all("account_list")]
 
-    async def disable(self, name: str, now: int) -> Account:
+    @write
+    def disable(tx: Tx, name: str, now: int) -> Account:
         """Bar an account: none of its tokens signs in any more.
 
         Raises:
             NotFound: There is no such account.
         """
-        row = await self._database.write(lambda tx: tx.one("account_disable", name=name, now=now))
-        return rows.account(_found(row, f"There is no account {name}."))
+        row = tx.one("account_disable", name=name, now=now)
+        return rows.account(existing(row, f"There is no account {name}."))
 
-    async def for_password(self, login: str) -> PasswordAccount | None:
+    @read
+    def for_password(tx: Tx, login: str) -> PasswordAccount | None:
         """Return the account of a name or e-mail address, with its password's hash."""
-        row = await self._database.read(lambda tx: tx.one("account_for_password", login=login))
+        row = tx.one("account_for_password", login=login)
         return PasswordAccount(rows.account(row[:-1]), row[-1]) if row else None
 
-    async def by_name(self, name: str) -> Account:
+    @read
+    def by_name(tx: Tx, name: str) -> Account:
         """Return the account.
 
         Raises:
             NotFound: There is none.
         """
-        row = await self._database.read(lambda tx: tx.one("account_by_name", name=name))
-        return rows.account(_found(row, f"There is no account {name}."))
+        row = tx.one("account_by_name", name=name)
+        return rows.account(existing(row, f"There is no account {name}."))
 
-    async def by_id(self, account: str) -> Account | None:
-        row = await self._database.read(lambda tx: tx.one("account_by_id", id=account))
+    @read
+    def by_id(tx: Tx, account: str) -> Account | None:
+        row = tx.one("account_by_id", id=account)
         return rows.account(row) if row else None
 
-    async def projects_of(self, account: str) -> list[Project]:
+    @read
+    def projects_of(tx: Tx, account: str) -> list[Project]:
         """Return the projects that an account, by its id, is a member of."""
-        found = await self._database.read(lambda tx: tx.all("project_of_account", account=account))
-        return [rows.project(row) for row in found]
+        return [rows.project(row) for row in tx.all("project_of_account", account=account)]
 
-    async def own_project(self, name: str) -> Project:
-        """Return the project that an account started with; it bears the account's name.
+    @read
+    def project(tx: Tx, name: str) -> Project:
+        """Return the project of this name; an account's own has the account's name.
 
         Raises:
             NotFound: There is none.
         """
-        row = await self._database.read(lambda tx: tx.one("project_by_name", name=name))
-        return rows.project(_found(row, f"There is no project {name}."))
+        row = tx.one("project_by_name", name=name)
+        return rows.project(existing(row, f"There is no project {name}."))
 
-    async def add_project(self, name: str, shares: int, now: int) -> Project:
+    @write
+    def add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
         """Make a project without members.
 
         Raises:
             Conflict: The name is taken.
         """
-        return await self._database.write(lambda tx: _add_project(tx, name, shares, now))
+        _check_name(tx, name)
+        tx.run("project_add", id=new_id(now), name=name, shares=shares, now=now)
+        return Accounts.project(tx, name)
 
-    async def projects(self) -> list[Project]:
-        found = await self._database.scan(lambda tx: tx.all("project_list"))
-        return [rows.project(row) for row in found]
+    @scan
+    def projects(tx: Tx) -> list[Project]:
+        return [rows.project(row) for row in tx.all("project_list")]
 
-    async def set_shares(self, project: str, shares: int) -> Project:
+    @write
+    def set_shares(tx: Tx, project: str, shares: int) -> Project:
         """Say how much of the devices a project gets beside others.
 
         Raises:
             NotFound: There is no such project.
         """
-        row = await self._database.write(
-            lambda tx: tx.one("project_set_shares", name=project, shares=shares)
-        )
-        return rows.project(_found(row, f"There is no project {project}."))
+        row = tx.one("project_set_shares", name=project, shares=shares)
+        return rows.project(existing(row, f"There is no project {project}."))
 
-    async def members(self, project: str) -> list[str]:
+    @scan
+    def members(tx: Tx, project: str) -> list[str]:
         """Return the names of the accounts in a project.
 
         Raises:
             NotFound: There is no such project.
         """
-        return await self._database.scan(lambda tx: _members(tx, project))
+        found = Accounts.project(tx, project)
+        return [name for (name,) in tx.all("member_list", project=found.id)]
 
-    async def add_member(self, project: str, account: str) -> None:
+    @write
+    def add_member(tx: Tx, project: str, account: str) -> None:
         """Let an account submit on a project's account and read its jobs.
 
         Raises:
             NotFound: No such account or project.
         """
-        await self._database.write(lambda tx: _add_member(tx, project, account))
+        tx.run("member_add", **_member(tx, project, account))
 
-    async def remove_member(self, project: str, account: str, now: int) -> None:
+    @write
+    def remove_member(tx: Tx, project: str, account: str, now: int) -> None:
         """Take an account out of a project; its tokens for the project are revoked as by `revoke`.
 
         Raises:
             NotFound: No such account, project or member.
             Conflict: It is the account's own project.
         """
-        await self._database.write(lambda tx: _remove_member(tx, project, account, now))
+        member = _member(tx, project, account)
+        if project == account:
+            raise Conflict(f"{project} is the account's own project.")
+        if not tx.count("member_remove", **member):
+            raise NotFound(f"{account} is no member of {project}.")
+        tx.run("token_revoke_member", **member, now=now)
 
-    async def add_token(
-        self,
+    @write
+    def add_token(
+        tx: Tx,
         token: Token,
         *,
         account: str,
@@ -153,27 +183,50 @@ class Accounts:
             LimitExceeded: The account has `most` tokens that sign in.
             Unauthenticated: The token's parent was revoked or has expired.
         """
-        return await self._database.write(
-            lambda tx: _add_token(tx, token, account, project, digest, most)
+        owner = Accounts.by_name(tx, account)
+        if owner.disabled_at is not None:
+            raise Conflict(f"The account {account} is disabled: no token of it would sign in.")
+        if token.parent is not None:
+            _require_live(tx, token.parent, owner, token.created_at)
+        if most is not None:
+            live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=most)
+            if len(live) >= most:
+                raise LimitExceeded(f"You have {most} tokens (limit tokens).")
+        bound = _project_of(tx, owner, project or account)
+        tx.run(
+            "token_add",
+            id=token.id,
+            account=owner.id,
+            project=bound.id,
+            digest=digest,
+            scopes=rows.from_texts(token.scopes),
+            devices=rows.from_texts(token.devices),
+            now=token.created_at,
+            expires_at=token.expires_at,
+            parent=token.parent,
         )
+        added = Accounts.token(tx, owner.id, token.id)
+        assert added is not None
+        return added
 
-    async def live_tokens(self, account: str, now: int, most: int) -> list[Token]:
+    @scan
+    def live_tokens(tx: Tx, account: str, now: int, most: int) -> list[Token]:
         """Return the tokens of an account, by its id, that still sign in, the oldest first."""
-        found = await self._database.scan(
-            lambda tx: tx.all("token_live_list", account=account, now=now, limit=most)
-        )
+        found = tx.all("token_live_list", account=account, now=now, limit=most)
         return [rows.token(row) for row in found]
 
-    async def token(self, account: str, token: str) -> Token | None:
+    @read
+    def token(tx: Tx, account: str, token: str) -> Token | None:
         """Return a token of an account, both by id."""
-        row = await self._database.read(lambda tx: tx.one("token_get", id=token, account=account))
+        row = tx.one("token_get", id=token, account=account)
         return rows.token(row) if row else None
 
-    async def tokens(self, account: str) -> list[Token]:
-        found = await self._database.scan(lambda tx: tx.all("token_list", account=account))
-        return [rows.token(row) for row in found]
+    @scan
+    def tokens(tx: Tx, account: str) -> list[Token]:
+        return [rows.token(row) for row in tx.all("token_list", account=account)]
 
-    async def revoke(self, token: str, now: int) -> list[Token]:
+    @write
+    def revoke(tx: Tx, token: str, now: int) -> list[Token]:
         """Revoke a token and all that were made from it, in one operation.
 
         Returns:
@@ -182,154 +235,68 @@ class Accounts:
         Raises:
             NotFound: There is no such token.
         """
-        found = await self._database.write(lambda tx: tx.all("token_revoke", id=token, now=now))
+        found = tx.all("token_revoke", id=token, now=now)
         if not found:
             raise NotFound("There is no such token.")
         return [rows.token(row) for row in found]
 
-    async def token_owner(self, digest: bytes) -> TokenOwner | None:
-        row = await self._database.read(lambda tx: tx.one("token_by_digest", digest=digest))
-        return _token_owner(row) if row else None
+    @read
+    def token_owner(tx: Tx, digest: bytes) -> TokenOwner | None:
+        return _token_owner(tx.one("token_by_digest", digest=digest))
 
-    async def owner_of_token(self, token: str) -> TokenOwner | None:
+    @read
+    def owner_of_token(tx: Tx, token: str) -> TokenOwner | None:
         """As `token_owner`, by the token's id."""
-        row = await self._database.read(lambda tx: tx.one("token_by_id", id=token))
-        return _token_owner(row) if row else None
+        return _token_owner(tx.one("token_by_id", id=token))
 
-    async def find_server_key(self, name: str) -> bytes | None:
+    @read
+    def find_server_key(tx: Tx, name: str) -> bytes | None:
         """Return a key that all servers of this database share, if there is one yet."""
-        row = await self._database.read(lambda tx: tx.one("server_key_get", name=name))
+        row = tx.one("server_key_get", name=name)
         return bytes(row[0]) if row else None
 
-    async def replace_server_key(self, name: str, fresh: bytes, now: int) -> None:
+    @write
+    def replace_server_key(tx: Tx, name: str, fresh: bytes, now: int) -> None:
         """Let a key be another one from now on."""
-        await self._database.write(
-            lambda tx: tx.run("server_key_put", name=name, secret=fresh, now=now)
-        )
+        tx.run("server_key_put", name=name, secret=fresh, now=now)
 
-    async def server_key(self, name: str, fresh: bytes, now: int) -> bytes:
+    @write
+    def server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
         """Return a key that all servers of this database share; `fresh` where there is none yet."""
-        return await self._database.write(lambda tx: _server_key(tx, name, fresh, now))
+        tx.run("server_key_add", name=name, secret=fresh, now=now)
+        row = tx.one("server_key_get", name=name)
+        assert row is not None
+        return bytes(row[0])
 
 
-def _found(row: Row | None, detail: str) -> Row:
+def _token_owner(row: Row | None) -> TokenOwner | None:
     if row is None:
-        raise NotFound(detail)
-    return row
-
-
-def _token_owner(row: Row) -> TokenOwner:
+        return None
     *token, name, role, disabled_at = row
     return TokenOwner(rows.token(tuple(token)), name, role, disabled_at is not None)
 
 
-def _server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
-    tx.run("server_key_add", name=name, secret=fresh, now=now)
-    row = tx.one("server_key_get", name=name)
-    assert row is not None
-    return bytes(row[0])
-
-
-def _add(
-    tx: Tx, name: str, role: Role, email: str | None, password_hash: str | None, now: int
-) -> Account:
+def _check_name(tx: Tx, name: str) -> None:
     if tx.one("account_by_name", name=name) or tx.one("project_by_name", name=name):
         raise Conflict(f"The name {name} is taken.", field="name")
-    if email is not None and tx.one("account_for_password", login=email):
-        raise Conflict("The e-mail address is taken.", field="email")
-    account, project = new_id(now), new_id(now)
-    tx.run(
-        "account_add",
-        id=account,
-        name=name,
-        role=role,
-        email=email,
-        password_hash=password_hash,
-        now=now,
-    )
-    tx.run("project_add", id=project, name=name, shares=1, now=now)
-    tx.run("member_add", account=account, project=project)
-    row = tx.one("account_by_name", name=name)
-    assert row is not None
-    return rows.account(row)
 
 
-def _add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
-    if tx.one("project_by_name", name=name) or tx.one("account_by_name", name=name):
-        raise Conflict(f"The name {name} is taken.", field="name")
-    tx.run("project_add", id=new_id(now), name=name, shares=shares, now=now)
-    return _project(tx, name)
-
-
-def _project(tx: Tx, name: str) -> Project:
-    return rows.project(
-        _found(tx.one("project_by_name", name=name), f"There is no project {name}.")
-    )
-
-
-def _account(tx: Tx, name: str) -> Account:
-    return rows.account(
-        _found(tx.one("account_by_name", name=name), f"There is no account {name}.")
-    )
-
-
-def _members(tx: Tx, project: str) -> list[str]:
-    return [name for (name,) in tx.all("member_list", project=_project(tx, project).id)]
-
-
-def _add_member(tx: Tx, project: str, account: str) -> None:
-    tx.run("member_add", account=_account(tx, account).id, project=_project(tx, project).id)
-
-
-def _remove_member(tx: Tx, project: str, account: str, now: int) -> None:
-    member = {"account": _account(tx, account).id, "project": _project(tx, project).id}
-    if project == account:
-        raise Conflict(f"{project} is the account's own project.")
-    if not tx.count("member_remove", **member):
-        raise NotFound(f"{account} is no member of {project}.")
-    tx.run("token_revoke_member", **member, now=now)
-
-
-def _add_token(
-    tx: Tx, token: Token, account: str, project: str | None, digest: bytes, most: int | None
-) -> Token:
-    owner = _account(tx, account)
-    if owner.disabled_at is not None:
-        raise Conflict(f"The account {account} is disabled: no token of it would sign in.")
-    if token.parent is not None:
-        _require_live(tx, token.parent, owner, token.created_at)
-    if most is not None:
-        live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=most)
-        if len(live) >= most:
-            raise LimitExceeded(f"You have {most} tokens (limit tokens).")
-    bound = _project_of(tx, owner, project or account)
-    tx.run(
-        "token_add",
-        id=token.id,
-        account=owner.id,
-        project=bound.id,
-        digest=digest,
-        scopes=rows.from_texts(token.scopes),
-        devices=rows.from_texts(token.devices),
-        now=token.created_at,
-        expires_at=token.expires_at,
-        parent=token.parent,
-    )
-    row = tx.one("token_get", id=token.id, account=owner.id)
-    assert row is not None
-    return rows.token(row)
+def _member(tx: Tx, project: str, account: str) -> dict[str, str]:
+    return {
+        "account": Accounts.by_name(tx, account).id,
+        "project": Accounts.project(tx, project).id,
+    }
 
 
 def _require_live(tx: Tx, parent: str, owner: Account, now: int) -> None:
     """Refuse a parent that signs in no more: its tree was revoked, and nothing may grow from it."""
-    row = tx.one("token_get", id=parent, account=owner.id)
-    found = rows.token(row) if row else None
+    found = Accounts.token(tx, owner.id, parent)
     if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
         raise Unauthenticated("The token is gone.")
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:
-    project = _project(tx, name)
+    project = Accounts.project(tx, name)
     if tx.one("member_get", account=account.id, project=project.id) is None:
         raise NotFound(f"{account.name} is no member of a project {name}.")
     return project

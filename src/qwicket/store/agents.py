@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from qwicket.model.devices import Device, Presence
-from qwicket.model.errors import Conflict, NotFound
-from qwicket.store.devices import decoder
+from qwicket.model.errors import Conflict
+from qwicket.store.devices import decoder, put_device
+from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
-    from qwicket.store.database import Database, Tx
+    from qwicket.store.database import Tx
 
 ORIGIN = "agent"
 
@@ -34,48 +34,33 @@ class Handout(NamedTuple):
     circuits: bytes
 
 
-class Agents:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def announce(self, device: Device) -> None:
+class Agents(Operations):
+    @write
+    def announce(tx: Tx, device: Device) -> None:
         """Write a device that an agent serves; a former spec of it is replaced.
 
         Raises:
             Conflict: The name is that of a device of another kind, provider or family.
         """
-        await self._database.write(lambda tx: _announce(tx, device))
+        row = tx.one("device_origin", name=device.name)
+        if row is not None:
+            _check_same(row[0], decoder.decode(row[1]), device)
+        put_device(tx, device, ORIGIN)
 
-    async def presence(self, device: str) -> Presence:
+    @read
+    def presence(tx: Tx, device: str) -> Presence:
         """Return who serves a device."""
-        row = await self._database.read(lambda tx: tx.one("device_presence", name=device))
+        row = tx.one("device_presence", name=device)
         return Presence(*row) if row else Presence(0, None)
 
-    async def handout(self, job: str) -> Handout:
+    @scan
+    def handout(tx: Tx, job: str) -> Handout:
         """Return what an agent gets of a job.
 
         Raises:
             NotFound: The job is gone.
         """
-        row = await self._database.scan(lambda tx: tx.one("program_handout", job=job))
-        if row is None:
-            raise NotFound("There is no such job.")
-        return Handout(*row)
-
-
-def _announce(tx: Tx, device: Device) -> None:
-    row = tx.one("device_origin", name=device.name)
-    if row is not None:
-        _check_same(row[0], decoder.decode(row[1]), device)
-    tx.run("provider_add", name=device.provider)
-    tx.run(
-        "device_put",
-        name=device.name,
-        position=device.position,
-        provider=device.provider,
-        body=msgspec.json.encode(device).decode(),
-        origin=ORIGIN,
-    )
+        return Handout(*existing(tx.one("program_handout", job=job), "There is no such job."))
 
 
 def _check_same(origin: str, present: Device, device: Device) -> None:

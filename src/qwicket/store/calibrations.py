@@ -8,55 +8,51 @@ import msgspec
 
 from qwicket.model.calibrations import Calibrated, Calibration
 from qwicket.model.ids import new_id
+from qwicket.store.operations import Operations, read, scan, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.store.database import Database, Row, Tx
+    from qwicket.store.database import Row, Tx
 
 _decoder = msgspec.json.Decoder(Calibration)
 
 
-class Calibrations:
+class Calibrations(Operations):
     """Rows are never changed; the last one added that is valid by then is in force."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def seed(self, calibrations: Mapping[str, Calibration], now: int) -> None:
+    @write
+    def seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
         """Add calibrations, by names of devices, that differ from the device's last one."""
-        await self._database.write(lambda tx: _seed(tx, calibrations, now))
+        for device, calibration in calibrations.items():
+            body = msgspec.json.encode(calibration).decode()
+            number, last = tx.one("calibration_last", device=device) or (0, None)
+            if body != last:
+                tx.run(
+                    "calibration_add",
+                    id=new_id(now),
+                    device=device,
+                    number=number + 1,
+                    valid_from=calibration.valid_from_ms,
+                    body=body,
+                )
 
-    async def at(self, device: str, at: int) -> Calibrated | None:
+    @read
+    def at(tx: Tx, device: str, at: int) -> Calibrated | None:
         """Return what is in force at a time in Unix milliseconds."""
-        row = await self._database.read(lambda tx: tx.one("calibration_at", device=device, at=at))
+        row = tx.one("calibration_at", device=device, at=at)
         return calibrated(row) if row else None
 
-    async def get(self, calibration: str) -> Calibrated | None:
-        row = await self._database.read(lambda tx: tx.one("calibration_get", id=calibration))
+    @read
+    def get(tx: Tx, calibration: str) -> Calibrated | None:
+        row = tx.one("calibration_get", id=calibration)
         return calibrated(row) if row else None
 
-    async def history(self, device: str, at: int, limit: int) -> list[Calibrated]:
+    @scan
+    def history(tx: Tx, device: str, at: int, limit: int) -> list[Calibrated]:
         """Return what was in force up to a time, that of the time first."""
-        found = await self._database.scan(
-            lambda tx: tx.all("calibration_list", device=device, at=at, limit=limit)
-        )
+        found = tx.all("calibration_list", device=device, at=at, limit=limit)
         return [calibrated(row) for row in found]
-
-
-def _seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
-    for device, calibration in calibrations.items():
-        body = msgspec.json.encode(calibration).decode()
-        number, last = tx.one("calibration_last", device=device) or (0, None)
-        if body != last:
-            tx.run(
-                "calibration_add",
-                id=new_id(now),
-                device=device,
-                number=number + 1,
-                valid_from=calibration.valid_from_ms,
-                body=body,
-            )
 
 
 def calibrated(row: Row) -> Calibrated:

@@ -9,12 +9,14 @@ import msgspec
 from qwicket.model.devices import Device, DeviceStatus, Provider
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.store import calibrations
+from qwicket.store.operations import Operations, read, write
+from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from qwicket.model.calibrations import Calibrated
-    from qwicket.store.database import Database, Row, Tx
+    from qwicket.store.database import Row, Tx
 
 decoder = msgspec.json.Decoder(Device)
 
@@ -27,78 +29,97 @@ class Standing(NamedTuple):
     calibration: Calibrated | None
 
 
-class Devices:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def seed(self, devices: Iterable[Device], origin: str) -> None:
+class Devices(Operations):
+    @write
+    def seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:
         """Write devices that come from files; what came from elsewhere is left alone."""
-        await self._database.write(lambda tx: _seed(tx, devices, origin))
+        for device in devices:
+            put_device(tx, device, origin)
 
-    async def all(self) -> list[Device]:
+    @read
+    def all(tx: Tx) -> list[Device]:
         """Return all devices in listing order."""
-        found = await self._database.read(lambda tx: tx.all("device_list"))
-        return [decoder.decode(body) for (body,) in found]
+        return [decoder.decode(body) for (body,) in tx.all("device_list")]
 
-    async def get(self, name: str) -> Device | None:
-        row = await self._database.read(lambda tx: tx.one("device_get", name=name))
+    @read
+    def get(tx: Tx, name: str) -> Device | None:
+        row = tx.one("device_get", name=name)
         return decoder.decode(row[0]) if row else None
 
-    async def offered(self) -> list[Device]:
+    @read
+    def offered(tx: Tx) -> list[Device]:
         """Return the devices of active providers in listing order."""
-        found = await self._database.read(lambda tx: tx.all("device_offered_list"))
-        return [decoder.decode(body) for (body,) in found]
+        return [decoder.decode(body) for (body,) in tx.all("device_offered_list")]
 
-    async def find(self, name: str) -> Device | None:
+    @read
+    def find(tx: Tx, name: str) -> Device | None:
         """Return a device if its provider is active."""
-        row = await self._database.read(lambda tx: tx.one("device_offered", name=name))
+        row = tx.one("device_offered", name=name)
         return decoder.decode(row[0]) if row else None
 
-    async def status(self, name: str, at: int) -> DeviceStatus:
+    @read
+    def status(tx: Tx, name: str, at: int) -> DeviceStatus:
         """Return whether the device is on."""
-        row = await self._database.read(lambda tx: tx.one("device_state_get", device=name))
+        row = tx.one("device_state_get", device=name)
         return _status(row, at) if row else DeviceStatus()
 
-    async def standing(self, name: str, at: int) -> Standing | None:
+    @read
+    def standing(tx: Tx, name: str, at: int) -> Standing | None:
         """Return a device with all that a submission to it depends on, in one look-up.
 
         None if there is none, or its provider is not active.
         """
-        row = await self._database.read(lambda tx: tx.one("device_standing", name=name, at=at))
+        row = tx.one("device_standing", name=name, at=at)
         return _standing(row, at) if row else None
 
-    async def park(self, reasons: Mapping[str, str], now: int) -> None:
+    @write
+    def park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
         """Turn off, each for its reason, devices of which nobody has said whether they are on."""
-        await self._database.write(lambda tx: _park(tx, reasons, now))
+        for device, reason in reasons.items():
+            tx.run("device_park", device=device, reason=reason, now=now)
 
-    async def set_status(self, name: str, status: DeviceStatus, now: int) -> None:
+    @write
+    def set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:
         """Turn a device on or off.
 
         Raises:
             NotFound: There is no such device.
         """
-        await self._database.write(lambda tx: _set_status(tx, name, status, now))
+        existing(tx.one("device_get", name=name), f"There is no device {name}.")
+        tx.run(
+            "device_state_put",
+            device=name,
+            is_on=int(status.is_on),
+            reason=status.reason,
+            until_at=status.until_at,
+            now=now,
+        )
 
-    async def add_provider(self, name: str) -> Provider:
+    @write
+    def add_provider(tx: Tx, name: str) -> Provider:
         """Make a provider, active.
 
         Raises:
             Conflict: The name is taken.
         """
-        return await self._database.write(lambda tx: _add_provider(tx, name))
+        if not tx.count("provider_add", name=name):
+            raise Conflict(f"The name {name} is taken.", field="name")
+        return Provider(name, is_active=True)
 
-    async def providers(self) -> list[Provider]:
+    @read
+    def providers(tx: Tx) -> list[Provider]:
         """Return all providers by name."""
-        found = await self._database.read(lambda tx: tx.all("provider_list"))
-        return [_provider(row) for row in found]
+        return [Provider(name, bool(is_active)) for name, is_active in tx.all("provider_list")]
 
-    async def set_active(self, provider: str, is_active: bool) -> None:
+    @write
+    def set_active(tx: Tx, provider: str, is_active: bool) -> None:
         """Show the devices of a provider, or hide them and refuse their new jobs.
 
         Raises:
             NotFound: There is no such provider.
         """
-        await self._database.write(lambda tx: _set_active(tx, provider, is_active))
+        if not tx.count("provider_set", name=provider, is_active=int(is_active)):
+            raise NotFound(f"There is no provider {provider}.")
 
 
 def _standing(row: Row, at: int) -> Standing:
@@ -116,48 +137,14 @@ def _status(row: Row, at: int) -> DeviceStatus:
     return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
 
 
-def _seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:
-    for device in devices:
-        tx.run("provider_add", name=device.provider)
-        tx.run(
-            "device_put",
-            name=device.name,
-            position=device.position,
-            provider=device.provider,
-            body=msgspec.json.encode(device).decode(),
-            origin=origin,
-        )
-
-
-def _park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
-    for device, reason in reasons.items():
-        tx.run("device_park", device=device, reason=reason, now=now)
-
-
-def _set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:
-    if tx.one("device_get", name=name) is None:
-        raise NotFound(f"There is no device {name}.")
+def put_device(tx: Tx, device: Device, origin: str) -> None:
+    """Write a device and its provider; one that came from elsewhere is left alone."""
+    tx.run("provider_add", name=device.provider)
     tx.run(
-        "device_state_put",
-        device=name,
-        is_on=int(status.is_on),
-        reason=status.reason,
-        until_at=status.until_at,
-        now=now,
+        "device_put",
+        name=device.name,
+        position=device.position,
+        provider=device.provider,
+        body=msgspec.json.encode(device).decode(),
+        origin=origin,
     )
-
-
-def _add_provider(tx: Tx, name: str) -> Provider:
-    if not tx.count("provider_add", name=name):
-        raise Conflict(f"The name {name} is taken.", field="name")
-    return Provider(name, is_active=True)
-
-
-def _set_active(tx: Tx, name: str, is_active: bool) -> None:
-    if not tx.count("provider_set", name=name, is_active=int(is_active)):
-        raise NotFound(f"There is no provider {name}.")
-
-
-def _provider(row: Row) -> Provider:
-    name, is_active = row
-    return Provider(name, bool(is_active))

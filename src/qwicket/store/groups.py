@@ -9,38 +9,58 @@ from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import rows
+from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from qwicket.store.database import Database, Tx
+    from qwicket.store.database import Tx
 
 
-class Groups:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def open(self, new: NewGroup, *, most: int = INT64_MAX) -> Group:
+class Groups(Operations):
+    @write
+    def open(tx: Tx, new: NewGroup, *, most: int = INT64_MAX) -> Group:
         """Open a group; of `most` that the account has at this door, the oldest closed one goes.
 
         Raises:
             LimitExceeded: All of them are open.
         """
-        return await self._database.write(lambda tx: _open(tx, new, most))
-
-    async def get(self, group: str) -> Group | None:
-        row = await self._database.read(lambda tx: tx.one("group_get", id=group))
-        return Group(*row) if row else None
-
-    async def visible(self, group: str, account: str) -> Group | None:
-        """Return the group if this account may read it."""
-        row = await self._database.read(
-            lambda tx: tx.one("group_visible", id=group, account=account)
+        if tx.one("group_beyond", account=new.account, door=new.door, most=most - 1):
+            oldest = tx.one("group_oldest_closed", account=new.account, door=new.door, now=new.now)
+            if oldest is None:
+                raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
+            tx.run("group_delete", id=oldest[0])
+        row = tx.one(
+            "group_add",
+            id=new.id,
+            account=new.account,
+            project=new.project,
+            door=new.door,
+            device=new.device,
+            name=new.name,
+            jobs_limit=new.jobs_limit,
+            now=new.now,
+            expires_at=new.expires_at,
+            body=new.body,
         )
+        assert row is not None
+        return Group(*row)
+
+    @read
+    def get(tx: Tx, group: str) -> Group | None:
+        row = tx.one("group_get", id=group)
         return Group(*row) if row else None
 
-    async def page(
-        self,
+    @read
+    def visible(tx: Tx, group: str, account: str) -> Group | None:
+        """Return the group if this account may read it."""
+        row = tx.one("group_visible", id=group, account=account)
+        return Group(*row) if row else None
+
+    @scan
+    def page(
+        tx: Tx,
         account: str,
         door: str,
         *,
@@ -52,51 +72,51 @@ class Groups:
 
         With `devices`, only those for one of them or for any device.
         """
-        found = await self._database.scan(
-            lambda tx: tx.all(
-                "group_list",
-                account=account,
-                door=door,
-                before=INT64_MAX if before is None else before,
-                limit=limit,
-                devices=rows.choice(devices),
-            )
+        found = tx.all(
+            "group_list",
+            account=account,
+            door=door,
+            before=INT64_MAX if before is None else before,
+            limit=limit,
+            devices=rows.choice(devices),
         )
         return [Group(*row) for row in found]
 
-    async def close(self, group: str, now: int) -> Group:
+    @write
+    def close(tx: Tx, group: str, now: int) -> Group:
         """Take no more jobs; those it has go on. A closed group stays as it is.
 
         Raises:
             NotFound: There is no such group.
         """
-        return await self._database.write(lambda tx: _close(tx, group, now))
+        row = tx.one("group_close", id=group, now=now) or tx.one("group_get", id=group)
+        return Group(*existing(row, "There is no such group."))
 
-    async def annotate(self, group: str, body: bytes) -> Group:
+    @write
+    def annotate(tx: Tx, group: str, body: bytes) -> Group:
         """Replace what only the door's vendor needs of a group.
 
         Raises:
             NotFound: There is no such group.
         """
-        row = await self._database.write(lambda tx: tx.one("group_annotate", id=group, body=body))
-        if row is None:
-            raise NotFound("There is no such group.")
-        return Group(*row)
+        row = tx.one("group_annotate", id=group, body=body)
+        return Group(*existing(row, "There is no such group."))
 
-    async def delete(self, group: str) -> None:
+    @write
+    def delete(tx: Tx, group: str) -> None:
         """Forget a group; its jobs stay."""
-        await self._database.write(lambda tx: tx.run("group_delete", id=group))
+        tx.run("group_delete", id=group)
 
-    async def tally(self, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
+    @scan
+    def tally(tx: Tx, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
         """Return how many of a group's jobs (on these devices) are in each state, as shown."""
-        only = rows.choice(devices)
-        found = await self._database.scan(lambda tx: tx.all("group_tally", id=group, devices=only))
+        found = tx.all("group_tally", id=group, devices=rows.choice(devices))
         return {JobState(state): number for state, number in found}
 
-    async def use(self, group: str, devices: Collection[str] = ()) -> GroupUse:
+    @scan
+    def use(tx: Tx, group: str, devices: Collection[str] = ()) -> GroupUse:
         """Return what a group's jobs (on these devices) came to."""
-        only = rows.choice(devices)
-        row = await self._database.scan(lambda tx: tx.one("group_use", id=group, devices=only))
+        row = tx.one("group_use", id=group, devices=rows.choice(devices))
         assert row is not None
         return GroupUse(row[0], row[1], int(row[2]), row[3])
 
@@ -109,8 +129,7 @@ def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
         Conflict: It is closed, or was opened for another device.
         LimitExceeded: It has as many jobs as it takes.
     """
-    row = tx.one("group_get", id=group)
-    found = Group(*row) if row else None
+    found = Groups.get(tx, group)
     if found is None or found.account != account:
         raise NotFound("There is no such group.", field="group")
     if not found.is_open(now):
@@ -123,33 +142,3 @@ def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
             raise LimitExceeded(
                 f"The group takes {found.jobs_limit} jobs and has them.", field="group"
             )
-
-
-def _open(tx: Tx, new: NewGroup, most: int) -> Group:
-    if tx.one("group_beyond", account=new.account, door=new.door, most=most - 1):
-        oldest = tx.one("group_oldest_closed", account=new.account, door=new.door, now=new.now)
-        if oldest is None:
-            raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
-        tx.run("group_delete", id=oldest[0])
-    row = tx.one(
-        "group_add",
-        id=new.id,
-        account=new.account,
-        project=new.project,
-        door=new.door,
-        device=new.device,
-        name=new.name,
-        jobs_limit=new.jobs_limit,
-        now=new.now,
-        expires_at=new.expires_at,
-        body=new.body,
-    )
-    assert row is not None
-    return Group(*row)
-
-
-def _close(tx: Tx, group: str, now: int) -> Group:
-    row = tx.one("group_close", id=group, now=now) or tx.one("group_get", id=group)
-    if row is None:
-        raise NotFound("There is no such group.")
-    return Group(*row)

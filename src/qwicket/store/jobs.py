@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.errors import (
-    Conflict,
-    KeyReused,
-    LimitExceeded,
-    NotFound,
-    TooManyRequests,
-)
+from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import groups, outcomes, rows, search, shares
 from qwicket.store.changes import Changed
 from qwicket.store.database import Later
+from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.rows import existing
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from qwicket.model.outcomes import Failure, PartResult
-    from qwicket.store.database import Database, Row, Tx
+    from qwicket.store.database import Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """How long an idempotency key counts."""
@@ -60,20 +55,18 @@ class Sizes(NamedTuple):
     results: int
 
 
-class Jobs:
+class Jobs(Operations):
     """Everything about jobs but running them (see `leases`)."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add(
-        self,
+    @write
+    def add(
+        tx: Tx,
         new: NewJob,
         *,
         waiting_limit: int,
         unfinished_limit: int | None = None,
         stored_limit: int = INT64_MAX,
-    ) -> Job:
+    ) -> Job | Later[Job]:
         """Store a job with its program and wire document; on disk when this returns.
 
         With an idempotency key seen within 24 h, returns the job that it made then.
@@ -87,16 +80,51 @@ class Jobs:
             LimitExceeded: The group has as many jobs as it takes, or the project would have over
                 `stored_limit` bytes of programs and results.
         """
-        return await self._database.write(
-            lambda tx: _add(tx, new, waiting_limit, unfinished_limit, stored_limit)
-        )
+        if new.idempotency_key is not None:
+            earlier = Jobs.repeated(
+                tx,
+                account=new.account,
+                door=new.door,
+                key=new.idempotency_key,
+                digest=new.digest,
+                now=new.now,
+            )
+            if earlier is not None:
+                return earlier
+        if unfinished_limit is not None and new.error is None:
+            _check_unfinished(tx, new, unfinished_limit)
+        if new.group is not None:
+            groups.join(tx, new.group, new.account, new.device, new.now)
+        state = JobState.FAILED if new.error else new.state
+        reads = [_insert(tx, new, state, waiting_limit)]
+        if state is JobState.QUEUED:
+            reads.append(_store_bytes(tx, new.project, new, stored_limit))
+            _add_program(tx, new.id, new)
+            shares.enter(tx, new, new.now)
+        if new.wire != _NO_WIRE:
+            tx.run("wire_add", id=new.id, wire=new.wire)
+        if new.idempotency_key is not None:
+            tx.run(
+                "idempotency_put",
+                account=new.account,
+                door=new.door,
+                key=new.idempotency_key,
+                digest=new.digest,
+                job=new.id,
+                now=new.now,
+            )
+        return Later(lambda: _recorded(tx, *(read() for read in reads)))
 
-    async def admit(self, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX) -> Job:
+    @write
+    def admit(
+        tx: Tx, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX
+    ) -> Job | Later[Job]:
         """Queue a draft whose program has come and passed every check.
 
         Its wire document takes the place of the draft's; its upload is not needed any more.
 
         Args:
+            tx: The transaction.
             draft: The job.
             ready: The program and its numbers; who and where were settled with the draft.
             stored_limit: Bytes of programs and results that its project may have.
@@ -105,128 +133,179 @@ class Jobs:
             Conflict: The job is no draft any more.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
         """
-        return await self._database.write(lambda tx: _admit(tx, draft, ready, stored_limit))
+        now = ready.now
+        row = tx.one("job_admit", job=draft, now=now, now_us=now * 1000, **_numbers(ready))
+        if row is None:
+            raise Conflict("The job is no draft any more.")
+        job = record(tx, row)
+        _add_program(tx, draft, ready)
+        counted = _store_bytes(tx, job.project, ready, stored_limit)
+        tx.run("upload_forget", job=draft)
+        if ready.wire != _NO_WIRE:
+            tx.run("wire_put", id=draft, wire=ready.wire)
+        shares.enter(tx, job, now)
+        return Later(lambda: _counted(job, counted()))
 
-    async def refuse(self, draft: str, failure: Failure, now: int) -> Job:
+    @write
+    def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
         """Fail a draft whose program was refused.
 
         Raises:
             Conflict: The job is no draft any more.
         """
-        return await self._database.write(lambda tx: refuse(tx, draft, failure, now))
+        row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **rows.words(failure))
+        if row is None:
+            raise Conflict("The job is no draft any more.")
+        tx.run("upload_forget", job=draft)
+        return record(tx, row)
 
-    async def delete(self, job: str) -> None:
-        """Forget an ended job and all that belongs to it.
+    @write
+    def delete(tx: Tx, job: str) -> None:
+        """Forget an ended job and all that belongs to it, bytes that no other result has too.
 
         Raises:
             Conflict: It has not ended.
             NotFound: It is gone.
         """
-        await self._database.write(lambda tx: delete(tx, job))
+        large = tx.all("outcome_blobs", job=job)
+        tx.run("account_outlive", job=job)
+        tx.run("project_free_bytes", job=job)
+        if not tx.count("job_delete", job=job):
+            existing(tx.one("job_get", id=job), "There is no such job.")  # deleted meanwhile
+            raise Conflict("Only a job that has ended can be deleted.")
+        for (sha256,) in large:
+            tx.run("blob_drop", sha256=sha256)
 
-    async def line(self, device: str, now: int, *, limit: int) -> Line:
+    @write
+    def delete_all(tx: Tx, jobs: Sequence[str]) -> None:
+        """As `delete`, of several in one write: all of them or none.
+
+        Raises:
+            Conflict: One of them has not ended.
+            NotFound: One of them is gone.
+        """
+        for job in jobs:
+            Jobs.delete(tx, job)
+
+    @scan
+    def line(tx: Tx, device: str, now: int, *, limit: int) -> Line:
         """Return who waits for a device, at most `limit` jobs, and what runs on it."""
-        return await self._database.scan(lambda tx: _line(tx, device, now, limit))
+        waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
+        return Line(
+            [WaitingJob(*row) for row in waiting],
+            [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
+            [ProjectShare(*row) for row in tx.all("share_list", device=device)],
+            [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
+            (tx.one("epoch_get") or (0,))[0],
+        )
 
-    async def repeated(
-        self, *, account: str, door: str, key: str, digest: bytes, now: int
+    @read
+    def repeated(
+        tx: Tx, *, account: str, door: str, key: str, digest: bytes, now: int
     ) -> Job | None:
         """Return the job that this idempotency key made within 24 h.
 
         Raises:
             KeyReused: The key came with other content.
         """
-        return await self._database.read(lambda tx: _repeated(tx, account, door, key, digest, now))
+        row = tx.one("idempotency_get", account=account, door=door, key=key)
+        if row is None or row[2] < now - KEY_LIFE_MS:
+            return None
+        if row[0] != digest:
+            raise KeyReused(field="Idempotency-Key")
+        return Jobs.get(tx, row[1])
 
-    async def get(self, job: str) -> Job | None:
-        return await self._database.read(lambda tx: _job(tx.one("job_get", id=job)))
+    @read
+    def get(tx: Tx, job: str) -> Job | None:
+        row = tx.one("job_get", id=job)
+        return rows.job(row) if row else None
 
-    async def visible(self, job: str, account: str) -> Job | None:
+    @read
+    def visible(tx: Tx, job: str, account: str) -> Job | None:
         """Return the job if this account may read it."""
-        return await self._database.read(
-            lambda tx: _job(tx.one("job_visible", id=job, account=account))
-        )
+        row = tx.one("job_visible", id=job, account=account)
+        return rows.job(row) if row else None
 
-    async def visible_kept(self, job: str, account: str) -> tuple[Job, bytes] | None:
+    @read
+    def visible_kept(tx: Tx, job: str, account: str) -> tuple[Job, bytes] | None:
         """Return the same and the vendor's opaque document of the job, `{}` when it has none."""
-        row = await self._database.read(
-            lambda tx: tx.one("job_visible_kept", id=job, account=account)
-        )
+        row = tx.one("job_visible_kept", id=job, account=account)
         return (rows.job(row[:-1]), row[-1] or _NO_WIRE) if row else None
 
-    async def visible_all(self, jobs: Sequence[str], account: str) -> list[Job]:
+    @scan
+    def visible_all(tx: Tx, jobs: Sequence[str], account: str) -> list[Job]:
         """Return those of these jobs that this account may read."""
-        found = await self._database.scan(
-            lambda tx: [tx.one("job_visible", id=job, account=account) for job in jobs]
-        )
-        return [rows.job(row) for row in found if row]
+        found = [Jobs.visible(tx, job, account) for job in jobs]
+        return [job for job in found if job]
 
-    async def page(self, query: JobQuery) -> list[Job]:
+    @scan
+    def page(tx: Tx, query: JobQuery) -> list[Job]:
         """Return jobs newest first."""
-        return await self._database.scan(lambda tx: search.page(tx, query))
+        return search.page(tx, query)
 
-    async def changed(
-        self, account: str, change: int, limit: int, devices: Collection[str] = ()
+    @scan
+    def changed(
+        tx: Tx, account: str, change: int, limit: int, devices: Collection[str] = ()
     ) -> list[Job]:
         """Return an account's jobs (on these devices) that changed after a `change`, in order."""
         asked = {"account": account, "change": change, "limit": limit}
-        only = rows.choice(devices)
-        found = await self._database.scan(
-            lambda tx: tx.all("job_changed_list", **asked, devices=only)
-        )
+        found = tx.all("job_changed_list", **asked, devices=rows.choice(devices))
         return [rows.job(row) for row in found]
 
     async def last_change(self, account: str, devices: Collection[str] = ()) -> int:
         """Return the number of the last change of an account's jobs (on these devices), or 0."""
-        read = self._database.scan if devices else self._database.read
+        database = self._database
         only = rows.choice(devices)
-        row = await read(lambda tx: tx.one("job_last_change", account=account, devices=only))
+        row = await (database.scan if devices else database.read)(
+            lambda tx: tx.one("job_last_change", account=account, devices=only)
+        )
         return int(row[0]) if row else 0
 
-    async def tally(self, query: JobQuery) -> dict[JobState, int]:
+    @scan
+    def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
         """Return how many jobs a search finds in each state, as doors show states."""
-        found = await self._database.scan(lambda tx: tx.all("job_tally", **search.sought(query)))
+        found = tx.all("job_tally", **search.sought(query))
         return {JobState(state): number for state, number in found}
 
-    async def run_ms(self, query: JobQuery) -> int:
+    @scan
+    def run_ms(tx: Tx, query: JobQuery) -> int:
         """Return for how long the ended jobs that a search finds ran, in milliseconds."""
-        row = await self._database.scan(lambda tx: tx.one("job_run_ms", **search.sought(query)))
+        row = tx.one("job_run_ms", **search.sought(query))
         return int(row[0]) if row else 0
 
-    async def starting(
-        self, account: str, low: str, high: str, devices: Collection[str] = ()
+    @read
+    def starting(
+        tx: Tx, account: str, low: str, high: str, devices: Collection[str] = ()
     ) -> Job | None:
         """Return the account's one job (on these devices) whose id is within bounds."""
         asked = {"account": account, "low": low, "high": high, "devices": rows.choice(devices)}
-        found = await self._database.read(lambda tx: tx.all("job_by_prefix", **asked))
+        found = tx.all("job_by_prefix", **asked)
         return rows.job(found[0]) if len(found) == 1 else None
 
-    async def wire(self, job: str) -> bytes:
+    @read
+    def wire(tx: Tx, job: str) -> bytes:
         """Return the vendor's opaque document of a job, `{}` when it has none."""
-        row = await self._database.read(lambda tx: tx.one("wire_get", id=job))
+        row = tx.one("wire_get", id=job)
         return row[0] if row else _NO_WIRE
 
-    async def program(self, job: str) -> Program:
+    @scan
+    def program(tx: Tx, job: str) -> Program:
         """Return the program of a job.
 
         Raises:
             NotFound: It has none: it was refused, or its program is still to come.
         """
-        row = await self._database.scan(lambda tx: tx.one("program_get", id=job))
-        if row is None:
-            raise NotFound("The job has no program.")
-        return Program(*row)
+        return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
 
-    async def circuits(self, job: str) -> bytes:
+    @scan
+    def circuits(tx: Tx, job: str) -> bytes:
         """Return the packed circuits of a job.
 
         Raises:
             NotFound: As for `program`.
         """
-        row = await self._database.scan(lambda tx: tx.one("program_circuits", id=job))
-        if row is None:
-            raise NotFound("The job has no program.")
-        return bytes(row[0])
+        row = tx.one("program_circuits", id=job)
+        return bytes(existing(row, "The job has no program.")[0])
 
     async def results(
         self, job: str, part: int | None = None, *, is_quick: bool = False
@@ -241,66 +320,82 @@ class Jobs:
         read = self._database.read if is_quick else self._database.scan
         return await read(lambda tx: outcomes.read(tx, job, part))
 
-    async def events(self, job: str) -> list[JobEvent]:
+    @scan
+    def events(tx: Tx, job: str) -> list[JobEvent]:
         """Return what happened to a job beside the happy path."""
-        found = await self._database.scan(lambda tx: tx.all("event_list", id=job))
-        return [JobEvent(*row) for row in found]
+        return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
-    async def rename(
-        self, job: str, name: str | None, tags: tuple[str, ...] | None, now: int
-    ) -> Job:
+    @write
+    def rename(tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int) -> Job:
         """Give a job another name, other tags or both; None leaves them.
 
         Raises:
             NotFound: There is no such job.
         """
-        return await self._database.write(lambda tx: _rename(tx, job, name, tags, now))
+        column = None if tags is None else rows.from_texts(tags)
+        row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
+        return record(tx, existing(row, "There is no such job."), is_renamed=True)
 
-    async def sizes(self, job: str) -> Sizes:
-        row = await self._database.read(lambda tx: tx.one("job_sizes", id=job))
+    @read
+    def sizes(tx: Tx, job: str) -> Sizes:
+        row = tx.one("job_sizes", id=job)
         return Sizes(*map(int, row)) if row else Sizes(0, 0)
 
-    async def unfinished(self, project: str, device: str) -> int:
-        """Return how many jobs of a project on a device have not ended."""
-        return await self._database.scan(lambda tx: _unfinished(tx, project, device, INT64_MAX))
+    @scan
+    def unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
+        """Return how many jobs of a project on a device have not ended; count to `limit`."""
+        row = tx.one("job_unfinished", project=project, device=device, limit=limit)
+        return int(row[0]) if row else 0
 
-    async def depths(self, devices: Sequence[str]) -> dict[str, Depth]:
+    @scan
+    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, Depth]:
         """Return how many jobs wait and run on each of these devices."""
-        return await self._database.scan(lambda tx: {name: _depth(tx, name) for name in devices})
+        found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
+        return {name: Depth(*map(int, row)) for name, row in found.items()}
 
-    async def cancel(self, job: str, *, actor: str, now: int) -> Job | None:
+    @write
+    def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:
         """Cancel a waiting job at once, ask a running one to stop, leave an ended one alone."""
-        return await self._database.write(lambda tx: cancel(tx, job, actor, now))
+        before = Jobs.get(tx, job)
+        for step in ("job_withdraw", "job_ask_cancel"):
+            row = tx.one(step, job=job, now=now, now_us=now * 1000)
+            if row is not None and before is not None:
+                after = record(tx, row)
+                note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
+                if before.state is JobState.QUEUED:
+                    shares.leave(tx, after, now)
+                return after
+        return before
 
-    async def cancel_all(self, jobs: Sequence[str], *, actor: str, now: int) -> list[Job]:
+    @write
+    def cancel_all(tx: Tx, jobs: Sequence[str], *, actor: str, now: int) -> list[Job]:
         """As `cancel`, of several in one write; what is gone is left out."""
-        found = await self._database.write(lambda tx: [cancel(tx, job, actor, now) for job in jobs])
+        found = [Jobs.cancel(tx, job, actor=actor, now=now) for job in jobs]
         return [job for job in found if job is not None]
-
-    async def delete_all(self, jobs: Sequence[str]) -> None:
-        """As `delete`, of several in one write: all of them or none.
-
-        Raises:
-            Conflict: One of them has not ended.
-            NotFound: One of them is gone.
-        """
-        await self._database.write(lambda tx: _delete_all(tx, jobs))
 
     async def cancel_group(
         self, group: str, *, actor: str, now: int, devices: Collection[str] = ()
     ) -> list[str]:
         """Cancel a group's unfinished jobs (on these devices), some at a time; return the ids."""
-        only = rows.choice(devices)
         cancelled: list[str] = []
         after = 0
         while True:
-            some = await self._database.write(
-                partial(_cancel_some, group=group, devices=only, after=after, actor=actor, now=now)
-            )
+            some = await self._cancel_some(group, devices, after, actor=actor, now=now)
             cancelled += [job for job, _ in some]
             if len(some) < _CANCELLED_AT_ONCE:
                 return cancelled
             after = some[-1][1]
+
+    @write
+    def _cancel_some(
+        tx: Tx, group: str, devices: Collection[str], after: int, *, actor: str, now: int
+    ) -> list[Row]:
+        """Cancel a group's unfinished jobs that come after a `seq`; return ids and `seq`."""
+        asked = {"id": group, "devices": rows.choice(devices), "after": after}
+        jobs = tx.all("group_unfinished", **asked, limit=_CANCELLED_AT_ONCE)
+        for job, _ in jobs:
+            Jobs.cancel(tx, job, actor=actor, now=now)
+        return jobs
 
 
 def record(
@@ -326,108 +421,6 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
-def cancel(tx: Tx, job: str, actor: str, now: int) -> Job | None:
-    """Cancel what waits, ask what runs to stop, leave what has ended alone."""
-    before = _job(tx.one("job_get", id=job))
-    for step in ("job_withdraw", "job_ask_cancel"):
-        row = tx.one(step, job=job, now=now, now_us=now * 1000)
-        if row is not None and before is not None:
-            after = record(tx, row)
-            note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
-            if before.state is JobState.QUEUED:
-                shares.leave(tx, after, now)
-            return after
-    return before
-
-
-def _cancel_some(
-    tx: Tx, group: str, devices: str | None, after: int, actor: str, now: int
-) -> list[Row]:
-    """Cancel what has not ended of a group's jobs that come after a `seq`; return ids and `seq`."""
-    asked = {"id": group, "devices": devices, "after": after, "limit": _CANCELLED_AT_ONCE}
-    jobs = tx.all("group_unfinished", **asked)
-    for job, _ in jobs:
-        cancel(tx, job, actor, now)
-    return jobs
-
-
-def _rename(tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int) -> Job:
-    column = None if tags is None else rows.from_texts(tags)
-    row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
-    if row is None:
-        raise NotFound("There is no such job.")
-    return record(tx, row, is_renamed=True)
-
-
-def _depth(tx: Tx, device: str) -> Depth:
-    row = tx.one("job_depth", device=device)
-    return Depth(*map(int, row)) if row else Depth(0, 0)
-
-
-def _unfinished(tx: Tx, project: str, device: str, limit: int) -> int:
-    row = tx.one("job_unfinished", project=project, device=device, limit=limit)
-    return int(row[0]) if row else 0
-
-
-def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
-    """Fail a draft."""
-    row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **rows.words(failure))
-    if row is None:
-        raise Conflict("The job is no draft any more.")
-    tx.run("upload_forget", job=draft)
-    return record(tx, row)
-
-
-def delete(tx: Tx, job: str) -> None:
-    """Forget an ended job; bytes that no other result has go with it."""
-    large = tx.all("outcome_blobs", job=job)
-    tx.run("account_outlive", job=job)
-    tx.run("project_free_bytes", job=job)
-    if not tx.count("job_delete", job=job):
-        if tx.one("job_get", id=job) is None:  # somebody else was faster
-            raise NotFound("There is no such job.")
-        raise Conflict("Only a job that has ended can be deleted.")
-    for (sha256,) in large:
-        tx.run("blob_drop", sha256=sha256)
-
-
-def _delete_all(tx: Tx, jobs: Sequence[str]) -> None:
-    for job in jobs:
-        delete(tx, job)
-
-
-def _add(
-    tx: Tx, new: NewJob, waiting_limit: int, unfinished_limit: int | None, stored_limit: int
-) -> Job | Later[Job]:
-    if new.idempotency_key is not None:
-        earlier = _repeated(tx, new.account, new.door, new.idempotency_key, new.digest, new.now)
-        if earlier is not None:
-            return earlier
-    if unfinished_limit is not None and new.error is None:
-        _check_unfinished(tx, new, unfinished_limit)
-    if new.group is not None:
-        groups.join(tx, new.group, new.account, new.device, new.now)
-    state = JobState.FAILED if new.error else new.state
-    reads = [_insert(tx, new, state, waiting_limit)]
-    if state is JobState.QUEUED:
-        reads.append(_store_bytes(tx, new.project, new, stored_limit))
-        _add_program(tx, new.id, new)
-        shares.enter(tx, new, new.now)
-    if new.wire != _NO_WIRE:
-        tx.run("wire_add", id=new.id, wire=new.wire)
-    if new.idempotency_key is not None:
-        tx.run(
-            "idempotency_put",
-            account=new.account,
-            door=new.door,
-            key=new.idempotency_key,
-            digest=new.digest,
-            job=new.id,
-            now=new.now,
-        )
-    return Later(lambda: _recorded(tx, *(read() for read in reads)))
-
-
 def _recorded(tx: Tx, row: Row | None, *others: Row | None) -> Job:
     assert row is not None
     assert None not in others
@@ -435,7 +428,7 @@ def _recorded(tx: Tx, row: Row | None, *others: Row | None) -> Job:
 
 
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
-    if _unfinished(tx, new.project, new.device, limit) >= limit:
+    if Jobs.unfinished(tx, new.project, new.device, limit) >= limit:
         raise TooManyRequests(
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
@@ -491,21 +484,6 @@ def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
     }
 
 
-def _admit(tx: Tx, draft: str, ready: NewJob, stored_limit: int) -> Later[Job]:
-    now = ready.now
-    row = tx.one("job_admit", job=draft, now=now, now_us=now * 1000, **_numbers(ready))
-    if row is None:
-        raise Conflict("The job is no draft any more.")
-    job = record(tx, row)
-    _add_program(tx, draft, ready)
-    counted = _store_bytes(tx, job.project, ready, stored_limit)
-    tx.run("upload_forget", job=draft)
-    if ready.wire != _NO_WIRE:
-        tx.run("wire_put", id=draft, wire=ready.wire)
-    shares.enter(tx, job, now)
-    return Later(lambda: _counted(job, counted()))
-
-
 def _counted(job: Job, stored: Row | None) -> Job:
     assert stored is not None
     return job
@@ -538,28 +516,4 @@ def _add_program(tx: Tx, job: str, new: NewJob) -> None:
         circuits=new.circuits,
         options=new.options,
         reader_version=new.reader_version,
-    )
-
-
-def _repeated(tx: Tx, account: str, door: str, key: str, digest: bytes, now: int) -> Job | None:
-    row = tx.one("idempotency_get", account=account, door=door, key=key)
-    if row is None or row[2] < now - KEY_LIFE_MS:
-        return None
-    if row[0] != digest:
-        raise KeyReused(field="Idempotency-Key")
-    return _job(tx.one("job_get", id=row[1]))
-
-
-def _job(row: Row | None) -> Job | None:
-    return rows.job(row) if row else None
-
-
-def _line(tx: Tx, device: str, now: int, limit: int) -> Line:
-    waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
-    return Line(
-        [WaitingJob(*row) for row in waiting],
-        [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
-        [ProjectShare(*row) for row in tx.all("share_list", device=device)],
-        [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
-        (tx.one("epoch_get") or (0,))[0],
     )

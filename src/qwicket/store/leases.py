@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -17,12 +16,13 @@ from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Later
 from qwicket.store.jobs import note, record
+from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.store.database import Database, Row, Tx
+    from qwicket.store.database import Row, Tx
 
 MAX_ATTEMPTS: Final = 3
 
@@ -61,14 +61,12 @@ class Claim(NamedTuple):
 _NOTHING: Final = Claim([], is_last=True)
 
 
-class Leases:
+class Leases(Operations):
     """Claim, renew, finish, release: for the server's dispatcher and for agents alike."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add_runner(
-        self,
+    @write
+    def add_runner(
+        tx: Tx,
         runner: str,
         kind: Literal["server", "agent"],
         now: int,
@@ -76,8 +74,7 @@ class Leases:
         slots: int = 0,
         express_slots: int = 0,
     ) -> None:
-        added = Runner(runner, kind, 0, slots, express_slots=express_slots)
-        await self._database.write(lambda tx: _add_runner(tx, added, now))
+        _add_runner(tx, Runner(runner, kind, 0, slots, express_slots=express_slots), now)
 
     def beat(self, runner: Runner, now: int) -> Future[None]:
         """Raise a runner's beat, from a plain thread: loops stall, and beats must not.
@@ -86,19 +83,31 @@ class Leases:
         """
         return self._database.submit(lambda tx: _beat(tx, runner, now))
 
-    async def runners(self) -> list[Runner]:
-        found = await self._database.read(lambda tx: tx.all("runner_list"))
-        return [Runner(*row) for row in found]
+    @read
+    def runners(tx: Tx) -> list[Runner]:
+        return [Runner(*row) for row in tx.all("runner_list")]
 
-    async def void_runner(self, runner: str, now: int) -> list[Job]:
+    @write
+    def void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
         """Offer again, uncounted, all that a runner holds, and forget the runner."""
-        return await self._database.write(lambda tx: _void_runner(tx, runner, now))
+        released = []
+        for lease, _ in Leases.held(tx, runner):
+            released.append(Leases.release(tx, lease, "its runner is gone", now, blamed=False))
+        tx.run("runner_remove", id=runner)
+        return released
 
     async def void_orphans(self, now: int) -> list[Job]:
         """Offer again what is held by those who are no runners any more."""
-        if await self._database.scan(lambda tx: tx.one("lease_orphans")) is None:
-            return []
-        return await self._database.write(lambda tx: _void_orphans(tx, now))
+        return await self._void_orphans(now) if await self._has_orphans() else []
+
+    @scan
+    def _has_orphans(tx: Tx) -> bool:
+        return tx.one("lease_orphans") is not None
+
+    @write
+    def _void_orphans(tx: Tx, now: int) -> list[Job]:
+        orphans = tx.all("lease_orphans")
+        return [job for (runner,) in orphans for job in Leases.void_runner(tx, runner, now)]
 
     async def claim(
         self, device: str, runner: str, now: int, *, most: int = 1, durable: bool = False
@@ -112,29 +121,39 @@ class Leases:
             lambda tx: _claim(tx, device, runner, now, most), durable=durable
         )
 
-    async def devices_with_work(self) -> set[str]:
+    @read
+    def devices_with_work(tx: Tx) -> set[str]:
         """Return the devices that have waiting jobs; this costs no transaction."""
-        rows = await self._database.read(lambda tx: tx.all("share_devices"))
-        return {device for (device,) in rows}
+        return {device for (device,) in tx.all("share_devices")}
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
         """Take the next short job of some devices; the database is written only if there is one.
 
         Accounts take turns: the one goes first whose turn was longest ago.
         """
-        found = await self._database.scan(
-            lambda tx: tx.all("express_next", now=now, limit=_EXPRESS_LANES)
-        )
-        for job, device in found:
-            if device not in devices:
-                continue
-            claim = partial(_claim_express, job=job, runner=runner, now=now)
-            claimed = await self._database.write(claim, durable=False)
-            if claimed.taken:
+        for job, device in await self._express_jobs(now):
+            if device in devices and (claimed := await self._claim_express(job, runner, now)).taken:
                 return claimed
         return _NOTHING
 
-    async def overran(self, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
+    @scan
+    def _express_jobs(tx: Tx, now: int) -> list[Row]:
+        return tx.all("express_next", now=now, limit=_EXPRESS_LANES)
+
+    @write_unflushed
+    def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Later[Claim]:
+        shares.expect(tx)
+        row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
+        if row is None:  # another runner was faster, or its user
+            return _NOTHING
+        claimed = record(tx, row)
+        shares.charge(tx, claimed, now)
+        tx.run("express_turn", account=claimed.account)
+        assigned = _assign(tx, claimed, runner)
+        return Later(lambda: Claim([assigned()], is_last=False))
+
+    @write
+    def overran(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
         """Offer again, for worker slots alone, a job that took too long in the express slot.
 
         Its account has no turn there until `barred_until`. The job is not blamed, and its project
@@ -143,10 +162,14 @@ class Leases:
         Raises:
             StaleLease: As for `finish`.
         """
-        return await self._database.write(lambda tx: _overran(tx, lease, reason, now, barred_until))
+        job = Leases.release(tx, lease, reason, now, blamed=False)
+        tx.run("job_leave_express", job=job.id)
+        tx.run("express_bar", account=job.account, until=barred_until)
+        return job
 
-    async def renew(
-        self,
+    @write_unflushed
+    def renew(
+        tx: Tx,
         agent: Runner,
         known: Sequence[Lease],
         now: int,
@@ -160,6 +183,7 @@ class Leases:
         One that was given up while it stood still is entered again; what it held it has lost.
 
         Args:
+            tx: The transaction.
             agent: Who asks, and which device it serves.
             known: Leases that it believes to hold.
             now: Unix milliseconds.
@@ -172,44 +196,52 @@ class Leases:
         Raises:
             LimitExceeded: It is new, and one too many.
         """
-        return await self._database.write(
-            lambda tx: _renew(tx, agent, known, progress, now, most), durable=False
-        )
+        if not tx.count("runner_beat", id=agent.id):
+            _check_room(tx, agent, most)
+            _add_runner(tx, agent, now)
+        tx.run("device_seen", name=agent.device, now=now)
+        held = []
+        for each in Leases.held(tx, agent.id):
+            lease = each.lease
+            if lease not in known:
+                reason = "its claim was made, but its agent never heard of it"
+                Leases.release(tx, lease, reason, now, blamed=False)
+                continue
+            held.append(each)
+            if lease.job in progress:
+                text = msgspec.json.encode(progress[lease.job]).decode()
+                tx.run("lease_progress", **_key(lease), progress=text)
+        return held
 
-    async def holds(self, lease: Lease) -> bool:
+    @read
+    def holds(tx: Tx, lease: Lease) -> bool:
         """Say whether a lease is the newest, and its runner the one that claimed it."""
-        row = await self._database.read(
-            lambda tx: tx.one(
-                "lease_of_runner",
-                job=lease.job,
-                fence=lease.fence,
-                nonce=lease.nonce,
-                runner=lease.runner,
-            )
-        )
-        return row is not None
+        return tx.one("lease_of_runner", **_key(lease), runner=lease.runner) is not None
 
-    async def progress(self, job: str) -> Progress | None:
+    @read
+    def progress(tx: Tx, job: str) -> Progress | None:
         """Return what the holder of a job's lease last said of how far it is."""
-        row = await self._database.read(lambda tx: tx.one("lease_progress_get", job=job))
+        row = tx.one("lease_progress_get", job=job)
         return _progress.decode(row[0]) if row else None
 
-    async def claim_unattended(self, device: str, runner: str, now: int) -> Assignment | None:
+    @write_unflushed
+    def claim_unattended(
+        tx: Tx, device: str, runner: str
+    ) -> Assignment | Later[Assignment | None] | None:
         """Look after a job that went to another cloud and whose runner is gone.
 
         It is `uncertain`, `cancelling` or, when its vendor's id is known, `running`, and stays so
         until it is found out what became of it: it is adopted, never sent again.
         """
-        return await self._database.write(
-            lambda tx: _claim_unattended(tx, device, runner), durable=False
-        )
+        row = tx.one("job_unattended", device=device)
+        return Later(_assign(tx, rows.job(row), runner)) if row else None
 
-    async def held(self, runner: str) -> list[Held]:
+    @scan
+    def held(tx: Tx, runner: str) -> list[Held]:
         """Return what the store believes that a runner holds, and how it stands."""
-        found = await self._database.scan(lambda tx: tx.all("lease_states", runner=runner))
         return [
             Held(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
-            for job, fence, nonce, state in found
+            for job, fence, nonce, state in tx.all("lease_states", runner=runner)
         ]
 
     async def finish(self, lease: Lease, ran: Ran, now: int) -> Job:
@@ -222,28 +254,46 @@ class Leases:
         """
         await self._write_large(ran)
         try:
-            return await self._database.write(lambda tx: _finish(tx, lease, ran, now))
+            return await self._finish(lease, ran, now)
         except StaleLease:
             with suppress(QwicketError):  # a server that starts sweeps up what is left
-                await self._drop_large(ran)
+                for result in _large(ran):
+                    await self._drop_pieces(result.sha256)
             raise
 
     async def _write_large(self, ran: Ran) -> None:
-        for result in () if isinstance(ran.result, Failure) else ran.result:
+        for result in _large(ran):
             for number, piece in enumerate(outcomes.pieces(result)):
-                assert isinstance(result, Encoded)
-                blob = {"sha256": result.sha256, "part": number, "bytes": piece}
-                await self._database.write(partial(_add_piece, blob=blob), durable=False)
+                await self._add_piece(result.sha256, number, piece)
 
-    async def _drop_large(self, ran: Ran) -> None:
+    @write_unflushed
+    def _add_piece(tx: Tx, sha256: bytes, number: int, piece: bytes) -> None:
+        tx.run("blob_add", sha256=sha256, part=number, bytes=piece)
+
+    @write_unflushed
+    def _drop_pieces(tx: Tx, sha256: bytes) -> None:
         """Forget pieces that no result has come to need."""
-        for result in () if isinstance(ran.result, Failure) else ran.result:
-            if outcomes.pieces(result):
-                assert isinstance(result, Encoded)
-                drop = partial(_drop_blob, sha256=result.sha256)
-                await self._database.write(drop, durable=False)
+        tx.run("blob_drop", sha256=sha256)
 
-    async def release(self, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
+    @write
+    def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
+        if isinstance(ran.result, Failure):
+            return _fail(tx, lease, ran.result, ran.seconds, now)
+        failure = next((part for part in ran.result if isinstance(part, Failure)), None)
+        shares.expect(tx)
+        if failure is None:
+            row = _stepped(tx, "job_complete", lease, now)
+            job = record(tx, row, results=outcomes.told(ran.result))
+        else:
+            job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
+        outcomes.add(tx, job.id, ran.result)
+        kept = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
+        tx.run("project_add_bytes", project=job.project, bytes=kept)  # no limit: the work was done
+        _end(tx, job, ran.seconds, now)
+        return job
+
+    @write
+    def release(tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
         """Offer the job again; the third death that it is blamed for fails it.
 
         A job that was asked to stop is cancelled instead: nobody works on it any more. One that
@@ -253,17 +303,36 @@ class Leases:
         Raises:
             StaleLease: As for `finish`.
         """
-        return await self._database.write(lambda tx: _release(tx, lease, reason, now, blamed))
+        job = _held(tx, lease)
+        forward = _forward(tx, job.id)
+        if forward is not None:
+            return _leave_there(tx, lease, job, forward, reason, now)
+        if job.state is JobState.CANCELLING:
+            return Leases.stopped(tx, lease, now)
+        if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
+            text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
+            return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
+        job = _step(tx, "job_release", lease, now, blamed=int(blamed))
+        tx.run("lease_void", job=job.id)
+        shares.refund(tx, job, now)
+        note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
+        return job
 
-    async def stopped(self, lease: Lease, now: int) -> Job:
+    @write
+    def stopped(tx: Tx, lease: Lease, now: int) -> Job:
         """Cancel a job that another cloud has surely stopped, or never began.
 
         Raises:
             StaleLease: As for `finish`.
         """
-        return await self._database.write(lambda tx: _cancelled(tx, lease, now))
+        before = _held(tx, lease).state
+        job = _step(tx, "job_cancel", lease, now)
+        tx.run("lease_end", job=job.id)
+        note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
+        return job
 
-    async def intend(self, lease: Lease, marker: str, now: int) -> Forward:
+    @write
+    def intend(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
         """Write down, on disk, that the job is about to go to another cloud under this mark.
 
         Returns:
@@ -272,23 +341,32 @@ class Leases:
         Raises:
             StaleLease: As for `finish`.
         """
-        return await self._database.write(lambda tx: _intend(tx, lease, marker, now))
+        _held(tx, lease)
+        tx.run("forward_intend", job=lease.job, marker=marker, now=now)
+        forward = _forward(tx, lease.job)
+        assert forward is not None
+        return forward
 
-    async def sent(self, lease: Lease, vendor_job_id: str, now: int) -> Job:
+    @write
+    def sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
         """Write down what the other cloud calls the job; an uncertain job runs again.
 
         Raises:
             StaleLease: As for `finish`.
         """
-        return await self._database.write(lambda tx: _sent(tx, lease, vendor_job_id, now))
+        job = _held(tx, lease)
+        tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
+        if job.state is not JobState.UNCERTAIN:
+            return job
+        job = _step(tx, "job_adopt", lease, now)
+        note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
+        return job
 
 
-def _add_piece(tx: Tx, blob: dict[str, object]) -> None:
-    tx.run("blob_add", **blob)
-
-
-def _drop_blob(tx: Tx, sha256: bytes) -> None:
-    tx.run("blob_drop", sha256=sha256)
+def _large(ran: Ran) -> list[Encoded]:
+    """Return the results that are kept in pieces."""
+    parts = () if isinstance(ran.result, Failure) else ran.result
+    return [each for each in parts if isinstance(each, Encoded) and outcomes.pieces(each)]
 
 
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
@@ -306,31 +384,6 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
         express_slots=runner.express_slots,
         now=now,
     )
-
-
-def _renew(
-    tx: Tx,
-    agent: Runner,
-    known: Sequence[Lease],
-    progress: Mapping[str, Progress],
-    now: int,
-    most: int | None,
-) -> list[Held]:
-    if not tx.count("runner_beat", id=agent.id):
-        _check_room(tx, agent, most)
-        _add_runner(tx, agent, now)
-    tx.run("device_seen", name=agent.device, now=now)
-    held = []
-    for job, fence, nonce, state in tx.all("lease_states", runner=agent.id):
-        lease = Lease(job=job, fence=fence, nonce=nonce, runner=agent.id)
-        if lease not in known:
-            _release(tx, lease, "its claim was made, but its agent never heard of it", now, False)
-            continue
-        held.append(Held(lease, JobState(state)))
-        if job in progress:
-            text = msgspec.json.encode(progress[job]).decode()
-            tx.run("lease_progress", job=job, fence=fence, nonce=nonce, progress=text)
-    return held
 
 
 def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
@@ -365,30 +418,6 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Lat
     return Later(lambda: Claim([each() for each in taken], is_last=more() is None))
 
 
-def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Later[Claim] | Claim:
-    shares.expect(tx)
-    row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
-    if row is None:  # another runner was faster, or its user
-        return _NOTHING
-    claimed = record(tx, row)
-    shares.charge(tx, claimed, now)
-    tx.run("express_turn", account=claimed.account)
-    assigned = _assign(tx, claimed, runner)
-    return Later(lambda: Claim([assigned()], is_last=False))
-
-
-def _overran(tx: Tx, lease: Lease, reason: str, now: int, barred_until: int) -> Job:
-    job = _release(tx, lease, reason, now, blamed=False)
-    tx.run("job_leave_express", job=job.id)
-    tx.run("express_bar", account=job.account, until=barred_until)
-    return job
-
-
-def _claim_unattended(tx: Tx, device: str, runner: str) -> Later[Assignment | None] | None:
-    row = tx.one("job_unattended", device=device)
-    return Later(_assign(tx, rows.job(row), runner)) if row else None
-
-
 def _assign(tx: Tx, job: Job, runner: str) -> Callable[[], Assignment]:
     nonce = secrets.token_hex(16)
     taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner)
@@ -411,9 +440,13 @@ def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignm
     )
 
 
+def _key(lease: Lease) -> dict[str, Any]:
+    return {"job": lease.job, "fence": lease.fence, "nonce": lease.nonce}
+
+
 def _held(tx: Tx, lease: Lease) -> Job:
     """Return the job of a lease that is the newest, or refuse."""
-    row = tx.one("job_of_lease", job=lease.job, fence=lease.fence, nonce=lease.nonce)
+    row = tx.one("job_of_lease", **_key(lease))
     if row is None:
         raise StaleLease
     return rows.job(row)
@@ -425,35 +458,10 @@ def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
 
 
 def _stepped(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Row:
-    row = tx.one(
-        name,
-        job=lease.job,
-        fence=lease.fence,
-        nonce=lease.nonce,
-        now=now,
-        now_us=now * 1000,
-        **params,
-    )
+    row = tx.one(name, **_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
     return row
-
-
-def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
-    if isinstance(ran.result, Failure):
-        return _fail(tx, lease, ran.result, ran.seconds, now)
-    failure = next((part for part in ran.result if isinstance(part, Failure)), None)
-    shares.expect(tx)
-    if failure is None:
-        row = _stepped(tx, "job_complete", lease, now)
-        job = record(tx, row, results=outcomes.told(ran.result))
-    else:
-        job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
-    outcomes.add(tx, job.id, ran.result)
-    kept = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
-    tx.run("project_add_bytes", project=job.project, bytes=kept)  # no limit: the work was done
-    _end(tx, job, ran.seconds, now)
-    return job
 
 
 def _fail(
@@ -471,31 +479,6 @@ def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:
     shares.settle(tx, job, seconds, now)
 
 
-def _cancelled(tx: Tx, lease: Lease, now: int) -> Job:
-    before = _held(tx, lease).state
-    job = _step(tx, "job_cancel", lease, now)
-    tx.run("lease_end", job=job.id)
-    note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
-    return job
-
-
-def _release(tx: Tx, lease: Lease, reason: str, now: int, blamed: bool) -> Job:
-    job = _held(tx, lease)
-    forward = _forward(tx, job.id)
-    if forward is not None:
-        return _leave_there(tx, lease, job, forward, reason, now)
-    if job.state is JobState.CANCELLING:
-        return _cancelled(tx, lease, now)
-    if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
-        text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
-        return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
-    job = _step(tx, "job_release", lease, now, blamed=int(blamed))
-    tx.run("lease_void", job=job.id)
-    shares.refund(tx, job, now)
-    note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
-    return job
-
-
 def _leave_there(tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int) -> Job:
     """Give up a job that lives, or may live, at another cloud: another runner looks after it."""
     if job.state is JobState.RUNNING and not forward.vendor_job_id:
@@ -508,34 +491,3 @@ def _leave_there(tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, 
 def _forward(tx: Tx, job: str) -> Forward | None:
     row = tx.one("forward_get", job=job)
     return Forward(*row) if row else None
-
-
-def _intend(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
-    _held(tx, lease)
-    tx.run("forward_intend", job=lease.job, marker=marker, now=now)
-    forward = _forward(tx, lease.job)
-    assert forward is not None
-    return forward
-
-
-def _sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
-    job = _held(tx, lease)
-    tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
-    if job.state is not JobState.UNCERTAIN:
-        return job
-    job = _step(tx, "job_adopt", lease, now)
-    note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
-    return job
-
-
-def _void_orphans(tx: Tx, now: int) -> list[Job]:
-    return [job for (runner,) in tx.all("lease_orphans") for job in _void_runner(tx, runner, now)]
-
-
-def _void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
-    released = []
-    for job, fence, nonce, _ in tx.all("lease_states", runner=runner):
-        lease = Lease(job=job, fence=fence, nonce=nonce, runner=runner)
-        released.append(_release(tx, lease, "its runner is gone", now, blamed=False))
-    tx.run("runner_remove", id=runner)
-    return released

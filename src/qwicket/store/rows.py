@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from qwicket.model.accounts import Account, Project, Scope, Token
+from qwicket.model.errors import NotFound
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 _STATE: Final = Job.__struct_fields__.index("state")
 _TAGS: Final = Job.__struct_fields__.index("tags")
 _texts = msgspec.json.Decoder(tuple[str, ...])
+
+
+def existing(row: Row | None, detail: str) -> Row:
+    """Return a row, or raise `NotFound`."""
+    if row is None:
+        raise NotFound(detail)
+    return row
 
 
 def job(row: Row) -> Job:

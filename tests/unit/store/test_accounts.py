@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_an_account_starts_with_a_project_of_its_own(store: Store) -> None:
     account = await store.accounts.add("ada", "member", email=None, password_hash=None, now=NOW)
-    project = await store.accounts.own_project("ada")
+    project = await store.accounts.project("ada")
     assert (account.name, account.email, account.role) == ("ada", "ada@localhost", "member")
     assert (project.name, project.shares) == ("ada", 1)
 

@@ -30,7 +30,7 @@ async def state(store: Store, assignment: Assignment) -> JobState:
 
 
 async def unattended(store: Store) -> Assignment | None:
-    return await store.leases.claim_unattended("simulator", "other", NOW)
+    return await store.leases.claim_unattended("simulator", "other")
 
 
 async def test_a_crash_before_the_intent_offers_the_job_again(

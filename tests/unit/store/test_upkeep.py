@@ -12,7 +12,6 @@ from qwicket.model.jobs import Job, Ran
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store
-from qwicket.store.leases import _finish
 from support.stores import NOW, add_job, new_job
 
 pytestmark = pytest.mark.anyio
@@ -167,7 +166,7 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
     ran = Ran((LARGE,), 0.1)
     await store.leases._write_large(ran)
     assert await store.upkeep.drop_orphans() == 1
-    await store._database.write(lambda tx: _finish(tx, assignment.lease, ran, NOW))
+    await store.leases._finish(assignment.lease, ran, NOW)
     assert await store.jobs.results(job.id) == [LARGE]
 
 

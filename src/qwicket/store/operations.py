@@ -1,0 +1,81 @@
+"""How a function of a transaction becomes a method of the store.
+
+    class Jobs(Operations):
+        @write
+        def delete(tx: Tx, job: str) -> None: ...
+
+    await store.jobs.delete(job)  # in a transaction of its own
+    Jobs.delete(tx, job)          # as a part of the transaction `tx`
+
+An operation may run several times before it is committed: it changes nothing but the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from qwicket.store.database import Later, Tx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from qwicket.store.database import Database
+
+    Run = Callable[[Database, Callable[[Tx], Any]], Coroutine[Any, Any, Any]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Operations:
+    """Operations about one thing, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
+class Operation(Generic[P, R_co]):
+    """A function of a transaction, callable on an instance of `Operations` without one."""
+
+    def __init__(self, function: Callable[Concatenate[Tx, P], R_co], run: Run) -> None:
+        self._function = function
+        self._run = run
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Tx, P], R_co]: ...
+
+    @overload
+    def __get__(
+        self: Operation[P, T | Later[T]], instance: Operations, owner: type
+    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, instance: Operations | None, owner: type) -> Callable[..., Any]:
+        if instance is None:
+            return self._function
+        database, function, run = instance._database, self._function, self._run
+
+        def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
+            return run(database, lambda tx: function(tx, *args, **kwargs))
+
+        return start
+
+
+def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
+    """Make an operation that is on disk when it returns."""
+    return Operation(function, lambda database, operation: database.write(operation))
+
+
+def write_unflushed(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
+    """Make an operation whose loss to a power cut does no harm."""
+    return Operation(function, lambda database, operation: database.write(operation, durable=False))
+
+
+def read(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
+    """Make a quick look-up by key."""
+    return Operation(function, lambda database, operation: database.read(operation))
+
+
+def scan(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
+    """Make a read of a list or a large value, as of one moment."""
+    return Operation(function, lambda database, operation: database.scan(operation))
