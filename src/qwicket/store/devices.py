@@ -86,14 +86,7 @@ class Devices(Operations):
             NotFound: There is no such device.
         """
         existing(tx.one("device_get", name=name), f"There is no device {name}.")
-        tx.run(
-            "device_state_put",
-            device=name,
-            is_on=int(status.is_on),
-            reason=status.reason,
-            until_at=status.until_at,
-            now=now,
-        )
+        tx.run("device_state_put", device=name, now=now, **msgspec.structs.asdict(status))
 
     @write
     def add_provider(tx: Tx, name: str) -> Provider:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.limits import INT64_MAX
@@ -31,19 +33,7 @@ class Groups(Operations):
             if oldest is None:
                 raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
             tx.run("group_delete", id=oldest[0])
-        row = tx.one(
-            "group_add",
-            id=new.id,
-            account=new.account,
-            project=new.project,
-            door=new.door,
-            device=new.device,
-            name=new.name,
-            jobs_limit=new.jobs_limit,
-            now=new.now,
-            expires_at=new.expires_at,
-            body=new.body,
-        )
+        row = tx.one("group_add", **structs.asdict(new))
         assert row is not None
         return Group(*row)
 

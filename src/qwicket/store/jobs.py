@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequests
 from qwicket.model.jobs import Job, JobQuery, NewJob
@@ -96,23 +97,16 @@ class Jobs(Operations):
         if new.group is not None:
             groups.join(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
-        reads = [_insert(tx, new, state, waiting_limit)]
+        columns = _columns(new, new.id) | {"state": state}
+        reads = [_insert(tx, columns, waiting_limit)]
         if state is JobState.QUEUED:
             reads.append(_store_bytes(tx, new.project, new, stored_limit))
-            _add_program(tx, new.id, new)
+            tx.run("program_add", **columns)
             shares.enter(tx, new, new.now)
         if new.wire != _NO_WIRE:
-            tx.run("wire_add", id=new.id, wire=new.wire)
+            tx.run("wire_add", **columns)
         if new.idempotency_key is not None:
-            tx.run(
-                "idempotency_put",
-                account=new.account,
-                door=new.door,
-                key=new.idempotency_key,
-                digest=new.digest,
-                job=new.id,
-                now=new.now,
-            )
+            tx.run("idempotency_put", **columns)
         return Later(lambda: _recorded(tx, *(read() for read in reads)))
 
     @write
@@ -133,17 +127,17 @@ class Jobs(Operations):
             Conflict: The job is no draft any more.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
         """
-        now = ready.now
-        row = tx.one("job_admit", job=draft, now=now, now_us=now * 1000, **_numbers(ready))
+        columns = _columns(ready, draft)
+        row = tx.one("job_admit", **columns)
         if row is None:
             raise Conflict("The job is no draft any more.")
         job = record(tx, row)
-        _add_program(tx, draft, ready)
+        tx.run("program_add", **columns)
         counted = _store_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
         if ready.wire != _NO_WIRE:
-            tx.run("wire_put", id=draft, wire=ready.wire)
-        shares.enter(tx, job, now)
+            tx.run("wire_put", **columns)
+        shares.enter(tx, job, ready.now)
         return Later(lambda: _counted(job, counted()))
 
     @write
@@ -438,7 +432,22 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
         )
 
 
-def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callable[[], Row | None]:
+def _columns(new: NewJob, job: str) -> dict[str, Any]:
+    """Return the parameters of the statements that store a submission as the job `job`."""
+    return {
+        **structs.asdict(new),
+        "id": job,
+        "job": job,
+        "tags": rows.from_texts(new.tags),
+        "inputs": msgspec.json.encode(new.inputs).decode(),
+        "express": f"{new.device}/{new.account}" if new.express else None,
+        "key": new.idempotency_key,
+        "now_us": new.now * 1000,
+        **rows.words(new.error),
+    }
+
+
+def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[], Row | None]:
     def full() -> TooManyRequests:
         return TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
@@ -447,41 +456,7 @@ def _insert(tx: Tx, new: NewJob, state: JobState, waiting_limit: int) -> Callabl
             quota=waiting_limit,
         )
 
-    return tx.later(
-        "job_add",
-        full,
-        id=new.id,
-        account=new.account,
-        project=new.project,
-        device=new.device,
-        door=new.door,
-        group=new.group,
-        state=state,
-        name=new.name,
-        tags=rows.from_texts(new.tags),
-        **_numbers(new),
-        priority=new.priority,
-        now=new.now,
-        now_us=new.now * 1000,
-        expires_at=new.expires_at,
-        waiting_limit=waiting_limit,
-        **rows.words(new.error),
-    )
-
-
-def _numbers(new: NewJob) -> dict[str, int | float | str | None]:
-    """Return what is known of a job once its program was checked."""
-    return {
-        "shots": new.shots,
-        "n_circuits": new.n_circuits,
-        "n_qubits": new.n_qubits,
-        "n_ops_1q": new.n_ops_1q,
-        "n_ops_2q": new.n_ops_2q,
-        "est_bytes": new.est_bytes,
-        "est_seconds": new.est_seconds,
-        "calibration": new.calibration,
-        "express": f"{new.device}/{new.account}" if new.express else None,
-    }
+    return tx.later("job_add", full, **columns, waiting_limit=waiting_limit)
 
 
 def _counted(job: Job, stored: Row | None) -> Job:
@@ -504,16 +479,3 @@ def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> Callable[[], R
 
     size = len(new.source) + len(new.circuits)
     return tx.later("project_store_bytes", full, project=project, bytes=size, most=most)
-
-
-def _add_program(tx: Tx, job: str, new: NewJob) -> None:
-    tx.run(
-        "program_add",
-        id=job,
-        format=new.format,
-        source=new.source,
-        inputs=msgspec.json.encode(new.inputs).decode(),
-        circuits=new.circuits,
-        options=new.options,
-        reader_version=new.reader_version,
-    )

@@ -375,15 +375,7 @@ def _beat(tx: Tx, runner: Runner, now: int) -> None:
 
 
 def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
-    tx.run(
-        "runner_add",
-        id=runner.id,
-        kind=runner.kind,
-        slots=runner.slots,
-        device=runner.device,
-        express_slots=runner.express_slots,
-        now=now,
-    )
+    tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 
 def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:

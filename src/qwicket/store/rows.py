@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -37,37 +37,23 @@ def job(row: Row) -> Job:
 
 
 def account(row: Row) -> Account:
-    id_, name, role, email, created_at, disabled_at = row
-    return Account(
-        id=id_,
-        name=name,
-        role=role,
-        email=email or f"{name}@localhost",
-        created_at=created_at,
-        disabled_at=disabled_at,
-    )
+    columns = _columns(Account, row)
+    return Account(**columns | {"email": columns["email"] or f"{columns['name']}@localhost"})
 
 
 def project(row: Row) -> Project:
-    id_, name, shares, created_at, stored_bytes = row
-    return Project(
-        id=id_, name=name, shares=shares, created_at=created_at, stored_bytes=stored_bytes
-    )
+    return Project(**_columns(Project, row))
 
 
 def token(row: Row) -> Token:
-    id_, owner, of_project, scopes, devices, created_at, expires_at, revoked_at, parent = row
-    return Token(
-        id=id_,
-        account=owner,
-        project=of_project,
-        scopes=tuple(Scope(scope) for scope in texts(scopes)),
-        devices=texts(devices),
-        created_at=created_at,
-        expires_at=expires_at,
-        revoked_at=revoked_at,
-        parent=parent,
-    )
+    columns = _columns(Token, row)
+    columns["scopes"] = tuple(Scope(scope) for scope in texts(columns["scopes"]))
+    columns["devices"] = texts(columns["devices"])
+    return Token(**columns)
+
+
+def _columns(struct: type[msgspec.Struct], row: Row) -> dict[str, Any]:
+    return dict(zip(struct.__struct_fields__, row, strict=True))
 
 
 def texts(column: str) -> tuple[str, ...]:

@@ -96,28 +96,11 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         "(cast(:devices as text) is null"
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**words)
-    fills["wished"] = (
-        '(cast(:group as text) is null or "group" = :group)'
-        " and (cast(:device as text) is null or device = :device)"
-        " and (cast(:project as text) is null or project = :project)"
-        " and (cast(:name as text) is null or name = :name)"
-        " and (cast(:states as text) is null"
-        " or cast(:states as text) like '%|' || state || '|%')"
-        " and not exists (select 1 from {each_text}"
-        " where asked.value not in (select borne.value from {each_tag}))"
-        f" and {fills['allowed']}"
-    ).format(**words)
+    fills["wished"] = f"{_chosen('state')} and {fills['allowed']}".format(**words)
     fills["sought"] = (
         "account = :account and door = :door"
         " and created_at >= :since and created_at <= :until"
-        ' and (cast(:group as text) is null or "group" = :group)'
-        " and (cast(:device as text) is null or device = :device)"
-        " and (cast(:project as text) is null or project = :project)"
-        " and (cast(:name as text) is null or name = :name)"
-        " and (cast(:states as text) is null"
-        f" or cast(:states as text) like '%|' || {fills['shown_state']} || '|%')"
-        " and not exists (select 1 from {each_text}"
-        " where asked.value not in (select borne.value from {each_tag}))"
+        f" and {_chosen(fills['shown_state'])}"
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
@@ -135,6 +118,20 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " and lease.fence = :fence and lease.nonce = :nonce)"
     )
     return fills
+
+
+def _chosen(state: str) -> str:
+    """Return the condition of a list of jobs, for the expression of their state."""
+    return (
+        '(cast(:group as text) is null or "group" = :group)'
+        " and (cast(:device as text) is null or device = :device)"
+        " and (cast(:project as text) is null or project = :project)"
+        " and (cast(:name as text) is null or name = :name)"
+        " and (cast(:states as text) is null"
+        f" or cast(:states as text) like '%|' || {state} || '|%')"
+        " and not exists (select 1 from {each_text}"
+        " where asked.value not in (select borne.value from {each_tag}))"
+    )
 
 
 def columns(table: str, struct: type[msgspec.Struct]) -> str:
