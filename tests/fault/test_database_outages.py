@@ -28,7 +28,8 @@ PATIENCE_S = 6.0
 """Longer no client waits for its 503, even on a machine that is busy with other tests."""
 OUTAGE_S = 19.0
 """Tries to connect whose pauses double from one second fall at 1, 3, 7, 15 and 31 s."""
-EXIT_S = 30.0
+GRACE_S = runs(5, long=20)
+EXIT_S = GRACE_S + 10
 BACK_S = 5.0
 """So soon after the database is back the server takes work again."""
 
@@ -118,7 +119,7 @@ def test_a_server_told_to_stop_in_an_outage_stops_and_what_it_held_runs_afterwar
     mortal: PostgresServer, serve: Serve
 ) -> None:
     with mortal.database() as url:
-        server = serve("server", url, "--lease-s", "2")
+        server = serve("server", url, "--lease-s", "2", "--stop-grace-s", f"{GRACE_S}")
         with server.client() as client:
             body = {"program": PLENTY, "device": "simulator", "shots": 10}
             jobs = [client.post("/v1/jobs", json=body).json()["id"] for _ in range(6)]

@@ -13,7 +13,8 @@ from support.server import Serve
 from support.waiting import until
 
 SLOTS = runs(6, long=20)
-EXIT_S = 30.0
+GRACE_S = runs(6, long=20)
+EXIT_S = GRACE_S + 10
 SHORT = slow(20, 400)
 LONG = slow(24, 6000)
 
@@ -22,7 +23,7 @@ LONG = slow(24, 6000)
 def test_sigterm_ends_or_gives_back_each_running_job_once(
     database_url: str | None, serve: Serve
 ) -> None:
-    server = serve("server", database_url, "--workers", str(SLOTS))
+    server = serve("server", database_url, "--workers", f"{SLOTS}", "--stop-grace-s", f"{GRACE_S}")
     with server.client() as client, ledger(server) as books:
         for program in [LONG, SHORT] * (SLOTS // 2):
             body = {"program": program, "device": "simulator", "shots": 10}

@@ -168,6 +168,24 @@ def _check_limit(name: str, text: str) -> None:
     help="Lease time of runners; a server proves life four times in it.",
 )
 @setting(
+    "--stop-grace-s",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 86_400),
+    callback=_finite,
+    metavar="SECONDS",
+    help="On SIGTERM, let running jobs go on for so long; then they are queued again.",
+)
+@setting(
+    "--upkeep-s",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 3600),
+    callback=_finite,
+    metavar="SECONDS",
+    help="Pause between two rounds of periodic work: expired drafts and tokens, old jobs.",
+)
+@setting(
     "--pass-s",
     default=300.0,
     show_default=True,

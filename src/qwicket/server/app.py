@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
 
-RUN_GRACE_S: Final = 20.0
 _MEMORY_SHARE: Final = 0.8
 _ANSWER_MARGIN_BYTES: Final = 16 << 20
 _WORKERS_NICENESS: Final = 5
@@ -142,7 +141,9 @@ class App:
         self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
         self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms, express)
         lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
-        chores = Chores(store, runner.id, now_ms, keep_days=settings.keep_days)
+        chores = Chores(
+            *(store, runner.id, now_ms), keep_days=settings.keep_days, every_s=settings.upkeep_s
+        )
         gateway = Gateway(
             *(store, self._readers, self._limits, now_ms),
             lease_s=settings.lease_s,
@@ -194,7 +195,7 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._dispatcher.stop(RUN_GRACE_S)
+        await self._dispatcher.stop(self._settings.stop_grace_s)
         self._heartbeat.stop()
         await self._compute.close()
         await self._express.close()

@@ -15,7 +15,7 @@ import uvicorn
 
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.server import loop_cpu, memory, tls
-from qwicket.server.app import RUN_GRACE_S, App
+from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
 from qwicket.server.logs import announce, hide, start_log, tell_failure
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
     from qwicket.server.settings import Settings
 
-_STOPPING: Final = (
-    f"Qwicket is stopping: running jobs have {RUN_GRACE_S:g} s, unless it is interrupted again."
-)
+_STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is interrupted again."
 _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
 _TLS_GOODBYE_S: Final = 2.0
@@ -177,7 +175,7 @@ class _Server(uvicorn.Server):
             announce(self._hint, "text")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        announce(_STOPPING, self._settings.log_format)
+        announce(_STOPPING.format(self._settings.stop_grace_s), self._settings.log_format)
         if self._tidying is not None:
             self._tidying.cancel()
         self._app.begin_stop()

@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tls_key: Its private key, without a password.
         public_url: Address that answers name; by default that of the connection's own socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
+        stop_grace_s: Seconds that running jobs may go on when the server is to stop.
+        upkeep_s: Seconds between two rounds of periodic work.
         pass_s: Life of a pass in seconds, for clients that fetch a new one when it is refused.
         ibm_pass_s: Life of a pass of IBM's clients, which sign in once and never again.
         first_poll_ms: The longest time for which the first status read of a young job is held.
@@ -62,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     public_url: str | None = None
     lease_s: float = 45.0
+    stop_grace_s: float = 20.0
+    upkeep_s: float = 60.0
     pass_s: float = PASS_S
     ibm_pass_s: float = LONG_PASS_S
     first_poll_ms: int = HOLD_MS

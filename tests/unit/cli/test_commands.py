@@ -29,6 +29,8 @@ CONTRACT: Final = {
         "--tls-cert",
         "--tls-key",
         "--lease-s",
+        "--stop-grace-s",
+        "--upkeep-s",
         "--pass-s",
         "--ibm-pass-s",
         "--first-poll-ms",
