@@ -50,7 +50,7 @@ def test_jobs_of_killed_agents_are_offered_again_and_end_exactly_once(
         agents = [lab.agent() for _ in range(AGENTS)]
         jobs = set()
         for _ in range(AGENT_KILLS):
-            jobs |= {submit(client, shots=150) for _ in range(2)}
+            jobs |= {submit(client, shots=500) for _ in range(2)}
             begun = lab.begun()
             until(lambda n=begun: lab.begun() > n or books.number(RUNNING), "one begins")
             threading.Event().wait(rng.uniform(0, 0.1))
