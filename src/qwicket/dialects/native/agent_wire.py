@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qwicket import schema
 from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native import complaints
 from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import Lease, Progress
-from qwicket.model.limits import INT64_MAX
 from qwicket.model.outcomes import Encoded, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qwicket.gateway.agents import Pulled
     from qwicket.model.devices import Device
-    from qwicket.model.jobs import Order
+    from qwicket.model.jobs import Job, Order
     from qwicket.model.limits import Limits
-
-_Fence = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-_Word = Annotated[str, msgspec.Meta(max_length=64)]
-_Agent = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{8,32}\Z")]
-_Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
-_Text = Annotated[str, msgspec.Meta(max_length=1_000)]
-_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e7)]
-_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,119 +39,53 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     doors: tuple[str, ...] = ()
 
 
-class HeldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A lease as its holder knows it, and how far it is with the job.
+class AnnouncedBody(schema.base.Answer, frozen=True, kw_only=True):
+    """A lab's device as it was announced.
 
     Attributes:
-        id: Of the job.
-        fence: Of the lease: a number that only rises.
-        nonce: Of the lease: a random text.
-        done: How far the job is, from 0 to 1.
-        text: The same in words.
+        name: What submissions call it.
+        family: What programs it runs.
+        provider: To whom it belongs: the account that announced it first.
+        doors: Which dialects show it.
+        spec: What it can do.
     """
 
-    id: _Word
-    fence: _Fence
-    nonce: _Word
-    done: _Share | None = None
-    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    name: str
+    family: Family
+    provider: str
+    doors: tuple[str, ...]
+    spec: DeviceSpec
 
 
-class ClaimBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/devices/{name}/leases`.
+class CalibrationBody(Calibration, frozen=True, kw_only=True):
+    """One calibration.
 
     Attributes:
-        agent: What the agent calls itself, fresh at each start.
-        held: The leases that it believes to hold.
+        id: What jobs name it by.
+        device: Name of the device.
     """
 
-    agent: _Agent
-    held: tuple[HeldBody, ...] = ()
+    id: str
+    device: str
 
 
-class RenewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/renew`.
+class CalibratedBody(schema.base.Answer, frozen=True, kw_only=True):
+    """A calibration that was taken.
 
     Attributes:
-        agent: What the agent calls itself.
-        held: The leases that it believes to hold.
+        valid_from: From when on it holds.
     """
 
-    agent: _Agent
-    held: tuple[HeldBody, ...]
-
-
-class ErrorPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why there is no outcome.
-
-    Attributes:
-        code: Stable, of the lab's own choice.
-        message: For people.
-    """
-
-    code: _Code
-    message: _Text
-
-
-class PartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one circuit gave: an outcome, or an error.
-
-    Attributes:
-        outcome: Base64 of its msgpack, as docs/agents.md has it.
-        sha256: Of these bytes, in hexadecimal.
-        error: Why there is none.
-    """
-
-    outcome: bytes | None = None
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
-    error: ErrorPart | None = None
-
-
-class FinishBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/finish`: a part for each circuit, or one error for the job.
-
-    Attributes:
-        agent: What the agent calls itself.
-        fence: Of the lease.
-        nonce: Of the lease.
-        seconds: That the machine took.
-        parts: One for each circuit, in their order.
-        error: Why the whole job has no outcome.
-    """
-
-    agent: _Agent
-    fence: _Fence
-    nonce: _Word
-    seconds: _Seconds = 0.0
-    parts: tuple[PartBody, ...] | None = None
-    error: ErrorPart | None = None
-
-
-class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/leases/{id}/release`.
-
-    Attributes:
-        agent: What the agent calls itself.
-        fence: Of the lease.
-        nonce: Of the lease.
-        reason: Why, for the events of the job.
-        blamed: Whether it counts as one of the three attempts of the job.
-    """
-
-    agent: _Agent
-    fence: _Fence
-    nonce: _Word
-    reason: Annotated[str, msgspec.Meta(max_length=200)] = "released by its agent"
-    blamed: bool = False
+    valid_from: datetime
 
 
 _announce: Final = msgspec.json.Decoder(AnnounceBody)
 _calibration: Final = msgspec.json.Decoder(Calibration)
-_claim: Final = msgspec.json.Decoder(ClaimBody)
-_renew: Final = msgspec.json.Decoder(RenewBody)
-_release: Final = msgspec.json.Decoder(ReleaseBody)
-_finish: Final = msgspec.json.Decoder(FinishBody)
-_AGENT: Final = msgspec.json.Decoder(_Agent)
+_claim: Final = msgspec.json.Decoder(schema.agents.ClaimBody)
+_renew: Final = msgspec.json.Decoder(schema.agents.RenewBody)
+_release: Final = msgspec.json.Decoder(schema.agents.ReleaseBody)
+_finish: Final = msgspec.json.Decoder(schema.agents.FinishBody)
+_AGENT: Final = msgspec.json.Decoder(schema.agents.AgentName)
 
 
 def announcement(text: bytes, limits: Limits) -> AnnounceBody:
@@ -184,23 +110,23 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
     return complaints.read(text, _calibration)
 
 
-def claim(text: bytes, limits: Limits) -> ClaimBody:
+def claim(text: bytes, limits: Limits) -> schema.agents.ClaimBody:
     body = decode(text, _claim)
     _check_held(body.held, limits)
     return body
 
 
-def renewal(text: bytes, limits: Limits) -> RenewBody:
+def renewal(text: bytes, limits: Limits) -> schema.agents.RenewBody:
     body = decode(text, _renew)
     _check_held(body.held, limits)
     return body
 
 
-def release(text: bytes, _: Limits) -> ReleaseBody:
+def release(text: bytes, _: Limits) -> schema.agents.ReleaseBody:
     return decode(text, _release)
 
 
-def finish(text: bytes, limits: Limits) -> FinishBody:
+def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
     """Return what an agent brings.
 
     Raises:
@@ -226,14 +152,14 @@ def agent(text: str) -> str:
     return decode(msgspec.json.encode(text), _AGENT)
 
 
-def result(body: FinishBody) -> list[Encoded | Failure] | Failure:
+def result(body: schema.agents.FinishBody) -> list[Encoded | Failure] | Failure:
     """Return what came of a job, in the gateway's words."""
     if body.error is not None:
         return _failure(body.error)
     return [_part(number, part) for number, part in enumerate(body.parts or ())]
 
 
-def _part(number: int, part: PartBody) -> Encoded | Failure:
+def _part(number: int, part: schema.agents.PartBody) -> Encoded | Failure:
     if part.error is not None and part.outcome is None and part.sha256 is None:
         return _failure(part.error)
     if part.outcome is None or part.sha256 is None or part.error is not None:
@@ -242,57 +168,62 @@ def _part(number: int, part: PartBody) -> Encoded | Failure:
     return Encoded(part.outcome, bytes.fromhex(part.sha256))
 
 
-def _failure(error: ErrorPart) -> Failure:
+def _failure(error: schema.agents.ErrorPart) -> Failure:
     return Failure(error.code, error.message)
 
 
-def leases(held: Sequence[HeldBody]) -> list[Lease]:
+def leases(held: Sequence[schema.agents.HeldBody]) -> list[Lease]:
     return [Lease(job=each.id, fence=each.fence, nonce=each.nonce, runner="") for each in held]
 
 
-def progress(held: Sequence[HeldBody]) -> dict[str, Progress]:
+def progress(held: Sequence[schema.agents.HeldBody]) -> dict[str, Progress]:
     return {each.id: Progress(each.done, each.text) for each in held if each.done is not None}
 
 
-def _check_held(held: Sequence[HeldBody], limits: Limits) -> None:
+def _check_held(held: Sequence[schema.agents.HeldBody], limits: Limits) -> None:
     if len(held) > limits.held_leases:
         raise LimitExceeded(
             f"held: at most {limits.held_leases} are allowed (limit held_leases).", field="held"
         )
 
 
-def device(of: Device) -> dict[str, Any]:
+def device(of: Device) -> AnnouncedBody:
     """Return what a lab's device was announced as."""
-    return {
-        "name": of.name,
-        "family": of.family,
-        "provider": of.provider,
-        "doors": of.doors,
-        "spec": of.spec,
-    }
+    return AnnouncedBody(
+        name=of.name,
+        family=of.family,
+        provider=of.provider,
+        doors=of.doors,
+        spec=of.spec,
+    )
 
 
-def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> dict[str, Any]:
+def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> schema.agents.ClaimedBody:
     """Return a lease and all that is needed to do the job; `lease` is null where none came."""
     if of is None:
-        return {"lease": None, "renew_s": renew_s}
+        return schema.agents.ClaimedBody(lease=None, renew_s=renew_s)
     lease, handout = of.assignment.lease, of.handout
-    return {
-        "lease": {"id": lease.job, "fence": lease.fence, "nonce": lease.nonce},
-        "renew_s": renew_s,
-        "device": of.assignment.device,
-        "family": of.family,
-        "format": handout.format,
-        "source": handout.source.decode("utf-8", "replace"),
-        "inputs": msgspec.Raw(handout.inputs.encode()),
-        "shots": of.options.shots,
-        "seed": of.options.seed,
-        "outputs": of.options.outputs,
-        "circuits": base64.b64encode(handout.circuits).decode(),
-        "attempts": of.assignment.attempts,
-        "outcome_bytes": limits.outcome_bytes,
-    }
+    inputs: Any = msgspec.Raw(handout.inputs.encode())  # stored as JSON
+    return schema.agents.ClaimedBody(
+        lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
+        renew_s=renew_s,
+        device=of.assignment.device,
+        family=of.family,
+        format=handout.format,
+        source=handout.source.decode("utf-8", "replace"),
+        inputs=inputs,
+        shots=of.options.shots,
+        seed=of.options.seed,
+        outputs=of.options.outputs,
+        circuits=handout.circuits,
+        attempts=of.assignment.attempts,
+        outcome_bytes=limits.outcome_bytes,
+    )
 
 
-def orders(of: dict[str, Order], renew_s: float) -> dict[str, Any]:
-    return {"orders": of, "renew_s": renew_s}
+def orders(of: Mapping[str, Order], renew_s: float) -> schema.agents.OrdersBody:
+    return schema.agents.OrdersBody(orders={**of}, renew_s=renew_s)
+
+
+def end(of: Job) -> schema.agents.JobEnd:
+    return schema.agents.JobEnd(id=of.id, state=of.state)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from qwicket import schema
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -56,9 +57,9 @@ class AgentHandlers:
         """Report a calibration of a device."""
         body = request.payload
         await self._gateway.agents.calibrate(actor, request.path_params["name"], body)
-        return json({"valid_from": body.valid_from})
+        return json(wire.CalibratedBody(valid_from=body.valid_from))
 
-    async def claim_job(self, actor: Actor, request: Request[wire.ClaimBody]) -> Response:
+    async def claim_job(self, actor: Actor, request: Request[schema.agents.ClaimBody]) -> Response:
         """Ask for a job to run; with `?wait=` wait so many seconds for one."""
         body = request.payload
         wait_s = seconds(request.query_params, "wait", self.limits.wait_s)
@@ -83,7 +84,9 @@ class AgentHandlers:
             return True
         return await request.is_disconnected()
 
-    async def renew_lease(self, actor: Actor, request: Request[wire.RenewBody]) -> Response:
+    async def renew_lease(
+        self, actor: Actor, request: Request[schema.agents.RenewBody]
+    ) -> Response:
         """Renew leases, and report progress."""
         body = request.payload
         held, progress = wire.leases(body.held), wire.progress(body.held)
@@ -91,7 +94,9 @@ class AgentHandlers:
         orders = await self._gateway.agents.renew(actor, body.agent, id_text, held, progress)
         return json(wire.orders(orders, self._gateway.agents.renew_s))
 
-    async def finish_job(self, actor: Actor, request: Request[wire.FinishBody]) -> Response:
+    async def finish_job(
+        self, actor: Actor, request: Request[schema.agents.FinishBody]
+    ) -> Response:
         """Bring the results of a job."""
         body = request.payload
         job = await self._gateway.agents.finish(
@@ -103,9 +108,11 @@ class AgentHandlers:
             wire.result(body),
             body.seconds,
         )
-        return json({"id": job.id, "state": job.state})
+        return json(wire.end(job))
 
-    async def release_job(self, actor: Actor, request: Request[wire.ReleaseBody]) -> Response:
+    async def release_job(
+        self, actor: Actor, request: Request[schema.agents.ReleaseBody]
+    ) -> Response:
         """Give a job back."""
         body = request.payload
         job = await self._gateway.agents.release(
@@ -117,7 +124,7 @@ class AgentHandlers:
             body.reason,
             blamed=body.blamed,
         )
-        return json({"id": job.id, "state": job.state})
+        return json(wire.end(job))
 
     async def leave_device(self, actor: Actor, request: Request[None]) -> Response:
         """Stop serving a device."""

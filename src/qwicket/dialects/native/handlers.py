@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 from starlette.responses import Response
 
+from qwicket import schema
 from qwicket.dialects.native import account_wire, arrays, params, wire
 from qwicket.dialects.native.agents import AgentHandlers
 from qwicket.dialects.native.openapi import OPENQASM_TYPE
@@ -72,7 +73,7 @@ class Handlers(AgentHandlers):
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices."""
         views = await self._gateway.devices.of(wire.DOOR)
-        return json({"devices": [wire.device(view) for view in views]})
+        return json(schema.devices.DeviceList(devices=tuple(wire.device(view) for view in views)))
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
@@ -165,7 +166,7 @@ class Handlers(AgentHandlers):
             await self.sign_in(request)  # the token may have been revoked meanwhile
         return awaited
 
-    async def open_group(self, actor: Actor, request: Request[wire.GroupBody]) -> Response:
+    async def open_group(self, actor: Actor, request: Request[schema.groups.GroupBody]) -> Response:
         """Open a group."""
         body = request.payload
         group = await self._gateway.groups.open(
@@ -197,7 +198,7 @@ class Handlers(AgentHandlers):
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel the jobs of a group that have not ended."""
         cancelled = await self._gateway.groups.cancel_all(actor, request.path_params["id"])
-        return json({"cancelled": cancelled})
+        return json(schema.groups.CancelledBody(cancelled=tuple(cancelled)))
 
 
 def _is_short(jobs: list[Job]) -> bool:

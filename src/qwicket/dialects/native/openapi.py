@@ -1,15 +1,11 @@
-"""The description of `/v1` in OpenAPI 3.1, made from the structs that decode its requests.
-
-Answers have structs of their own where no request has the same shape (`answers`).
-"""
+"""The description of `/v1` in OpenAPI 3.1, made from its routes and the structs of their JSON."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from qwicket import schema
 from qwicket.dialects.native import wire
 from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.dialects.routing import Open
@@ -86,32 +82,12 @@ OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Of a compiled circuit: OpenQASM has no media type of its own."""
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal or failure (RFC 9457): what is wrong, and what helps.
-
-    Attributes:
-        type: Where its code is explained.
-        title: What the code means.
-        status: That of the answer.
-        code: Stable.
-        detail: What is wrong this time.
-        remedy: What helps.
-        field: Where the request is wrong, if one field is.
-    """
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    remedy: str
-    field: str = ""
-
-
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the whole document, made from the routes of `/v1`."""
     bodies = [each.body.struct for each in routes if each.body is not None]
-    schemas = Schemas([Problem, *bodies, *(answer for each in routes for answer in each.answers)])
+    schemas = Schemas(
+        [schema.problems.Problem, *bodies, *(answer for each in routes for answer in each.answers)]
+    )
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         of_path = paths.setdefault(f"/v1{route.path}", {})
@@ -161,7 +137,7 @@ def _operation(route: Route, routes: Sequence[Route], schemas: Schemas) -> dict[
         shown["description"] = f"Needs the scope `{route.access}`."
     if route.body is not None:
         content = schemas.content(route.body.struct)
-        if route.body.struct is wire.SubmitBody:
+        if route.body.struct is schema.jobs.SubmitBody:
             content["application/json"]["examples"] = {"bell": {"value": _BELL}}
         shown["requestBody"] = {"required": True, "content": content}
     if isinstance(route.access, Open):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.native import account_wire, agent_wire, answers, wire
+from qwicket import schema
+from qwicket.dialects.native import account_wire, agent_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.handlers import Handlers
 from qwicket.dialects.native.openapi import document
@@ -28,15 +29,15 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE
 _PAGE: Final = ("limit", "before")
 _SEARCH: Final = ("created_from", "created_to", "device", "door", "group", "name", "state", "tag")
-_SUBMISSION: Final = Body(wire.submission, wire.SubmitBody)
+_SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
 _TOKEN: Final = Body(account_wire.token_wish, account_wire.TokenWish)
-_GROUP: Final = json_body(wire.GroupBody)
+_GROUP: Final = json_body(schema.groups.GroupBody)
 _ANNOUNCEMENT: Final = Body(agent_wire.announcement, agent_wire.AnnounceBody)
 _CALIBRATION: Final = Body(agent_wire.calibration, Calibration)
-_CLAIM: Final = Body(agent_wire.claim, agent_wire.ClaimBody)
-_RENEWAL: Final = Body(agent_wire.renewal, agent_wire.RenewBody)
-_FINISH: Final = Body(agent_wire.finish, agent_wire.FinishBody, limit="outcome_bytes")
-_RELEASE: Final = Body(agent_wire.release, agent_wire.ReleaseBody)
+_CLAIM: Final = Body(agent_wire.claim, schema.agents.ClaimBody)
+_RENEWAL: Final = Body(agent_wire.renewal, schema.agents.RenewBody)
+_FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcome_bytes")
+_RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
@@ -48,42 +49,42 @@ async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: AR
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/openapi.json", describe, Open("It describes every server alike.")),
-    Route("GET", "/account", _DO.read_account, ANY_TOKEN, answers=(account_wire.AccountBody,)),
-    Route("GET", "/projects", _DO.list_projects, ANY_TOKEN, answers=(answers.ProjectList,)),
-    Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, answers=(answers.TokenList,)),
+    Route("GET", "/account", _DO.read_account, ANY_TOKEN, answers=(schema.accounts.AccountBody,)),
+    Route("GET", "/projects", _DO.list_projects, ANY_TOKEN, answers=(schema.accounts.ProjectList,)),
+    Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, answers=(schema.accounts.TokenList,)),
     Route(
         *("POST", "/tokens", _DO.make_token, _T, _TOKEN),
-        answers=(account_wire.NewTokenBody,),
+        answers=(schema.accounts.NewTokenBody,),
         status=201,
     ),
     # A token may always revoke itself.
     Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
-    Route("GET", "/devices", _DO.list_devices, _D, answers=(answers.DeviceList,)),
-    Route("GET", "/devices/{name}", _DO.read_device, _D, answers=(answers.DeviceBody,)),
+    Route("GET", "/devices", _DO.list_devices, _D, answers=(schema.devices.DeviceList,)),
+    Route("GET", "/devices/{name}", _DO.read_device, _D, answers=(schema.devices.DeviceBody,)),
     Route(
         *("GET", "/devices/{name}/calibration", _DO.read_calibration, _D),
         query=("at",),
-        answers=(answers.CalibrationBody,),
+        answers=(agent_wire.CalibrationBody,),
     ),
     Route(
         *("GET", "/jobs", _DO.list_jobs, _R),
         query=(*_PAGE, *_SEARCH),
-        answers=(answers.JobList,),
+        answers=(schema.jobs.JobList,),
     ),
     Route(
         *("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION),
         query=("Idempotency-Key",),
-        answers=(wire.JobBody,),
+        answers=(schema.jobs.JobBody,),
         status=201,
     ),
     Route(
         *("GET", "/jobs/{id}", _DO.read_job, _R),
         query=("wait", "If-None-Match"),
-        answers=(wire.JobBody,),
+        answers=(schema.jobs.JobBody,),
     ),
     Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
-    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, answers=(wire.JobBody,)),
-    Route("GET", "/jobs/{id}/events", _DO.list_events, _R, answers=(answers.EventList,)),
+    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, answers=(schema.jobs.JobBody,)),
+    Route("GET", "/jobs/{id}/events", _DO.list_events, _R, answers=(schema.jobs.EventList,)),
     Route(
         *("GET", "/jobs/{id}/stream", _DO.stream_job, _R),
         query=("Last-Event-ID",),
@@ -93,55 +94,57 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/jobs/{id}/result", _DO.read_result, _R),
         query=("wait",),
-        answers=(answers.ResultBody,),
+        answers=(schema.results.ResultBody,),
     ),
     Route(
         *("GET", "/jobs/{id}/parts/{part}", _DO.read_part, _R),
         query=("wait", "format"),
-        answers=(answers.PartAnswer,),
+        answers=(schema.results.PartAnswer,),
         media_type=NPZ_TYPE,
     ),
     Route(
         *("GET", "/jobs/{id}/parts/{part}/compiled", _DO.read_compiled, _R),
         media_type="text/plain",
     ),
-    Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, answers=(answers.GroupList,)),
+    Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, answers=(schema.groups.GroupList,)),
     Route(
         *("POST", "/groups", _DO.open_group, _W, _GROUP),
-        answers=(answers.GroupAnswer,),
+        answers=(schema.groups.GroupAnswer,),
         status=201,
     ),
-    Route("GET", "/groups/{id}", _DO.read_group, _R, answers=(answers.GroupAnswer,)),
-    Route("POST", "/groups/{id}/close", _DO.close_group, _W, answers=(answers.GroupAnswer,)),
-    Route("POST", "/groups/{id}/cancel", _DO.cancel_group, _W, answers=(answers.CancelledBody,)),
+    Route("GET", "/groups/{id}", _DO.read_group, _R, answers=(schema.groups.GroupAnswer,)),
+    Route("POST", "/groups/{id}/close", _DO.close_group, _W, answers=(schema.groups.GroupAnswer,)),
+    Route(
+        "POST", "/groups/{id}/cancel", _DO.cancel_group, _W, answers=(schema.groups.CancelledBody,)
+    ),
     Route(
         *("PUT", "/agent/devices/{name}", _DO.announce_device, _S, _ANNOUNCEMENT),
-        answers=(answers.AnnouncedBody,),
+        answers=(agent_wire.AnnouncedBody,),
     ),
     Route(
         *("PUT", "/agent/devices/{name}/calibration", _DO.put_calibration, _S, _CALIBRATION),
-        answers=(answers.CalibratedBody,),
+        answers=(agent_wire.CalibratedBody,),
     ),
     Route(
         *("DELETE", "/agent/devices/{name}/agents/{agent}", _DO.leave_device, _S),
-        answers=(answers.Answer,),
+        answers=(schema.base.Answer,),
     ),
     Route(
         *("POST", "/devices/{name}/leases", _DO.claim_job, _S, _CLAIM),
         query=("wait",),
-        answers=(answers.ClaimedBody,),
+        answers=(schema.agents.ClaimedBody,),
     ),
     Route(
         *("POST", "/leases/{id}/renew", _DO.renew_lease, _S, _RENEWAL),
-        answers=(answers.OrdersBody,),
+        answers=(schema.agents.OrdersBody,),
     ),
     Route(
         *("POST", "/leases/{id}/finish", _DO.finish_job, _S, _FINISH),
-        answers=(answers.JobEnd,),
+        answers=(schema.agents.JobEnd,),
     ),
     Route(
         *("POST", "/leases/{id}/release", _DO.release_job, _S, _RELEASE),
-        answers=(answers.JobEnd,),
+        answers=(schema.agents.JobEnd,),
     ),
 )
 

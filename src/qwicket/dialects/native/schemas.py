@@ -1,32 +1,41 @@
-"""JSON schemas of wire structs, described by what their docstrings say of each attribute."""
+"""JSON schemas of the native API's structs, described by their docstrings."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import re
-from typing import TYPE_CHECKING, Any, Final
+import types
+import typing
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 
 import msgspec
+
+from qwicket import schema
+from qwicket.model.accounts import Role, Scope
+from qwicket.model.devices import Family
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REF: Final = "#/components/schemas/{name}"
-_RAW: Final[dict[str, Any]] = {
-    "program": str | dict[str, Any],
-    "inputs": dict[str, float],
-    "outputs": tuple[str, ...],
-    "tags": tuple[str, ...],
-    "counts": dict[str, int] | None,
-    "probabilities": dict[str, float] | None,
-    "memory": tuple[str, ...] | None,
-    "samples": tuple[Any, ...] | None,
-    "evs": tuple[float, ...] | None,
-    "stds": tuple[float, ...] | None,
+_DESCRIBED_AS: Final[dict[Any, Any]] = {
+    schema.agents.Base64: str,
+    schema.base.DeviceState: Literal["on", "away", "off"],
+    schema.base.Directive: Literal["go on", "stop", "lost"],
+    schema.base.Family: Family,
+    schema.base.Id: str,
+    schema.jobs.RawInputs: dict[str, float],
+    schema.jobs.RawProgram: str | dict[str, Any],
+    schema.jobs.RawTexts: tuple[str, ...],
+    schema.base.Role: Role,
+    schema.results.Samples: list[Any],
+    schema.base.Scope: Scope,
+    schema.base.State: JobState,
 }
-"""What is in the fields that wire structs leave raw."""
-
+"""What the server knows of a field's values beyond what its clients rely on."""
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.*(?:\n     .*)*)", re.MULTILINE)
 
 
@@ -36,17 +45,17 @@ class Schemas:
     def __init__(self, structs: Iterable[type[msgspec.Struct] | None]) -> None:
         unique = list(dict.fromkeys(each for each in structs if each is not None))
         found, self.components = msgspec.json.schema_components(
-            [cooked(each) for each in unique], ref_template=REF
+            [_described(each) for each in unique], ref_template=REF
         )
         self._of = dict(zip(unique, found, strict=True))
-        for schema in self.components.values():
-            _describe(schema)
-            _spell_patterns(schema)
+        for each in self.components.values():
+            _describe(each)
+            _spell_patterns(each)
 
     def content(self, of: type[msgspec.Struct] | None) -> dict[str, Any]:
         """Return what a body of this struct, or of none, is described by."""
-        schema = self._of[of] if of is not None else {"type": "object"}
-        return {"application/json": {"schema": schema}}
+        found = self._of[of] if of is not None else {"type": "object"}
+        return {"application/json": {"schema": found}}
 
 
 def told(docstring: str) -> tuple[str, dict[str, str]]:
@@ -56,41 +65,80 @@ def told(docstring: str) -> tuple[str, dict[str, str]]:
     return " ".join(whole.partition("\n\n")[0].split()), attributes
 
 
-def _describe(schema: dict[str, Any]) -> None:
-    schema["description"], attributes = told(schema.get("description", ""))
-    for name, field in schema.get("properties", {}).items():
+def _describe(of: dict[str, Any]) -> None:
+    of["description"], attributes = told(of.get("description", ""))
+    for name, field in of.get("properties", {}).items():
         if name in attributes:
             field["description"] = attributes[name]
 
 
-def _spell_patterns(schema: Any) -> None:
+def _spell_patterns(of: Any) -> None:
     """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
-    if isinstance(schema, dict):
-        if isinstance(schema.get("pattern"), str):
-            schema["pattern"] = schema["pattern"].replace(r"\Z", "$")
-        for each in schema.values():
+    if isinstance(of, dict):
+        if isinstance(of.get("pattern"), str):
+            of["pattern"] = of["pattern"].replace(r"\Z", "$")
+        for each in of.values():
             _spell_patterns(each)
-    elif isinstance(schema, list | tuple):
-        for each in schema:
+    elif isinstance(of, list | tuple):
+        for each in of:
             _spell_patterns(each)
 
 
 @functools.cache
-def cooked(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return a struct with types in place of what it leaves raw."""
+def _described(kind: Any) -> Any:
+    """Return a type with the server's values in place of what its structs leave open."""
+    if kind in _DESCRIBED_AS:
+        return _DESCRIBED_AS[kind]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _described_struct(kind)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return Annotated[_described(args[0]), *args[1:]]
+    if origin in (Union, types.UnionType):
+        return functools.reduce(operator.or_, map(_described, args))
+    if origin in (None, Literal) or not args:
+        return kind
+    return origin[tuple([each if each is ... else _described(each) for each in args])]
+
+
+def _described_struct(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return a struct whose fields are required where a response has them always."""
+    config = struct.__struct_config__
     fields: list[Any] = []
-    is_raw = False
     for field in msgspec.structs.fields(struct):
-        kind, default = field.type, field.default
-        if kind in (msgspec.Raw, msgspec.Raw | None):
-            is_raw, kind = True, _RAW[field.name]
+        kind, default = _described(field.type), field.default
+        if field.required or _is_always_sent(struct, field):
+            fields.append((field.name, kind))
+        elif default is msgspec.NODEFAULT:
+            made = msgspec.field(default_factory=field.default_factory)
+            fields.append((field.name, kind, made))
+        else:
             if isinstance(default, msgspec.Raw):
                 default = msgspec.json.decode(default, type=kind)
-        is_required = default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-        fields.append((field.name, kind) if is_required else (field.name, kind, default))
-    if not is_raw:
-        return struct
-    forbids = struct.__struct_config__.forbid_unknown_fields
-    cooked = msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=forbids)
-    cooked.__doc__ = struct.__doc__
-    return cooked
+            fields.append((field.name, kind, default))
+    made = msgspec.defstruct(
+        struct.__name__,
+        fields,
+        kw_only=True,
+        rename={each.name: each.encode_name for each in msgspec.structs.fields(struct)},
+        forbid_unknown_fields=config.forbid_unknown_fields
+        or issubclass(struct, schema.base.Answer),
+    )
+    made.__doc__ = _documented(struct)
+    return made
+
+
+def _is_always_sent(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> bool:
+    if not issubclass(struct, schema.base.Record) or field.default is msgspec.UNSET:
+        return False
+    return not struct.__struct_config__.omit_defaults or field.name in struct.always
+
+
+def _documented(struct: type[msgspec.Struct]) -> str:
+    """Return a struct's docstring with what its bases say of their fields."""
+    said: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        whole, attributes = told(base.__doc__ or "")
+        said |= attributes
+    lines = "".join(f"    {name}: {text}\n" for name, text in said.items())
+    return f"{whole}\n\nAttributes:\n{lines}"

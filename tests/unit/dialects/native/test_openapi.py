@@ -6,7 +6,8 @@ import re
 import msgspec
 import pytest
 
-from qwicket.dialects.native import ROUTES, account_wire, agent_wire, description, params, wire
+from qwicket import schema
+from qwicket.dialects.native import ROUTES, account_wire, description, params
 
 DOCUMENT = json.loads(msgspec.json.encode(description()))
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -39,13 +40,19 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "struct", [wire.SubmitBody, account_wire.TokenWish, wire.GroupBody, agent_wire.FinishBody]
+    "struct",
+    [
+        schema.jobs.SubmitBody,
+        account_wire.TokenWish,
+        schema.groups.GroupBody,
+        schema.agents.FinishBody,
+    ],
 )
 def test_a_schema_has_the_fields_of_its_struct(struct: type[msgspec.Struct]) -> None:
-    schema = SCHEMAS[struct.__name__]
+    described = SCHEMAS[struct.__name__]
     fields = msgspec.structs.fields(struct)
-    assert list(schema["properties"]) == [field.encode_name for field in fields]
-    assert schema["required"] == [field.encode_name for field in fields if field.required]
+    assert list(described["properties"]) == [field.encode_name for field in fields]
+    assert described["required"] == [field.encode_name for field in fields if field.required]
 
 
 def test_what_is_raw_on_the_wire_is_described_by_its_type() -> None:

@@ -1,0 +1,9 @@
+"""The shapes of the native API's JSON, each written once.
+
+The server encodes these structs, OpenAPI describes them, and our client, the commands and labs'
+agents decode them. This package holds no logic and imports msgspec alone.
+"""
+
+from qwicket.schema import accounts, agents, base, devices, groups, jobs, problems, results
+
+__all__ = ["accounts", "agents", "base", "devices", "groups", "jobs", "problems", "results"]

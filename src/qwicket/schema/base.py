@@ -1,0 +1,47 @@
+"""Base structs of responses, and the types of fields that OpenAPI describes more closely."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+INT64_MAX: Final = 2**63 - 1
+
+# Clients read text where the server has an enumeration: a newer server may have more members.
+# The titles make the aliases different: OpenAPI replaces each by what the server knows of it.
+Directive = Annotated[str, msgspec.Meta(title="directive to an agent")]
+DeviceState = Annotated[str, msgspec.Meta(title="state of a device")]
+Family = Annotated[str, msgspec.Meta(title="family of devices")]
+Id = Annotated[str, msgspec.Meta(title="id", pattern=r"^[!-~]{1,40}\Z")]
+Role = Annotated[str, msgspec.Meta(title="role of an account")]
+Scope = Annotated[str, msgspec.Meta(title="scope of a token")]
+State = Annotated[str, msgspec.Meta(title="state of a job", pattern=r"^[a-z_]{1,32}\Z")]
+
+Fence = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+Word = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of a response.
+
+    The server sends every field, unless its type allows `UNSET` or the struct omits defaults.
+    The defaults serve clients of an older server, which does not send the field yet.
+    """
+
+    always: ClassVar[tuple[str, ...]] = ()
+    """Fields that the server sends although the struct omits defaults."""
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """An answer with nothing to say beside its status.
+
+    Responses that derive from it have no other fields than those that are described.
+    """
+
+
+class Secretive(msgspec.Struct, frozen=True, kw_only=True):
+    """A struct with a secret: its `repr` shows only its id, where it has one."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'id', '')}>"
