@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import random
 import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from qwicket import schema
 from qwicket.agents.outcomes import Part
 from qwicket.agents.program import Failed, Program
 from qwicket.clients.http import Patience
@@ -22,6 +22,8 @@ from qwicket.clients.native.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
@@ -58,37 +60,11 @@ class Held:
     done: float | None = None
     text: str = ""
 
-    def document(self) -> dict[str, Any]:
-        lease = self.lease
-        told = {} if self.done is None else {"done": self.done, "text": self.text}
-        return {"id": lease.job, "fence": lease.fence, "nonce": lease.nonce, **told}
-
-
-class _LeaseBody(msgspec.Struct, frozen=True):
-    id: str
-    fence: int
-    nonce: str
-
-
-class _ClaimBody(msgspec.Struct, frozen=True, kw_only=True):
-    renew_s: float
-    lease: _LeaseBody | None = None
-    device: str = ""
-    family: str = ""
-    format: str = ""
-    source: str = ""
-    inputs: dict[str, float] = {}
-    shots: int = 0
-    seed: int = 0
-    outputs: tuple[str, ...] = ()
-    circuits: bytes = b""
-    attempts: int = 0
-    outcome_bytes: int | None = None
-
-
-class _OrdersBody(msgspec.Struct, frozen=True):
-    orders: dict[str, str]
-    renew_s: float
+    def body(self) -> schema.agents.HeldBody:
+        lease, text = self.lease, "" if self.done is None else self.text
+        return schema.agents.HeldBody(
+            id=lease.job, fence=lease.fence, nonce=lease.nonce, done=self.done, text=text
+        )
 
 
 class AgentAPI:
@@ -125,20 +101,20 @@ class AgentAPI:
     def claim(self, held: Sequence[Held], wait_s: float) -> tuple[Lease, Program] | None:
         """Return the next job, or None when none came in `wait_s` seconds."""
         path = f"/v1/devices/{quote(self.device, safe='')}/leases?wait={wait_s:.3f}"
-        body = {"agent": self.agent, "held": [each.document() for each in held]}
-        found = self._transport.send("POST", path, body, _ClaimBody, hold_s=wait_s)
+        body = schema.agents.ClaimBody(agent=self.agent, held=_bodies(held))
+        found = self._transport.send("POST", path, body, schema.agents.ClaimedBody, hold_s=wait_s)
         self.renew_s = found.renew_s
         if found.lease is None:
             return None
-        told = found.lease
-        lease = Lease(told.id, told.fence, told.nonce, found.outcome_bytes)
+        right, most_bytes = found.lease, _given(found.outcome_bytes, None)
+        lease = Lease(right.id, right.fence, right.nonce, most_bytes)
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[Held]) -> dict[str, str]:
         """Say what is held; return what to do with each job: `go on`, `stop` or `lost`."""
         path = f"{_path(held[0].lease)}/renew"
-        body = {"agent": self.agent, "held": [each.document() for each in held]}
-        found = self._transport.send("POST", path, body, _OrdersBody)
+        body = schema.agents.RenewBody(agent=self.agent, held=_bodies(held))
+        found = self._transport.send("POST", path, body, schema.agents.OrdersBody)
         self.renew_s = found.renew_s
         return found.orders
 
@@ -153,12 +129,25 @@ class AgentAPI:
         if lease.most_bytes is not None and n_bytes > lease.most_bytes:
             text = f"It has {n_bytes:,} bytes; the limit outcome_bytes is {lease.most_bytes:,}."
             raise ApiError(413, {"code": "body_too_large", "detail": text})
-        body = {"parts": [_part(each) for each in parts], "seconds": seconds}
+        body = schema.agents.FinishBody(
+            agent=self.agent,
+            fence=lease.fence,
+            nonce=lease.nonce,
+            seconds=seconds,
+            parts=tuple(map(_part, parts)),
+        )
         self._close(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
 
     def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
         """End a job that gave nothing at all."""
-        self._close(lease, "finish", {"error": _error(failed), "seconds": seconds})
+        body = schema.agents.FinishBody(
+            agent=self.agent,
+            fence=lease.fence,
+            nonce=lease.nonce,
+            seconds=seconds,
+            error=_error(failed),
+        )
+        self._close(lease, "finish", body)
 
     def release(self, lease: Lease, reason: str, *, blamed: bool = False) -> None:
         """Give a job back; one that was cancelled ends with this.
@@ -168,7 +157,14 @@ class AgentAPI:
             reason: A few words.
             blamed: Whether the lab's program died of it.
         """
-        self._close(lease, "release", {"reason": reason[:200], "blamed": blamed})
+        body = schema.agents.ReleaseBody(
+            agent=self.agent,
+            fence=lease.fence,
+            nonce=lease.nonce,
+            reason=reason[:200],
+            blamed=blamed,
+        )
+        self._close(lease, "release", body)
 
     def leave(self) -> None:
         """Say goodbye: the device is away at once."""
@@ -181,9 +177,8 @@ class AgentAPI:
     def _path(self) -> str:
         return f"/v1/agent/devices/{quote(self.device, safe='')}"
 
-    def _close(self, lease: Lease, verb: str, body: dict[str, Any], hold_s: float = 0.0) -> None:
-        known = {"agent": self.agent, "fence": lease.fence, "nonce": lease.nonce}
-        self._send("POST", f"{_path(lease)}/{verb}", {**known, **body}, hold_s)
+    def _close(self, lease: Lease, verb: str, body: msgspec.Struct, hold_s: float = 0.0) -> None:
+        self._send("POST", f"{_path(lease)}/{verb}", body, hold_s)
 
     def _send(self, method: str, path: str, body: Any, hold_s: float = 0.0) -> None:
         self._transport.send(method, path, body, dict[str, Any], hold_s=hold_s)
@@ -264,27 +259,37 @@ def _path(lease: Lease) -> str:
     return f"/v1/leases/{quote(lease.job, safe='')}"
 
 
-def _part(part: Part | Failed) -> dict[str, Any]:
+def _bodies(held: Sequence[Held]) -> tuple[schema.agents.HeldBody, ...]:
+    return tuple(each.body() for each in held)
+
+
+def _part(part: Part | Failed) -> schema.agents.PartBody:
     if isinstance(part, Failed):
-        return {"error": _error(part)}
-    return {"outcome": base64.b64encode(part.body).decode(), "sha256": part.sha256}
+        return schema.agents.PartBody(error=_error(part))
+    return schema.agents.PartBody(outcome=part.body, sha256=part.sha256)
 
 
-def _error(failed: Failed) -> dict[str, str]:
-    return {"code": failed.code, "message": failed.message[:1_000].replace("\0", "")}
+def _error(failed: Failed) -> schema.agents.ErrorPart:
+    message = failed.message[:1_000].replace("\0", "")
+    return schema.agents.ErrorPart(code=failed.code, message=message)
 
 
-def _program(body: _ClaimBody, lease: Lease) -> Program:
+def _given(value: T | msgspec.UnsetType, default: T) -> T:
+    """Return a field of a claim, or a default where an older server does not send it."""
+    return default if isinstance(value, msgspec.UnsetType) else value
+
+
+def _program(body: schema.agents.ClaimedBody, lease: Lease) -> Program:
     return Program(
         job=lease.job,
-        device=body.device,
-        family=body.family,
-        format=body.format,
-        source=body.source,
-        shots=body.shots,
-        seed=body.seed,
-        outputs=body.outputs,
-        inputs=body.inputs,
-        packed=body.circuits,
-        attempts=body.attempts,
+        device=_given(body.device, ""),
+        family=_given(body.family, ""),
+        format=_given(body.format, ""),
+        source=_given(body.source, ""),
+        shots=_given(body.shots, 0),
+        seed=_given(body.seed, 0),
+        outputs=_given(body.outputs, ()),
+        inputs=_given(body.inputs, {}),
+        packed=_given(body.circuits, b""),
+        attempts=_given(body.attempts, 0),
     )

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from qwicket import __version__
 from qwicket.clients.http import (
     Answer,
@@ -159,7 +161,7 @@ class Api:
         Args:
             method: Of HTTP.
             path: Quoted.
-            body: To be JSON, or None.
+            body: A struct or a value to be encoded as JSON, or None.
             of: What the answer must be.
             headers: Beside the usual ones, checked.
             hold_s: Seconds for which the server may hold its answer back.
@@ -234,6 +236,8 @@ def asked_s(error: ClientError) -> float | None:
 def _encoded(body: Any) -> bytes | None:
     if body is None:
         return None
+    if isinstance(body, msgspec.Struct):
+        body = msgspec.to_builtins(body)  # msgspec's own encoder would send NaN as null
     try:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
