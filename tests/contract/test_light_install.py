@@ -23,7 +23,7 @@ MOST_BYTES = 70e6
 MOST_ON_DISK = 70 << 20
 """The same in blocks of a file system, in the unit of `du -m`."""
 BLOCK_BYTES = 4096
-PORTABLE = {"clients", "agents", "extras"}
+PORTABLE = {"clients", "agents", "extras", "schema"}
 """Parts of the package that a program on a user's or a lab's machine may import."""
 CLIENTS = (
     *("native", "native.aio", "http", "ibm_qx", "ibm_qx.stream", "ionq", "qbraid", "qlued"),

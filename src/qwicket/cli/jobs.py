@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import completing, options, results
 from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
-from qwicket.cli.seen import HEADS, seen
+from qwicket.cli.seen import HEADS, cells, facts
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -61,7 +61,7 @@ def jobs(
             tag=tags,
             created_from=begin.isoformat(timespec="seconds") if begin else None,
         )
-    show([Row(each.info, seen(each.info).cells) for each in found], HEADS, as_json)
+    show([Row(each.info, cells(each.body)) for each in found], HEADS, as_json)
 
 
 @click.command(short_help="Show a job.")
@@ -91,16 +91,15 @@ def job(
     """Show what the server says of the job ID: its state, its place in the queue, its times."""
     with connect() as client:
         found = client.job(job_id)
-        body = found.info
         if compiled:
             text = found.compiled(part)
             told = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
             click.echo(one_line(told) if as_json else text, nl=as_json)
             return
     if as_json:
-        click.echo(one_line(body))
+        click.echo(one_line(found.info))
         return
-    show_facts(seen(body).facts())
+    show_facts(facts(found))
 
 
 @click.command(short_help="Show what a job gave.")

@@ -15,7 +15,7 @@ import click
 from qwicket.cli import completing, results
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
-from qwicket.cli.seen import HEADS, seen
+from qwicket.cli.seen import HEADS, cells, standing
 from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
 from qwicket.clients.http import plain
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.cli.options import Connect
-    from qwicket.cli.seen import Body
     from qwicket.clients.native import Change, Client, Job
     from qwicket.clients.native.views import JobView
+    from qwicket.schema.jobs import JobBody
 
     News = queue.Queue[Change | Exception]
 
@@ -57,7 +57,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         found = client.job(job)
         if is_terminal() and not as_json:
             show_wait(found)
-            click.echo(f"{plain(found.id)}  {seen(found.info).standing}")
+            click.echo(f"{plain(found.id)}  {standing(found.body)}")
         else:
             _print_changes(found, as_json)
         sys.exit(results.outcome(found.state))
@@ -68,7 +68,7 @@ def show_wait(job: Job) -> None:
     line = Rewritten(sys.stderr)
 
     def show(job: JobView) -> None:
-        line.show([cut(seen(job.info).standing, shutil.get_terminal_size().columns)])
+        line.show([cut(standing(job.body), shutil.get_terminal_size().columns)])
 
     if not can_rewrite(sys.stderr):
         job.wait(None)
@@ -85,10 +85,10 @@ def _print_changes(job: Job, as_json: bool) -> None:
 
     def say(job: Job) -> None:
         nonlocal said
-        says = job.info if as_json else seen(job.info).standing
+        says = job.info if as_json else standing(job.body)
         if says != said:
             said = says
-            _print_change(job.info, as_json)
+            _print_change(job, as_json)
 
     say(job)
     job.wait(None, progress=say)
@@ -96,37 +96,37 @@ def _print_changes(job: Job, as_json: bool) -> None:
 
 def _watch_all(client: Client, as_json: bool) -> NoReturn:
     since = client.account()["change"]  # what changes after it is told
-    waiting = [job.info for job in client.jobs(_MOST, state=_UNFINISHED)]
+    waiting = client.jobs(_MOST, state=_UNFINISHED)
     if can_rewrite(sys.stdout) and not as_json:
-        _show_all(client, {seen(each).id: each for each in reversed(waiting)}, since)
-    for body in reversed(waiting):
-        _print_change(body, as_json)
+        _show_all(client, {each.id: each.body for each in reversed(waiting)}, since)
+    for job in reversed(waiting):
+        _print_change(job, as_json)
     for change in client.events(since):
-        _print_change(change.info, as_json)
+        _print_change(change, as_json)
     raise AssertionError("events have no end")
 
 
-def _print_change(body: Body, as_json: bool) -> None:
-    job = seen(body)
-    click.echo(one_line(body) if as_json else f"{_now()}  {plain(job.id)}  {job.standing}")
+def _print_change(of: Job | Change, as_json: bool) -> None:
+    text = f"{_now()}  {plain(of.body.id)}  {standing(of.body)}"
+    click.echo(one_line(of.info) if as_json else text)
     sys.stdout.flush()
 
 
-def _show_all(client: Client, jobs: dict[str, Body], since: int) -> NoReturn:
+def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
     """Keep a table of the jobs that changed last, as long as the terminal is high."""
     news: News = queue.Queue(_MOST)
     threading.Thread(target=_hear, args=(client, since, news), daemon=True).start()
     table = Rewritten(sys.stdout)
     while True:
         width, height = shutil.get_terminal_size()
-        shown = [seen(body) for body in jobs.values()][-max(1, height - _MARGIN) :]
-        lines = grid([job.cells for job in reversed(shown)], HEADS, width)
+        shown = [*jobs.values()][-max(1, height - _MARGIN) :]
+        lines = grid([cells(job) for job in reversed(shown)], HEADS, width)
         table.show([cut(line, width) for line in lines[: height - 1]])
         for change in _heard(news):
             jobs.pop(change.job, None)  # what changed last stands last
-            jobs[change.job] = change.info
+            jobs[change.job] = change.body
         for job in shown:
-            if seen(jobs[job.id]).state == "queued":
+            if jobs[job.id].state == "queued":
                 jobs[job.id] = _asked(client, job.id) or jobs[job.id]
         for old in list(jobs)[: max(0, len(jobs) - _MOST)]:
             del jobs[old]
@@ -155,12 +155,12 @@ def _heard(news: News) -> Iterator[Change]:
             told = news.get_nowait()
 
 
-def _asked(client: Client, job: str) -> Body | None:
+def _asked(client: Client, job: str) -> JobBody | None:
     """Return a job; None while the server is away: the stream tells when that is for too long."""
     from qwicket.clients.native import ServerBusy, Unreachable
 
     try:
-        return client.job(job).info
+        return client.job(job).body
     except (ServerBusy, Unreachable):
         return None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from qwicket.clients.native.plans import Api, Send
     from qwicket.clients.native.views import JobView
+    from qwicket.schema.jobs import JobBody
 
 T = TypeVar("T")
 
@@ -51,12 +52,14 @@ class Change:
         job: Id of the job.
         state: Which the job has since.
         info: All that the server said of the job then.
+        body: The same as a struct.
     """
 
     number: int
     job: str
     state: str
     info: dict[str, Any]
+    body: JobBody
 
 
 def of_job(api: Api, job: JobView) -> Following[Event]:
@@ -73,8 +76,8 @@ def of_account(api: Api, since: int | None) -> Following[Change]:
     """Return what follows all jobs of an account, without an end."""
 
     def change(number: int, body: dict[str, Any]) -> tuple[Change, bool]:
-        seen = wire.job(body)
-        return Change(number, seen.id, seen.state, body), False
+        job = wire.job(body)
+        return Change(number, job.id, job.state, body, job), False
 
     return Following(api, "/v1/events", change, since)
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
+from qwicket import schema
 from qwicket.clients.http.polling import LAST_S
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
@@ -205,7 +206,7 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
     from qwicket.clients.native.results import Part, Result
 
     try:
-        body = yield from api.get(f"{path_of(job.id)}/result", wire.ResultBody)
+        body = yield from api.get(f"{path_of(job.id)}/result", schema.results.ResultBody)
     except ApiError as error:
         if error.code != "no_result":
             raise
@@ -216,7 +217,7 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
             for number, part in enumerate(parts):
                 if part.error is None:
                     part.fill((yield from archive(api, job.id, number)))
-        return Result(job.id, parts, str(job.info.get("device", "")))
+        return Result(job.id, parts, job.body.device)
     raise JobFailed(f"Job {job.id}: {detail}")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qwicket.clients.native.wire import PartBody, Sample
+    from qwicket.schema.results import OutcomeBody, Sample
 
 _PACKED: Final = ("keys", "memory")
 _MOST_BARS: Final = 16
@@ -68,7 +68,7 @@ class Part:
     stds: list[float] = field(default_factory=list)
 
     @classmethod
-    def from_body(cls, body: PartBody) -> Part:
+    def from_body(cls, body: OutcomeBody) -> Part:
         """Return the part that one entry of the server's answer describes."""
         error = body.error
         return cls(
@@ -80,8 +80,8 @@ class Part:
             seed=body.seed,
             seconds=body.seconds,
             error=f"{plain(error.code)}: {plain(error.message)}" if error else None,
-            registers=tuple(body.registers),
-            notes=tuple(body.notes),
+            registers=body.registers,
+            notes=body.notes,
             evs=body.evs or [],
             stds=body.stds or [],
         )

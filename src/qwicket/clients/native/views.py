@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
+from qwicket import schema
 from qwicket.clients.native import wire
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ class JobView:
 
     Attributes:
         id: Its id; `client.job(id)` finds it again from any process.
+        body: What the server said of it when it was last read.
     """
 
     heads: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
-    def __init__(self, body: dict[str, Any]) -> None:
-        self.see(body)
-        self.id = self._seen.id
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.see(document)
+        self.id = self.body.id
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.state}>"
@@ -43,27 +45,28 @@ class JobView:
     def _repr_html_(self) -> str:
         from qwicket.clients.native.pages import table
 
-        place = self.place
+        body = self.body
         rows = [
             ("job", self.id),
             ("state", self.state),
-            ("place", "" if place is None else str(place)),
-            *((word, self._body.get(word)) for word in ("device", "name", "shots")),
-            ("created", str(self._body.get("created_at") or "")[:19].replace("T", " ")),
+            ("place", "" if self.place is None else str(self.place)),
+            ("device", body.device),
+            ("name", body.name),
+            ("shots", body.shots or ""),
+            ("created", _moment(body.created_at, 19)),
         ]
         return table(rows)
 
     @property
     def cells(self) -> tuple[Any, ...]:
         """What a table shows of it, under `heads`."""
-        of = self._body.get
-        created = str(of("created_at") or "")[:16].replace("T", " ")
-        return (self.id, of("device"), self.state, of("name"), of("shots"), created)
+        body, created = self.body, _moment(self.body.created_at, 16)
+        return (self.id, body.device, self.state, body.name, body.shots or "", created)
 
     @property
     def state(self) -> str:
         """State when last read: queued, running, cancelling, completed, failed, cancelled, ..."""
-        return self._seen.state
+        return self.body.state
 
     @property
     def is_final(self) -> bool:
@@ -73,32 +76,32 @@ class JobView:
     @property
     def place(self) -> int | None:
         """Place in the queue when last read, from 1; None while it is not known, or has none."""
-        return self._seen.queue.position if self._seen.queue else None
+        return self.body.queue.position if self.body.queue else None
 
     @property
     def starts_in_s(self) -> float | None:
         """Seconds until the expected start, when last read: an estimate; None when not known."""
-        return self._seen.queue.starts_in_s if self._seen.queue else None
+        return self.body.queue.starts_in_s if self.body.queue else None
 
     @property
     def progress(self) -> tuple[float, str] | None:
         """How far a lab says that it is, from 0 to 1, and its words; None when it says nothing."""
-        seen = self._seen.progress
-        return (seen.done, seen.text) if seen else None
+        progress = self.body.progress
+        return (progress.done, progress.text) if progress else None
 
     @property
     def info(self) -> dict[str, Any]:
         """All that the server said of the job when last read."""
-        return dict(self._body)
+        return dict(self._document)
 
-    def see(self, body: dict[str, Any]) -> Self:
+    def see(self, document: dict[str, Any]) -> Self:
         """Take a newer document.
 
         Raises:
             BadAnswer: It is no job's.
         """
-        self._seen = wire.job(body)
-        self._body = body
+        self.body = wire.job(document)
+        self._document = document
         return self
 
 
@@ -107,13 +110,16 @@ class DeviceView(Mapping[str, Any]):
 
     Attributes:
         info: The same as a plain dictionary.
+        body: The same as a struct.
+        name: What submissions call it.
     """
 
     heads: ClassVar = ("device", "family", "qubits", "status", "description")
 
-    def __init__(self, body: dict[str, Any]) -> None:
-        self.info = body
-        self.name = wire.device(body).name
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.info = document
+        self.body = wire.converted(document, schema.devices.DeviceBody, "no device")
+        self.name = self.body.name
 
     def __getitem__(self, key: str) -> Any:
         return self.info[key]
@@ -134,35 +140,38 @@ class DeviceView(Mapping[str, Any]):
         from qwicket.clients.native.pages import table
 
         words = ("name", "status", "family", "qubits", "description", "formats", "outputs")
-        queue = self.info.get("queue")
-        waiting = queue.get("length") if isinstance(queue, Mapping) else None
-        rows = [(word, self.info.get(word)) for word in words]
-        return table([*rows, ("queue", "" if waiting is None else f"{waiting} waiting")])
+        rows = [(word, getattr(self.body, word) or "") for word in words]
+        queue = self.body.queue
+        return table([*rows, ("queue", f"{queue.length} waiting" if queue else "")])
 
     @property
     def cells(self) -> tuple[Any, ...]:
         """What a table shows of it, under `heads`."""
-        of = self.info.get
-        return (self.name, of("family"), of("qubits"), self.status, of("description"))
+        body = self.body
+        return (self.name, body.family, body.qubits or "", body.status, body.description)
 
     @property
     def status(self) -> str:
         """`on`, `off`, or `away` while no agent is there to run its jobs."""
-        return str(self.info.get("status", ""))
+        return self.body.status
 
     def suited(self, program: Any) -> Options:
         """Return what a submission says where its user does not: format and outputs of the device.
 
         Programs for qubits tell their format by themselves; no program for atoms or photons does.
         """
-        formats = self.info.get("formats") or []
+        formats = self.body.formats
         if self.family == "qubit" or not formats:
             return {}
         is_analog = isinstance(program, Mapping) and "hamiltonian" in program
         format_name = "ahs" if is_analog and "ahs" in formats else formats[0]
-        return {"format": format_name, "outputs": tuple(self.info.get("outputs") or ("samples",))}
+        return {"format": format_name, "outputs": self.body.outputs or ("samples",)}
 
     @property
     def family(self) -> str:
         """`qubit`, `photonic` or `atoms`."""
-        return str(self.info.get("family", ""))
+        return self.body.family
+
+
+def _moment(at: str | None, length: int) -> str:
+    return (at or "")[:length].replace("T", " ")

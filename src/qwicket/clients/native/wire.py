@@ -1,70 +1,15 @@
-"""The server's JSON as typed structs, and what is said when it is something else."""
+"""Decodes the server's JSON, and says what is wrong with what is something else."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from qwicket import schema
 from qwicket.clients.native.errors import BadAnswer
 
 T = TypeVar("T")
-
-_Id = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,40}\Z")]
-_Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\Z")]
-
-Sample = int | float | tuple[float, float]
-"""One number of a shot; a complex one is its real and imaginary part."""
-
-
-class QueueBody(msgspec.Struct, frozen=True):
-    position: int
-    starts_in_s: float | None = None
-
-
-class ProgressBody(msgspec.Struct, frozen=True):
-    done: float
-    text: str = ""
-
-
-class JobBody(msgspec.Struct, frozen=True):
-    """What the client itself needs of a job; its user may read all the rest."""
-
-    id: _Id
-    state: _Word
-    queue: QueueBody | None = None
-    progress: ProgressBody | None = None
-
-
-class DeviceBody(msgspec.Struct, frozen=True):
-    """What the client itself needs of a device."""
-
-    name: str
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    code: str
-    message: str
-
-
-class PartBody(msgspec.Struct, frozen=True, kw_only=True):
-    counts: dict[str, int] | None = None
-    probabilities: dict[str, float] | None = None
-    memory: list[str] | None = None
-    samples: list[list[Sample]] | None = None
-    evs: list[float] | None = None
-    stds: list[float] | None = None
-    engine: str = ""
-    engine_version: str = ""
-    registers: list[tuple[str, int]] = []
-    notes: list[str] = []
-    seed: int | None = None
-    seconds: float | None = None
-    error: ErrorBody | None = None
-
-
-class ResultBody(msgspec.Struct, frozen=True):
-    parts: list[PartBody]
 
 
 class JobsBody(msgspec.Struct, frozen=True):
@@ -91,30 +36,26 @@ def read(content: bytes, of: type[T]) -> T:
     raise BadAnswer(f"The answer is not of Qwicket's API ({what}). Is the address right?")
 
 
-def job(body: dict[str, Any]) -> JobBody:
-    """Return what the client needs of a job's document.
+def job(body: dict[str, Any]) -> schema.jobs.JobBody:
+    """Return a job's document as its struct.
 
     Raises:
         BadAnswer: It is no job.
     """
-    try:
-        return msgspec.convert(body, JobBody)
-    except msgspec.ValidationError as error:
-        what = str(error)
-    raise BadAnswer(f"The answer is no job of Qwicket's API ({what}). Is the address right?")
+    return converted(body, schema.jobs.JobBody, "no job")
 
 
-def device(body: dict[str, Any]) -> DeviceBody:
-    """Return what the client needs of a device's document.
+def converted(body: dict[str, Any], of: type[T], said: str = "not") -> T:
+    """Return a document as a struct.
 
     Raises:
-        BadAnswer: It is no device.
+        BadAnswer: It is something else.
     """
     try:
-        return msgspec.convert(body, DeviceBody)
+        return msgspec.convert(body, of)
     except msgspec.ValidationError as error:
         what = str(error)
-    raise BadAnswer(f"The answer is no device of Qwicket's API ({what}). Is the address right?")
+    raise BadAnswer(f"The answer is {said} of Qwicket's API ({what}). Is the address right?")
 
 
 def problem(content: bytes) -> dict[str, Any]:

@@ -171,7 +171,10 @@ def imported(code: str) -> set[str]:
 def test_importing_the_client_imports_no_server() -> None:
     found = imported("import qwicket; qwicket.connect(token='secret')")
     assert not found & {*SERVER, "asyncio", "requests", "httpcore"}
-    assert {name for name in found if name.startswith("qwicket.")} == {"qwicket.clients"}
+    assert {name for name in found if name.startswith("qwicket.")} == {
+        "qwicket.clients",
+        "qwicket.schema",
+    }
 
 
 @pytest.mark.parametrize("name", ["ibm_qx", "ionq", "native.aio", "qbraid", "qlued", "xanadu"])
@@ -179,14 +182,15 @@ def test_no_client_imports_any_of_the_server(name: str) -> None:
     found = imported(f"import qwicket.clients.{name}")
     needs = {"ibm_qx": "websockets", "xanadu": "numpy"}.get(name)
     assert found & SERVER <= {needs}
-    assert {each for each in found if each.startswith("qwicket.")} == {"qwicket.clients"}
+    ours = {"qwicket.clients", *(["qwicket.schema"] if name == "native.aio" else [])}
+    assert {each for each in found if each.startswith("qwicket.")} == ours
 
 
 def test_a_labs_agent_imports_none_of_the_server() -> None:
     found = imported("import qwicket.agents, qwicket.agents.hand, qwicket.agents.crew")
     assert not found & SERVER
     ours = {each for each in found if each.startswith("qwicket.")}
-    assert ours == {"qwicket.agents", "qwicket.clients"}
+    assert ours == {"qwicket.agents", "qwicket.clients", "qwicket.schema"}
 
 
 def test_importing_the_client_is_quick() -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from qwicket.clients.native import BadAnswer, ClientError, JobFailed, Part, Result
 from qwicket.clients.native.views import DeviceView, JobView
-from qwicket.clients.native.wire import ErrorBody, PartBody
+from qwicket.schema.jobs import ErrorBody
+from qwicket.schema.results import OutcomeBody
 
 GOOD = Part(counts={"00": 5}, probabilities={"00": 1.0}, memory=["00"] * 5)
 
 
 def test_a_part_has_what_the_server_sent() -> None:
-    body = PartBody(
+    body = OutcomeBody(
         counts={"1": 2},
         probabilities={"1": 1.0},
         memory=["1", "1"],
@@ -30,7 +31,7 @@ def test_a_part_has_what_the_server_sent() -> None:
 
 
 def test_a_part_that_failed_says_why() -> None:
-    part = Part.from_body(PartBody(error=ErrorBody("out_of_time", "It took\ntoo long.")))
+    part = Part.from_body(OutcomeBody(error=ErrorBody("out_of_time", "It took\ntoo long.")))
     assert part.error == "out_of_time: It took too long."
     assert part.counts == {}
 
@@ -53,7 +54,7 @@ def test_the_counts_of_a_circuit_that_failed_are_no_empty_counts() -> None:
 
 
 def test_samples_of_a_job_of_one_circuit_are_its_own() -> None:
-    part = Part.from_body(PartBody(samples=[[3, 0], [1, 2]]))
+    part = Part.from_body(OutcomeBody(samples=[[3, 0], [1, 2]]))
     assert Result("job", (part,)).samples == [[3, 0], [1, 2]]
 
 
@@ -161,7 +162,7 @@ def test_rare_outcomes_are_left_out_and_counted(capsys: pytest.CaptureFixture[st
     assert lines[-1] == "… and 97 more outcomes"
 
 
-ESTIMATED = PartBody(evs=[0.5, -1.0], stds=[0.25, 0.0])
+ESTIMATED = OutcomeBody(evs=[0.5, -1.0], stds=[0.25, 0.0])
 
 
 def test_expectation_values_are_read_and_shown() -> None:

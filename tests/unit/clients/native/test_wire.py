@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket import schema
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import BadAnswer
 
@@ -36,7 +37,7 @@ NOT_A_RESULT: list[Any] = [
 @pytest.mark.parametrize("value", NOT_A_RESULT, ids=json.dumps)
 def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> None:
     with pytest.raises(BadAnswer, match=r"^The answer is not of Qwicket's API"):
-        wire.read(json.dumps(value).encode(), wire.ResultBody)
+        wire.read(json.dumps(value).encode(), schema.results.ResultBody)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +56,12 @@ def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> No
 )
 def test_an_answer_that_is_no_json_is_refused_with_a_sentence(content: bytes) -> None:
     with pytest.raises(BadAnswer, match="Is the address right"):
-        wire.read(content, wire.ResultBody)
+        wire.read(content, schema.results.ResultBody)
 
 
 def test_fields_that_a_newer_server_adds_are_no_error() -> None:
     content = b'{"id": "x", "parts": [{"part": 0, "counts": {"0": 3}, "colour": [1]}]}'
-    (part,) = wire.read(content, wire.ResultBody).parts
+    (part,) = wire.read(content, schema.results.ResultBody).parts
     assert part.counts == {"0": 3}
 
 
@@ -100,4 +101,4 @@ def test_any_bytes_are_a_problem_or_none(content: bytes) -> None:
 @given(st.binary())
 def test_any_bytes_are_an_answer_or_refused(content: bytes) -> None:
     with contextlib.suppress(BadAnswer):
-        wire.read(content, wire.ResultBody)
+        wire.read(content, schema.results.ResultBody)
