@@ -5,26 +5,22 @@ A response has a schema where its route names its types; otherwise it is any JSO
 
 from __future__ import annotations
 
-import functools
-import operator
 import re
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.routing import Open
+from qwicket.dialects.schemas import Schemas
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import msgspec
+
     from qwicket.dialects.routing import Dialect, Route
     from qwicket.model.devices import Family
 
-_REF: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 SERVER: Final = "{the server's address}"
@@ -75,12 +71,8 @@ def describe(about: About, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
     for _, route in listed:
         structs += [route.body.struct] if route.body and route.body.struct else []
         structs += route.answers
-    unique = list(dict.fromkeys(structs))
-    found, components = msgspec.json.schema_components(
-        [_opened(each) for each in unique], ref_template=_REF
-    )
-    schemas = dict(zip(unique, found, strict=True))
-    for schema in components.values():
+    schemas = Schemas(structs)
+    for schema in schemas.components.values():
         schema["description"] = str(schema.get("description", "")).partition("\n")[0]
     paths: dict[str, dict[str, Any]] = {}
     for prefix, route in listed:
@@ -92,12 +84,12 @@ def describe(about: About, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
         "info": {"title": about.title, "version": "1", "description": about.lead},
         "servers": [{"url": SERVER}],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": dict(about.security)},
+        "components": {"schemas": schemas.components, "securitySchemes": dict(about.security)},
         "security": [{scheme: []} for scheme in about.security],
     }
 
 
-def _operation(about: About, schemas: Mapping[Any, Any], route: Route) -> dict[str, Any]:
+def _operation(about: About, schemas: Schemas, route: Route) -> dict[str, Any]:
     name = about.operations.get(route.name, route.name)
     answer = [schemas[each] for each in route.answers]
     shown: dict[str, Any] = {
@@ -165,42 +157,3 @@ def _number(paths: Mapping[str, Mapping[str, Any]]) -> None:
             seen[name] = seen.get(name, 0) + 1
             if seen[name] > 1:
                 operation["operationId"] = f"{name}_{seen[name]}"
-
-
-@functools.cache
-def _opened(kind: Any) -> Any:
-    """Return a type with "anything" in place of what its structs leave raw."""
-    if kind is msgspec.Raw:
-        return Any
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _opened_struct(kind)
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated:
-        return Annotated[_opened(args[0]), *args[1:]]
-    if origin in (Union, types.UnionType):
-        opened = [_opened(each) for each in args]
-        return Any if Any in opened else functools.reduce(operator.or_, opened)
-    if origin is not None and args:
-        return origin[tuple([each if each is ... else _opened(each) for each in args])]
-    return kind
-
-
-def _opened_struct(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    fields: list[Any] = []
-    for each in msgspec.structs.fields(struct):
-        kind = _opened(each.type)
-        is_required = each.required
-        default = None if isinstance(each.default, msgspec.Raw) else each.default
-        if default is msgspec.NODEFAULT and not is_required:
-            default = None
-        fields.append(
-            (each.encode_name, kind) if is_required else (each.encode_name, kind, default)
-        )
-    opened = msgspec.defstruct(
-        struct.__name__.removeprefix("_"),
-        fields,
-        kw_only=True,
-        forbid_unknown_fields=struct.__struct_config__.forbid_unknown_fields,
-    )
-    opened.__doc__ = struct.__doc__
-    return opened

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from qwicket import schema
 from qwicket.dialects.native import wire
-from qwicket.dialects.native.schemas import REF, Schemas
 from qwicket.dialects.routing import Open
-from qwicket.model.accounts import Scope
+from qwicket.dialects.schemas import REF, Schemas, parsed
+from qwicket.model.accounts import Role, Scope
+from qwicket.model.devices import Family
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import msgspec
 
     from qwicket.dialects.routing import Route
 
@@ -76,18 +79,34 @@ _BELL: Final = {
         "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
     },
 }
+DESCRIBED_AS: Final[dict[Any, Any]] = {
+    schema.agents.Base64: str,
+    schema.base.DeviceState: Literal["on", "away", "off"],
+    schema.base.Directive: Literal["go on", "stop", "lost"],
+    schema.base.Family: Family,
+    schema.base.Id: str,
+    schema.jobs.RawInputs: dict[str, float],
+    schema.jobs.RawProgram: str | dict[str, Any],
+    schema.jobs.RawTexts: tuple[str, ...],
+    schema.base.Role: Role,
+    schema.results.Samples: list[Any],
+    schema.base.Scope: Scope,
+    schema.base.State: JobState,
+}
+"""What the server knows of a field's values beyond what its clients rely on."""
 _HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
-_PAGE: Final = ("limit", "before")
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Of a compiled circuit: OpenQASM has no media type of its own."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the whole document, made from the routes of `/v1`."""
-    bodies = [each.body.struct for each in routes if each.body is not None]
-    schemas = Schemas(
-        [schema.problems.Problem, *bodies, *(answer for each in routes for answer in each.answers)]
-    )
+    bodies = [each.body.struct for each in routes if each.body and each.body.struct]
+    answers = [answer for each in routes for answer in each.answers]
+    schemas = Schemas([schema.problems.Problem, *bodies, *answers], DESCRIBED_AS)
+    for each in schemas.components.values():
+        _describe(each)
+        _spell_patterns(each)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         of_path = paths.setdefault(f"/v1{route.path}", {})
@@ -104,13 +123,37 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
+def _describe(of: dict[str, Any]) -> None:
+    of["description"], attributes = parsed(of.get("description", ""))
+    for name, field in of.get("properties", {}).items():
+        if name in attributes:
+            field["description"] = attributes[name]
+
+
+def _spell_patterns(of: Any) -> None:
+    """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
+    if isinstance(of, dict):
+        if isinstance(of.get("pattern"), str):
+            of["pattern"] = of["pattern"].replace(r"\Z", "$")
+        for each in of.values():
+            _spell_patterns(each)
+    elif isinstance(of, list | tuple):
+        for each in of:
+            _spell_patterns(each)
+
+
+def _content(schemas: Schemas, of: type[msgspec.Struct] | None) -> dict[str, Any]:
+    """Return what a body of this struct, or of none, is described by."""
+    return {"application/json": {"schema": schemas[of] if of else {"type": "object"}}}
+
+
 def _operation(route: Route, routes: Sequence[Route], schemas: Schemas) -> dict[str, Any]:
     method, path = route.method, route.path
     answer = route.answers[0] if route.answers else None
     success: dict[str, Any] = {"description": "Done."}
     if route.status != 204:
         is_other = answer is None and route.media_type is not None
-        success["content"] = {} if is_other else schemas.content(answer)
+        success["content"] = {} if is_other else _content(schemas, answer)
         if route.media_type is not None:
             success["content"][route.media_type] = {}
     shown: dict[str, Any] = {
@@ -136,7 +179,7 @@ def _operation(route: Route, routes: Sequence[Route], schemas: Schemas) -> dict[
     if isinstance(route.access, Scope):
         shown["description"] = f"Needs the scope `{route.access}`."
     if route.body is not None:
-        content = schemas.content(route.body.struct)
+        content = _content(schemas, route.body.struct)
         if route.body.struct is schema.jobs.SubmitBody:
             content["application/json"]["examples"] = {"bell": {"value": _BELL}}
         shown["requestBody"] = {"required": True, "content": content}

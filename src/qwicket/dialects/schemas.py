@@ -1,0 +1,113 @@
+"""JSON schemas of the structs of requests and responses, as OpenAPI has them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import re
+import types
+import typing
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
+
+import msgspec
+
+from qwicket.schema.base import Answer, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REF: Final = "#/components/schemas/{name}"
+_NOTHING: Final[Mapping[Any, Any]] = types.MappingProxyType({})
+_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.*(?:\n     .*)*)", re.MULTILINE)
+
+
+class Schemas:
+    """JSON schemas of structs, each named once.
+
+    Args:
+        structs: What is to be described.
+        replaced: Types to describe in place of those that the structs' fields have.
+
+    Attributes:
+        components: The schema of each struct, and of what they contain, by its name.
+    """
+
+    def __init__(
+        self, structs: Iterable[type[msgspec.Struct]], replaced: Mapping[Any, Any] = _NOTHING
+    ) -> None:
+        self._described: dict[Any, Any] = {msgspec.Raw: Any, **replaced}
+        unique = list(dict.fromkeys(structs))
+        found, self.components = msgspec.json.schema_components(
+            [self.described(each) for each in unique], ref_template=REF
+        )
+        self._of = dict(zip(unique, found, strict=True))
+
+    def __getitem__(self, struct: type[msgspec.Struct]) -> dict[str, Any]:
+        return self._of[struct]
+
+    def described(self, kind: Any) -> Any:
+        """Return the type that the description has in place of another."""
+        if kind not in self._described:
+            is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+            self._described[kind] = self._struct(kind) if is_struct else self._compound(kind)
+        return self._described[kind]
+
+    def _compound(self, kind: Any) -> Any:
+        origin, args = typing.get_origin(kind), typing.get_args(kind)
+        if origin is Annotated:
+            return Annotated[self.described(args[0]), *args[1:]]
+        if origin in (None, Literal) or not args:
+            return kind
+        described = [each if each is ... else self.described(each) for each in args]
+        if origin in (Union, types.UnionType):
+            return Any if Any in described else functools.reduce(operator.or_, described)
+        return origin[tuple(described)]
+
+    def _struct(self, struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
+        """Return a struct whose fields are required where a response always has them."""
+        found = msgspec.structs.fields(struct)
+        fields: list[Any] = []
+        for each in found:
+            kind, default = self.described(each.type), each.default
+            if each.required or _is_always_sent(struct, each):
+                fields.append((each.name, kind))
+                continue
+            if isinstance(default, msgspec.Raw):
+                default = None if kind is Any else msgspec.json.decode(default, type=kind)
+            if default is msgspec.NODEFAULT:
+                default = msgspec.field(default_factory=each.default_factory)
+            fields.append((each.name, kind, default))
+        forbids = struct.__struct_config__.forbid_unknown_fields or issubclass(struct, Answer)
+        made = msgspec.defstruct(
+            struct.__name__.removeprefix("_"),
+            fields,
+            kw_only=True,
+            rename={each.name: each.encode_name for each in found},
+            forbid_unknown_fields=forbids,
+        )
+        made.__doc__ = _documented(struct)
+        return made
+
+
+def parsed(docstring: str) -> tuple[str, dict[str, str]]:
+    """Return a docstring's first paragraph, and the text of each attribute."""
+    whole, _, rest = inspect.cleandoc(docstring).partition("Attributes:\n")
+    attributes = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(rest)}
+    return " ".join(whole.partition("\n\n")[0].split()), attributes
+
+
+def _is_always_sent(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> bool:
+    if not issubclass(struct, Record) or field.default is msgspec.UNSET:
+        return False
+    return not struct.__struct_config__.omit_defaults or field.name in struct.always
+
+
+def _documented(struct: type[msgspec.Struct]) -> str:
+    """Return a struct's docstring with what its bases say of their fields."""
+    said: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        whole, attributes = parsed(base.__doc__ or "")
+        said |= attributes
+    lines = "".join(f"    {name}: {text}\n" for name, text in said.items())
+    return f"{whole}\n\nAttributes:\n{lines}" if lines else whole
