@@ -76,15 +76,6 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-class _Token(msgspec.Struct, frozen=True):
-    scopes: list[str]
-
-
-class _Account(msgspec.Struct, frozen=True):
-    name: str
-    token: _Token
-
-
 def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
     """Yield every finding as it is made; a check that fails is a finding, too.
 
@@ -495,10 +486,11 @@ def _asked(url: str) -> float:
 def _signed_in(url: str, token: str) -> str:
     from qwicket.clients.http import Patience, plain
     from qwicket.clients.native.transport import Transport
+    from qwicket.schema.accounts import AccountBody
 
     transport = Transport(url, token, _LOOK_S, Patience(tries=1))
     try:
-        account = transport.get("/v1/account", _Account)
+        account = transport.get("/v1/account", AccountBody)
     finally:
         transport.close()
     scopes = " ".join(map(plain, account.token.scopes))
