@@ -14,10 +14,10 @@ import msgspec
 from qwicket.dialects import descriptions, mounts
 from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
-from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import orders as qbraid
 from qwicket.dialects.routing import ANY_TOKEN, Access, Open
 from qwicket.model.accounts import Scope
+from qwicket.schema.jobs import SubmitBody
 from qwicket.server.docs import files
 from support.programs import BELL
 
@@ -185,7 +185,7 @@ def harmless(response: httpx.Response) -> None:
 _NATIVE: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 10}
 _IONQ: dict[str, Any] = {"type": "ionq.circuit.v1", "backend": "simulator", "input": BELL}
 
-NATIVE = Door("/v1", "Bearer", problem_json, native.SubmitBody, _NATIVE, "program")
+NATIVE = Door("/v1", "Bearer", problem_json, SubmitBody, _NATIVE, "program")
 IONQ = Door("/ionq/v0.4", "apiKey", ionq_json, ionq.SubmitBody, _IONQ, "input")
 _PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
 _QBRAID: dict[str, Any] = {"deviceQrn": "qbraid:qbraid:sim:statevector", "program": _PROGRAM}

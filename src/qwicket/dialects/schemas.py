@@ -27,7 +27,7 @@ class Schemas:
 
     Args:
         structs: What is to be described.
-        replaced: Types to describe in place of those that the structs' fields have.
+        replaced: What to describe in place of a type, or of a field, which is named STRUCT.FIELD.
 
     Attributes:
         components: The schema of each struct, and of what they contain, by its name.
@@ -69,7 +69,8 @@ class Schemas:
         found = msgspec.structs.fields(struct)
         fields: list[Any] = []
         for each in found:
-            kind, default = self.described(each.type), each.default
+            name, default = f"{struct.__name__}.{each.name}", each.default
+            kind = self._described.get(name) or self.described(each.type)
             if each.required or _is_always_sent(struct, each):
                 fields.append((each.name, kind))
                 continue

@@ -8,10 +8,6 @@ import msgspec
 
 from qwicket.schema.base import INT64_MAX, Answer, Id, Record, State
 
-RawInputs = Annotated[msgspec.Raw, msgspec.Meta(title="values of inputs")]
-RawProgram = Annotated[msgspec.Raw, msgspec.Meta(title="program")]
-RawTexts = Annotated[msgspec.Raw, msgspec.Meta(title="texts")]
-
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/jobs`: a program for a device.
@@ -36,16 +32,16 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     device: str
-    program: RawProgram
+    program: msgspec.Raw
     format: str | None = None
     shots: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] = 1000
     seed: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] | None = None
     noise: str | None = None
     engine: str = ""
-    inputs: RawInputs = msgspec.Raw(b"{}")
-    outputs: RawTexts = msgspec.Raw(b'["counts"]')
+    inputs: msgspec.Raw = msgspec.Raw(b"{}")
+    outputs: msgspec.Raw = msgspec.Raw(b'["counts"]')
     name: str = ""
-    tags: RawTexts = msgspec.Raw(b"[]")
+    tags: msgspec.Raw = msgspec.Raw(b"[]")
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     group: str | None = None
 

@@ -85,13 +85,14 @@ DESCRIBED_AS: Final[dict[Any, Any]] = {
     schema.base.Directive: Literal["go on", "stop", "lost"],
     schema.base.Family: Family,
     schema.base.Id: str,
-    schema.jobs.RawInputs: dict[str, float],
-    schema.jobs.RawProgram: str | dict[str, Any],
-    schema.jobs.RawTexts: tuple[str, ...],
     schema.base.Role: Role,
     schema.results.Samples: list[Any],
     schema.base.Scope: Scope,
     schema.base.State: JobState,
+    "SubmitBody.inputs": dict[str, float],
+    "SubmitBody.outputs": tuple[str, ...],
+    "SubmitBody.program": str | dict[str, Any],
+    "SubmitBody.tags": tuple[str, ...],
 }
 """What the server knows of a field's values beyond what its clients rely on."""
 _HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
