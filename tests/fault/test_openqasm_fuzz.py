@@ -1,4 +1,4 @@
-"""A hundred thousand damaged programs, in processes as small as the server's own readers.
+"""Damaged programs, tens of thousands of them, in processes as small as the server's own readers.
 
 Always the same ones, so that what fails here fails again. `make fault-long` reads other ones.
 """
@@ -12,10 +12,11 @@ import pytest
 from qwicket.compute import Pool
 from qwicket.model.limits import Limits
 from support.pools import WORKER_PATH
+from support.scale import runs
 from unit.programs.openqasm.mutation import Tally, fuzz
 
 LIMITS = Limits()
-PROGRAMS = 100_000
+PROGRAMS = runs(40_000, long=100_000)
 CHUNK = 5_000
 MOST_S = 1.0
 
