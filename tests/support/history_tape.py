@@ -17,7 +17,7 @@ import msgspec
 
 from qwicket.model.jobs import Assignment
 from qwicket.store import Changed, Store
-from qwicket.store.database import Database, Later, Tx
+from qwicket.store.database import Database, Deferred, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
@@ -99,9 +99,9 @@ class Taped:
             before = len(_changes(tx))
             answer = operation(tx)
             call.told = tuple(_changes(tx)[before:])
-            return Later(lambda: read(tx, answer)) if isinstance(answer, Later) else answer
+            return Deferred(lambda: read(tx, answer)) if isinstance(answer, Deferred) else answer
 
-        def read(tx: Tx, answer: Later[Any]) -> Any:
+        def read(tx: Tx, answer: Deferred[Any]) -> Any:
             before = len(_changes(tx))
             value = answer.value()
             call.told += tuple(_changes(tx)[before:])

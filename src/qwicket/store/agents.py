@@ -70,6 +70,5 @@ def _check_same(origin: str, present: Device, device: Device) -> None:
         raise Conflict(f"{device.name} belongs to another account.", field="name")
     if present.family != device.family:
         raise Conflict(
-            f"{device.name} is of the family {present.family}: jobs of it may wait.",
-            field="family",
+            f"{device.name} is of the family {present.family}: jobs of it may wait.", field="family"
         )

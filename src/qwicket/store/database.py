@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from qwicket.store.changes import Changed
 
     Committed = Callable[[int, int, float], None]
-    """Hears of each group: its operations, how many the database failed, and the seconds."""
+    """Called after each batch: its operations, how many the database failed, and the seconds."""
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
-class Later(Generic[T]):
-    """What an operation returns that is known only when all of its group was sent."""
+class Deferred(Generic[T]):
+    """The result of an operation that is known only when all of its batch was sent."""
 
     __slots__ = ("value",)
 
@@ -40,31 +40,28 @@ class Tx(Protocol):
         """Return all rows."""
 
     def run(self, name: str, /, **params: Any) -> None:
-        """Write; what goes wrong may be told with a later statement of the operation's group."""
+        """Write; an error may be raised by a later statement of the operation's batch."""
 
     def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
         """As `run`, of an `insert … values`, once for each of some parameters."""
 
-    def later(
-        self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
-    ) -> Callable[[], Row | None]:
+    def later(self, name: str, /, **params: Any) -> Callable[[], Row | None]:
         """As `one`, for a row on which nothing in the operation depends.
 
-        Args:
-            name: The statement.
-            refusal: What to raise when there is no row: here, or anywhere later in the operation.
-            params: Of the statement.
-
         Returns:
-            How to read the row, from within a `Later` or once rows were asked for after it.
+            How to read the row, from within a `Deferred` or once rows were asked for after it.
         """
+
+    def require(
+        self, name: str, refusal: Callable[[], Exception], /, **params: Any
+    ) -> Callable[[], Row]:
+        """As `later`, for a row without which the operation is refused with `refusal()`."""
 
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
 
-    @property
-    def memo(self) -> dict[str, Any]:
-        """What was read of slow things, for the operations of this group: empty after a refusal."""
+    memo: dict[str, Any]
+    """What the operations of this batch share of slow reads: empty after a refusal."""
 
     def changed(self, change: Changed) -> None:
         """Tell this after the commit."""
@@ -74,10 +71,10 @@ class Database(Protocol):
     """Runs operations. `write` is atomic, and on disk when it returns unless `durable` is false."""
 
     def on_commit(self, committed: Committed) -> None:
-        """Call `committed` (quick, in another thread) after every group of writes."""
+        """Call `committed` (quick, in another thread) after every batch of writes."""
 
     async def write(
-        self, operation: Callable[[Tx], T | Later[T]], *, durable: bool = True
+        self, operation: Callable[[Tx], T | Deferred[T]], *, durable: bool = True
     ) -> T: ...
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:

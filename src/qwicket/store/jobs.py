@@ -13,7 +13,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import groups, outcomes, rows, search, shares
 from qwicket.store.changes import Changed
-from qwicket.store.database import Later
+from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing
 from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
@@ -67,7 +67,7 @@ class Jobs(Operations):
         waiting_limit: int,
         unfinished_limit: int | None = None,
         stored_limit: int = INT64_MAX,
-    ) -> Job | Later[Job]:
+    ) -> Job | Deferred[Job]:
         """Store a job with its program and wire document; on disk when this returns.
 
         With an idempotency key seen within 24 h, returns the job that it made then.
@@ -98,21 +98,21 @@ class Jobs(Operations):
             groups.join(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state}
-        reads = [_insert(tx, columns, waiting_limit)]
+        added = _insert(tx, columns, waiting_limit)
         if state is JobState.QUEUED:
-            reads.append(_store_bytes(tx, new.project, new, stored_limit))
+            _store_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
             shares.enter(tx, new, new.now)
         if new.wire != _NO_WIRE:
             tx.run("wire_add", **columns)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
-        return Later(lambda: _recorded(tx, *(read() for read in reads)))
+        return Deferred(lambda: record(tx, added()))
 
     @write
     def admit(
         tx: Tx, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX
-    ) -> Job | Later[Job]:
+    ) -> Job | Deferred[Job]:
         """Queue a draft whose program has come and passed every check.
 
         Its wire document takes the place of the draft's; its upload is not needed any more.
@@ -133,12 +133,12 @@ class Jobs(Operations):
             raise Conflict("The job is no draft any more.")
         job = record(tx, row)
         tx.run("program_add", **columns)
-        counted = _store_bytes(tx, job.project, ready, stored_limit)
+        _store_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
         if ready.wire != _NO_WIRE:
             tx.run("wire_put", **columns)
         shares.enter(tx, job, ready.now)
-        return Later(lambda: _counted(job, counted()))
+        return job
 
     @write
     def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
@@ -415,12 +415,6 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
-def _recorded(tx: Tx, row: Row | None, *others: Row | None) -> Job:
-    assert row is not None
-    assert None not in others
-    return record(tx, row)
-
-
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
     if Jobs.unfinished(tx, new.project, new.device, limit) >= limit:
         raise TooManyRequests(
@@ -447,7 +441,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
     }
 
 
-def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[], Row | None]:
+def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[], Row]:
     def full() -> TooManyRequests:
         return TooManyRequests(
             f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
@@ -456,16 +450,11 @@ def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[],
             quota=waiting_limit,
         )
 
-    return tx.later("job_add", full, **columns, waiting_limit=waiting_limit)
+    return tx.require("job_add", full, **columns, waiting_limit=waiting_limit)
 
 
-def _counted(job: Job, stored: Row | None) -> Job:
-    assert stored is not None
-    return job
-
-
-def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> Callable[[], Row | None]:
-    """Count a program for its project. The row is absent where that would be too much.
+def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> None:
+    """Count a program for its project.
 
     Clients take the refusal for final: they repeat a 429 or 507, which helps nobody here.
     """
@@ -478,4 +467,4 @@ def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> Callable[[], R
         )
 
     size = len(new.source) + len(new.circuits)
-    return tx.later("project_store_bytes", full, project=project, bytes=size, most=most)
+    tx.require("project_store_bytes", full, project=project, bytes=size, most=most)

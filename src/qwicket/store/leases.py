@@ -14,7 +14,7 @@ from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, R
 from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
-from qwicket.store.database import Later
+from qwicket.store.database import Deferred
 from qwicket.store.jobs import note, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
+    from qwicket.model.outcomes import PartResult
     from qwicket.store.database import Row, Tx
 
 MAX_ATTEMPTS: Final = 3
@@ -141,7 +142,7 @@ class Leases(Operations):
         return tx.all("express_next", now=now, limit=_EXPRESS_LANES)
 
     @write_unflushed
-    def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Later[Claim]:
+    def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Deferred[Claim]:
         shares.expect(tx)
         row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
         if row is None:  # another runner was faster, or its user
@@ -150,7 +151,7 @@ class Leases(Operations):
         shares.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
         assigned = _assign(tx, claimed, runner)
-        return Later(lambda: Claim([assigned()], is_last=False))
+        return Deferred(lambda: Claim([assigned()], is_last=False))
 
     @write
     def overran(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
@@ -227,14 +228,14 @@ class Leases(Operations):
     @write_unflushed
     def claim_unattended(
         tx: Tx, device: str, runner: str
-    ) -> Assignment | Later[Assignment | None] | None:
+    ) -> Assignment | Deferred[Assignment | None] | None:
         """Look after a job that went to another cloud and whose runner is gone.
 
         It is `uncertain`, `cancelling` or, when its vendor's id is known, `running`, and stays so
         until it is found out what became of it: it is adopted, never sent again.
         """
         row = tx.one("job_unattended", device=device)
-        return Later(_assign(tx, rows.job(row), runner)) if row else None
+        return Deferred(_assign(tx, rows.job(row), runner)) if row else None
 
     @scan
     def held(tx: Tx, runner: str) -> list[Held]:
@@ -282,8 +283,7 @@ class Leases(Operations):
         failure = next((part for part in ran.result if isinstance(part, Failure)), None)
         shares.expect(tx)
         if failure is None:
-            row = _stepped(tx, "job_complete", lease, now)
-            job = record(tx, row, results=outcomes.told(ran.result))
+            job = _step(tx, "job_complete", lease, now, outcomes.told(ran.result))
         else:
             job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
         outcomes.add(tx, job.id, ran.result)
@@ -388,7 +388,7 @@ def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
         )
 
 
-def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Later[Claim]:
+def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds = 0.0
     shares.expect(tx)
@@ -407,7 +407,7 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Lat
     if not taken:
         return _NOTHING
     more = tx.later("share_waits", device=device)
-    return Later(lambda: Claim([each() for each in taken], is_last=more() is None))
+    return Deferred(lambda: Claim([each() for each in taken], is_last=more() is None))
 
 
 def _assign(tx: Tx, job: Job, runner: str) -> Callable[[], Assignment]:
@@ -444,16 +444,20 @@ def _held(tx: Tx, lease: Lease) -> Job:
     return rows.job(row)
 
 
-def _step(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Job:
+def _step(
+    tx: Tx,
+    name: str,
+    lease: Lease,
+    now: int,
+    results: Sequence[PartResult] | None = None,
+    /,
+    **params: object,
+) -> Job:
     """Take one step of a job's life under its lease, or refuse."""
-    return record(tx, _stepped(tx, name, lease, now, **params))
-
-
-def _stepped(tx: Tx, name: str, lease: Lease, now: int, **params: object) -> Row:
     row = tx.one(name, **_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
-    return row
+    return record(tx, row, results=results)
 
 
 def _fail(

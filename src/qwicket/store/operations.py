@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from qwicket.store.database import Later, Tx
+from qwicket.store.database import Deferred, Tx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,7 +47,7 @@ class Operation(Generic[P, R_co]):
 
     @overload
     def __get__(
-        self: Operation[P, T | Later[T]], instance: Operations, owner: type
+        self: Operation[P, T | Deferred[T]], instance: Operations, owner: type
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
 
     def __get__(self, instance: Operations | None, owner: type) -> Callable[..., Any]:

@@ -42,11 +42,7 @@ def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
     if large and tx.one("blob_size", sha256=result.sha256) != (len(result.body),):
         for number, piece in enumerate(large):
             tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
-    return {
-        "body": None if large else result.body,
-        "sha256": result.sha256,
-        **rows.words(None),
-    }
+    return {"body": None if large else result.body, "sha256": result.sha256, **rows.words(None)}
 
 
 def read(tx: Tx, job: str, part: int | None) -> list[PartResult]:

@@ -64,9 +64,9 @@ def from_texts(values: tuple[str, ...]) -> str:
     return msgspec.json.encode(values).decode() if values else "[]"
 
 
-def choice(devices: Collection[str]) -> str | None:
-    """Return the parameter `devices` of statements that a token limits; None is no limit."""
-    return "|" + "|".join(sorted(devices)) + "|" if devices else None
+def choice(names: Collection[str]) -> str | None:
+    """Return a parameter that limits a list to some devices or states; None is no limit."""
+    return "|" + "|".join(sorted(names)) + "|" if names else None
 
 
 def words(failure: Failure | None) -> dict[str, str | None]:

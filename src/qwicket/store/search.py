@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from qwicket.model.limits import INT64_MAX
 from qwicket.store import rows
@@ -16,42 +18,24 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
     """Return jobs newest first, or oldest."""
     if query.offset is not None:
         name = "job_search_rising" if query.oldest_first else "job_search"
-        found = tx.all(name, **sought(query), limit=query.limit, offset=query.offset)
-        return [rows.job(row) for row in found]
+        return [rows.job(row) for row in tx.all(name, **sought(query))]
     after, before = query.after, INT64_MAX if query.before is None else query.before
     if query.door is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
         before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    found = tx.all(
-        _statement(query),
-        **sought(query),
-        before=before,
-        after=after,
-        limit=query.limit,
-    )
+    found = tx.all(_statement(query), **sought(query) | {"before": before, "after": after})
     return [rows.job(row) for row in found]
 
 
-def sought(query: JobQuery) -> dict[str, str | int | None]:
+def sought(query: JobQuery) -> dict[str, Any]:
     """Return the parameters of a search."""
-    return {
-        "account": query.account,
-        "door": query.door,
-        "device": query.device,
-        "group": query.group,
-        "states": _spelled(query),
+    return structs.asdict(query) | {
+        "states": rows.choice(query.states),
         "tags": rows.from_texts(query.tags),
-        "text": query.text,
-        "name": query.name,
-        "project": query.project,
         "since": query.created_from,
         "until": query.created_to,
         "devices": rows.choice(query.devices),
     }
-
-
-def _spelled(query: JobQuery) -> str | None:
-    return "|" + "|".join(query.states) + "|" if query.states else None
 
 
 def _statement(query: JobQuery) -> str:

@@ -1,4 +1,4 @@
-"""SQLite: one file, one writer that commits in groups, and readers beside it.
+"""SQLite: one file, one writer that commits in batches, and readers beside it.
 
 Look-ups by key run directly on the loop (microseconds); lists run in two reader threads with a
 deadline.
@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.store import statements
-from qwicket.store.writer import Hope, Refused, Writer, fail, read_later, run_group
+from qwicket.store.batch import Session
+from qwicket.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from qwicket.store.batch import Batch
     from qwicket.store.changes import Changed
-    from qwicket.store.database import Committed, Later, Row, Tx
-    from qwicket.store.writer import Group, Publish
+    from qwicket.store.database import Row, Tx
+    from qwicket.store.writer import Publish
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ WORDS: Final = {
     "serial": "integer",
 }
 
-_GROUP: Final = 256
+_BATCH: Final = 256
 _BUSY_TIMEOUT_S: Final = 5.0
 _SCAN_DEADLINE_S: Final = 5.0
 _STEPS_PER_CHECK: Final = 10_000
@@ -51,18 +52,13 @@ _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.Program
 _log = logging.getLogger(__name__)
 
 
-class SQLiteTx:
+class SQLiteTx(Session):
     """Statements by name on one connection."""
 
     def __init__(self, connection: sqlite3.Connection, sql: dict[str, str]) -> None:
+        super().__init__()
         self._connection = connection
         self._sql = sql
-        self.changes: list[Changed] = []
-        self.memo: dict[str, Any] = {}
-
-    def one(self, name: str, /, **params: Any) -> Row | None:
-        rows = self.all(name, **params)
-        return rows[0] if rows else None
 
     def all(self, name: str, /, **params: Any) -> list[Row]:
         return self._connection.execute(self._sql[name], params).fetchall()
@@ -73,19 +69,8 @@ class SQLiteTx:
     def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
         self._connection.executemany(self._sql[name], rows)
 
-    def later(
-        self, name: str, refusal: Callable[[], Exception] | None = None, /, **params: Any
-    ) -> Callable[[], Row | None]:
-        row = self.one(name, **params)
-        if row is None and refusal is not None:
-            raise refusal()
-        return lambda: row
-
     def count(self, name: str, /, **params: Any) -> int:
         return self._connection.execute(self._sql[name], params).rowcount
-
-    def changed(self, change: Changed) -> None:
-        self.changes.append(change)
 
     @property
     def is_open(self) -> bool:
@@ -95,25 +80,12 @@ class SQLiteTx:
         for text in texts:
             self._connection.execute(text)
 
-    def settle(self) -> None:
-        """Nothing is ever held back here."""
-
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let all statements see the same moment."""
-        self.command("begin")
-        try:
-            yield
-        finally:
-            if self.is_open:
-                self.command("rollback")
-
     def expire_when(self, is_over: Callable[[], bool]) -> None:
         """End a statement that still runs when `is_over` says so."""
         self._connection.set_progress_handler(is_over, _STEPS_PER_CHECK)
 
 
-class SQLite:
+class SQLite(Writer):
     """A database in one file.
 
     Args:
@@ -127,46 +99,26 @@ class SQLite:
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
         self._is_flushing: bool | None = None
-        self._hope = Hope()
         self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
-        self._writer = Writer(self._commit, publish, most=_GROUP)
-
-    def on_commit(self, committed: Committed) -> None:
-        self._writer.on_commit(committed)
-
-    async def write(self, operation: Callable[[Tx], T | Later[T]], *, durable: bool = True) -> T:
-        """Run `operation` in the writer's next group.
-
-        Raises:
-            StorageFull: The disk is full; nothing of the operation is stored.
-            Unavailable: The database cannot be written now.
-        """
-        return await self._writer.write(operation, durable=durable)
-
-    def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        return self._writer.submit(operation)
+        super().__init__(publish, most=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         try:
             return operation(self._by_key)
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise self.translate(error) from error
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
             self._scanners, self._scan, operation
         )
 
-    @property
-    def is_alive(self) -> bool:
-        return self._writer.is_alive
-
     async def close(self) -> None:
         """Finish what is queued, then close every connection."""
-        await self._writer.close()
+        await super().close()
         self._scanners.shutdown()
         opened = (self._writing._connection, self._by_key._connection, *self._scan_connections)
         for connection in opened:
@@ -208,10 +160,14 @@ class SQLite:
         try:
             tx = self._scanner()
             tx.expire_when(lambda: time.monotonic() > deadline)
-            with tx.snapshot():
+            tx.command("begin")  # all statements see the same moment
+            try:
                 return operation(tx)
+            finally:
+                if tx.is_open:
+                    tx.command("rollback")
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise self.translate(error) from error
 
     def _scanner(self) -> SQLiteTx:
         """Return this thread's own reader."""
@@ -222,28 +178,27 @@ class SQLite:
             tx = self._local.tx = SQLiteTx(connection, self._sql)
         return tx
 
-    def _commit(self, group: Group) -> list[Changed]:
-        try:
-            self._flush_if(any(request.durable for request in group))
-            if self._hope:
-                with contextlib.suppress(Refused):
-                    return self._run(group, is_hopeful=True)
-                self._hope.lose()
-                self._roll_back()
-            return self._run(group, is_hopeful=False)
-        except Exception as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._roll_back()
-            fail(group, _translate(error))
-            return []
-
-    def _run(self, group: Group, *, is_hopeful: bool) -> list[Changed]:
+    def attempt(self, batch: Batch) -> list[Changed]:
         session = self._writing
+        self._flush_if(batch.is_durable)
         session.command("begin immediate")
-        run_group(session, group, _translate, is_hopeful=is_hopeful)
-        read_later(session, group)
+        batch.run(session)
         session.command("commit")
         return session.changes
+
+    def abandon(self, error: Exception) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._writing.is_open:
+                self._writing.command("rollback")
+
+    def translate(self, error: Exception) -> Exception:
+        if isinstance(error, _OUR_FAULTS) or not isinstance(error, sqlite3.Error | MemoryError):
+            return error
+        _log.error("database error", exc_info=error)
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFull()
+        return Unavailable("The database did not answer.", retry_after_s=1.0)
 
     def _flush_if(self, durable: bool) -> None:
         """Say whether the next commit waits for the disk."""
@@ -251,10 +206,6 @@ class SQLite:
             # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
             self._writing.command(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._is_flushing = durable
-
-    def _roll_back(self) -> None:
-        if self._writing.is_open:
-            self._writing.command("rollback")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -273,18 +224,3 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
         connection.execute(f"pragma user_version = {number}")
         connection.execute("commit")
-
-
-def _translate(error: Exception) -> Exception:
-    """Return what a caller may know of an error; what the database says goes to the log.
-
-    What trying again cannot mend (a broken rule, a value that does not fit) stays as it is: it is
-    a fault of ours, and its caller treats it as one.
-    """
-    if isinstance(error, _OUR_FAULTS) or not isinstance(error, sqlite3.Error | MemoryError):
-        return error
-    _log.error("database error", exc_info=error)
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFull()
-    return Unavailable("The database did not answer.", retry_after_s=1.0)

@@ -66,23 +66,34 @@ def of_rows(one: Statement, number: int) -> Statement:
     return Statement(head + b"values " + values, tuple(names))
 
 
+class MissingRow(Exception):
+    """A statement that must give a row gave none."""
+
+
 class Answer:
-    """What a statement gave, once the line was settled."""
+    """The result of a statement, once the pipeline was settled."""
 
-    __slots__ = ("result",)
+    __slots__ = ("is_required", "result")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_required: bool) -> None:
+        self.is_required = is_required
         self.result: PGresult | None = None
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether it must be a row and there is none."""
+        rows = self.result if self.is_required else None
+        return rows is not None and rows.status == ExecStatus.TUPLES_OK and not rows.ntuples
 
-class Line:
+
+class Pipeline:
     """One connection, used by one thread at a time.
 
     Statements are prepared when first used, for each set of types that their parameters have.
 
     Attributes:
         has_failed: Whether a statement did: not necessarily the last that was asked for.
-        has_answered: Whether the server did, since the line began.
+        has_answered: Whether the server did, since the transaction began.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -98,20 +109,33 @@ class Line:
     def is_open(self) -> bool:
         return self._server.status == ConnStatus.OK
 
+    @property
+    def holds_required(self) -> bool:
+        """Whether a statement that must give a row is held back."""
+        return any(answer.is_required for _, _, answer in self._held)
+
     def begin(self) -> None:
         """Forget what was held back and what failed."""
         self._held.clear()
         self._held_bytes = 0
         self.has_failed = self.has_answered = False
 
-    def put(self, statement: Statement, params: Mapping[str, Any]) -> Answer:
+    def put(
+        self, statement: Statement, params: Mapping[str, Any], *, is_required: bool = False
+    ) -> Answer:
         """Hold a statement back until the next `ask` or `settle`, or until much is held.
+
+        Args:
+            statement: The statement.
+            params: Its parameters.
+            is_required: Whether it must give a row.
 
         Raises:
             psycopg.DataError: A text has a NUL.
             psycopg.Error: As for `ask`.
+            MissingRow: As for `ask`.
         """
-        answer = Answer()
+        answer = Answer(is_required=is_required)
         dumped = [_dump(params[name]) for name in statement.parameters]
         self._held.append((statement, dumped, answer))
         self._held_bytes += sum([len(each[1]) for each in dumped if each[1]])
@@ -124,6 +148,7 @@ class Line:
 
         Raises:
             psycopg.Error: The first that failed of them all; what came after it was not run.
+            MissingRow: A statement before that gave no row, and must give one.
         """
         answer = self.put(statement, params)
         self.settle()
@@ -135,16 +160,22 @@ class Line:
 
         Raises:
             psycopg.Error: As for `ask`.
+            MissingRow: As for `ask`.
         """
         if not self._held:
             return
         self.has_failed = True  # until it is known that none has
         held, self._held, self._held_bytes = self._held, [], 0
+        is_missing = False
         for answer, result in self._exchange(held):
             if result.status in _FAILED:
-                raise errors.error_from_result(result)
+                # What refers to a missing row fails, too: the cause counts.
+                raise MissingRow if is_missing else errors.error_from_result(result)
             answer.result = result
+            is_missing = is_missing or answer.is_missing
         self._prepared.update(self._fresh)
+        if is_missing:
+            raise MissingRow
         self.has_failed = False
         self.has_answered = True
 

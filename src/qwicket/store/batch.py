@@ -1,0 +1,215 @@
+"""A batch of operations that are committed together, and how it is tried again."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from qwicket.model.errors import QwicketError
+from qwicket.store.database import Deferred, Tx
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from qwicket.store.changes import Changed
+    from qwicket.store.database import Row
+    from qwicket.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class NeedsSavepoints(Exception):
+    """An operation of an optimistic batch is refused."""
+
+
+class NeedsOneByOne(Exception):
+    """One of several statements that were sent together failed, or their connection broke."""
+
+
+class Mode(Enum):
+    """How the operations of a batch share a transaction; see `Batch`."""
+
+    OPTIMISTIC = auto()
+    SAVEPOINTS = auto()
+    ONE_BY_ONE = auto()
+
+
+class Session(Tx):
+    """A connection inside a transaction: the `Tx` that operations see, and what runs it."""
+
+    def __init__(self) -> None:
+        self.changes: list[Changed] = []
+        self.memo: dict[str, Any] = {}
+
+    def one(self, name: str, /, **params: Any) -> Row | None:
+        found = self.all(name, **params)
+        return found[0] if found else None
+
+    def later(self, name: str, /, **params: Any) -> Callable[[], Row | None]:
+        row = self.one(name, **params)
+        return lambda: row
+
+    def require(
+        self, name: str, refusal: Callable[[], Exception], /, **params: Any
+    ) -> Callable[[], Row]:
+        row = self.one(name, **params)
+        if row is None:
+            raise refusal()
+        return lambda: row
+
+    def changed(self, change: Changed) -> None:
+        self.changes.append(change)
+
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """Whether the transaction can go on: databases give up on some errors."""
+
+    @abstractmethod
+    def command(self, *texts: str) -> None:
+        """Run statements that have neither name nor rows."""
+
+    def settle(self) -> None:
+        """Wait for everything that was sent."""
+
+
+class Request(Generic[T]):
+    """One operation on its way through the writer, and the future that awaits it."""
+
+    __slots__ = ("durable", "error", "future", "operation", "result")
+
+    def __init__(
+        self,
+        operation: Callable[[Tx], T | Deferred[T]],
+        durable: bool,
+        future: asyncio.Future[T] | Future[T],
+    ) -> None:
+        self.operation = operation
+        self.durable = durable
+        self.future = future
+        self.result: T | Deferred[T] | None = None
+        self.error: BaseException | None = None
+
+    def refuse(self, error: Exception) -> None:
+        """Keep an error; a refusal without its frames, which hold this request in turn."""
+        expected = isinstance(error, QwicketError)
+        self.error = error.with_traceback(None) if expected else error
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)  # type: ignore[arg-type]  # T, set by the writer
+
+
+class Batch:
+    """Operations that are committed together.
+
+    A batch is tried in up to three modes::
+
+                    an operation is refused
+        OPTIMISTIC ─────────────────────────▶ SAVEPOINTS
+            │                                     │
+            │  a statement failed, or             │
+            │  the connection broke               │
+            └───────────▶ ONE_BY_ONE ◀────────────┘
+
+    - OPTIMISTIC: no savepoints, and rows that only decide about a refusal are read late. A
+      refusal ends the transaction.
+    - SAVEPOINTS: a savepoint before each operation, so that a refusal harms no neighbour.
+    - ONE_BY_ONE: also, each statement waits for the one before, so that an error is known to be
+      its own. Only for databases to which several statements go in one round trip.
+
+    It ends in one of three ways:
+
+    - committed: each request has its result or its refusal;
+    - failed: nothing of it is stored, and each request has the error;
+    - outcome unknown: the connection broke during the commit. Each request has the error and may
+      be stored, so the batch is not tried again.
+
+    Attributes:
+        requests: The operations, in their order.
+        mode: The present mode. A batch begins in `OPTIMISTIC` or `SAVEPOINTS`.
+        was_refused: Whether a refusal ended the optimistic mode.
+    """
+
+    def __init__(self, requests: Sequence[Request[Any]], mode: Mode, database: Writer) -> None:
+        self.requests = requests
+        self.mode = mode
+        self.was_refused = False
+        self._database = database
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the commit must be on disk."""
+        return any(request.durable for request in self.requests)
+
+    @property
+    def is_optimistic(self) -> bool:
+        return self.mode is Mode.OPTIMISTIC
+
+    def commit(self) -> list[Changed]:
+        """Leave a result or an error in each request; return what was changed."""
+        database = self._database
+        while True:
+            try:
+                return database.attempt(self)
+            except NeedsSavepoints as error:
+                database.abandon(error)
+                self.mode = Mode.SAVEPOINTS
+                self.was_refused = True
+            except NeedsOneByOne as error:
+                database.abandon(error)
+                self.mode = Mode.ONE_BY_ONE
+            except Exception as error:  # failed, or outcome unknown
+                database.abandon(error)
+                shown = database.translate(error)
+                for request in self.requests:
+                    request.error = shown
+                return []
+
+    def run(self, session: Session) -> None:
+        """Run the operations in the open transaction of `session`, in the present mode.
+
+        Raises:
+            NeedsSavepoints: One is refused in optimistic mode.
+            Exception: What ended the transaction; nothing of the batch is stored.
+        """
+        session.changes = []
+        session.memo.clear()
+        for number, request in enumerate(self.requests):
+            if not self.is_optimistic:
+                session.command(*["release savepoint operation"][:number], "savepoint operation")
+            self._run_one(session, request)
+        self._read_deferred(session)
+
+    def _run_one(self, session: Session, request: Request[Any]) -> None:
+        n_changes = len(session.changes)
+        request.result = request.error = None
+        try:
+            request.result = request.operation(session)
+        except Exception as error:
+            if not session.is_open:
+                raise
+            if self.is_optimistic:
+                raise NeedsSavepoints from error
+            session.command("rollback to savepoint operation")
+            del session.changes[n_changes:]
+            session.memo.clear()
+            request.refuse(self._database.translate(error))
+
+    def _read_deferred(self, session: Session) -> None:
+        """Put the values of deferred results in their place."""
+        if not any(isinstance(request.result, Deferred) for request in self.requests):
+            return
+        session.settle()
+        for request in self.requests:
+            if isinstance(request.result, Deferred):
+                request.result = request.result.value()
+        # The changes of one job in their order: some were added only now.
+        session.changes.sort(key=lambda change: change.version)
