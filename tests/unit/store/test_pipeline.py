@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
-from qwicket.store.pipeline import Pipeline, Statement, of_rows, rows, statement
+from qwicket.store.pipeline import MissingRow, Pipeline, Statement, of_rows, rows, statement
 from support.postgres import PostgresServer
 
 ECHO = {
@@ -124,6 +124,35 @@ def test_after_a_failure_nothing_of_the_same_trip_stands_or_is_thought_prepared(
     put(pipeline, 4)
     assert rows(pipeline.ask(ALL, {})) == [(1,), (4,)]
     assert not pipeline.has_failed
+
+
+ONE = statement("select number from kept where number = :number")
+
+
+def test_a_required_row_that_is_missing_ends_the_trip(pipeline: Pipeline) -> None:
+    put(pipeline, 1)
+    answers = [pipeline.put(ONE, {"number": number}, is_required=True) for number in (1, 2)]
+    with pytest.raises(MissingRow):
+        pipeline.settle()
+    assert [answer.is_missing for answer in answers] == [False, True]
+    assert pipeline.has_failed
+
+
+def test_a_missing_row_counts_before_what_fails_after_it(pipeline: Pipeline) -> None:
+    """A job that is refused is missed by its program's row, which refers to it."""
+    put(pipeline, 1)
+    pipeline.put(ONE, {"number": 2}, is_required=True)
+    put(pipeline, 1)
+    with pytest.raises(MissingRow):
+        pipeline.ask(ALL, {})
+
+
+def test_what_fails_before_a_missing_row_counts(pipeline: Pipeline) -> None:
+    put(pipeline, 1)
+    put(pipeline, 1)
+    pipeline.put(ONE, {"number": 2}, is_required=True)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        pipeline.settle()
 
 
 def test_what_is_forgotten_is_never_sent(pipeline: Pipeline) -> None:
