@@ -2,7 +2,7 @@
 
 Writes of all servers follow each other: each batch of operations holds one advisory lock, so that
 every operation sees what the one before it did, as on SQLite (docs/decisions/0011). Reads run in
-threads on connections of a pool. What other servers commit arrives by `bulletin`.
+threads on connections of a pool. What other servers commit arrives by `notifier`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.batch import Mode, NeedsOneByOne, NeedsSavepoints, Session
-from qwicket.store.bulletin import Bulletin
+from qwicket.store.notifier import Notifier
 from qwicket.store.pipeline import Answer, MissingRow, Pipeline, Statement, of_rows, rows, statement
 from qwicket.store.postgres_errors import explained, too_old
 from qwicket.store.writer import Writer
@@ -230,7 +230,7 @@ class Postgres(Writer):
             reconnect_timeout=_POOL_RETRY_S,
             open=True,
         )
-        self._bulletin = Bulletin(lambda: self._address.connect(_TELLING), changes)
+        self._notifier = Notifier(lambda: self._address.connect(_TELLING), changes)
         super().__init__(changes.publish, most=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
@@ -253,7 +253,7 @@ class Postgres(Writer):
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._bulletin.close()
+        self._notifier.close()
         self._readers.shutdown()
         self._pool.close()
         self._hang_up()
@@ -298,7 +298,7 @@ class Postgres(Writer):
                 raise
             raise NeedsOneByOne from error
         self._is_reachable = True
-        self._bulletin.send(session.changes)
+        self._notifier.send(session.changes)
         return session.changes
 
     def _begin(self, batch: Batch) -> PostgresTx:

@@ -1,4 +1,4 @@
-"""What several servers on one PostgreSQL tell each other after their commits, by NOTIFY.
+"""Notifications between servers on one PostgreSQL after their commits, by NOTIFY.
 
 A notification is a hint to look, never the truth: it may be lost with a connection, so that after
 each reconnect everybody looks again, and slow polls run beneath. It is sent by its own thread and
@@ -39,17 +39,17 @@ _RETRY_S: Final = 0.5
 _log = logging.getLogger(__name__)
 
 
-class _Sheet(msgspec.Struct, array_like=True):
+class _Notification(msgspec.Struct, array_like=True):
     """One notification: who sends it, and what changed."""
 
     sender: str
     changes: list[tuple[str, int, JobState, str]]
 
 
-_decoder = msgspec.json.Decoder(_Sheet)
+_decoder = msgspec.json.Decoder(_Notification)
 
 
-class Bulletin:
+class Notifier:
     """Sends what this server changed, and publishes here what others send.
 
     Args:
@@ -65,9 +65,9 @@ class Bulletin:
         self._loop = _running_loop()
         self._outbox: queue.SimpleQueue[list[Changed] | None] = queue.SimpleQueue()
         self._is_closed = threading.Event()
-        works = [self._send_all] if self._loop is None else [self._send_all, self._hear_all]
+        works = [self._send_all] if self._loop is None else [self._send_all, self._listen]
         self._threads = [
-            threading.Thread(target=work, name="bulletin", daemon=True) for work in works
+            threading.Thread(target=work, name="notifier", daemon=True) for work in works
         ]
         for thread in self._threads:
             thread.start()
@@ -87,8 +87,8 @@ class Bulletin:
     def _send_all(self) -> None:
         connection: Connection | None = None
         for changes in self._bundles():
-            sheet = _Sheet(self._sender, [change[:4] for change in changes])
-            text = msgspec.json.encode(sheet).decode()
+            notification = _Notification(self._sender, [change[:4] for change in changes])
+            text = msgspec.json.encode(notification).decode()
             try:
                 if connection is None:
                     connection = self._connect()
@@ -117,30 +117,30 @@ class Bulletin:
                 yield waiting[start : start + _MOST_CHANGES]
             self._is_closed.wait(_GATHER_S)
 
-    def _hear_all(self) -> None:
+    def _listen(self) -> None:
         while not self._is_closed.is_set():
             try:
                 with self._connect() as connection:
                     connection.execute(f"listen {_CHANNEL}")
                     self._on_loop(self._changes.resync)  # what was told before now was missed
-                    self._hear(connection)
+                    self._receive_all(connection)
             except psycopg.Error as error:
                 _log.info("other servers cannot be heard: %s", error)
                 self._is_closed.wait(_RETRY_S)
 
-    def _hear(self, connection: Connection) -> None:
+    def _receive_all(self, connection: Connection) -> None:
         while not self._is_closed.is_set():
             for notification in connection.notifies(timeout=_LOOK_S):
                 self._receive(notification.payload)
 
     def _receive(self, payload: str) -> None:
         try:
-            sheet = _decoder.decode(payload)
+            notification = _decoder.decode(payload)
         except msgspec.DecodeError:
             _log.warning("a notification on %s is not ours", _CHANNEL)
             return
-        if sheet.sender != self._sender:
-            self._on_loop(self._changes.publish, [Changed(*each) for each in sheet.changes])
+        if notification.sender != self._sender:
+            self._on_loop(self._changes.publish, [Changed(*each) for each in notification.changes])
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if self._loop is not None:
