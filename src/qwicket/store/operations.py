@@ -42,6 +42,9 @@ class Operation(Generic[P, R_co]):
         self._function = function
         self._run = run
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
     @overload
     def __get__(self, instance: None, owner: type) -> Callable[Concatenate[Tx, P], R_co]: ...
 
@@ -58,6 +61,7 @@ class Operation(Generic[P, R_co]):
         def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
             return run(database, lambda tx: function(tx, *args, **kwargs))
 
+        instance.__dict__[self._name] = start  # found there from now on, before this descriptor
         return start
 
 

@@ -79,12 +79,6 @@ class Answer:
         self.is_required = is_required
         self.result: PGresult | None = None
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether it must be a row and there is none."""
-        rows = self.result if self.is_required else None
-        return rows is not None and rows.status == ExecStatus.TUPLES_OK and not rows.ntuples
-
 
 class Pipeline:
     """One connection, used by one thread at a time.
@@ -172,7 +166,8 @@ class Pipeline:
                 # What refers to a missing row fails, too: the cause counts.
                 raise MissingRow if is_missing else errors.error_from_result(result)
             answer.result = result
-            is_missing = is_missing or answer.is_missing
+            if answer.is_required and result.status == ExecStatus.TUPLES_OK and not result.ntuples:
+                is_missing = True
         self._prepared.update(self._fresh)
         if is_missing:
             raise MissingRow

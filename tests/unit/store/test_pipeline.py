@@ -131,10 +131,11 @@ ONE = statement("select number from kept where number = :number")
 
 def test_a_required_row_that_is_missing_ends_the_trip(pipeline: Pipeline) -> None:
     put(pipeline, 1)
-    answers = [pipeline.put(ONE, {"number": number}, is_required=True) for number in (1, 2)]
+    pipeline.put(ONE, {"number": 1}, is_required=True)
+    pipeline.settle()
+    pipeline.put(ONE, {"number": 2}, is_required=True)
     with pytest.raises(MissingRow):
         pipeline.settle()
-    assert [answer.is_missing for answer in answers] == [False, True]
     assert pipeline.has_failed
 
 
