@@ -1,9 +1,9 @@
 """The shapes of the native API's JSON, each written once.
 
 The server encodes these structs, OpenAPI describes them, and our client, the commands and labs'
-agents decode them. This package holds no logic and imports msgspec alone. Bodies of values that the
-model defines and only the server reads (announced devices, calibrations, requested tokens) stay with
-the native dialect.
+agents decode them. This package holds no logic and imports msgspec alone. Bodies of values that
+the model defines and only the server reads (announced devices, calibrations, requested tokens)
+stay with the native dialect.
 """
 
 from qwicket.schema import accounts, agents, base, devices, groups, jobs, problems, results
