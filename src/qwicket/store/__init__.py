@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
-from qwicket.store.accounts import Accounts, PasswordAccount, TokenOwner
+from qwicket.store.accounts import Accounts, TokenOwner
 from qwicket.store.agents import Agents, Handout
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
@@ -30,34 +30,24 @@ if TYPE_CHECKING:
     from qwicket.store.database import Committed
 
 __all__ = [
-    "Accounts",
-    "Agents",
-    "Calibrations",
     "Changed",
     "Changes",
     "Claim",
     "Depth",
-    "Devices",
     "EndedJob",
-    "Groups",
     "Handout",
     "Held",
     "JobEvent",
-    "Jobs",
     "Leases",
     "Line",
-    "PasswordAccount",
     "Program",
     "ProjectShare",
-    "Records",
     "RunningJob",
     "Sizes",
     "StaleLease",
     "Standing",
     "Store",
     "TokenOwner",
-    "Upkeep",
-    "Uploads",
     "WaitingJob",
     "Watch",
     "lock_folder",
