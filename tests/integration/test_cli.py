@@ -179,7 +179,7 @@ def test_serve_says_what_it_serves_and_that_it_stops(folder: Path) -> None:
     )
     assert with_workers is not None
     assert int(with_workers[1]) > 10
-    assert stopping.startswith("Qwicket is stopping: running jobs have 20 s")
+    assert stopping.startswith("Qwicket is stopping: running jobs have 2 s")
     assert stopped == "Qwicket has stopped."
 
 

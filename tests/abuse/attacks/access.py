@@ -40,7 +40,11 @@ MUTATING = [
 
 MOST_PER_MINUTE = 10
 """Unknown tokens of one address that are answered normally."""
-BODIES = {"/sessions/{id}": {"accepting_jobs": False}, "/jobs/{id}/tags": {"tags": []}}
+BODIES = {
+    "/sessions/{id}": {"accepting_jobs": False},
+    "/jobs/{id}": {"status": "cancelled"},
+    "/jobs/{id}/tags": {"tags": []},
+}
 """What these routes want before they look at the id."""
 
 
