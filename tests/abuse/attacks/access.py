@@ -41,9 +41,9 @@ MUTATING = [
 MOST_PER_MINUTE = 10
 """Unknown tokens of one address that are answered normally."""
 BODIES = {
-    "/sessions/{id}": {"accepting_jobs": False},
-    "/jobs/{id}": {"status": "cancelled"},
-    "/jobs/{id}/tags": {"tags": []},
+    "PATCH /sessions/{id}": {"accepting_jobs": False},
+    "PATCH /jobs/{id}": {"status": "cancelled"},
+    "PUT /jobs/{id}/tags": {"tags": []},
 }
 """What these routes want before they look at the id."""
 
@@ -133,7 +133,8 @@ def _send(target: Target, way: Way, auth: dict[str, str], job: str) -> Seen:
 
 
 def _call(call: Callable[..., httpx.Response], method: str, path: str, job: str) -> Seen:
-    body = {"json": BODIES.get(path, {})} if method in ("PUT", "POST", "PATCH") else {}
+    has_body = method in ("PUT", "POST", "PATCH")
+    body = {"json": BODIES.get(f"{method} {path}", {})} if has_body else {}
     began = time.perf_counter()
     answer = call(method, path.format(id=job), **body)
     return Seen(answer.status_code, answer.text.replace(job, "ID"), time.perf_counter() - began)
