@@ -295,6 +295,18 @@ def test_a_worker_can_gain_no_rights_and_fill_no_disk(pool: Pool, tmp_path: Path
     assert (tmp_path / "file").stat().st_size == 4096, "a word to try a folder, and no more"
 
 
+def test_a_module_that_a_worker_imports_late_stays_importable(
+    open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Python 3.11 keeps the bytecode that it could write of a module, however little that is."""
+    lines = [f"def value_{n}() -> int:\n    return {n}\n" for n in range(500)]
+    (tmp_path / "late_module.py").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", f"{WORKER_PATH}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "")
+    for _ in range(2):
+        assert call(open_pool(), "late_module:value_7") == 7
+
+
 def test_a_worker_opens_a_few_files_alone(pool: Pool) -> None:
     assert call(pool, pool_tasks.open_many, 30) == 30
     assert isinstance(fault(pool, pool_tasks.open_many, 100), WorkError)
