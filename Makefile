@@ -1,8 +1,6 @@
 # The names that people and CI call. Everything installs itself into .venv and .vendor.
 
 PYTHON ?= python3
-# Tests start thousands of interpreters: without bytecode each compiles all that it imports.
-unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 READY := .venv/.ready
 UV := 0.9
