@@ -15,7 +15,7 @@ import pytest
 
 from abuse.attacks import Target
 from abuse.attacks.catalogue import LIST, Entry
-from support.loop import MEASURED, MOST_MS, LoopCPU
+from support.loop import MEASURED, assert_loop_stays_free
 from support.postgres import PostgresServer
 from support.processes import resident_bytes
 from support.server import LiveServer
@@ -61,15 +61,15 @@ def run(target: Target, entry: Entry) -> tuple[str, str | None]:
     head = f"{entry.number:6} {entry.title:32}"
     if entry.attack is None:
         return f"{head} not applicable: {entry.reason}", None
-    began, loop = time.monotonic(), LoopCPU(target.live)
+    attack, outcomes, began = entry.attack, [], time.monotonic()
     try:
-        outcome = entry.attack(target)
-        assert loop.longest_ms() <= MOST_MS, f"the event loop was kept: {loop.slowest()}"
+        loop_ms = assert_loop_stays_free(target.live, lambda: outcomes.append(attack(target)))
     except AssertionError as error:
         broken = str(error) or repr(error)
         return f"{head} BROKEN {broken[:300]}", f"{entry.number} {entry.title}: {broken}"
-    took = f"{time.monotonic() - began:5.1f} s, loop {loop.longest_ms():4.1f} ms"
-    return f"{head} held {took}  {outcome.tried}: {outcome.worst}", None
+    loop = ", then ".join(f"{longest_ms:4.1f}" for longest_ms in loop_ms)
+    took = f"{time.monotonic() - began:5.1f} s, loop {loop} ms"
+    return f"{head} held {took}  {outcomes[-1].tried}: {outcomes[-1].worst}", None
 
 
 def _show(line: str) -> None:

@@ -1,45 +1,51 @@
 """How long a live server's event loop was kept by one callback, in CPU time of the loop's thread.
 
-Start the server with `MEASURED` in its environment, and look at it with `LoopCPU`:
+Start the server with `MEASURED` in its environment, and send what may be slow:
 
     live = LiveServer(folder, **MEASURED)
-    cpu = LoopCPU(live)
-    ...  # send what may be slow
-    assert cpu.longest_ms() <= MOST_MS, cpu.slowest()
+    assert_loop_stays_free(live, lambda: httpx.post(...))
 
-CPU time does not count what neighbours on the machine take, nor threads beside the loop. Wait for
-the answers of what you sent before you look: a callback is logged when it ends.
+CPU time does not count threads beside the loop. Wait for the answers of what you send: a callback
+is logged when it ends.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from support.server import LiveServer
 
 MEASURED = {"QWICKET_MEASURE_LOOP": "1"}
 MOST_MS = 20.0
 """Bar for anything that a client sends."""
+MOST_ATTEMPTS = 3
 
 _LINE = re.compile(r"qwicket\.loop (\d+\.\d) ms of CPU in (.*)")
 
 
-class LoopCPU:
-    """What one server's log says of its loop since this was made."""
+def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list[float]:
+    """Check that nothing that is sent keeps the loop for over `MOST_MS`.
 
-    def __init__(self, live: LiveServer) -> None:
-        self._log = live.log
-        self._mark = live.log.stat().st_size
+    A virtual machine's CPU time counts some of what its host took: a loop of 1.8 ms measured up to
+    16 ms where three processes shared two cores. Such noise only adds, and seldom meets the same
+    request again. So what exceeds the bar is sent again, and fails if it does so each time.
 
-    def longest_ms(self) -> float:
-        """Return the CPU time of the longest callback; 0 if none took 5 ms."""
-        return max((took_ms for took_ms, _ in self._callbacks()), default=0.0)
+    Returns:
+        Time of the longest callback of each attempt in ms, 0 where none took 5 ms; the last is
+        within the bar.
 
-    def slowest(self) -> str:
-        """Return the longest callbacks with their times, for a failing test's message."""
-        longest = sorted(self._callbacks(), reverse=True)[:5]
-        return "\n".join(f"{took_ms} ms: {callback}" for took_ms, callback in longest)
-
-    def _callbacks(self) -> list[tuple[float, str]]:
-        text = self._log.read_bytes()[self._mark :].decode()
-        return [(float(found[1]), found[2]) for found in _LINE.finditer(text)]
+    Raises:
+        AssertionError: Each of `MOST_ATTEMPTS` attempts kept the loop.
+    """
+    longest_ms: list[float] = []
+    for _ in range(MOST_ATTEMPTS):
+        mark = live.log.stat().st_size
+        send()
+        text = live.log.read_bytes()[mark:].decode()
+        callbacks = [(float(found[1]), found[2]) for found in _LINE.finditer(text)]
+        longest_ms.append(max((took_ms for took_ms, _ in callbacks), default=0.0))
+        if longest_ms[-1] <= MOST_MS:
+            return longest_ms
+    slowest = "\n".join(f"{ms} ms: {name}" for ms, name in sorted(callbacks, reverse=True)[:5])
+    raise AssertionError(f"The event loop was kept {longest_ms} ms. The last time:\n{slowest}")
