@@ -130,7 +130,7 @@ def _extra(name: str) -> str:
 
 
 def _without_server(place: Place) -> Finding:
-    """Report that the extra is not installed: wrong only where the data of a server is kept."""
+    """Report that the extra is not installed: wrong only where there is data of a server."""
     lacks = missing("server")
     some = f" (missing: {', '.join(lacks)})" if len(lacks) < len(EXTRAS["server"]) else ""
     found = f'the extra "server" is not installed{some}, so nothing of a server is checked'

@@ -35,8 +35,8 @@ def _standing(device: DeviceBody) -> str:
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
     width = size(device.family, device.qubits) if device.qubits else ""
-    told = (device.name, device.family, width, _standing(device), device.description)
-    return tuple(map(plain, told))
+    texts = (device.name, device.family, width, _standing(device), device.description)
+    return tuple(map(plain, texts))
 
 
 def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:

@@ -18,16 +18,16 @@ HEADS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 def standing(job: JobBody) -> str:
     """Return its state, its place in the queue, how far it is, and what went wrong."""
-    told = [plain(job.state)]
+    texts = [plain(job.state)]
     if job.queue is not None:
-        told.append(f"place {job.queue.position:,}")
+        texts.append(f"place {job.queue.position:,}")
         if job.queue.starts_in_s is not None:
-            told.append(f"starts in about {duration(job.queue.starts_in_s)}")
+            texts.append(f"starts in about {duration(job.queue.starts_in_s)}")
     if job.progress is not None:
-        told.append(f"{100 * job.progress.done:.0f} % {plain(job.progress.text)}".rstrip())
+        texts.append(f"{100 * job.progress.done:.0f} % {plain(job.progress.text)}".rstrip())
     if job.error is not None:
-        told.append(plain(job.error.message))
-    return ", ".join(told)
+        texts.append(plain(job.error.message))
+    return ", ".join(texts)
 
 
 def cells(job: JobBody) -> tuple[str, ...]:

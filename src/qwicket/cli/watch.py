@@ -64,7 +64,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
 
 def show_wait(job: Job) -> None:
-    """Show on a terminal the state of a job until it has ended, on one line that then goes away."""
+    """Show the state of a job on one line of a terminal until it ends; then remove the line."""
     line = Rewritten(sys.stderr)
 
     def show(job: JobView) -> None:

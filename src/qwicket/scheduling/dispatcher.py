@@ -225,7 +225,7 @@ class Dispatcher:
             except QwicketError as error:
                 _tell("the queue could not be read", error)
                 continue
-            if self._driver.forwards:  # a job that nobody looks after does not wait
+            if self._driver.forwards:  # forwarded jobs do not count as waiting
                 waiting = set(self._wakes)
             for device in waiting & self._wakes.keys():
                 self._wakes[device].set()

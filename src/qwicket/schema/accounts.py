@@ -32,7 +32,7 @@ class NewTokenBody(TokenBody, Secretive, frozen=True, kw_only=True):
 
     Attributes:
         parent: Id of the token that it was made with.
-        secret: What signs in; it is told this once.
+        secret: The token itself; no other answer contains it.
     """
 
     secret: str
@@ -53,7 +53,7 @@ class ProjectBody(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: Of the project.
-        name: What tokens name it by.
+        name: Name that tokens and submissions use.
         shares: Its share of each device, beside those of others.
         created_at: When it was made.
         stored_bytes: Of its jobs' programs and results; limit `stored_bytes`.
@@ -77,7 +77,7 @@ class ProjectList(Answer, frozen=True, kw_only=True):
 
 
 class AccountBody(Record, frozen=True, kw_only=True):
-    """Who asks, and with which token.
+    """The account and the token of the request.
 
     Attributes:
         id: Of the account.
@@ -86,7 +86,7 @@ class AccountBody(Record, frozen=True, kw_only=True):
         email: Its address; `NAME@localhost` where it has none.
         created_at: When it was made.
         change: Number of the last change of its jobs: `Last-Event-ID` for what comes after.
-        token: The token that asks.
+        token: The token of the request.
     """
 
     id: str = ""

@@ -76,7 +76,7 @@ class PartBody(
     Attributes:
         outcome: Base64 of its msgpack, as docs/agents.md has it.
         sha256: Of these bytes, in hexadecimal.
-        error: Why there is none.
+        error: Reason why there is no outcome.
     """
 
     outcome: bytes | None = None
@@ -143,7 +143,7 @@ class ClaimedBody(Answer, frozen=True, kw_only=True):
 
     Attributes:
         lease: The right to run it; null when no job came.
-        renew_s: In which time the agent must be heard of again, in seconds.
+        renew_s: Time in seconds within which the agent must send its next request.
         device: Name of the device.
         family: What kind of circuits these are.
         format: Of the source.
@@ -177,7 +177,7 @@ class OrdersBody(Answer, frozen=True, kw_only=True):
 
     Attributes:
         orders: By job: `go on`, `stop` or `lost`.
-        renew_s: In which time the agent must be heard of again, in seconds.
+        renew_s: Time in seconds within which the agent must send its next request.
     """
 
     orders: dict[str, Directive]
@@ -185,11 +185,11 @@ class OrdersBody(Answer, frozen=True, kw_only=True):
 
 
 class JobEnd(Answer, frozen=True, kw_only=True):
-    """How a job stands after its agent told of it.
+    """State of a job after a report of its agent.
 
     Attributes:
         id: Of the job.
-        state: Where it stands.
+        state: Its state.
     """
 
     id: Id

@@ -12,7 +12,7 @@ class DeviceQueue(Answer, frozen=True, kw_only=True):
 
     Attributes:
         length: How many jobs wait.
-        starts_in_s: When one that came now would start, in seconds; null while nobody serves.
+        starts_in_s: Seconds until a job submitted now would start; null while no agent serves.
     """
 
     length: int = 0
@@ -20,12 +20,12 @@ class DeviceQueue(Answer, frozen=True, kw_only=True):
 
 
 class DeviceBody(Answer, frozen=True, kw_only=True):
-    """A device as it stands.
+    """A device and its present status.
 
     Attributes:
         name: What submissions call it.
         family: What programs it runs.
-        provider: To whom it belongs.
+        provider: Its owner.
         description: One sentence.
         status: Whether it runs jobs; `away` while no agent is there to run them.
         reason: Why it is off.
@@ -41,7 +41,7 @@ class DeviceBody(Answer, frozen=True, kw_only=True):
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
         agents: How many agents serve it, where agents do.
-        last_seen_at: When an agent was last heard of, where agents serve it.
+        last_seen_at: Time of an agent's last request, where agents serve it.
         queue: Its queue, where one device was asked for.
     """
 

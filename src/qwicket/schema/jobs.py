@@ -18,7 +18,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         device: Name of the device.
         program: Its text, or for JSON formats the object itself.
-        format: Its format; by default told from the program itself.
+        format: Its format; by default detected from the program.
         shots: How often each circuit is run.
         seed: Of the random numbers: equal seeds give equal results. Drawn where absent.
         noise: Name of a noise model of the device's.
@@ -59,11 +59,11 @@ class ErrorBody(Record, frozen=True):
 
 
 class QueueBody(Record, frozen=True):
-    """Where a waiting job is expected to stand: an estimate, made at most once a second.
+    """Position and expected start of a waiting job, estimated at most once a second.
 
     Attributes:
         position: In the queue, from 1.
-        starts_in_s: Seconds from now; null while nobody serves the device.
+        starts_in_s: Seconds until it starts; null while no agent serves the device.
     """
 
     position: int
@@ -87,10 +87,10 @@ class JobBody(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: Of the job; `client.job(id)` finds it again.
-        state: Where it stands.
+        state: Its state.
         version: Rises with each change.
         device: Name of its device.
-        door: Through which dialect it came.
+        door: Dialect of its submission.
         group: Id of its group.
         name: As submitted.
         tags: As submitted.

@@ -66,7 +66,7 @@ class Session(Tx):
     @property
     @abstractmethod
     def is_open(self) -> bool:
-        """Whether the transaction can go on: databases give up on some errors."""
+        """Whether the transaction is usable; databases abort it on some errors."""
 
     @abstractmethod
     def command(self, *texts: str) -> None:

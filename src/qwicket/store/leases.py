@@ -205,7 +205,7 @@ class Leases(Operations):
         for each in Leases.held(tx, agent.id):
             lease = each.lease
             if lease not in known:
-                reason = "its claim was made, but its agent never heard of it"
+                reason = "its claim was made, but its agent did not receive it"
                 Leases.release(tx, lease, reason, now, blamed=False)
                 continue
             held.append(each)
@@ -287,8 +287,8 @@ class Leases(Operations):
         else:
             job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
         outcomes.add(tx, job.id, ran.result)
-        kept = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
-        tx.run("project_add_bytes", project=job.project, bytes=kept)  # no limit: the work was done
+        stored = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
+        tx.run("project_add_bytes", project=job.project, bytes=stored)  # no limit: the work is done
         _end(tx, job, ran.seconds, now)
         return job
 
@@ -364,7 +364,7 @@ class Leases(Operations):
 
 
 def _large(ran: Ran) -> list[Encoded]:
-    """Return the results that are kept in pieces."""
+    """Return the results that are stored in pieces."""
     parts = () if isinstance(ran.result, Failure) else ran.result
     return [each for each in parts if isinstance(each, Encoded) and outcomes.pieces(each)]
 

@@ -54,8 +54,8 @@ class Notifier:
 
     Args:
         connect: Makes a connection that commits each statement by itself.
-        changes: This server's hub. Without a running event loop nobody listens to it, and nobody
-            is heard.
+        changes: This server's hub. Without a running event loop nothing is received, because
+            nothing waits for it.
     """
 
     def __init__(self, connect: Callable[[], Connection], changes: Changes) -> None:
@@ -73,7 +73,7 @@ class Notifier:
             thread.start()
 
     def send(self, changes: list[Changed]) -> None:
-        """Tell the other servers; returns at once."""
+        """Send changes to the other servers; returns at once."""
         if changes:
             self._outbox.put(changes)
 
@@ -94,7 +94,7 @@ class Notifier:
                     connection = self._connect()
                 connection.execute("select pg_notify(%s, %s)", (_CHANNEL, text))
             except psycopg.Error as error:
-                _log.info("other servers could not be told: %s", error)
+                _log.info("changes could not be sent to other servers: %s", error)
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -122,10 +122,10 @@ class Notifier:
             try:
                 with self._connect() as connection:
                     connection.execute(f"listen {_CHANNEL}")
-                    self._on_loop(self._changes.resync)  # what was told before now was missed
+                    self._on_loop(self._changes.resync)  # earlier notifications were missed
                     self._receive_all(connection)
             except psycopg.Error as error:
-                _log.info("other servers cannot be heard: %s", error)
+                _log.info("changes of other servers cannot be received: %s", error)
                 self._is_closed.wait(_RETRY_S)
 
     def _receive_all(self, connection: Connection) -> None:

@@ -59,11 +59,11 @@ after a long outage the last of them would outlive it by as much again."""
 _POOL_REST_S: Final = 0.5
 _CONNECT_S: Final = 5
 _SILENCE_S: Final = 10
-"""A database that takes nothing for so long is gone, though nobody closed the connection."""
+"""A database that accepts nothing for this time is gone, even if the connection is open."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
 _IDLE_MS: Final = 3_000
-"""A server that stands still in the middle of a batch loses the lock after this long."""
+"""A server that pauses within a batch loses the lock after this time."""
 
 _WRITING: Final = (
     f"-c synchronous_commit=on -c lock_timeout={_LOCK_MS}"

@@ -269,8 +269,8 @@ def _part(number: int, part: Outcome | Failure) -> schema.results.OutcomeBody:
     )
 
 
-# What may be large is encoded in slices. Its JSON stands in the struct for the list or object, so
-# these two return `Any`.
+# Large lists and objects are encoded in slices. The struct holds their JSON instead of the value,
+# so these two return `Any`.
 def _keyed(rows: Iterable[tuple[int, float]], width: int) -> Any:
     return raw_object((_bits(key, width), value) for key, value in rows)
 
