@@ -27,11 +27,11 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import expm_multiply
 
+from qwicket.circuits.atom_costs import spectrum
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import SAMPLES
 from qwicket.engines.atoms import engine
-from qwicket.model.atom_costs import spectrum
-from qwicket.model.atoms import AtomCircuit, AtomGate
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import SAMPLES
 
 _OPTIONS: Final = RunOptions(shots=1, seed=1, outputs=(SAMPLES,))
 _PATIENCE_S: Final = 60.0
@@ -129,7 +129,7 @@ def _million(name: str, kind: Literal["spins", "fermions"], atoms: Atoms) -> Cas
 
 
 def _hamiltonian(gate: AtomGate, atoms: Atoms) -> Any:
-    """Return the Hamiltonian of a gate on all wires, as `model.atoms` defines it."""
+    """Return the Hamiltonian of a gate on all wires, as `circuits.atoms` defines it."""
     lx = [_on(wire, (_raising(n) + _raising(n).T) / 2, atoms) for wire, n in enumerate(atoms)]
     lz = [_on(wire, sparse.diags(_m(n)), atoms) for wire, n in enumerate(atoms)]
     up = [_on(wire, _raising(n), atoms) for wire, n in enumerate(atoms)]

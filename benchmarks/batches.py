@@ -20,10 +20,10 @@ from benchmarks.live import Live, server
 from benchmarks.places import DATABASES, Places, timed
 from benchmarks.wire import SHOTS, Keeper, request
 from qwicket import engines, programs
-from qwicket.model.circuits import Gate
-from qwicket.model.jobs import RunOptions
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import COUNTS, PROBABILITIES
+from qwicket.circuits.qubit import Gate
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import COUNTS, PROBABILITIES
 
 ROUNDS: Final = 30
 CIRCUITS: Final = 100

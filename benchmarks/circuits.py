@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from math import tau
 
-from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 
 
 def ghz(n_qubits: int) -> QubitCircuit:

@@ -21,11 +21,11 @@ import msgspec
 from benchmarks import peers
 from benchmarks.circuits import ansatz, ghz, layers, rounds, turning
 from qwicket import devices
+from qwicket.circuits import twins
+from qwicket.circuits.noise import GateNoise, NoiseModel
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.engines import qubit
-from qwicket.model import twins
-from qwicket.model.circuits import QubitCircuit
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel
 
 SHOTS: Final = 1_000
 PAULIS: Final = NoiseModel(

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
+from qwicket.circuits.noise import NoiseModel
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit
 from qwicket.engines.qubit import engine
-from qwicket.model.circuits import Gate, Measure, QubitCircuit
-from qwicket.model.noise import NoiseModel
 
 SEED: Final = 1
 HAS_AER: Final = find_spec("qiskit_aer") is not None

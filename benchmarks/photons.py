@@ -23,12 +23,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicBounds, PhotonicCircuit
 from qwicket.engines import photonic
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.engine import _Machine
-from qwicket.model.jobs import RunOptions
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.photonic import Gate, Measure, Op, PhotonicCircuit
 
 HAS_PIQUASSO: Final = find_spec("piquasso") is not None
 HAS_WALRUS: Final = find_spec("thewalrus") is not None

@@ -18,10 +18,10 @@ from tests.support.postgres import PostgresServer, postgres_server
 
 from benchmarks.wire import BELL, SHOTS
 from qwicket import programs
+from qwicket.circuits.options import RunOptions
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
 from qwicket.store import Store, open_postgres, open_sqlite
 

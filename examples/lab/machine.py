@@ -11,8 +11,9 @@ import msgspec
 
 from qwicket import engines
 from qwicket.agents import Counts, Failed, Memory, Outcome, Program, Stopped
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import Failure, decode
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import decode
+from qwicket.model.failures import Failure
 
 
 def run(program: Program) -> list[Outcome]:

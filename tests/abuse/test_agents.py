@@ -18,7 +18,7 @@ import pytest
 
 from abuse.doors import NATIVE
 from abuse.test_access import MALFORMED, absent_id
-from qwicket.model.outcomes import Array, Outcome, encode
+from qwicket.circuits.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
 from support.pairwise import pairs
 from support.server import LiveServer

@@ -24,10 +24,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from qwicket.model.circuits import Register
+from qwicket.circuits.outcomes import Encoded, Outcome, Ran, int64_array, key_array
+from qwicket.circuits.qubit import Register
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Encoded, Outcome, int64_array, key_array
 from qwicket.store import Store, open_postgres, open_sqlite
 from support import ibm
 from support.postgres import postgres_server

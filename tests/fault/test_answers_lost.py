@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.drivers import Desk, Died
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
-from qwicket.model.jobs import Assignment, Job, NewJob, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import Assignment, Job, NewJob
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher
 from qwicket.store import Changed, Store

@@ -10,14 +10,14 @@ from functools import partial
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.gateway.signin import SignIn, digest
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.groups import NewGroup
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Job, JobQuery, Ran, Runner
+from qwicket.model.jobs import Job, JobQuery, Runner
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.scheduling import Chores, Forecast, Lookout
 from qwicket.store import Store

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.drivers import Desk
 from qwicket.model.accounts import Token
-from qwicket.model.jobs import Assignment, Job, JobQuery, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import Assignment, Job, JobQuery
 from qwicket.scheduling import Dispatcher
 from qwicket.store import Store
 from support.history_callers import OpenStores

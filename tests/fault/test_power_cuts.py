@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Lease, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import Lease
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
 from support.history_disk import Deed, Disk, cut, recorded_store

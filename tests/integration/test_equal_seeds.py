@@ -9,11 +9,11 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, decode
+from qwicket.circuits.qubit import Gate, Measure, pack
 from qwicket.compute import Pool
-from qwicket.model.circuits import Gate, Measure, pack
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.model.outcomes import Encoded, decode
 from support import qubit_lab
 from support.pools import WORKER_PATH
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
+from qwicket.model.failures import Failure
 from qwicket.model.groups import NewGroup
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Lease, Ran, Runner
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.jobs import Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.history_tape import Call, Taped, present_call

@@ -20,10 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
-from qwicket.model.jobs import Lease, NewJob, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import Lease, NewJob
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx

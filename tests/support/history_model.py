@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qwicket.circuits.outcomes import PartResult, Ran
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, NotFound, TooManyRequests
+from qwicket.model.failures import Failure
 from qwicket.model.groups import Group, NewGroup
-from qwicket.model.jobs import Assignment, Forward, Job, Lease, NewJob, Ran, Runner
-from qwicket.model.outcomes import Failure, PartResult
+from qwicket.model.jobs import Assignment, Forward, Job, Lease, NewJob, Runner
 from qwicket.model.states import INITIAL, JobState, allows
 from qwicket.store import Changed, Claim, Held, StaleLease
 

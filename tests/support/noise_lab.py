@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from hypothesis import strategies as st
 
-from qwicket.model.circuits import Gate
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
+from qwicket.circuits.qubit import Gate
 from support import qubit_lab
 
 QUIET = GateNoise()

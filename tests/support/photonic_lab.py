@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicBounds, PhotonicCircuit
 from qwicket.engines.photonic.engine import sample
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.photonic import Gate, Measure, Op, PhotonicCircuit
 
 Floats = NDArray[np.float64]
 

@@ -15,26 +15,17 @@ from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.tasks import Engine, Found, Task
-from qwicket.model.circuits import (
-    Branch,
-    Gate,
-    Jump,
-    Measure,
-    Op,
-    QubitCircuit,
-    Register,
-    Reset,
-)
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
-from qwicket.model.outcomes import Outcome
 
 Matrix = NDArray[np.complex128]
 
@@ -337,7 +328,7 @@ def _embedded(gate: Gate, n_qubits: int) -> Matrix:
 
 
 def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None) -> Matrix:
-    """Apply what follows a gate, channel by channel, as `model/noise.py` says it."""
+    """Apply what follows a gate, channel by channel, as `circuits/noise.py` says it."""
     qubits = gate.targets + gate.controls
     if noise is None or not qubits:
         return rho

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from qwicket.agents import Program
     from qwicket.agents.outcomes import Part
     from qwicket.agents.program import Failed
+    from qwicket.circuits.options import RunOptions
+    from qwicket.circuits.outcomes import Encoded
+    from qwicket.circuits.summary import Checked
     from qwicket.clients.native import Part as ShownPart
-    from qwicket.model.circuits import Checked
     from qwicket.model.devices import DeviceSpec
-    from qwicket.model.jobs import RunOptions
+    from qwicket.model.failures import Failure
     from qwicket.model.limits import Limits
-    from qwicket.model.outcomes import Encoded, Failure
 
 _GRACE_S: Final = 5.0
 _TICK_S: Final = 0.5
@@ -161,8 +162,8 @@ def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
 
 
 def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> RunOptions:
+    from qwicket.circuits.options import RunOptions
     from qwicket.model.errors import LimitExceeded
-    from qwicket.model.jobs import RunOptions
 
     spec = device.spec
     most = min(spec.max_shots, limits.shots) if spec is not None else limits.shots
@@ -219,9 +220,10 @@ def _checked(
         QwicketError: It does not.
     """
     from qwicket.agents import Failed
-    from qwicket.model import uploads
-    from qwicket.model.frames import frames
-    from qwicket.model.outcomes import Encoded, Failure
+    from qwicket.circuits import outcome_checks
+    from qwicket.circuits.frames import frames
+    from qwicket.circuits.outcomes import Encoded
+    from qwicket.model.failures import Failure
 
     parts = [
         Failure(each.code, each.message)
@@ -231,13 +233,13 @@ def _checked(
     ]
     encoded = [(k, each) for k, each in enumerate(parts) if isinstance(each, Encoded)]
     if encoded:
-        uploads.check(encoded, frames(program.family, program.packed), asked, limits)
+        outcome_checks.check(encoded, frames(program.family, program.packed), asked, limits)
     return parts
 
 
 def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
+    from qwicket.circuits.outcomes import Encoded
     from qwicket.clients.native import Result
-    from qwicket.model.outcomes import Encoded
 
     is_whole = all(isinstance(each, Encoded) for each in parts)
     tried = _Tried(file.name, "completed" if is_whole else "failed")
@@ -247,8 +249,9 @@ def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
 
 
 def _shown(part: Encoded | Failure) -> ShownPart:
+    from qwicket.circuits.outcomes import decode
     from qwicket.clients.native import Part
-    from qwicket.model.outcomes import Failure, decode
+    from qwicket.model.failures import Failure
 
     if isinstance(part, Failure):
         return Part(error=f"{part.code}: {part.message}")

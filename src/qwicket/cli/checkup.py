@@ -361,11 +361,11 @@ def _is_live(token: Token, now_ms: int) -> bool:
 
 def _compute(_: Place) -> Iterator[Finding]:
     from qwicket import programs
+    from qwicket.circuits.options import RunOptions
     from qwicket.compute import LocalCompute, Work, WorkError, WorkFailed
     from qwicket.compute.memory import available_bytes
-    from qwicket.model.jobs import RunOptions
+    from qwicket.model.failures import Failure
     from qwicket.model.limits import Limits
-    from qwicket.model.outcomes import Failure
 
     checked = programs.read("openqasm3", _BELL, Limits())
     how = RunOptions(shots=100, seed=7, outputs=("counts",))

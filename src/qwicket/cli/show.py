@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
+from qwicket.circuits.analysis import summarise
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, unpack
 from qwicket.cli import options
-from qwicket.model.analysis import summarise
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +50,8 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     is 1 when it is refused.
     """
     from qwicket import engines, programs
+    from qwicket.circuits.options import RunOptions
     from qwicket.model.errors import QwicketError
-    from qwicket.model.jobs import RunOptions
     from qwicket.model.limits import Limits
 
     limits = Limits()

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.compute.failures import BadAnswer
 from qwicket.compute.pool import Pool
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from qwicket.circuits.summary import Checked
 from qwicket.compute.failures import (
     OutOfMemory,
     OutOfTime,
@@ -22,13 +23,7 @@ from qwicket.compute.failures import (
 )
 from qwicket.compute.pool import Pool
 from qwicket.compute.turns import Turns
-from qwicket.model.circuits import Checked
-from qwicket.model.errors import (
-    InvalidProgram,
-    LimitExceeded,
-    TooManyRequests,
-    Unavailable,
-)
+from qwicket.model.errors import InvalidProgram, LimitExceeded, TooManyRequests, Unavailable
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:

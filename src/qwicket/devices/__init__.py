@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qwicket.model.calibrations import Calibration
+from qwicket.circuits.calibrations import Calibration
+from qwicket.circuits.noise import NoiseModel
 from qwicket.model.devices import Device
-from qwicket.model.noise import NoiseModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

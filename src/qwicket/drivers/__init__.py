@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from qwicket.model.jobs import Assignment, Forward, Ran
+    from qwicket.circuits.outcomes import Ran
+    from qwicket.model.jobs import Assignment, Forward
 
 __all__ = ["Desk", "Died", "Driver", "NotBegun", "Overran", "RunApart", "StoppedThere"]
 

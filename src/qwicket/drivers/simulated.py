@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from qwicket.circuits.outcomes import Ran
 from qwicket.compute import (
     NotStarted,
     OutOfMemory,
@@ -16,8 +17,7 @@ from qwicket.compute import (
     WorkFailed,
 )
 from qwicket.drivers import Died, NotBegun, Overran, RunApart
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Failure
+from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

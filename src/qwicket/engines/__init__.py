@@ -15,10 +15,11 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome, PartResult, encode
+from qwicket.circuits.summary import Summary
 from qwicket.engines.failures import CannotRun
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import Failure, Outcome, PartResult, encode
+from qwicket.model.failures import Failure
 
 __all__ = ["Estimate", "estimate", "installed", "objection", "run", "run_jobs", "warm"]
 

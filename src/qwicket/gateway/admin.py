@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.gateway import access_tokens
 from qwicket.gateway.passwords import hash_password
 from qwicket.gateway.signin import digest, new_secret
-from qwicket.model.accounts import (
-    DEFAULT_SCOPES,
-    Account,
-    Project,
-    Role,
-    Scope,
-    Token,
-    check_name,
-)
+from qwicket.model.accounts import DEFAULT_SCOPES, Account, Project, Role, Scope, Token, check_name
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id

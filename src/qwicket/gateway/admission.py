@@ -11,34 +11,33 @@ import msgspec
 from msgspec import structs
 
 from qwicket import devices, engines, programs
+from qwicket.circuits import twins
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
+from qwicket.circuits.photonic import PhotonicBounds
+from qwicket.circuits.summary import Checked, Summary
 from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.program_checks import check_format, check_program, in_its_format
 from qwicket.gateway.recent import Recent
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
-from qwicket.model import twins
 from qwicket.model.accounts import Actor
-from qwicket.model.circuits import Checked, Summary
 from qwicket.model.devices import MAX_EXPERIMENTS
-from qwicket.model.errors import (
-    InvalidProgram,
-    InvalidRequest,
-    LimitExceeded,
-)
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Job, NewJob, RunOptions, Submission
-from qwicket.model.limits import INT64_MAX, PhotonicBounds
-from qwicket.model.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES, Failure
+from qwicket.model.jobs import Job, NewJob, Submission
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.circuits.calibrations import Calibrated
+    from qwicket.circuits.noise import NoiseModel
     from qwicket.compute import Readers
-    from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
-    from qwicket.model.noise import NoiseModel
     from qwicket.store import Standing, Store
 
 _ROOMY: Final = "aer-mps"

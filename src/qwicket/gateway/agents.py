@@ -11,28 +11,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from qwicket.circuits import outcome_checks
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.gateway.announcements import check_announced
-from qwicket.model import uploads
 from qwicket.model.accounts import Scope
 from qwicket.model.devices import Device
-from qwicket.model.errors import (
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-)
-from qwicket.model.frames import frames
+from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from qwicket.model.failures import Failure
 from qwicket.model.ids import parse_id
-from qwicket.model.jobs import Lease, Ran, Runner, RunOptions
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.jobs import Lease, Runner
 from qwicket.scheduling import AgentDesk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from qwicket.circuits.calibrations import Calibration
     from qwicket.compute import Readers
     from qwicket.model.accounts import Actor
-    from qwicket.model.calibrations import Calibration
     from qwicket.model.devices import DeviceSpec, Family
     from qwicket.model.jobs import Assignment, Job, Order, Progress
     from qwicket.model.limits import Limits
@@ -270,7 +267,7 @@ class Agents:
         def check() -> None:
             options = _options.decode(handout.options)
             known = frames(device.family, handout.circuits)
-            uploads.check(parts, known, options, self._limits)
+            outcome_checks.check(parts, known, options, self._limits)
 
         async with self._checks:
             await asyncio.to_thread(check)

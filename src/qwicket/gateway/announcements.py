@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from qwicket import programs
+from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
 from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest, LimitExceeded
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

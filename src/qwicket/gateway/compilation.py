@@ -9,9 +9,9 @@ from qwicket.model.errors import NotFound
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
+    from qwicket.circuits.summary import Checked
     from qwicket.compute import Readers
     from qwicket.gateway.answers import Answer
-    from qwicket.model.circuits import Checked
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
     from qwicket.programs import Entangler

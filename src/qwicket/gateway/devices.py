@@ -11,8 +11,8 @@ from qwicket.model.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway.admission import Admission
-    from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
     from qwicket.store import Store
 

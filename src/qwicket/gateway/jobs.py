@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
+from qwicket.circuits.outcomes import Encoded
 from qwicket.gateway.insistence import insist, patiently
 from qwicket.gateway.views import Awaited, JobPart
 from qwicket.gateway.waiting import LongPolls, Waiting
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NotFound
+from qwicket.model.failures import Failure
 from qwicket.model.ids import parse_id
-from qwicket.model.outcomes import Encoded, Failure
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:

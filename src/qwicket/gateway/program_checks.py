@@ -9,7 +9,7 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
-    from qwicket.model.circuits import Summary
+    from qwicket.circuits.summary import Summary
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Submission
 

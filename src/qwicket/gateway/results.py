@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
+from qwicket.circuits.outcomes import Encoded, Outcome, PartResult, decode
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.gateway.jobs import no_job
 from qwicket.gateway.views import JobResults, are_short, is_quick
 from qwicket.model.errors import NoResult, NotFinished
-from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from qwicket.model.errors import (
     NotFound,
     QwicketError,
 )
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
-from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:

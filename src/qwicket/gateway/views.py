@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.outcomes import Encoded, Failure, Outcome, is_longer
+from qwicket.circuits.outcomes import Encoded, Outcome, is_longer
+from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.model.calibrations import Calibrated
+    from qwicket.circuits.calibrations import Calibrated
+    from qwicket.circuits.outcomes import PartResult
     from qwicket.model.devices import Device, DeviceStatus, Presence
     from qwicket.model.jobs import Job
-    from qwicket.model.outcomes import PartResult
     from qwicket.model.states import JobState
 
 _SMALL_QUBITS: Final = 8

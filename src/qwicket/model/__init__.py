@@ -1,1 +1,1 @@
-"""Frozen values that every room shares. No input or output happens here."""
+"""Frozen values: accounts, devices, jobs and their states, groups, limits, errors. No I/O."""

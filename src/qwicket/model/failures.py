@@ -8,8 +8,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a circuit, or a whole job, gave no outcome. `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
 
 
 class FailureKind(NamedTuple):

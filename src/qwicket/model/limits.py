@@ -225,21 +225,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Unknown tokens from one address in a minute; one more gets a 429."""
 
 
-class PhotonicBounds(msgspec.Struct, frozen=True, array_like=True):
-    """Limits that the photonic engine meets, as fields of `Limits`: they travel with the job."""
-
-    squeezing: float = Limits().squeezing
-    displacement: float = Limits().displacement
-    counted_modes: int = Limits().counted_modes
-    counted_shots: int = Limits().counted_shots
-    counted_photons: float = Limits().counted_photons
-    pair_photons: float = Limits().pair_photons
-    amplitudes: int = Limits().amplitudes
-
-    @classmethod
-    def of(cls, limits: Limits) -> PhotonicBounds:
-        return cls(*(getattr(limits, name) for name in cls.__struct_fields__))
-
-
 INT64_MAX = (1 << 63) - 1
 """Largest integer that every store can keep; wire structs bound their integers by it."""

@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model import atom_costs, atoms, photonic
-from qwicket.model.analysis import summarise
-from qwicket.model.atoms import AtomCircuit
-from qwicket.model.circuits import Checked, QubitCircuit, pack, unpack
+from qwicket.circuits import atom_costs, atoms, photonic
+from qwicket.circuits.analysis import summarise
+from qwicket.circuits.atoms import AtomCircuit
+from qwicket.circuits.qubit import QubitCircuit, pack, unpack
+from qwicket.circuits.summary import Checked
 from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits

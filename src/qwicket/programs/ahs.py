@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text

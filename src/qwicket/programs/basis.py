@@ -14,7 +14,7 @@ from math import isclose, pi, remainder, tau
 from types import MappingProxyType
 from typing import Final
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.synthesis import (
@@ -78,7 +78,7 @@ CONDITIONS: Final = ("if", "if_else")
 _MOST_WORDS: Final = 1_000
 _DIGITS: Final = 12
 _CLIFFORD_DIGITS: Final = 9
-"""As `model.analysis` has it: an angle in a text may have ten digits."""
+"""As `circuits.analysis` has it: an angle in a text may have ten digits."""
 _SHOWN_GATES: Final = 12
 _SHOWN_CHARS: Final = 100
 

@@ -11,7 +11,7 @@ from math import pi
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from qwicket.model.atoms import FERMION_WIRES, AtomGate
+from qwicket.circuits.atoms import FERMION_WIRES, AtomGate
 from qwicket.model.limits import INT64_MAX
 from qwicket.programs.json_text import Fault, quoted
 

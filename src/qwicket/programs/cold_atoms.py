@@ -16,8 +16,8 @@ from typing import Final
 
 import msgspec
 
-from qwicket.model import atom_costs
-from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.circuits import atom_costs
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text

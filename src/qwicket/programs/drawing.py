@@ -14,7 +14,7 @@ from math import isfinite, pi
 from typing import Final
 from unicodedata import east_asian_width
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 
 _MAX_QUBITS: Final = 40
 _MAX_COLUMNS: Final = 200

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.circuits import Gate
+from qwicket.circuits.qubit import Gate
 from qwicket.programs.json_text import Fault, Int64, quoted
 
 

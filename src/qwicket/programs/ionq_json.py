@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text

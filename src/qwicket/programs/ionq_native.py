@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from qwicket.model.circuits import Gate, Measure, QubitCircuit
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import check_limit

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.model.atoms import AtomCircuit, AtomGate, pack
-from qwicket.model.circuits import Checked, Summary
+from qwicket.circuits.atoms import AtomCircuit, AtomGate, pack
+from qwicket.circuits.summary import Checked, Summary
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.cold_atom_gates import whole

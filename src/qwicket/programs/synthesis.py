@@ -14,7 +14,7 @@ from math import atan2, cos, fmod, pi, sin, sqrt, tau
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from qwicket.model.circuits import Gate
+from qwicket.circuits.qubit import Gate
 
 TINY: Final = 1e-12
 

@@ -19,7 +19,8 @@ from qwicket.store import StaleLease
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from qwicket.model.jobs import Assignment, Job, Lease, Progress, Ran, Runner
+    from qwicket.circuits.outcomes import Ran
+    from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
     from qwicket.store import Changed, Held, Store, Watch
 
 _LONGEST_PAUSE_S: Final = 2.0

@@ -13,10 +13,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.circuits.outcomes import Ran
 from qwicket.drivers import Died, NotBegun, Overran, RunApart, StoppedThere
 from qwicket.model.errors import QwicketError
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Failure
+from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
 from qwicket.store import Claim, StaleLease
 

@@ -161,8 +161,8 @@ def _memory(settings: Settings) -> Iterator[Problem]:
 def _widest(memory_bytes: int, most: int) -> int:
     """Return the most qubits whose state fits into memory."""
     from qwicket import engines
-    from qwicket.model.circuits import Summary
-    from qwicket.model.jobs import RunOptions
+    from qwicket.circuits.options import RunOptions
+    from qwicket.circuits.summary import Summary
 
     options = RunOptions(shots=1, seed=0, outputs=("counts",))
     for n_qubits in range(most, 0, -1):

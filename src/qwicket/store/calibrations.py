@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qwicket.model.calibrations import Calibrated, Calibration
+from qwicket.circuits.calibrations import Calibrated, Calibration
 from qwicket.model.ids import new_id
 from qwicket.store.operations import Operations, read, scan, write
 

@@ -17,8 +17,8 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from qwicket.circuits.outcomes import PartResult
     from qwicket.model.jobs import Job
-    from qwicket.model.outcomes import PartResult
 
 _REMEMBERED: Final = 1_024
 _REMEMBERED_S: Final = 0.1

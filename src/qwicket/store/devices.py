@@ -15,7 +15,7 @@ from qwicket.store.rows import existing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qwicket.model.calibrations import Calibrated
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.store.database import Row, Tx
 
 decoder = msgspec.json.Decoder(Device)

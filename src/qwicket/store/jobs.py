@@ -21,7 +21,8 @@ from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJ
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from qwicket.model.outcomes import Failure, PartResult
+    from qwicket.circuits.outcomes import PartResult
+    from qwicket.model.failures import Failure
     from qwicket.store.database import Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
-from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Ran, Runner
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Deferred
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.model.outcomes import PartResult
+    from qwicket.circuits.outcomes import PartResult
     from qwicket.store.database import Row, Tx
 
 MAX_ATTEMPTS: Final = 3

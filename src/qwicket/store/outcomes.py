@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.circuits.outcomes import Encoded
+from qwicket.model.failures import Failure
 from qwicket.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.model.outcomes import PartResult
+    from qwicket.circuits.outcomes import PartResult
     from qwicket.store.database import Row, Tx
 
 _PIECE_BYTES: Final = 1 << 20

@@ -14,7 +14,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from qwicket.model.outcomes import Failure
+    from qwicket.model.failures import Failure
     from qwicket.store.database import Row
 
 _STATE: Final = Job.__struct_fields__.index("state")

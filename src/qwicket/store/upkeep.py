@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.outcomes import Failure
+from qwicket.model.failures import Failure
 from qwicket.store import shares
 from qwicket.store.jobs import KEY_LIFE_MS, Jobs
 from qwicket.store.operations import Operations, read, scan, write

@@ -8,21 +8,21 @@ import msgspec
 import pytest
 
 from qwicket.agents import circuits as lab
-from qwicket.model import atoms, circuits, photonic
+from qwicket.circuits import atoms, photonic, qubit
 
 WIDE = 2**80 + 3
-QUBITS = circuits.QubitCircuit(
+QUBITS = qubit.QubitCircuit(
     3,
     (
-        circuits.Gate("rx", (0,), (0.5,)),
-        circuits.Gate("x", (2,), (), (0, 1)),
-        circuits.Gate("pauliexp", (0, 1), (0.25,), (), ("XZ",)),
-        circuits.Measure(0, 1),
-        circuits.Branch((0, 1), ">=", str(WIDE), 1),
-        circuits.Reset(2),
-        circuits.Jump(0),
+        qubit.Gate("rx", (0,), (0.5,)),
+        qubit.Gate("x", (2,), (), (0, 1)),
+        qubit.Gate("pauliexp", (0, 1), (0.25,), (), ("XZ",)),
+        qubit.Measure(0, 1),
+        qubit.Branch((0, 1), ">=", str(WIDE), 1),
+        qubit.Reset(2),
+        qubit.Jump(0),
     ),
-    (circuits.Register("a", 2), circuits.Register("b", 1)),
+    (qubit.Register("a", 2), qubit.Register("b", 1)),
 )
 ATOMS = atoms.AtomCircuit(
     "spins", (3, 1), (atoms.AtomGate("rlx", (0,), (0.5,)),), (1, 0), shots=7, seed=5
@@ -39,7 +39,7 @@ PHOTONS = photonic.PhotonicCircuit(
 
 
 def test_a_circuit_on_qubits_has_named_fields() -> None:
-    (circuit,) = lab.unpack("qubit", circuits.pack((QUBITS,)), 20)
+    (circuit,) = lab.unpack("qubit", qubit.pack((QUBITS,)), 20)
     assert isinstance(circuit, lab.QubitCircuit)
     assert (circuit.qubits, circuit.shots, circuit.bits) == (3, 20, 3)
     assert [(each.name, each.size) for each in circuit.registers] == [("a", 2), ("b", 1)]
@@ -84,7 +84,7 @@ def test_a_photonic_circuit_has_named_fields() -> None:
 
 
 PACKED = {
-    "qubit": circuits.pack((QUBITS,)),
+    "qubit": qubit.pack((QUBITS,)),
     "atoms": atoms.pack((ATOMS,)),
     "photonic": photonic.pack((PHOTONS,)),
 }

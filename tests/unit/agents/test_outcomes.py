@@ -19,12 +19,12 @@ from qwicket.agents.circuits import (
 )
 from qwicket.agents.outcomes import Misfit, Part, packed
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
-from qwicket.model import atoms, circuits, photonic, uploads
-from qwicket.model.frames import frames
-from qwicket.model.jobs import RunOptions
+from qwicket.circuits import atoms, outcome_checks, photonic, qubit
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, decode
+from qwicket.circuits.outcomes import Outcome as Kept
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Encoded, decode
-from qwicket.model.outcomes import Outcome as Kept
 
 
 def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Program:
@@ -51,14 +51,14 @@ def taken(outcome: Outcome, of: Program, packed_circuits: bytes) -> Kept:
     assert isinstance(part, Part)
     encoded = Encoded(part.body, bytes.fromhex(part.sha256))
     options = RunOptions(shots=of.shots, seed=of.seed, outputs=of.outputs)
-    uploads.check([(0, encoded)], frames(of.family, packed_circuits), options, Limits())
+    outcome_checks.check([(0, encoded)], frames(of.family, packed_circuits), options, Limits())
     return decode(encoded)
 
 
 def bits(n_bits: int) -> bytes:
-    ops = tuple(circuits.Measure(k, k) for k in range(n_bits))
-    made = circuits.QubitCircuit(n_bits, ops, (circuits.Register("c", n_bits),))
-    return circuits.pack((made,))
+    ops = tuple(qubit.Measure(k, k) for k in range(n_bits))
+    made = qubit.QubitCircuit(n_bits, ops, (qubit.Register("c", n_bits),))
+    return qubit.pack((made,))
 
 
 @given(

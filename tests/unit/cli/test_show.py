@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qwicket import engines, programs
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, Reset
 from qwicket.cli import main
 from qwicket.cli.show import depth
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, Reset
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
 
 BELL: Final = """OPENQASM 2.0;

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import qwicket.compute
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.compute import (
     BadAnswer,
     Compute,
@@ -21,8 +22,6 @@ from qwicket.compute import (
     Work,
     WorkError,
 )
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Encoded
 from support.pools import WORKER_PATH, announced, eventually, holdings, is_gone
 
 WORK = Work("qubit", b"circuits", b"options")

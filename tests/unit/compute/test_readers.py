@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from qwicket.circuits.summary import Checked
 from qwicket.compute import Pool, Readers
-from qwicket.model.circuits import Checked
 from qwicket.model.errors import (
     InvalidProgram,
     LimitExceeded,

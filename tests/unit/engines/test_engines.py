@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from qwicket import engines
+from qwicket.circuits import photonic
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, Outcome, PartResult, decode
+from qwicket.circuits.qubit import Gate, QubitCircuit, pack
+from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit import engine
-from qwicket.model import photonic
-from qwicket.model.circuits import Gate, QubitCircuit, Summary, pack
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.model.outcomes import Encoded, Failure, Outcome, PartResult, decode
+from qwicket.model.failures import Failure
 from support import qubit_lab
 
 ALL = ("counts", "memory", "probabilities")
@@ -99,8 +101,8 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
         import resource, msgspec
         from support import qubit_lab
         from qwicket import engines
-        from qwicket.model.circuits import Gate, pack
-        from qwicket.model.jobs import RunOptions
+        from qwicket.circuits.qubit import Gate, pack
+        from qwicket.circuits.options import RunOptions
         engines.warm()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         circuits = tuple(
@@ -186,10 +188,10 @@ def test_equal_seeds_give_equal_bytes_in_every_process() -> None:
         import msgspec
         from support import qubit_lab
         from qwicket import engines
-        from qwicket.model.circuits import Gate, Measure, pack
-        from qwicket.model.jobs import RunOptions
-        from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-        from qwicket.model.outcomes import decode
+        from qwicket.circuits.qubit import Gate, Measure, pack
+        from qwicket.circuits.options import RunOptions
+        from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+        from qwicket.circuits.outcomes import decode
         gates = qubit_lab.scrambling(3)
         split = [*gates, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
         cliffords = [Gate("h", (q,)) for q in range(13)]
@@ -220,7 +222,7 @@ def test_the_server_imports_no_simulator() -> None:
     script = """
         import sys
         from qwicket import engines, programs
-        from qwicket.model.jobs import RunOptions
+        from qwicket.circuits.options import RunOptions
         from qwicket.model.limits import Limits
         source = b'{"qubits": 1, "circuit": [{"gate": "h", "target": 0}]}'
         checked = programs.read("ionq.circuit.v1", source, Limits())
@@ -239,8 +241,8 @@ def test_a_workers_first_cold_atoms_wait_for_no_import_of_scipy() -> None:
         import sys
         import msgspec
         from qwicket import engines
-        from qwicket.model.atoms import AtomCircuit, AtomGate, pack
-        from qwicket.model.jobs import RunOptions
+        from qwicket.circuits.atoms import AtomCircuit, AtomGate, pack
+        from qwicket.circuits.options import RunOptions
         pair, whole = (0, 1), (1.0,) * 5
         spins = [
             AtomCircuit("spins", (20,), (AtomGate("rlx", (0,), (1.0,)),), (0,), 9),

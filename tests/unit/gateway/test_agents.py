@@ -11,13 +11,14 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from qwicket.circuits.outcomes import Array, Encoded, Outcome, encode
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceSpec
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound, Unavailable
+from qwicket.model.failures import Failure
 from qwicket.model.jobs import Order, Submission
-from qwicket.model.outcomes import Array, Encoded, Failure, Outcome, encode
 from qwicket.store import StaleLease, Store
 from support.answers import answer
 from support.stores import NOW

@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from qwicket import engines
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome, Ran
 from qwicket.dialects import mounts
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import Conflict, LimitExceeded, NoResult, NotFound
+from qwicket.model.failures import Failure
 from qwicket.model.ids import part_id
-from qwicket.model.jobs import Job, Ran, RunOptions, Submission
-from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
 from qwicket.server.http import Front
 from qwicket.store import Store

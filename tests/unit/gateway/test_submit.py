@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome, Ran, encode
 from qwicket.compute import Readers
 from qwicket.gateway import Gateway, recent
 from qwicket.gateway.admin import Admin, NewToken
@@ -27,10 +29,10 @@ from qwicket.model.errors import (
     QwicketError,
     Unavailable,
 )
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id, part_id
-from qwicket.model.jobs import JobQuery, Ran, RunOptions, Submission
+from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Failure, Outcome, encode
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, changes, open_sqlite
 from support.answers import answer

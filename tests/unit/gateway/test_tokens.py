@@ -8,13 +8,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.model.accounts import Actor, Scope
-from qwicket.model.errors import (
-    Forbidden,
-    InvalidRequest,
-    LimitExceeded,
-    NotFound,
-    Unauthenticated,
-)
+from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.ids import new_id
 from qwicket.model.limits import Limits
 from qwicket.store import Store

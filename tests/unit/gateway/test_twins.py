@@ -11,15 +11,16 @@ import pytest
 from msgspec import structs
 
 from qwicket import devices, engines
+from qwicket.circuits import twins
+from qwicket.circuits.calibrations import Calibration, GateFigures
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.gateway import Gateway, recent
 from qwicket.gateway.admin import Admin
-from qwicket.model import twins
 from qwicket.model.accounts import Actor
-from qwicket.model.calibrations import Calibration, GateFigures
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Assignment, Job, RunOptions, Submission
-from qwicket.model.outcomes import Encoded, decode
+from qwicket.model.jobs import Assignment, Job, Submission
 from qwicket.store import Store
 from support.stores import NOW
 from unit.gateway.conftest import Clock

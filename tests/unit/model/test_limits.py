@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import qwicket
-from qwicket.model.limits import Limits, PhotonicBounds
+from qwicket.circuits.photonic import PhotonicBounds
+from qwicket.model.limits import Limits
 
 SOURCES = [
     ast.parse(path.read_text("utf-8"))

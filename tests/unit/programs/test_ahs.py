@@ -13,12 +13,12 @@ from msgspec import structs
 from scipy.integrate import solve_ivp
 
 from qwicket import programs
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
 from qwicket.engines import atoms
 from qwicket.engines.atoms.engine import probabilities
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Outcome
 from qwicket.programs.ahs import C6
 
 OMEGA = 2 * pi * 1e6

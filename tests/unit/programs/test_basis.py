@@ -15,16 +15,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 from scipy.stats import unitary_group
 
-from qwicket.model.circuits import (
-    Branch,
-    Gate,
-    Jump,
-    Measure,
-    Op,
-    QubitCircuit,
-    Register,
-    Reset,
-)
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.basis import NAMES, compiled, label

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from qwicket import programs
-from qwicket.model.circuits import unpack
+from qwicket.circuits.qubit import unpack
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import batch

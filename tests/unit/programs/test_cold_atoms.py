@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket import programs
+from qwicket.circuits.atoms import AtomCircuit, AtomGate, unpack
+from qwicket.circuits.options import RunOptions
 from qwicket.engines.atoms import engine
 from qwicket.engines.failures import CannotRun
-from qwicket.model.atoms import AtomCircuit, AtomGate, unpack
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, QwicketError
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
 from qwicket.programs.cold_atom_gates import MACHINES
 

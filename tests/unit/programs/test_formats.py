@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qwicket import programs
-from qwicket.model import photonic
-from qwicket.model.circuits import Gate, Measure, Summary, unpack
+from qwicket.circuits import photonic
+from qwicket.circuits.qubit import Gate, Measure, unpack
+from qwicket.circuits.summary import Summary
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.limits import Limits
 

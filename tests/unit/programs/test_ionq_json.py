@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_json import read

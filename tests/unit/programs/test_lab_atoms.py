@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from qwicket import programs
-from qwicket.model import atoms
-from qwicket.model.circuits import Checked
+from qwicket.circuits import atoms
+from qwicket.circuits.summary import Checked
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from qwicket.circuits.outcomes import Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
-from qwicket.model.jobs import Assignment, Lease, Order, Progress, Ran, Runner
-from qwicket.model.outcomes import Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Lease, Order, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import AgentDesk
 from qwicket.store import StaleLease, Store, open_sqlite

@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Ran
-from qwicket.model.outcomes import Encoded
 from qwicket.model.states import JobState
 from qwicket.scheduling import Chores
 from qwicket.store import Store, open_sqlite

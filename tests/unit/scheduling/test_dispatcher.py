@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.drivers import Desk, Died, NotBegun, Overran, RunApart
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
-from qwicket.model.jobs import Assignment, Job, Lease, Ran, Runner
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Job, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Express, Heartbeat
 from qwicket.store import Store, open_sqlite

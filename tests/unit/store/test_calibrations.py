@@ -9,8 +9,8 @@ import pytest
 from msgspec import structs
 
 from qwicket import devices
+from qwicket.circuits.calibrations import Calibration, GateFigures
 from qwicket.model.accounts import Token
-from qwicket.model.calibrations import Calibration, GateFigures
 from qwicket.store import Store, open_sqlite
 from support.stores import NOW, add_job
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
-from qwicket.model.jobs import Assignment, Forward, Ran
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Forward
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store
 from support.stores import NOW, add_job

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import JobQuery, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import JobQuery, Ran
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store
 from qwicket.store.database import Tx

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
-from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Ran, Runner
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Runner
 from qwicket.model.states import STEP, JobState
 from qwicket.store import Changed, Held, StaleLease, Store
 from support.stores import NOW, add_job

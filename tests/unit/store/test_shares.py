@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
-from qwicket.model.jobs import Job, Ran
-from qwicket.model.outcomes import Encoded
+from qwicket.model.jobs import Job
 from qwicket.model.shares import HALF_LIFE_S, REBASE_AFTER
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import LimitExceeded
-from qwicket.model.jobs import Job, Ran
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Job
 from qwicket.store import Store
 from support.stores import NOW, PLENTY, add_job, new_job
 

@@ -5,11 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Job, Ran
-from qwicket.model.outcomes import Encoded, Failure
+from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store
 from support.stores import NOW, add_job, new_job

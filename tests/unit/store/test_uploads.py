@@ -6,9 +6,9 @@ import pytest
 
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, LimitExceeded
+from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, JobQuery
-from qwicket.model.outcomes import Failure
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, new_job

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.circuits.twins import FRAME_CHANGES
 from qwicket.dialects.ibm.words import GROUP, HUB, time
-from qwicket.model.twins import FRAME_CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from qwicket.circuits.calibrations import Calibrated, Calibration, QubitFigures
     from qwicket.gateway import DeviceView
     from qwicket.model.accounts import Account, Project
-    from qwicket.model.calibrations import Calibrated, Calibration, QubitFigures
 
 VERSION: Final = "1.0.0"
 _SINCE_MS: Final = 1_767_225_600_000

@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.bodies import SMALL_BODY_BYTES
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
@@ -30,7 +31,6 @@ from qwicket.model.errors import (
     QwicketError,
     Unauthenticated,
 )
-from qwicket.model.outcomes import Outcome
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
 from qwicket.scheduling import Place as QueuePlace

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qwicket.circuits.outcomes import MEMORY, Outcome
 from qwicket.dialects.ibm.catalogue import VERSION
 from qwicket.dialects.ibm.words import time
 from qwicket.dialects.pieces import raw_list, raw_object
-from qwicket.model.outcomes import MEMORY, Outcome
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from qwicket.gateway import JobResults
-    from qwicket.model.outcomes import Failure
+    from qwicket.model.failures import Failure
 
 
 def result(found: JobResults, source: bytes) -> dict[str, Any]:

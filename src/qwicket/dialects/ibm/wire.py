@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.ibm.words import DIRECT, DOOR, STORED
 from qwicket.model.errors import (
@@ -17,7 +18,6 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.jobs import Submission
-from qwicket.model.outcomes import COUNTS, MEMORY
 from qwicket.programs import qobj
 
 if TYPE_CHECKING:

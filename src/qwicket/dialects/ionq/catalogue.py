@@ -12,9 +12,9 @@ from qwicket.model.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
     from qwicket.model.accounts import Actor
-    from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
 
 _PAGE: Final = 10

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, JobResults
     from qwicket.gateway.answers import Answer
     from qwicket.model.accounts import Actor
-    from qwicket.model.calibrations import Calibrated
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job, Submission
     from qwicket.model.limits import Limits

@@ -16,8 +16,8 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from qwicket.gateway import JobPart
     from qwicket.model.devices import Device
+    from qwicket.model.failures import Failure
     from qwicket.model.jobs import Job
-    from qwicket.model.outcomes import Failure
     from qwicket.programs import Entangler
 
 PROBABILITIES_V1: Final = "ionq.result.probabilities.json.v1"

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qwicket.circuits.outcomes import PROBABILITIES, SHARPENED, Outcome
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.ionq import jobs
 from qwicket.dialects.pieces import raw_list, raw_object
 from qwicket.model.errors import NotFound
 from qwicket.model.ids import PART_BITS, part_id
-from qwicket.model.outcomes import PROBABILITIES, SHARPENED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qwicket.circuits.qubit import Register
     from qwicket.gateway import JobResults
-    from qwicket.model.circuits import Register
 
 _AGGREGATIONS = ("average", "voting")
 

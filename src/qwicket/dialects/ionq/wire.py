@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from qwicket.circuits.outcomes import COUNTS, PROBABILITIES
 from qwicket.dialects.bodies import check_document, decode, invalid, quoted
 from qwicket.model.errors import (
     Conflict,
@@ -23,7 +24,6 @@ from qwicket.model.errors import (
 )
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.limits import INT64_MAX, Limits
-from qwicket.model.outcomes import COUNTS, PROBABILITIES
 
 if TYPE_CHECKING:
     from qwicket.gateway import Program

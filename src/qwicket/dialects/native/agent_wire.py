@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qwicket import schema
+from qwicket.circuits.calibrations import Calibration
+from qwicket.circuits.outcomes import Encoded
 from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native import complaints
-from qwicket.model.calibrations import Calibration
 from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.failures import Failure
 from qwicket.model.jobs import Lease, Progress
-from qwicket.model.outcomes import Encoded, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

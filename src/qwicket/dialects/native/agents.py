@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket import schema
+    from qwicket.circuits.calibrations import Calibration
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
-    from qwicket.model.calibrations import Calibration
     from qwicket.model.devices import Family
     from qwicket.model.limits import Limits
 

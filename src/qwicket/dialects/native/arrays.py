@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from qwicket.circuits.outcomes import Outcome
 from qwicket.model.errors import InvalidRequest, NoResult
-from qwicket.model.outcomes import Failure, Outcome
+from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

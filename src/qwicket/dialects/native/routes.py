@@ -10,13 +10,13 @@ import msgspec
 from starlette.responses import Response
 
 from qwicket import schema
+from qwicket.circuits.calibrations import Calibration
 from qwicket.dialects.native import account_wire, agent_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.handlers import Handlers
 from qwicket.dialects.native.openapi import document
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
-from qwicket.model.calibrations import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -9,12 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from qwicket import schema
-from qwicket.dialects.bodies import check_document, decode, decode_field
-from qwicket.dialects.pieces import raw_list, raw_object
-from qwicket.model.errors import NotFound, QwicketError
-from qwicket.model.ids import part_id
-from qwicket.model.jobs import Job, Progress, Submission
-from qwicket.model.outcomes import (
+from qwicket.circuits.outcomes import (
     COUNTS,
     EVS,
     MEMORY,
@@ -22,17 +17,22 @@ from qwicket.model.outcomes import (
     PROBABILITIES,
     SAMPLES,
     STDS,
-    Failure,
     Outcome,
 )
+from qwicket.dialects.bodies import check_document, decode, decode_field
+from qwicket.dialects.pieces import raw_list, raw_object
+from qwicket.model.errors import NotFound, QwicketError
+from qwicket.model.failures import Failure
+from qwicket.model.ids import part_id
+from qwicket.model.jobs import Job, Progress, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from msgspec import UnsetType
 
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
-    from qwicket.model.calibrations import Calibrated
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
     from qwicket.scheduling import Outlook, Place

@@ -11,8 +11,8 @@ from qwicket.dialects.qbraid.words import native_device, object_id_of, time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
-    from qwicket.model.calibrations import Calibrated
 
 _INPUTS: Final = {
     "openqasm2": "qasm2",

@@ -11,13 +11,7 @@ from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
 from qwicket.dialects.routing import Route
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import (
-    Conflict,
-    InvalidRequest,
-    LimitExceeded,
-    NotFound,
-    NotOffered,
-)
+from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
 from qwicket.model.jobs import JobQuery
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qwicket.circuits.outcomes import MEMORY, SAMPLES, Outcome
 from qwicket.dialects.pieces import raw, raw_list, raw_object
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.words import object_id, object_id_of, time
-from qwicket.model.outcomes import MEMORY, SAMPLES, Failure, Outcome
+from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
 from qwicket.programs import batch
 

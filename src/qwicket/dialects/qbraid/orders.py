@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import words
 from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.programs import batch, guess
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from qwicket.circuits.outcomes import SAMPLES, Outcome
 from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qlued import catalogue
-from qwicket.model.outcomes import SAMPLES, Failure, Outcome
+from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

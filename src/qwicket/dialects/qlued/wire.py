@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from qwicket.circuits.outcomes import SAMPLES
 from qwicket.dialects.bodies import decode, quoted
 from qwicket.model.errors import (
     BodyTooLarge,
@@ -24,7 +25,6 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.jobs import Submission
-from qwicket.model.outcomes import SAMPLES
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits.outcomes import SAMPLES, Outcome
 from qwicket.model.errors import NoResult
-from qwicket.model.outcomes import SAMPLES, Outcome
 
 if TYPE_CHECKING:
     from qwicket.gateway import JobResults

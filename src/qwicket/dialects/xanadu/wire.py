@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from qwicket.circuits.outcomes import SAMPLES
 from qwicket.dialects.bodies import decode, invalid, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
-from qwicket.model.outcomes import SAMPLES
 from qwicket.model.states import JobState
 from qwicket.programs import blackbird
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from qwicket.circuits.atoms import AtomCircuit, unpack
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.summary import Summary
 from qwicket.engines.atoms.cost import estimate, state_qubits
-from qwicket.model.atoms import AtomCircuit, unpack
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import Outcome
 
 __all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
-from qwicket.model.atom_costs import Spectrum
+from qwicket.circuits.atom_costs import Spectrum
 
 
 def evolved(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.summary import Summary
 
 # Measured with one thread on x86-64; bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20

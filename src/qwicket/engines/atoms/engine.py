@@ -11,10 +11,10 @@ from msgspec import structs
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
+from qwicket.circuits.atoms import AtomCircuit
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import SAMPLES, Outcome, sample_array
 from qwicket.engines.atoms import fermions, spins
-from qwicket.model.atoms import AtomCircuit
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import SAMPLES, Outcome, sample_array
 
 _SEEDS: Final = 1 << 64
 """Seeds of a circuit may be negative, those of NumPy may not."""

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits.atoms import FERMION_SITES, AtomCircuit, AtomGate
 from qwicket.engines.failures import CannotRun
-from qwicket.model.atoms import FERMION_SITES, AtomCircuit, AtomGate
 
 State = NDArray[np.complex128]
 Floats = NDArray[np.float64]

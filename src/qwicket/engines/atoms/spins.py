@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qwicket.model.atom_costs import DENSE_DIMENSION, is_dense, spectrum
-from qwicket.model.atoms import AtomCircuit, AtomGate
+from qwicket.circuits.atom_costs import DENSE_DIMENSION, is_dense, spectrum
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
 
 State = NDArray[np.complex128]
 """Amplitudes, one axis per wire."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.outcomes import Outcome
-from qwicket.model.photonic import Gate, Measure, PhotonicCircuit, unpack
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.photonic import Gate, Measure, PhotonicBounds, PhotonicCircuit, unpack
+from qwicket.circuits.summary import Summary
 
 __all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from qwicket.circuits.photonic import PhotonicBounds
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import halves, lattice
 from qwicket.engines.photonic.gates import Real
 from qwicket.engines.photonic.moments import classical_counts, is_classical, mean_photons
-from qwicket.model.limits import PhotonicBounds
 
 
 def draw(

@@ -13,16 +13,22 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from numpy.typing import NDArray
 
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import SAMPLES, Array, Outcome
+from qwicket.circuits.photonic import (
+    Formula,
+    Gate,
+    Measure,
+    Parameter,
+    PhotonicBounds,
+    PhotonicCircuit,
+)
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting
 from qwicket.engines.photonic.bounds import MAX_FED
 from qwicket.engines.photonic.formulas import evaluate
 from qwicket.engines.photonic.gates import Complex, Real, squeezing, symplectic
 from qwicket.engines.photonic.gaussian import Gaussian
-from qwicket.model.jobs import RunOptions
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.outcomes import SAMPLES, Array, Outcome
-from qwicket.model.photonic import Formula, Gate, Measure, Parameter, PhotonicCircuit
 
 NAME: Final = "gaussian"
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from qwicket.circuits.photonic import Formula
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.gates import Complex, Real
-from qwicket.model.photonic import Formula
 
 _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "+": np.add,

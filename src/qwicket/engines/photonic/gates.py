@@ -1,4 +1,4 @@
-"""Gates as real symplectic matrices on (x…, p…), by the table in `model.photonic`."""
+"""Gates as real symplectic matrices on (x…, p…), by the table in `circuits.photonic`."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from qwicket.circuits.noise import GateNoise, NoiseModel
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.engines.qubit.cost import estimate, state_qubits
 from qwicket.engines.qubit.names import installed, objection
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, unpack
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel
-from qwicket.model.outcomes import Outcome
 
 __all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
 

@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit.gates import Matrix, dense, matrix
 from qwicket.engines.qubit.noise import After, Blow, Noise
 from qwicket.engines.qubit.sampling import Floats
-from qwicket.model.circuits import Gate
 
 _CLASHES: Final = np.array([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0]])
 """Which of I, X, Y and Z anticommute."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from qwicket.circuits.analysis import clifford_steps, is_pauli
+from qwicket.circuits.qubit import Branch, Gate, Measure, Op, Reset
 from qwicket.engines.qubit.noise import EXACT, QUIET, After, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
-from qwicket.model.analysis import clifford_steps, is_pauli
-from qwicket.model.circuits import Branch, Gate, Measure, Op, Reset
 
 Words = Sequence[tuple[str, tuple[int, ...]]]
 """Names of Stim's gates, each with its qubits, in time order."""

@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Iterator
 from math import exp
 from typing import Final, NamedTuple
 
+from qwicket.circuits.analysis import extra_cost
+from qwicket.circuits.noise import GateNoise, NoiseModel, flip_probability, log_coherence
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import MEMORY, PROBABILITIES, key_width
+from qwicket.circuits.qubit import Gate, Op
+from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit import names
-from qwicket.model.analysis import extra_cost
-from qwicket.model.circuits import Gate, Op, Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, flip_probability, log_coherence
-from qwicket.model.outcomes import MEMORY, PROBABILITIES, key_width
 
 SAMPLER_QUBITS: Final = 20
 """Above this many qubits counts are drawn by the simulator, which spares copies of the state."""

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from numpy.random import SeedSequence
 
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import NOTHING_MEASURED, PROBABILITIES, Outcome
+from qwicket.circuits.qubit import Measure, QubitCircuit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import density_engine, names, symmetry
 from qwicket.engines.qubit import program as programs
@@ -18,9 +21,6 @@ from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import Engine, Found, Task, Unreliable
-from qwicket.model.circuits import Measure, QubitCircuit
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import NOTHING_MEASURED, PROBABILITIES, Outcome
 
 if TYPE_CHECKING:
     from qwicket.engines.qubit.qsim_engine import QsimEngine

@@ -14,18 +14,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits import estimation as estimations
+from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, STDS, Array, float64_array
+from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.tasks import Found
-from qwicket.model import estimation as estimations
-from qwicket.model.circuits import Estimation, Pauli, QubitCircuit
-from qwicket.model.outcomes import (
-    COUNTS,
-    EVS,
-    PROBABILITIES,
-    STDS,
-    Array,
-    float64_array,
-)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

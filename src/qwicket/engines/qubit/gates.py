@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import pauli
-from qwicket.model.circuits import Gate
 
 Matrix = NDArray[np.complex128]
 

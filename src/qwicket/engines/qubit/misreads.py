@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from qwicket.circuits.outcomes import key_width
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.tally import Rows, joined, split
-from qwicket.model.outcomes import key_width
 
 _CHUNK_SHOTS: Final = 1 << 16
 

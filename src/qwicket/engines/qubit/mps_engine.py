@@ -1,8 +1,8 @@
 """Wide circuits that entangle little, as matrix product states, with Qiskit Aer.
 
 Qubits stand in the order of their numbers and stay there: Aer would move them about, and then the
-bounds of `model/bonds.py` were none. Importing Aer takes a second and 100 MB, so that only a worker
-that was given such a job does it.
+bounds of `circuits/bonds.py` were none. Importing Aer takes a second and 100 MB, so that only a
+worker that was given such a job does it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from numpy.random import SeedSequence, default_rng
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
+from qwicket.circuits.bonds import bonds, neighbourly
+from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_width
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import tally
 from qwicket.engines.qubit.cost import product_bytes
@@ -25,9 +28,6 @@ from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Readout
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.bonds import bonds, neighbourly
-from qwicket.model.circuits import Gate
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_width
 
 _SPARE_BYTES: Final = 64 << 20
 

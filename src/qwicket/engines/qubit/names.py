@@ -10,10 +10,10 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Final
 
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import NoiseModel
-from qwicket.model.outcomes import PROBABILITIES
+from qwicket.circuits.noise import NoiseModel
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import PROBABILITIES
+from qwicket.circuits.summary import Summary
 
 STATE_VECTOR: Final = "statevector"
 CLIFFORD: Final = "clifford"

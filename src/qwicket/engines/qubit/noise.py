@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
-from qwicket.engines.qubit.program import Program
-from qwicket.model.circuits import Gate, Measure
-from qwicket.model.noise import (
+from qwicket.circuits.noise import (
     Decay,
     GateNoise,
     NoiseModel,
@@ -17,6 +15,8 @@ from qwicket.model.noise import (
     flip_probability,
     log_coherence,
 )
+from qwicket.circuits.qubit import Gate, Measure
+from qwicket.engines.qubit.program import Program
 
 EXACT: Final = ReadoutError()
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.sampling import Floats, Integers, search
 from qwicket.engines.qubit.states import Prepared
-from qwicket.model.circuits import Gate
 
 Tensor = NDArray[np.complex128]
 """A state of n qubits, shape (2,) * n; qubit q is axis n - 1 - q."""

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers
-from qwicket.model.circuits import Gate
 
 _PAULIS: Final = ("id", "x", "y", "z")
 _CODE_BITS: Final = 4

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from qwicket.circuits import analysis
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
-from qwicket.model import analysis
-from qwicket.model.circuits import Gate
 
 Rows = NDArray[np.complex128]
 

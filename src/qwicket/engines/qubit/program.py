@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
+from qwicket.circuits.analysis import tail_start
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.sampling import Readout, readout
-from qwicket.model.analysis import tail_start
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 
 _MAX_DIGITS: Final = 4_000
 """Numbers of more than 10,000 bits; Python itself reads no more than 4,300 digits."""

@@ -25,6 +25,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 
+from qwicket.circuits.outcomes import MEMORY, PROBABILITIES
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.cost import MAX_QUBITS
 from qwicket.engines.qubit.gates import dense, matrix
@@ -33,8 +35,6 @@ from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers, arrays_of
 from qwicket.engines.qubit.states import evolve, reserve
 from qwicket.engines.qubit.tasks import Found, Task, Unreliable
-from qwicket.model.circuits import Gate
-from qwicket.model.outcomes import MEMORY, PROBABILITIES
 
 _log = logging.getLogger(__name__)
 

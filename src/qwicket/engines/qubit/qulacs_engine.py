@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from qulacs import gate as make
 from qulacs._version import __version__ as _qulacs_version
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.numpy_engine import squared
 from qwicket.engines.qubit.sampling import Floats, Integers
 from qwicket.engines.qubit.states import Prepared, reserve
-from qwicket.model.circuits import Gate
 
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
 """Qulacs' numbers for I, X, Y and Z, by the bits of `pauli.Term`."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.states import MOST_PREPARED, Prepared, Simulator, State, evolve
-from qwicket.model.circuits import Gate
 
 _GAP: Final = Gate("id", (0,))
 _place: Final = attrgetter("place")

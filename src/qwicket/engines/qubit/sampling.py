@@ -12,10 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit.cost import SAMPLER_QUBITS
-from qwicket.model.limits import Limits
-from qwicket.model.outcomes import (
+from qwicket.circuits.outcomes import (
     COUNTS,
     MAX_OUTCOME_BYTES,
     MEMORY,
@@ -27,6 +24,9 @@ from qwicket.model.outcomes import (
     key_array,
     key_width,
 )
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.cost import SAMPLER_QUBITS
+from qwicket.model.limits import Limits
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
+from qwicket.circuits.qubit import Gate, Measure, Reset
 from qwicket.engines.qubit.cost import copies_kept
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
@@ -24,7 +25,6 @@ from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step
-from qwicket.model.circuits import Gate, Measure, Reset
 
 Divide = Callable[[float, float], tuple[float, float]]
 """From an amount and the probability of the second of two branches to the amounts of both."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from numpy.random import Generator, default_rng
 
+from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, worth
 from qwicket.engines.qubit.misreads import flips, misread
@@ -25,7 +26,6 @@ from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Run, Step, has_no_choices, steps
 from qwicket.engines.qubit.tally import Tally, counted, found_of
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES
 
 
 class StateVectorEngine:

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol, Self
 
 import numpy as np
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import sampling
-from qwicket.model.circuits import Gate
 
 LARGE_QUBITS: Final = 20
 """Narrower states fit wherever a worker does."""

@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Relation, Reset
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Relation, Reset
 
 
 class Run(NamedTuple):

@@ -10,13 +10,20 @@ import numpy as np
 import stim
 from numpy.random import default_rng
 
+from qwicket.circuits.outcomes import (
+    COUNTS,
+    MEMORY,
+    PROBABILITIES,
+    SAMPLED_ONLY,
+    key_array,
+    key_width,
+)
 from qwicket.engines.qubit.clifford import Stabilizers
 from qwicket.engines.qubit.misreads import flip, flips
 from qwicket.engines.qubit.sampling import check_size
 from qwicket.engines.qubit.support import support
 from qwicket.engines.qubit.tally import Rows, arrays, split
 from qwicket.engines.qubit.tasks import Found, Task
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONLY, key_array, key_width
 
 _CHUNK_BYTES: Final = 1 << 25
 _LEAST_SHOTS: Final = 1_024

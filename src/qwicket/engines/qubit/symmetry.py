@@ -26,12 +26,9 @@ import msgspec
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from qwicket.engines.qubit import tally
-from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.tasks import Engine, Found, Task
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import NoiseModel, ReadoutError
-from qwicket.model.outcomes import (
+from qwicket.circuits.noise import NoiseModel, ReadoutError
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import (
     COUNTS,
     MEMORY,
     PROBABILITIES,
@@ -40,6 +37,9 @@ from qwicket.model.outcomes import (
     float64_array,
     key_width,
 )
+from qwicket.engines.qubit import tally
+from qwicket.engines.qubit.noise import Noise
+from qwicket.engines.qubit.tasks import Engine, Found, Task
 
 _DRAWN: Final = (COUNTS,)
 

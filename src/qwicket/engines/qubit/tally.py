@@ -14,12 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from qwicket.engines.qubit import sampling
-from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
-from qwicket.engines.qubit.split import Leaf
-from qwicket.engines.qubit.tasks import Found
-from qwicket.model.outcomes import (
+from qwicket.circuits.outcomes import (
     COUNTS,
     MEMORY,
     PROBABILITIES,
@@ -30,6 +25,11 @@ from qwicket.model.outcomes import (
     key_array,
     key_width,
 )
+from qwicket.engines.qubit import sampling
+from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
+from qwicket.engines.qubit.split import Leaf
+from qwicket.engines.qubit.tasks import Found
 
 Rows = NDArray[np.uint8]
 """Packed keys, one per row."""

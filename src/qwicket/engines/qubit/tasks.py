@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 from numpy.random import SeedSequence
 
+from qwicket.circuits.outcomes import Array
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Array
 
 
 class Task(NamedTuple):

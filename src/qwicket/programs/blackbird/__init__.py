@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from qwicket.circuits.photonic import PhotonicCircuit
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.model.photonic import PhotonicCircuit
 from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
 from qwicket.programs.blackbird.operations import SIGNATURES
 from qwicket.programs.blackbird.reader import Header, Program, Reader

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from qwicket.model.photonic import Formula
+from qwicket.circuits.photonic import Formula
 from qwicket.programs.blackbird import bounds
 from qwicket.programs.blackbird.tokens import Line, quoted, split_quoted
 

@@ -13,9 +13,9 @@ from functools import lru_cache
 from math import isclose
 from typing import Final, NamedTuple
 
+from qwicket.circuits.photonic import Formula, Gate, Measure, Op, Parameter
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
-from qwicket.model.photonic import Formula, Gate, Measure, Op, Parameter
 from qwicket.programs.blackbird.reader import Reader
 from qwicket.programs.blackbird.tokens import lines
 

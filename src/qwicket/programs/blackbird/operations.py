@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import asinh, pi
 from typing import Final, NamedTuple
 
+from qwicket.circuits.photonic import Formula, Gate, Kind, Measure, Op, Parameter
 from qwicket.model.limits import Limits
-from qwicket.model.photonic import Formula, Gate, Kind, Measure, Op, Parameter
 from qwicket.programs.blackbird import bounds
 from qwicket.programs.blackbird.expressions import Array, Number
 from qwicket.programs.blackbird.tokens import Line

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from qwicket.circuits.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
-from qwicket.model.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
 from qwicket.programs.blackbird import bounds
 from qwicket.programs.blackbird.expressions import FUNCTIONS, Array, Expressions, Number, Value
 from qwicket.programs.blackbird.operations import SIGNATURES, Argument, check_strength, operation

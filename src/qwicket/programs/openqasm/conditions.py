@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from qwicket.model.circuits import Branch, Jump, Op, Relation
+from qwicket.circuits.qubit import Branch, Jump, Op, Relation
 from qwicket.programs.openqasm.syntax import Node
 
 

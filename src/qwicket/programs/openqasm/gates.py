@@ -17,7 +17,7 @@ from typing import Final, final
 
 import msgspec
 
-from qwicket.model.circuits import Gate
+from qwicket.circuits.qubit import Gate
 from qwicket.programs.openqasm.syntax import Node
 
 

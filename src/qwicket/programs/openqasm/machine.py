@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from math import remainder, tau
 from typing import Any, Final
 
-from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Reset
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
 from qwicket.programs.openqasm.arithmetic import number

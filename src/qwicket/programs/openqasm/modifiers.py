@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import atan2, cos, hypot, pi, remainder, sin, tau
 from typing import Final
 
-from qwicket.model.circuits import Gate
+from qwicket.circuits.qubit import Gate
 from qwicket.programs.openqasm.gates import Template
 
 _ORDER: Final[Mapping[str, int]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from qwicket.model.circuits import Gate, QubitCircuit
+from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic

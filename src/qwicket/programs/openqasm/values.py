@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, final
 
-from qwicket.model.circuits import Relation
+from qwicket.circuits.qubit import Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import Unfit

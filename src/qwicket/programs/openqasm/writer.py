@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import takewhile
 from typing import Final
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.programs.openqasm.gates import BUILT_IN_3, STDGATES
 from qwicket.programs.openqasm.words import RESERVED_3
 

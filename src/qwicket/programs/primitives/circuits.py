@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
-from qwicket.model.circuits import Gate, Measure, Op, Register, Reset
+from qwicket.circuits.qubit import Gate, Measure, Op, Register, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import Fault, check_limit, quoted

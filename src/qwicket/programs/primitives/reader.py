@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from qwicket.model.circuits import Estimation, Pauli, QubitCircuit
+from qwicket.circuits.estimation import grouped
+from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
-from qwicket.model.estimation import grouped
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import Fault, check_limit
 from qwicket.programs.primitives import circuits, wire

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.model.circuits import Pauli
+from qwicket.circuits.estimation import LETTERS
+from qwicket.circuits.qubit import Pauli
 from qwicket.model.errors import InvalidProgram
-from qwicket.model.estimation import LETTERS
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted

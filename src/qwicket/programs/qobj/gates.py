@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from math import pi
 from typing import Final
 
-from qwicket.model.circuits import Gate, Op
+from qwicket.circuits.qubit import Gate, Op
 from qwicket.programs.json_text import Fault
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, Standard, Template

@@ -8,7 +8,7 @@ from math import atan2, fsum, hypot
 from operator import mul
 from typing import Final
 
-from qwicket.model.circuits import Gate, Reset
+from qwicket.circuits.qubit import Gate, Reset
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import Fault, check_limit
 from qwicket.programs.qobj.wire import Instruction

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from qwicket.model.circuits import Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text

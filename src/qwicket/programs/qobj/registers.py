@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from qwicket.model.circuits import Branch, Relation
+from qwicket.circuits.qubit import Branch, Relation
 from qwicket.programs.json_text import Fault, check_limit
 
 _HEX: Final = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import engines, peers
 from benchmarks.circuits import ansatz, ghz, turning
 
-from qwicket.model.circuits import QubitCircuit
+from qwicket.circuits.qubit import QubitCircuit
 from support import qubit_lab
 
 SHOTS = 20_000

@@ -18,12 +18,12 @@ import pytest
 from numpy.random import default_rng
 from scipy.stats import unitary_group
 
+from qwicket.circuits.noise import GateNoise, NoiseModel
+from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine, names, qsim_engine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qsim_engine import QsimEngine
-from qwicket.model.circuits import Gate, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel
 from support import qubit_lab
 from support.qubit_lab import EXAMPLES, assert_follows, measured
 
@@ -255,7 +255,7 @@ def test_nothing_measured_is_nothing_read(name: str) -> None:
 def test_equal_seeds_give_equal_shots_in_every_process(name: str) -> None:
     script = f"""
         from support import qubit_lab
-        from qwicket.model.circuits import Gate
+        from qwicket.circuits.qubit import Gate
         gates = [*qubit_lab.scrambling(6), *(Gate("x", (q + 1,), (), (q,)) for q in range(5))]
         for seed in (1, 1, 2):
             print(qubit_lab.run(
@@ -314,9 +314,9 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
     script = """
         import resource
         from qwicket import engines
-        from qwicket.model.analysis import summarise
-        from qwicket.model.circuits import Gate
-        from qwicket.model.jobs import RunOptions
+        from qwicket.circuits.analysis import summarise
+        from qwicket.circuits.qubit import Gate
+        from qwicket.circuits.options import RunOptions
         from support import qubit_lab
 
         def brickwork(n_qubits, depth):
@@ -348,7 +348,7 @@ def test_aer_is_imported_by_nobody_who_did_not_ask() -> None:
         import sys
         from qwicket import engines
         from support import qubit_lab
-        from qwicket.model.circuits import Gate
+        from qwicket.circuits.qubit import Gate
         engines.warm()
         print(engines.installed("qubit"))
         qubit_lab.run(qubit_lab.measured(14, qubit_lab.scrambling(14)), 5, outputs=("counts",))
@@ -469,7 +469,7 @@ def test_a_state_that_does_not_fit_is_a_memory_error() -> None:
         import resource
         from qwicket import engines
         from support import qubit_lab
-        from qwicket.model.circuits import Gate
+        from qwicket.circuits.qubit import Gate
         engines.warm()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         wide = qubit_lab.measured(28, [Gate("t", (q,)) for q in range(28)])

@@ -13,10 +13,9 @@ from scipy.stats import chi2
 from thewalrus import threshold_detection_prob
 from thewalrus.quantum import density_matrix_element
 
+from qwicket.circuits.photonic import Gate, Measure, PhotonicBounds
 from qwicket.engines.photonic import halves, lattice
 from qwicket.engines.photonic.engine import _Machine
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.photonic import Gate, Measure
 from support import photonic_lab as lab
 
 SHOTS = 10_000

@@ -20,7 +20,7 @@ from qiskit.circuit import IfElseOp, SwitchCaseOp
 from qiskit.circuit.classical import expr
 from qiskit.quantum_info import Operator
 
-from qwicket.model.circuits import QubitCircuit
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3

@@ -9,7 +9,7 @@ import pytest
 from pytket import Circuit
 from pytket.qasm import circuit_to_qasm_str
 
-from qwicket.model.circuits import QubitCircuit
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
 from unit.programs.openqasm.execution import distribution, unitary

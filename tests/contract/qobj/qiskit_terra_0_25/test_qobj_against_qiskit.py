@@ -19,8 +19,8 @@ from qiskit.circuit import library
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Operator, Statevector, random_statevector, random_unitary
 
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
-from qwicket.model.circuits import QubitCircuit
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read, settings
 from support import qubit_lab

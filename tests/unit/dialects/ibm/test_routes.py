@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from qwicket import devices, engines
+from qwicket.circuits.outcomes import Ran
 from qwicket.compute import Readers
 from qwicket.dialects import mounts
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
-from qwicket.model.jobs import Ran
+from qwicket.model.failures import Failure
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Failure
 from qwicket.server.http import Front
 from qwicket.store import Store, open_sqlite
 from support.ibm import BELL, DOOR, SIMULATOR, experiment, measure, qobj

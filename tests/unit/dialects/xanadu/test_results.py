@@ -6,11 +6,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from qwicket.circuits.outcomes import Array, Outcome
 from qwicket.dialects.xanadu import results
 from qwicket.gateway import JobResults
 from qwicket.model.errors import NoResult
+from qwicket.model.failures import Failure
 from qwicket.model.jobs import Job
-from qwicket.model.outcomes import Array, Failure, Outcome
 
 ARRAYS = [
     np.array([[1, 2], [3, 1 << 40]]),

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.linalg import expm
 from scipy.sparse.linalg import expm_multiply
 
-from qwicket.model.atoms import FERMION_WIRES, AtomCircuit, AtomGate
+from qwicket.circuits.atoms import FERMION_WIRES, AtomCircuit, AtomGate
 
 State = NDArray[np.complex128]
 Floats = NDArray[np.float64]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from msgspec import structs
 
 from qwicket import engines
-from qwicket.model.atom_costs import summarise
-from qwicket.model.jobs import RunOptions
+from qwicket.circuits.atom_costs import summarise
+from qwicket.circuits.options import RunOptions
 from unit.engines.atoms.circuits import spins
 
 OPTIONS = RunOptions(shots=1, seed=0, outputs=())

@@ -10,10 +10,11 @@ import pytest
 from numpy.random import SeedSequence
 
 from qwicket import engines
+from qwicket.circuits.atoms import AtomCircuit, pack
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, Outcome, decode
 from qwicket.engines.atoms import engine
-from qwicket.model.atoms import AtomCircuit, pack
-from qwicket.model.jobs import RunOptions
-from qwicket.model.outcomes import Encoded, Failure, Outcome, decode
+from qwicket.model.failures import Failure
 from unit.engines.atoms.circuits import dense, fermions, marginal, spins
 
 HOP = [0, 1, 2, 3]

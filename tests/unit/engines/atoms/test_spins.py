@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.atom_costs import DENSE_DIMENSION, is_dense
 from qwicket.engines.atoms import engine
-from qwicket.model.atom_costs import DENSE_DIMENSION, is_dense
 from unit.engines.atoms.circuits import dense, made, spins
 
 

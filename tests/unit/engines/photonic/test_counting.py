@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
+from qwicket.circuits.photonic import Gate, Op, PhotonicBounds
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting, halves, lattice
 from qwicket.engines.photonic.engine import _Machine
 from qwicket.engines.photonic.moments import is_classical
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.photonic import Gate, Op
 from support import photonic_lab as lab
 
 SHOTS = 6_000

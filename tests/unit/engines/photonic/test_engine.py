@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from qwicket.circuits.noise import NoiseModel
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.photonic import Formula, Gate, Measure, Op, PhotonicCircuit, summarise
 from qwicket.engines import photonic
 from qwicket.engines.failures import CannotRun
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
-from qwicket.model.noise import NoiseModel
-from qwicket.model.photonic import Formula, Gate, Measure, Op, PhotonicCircuit, summarise
 from qwicket.programs import blackbird
 from support import photonic_lab as lab
 

@@ -8,11 +8,10 @@ from math import cos, cosh, pi, sin, sinh
 import numpy as np
 import pytest
 
+from qwicket.circuits.photonic import Gate, Op, PhotonicBounds
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.engine import _Machine
 from qwicket.engines.photonic.gaussian import Gaussian
-from qwicket.model.limits import PhotonicBounds
-from qwicket.model.photonic import Gate, Op
 from support import photonic_lab as lab
 
 N = 3

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from qwicket.circuits.noise import GateNoise
+from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.channels import channels, following, transfers
 from qwicket.engines.qubit.noise import QUIET, After, Blow, Noise
-from qwicket.model.circuits import Gate, QubitCircuit
-from qwicket.model.noise import GateNoise
 from support import qubit_lab
 from support.noise_lab import cx, model
 

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 import stim
 
-from qwicket.engines.qubit import program
-from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
-from qwicket.engines.qubit.noise import noise_of
-from qwicket.model.analysis import (
+from qwicket.circuits.analysis import (
     CLIFFORD_GRID,
     CONTROLLED_CLIFFORD_GRID,
     clifford_steps,
@@ -19,8 +16,11 @@ from qwicket.model.analysis import (
     is_pauli,
     summarise,
 )
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.engines.qubit import program
+from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
+from qwicket.engines.qubit.noise import noise_of
 from support import qubit_lab
 
 N_TARGETS = {name: n_targets for name, n_targets, _ in qubit_lab.EXAMPLES}

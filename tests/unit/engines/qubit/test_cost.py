@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import Gate, Measure
+from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, state_qubits, worth
-from qwicket.model.circuits import Gate, Measure, Summary
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 
 GIB = 1 << 30
 

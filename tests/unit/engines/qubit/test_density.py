@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit import density
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
 from support import qubit_lab
 from support.noise_lab import GATES, MODELS, cx, model, models
 

@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 import pytest
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.density_engine import DensityEngine
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 from support import qubit_lab
 from support.noise_lab import GATES, MIXED, PAULIS, cx, model
 

@@ -8,13 +8,13 @@ from importlib.metadata import version
 
 import pytest
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.cost import suits_qsim
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 from support import qubit_lab
 from support.qubit_lab import ALL
 

@@ -7,11 +7,12 @@ from math import cos, pi, sin, sqrt
 import numpy as np
 import pytest
 
-from qwicket.engines import qubit
-from qwicket.engines.failures import CannotRun
-from qwicket.model import estimation
-from qwicket.model.analysis import summarise
-from qwicket.model.circuits import (
+from qwicket.circuits import estimation
+from qwicket.circuits.analysis import summarise
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import EVS, STDS, Outcome
+from qwicket.circuits.qubit import (
     Estimation,
     Gate,
     Measure,
@@ -22,9 +23,8 @@ from qwicket.model.circuits import (
     pack,
     unpack,
 )
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.model.outcomes import EVS, STDS, Outcome
+from qwicket.engines import qubit
+from qwicket.engines.failures import CannotRun
 
 
 def asked(*sums: dict[str, float], is_exact: bool = False) -> Estimation:

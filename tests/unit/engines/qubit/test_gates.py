@@ -8,9 +8,9 @@ from math import pi
 import numpy as np
 import pytest
 
+from qwicket.circuits import qubit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import gates
-from qwicket.model import circuits
 from support import qubit_lab
 
 ANGLES = (-3.0, -pi / 2, 0.0, 0.3, pi, 7.5)
@@ -34,7 +34,7 @@ def test_matrix_is_unitary(name: str, n_targets: int, params: tuple[float, ...])
 
 
 def test_examples_cover_the_table_of_the_model() -> None:
-    table = re.findall(r"^\| (`[^|]*)\|", circuits.__doc__ or "", re.MULTILINE)
+    table = re.findall(r"^\| (`[^|]*)\|", qubit.__doc__ or "", re.MULTILINE)
     names = {
         name for row in table for cell in re.findall(r"`([^`]*)`", row) for name in cell.split()
     }

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from qwicket import devices
+from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation, SiteNoise
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit.names import MAX_BOND_BITS, installed, objection
-from qwicket.model.circuits import Summary
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, Relaxation, SiteNoise
 
 PAULIS = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 DAMPED = NoiseModel(name="", source="", gates={"cx": GateNoise(amplitude_damping=0.1)})

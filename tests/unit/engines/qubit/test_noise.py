@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
+from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import split
 from qwicket.engines.qubit.density_engine import DensityEngine
@@ -16,8 +18,6 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import Engine
-from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 from support import qubit_lab
 from support.noise_lab import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
 from support.qubit_lab import assert_follows

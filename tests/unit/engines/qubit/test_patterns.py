@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
+from qwicket.circuits.noise import GateNoise, NoiseModel
+from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import Pattern, Sites, hits
-from qwicket.model.circuits import Gate, QubitCircuit
-from qwicket.model.noise import GateNoise, NoiseModel
 
 CX = Gate("x", (1,), (), (0,))
 CCX = Gate("x", (2,), (), (0, 1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 
 H0, H1, X0, X1 = (Gate(name, (qubit,)) for name in "hx" for qubit in (0, 1))
 CX = Gate("x", (1,), (), (0,))

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Gate, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.model.circuits import Gate, Register
-from qwicket.model.outcomes import Outcome
 from support import qubit_lab
 
 ALL = ("counts", "memory", "probabilities")

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import unitary_group
 
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator, evolve
-from qwicket.model.circuits import Gate
 from support import qubit_lab
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())

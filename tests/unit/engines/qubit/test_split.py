@@ -13,11 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
-from qwicket.engines.qubit import cost, split, state_vectors
-from qwicket.engines.qubit.numpy_engine import NumpySimulator
-from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.engines.qubit.states import Simulator
-from qwicket.model.circuits import (
+from qwicket.circuits.qubit import (
     Branch,
     Gate,
     Jump,
@@ -28,6 +24,10 @@ from qwicket.model.circuits import (
     Relation,
     Reset,
 )
+from qwicket.engines.qubit import cost, split, state_vectors
+from qwicket.engines.qubit.numpy_engine import NumpySimulator
+from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.engines.qubit.states import Simulator
 from support import qubit_lab
 from support.qubit_lab import assert_follows
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step, steps
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
 
 H, X = Gate("h", (0,)), Gate("x", (0,))
 CX = Gate("x", (1,), (), (0,))

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling, stim_engine
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.stim_engine import StimEngine
-from qwicket.model.circuits import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.model.outcomes import Outcome
 from support import qubit_lab
 from support.qubit_lab import assert_follows
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.cost import most_listed
 from qwicket.engines.qubit.support import reduced, span, support
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
 from support import qubit_lab
 
 

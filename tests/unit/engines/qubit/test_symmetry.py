@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
+from qwicket.circuits import twins
+from qwicket.circuits.calibrations import Calibration, GateFigures, QubitFigures
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, SiteNoise
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, Outcome
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit import run, symmetry
-from qwicket.model import twins
-from qwicket.model.calibrations import Calibration, GateFigures, QubitFigures
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
-from qwicket.model.jobs import RunOptions
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, SiteNoise
-from qwicket.model.outcomes import COUNTS, MEMORY, PROBABILITIES, Outcome
 
 SHOTS = 40_000
 SKEWED = NoiseModel(

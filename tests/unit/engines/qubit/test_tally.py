@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program, sampling
 from qwicket.engines.qubit import tally as tally_module
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.split import Leaf
 from qwicket.engines.qubit.tally import Tally, arrays, joined, memory, split
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register
 from support import qubit_lab
 
 X1 = Gate("x", (1,))

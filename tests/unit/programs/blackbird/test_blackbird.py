@@ -9,9 +9,9 @@ from time import process_time
 
 import pytest
 
+from qwicket.circuits.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
-from qwicket.model.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
 from qwicket.programs import blackbird
 from support.bombs import BOMBS
 

@@ -1,4 +1,4 @@
-"""A tiny numpy interpreter of flat circuits, written from the table in `model/circuits.py` alone.
+"""A tiny numpy interpreter of flat circuits, written from the table in `circuits/qubit.py` alone.
 
 Qubit 0 is the least significant bit of a basis state's index.
 """
@@ -15,7 +15,7 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, QubitCircuit, Reset
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, QubitCircuit, Reset
 
 Matrix = NDArray[np.complex128]
 

@@ -8,7 +8,7 @@ import re
 import time
 from typing import NamedTuple
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, QubitCircuit, Reset, pack
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, QubitCircuit, Reset, pack
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3

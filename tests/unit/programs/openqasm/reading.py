@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3

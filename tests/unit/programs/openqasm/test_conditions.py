@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwicket.model.circuits import Branch, Gate, Jump, Op, QubitCircuit, Register
+from qwicket.circuits.qubit import Branch, Gate, Jump, Op, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.conditions import (
     Condition,

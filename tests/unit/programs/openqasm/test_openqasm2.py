@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.model.circuits import Register
+from qwicket.circuits.qubit import Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2

@@ -6,7 +6,7 @@ from math import pi
 
 import pytest
 
-from qwicket.model.circuits import Register
+from qwicket.circuits.qubit import Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from unit.programs.openqasm.corpus import HEAD_3

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwicket.model.circuits import (
+from qwicket.circuits.qubit import (
     Branch,
     Gate,
     Jump,

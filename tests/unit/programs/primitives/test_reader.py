@@ -23,11 +23,11 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Statevector, random_unitary
 
 from qwicket import engines, programs
-from qwicket.model.circuits import QubitCircuit
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome, decode
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Outcome, decode
 from qwicket.programs import primitives
 from qwicket.programs.primitives import circuits
 from support import pubs

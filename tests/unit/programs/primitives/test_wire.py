@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.summary import Checked
 from qwicket.compute import OutOfMemory, Pool, WorkerDied
-from qwicket.model.circuits import Checked
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, primitives

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.model.circuits import QubitCircuit
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read

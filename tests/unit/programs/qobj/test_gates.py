@@ -7,7 +7,7 @@ from math import cos, pi, sin, sqrt
 import numpy as np
 import pytest
 
-from qwicket.model.circuits import Gate
+from qwicket.circuits.qubit import Gate
 from support import qubit_lab
 from unit.programs.qobj.documents import Json, circuit, fault
 

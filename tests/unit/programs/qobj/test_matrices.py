@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import unitary_group
 
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, Reset
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj.matrices import prepared
 from support import qubit_lab

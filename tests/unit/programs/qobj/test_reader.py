@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, Reset, pack
 from qwicket.engines.qubit import program
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, Reset, pack
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read

@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from qwicket.model.circuits import Branch, Gate, Measure
+from qwicket.circuits.qubit import Branch, Gate, Measure
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from support import qubit_lab

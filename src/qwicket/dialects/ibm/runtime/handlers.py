@@ -17,12 +17,7 @@ from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.ibm.words import GROUP, HUB, RUNTIME
 from qwicket.dialects.pieces import raw, raw_list
 from qwicket.dialects.responses import json, json_in_thread
-from qwicket.model.errors import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    QwicketError,
-)
+from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 

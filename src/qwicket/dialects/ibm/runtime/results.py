@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from qwicket.circuits.outcomes import MEMORY, Outcome
 from qwicket.dialects.ibm.runtime.wire import SAMPLER
 from qwicket.dialects.pieces import raw_base64
-from qwicket.model.outcomes import MEMORY, Outcome
 from qwicket.programs import primitives
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
+from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode, invalid, quoted
 from qwicket.dialects.ibm import wire, words
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import COUNTS, MEMORY
 from qwicket.model.states import JobState
 from qwicket.programs import primitives
 

@@ -15,13 +15,7 @@ from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
 from qwicket.dialects.qbraid.handlers import CommonHandlers, only
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
-from qwicket.model.errors import (
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    LimitExceeded,
-    NotFound,
-)
+from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.programs import Entangler

@@ -13,8 +13,8 @@ from itertools import pairwise
 from math import hypot, prod, sqrt
 from typing import Final, NamedTuple
 
-from qwicket.model.atoms import AtomCircuit, AtomGate
-from qwicket.model.circuits import Summary
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
+from qwicket.circuits.summary import Summary
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 

@@ -137,68 +137,6 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
         return sum(register.size for register in self.registers)
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """What admission, lists and estimates need to know of a program without reading it.
-
-    Attributes:
-        family: Which engines can run it.
-        n_circuits: Number of circuits (parts).
-        n_qubits: Widest circuit.
-        n_ops_1q: Operations on one qubit, over all circuits.
-        n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
-        n_operands: Most qubits of one gate, controls included; 0 means unknown.
-        n_active: Most qubits that the gates of one circuit touch, at least 1; 0 means unknown.
-        n_clbits: Most classical bits of one circuit.
-        n_splits: Most measurements and resets of one circuit that something follows.
-        n_branches: Branches and jumps, over all circuits.
-        n_extra_ops: What `pauliexp` and `unitary` cost beyond one gate each, in gates, over all
-            circuits.
-        native_gates: Which gates of trapped ions' machines it uses: `gpi gpi2 ms zz`.
-        is_clifford: Whether every circuit is one that a stabilizer simulator runs.
-        n_parts: Number of parts, where it is not that of circuits: an estimation may run several.
-        n_terms: Terms of all expectation values.
-        shots: Most shots of one circuit, where the program says so itself; else 0.
-        is_exact: Whether a part asks for exact expectation values.
-        n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
-        n_bond_steps: What such states cost, in gates on neighbours, over all circuits.
-        n_samples: Numbers that are read from cold atoms, over all circuits.
-        work_ns: About how long gates on cold atoms take on one core, over all circuits.
-        work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.
-        unmeasured: Number of the first circuit that measures nothing, from 1; 0 if all measure.
-    """
-
-    family: str
-    n_circuits: int
-    n_qubits: int
-    n_ops_1q: int
-    n_ops_2q: int
-    n_active: int = 0
-    n_clbits: int = 0
-    n_splits: int = 0
-    n_branches: int = 0
-    n_extra_ops: int = 0
-    native_gates: tuple[str, ...] = ()
-    is_clifford: bool = False
-    n_bond_bits: int = 0
-    n_bond_steps: int = 0
-    n_samples: int = 0
-    work_ns: int = 0
-    work_bytes: int = 0
-    n_parts: int = 0
-    n_terms: int = 0
-    shots: int = 0
-    is_exact: bool = False
-    n_operands: int = 0
-    unmeasured: int = 0
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """A program that was read and found good: its summary and its packed circuits."""
-
-    summary: Summary
-    circuits: bytes
-
-
 _decoder = msgspec.msgpack.Decoder(tuple[QubitCircuit, ...])
 _encoder = msgspec.msgpack.Encoder()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.model.analysis import all_commute, pauli_masks, summarise, tail_start
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.analysis import all_commute, pauli_masks, summarise, tail_start
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 
 H, X1 = Gate("h", (0,)), Gate("x", (1,))
 CX = Gate("x", (1,), (), (0,))

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from qwicket.model.errors import InvalidRequest, LimitExceeded
-from qwicket.model.limits import INT64_MAX
-from qwicket.model.outcomes import (
+from qwicket.circuits.outcomes import (
     COUNTS,
     MEMORY,
     NOTHING_MEASURED,
@@ -29,12 +27,14 @@ from qwicket.model.outcomes import (
     is_compressed,
     key_width,
 )
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.limits import INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.model.frames import Frame
-    from qwicket.model.jobs import RunOptions
+    from qwicket.circuits.frames import Frame
+    from qwicket.circuits.options import RunOptions
     from qwicket.model.limits import Limits
 
 _KEYS: Final = "keys"

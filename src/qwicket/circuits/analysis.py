@@ -10,9 +10,10 @@ from itertools import combinations, islice
 from math import pi
 from typing import Final
 
-from qwicket.model.bonds import bonds
-from qwicket.model.circuits import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset, Summary
-from qwicket.model.estimation import widest
+from qwicket.circuits.bonds import bonds
+from qwicket.circuits.estimation import widest
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.summary import Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that come in IonQ's native gateset alone."""

@@ -7,8 +7,8 @@ from textwrap import dedent
 import msgspec
 import pytest
 
-from qwicket.model import noise
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits import noise
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
 
 
 def test_example_in_the_docstring_is_a_model() -> None:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket import engines, programs
-from qwicket.model import uploads
+from qwicket.circuits import outcome_checks
+from qwicket.circuits.frames import Frame, frames
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
-from qwicket.model.frames import Frame, frames
-from qwicket.model.jobs import RunOptions
 from qwicket.model.limits import Limits
-from qwicket.model.outcomes import Encoded, decode
 
 LIMITS = Limits(result_bytes=100_000)
 QASM = b'OPENQASM 3.0; include "stdgates.inc"; qubit[9] q; bit[9] c; h q; c = measure q;'
@@ -36,7 +36,7 @@ def made() -> tuple[Encoded, Frame]:
 
 
 def check(encoded: Encoded, frame: Frame, options: RunOptions = OPTIONS) -> None:
-    uploads.check([(0, encoded)], [frame], options, LIMITS)
+    outcome_checks.check([(0, encoded)], [frame], options, LIMITS)
 
 
 def hashed(body: bytes) -> Encoded:
@@ -78,9 +78,9 @@ def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -
     size = len(zlib.decompress(outcome.body))
     most = LIMITS.result_bytes // size
     fitting = [(k, outcome) for k in range(most)]
-    uploads.check(fitting, [frame] * most, OPTIONS, LIMITS)
+    outcome_checks.check(fitting, [frame] * most, OPTIONS, LIMITS)
     with pytest.raises(LimitExceeded):
-        uploads.check([*fitting, (0, outcome)], [frame] * most, OPTIONS, LIMITS)
+        outcome_checks.check([*fitting, (0, outcome)], [frame] * most, OPTIONS, LIMITS)
 
 
 @given(st.data())

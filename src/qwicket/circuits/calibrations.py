@@ -34,7 +34,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from qwicket.model.noise import Index, Lifetime, Probability, Seconds
+from qwicket.circuits.noise import Index, Lifetime, Probability, Seconds
 
 Hertz = Annotated[float, msgspec.Meta(gt=0, le=1e18)]
 Pair = tuple[Index, Index]

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket import devices
-from qwicket.model import twins
-from qwicket.model.calibrations import Calibration, GateFigures, PairFigures, QubitFigures
-from qwicket.model.circuits import Gate
-from qwicket.model.noise import GateNoise, NoiseModel, Relaxation
+from qwicket.circuits import twins
+from qwicket.circuits.calibrations import Calibration, GateFigures, PairFigures, QubitFigures
+from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation
+from qwicket.circuits.qubit import Gate
 from support import qubit_lab
 
 IONS = {device.name: device.spec for device in devices.built_in()}

@@ -7,10 +7,10 @@ import pytest
 from numpy.random import Generator, default_rng
 from scipy.stats import unitary_group
 
+from qwicket.circuits.bonds import MAX_OPERANDS, bonds, neighbourly
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
-from qwicket.model.bonds import MAX_OPERANDS, bonds, neighbourly
-from qwicket.model.circuits import Gate
 from support import qubit_lab
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from qwicket.model.atoms import AtomCircuit, AtomGate, pack, unpack
+from qwicket.circuits.atoms import AtomCircuit, AtomGate, pack, unpack
 
 SPINS = AtomCircuit("spins", (4, 1), (AtomGate("rlxly", (1, 0), (0.5,)),), (1, 0, 1), 30, seed=-7)
 FERMIONS = AtomCircuit("fermions", (), (AtomGate("load", (3,)),), (3,), 1)

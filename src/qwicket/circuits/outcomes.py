@@ -10,11 +10,12 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.model.circuits import Register
+from qwicket.circuits.qubit import Register
+from qwicket.model.failures import Failure
 
 COUNTS: Final = "counts"
 MEMORY: Final = "memory"
@@ -169,13 +170,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why a circuit, or a whole job, gave no outcome. `code` is stable, `message` is for people."""
-
-    code: str
-    message: str
-
-
 class Encoded(msgspec.Struct, frozen=True, array_like=True):
     """An outcome as it travels and rests: msgpack, compressed unless small, and its sha256."""
 
@@ -184,6 +178,17 @@ class Encoded(msgspec.Struct, frozen=True, array_like=True):
 
 
 PartResult = Encoded | Failure
+
+Completion = tuple[PartResult, ...]
+"""One entry per circuit, in the order of submission."""
+
+
+class Ran(NamedTuple):
+    """What running one job gave, and the seconds of one core that it took."""
+
+    result: Completion | Failure
+    seconds: float
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Outcome)

@@ -7,8 +7,8 @@ from textwrap import dedent
 import msgspec
 import pytest
 
-from qwicket.model import calibrations
-from qwicket.model.calibrations import Calibration
+from qwicket.circuits import calibrations
+from qwicket.circuits.calibrations import Calibration
 
 LEAST = """
 valid_from = 2026-01-01T00:00:00Z

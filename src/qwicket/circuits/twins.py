@@ -26,12 +26,12 @@ from __future__ import annotations
 from math import exp, prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from qwicket.model.calibrations import Calibration, GateFigures, Pair, QubitFigures
+    from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
 
 FRAME_CHANGES: Final = ("id", "z", "s", "sdg", "t", "tdg", "rz", "p", "cgphase")
 """Done by relabelling phases, exactly and in no time (McKay et al., Phys. Rev. A 96, 022330, 2017).

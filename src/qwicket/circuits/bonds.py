@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from qwicket.model.circuits import Gate, Op
+from qwicket.circuits.qubit import Gate, Op
 
 MAX_OPERANDS: Final = 5
 """Wider gates have no bound here."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from qwicket.model.analysis import summarise
-from qwicket.model.circuits import (
+from qwicket.circuits.analysis import summarise
+from qwicket.circuits.qubit import (
     Branch,
     Gate,
     Jump,

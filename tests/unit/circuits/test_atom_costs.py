@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.atom_costs import check, is_dense, spectrum, summarise, totals
+from qwicket.circuits.atoms import AtomCircuit, AtomGate
 from qwicket.engines.atoms import spins
-from qwicket.model.atom_costs import check, is_dense, spectrum, summarise, totals
-from qwicket.model.atoms import AtomCircuit, AtomGate
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 

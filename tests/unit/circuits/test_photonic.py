@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from qwicket.model import circuits
-from qwicket.model.circuits import Summary
-from qwicket.model.photonic import (
+from qwicket.circuits import qubit
+from qwicket.circuits.photonic import (
     Formula,
     Gate,
     Measure,
@@ -17,6 +16,7 @@ from qwicket.model.photonic import (
     summarise,
     unpack,
 )
+from qwicket.circuits.summary import Summary
 
 FED = Formula(((0.5, 0.0), "q0", "*"))
 CIRCUIT = PhotonicCircuit(
@@ -37,7 +37,7 @@ def test_circuits_come_back_as_they_were_packed() -> None:
 
 def test_circuits_of_qubits_are_none_of_photons() -> None:
     with pytest.raises(msgspec.ValidationError):
-        circuits.unpack(pack((CIRCUIT,)))
+        qubit.unpack(pack((CIRCUIT,)))
 
 
 def test_a_summary_counts_modes_gates_and_measured_modes() -> None:

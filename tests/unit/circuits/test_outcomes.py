@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.model import outcomes
-from qwicket.model.circuits import Register
-from qwicket.model.outcomes import (
+from qwicket.circuits import outcomes
+from qwicket.circuits.outcomes import (
     Encoded,
     Outcome,
     decode,
@@ -20,6 +19,7 @@ from qwicket.model.outcomes import (
     key_width,
     sample_array,
 )
+from qwicket.circuits.qubit import Register
 
 
 def outcome(n_bits: int, counts: dict[int, int], memory: list[int] | None = None) -> Outcome:

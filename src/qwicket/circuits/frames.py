@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from qwicket.model import photonic
-from qwicket.model.circuits import Register
+from qwicket.circuits import photonic
+from qwicket.circuits.qubit import Register
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

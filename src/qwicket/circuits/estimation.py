@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
-from qwicket.model.circuits import Estimation, Gate, Measure, Op, Pauli, QubitCircuit, Register
+from qwicket.circuits.qubit import Estimation, Gate, Measure, Op, Pauli, QubitCircuit, Register
 
 LETTERS: Final[Mapping[str, str]] = {
     **dict.fromkeys("Z01", "Z"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qwicket.model import atoms, photonic
-from qwicket.model.circuits import Gate, Measure, QubitCircuit, Register, pack
-from qwicket.model.frames import Frame, frames
+from qwicket.circuits import atoms, photonic
+from qwicket.circuits.frames import Frame, frames
+from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, pack
 
 
 def test_of_qubits_the_registers_count() -> None:
