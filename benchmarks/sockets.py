@@ -21,6 +21,7 @@ from benchmarks.figures import Figure, both, p95
 from benchmarks.live import cpu, server
 from benchmarks.places import Place, timed
 from benchmarks.wire import Keeper
+from qwicket.clients.http.sending import object_of
 from qwicket.clients.ibm_qx import IBMQXClient
 
 STREAMS: Final = 500
@@ -41,7 +42,7 @@ def measure() -> list[Figure]:
             keeper.result(job)
             with IBMQXClient(secret, url=f"{live.url}/ibm/api") as client:
                 body = {"backend": {"name": "qwicket_simulator"}, "allowObjectStorage": True}
-                draft = client._object("POST", "/Jobs", body)["id"]
+                draft = client._send("POST", "/Jobs", object_of, body)["id"]
                 token = client._signed_in()
 
             def poll() -> bytes:

@@ -152,20 +152,42 @@ def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
+@pytest.mark.parametrize("client", WAITS)
 def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
-    wait: Callable[[str, float], Any], host: str
+    client: str, host: str
 ) -> None:
+    """The address is an argument, before which no variable counts where a client has its own."""
     url = f"http://{host}:{closed_port()}"
+    has_own = client.startswith(("ibm_qx", "ionq", "qlued"))
+    setting = "the argument url" if has_own else "QWICKET_URL"
     began = time.monotonic()
     with pytest.raises(Exception, match="cannot be reached: there is no connection") as caught:
-        wait(url, 30.0)
+        WAITS[client](url, 30.0)
     assert time.monotonic() - began < 1.0
     assert url in str(caught.value)
-    assert "Start it with `qwicket serve`, or put its address into QWICKET_URL." in str(
-        caught.value
-    )
+    advice = f"Start it with `qwicket serve`, or put its address into {setting}."
+    assert advice in str(caught.value)
     assert_silent(caught.value, [TOKEN])
+
+
+@pytest.mark.parametrize("variable", ["IONQ_API_URL", "QE_URL", "QLUED_URL", "QWICKET_URL"])
+def test_the_setting_to_change_is_the_one_that_the_address_came_from(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = f"qw_{TOKEN}"
+    asks: dict[str, Callable[[], Any]] = {
+        "IONQ_API_URL": lambda: ionq.IonQClient(token).retrieve_job("7"),
+        "QE_URL": lambda: ibm_qx.IBMQXClient(token).job("7"),
+        "QLUED_URL": lambda: qlued.QluedClient(token=token).status("rydberg", "7"),
+    }
+    for name in (*asks, "QWICKET_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+    for own, ask in asks.items():
+        if variable in (own, "QWICKET_URL"):
+            with pytest.raises(Exception, match=f"put its address into {variable}\\.") as caught:
+                ask()
+            assert_silent(caught.value, [TOKEN])
 
 
 @pytest.mark.parametrize("name", sorted(WAITS.keys() - {"xanadu"}))

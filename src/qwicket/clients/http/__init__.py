@@ -4,7 +4,6 @@ from qwicket.clients.http.deadlines import ends_by
 from qwicket.clients.http.line import Answer, Line, NoAnswer, WrongAnswer
 from qwicket.clients.http.patience import Patience, Tries, insist, retry_after_s
 from qwicket.clients.http.polling import Polling
-from qwicket.clients.http.repeating import pause_asked_s, was_surely_not_done
 from qwicket.clients.http.text import erased, header, plain
 
 __all__ = [
@@ -19,8 +18,6 @@ __all__ = [
     "erased",
     "header",
     "insist",
-    "pause_asked_s",
     "plain",
     "retry_after_s",
-    "was_surely_not_done",
 ]

@@ -35,10 +35,17 @@ class Service:
 
 @dataclass(frozen=True)
 class Target:
-    """What a client is made of; None where nothing says it."""
+    """What a client is made of; None where nothing says it.
+
+    Attributes:
+        url: Address of the server.
+        token: The secret.
+        setting: Where the address comes from: a variable, or the argument.
+    """
 
     url: str | None
     token: str | None = field(repr=False)
+    setting: str
 
 
 def is_ours(token: str | None) -> bool:
@@ -69,18 +76,19 @@ def choose(service: Service, url: str | None, token: str | None, refuse: type[Ex
     Raises:
         refuse: A Qwicket token would go to the vendor's own service.
     """
+    setting = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
     if url:
         if token is None:
             token = qwicket_token_for(url) or _variable(service.token_variable)
-        return Target(url, token)
+        return Target(url, token, setting)
     token = _variable(service.token_variable) if token is None else token
     home = qwicket_url()
     if home and (token is None or is_ours(token)):
-        return Target(home + service.path, _variable(_TOKEN) if token is None else token)
+        return Target(home + service.path, _variable(_TOKEN) if token is None else token, _URL)
     if service.url:
         keep_from_strangers(token, service.url, refuse)
-    return Target(service.url, token)
+    return Target(service.url, token, setting)
 
 
 def keep_from_strangers(token: str | None, url: str, refuse: type[Exception]) -> None:

@@ -12,9 +12,8 @@ from qwicket.clients.http.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_IS_IT_RUNNING: Final = (
-    "Is the server running? Start it with `qwicket serve`, or put its address into QWICKET_URL."
-)
+SETTING: Final = "QWICKET_URL"
+"""Where an address comes from, unless a client says otherwise."""
 
 
 def tls_failure(url: str, error: Exception) -> str:
@@ -42,15 +41,21 @@ def is_refused(error: Exception) -> bool:
     return any(isinstance(each, ConnectionRefusedError) for each in chain(error))
 
 
-def not_connected(url: str, *, is_absent: bool) -> str:
+def not_connected(url: str, *, is_absent: bool, setting: str = SETTING) -> str:
     """Return a sentence for an address at which nobody listens.
 
     Args:
         url: Address of the server.
         is_absent: Whether the server is of this machine and was not started.
+        setting: What to change for another address.
     """
     text = f"{url} cannot be reached: there is no connection."
-    return f"{text} {_IS_IT_RUNNING}" if is_absent else text
+    if not is_absent:
+        return text
+    return (
+        f"{text} Is the server running? Start it with `qwicket serve`,"
+        f" or put its address into {setting}."
+    )
 
 
 def refused_here(url: str, error: Exception) -> str | None:

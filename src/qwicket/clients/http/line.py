@@ -47,7 +47,15 @@ class NoAnswer(Exception):
 
 
 class WrongAnswer(Exception):
-    """What is there is not the server that was meant; another try does not help."""
+    """What is there is not the server that was meant; another try does not help.
+
+    Attributes:
+        status: HTTP status of an answer whose content is of another API; None otherwise.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,11 @@ class Answer:
     @property
     def text(self) -> str:
         return self.content.decode("utf-8", "replace")
+
+    @property
+    def status_code(self) -> int:
+        """The status, by the name that it has in `requests` and `httpx`."""
+        return self.status
 
 
 def accepted(
@@ -93,6 +106,7 @@ class Line:
         refuse: What to raise when the address, or the environment's proxy, cannot be used.
         most_bytes: Size of the largest answer.
         has_answered: Whether the server is known to run.
+        setting: What to change for another address, for the error where no server runs.
     """
 
     def __init__(
@@ -102,10 +116,12 @@ class Line:
         most_bytes: int | None = None,
         *,
         has_answered: bool = False,
+        setting: str = failures.SETTING,
     ) -> None:
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._has_answered = has_answered
+        self._setting = setting
         try:
             self._kept = timely.connections(self.url)
         except broken.HTTPError:
@@ -260,7 +276,7 @@ class Line:
             return WrongAnswer(failures.tls_failure(self.url, error))
         if failures.is_refused(error) and failures.is_this_machine(self.url):
             is_absent = not self._has_answered
-            text = failures.not_connected(self.url, is_absent=is_absent)
+            text = failures.not_connected(self.url, is_absent=is_absent, setting=self._setting)
             return NoAnswer(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GRACE_S: Final = 2.0
+"""A try that begins in time may end this much later."""
 _CHANCE: Final = random.SystemRandom()
 
 
@@ -45,6 +47,10 @@ class Patience:
         """
         own_s = self.first_pause_s * 2.0 ** min(tried - 1, 64) * (0.5 + chance / 2)
         return min(max(own_s, asked_s), self.longest_pause_s)
+
+
+OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
+"""Bounds within a wait: a server that restarts does not end a wait of hours."""
 
 
 class Tries:

@@ -1,12 +1,13 @@
-"""Texts that go into headers and errors: checked, shortened, and without secrets."""
+"""Texts that go into requests and errors: checked, shortened, and without secrets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _MOST_CHARS: Final = 500
 
@@ -55,6 +56,44 @@ def address(url: str, refuse: type[Exception]) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise refuse("The server's address may hold no password, query or fragment.")
     return url.rstrip("/")
+
+
+def path_of(parts: Sequence[object], what: str, refuse: type[Exception]) -> str:
+    """Return a path of one quoted segment for each part.
+
+    Args:
+        parts: Names and ids.
+        what: What a part must be, for the error.
+        refuse: Class of the error.
+
+    Raises:
+        refuse: A part names something else than itself, such as "" or "..".
+    """
+    for part in parts:
+        if not isinstance(part, str) or part in {"", ".", ".."}:
+            raise refuse(f"{part!r} is no {what}.")
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+
+
+def json_bytes(
+    body: Any, what: str, refuse: type[Exception], separators: tuple[str, str] | None = None
+) -> bytes:
+    """Return a body as JSON.
+
+    Args:
+        body: Its content.
+        what: Its name, for the error.
+        refuse: Class of the error.
+        separators: Of `json.dumps`.
+
+    Raises:
+        refuse: It cannot be written as JSON.
+    """
+    try:
+        return json.dumps(body, allow_nan=False, separators=separators).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        why = type(error).__name__ if isinstance(error, RecursionError) else str(error)
+    raise refuse(f"{what} is no JSON: {why}.")
 
 
 def public(location: str) -> str:

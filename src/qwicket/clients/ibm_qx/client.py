@@ -9,13 +9,24 @@ import contextlib
 import json
 import platform
 import threading
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Patience, Polling, header
+from qwicket.clients.http import Line, Polling, WrongAnswer, header
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.deadlines import within
+from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.sending import (
+    Request,
+    ServiceClient,
+    json_of,
+    object_of,
+    objects_of,
+    send,
+    wrong,
+)
+from qwicket.clients.http.text import json_bytes, path_of
 from qwicket.clients.ibm_qx.answers import (
     Account,
     Device,
@@ -34,20 +45,20 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXJobError,
     IBMQXRetriableError,
     IBMQXTimeoutError,
+    failure,
 )
 from qwicket.clients.ibm_qx.stream import StreamBroken, statuses
-from qwicket.clients.ibm_qx.transport import Request, decoded, encoded, send, split, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from qwicket.clients.http import Answer
+    from qwicket.clients.http import Answer, Patience
+
+T = TypeVar("T")
 
 DEFAULT_URL: Final = "https://api.quantum-computing.ibm.com/api"
 """Where IBM served this API; it does so no more."""
 _SERVICE: Final = Service("QE_URL", "QE_TOKEN", "/ibm/api", DEFAULT_URL)
-_OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
-"""Who waits for hours does not give up because the server restarts."""
 _DIRECT_BYTES: Final = 1 << 20
 """Programs up to here go with the job; larger ones are uploaded."""
 _FIRST_PAUSE_S: Final = 0.5
@@ -59,7 +70,7 @@ _CANCELLED: Final = "CANCELLED"
 _AROUND: Final = ("limit", "skip", "order", "fields", "where")
 
 
-class IBMQXClient:
+class IBMQXClient(ServiceClient):
     """A client of the IBM Quantum Experience API of 2020, for any number of threads.
 
     Nothing is sent when it is made; the first request signs in.
@@ -82,7 +93,6 @@ class IBMQXClient:
         IBMQXClientError: The address is none, or there is not one way to sign in.
     """
 
-    patience = Patience()
     timeout_s = 60.0
 
     def __init__(
@@ -106,7 +116,8 @@ class IBMQXClient:
         place = (hub, group, project)
         if any(place) and not all(place):
             raise IBMQXClientError("hub, group and project go together.")
-        self._line = Line(target.url or DEFAULT_URL, IBMQXClientError)
+        url = target.url or DEFAULT_URL
+        self._line = Line(url, IBMQXClientError, setting=target.setting)
         self._sign: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
@@ -118,15 +129,6 @@ class IBMQXClient:
 
     def __repr__(self) -> str:
         return f"<IBMQXClient of {self._line.url}{self._scope}>"
-
-    def __enter__(self) -> IBMQXClient:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._line.close()
 
     # --- account and devices ----------------------------------------------------------------------
 
@@ -153,11 +155,11 @@ class IBMQXClient:
 
     def me(self) -> Account:
         """Return who is signed in."""
-        return Account(self._object("GET", "/users/me"))
+        return Account(self._send("GET", "/users/me", object_of))
 
     def network(self) -> list[Record]:
         """Return the hubs with their groups, projects and devices."""
-        return [Record(each) for each in self._list("/network")]
+        return [Record(each) for each in self._send("GET", "/network", objects_of)]
 
     def backends(self) -> list[Device]:
         """Return every device with what it can do.
@@ -166,7 +168,8 @@ class IBMQXClient:
         `network`, by their names.
         """
         try:
-            return [Device(each) for each in self._list(f"{self._scope}/devices/v/1")]
+            found = self._send("GET", f"{self._scope}/devices/v/1", objects_of)
+            return [Device(each) for each in found]
         except IBMQXAPIError as error:
             if error.status_code != 404 or self._scope:
                 raise
@@ -175,18 +178,17 @@ class IBMQXClient:
     def properties(self, device: str) -> Record:
         """Return what was measured of a device; empty when nothing was."""
         path = self._scope + _path("backends", device, "properties")
-        return Record(self._object("GET", path))
+        return Record(self._send("GET", path, object_of))
 
     def defaults(self, device: str) -> Record:
         """Return a device's pulse defaults; empty when it has none."""
-        return Record(self._object("GET", self._scope + _path("backend", device, "defaults")))
+        path = self._scope + _path("backend", device, "defaults")
+        return Record(self._send("GET", path, object_of))
 
     def queue_status(self, device: str) -> QueueStatus:
         """Return whether a device takes jobs, and how many wait; nothing is signed in for this."""
         path = self._scope + _path("backend", device, "queue", "status")
-        request = Request("GET", path, _HEADERS)
-        answer = send(self._line, request, [], self.patience, self.timeout_s)
-        return QueueStatus(_object_of(answer))
+        return QueueStatus(self._exchange(Request("GET", path, _HEADERS), object_of))
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -208,17 +210,17 @@ class IBMQXClient:
             IBMQXAPIError: It was refused.
             IBMQXRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
         """
-        program = encoded(dict(qobj)) or b""
+        program = _json(dict(qobj))
         body = {**options, "backend": {"name": device}}
         if len(program) <= _DIRECT_BYTES:
             direct = {**body, "qObject": dict(qobj)}
-            return Job(self._object("POST", f"{self._scope}/jobs", direct, can_repeat=False))
+            return self._post_job(direct)
         return self._upload(program, {**body, "allowObjectStorage": True})
 
     def _upload(self, program: bytes, body: Mapping[str, Any]) -> Job:
-        draft = Job(self._object("POST", f"{self._scope}/jobs", body, can_repeat=False))
+        draft = self._post_job(body)
         try:
-            self._store("PUT", self.job_upload_url(draft.id), program)
+            self._store("PUT", self.job_upload_url(draft.id), _whole, program)
             job = self.job_data_uploaded(draft.id)
         except IBMQXError:
             with contextlib.suppress(IBMQXError):  # the first error is the one to tell
@@ -230,22 +232,21 @@ class IBMQXClient:
 
     def job_upload_url(self, id: str) -> str:
         """Return the address to which the program of a job is sent with PUT."""
-        return self._address(f"{self._at(id)}/jobUploadUrl")
+        return self._send("GET", f"{self._at(id)}/jobUploadUrl", _address)
 
     def job_data_uploaded(self, id: str) -> Job:
         """Say that a job's program was sent, so that it is run."""
-        answer = self._send("POST", f"{self._at(id)}/jobDataUploaded", {}, can_repeat=False)
-        found = _object_of(answer).get("job")
+        path = f"{self._at(id)}/jobDataUploaded"
+        found = self._send("POST", path, object_of, {}, can_repeat=False).get("job")
         return Job(found if isinstance(found, dict) else {})
 
     def job_download_url(self, id: str) -> str:
         """Return the address of a job's program."""
-        return self._address(f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl")
+        return self._send("GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _address)
 
     def program(self, id: str) -> dict[str, Any]:
         """Return a job's program as a Qobj."""
-        answer = self._store("GET", self.job_download_url(id))
-        return _object_of(answer)
+        return self._store("GET", self.job_download_url(id), object_of)
 
     def jobs(self, **filters: Any) -> list[Job]:
         """Return this account's jobs, newest first, or those of the client's project.
@@ -262,21 +263,15 @@ class IBMQXClient:
         if where:
             asked["where"] = where
         query = f"?{urlencode({'filter': json.dumps(asked)})}" if asked else ""
-        return [Job(each) for each in self._list(f"{self._scope}/jobs{query}")]
+        return [Job(each) for each in self._send("GET", f"{self._scope}/jobs{query}", objects_of)]
 
     def job(self, id: str) -> Job:
         """Return a job, from any process."""
-        answer = self._send("GET", self._at(id))
-        found = decoded(answer)
-        if isinstance(found, list) and len(found) == 1:  # as the document prints it
-            found = found[0]
-        if not isinstance(found, dict):
-            raise wrong(answer, "is no object")
-        return Job(found)
+        return self._send("GET", self._at(id), _job)
 
     def job_status(self, id: str) -> Status:
         """Return where a job stands."""
-        return Status(self._object("GET", f"{self._at(id)}/status"))
+        return Status(self._send("GET", f"{self._at(id)}/status", object_of))
 
     def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:
         """Yield each status of a job, the present one first, to the final one.
@@ -324,7 +319,7 @@ class IBMQXClient:
         """
         path = f"{self._at(id_)}/status"
         found = polling.ask(
-            lambda: self._object("GET", path, patience=_OUTAGE), IBMQXRetriableError
+            lambda: self._send("GET", path, object_of, patience=OUTAGE), IBMQXRetriableError
         )
         if found is None:
             raise _not_ended(id_)
@@ -352,16 +347,15 @@ class IBMQXClient:
 
     def cancel(self, id: str) -> bool:
         """Cancel a job; return whether it was, or had ended before."""
-        answer = self._send("POST", f"{self._at(id)}/cancel", {}, can_be_empty=True)
-        if not answer.content:  # as the document prints it
+        found = self._send("POST", f"{self._at(id)}/cancel", _if_any, {}, can_be_empty=True)
+        if found is None:
             status = self.job_status(id)
             return status.status == _CANCELLED or not status.is_final
-        found = _object_of(answer)
         return found.get("cancelled") is True and "error" not in found
 
     def job_properties(self, id: str) -> Record:
         """Return what was measured of its device when a job was taken; empty for a simulator."""
-        return Record(self._object("GET", f"{self._at(id)}/properties"))
+        return Record(self._send("GET", f"{self._at(id)}/properties", object_of))
 
     def result(self, id: str) -> Result:
         """Return what a job gave; of a failed one what its good circuits gave.
@@ -382,11 +376,11 @@ class IBMQXClient:
 
     def result_download_url(self, id: str) -> str:
         """Return the address of what a job gave."""
-        return self._address(f"{self._at(id)}/resultDownloadUrl")
+        return self._send("GET", f"{self._at(id)}/resultDownloadUrl", _address)
 
     def result_downloaded(self, id: str) -> None:
         """Say that what a job gave was read; it stays readable."""
-        self._send("POST", f"{self._at(id)}/resultDownloaded", {}, can_be_empty=True)
+        self._send("POST", f"{self._at(id)}/resultDownloaded", _whole, {}, can_be_empty=True)
 
     def _download(self, job: Job) -> Any:
         try:
@@ -395,7 +389,7 @@ class IBMQXClient:
             if error.status_code != 404:
                 raise
             return None
-        found = decoded(self._store("GET", address))
+        found = self._store("GET", address, json_of)
         with contextlib.suppress(IBMQXError):  # it only tells the server
             self.result_downloaded(job.id)
         return found
@@ -405,41 +399,20 @@ class IBMQXClient:
     def _at(self, id_: str) -> str:
         return self._scope + _path("jobs", id_)
 
-    def _address(self, path: str) -> str:
-        answer = self._send("GET", path)
-        found = _object_of(answer).get("url")
-        if not isinstance(found, str):
-            raise wrong(answer, "has no url")
-        return found
-
-    def _object(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        can_repeat: bool = True,
-        patience: Patience | None = None,
-    ) -> dict[str, Any]:
-        return _object_of(self._send(method, path, body, can_repeat=can_repeat, patience=patience))
-
-    def _list(self, path: str) -> list[dict[str, Any]]:
-        answer = self._send("GET", path)
-        found = decoded(answer)
-        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            raise wrong(answer, "is no list of objects")
-        return found
+    def _post_job(self, body: Mapping[str, Any]) -> Job:
+        return Job(self._send("POST", f"{self._scope}/jobs", object_of, body, can_repeat=False))
 
     def _send(
         self,
         method: str,
         path: str,
+        read: Callable[[Answer], T],
         body: Mapping[str, Any] | None = None,
         *,
         can_repeat: bool = True,
         can_be_empty: bool = False,
         patience: Patience | None = None,
-    ) -> Answer:
+    ) -> T:
         """Send a request signed in; once more when the access token has expired meanwhile.
 
         The token is in the body, as the document prints it, and in the header that IBM's own
@@ -448,19 +421,33 @@ class IBMQXClient:
         for is_last in (False, True):
             access = self._signed_in()
             headers = {**_HEADERS, "X-Access-Token": access}
-            content = encoded({**(body or {}), "access_token": access})
+            content = _json({**(body or {}), "access_token": access})
             request = Request(method, path, headers, content, can_repeat, can_be_empty)
             try:
-                return send(
-                    *(self._line, request, [access, *self._sign.values()]),
-                    *(patience or self.patience, self.timeout_s),
-                )
+                return self._exchange(request, read, access, patience)
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
             with self._lock:
                 self._access_token = None if self._access_token == access else self._access_token
         raise AssertionError("the last try returns or raises")
+
+    def _exchange(
+        self,
+        request: Request,
+        read: Callable[[Answer], T],
+        access: str = "",
+        patience: Patience | None = None,
+    ) -> T:
+        return send(
+            self._line,
+            request,
+            read,
+            failure,
+            secrets=[access, *self._sign.values()],
+            patience=patience or self.patience,
+            limit_s=self.timeout_s,
+        )
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -487,26 +474,23 @@ class IBMQXClient:
 
     def _sign_in(self) -> Record:
         path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
-        request = Request("POST", path, _HEADERS, encoded(self._sign))
-        secrets = list(self._sign.values())
-        answer = send(self._line, request, secrets, self.patience, self.timeout_s)
-        found = _object_of(answer)
-        access = found.get("id")
-        if not isinstance(access, str):
-            raise wrong(answer, "has no access token")
-        self._access_token = header(access, "access token", IBMQXClientError)
+        found = self._exchange(Request("POST", path, _HEADERS, _json(self._sign)), _grant)
+        self._access_token = header(found["id"], "access token", IBMQXClientError)
         return Record(found)
 
-    def _store(self, method: str, address: str, body: bytes | None = None) -> Answer:
+    def _store(
+        self, method: str, address: str, read: Callable[[Answer], T], body: bytes | None = None
+    ) -> T:
         """Send a request to an address that bears its own rights: no token goes there."""
-        origin, path = split(address)
+        origin, path = _split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
         request = Request(method, path, headers, body, can_be_empty=body is not None)
         line = Line(origin, IBMQXClientError, has_answered=True)
-        try:
-            return send(line, request, [], self.patience, max(self.timeout_s, 600.0))
-        finally:
-            line.close()
+        limit_s = max(self.timeout_s, 600.0)
+        with contextlib.closing(line):
+            return send(
+                line, request, read, failure, secrets=[], patience=self.patience, limit_s=limit_s
+            )
 
 
 _HEADERS: Final = {
@@ -516,26 +500,59 @@ _HEADERS: Final = {
 }
 
 
-def _object_of(answer: Answer) -> dict[str, Any]:
-    found = decoded(answer)
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json_bytes(body, "This", IBMQXClientError, (",", ":"))
+
+
+def _path(*parts: object) -> str:
+    return path_of(parts, "id or name", IBMQXClientError)
+
+
+def _split(address: str) -> tuple[str, str]:
+    """Return server and path of an address that the server gave out."""
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise failure(WrongAnswer("The server gave out an address that is none."))
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return f"{parts.scheme}://{parts.netloc}", path
+
+
+def _whole(answer: Answer) -> Answer:
+    return answer
+
+
+def _if_any(answer: Answer) -> dict[str, Any] | None:
+    """Return an object; None for an empty answer, as the document prints it."""
+    return object_of(answer) if answer.content else None
+
+
+def _job(answer: Answer) -> Job:
+    """Return a job, which the document prints within a list."""
+    found = json_of(answer)
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
     if not isinstance(found, dict):
         raise wrong(answer, "is no object")
+    return Job(found)
+
+
+def _address(answer: Answer) -> str:
+    found = object_of(answer).get("url")
+    if not isinstance(found, str):
+        raise wrong(answer, "has no url")
+    return found
+
+
+def _grant(answer: Answer) -> dict[str, Any]:
+    found = object_of(answer)
+    if not isinstance(found.get("id"), str):
+        raise wrong(answer, "has no access token")
     return found
 
 
 def _not_ended(id_: str) -> IBMQXTimeoutError:
     return IBMQXTimeoutError(f"Job {id_} has not ended in time and goes on.")
-
-
-def _path(*parts: object) -> str:
-    """Return a path of one segment for each part.
-
-    Raises:
-        IBMQXClientError: A part names something else than itself.
-    """
-    path = ""
-    for part in parts:
-        if not isinstance(part, str) or part in {"", ".", ".."}:
-            raise IBMQXClientError(f"{part!r} is no id or name.")
-        path += f"/{quote(part, safe='')}"
-    return path

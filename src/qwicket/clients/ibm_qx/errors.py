@@ -11,13 +11,16 @@ IBMQXError
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import plain, was_surely_not_done
+from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
+from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qwicket.clients.http import Answer
 
 RETRIABLE: Final = frozenset({429, 500, 502, 503, 504, 520, 522, 524})
 """Pass with time: too many requests, and what IBM's own clients repeat."""
@@ -28,16 +31,12 @@ BAD_ANSWER: Final = "BAD_ANSWER"
 _JOB_LIMIT: Final = 3458
 
 
-class IBMQXError(Exception):
+class IBMQXError(ServiceError):
     """Root of the tree.
 
     Attributes:
         message: What is wrong.
     """
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        super().__init__(message)
 
 
 class IBMQXClientError(IBMQXError):
@@ -59,11 +58,8 @@ class IBMQXJobError(IBMQXError):
         super().__init__(message)
         self.status = status
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.status)
 
-
-class IBMQXAPIError(IBMQXError):
+class IBMQXAPIError(APIError, IBMQXError):
     """The server refused a request, or there was no answer that makes sense.
 
     Attributes:
@@ -81,52 +77,37 @@ class IBMQXAPIError(IBMQXError):
         name: str,
         headers: Mapping[str, str],
     ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
+        super().__init__(message, status_code, headers, was_sent=name != NOT_CONNECTED)
         self.code = code
         self.name = name
-        self.headers = headers
 
     def __str__(self) -> str:
         status = "" if self.status_code is None else f", HTTP {self.status_code}"
         number = "" if self.code is None else f", code {self.code}"
         return f"{self.message} ({self.name}{status}{number})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        told = (self.message, self.status_code, self.code, self.name, dict(self.headers))
-        return type(self), told
-
 
 class IBMQXJobLimitError(IBMQXAPIError):
     """The project has as many unfinished jobs on this device as it may."""
 
 
-class IBMQXRetriableError(IBMQXAPIError):
+class IBMQXRetriableError(IBMQXAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
-    @property
-    def was_surely_not_done(self) -> bool:
-        """Whether the request had no effect, so that even a submission may be sent again."""
-        was_sent = self.name != NOT_CONNECTED
-        return was_surely_not_done(self.status_code, was_sent=was_sent)
 
-
-def refusal(status: int, headers: Mapping[str, str], text: str) -> IBMQXAPIError:
-    """Return the error that an answer tells of."""
-    error = _error(text)
+def failure(found: Answer | NoAnswer | WrongAnswer) -> IBMQXAPIError:
+    """Return the error for a refusal, or for a missing or wrong answer."""
+    if isinstance(found, WrongAnswer):
+        return IBMQXAPIError(str(found), found.status, None, BAD_ANSWER, {})
+    if isinstance(found, NoAnswer):
+        kind = IBMQXAPIError if found.is_absent else IBMQXRetriableError
+        return kind(str(found), None, None, NO_ANSWER if found.was_sent else NOT_CONNECTED, {})
+    error = refusal_of(found.text).get("error")
+    error = error if isinstance(error, dict) else {}
     code, name = error.get("code"), plain(error.get("name")) or "ERROR"
     number = code if isinstance(code, int) else None
-    kind = IBMQXRetriableError if status in RETRIABLE else IBMQXAPIError
+    kind = IBMQXRetriableError if found.status in RETRIABLE else IBMQXAPIError
     if number == _JOB_LIMIT:
         kind = IBMQXJobLimitError
-    message = plain(error.get("message")) or f"The server answered {status}."
-    return kind(message, status, number, name, headers)
-
-
-def _error(text: str) -> Mapping[str, Any]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    error = document.get("error") if isinstance(document, dict) else None
-    return error if isinstance(error, dict) else {}
+    message = plain(error.get("message")) or f"The server answered {found.status}."
+    return kind(message, found.status, number, name, found.headers)

@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import platform
 import re
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Patience, Polling, header
+from qwicket.clients.http import Line, Polling, WrongAnswer, header
 from qwicket.clients.http.addresses import Service, choose
+from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.sending import (
+    LEAST_SECRET_CHARS,
+    Request,
+    ServiceClient,
+    json_of,
+    object_of,
+    objects_of,
+    send,
+    wrong,
+)
+from qwicket.clients.http.text import json_bytes, path_of
 from qwicket.clients.ionq.errors import (
     IonQAPIError,
     IonQClientError,
     IonQCredentialsError,
     IonQJobTimeoutError,
     IonQRetriableError,
+    failure,
 )
 from qwicket.clients.ionq.estimates import JobEstimate
 from qwicket.clients.ionq.jobs import Submittable, body_of
-from qwicket.clients.ionq.transport import Answer, Request, Transport, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from qwicket.clients.http import Answer, Patience
+
+T = TypeVar("T")
 
 DEFAULT_URL: Final = "https://api.ionq.co/v0.4"
 
 _SERVICE: Final = Service("IONQ_API_URL", "IONQ_API_KEY", "/ionq/v0.4", DEFAULT_URL)
-_OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
-"""Who waits for hours does not give up because the server restarts."""
 _FINAL: Final = frozenset({"completed", "failed", "canceled", "deleted"})
 _FIRST_PAUSE_S: Final = 0.5
 _RESULT_ADDRESS: Final = re.compile(r"(?:/v\d+\.\d+)?(/jobs/[\w-]+/results(?:/[\w-]+)*)\Z")
 
 
-class IonQClient:
+class IonQClient(ServiceClient):
     """A client of IonQ's API, for any number of threads. Nothing is sent when it is made.
 
     Args:
@@ -52,9 +67,6 @@ class IonQClient:
         IonQClientError: The address is none, or a Qwicket token would go to IonQ.
     """
 
-    patience = Patience()
-    timeout_s = 30.0
-
     def __init__(
         self,
         token: str | None = None,
@@ -64,23 +76,12 @@ class IonQClient:
         target = choose(_SERVICE, url, token, IonQClientError)
         self._token = target.token
         self._custom_headers = dict(custom_headers or {})
-        self._transport = Transport(target.url or DEFAULT_URL)
-
-    def __repr__(self) -> str:
-        return f"<IonQClient of {self._url}>"
-
-    def __enter__(self) -> IonQClient:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._transport.close()
+        url = target.url or DEFAULT_URL
+        self._line = Line(url, IonQClientError, setting=target.setting)
 
     @property
     def _url(self) -> str:
-        return self._transport.url
+        return self._line.url
 
     @property
     def _is_v03(self) -> bool:
@@ -138,8 +139,7 @@ class IonQClient:
             IonQRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
         """
         body = body_of(job, is_v03=self._is_v03)
-        answer = self._send("POST", "/jobs", body, key=idempotency_key, can_repeat=False)
-        return _object(answer, "id")
+        return self._send("POST", "/jobs", _with_id, body, key=idempotency_key, can_repeat=False)
 
     def retrieve_job(self, job_id: str) -> dict[str, Any]:
         """Return what the server says of a job.
@@ -147,7 +147,7 @@ class IonQClient:
         Raises:
             IonQAPIError: There is no such job for this key, or the server could not be asked.
         """
-        return _object(self._send("GET", _path("jobs", job_id)))
+        return self._send("GET", _path("jobs", job_id), object_of)
 
     def list_jobs(self, **query: Any) -> Iterator[dict[str, Any]]:
         """Yield jobs, page by page, as the server orders them.
@@ -160,7 +160,7 @@ class IonQClient:
         """
         seen: set[str] = set()
         while True:
-            page = _object(self._send("GET", "/jobs", query=query))
+            page = self._send("GET", "/jobs", object_of, query=query)
             jobs, following = page.get("jobs") or [], page.get("next")
             yield from jobs
             if not jobs or not following or following in seen:
@@ -184,7 +184,10 @@ class IonQClient:
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
-            job = polling.ask(lambda: self._look(job_id), IonQRetriableError)
+            job = polling.ask(
+                lambda: self._send("GET", _path("jobs", job_id), object_of, patience=OUTAGE),
+                IonQRetriableError,
+            )
             if job is not None and job.get("status") in _FINAL:
                 return job
             if not polling.pause():
@@ -201,7 +204,7 @@ class IonQClient:
         Raises:
             IonQAPIError: It was refused, or the server could not be asked.
         """
-        return _object(self._send("PUT", _path("jobs", job_id, "status", "cancel")))
+        return self._send("PUT", _path("jobs", job_id, "status", "cancel"), object_of)
 
     def cancel_jobs(self, job_ids: Iterable[str]) -> list[dict[str, Any]]:
         """Cancel several jobs, one after the other."""
@@ -217,7 +220,7 @@ class IonQClient:
             IonQAPIError: It was refused, or the server could not be asked. A 404 may follow on an
                 answer that was lost: the job is gone then.
         """
-        return _object(self._send("DELETE", _path("jobs", job_id)))
+        return self._send("DELETE", _path("jobs", job_id), object_of)
 
     # --- results -------------------------------------------------------------------------------
 
@@ -243,7 +246,7 @@ class IonQClient:
         """
         query = {} if sharpen is None else {"sharpen": str(bool(sharpen))}
         query |= extra_query_params or {}
-        return self._send("GET", self._result_path(job_id or results_url), query=query).json()
+        return self._send("GET", self._result_path(job_id or results_url), json_of, query=query)
 
     def get_artifact(self, job_id: str, artifact_id: str) -> Any:
         """Return a file that belongs to a job: JSON, text or bytes, by its media type.
@@ -253,13 +256,7 @@ class IonQClient:
         Raises:
             IonQAPIError: There is none, or the server could not be asked.
         """
-        answer = self._send("GET", _path("jobs", job_id, "artifacts", artifact_id))
-        media_type = answer.headers.get("Content-Type", "").lower()
-        if "octet-stream" in media_type:
-            return answer.content
-        if media_type.startswith("text/") or (not media_type and not answer.is_json):
-            return answer.text
-        return answer.json()
+        return self._send("GET", _path("jobs", job_id, "artifacts", artifact_id), _artifact)
 
     # --- backends ------------------------------------------------------------------------------
 
@@ -269,7 +266,7 @@ class IonQClient:
         Raises:
             IonQAPIError: The server could not be asked.
         """
-        return _list(self._send("GET", "/backends", is_public=True), None)
+        return self._send("GET", "/backends", objects_of, is_public=True)
 
     def get_calibration_data(self, backend_name: str) -> dict[str, Any]:
         """Return the calibration in force; {} for a backend that has none.
@@ -286,7 +283,7 @@ class IonQClient:
         name = backend_name.removeprefix("ionq_")
         path = _path("characterizations", "backends", name, "current")
         try:
-            return _object(self._send("GET", path))
+            return self._send("GET", path, object_of)
         except IonQAPIError as error:
             if error.status_code != 404 or name not in self._backend_names():
                 raise
@@ -309,7 +306,7 @@ class IonQClient:
             raise IonQClientError("Version 0.3 of the API lists no calibrations.")
         path = _path("backends", backend_name.removeprefix("ionq_"), "characterizations")
         query = {} if limit is None else {"limit": limit}
-        return _list(self._send("GET", path, query=query, is_public=True), "characterizations")
+        return self._send("GET", path, _calibrations, query=query, is_public=True)
 
     def _backend_names(self) -> list[str]:
         return [str(each.get("backend")) for each in self.list_backends()]
@@ -350,28 +347,24 @@ class IonQClient:
             "error_mitigation": str(error_mitigation).lower(),
             "session": str(session).lower(),
         }
-        return JobEstimate.from_body(_object(self._send("GET", "/jobs/estimate", query=query)))
+        return JobEstimate.from_body(self._send("GET", "/jobs/estimate", object_of, query=query))
 
     # --- sessions; `Session` is the comfortable way ----------------------------------------------
 
     def create_session(self, backend: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Start a session on a backend."""
         body = {"backend": backend.removeprefix("ionq_"), "settings": dict(settings)}
-        return _object(self._send("POST", "/sessions", body, can_repeat=False), "id")
+        return self._send("POST", "/sessions", _with_id, body, can_repeat=False)
 
     def retrieve_session(self, session_id: str) -> dict[str, Any]:
         """Return what the server says of a session."""
-        return _object(self._send("GET", _path("sessions", session_id)))
+        return self._send("GET", _path("sessions", session_id), object_of)
 
     def end_session(self, session_id: str) -> dict[str, Any]:
         """End a session; one that has ended stays so."""
-        return _object(self._send("POST", _path("sessions", session_id, "end")))
+        return self._send("POST", _path("sessions", session_id, "end"), object_of)
 
     # -------------------------------------------------------------------------------------------
-
-    def _look(self, job_id: str) -> dict[str, Any]:
-        """Read a job, for as long as an outage may last."""
-        return _object(self._send("GET", _path("jobs", job_id), patience=_OUTAGE))
 
     def _result_path(self, job: str) -> str:
         if "/" not in job:
@@ -387,6 +380,7 @@ class IonQClient:
         self,
         method: str,
         path: str,
+        read: Callable[[Answer], T],
         body: Any = None,
         *,
         query: Mapping[str, Any] | None = None,
@@ -394,45 +388,53 @@ class IonQClient:
         can_repeat: bool = True,
         is_public: bool = False,
         patience: Patience | None = None,
-    ) -> Answer:
+    ) -> T:
         if not self._token and not is_public:
             raise IonQCredentialsError("No key: pass token=… or set IONQ_API_KEY.")
         headers = self.api_headers
         if key is not None:
             headers["Idempotency-Key"] = header(key, "idempotency key", IonQClientError)
         asked = f"{path}?{urlencode(query)}" if query else path
-        can_repeat = can_repeat or key is not None
-        request = Request(method, asked, headers, encoded(body), can_repeat)
+        content = None if body is None else json_bytes(body, "The job", IonQClientError)
         secrets = [(self._token or "").strip(), *self._custom_headers.values()]
-        return self._transport.send(request, secrets, patience or self.patience, self.timeout_s)
+        return send(
+            self._line,
+            Request(method, asked, headers, content, can_repeat or key is not None),
+            read,
+            partial(failure, method),
+            secrets=[each for each in secrets if len(each) >= LEAST_SECRET_CHARS],
+            patience=patience or self.patience,
+            limit_s=self.timeout_s,
+        )
 
 
 def _path(*parts: object) -> str:
-    """Return a path of one segment for each part.
-
-    Raises:
-        IonQClientError: A part names something else than itself: DELETE on all jobs, for example.
-    """
-    path = ""
-    for part in parts:
-        if not isinstance(part, str) or part in {"", ".", ".."}:
-            raise IonQClientError(f"{part!r} is no id.")
-        path += f"/{quote(part, safe='')}"
-    return path
+    return path_of(parts, "id", IonQClientError)
 
 
-def _object(answer: Answer, needed: str | None = None) -> dict[str, Any]:
-    document = answer.json()
-    if not isinstance(document, dict):
-        raise answer.wrong("is no object")
-    if needed is not None and needed not in document:
-        raise answer.wrong(f"has no {needed}")
+def _with_id(answer: Answer) -> dict[str, Any]:
+    document = object_of(answer)
+    if "id" not in document:
+        raise wrong(answer, "has no id")
     return document
 
 
-def _list(answer: Answer, field: str | None) -> list[dict[str, Any]]:
-    """Return a list, or that in a field of an object, where null means none."""
-    document = answer.json() if field is None else (_object(answer).get(field) or [])
-    if not isinstance(document, list):
-        raise answer.wrong("is no list")
-    return document
+def _calibrations(answer: Answer) -> list[dict[str, Any]]:
+    found = object_of(answer).get("characterizations") or []
+    if not isinstance(found, list):
+        raise wrong(answer, "is no list")
+    return found
+
+
+def _artifact(answer: Answer) -> Any:
+    media_type = answer.headers.get("Content-Type", "").lower()
+    if "octet-stream" in media_type:
+        return answer.content
+    if media_type.startswith("text/"):
+        return answer.text
+    try:
+        return json_of(answer)
+    except WrongAnswer:
+        if media_type:
+            raise
+    return answer.text

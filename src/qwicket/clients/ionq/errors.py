@@ -11,13 +11,16 @@ IonQError
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwicket.clients.http import plain, was_surely_not_done
+from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
+from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qwicket.clients.http import Answer
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
 """Pass with time, whatever was asked: too many requests (429), and the proxies in front of the
@@ -44,16 +47,12 @@ class Response(Protocol):
     def text(self) -> str: ...
 
 
-class IonQError(Exception):
+class IonQError(ServiceError):
     """Root of the tree.
 
     Attributes:
         message: What is wrong.
     """
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        super().__init__(message)
 
 
 class IonQCredentialsError(IonQError):
@@ -77,15 +76,12 @@ class IonQGateError(IonQClientError):
         self.gateset = gateset
         super().__init__(f"The gateset {gateset!r} has no gate {self.gate_name!r}.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.gate_name, self.gateset)
-
 
 class IonQJobTimeoutError(IonQError, TimeoutError):
     """The time to wait has passed; the job lives on."""
 
 
-class IonQAPIError(IonQError):
+class IonQAPIError(APIError, IonQError):
     """The server refused a request, or there was no answer that makes sense.
 
     Attributes:
@@ -104,16 +100,14 @@ class IonQAPIError(IonQError):
         body: str,
         error_type: str,
     ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        self.headers = headers
+        super().__init__(message, status_code, headers, was_sent=error_type != NOT_CONNECTED)
         self.body = body
         self.error_type = error_type
 
     @classmethod
     def from_response(cls, response: Response) -> Self:
         """Return the error that an answer tells of, in any of the shapes that IonQ has used."""
-        message, error_type = _told(_document(response.text))
+        message, error_type = _told(refusal_of(response.text))
         return cls(
             plain(message) or f"The server answered {response.status_code}.",
             response.status_code,
@@ -126,32 +120,21 @@ class IonQAPIError(IonQError):
         status = "" if self.status_code is None else f", HTTP {self.status_code}"
         return f"{self.message} ({self.error_type}{status})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        told = (self.message, self.status_code, dict(self.headers), self.body, self.error_type)
-        return type(self), told
 
-
-class IonQRetriableError(IonQAPIError):
+class IonQRetriableError(IonQAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
-    @property
-    def was_surely_not_done(self) -> bool:
-        """Whether the request had no effect, so that even a submission may be sent again."""
-        was_sent = self.error_type != NOT_CONNECTED
-        return was_surely_not_done(self.status_code, was_sent=was_sent)
 
-
-def is_retriable(method: str, status: int) -> bool:
-    """Return whether an answer of this status may pass."""
-    return status in RETRIABLE or (method == "GET" and status in RETRIABLE_FOR_GETS)
-
-
-def _document(text: str) -> Mapping[str, Any]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+def failure(method: str, found: Answer | NoAnswer | WrongAnswer) -> IonQAPIError:
+    """Return the error for a refusal, or for a missing or wrong answer."""
+    if isinstance(found, WrongAnswer):
+        return IonQAPIError(str(found), found.status, {}, "", BAD_ANSWER)
+    if isinstance(found, NoAnswer):
+        kind = IonQAPIError if found.is_absent else IonQRetriableError
+        return kind(str(found), None, {}, "", NO_ANSWER if found.was_sent else NOT_CONNECTED)
+    is_conflicting_read = method == "GET" and found.status in RETRIABLE_FOR_GETS
+    can_pass = found.status in RETRIABLE or is_conflicting_read
+    return (IonQRetriableError if can_pass else IonQAPIError).from_response(found)
 
 
 def _told(document: Mapping[str, Any]) -> tuple[object, object]:

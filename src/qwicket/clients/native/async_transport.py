@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http import NoAnswer, Patience, WrongAnswer, deadlines
 from qwicket.clients.http.async_line import AsyncLine
+from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import HOLD_S, OUTAGE, PATIENCE, Api, Pause, Plan, Send, Told
+from qwicket.clients.native.plans import HOLD_S, PATIENCE, Api, Pause, Plan, Send, Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator

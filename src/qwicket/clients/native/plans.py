@@ -9,7 +9,6 @@ knows no secret.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,8 @@ from qwicket.clients.http import (
     header,
     retry_after_s,
 )
+from qwicket.clients.http.patience import GRACE_S, OUTAGE
+from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
@@ -41,14 +42,10 @@ T = TypeVar("T")
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 PATIENCE: Final = Patience()
-OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
-"""Who waits for hours does not give up because the server restarts."""
 HOLD_S: Final = 30.0
 """For how long the server is asked to hold an answer back at most."""
 _TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 _FROM_PROXIES: Final = frozenset({502, 503, 504})
-_GRACE_S: Final = 2.0
-"""A try that begins in time may end this much later: the server holds answers to the last."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,7 @@ class Api:
             hold_s: Seconds for which the server may hold its answer back.
         """
         named = {"Content-Type": "application/json", **headers}
-        send = Send(method, path, _encoded(body), named, hold_s=hold_s)
+        send = Send(method, path, _json(body), named, hold_s=hold_s)
         return wire.read((yield from self._insist(send, self._patience)), of)
 
     def delete(self, path: str) -> Plan[None]:
@@ -185,8 +182,8 @@ class Api:
         tries = Tries(patience)
         while True:
             left_s = tries.begin()
-            limit_s = min(self._timeout_s + send.hold_s, left_s + _GRACE_S)
-            ready = replace(self._ready(send, limit_s), left_s=left_s + _GRACE_S)
+            limit_s = min(self._timeout_s + send.hold_s, left_s + GRACE_S)
+            ready = replace(self._ready(send, limit_s), left_s=left_s + GRACE_S)
             found = judged((yield ready), self._url)
             if isinstance(found, bytes):
                 return found
@@ -233,13 +230,9 @@ def asked_s(error: ClientError) -> float | None:
     return 0.0 if isinstance(error, Unreachable) and not error.is_absent else None
 
 
-def _encoded(body: Any) -> bytes | None:
+def _json(body: Any) -> bytes | None:
     if body is None:
         return None
     if isinstance(body, msgspec.Struct):
         body = msgspec.to_builtins(body)  # msgspec's own encoder would send NaN as null
-    try:
-        return json.dumps(body, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        what = type(error).__name__ if isinstance(error, RecursionError) else str(error)
-    raise ClientError(f"The program is no JSON: {what}.")
+    return json_bytes(body, "The program", ClientError)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qwicket.clients.http import plain
+from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native.errors import ClientError
 
 Program = str | Path | Mapping[str, Any] | Sequence[Any] | Any
@@ -85,7 +86,8 @@ def _member(program: Program, stated: str | None) -> dict[str, str]:
         raise ClientError("A list of programs holds programs, not lists.")
     source, found = read(program, stated)
     if not isinstance(source, str):
-        return {"format": found or "ionq.circuit.v1", "source": _json(source)}
+        text = json_bytes(source, "The program", ClientError).decode()
+        return {"format": found or "ionq.circuit.v1", "source": text}
     return {"format": found or _guess(source), "source": source}
 
 
@@ -98,16 +100,6 @@ def _guess(text: str) -> str:
         if words[:1] == ["OPENQASM"] and len(words) > 1:
             return "openqasm2" if words[1].startswith("2") else "openqasm3"
     return "openqasm2" if "qelib1.inc" in text else "openqasm3"
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    import json
-
-    try:
-        return json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        what = type(error).__name__ if isinstance(error, RecursionError) else str(error)
-    raise ClientError(f"The program is no JSON: {what}.")
 
 
 def _circuit(program: Any) -> tuple[str, str]:

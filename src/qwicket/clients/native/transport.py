@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer
+from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import NO_HEADERS, OUTAGE, PATIENCE, Api, Pause, Plan, Send, Told
+from qwicket.clients.native.plans import NO_HEADERS, PATIENCE, Api, Pause, Plan, Send, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

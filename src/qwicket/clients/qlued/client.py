@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import (
-    Answer,
-    Line,
-    NoAnswer,
-    Patience,
-    Polling,
-    WrongAnswer,
-    erased,
-    insist,
-    pause_asked_s,
-    plain,
-)
+from qwicket.clients.http import Line, Polling, erased, plain
 from qwicket.clients.http.addresses import Service, choose
+from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.sending import (
+    LEAST_SECRET_CHARS,
+    Request,
+    ServiceClient,
+    object_of,
+    objects_of,
+    send,
+    wrong,
+)
+from qwicket.clients.http.text import json_bytes, path_of
 from qwicket.clients.qlued.circuits import Circuit
 from qwicket.clients.qlued.errors import (
-    RETRIABLE,
-    QluedAPIError,
     QluedClientError,
     QluedJobError,
     QluedNotFinishedError,
     QluedRetriableError,
     QluedTimeoutError,
+    failure,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.clients.http import Answer, Patience
+
+T = TypeVar("T")
 
 Job = Mapping[str, Any] | Circuit | Sequence[Circuit]
 """What can be posted: the experiments as they are sent, one built experiment, or several."""
 
 _SERVICE: Final = Service("QLUED_URL", "QLUED_TOKEN", "/qlued/api/v2", None)
-_OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
-"""Who waits for hours does not give up because the server restarts."""
-_GRACE_S: Final = 2.0
-"""A try that begins in time may end this much later."""
+_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"qwicket/{__version__}"}
 _FIRST_PAUSE_S: Final = 0.1
-_LEAST_SECRET_CHARS: Final = 8
 _DONE: Final = frozenset({"DONE", "finished"})
 _ERROR: Final = frozenset({"ERROR", "error"})
 """The second word of each is that of servers before 2024."""
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One request; its path and body hold the token."""
-
-    method: str
-    path: str = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
-
-    def asked_s(self, error: Exception) -> float | None:
-        """Return the seconds that are asked for before another try; None when none is allowed."""
-        if not isinstance(error, QluedRetriableError):
-            return None
-        return pause_asked_s(error, can_repeat=self.method == "GET")
-
-
-class QluedClient:
+class QluedClient(ServiceClient):
     """A client of qlued's API, for any number of threads. Nothing is sent when it is made.
 
     Args:
@@ -79,27 +64,12 @@ class QluedClient:
         QluedClientError: There is no address, or it is none.
     """
 
-    patience = Patience()
-    timeout_s = 30.0
-
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         target = choose(_SERVICE, url, token, QluedClientError)
         if target.url is None:
             raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
         self._token = target.token
-        self._line = Line(target.url, QluedClientError)
-
-    def __repr__(self) -> str:
-        return f"<QluedClient of {self._line.url}>"
-
-    def __enter__(self) -> QluedClient:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._line.close()
+        self._line = Line(target.url, QluedClientError, setting=target.setting)
 
     # --- devices --------------------------------------------------------------------------------
 
@@ -109,11 +79,7 @@ class QluedClient:
         Raises:
             QluedAPIError: The server could not be asked.
         """
-        answer = self._send(_Request("GET", "/backends"))
-        document = _document(answer)
-        if not isinstance(document, list) or not all(isinstance(it, dict) for it in document):
-            raise _wrong(answer, "is no list of devices")
-        return document
+        return self._send(Request("GET", "/backends", _HEADERS), objects_of)
 
     def config(self, name: str) -> dict[str, Any]:
         """Return the configuration of a device; no token is needed.
@@ -124,7 +90,7 @@ class QluedClient:
         Raises:
             QluedAPIError: There is no such device, or the server could not be asked.
         """
-        return _object(self._send(_Request("GET", _path(name, "get_config"))))
+        return self._send(Request("GET", _path(name, "get_config"), _HEADERS), object_of)
 
     def backend_status(self, name: str) -> dict[str, Any]:
         """Return whether a device works, and how many jobs wait; no token is needed.
@@ -132,7 +98,7 @@ class QluedClient:
         Raises:
             QluedAPIError: There is no such device, or the server could not be asked.
         """
-        return _object(self._send(_Request("GET", _path(name, "get_backend_status"))))
+        return self._send(Request("GET", _path(name, "get_backend_status"), _HEADERS), object_of)
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -151,13 +117,11 @@ class QluedClient:
             QluedAPIError: It was refused.
             QluedRetriableError: No answer tells: unless `was_surely_not_done`, it may be there.
         """
-        body = {"job": _text(_experiments(job)), "token": self._secret()}
-        request = _Request("POST", _path(name, "post_job"), json.dumps(body).encode())
-        answer = self._send(request)
-        job_id = _object(answer).get("job_id")
-        if not isinstance(job_id, str):
-            raise _wrong(answer, "has no job_id")
-        return job_id
+        experiments = json_bytes(_experiments(job), "The job", QluedClientError).decode()
+        form = {"job": experiments, "token": self._secret()}
+        body = json_bytes(form, "The job", QluedClientError)
+        path = _path(name, "post_job")
+        return self._send(Request("POST", path, _HEADERS, body, can_repeat=False), _job_id)
 
     def status(self, name: str, job_id: str) -> dict[str, Any]:
         """Return how a job stands, as the server says it, also when it ended in an error.
@@ -213,10 +177,10 @@ class QluedClient:
 
     def _look(self, name: str, job_id: str) -> dict[str, Any]:
         """Return what a job gave; {} when it has not ended."""
-        found = self._ask(name, "get_job_status", job_id, _OUTAGE)
+        found = self._ask(name, "get_job_status", job_id, OUTAGE)
         self._check(found)
         # The result's own word counts nothing: some servers never bring it up to date.
-        return self._result(name, job_id, _OUTAGE) if found.get("status") in _DONE else {}
+        return self._result(name, job_id, OUTAGE) if found.get("status") in _DONE else {}
 
     def _result(self, name: str, job_id: str, patience: Patience) -> dict[str, Any]:
         found = self._ask(name, "get_job_result", job_id, patience)
@@ -236,8 +200,8 @@ class QluedClient:
     ) -> dict[str, Any]:
         """Return the answer about a job: one of 406 tells of the job, not of the request."""
         query = urlencode({"job_id": job_id, "token": self._secret()})
-        request = _Request("GET", f"{_path(name, route)}?{query}")
-        return _object(self._send(request, patience, also=406))
+        request = Request("GET", f"{_path(name, route)}?{query}", _HEADERS, also_read=406)
+        return self._send(request, object_of, patience)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -247,54 +211,28 @@ class QluedClient:
         return self._token
 
     def _send(
-        self, request: _Request, patience: Patience | None = None, also: int | None = None
-    ) -> Answer:
-        def attempt(left_s: float) -> Answer:
-            return self._once(request, min(self.timeout_s, left_s + _GRACE_S), also)
-
-        return insist(patience or self.patience, attempt, request.asked_s)
-
-    def _once(self, request: _Request, limit_s: float, also: int | None) -> Answer:
-        answer = self._exchange(request, limit_s)
-        if answer.status < 400 or answer.status == also:
-            return answer
-        kind = QluedRetriableError if answer.status in RETRIABLE else QluedAPIError
-        raise kind(_told(answer), answer.status, answer.headers)
-
-    def _exchange(self, request: _Request, limit_s: float) -> Answer:
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": f"qwicket/{__version__}",
-        }
-        try:
-            return self._line.exchange(
-                request.method,
-                request.path,
-                headers=headers,
-                limit_s=limit_s,
-                body=request.body,
-                secrets=self._secrets(),
-                is_fresh=request.method != "GET",
-            )
-        except NoAnswer as error:
-            kind = QluedAPIError if error.is_absent else QluedRetriableError
-            failure = kind(str(error), was_sent=error.was_sent)
-        except WrongAnswer as error:
-            failure = QluedAPIError(str(error))
-        raise failure
+        self, request: Request, read: Callable[[Answer], T], patience: Patience | None = None
+    ) -> T:
+        return send(
+            self._line,
+            request,
+            read,
+            failure,
+            secrets=self._secrets(),
+            patience=patience or self.patience,
+            limit_s=self.timeout_s,
+        )
 
     def _secrets(self) -> list[str]:
         """Return the token in every form in which a server may repeat it."""
         token = self._token or ""
-        if len(token) < _LEAST_SECRET_CHARS:
+        if len(token) < LEAST_SECRET_CHARS:
             return []
         return [token, quote(token, safe=""), quote_plus(token)]
 
 
 def _path(name: object, route: str) -> str:
-    if not isinstance(name, str) or name in {"", ".", ".."}:
-        raise QluedClientError(f"{name!r} is no device.")
-    return f"/{quote(name, safe='')}/{route}"
+    return path_of([name, route], "device", QluedClientError)
 
 
 def _experiments(job: Job) -> Mapping[str, Any]:
@@ -306,42 +244,8 @@ def _experiments(job: Job) -> Mapping[str, Any]:
     return {f"experiment_{number}": each.experiment() for number, each in enumerate(circuits)}
 
 
-def _text(experiments: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(experiments, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        what = type(error).__name__ if isinstance(error, RecursionError) else str(error)
-    raise QluedClientError(f"The job is no JSON: {what}.")
-
-
-def _told(answer: Answer) -> str:
-    """Return what a refusal says."""
-    try:
-        document = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        document = None
-    if isinstance(document, dict):
-        detail = document.get("detail")
-        said = detail if isinstance(detail, str) else json.dumps(detail)
-        if said := plain(document.get("error_message")) or plain(said):
-            return said
-    return f"The server answered {answer.status}."
-
-
-def _document(answer: Answer) -> Any:
-    try:
-        return json.loads(answer.content)
-    except (ValueError, RecursionError):
-        pass
-    raise _wrong(answer, "is no JSON")
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    document = _document(answer)
-    if not isinstance(document, dict):
-        raise _wrong(answer, "is no object")
-    return document
-
-
-def _wrong(answer: Answer, what: str) -> QluedAPIError:
-    return QluedAPIError(f"The answer {what}. Is the address right?", answer.status)
+def _job_id(answer: Answer) -> str:
+    job_id = object_of(answer).get("job_id")
+    if not isinstance(job_id, str):
+        raise wrong(answer, "has no job_id")
+    return job_id

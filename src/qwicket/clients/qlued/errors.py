@@ -11,27 +11,26 @@ QluedError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import was_surely_not_done
+from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
+from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from qwicket.clients.http import Answer
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
 """Pass with time: too many requests, and proxies that find nobody behind them."""
 
 
-class QluedError(Exception):
+class QluedError(ServiceError):
     """Root of the tree.
 
     Attributes:
         message: What is wrong.
     """
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        super().__init__(message)
 
 
 class QluedClientError(QluedError):
@@ -50,7 +49,7 @@ class QluedTimeoutError(QluedError, TimeoutError):
     """The job has not ended in time; it goes on."""
 
 
-class QluedAPIError(QluedError):
+class QluedAPIError(APIError, QluedError):
     """The server refused, or gave no answer that makes sense.
 
     Attributes:
@@ -59,31 +58,24 @@ class QluedAPIError(QluedError):
         was_sent: Whether the request may have arrived.
     """
 
-    def __init__(
-        self,
-        message: str,
-        status_code: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        self.headers = dict(headers or {})
-        self.was_sent = was_sent
-
     def __str__(self) -> str:
         return self.message if self.status_code is None else f"{self.message} ({self.status_code})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        told = {"was_sent": self.was_sent}
-        return type(self), (self.message, self.status_code, self.headers), told
 
-
-class QluedRetriableError(QluedAPIError):
+class QluedRetriableError(QluedAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
-    @property
-    def was_surely_not_done(self) -> bool:
-        """Whether the request had no effect, so that even a job may be sent again."""
-        return was_surely_not_done(self.status_code, was_sent=self.was_sent)
+
+def failure(found: Answer | NoAnswer | WrongAnswer) -> QluedAPIError:
+    """Return the error for a refusal, or for a missing or wrong answer."""
+    if isinstance(found, WrongAnswer):
+        return QluedAPIError(str(found), found.status)
+    if isinstance(found, NoAnswer):
+        kind = QluedAPIError if found.is_absent else QluedRetriableError
+        return kind(str(found), was_sent=found.was_sent)
+    refusal = refusal_of(found.text)
+    detail = refusal.get("detail")
+    said = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
+    message = plain(refusal.get("error_message")) or plain(said)
+    kind = QluedRetriableError if found.status in RETRIABLE else QluedAPIError
+    return kind(message or f"The server answered {found.status}.", found.status, found.headers)

@@ -33,31 +33,61 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("environment", "url", "token", "expected"),
     [
-        ({}, None, None, (VENDOR, None)),
-        ({}, None, "key", (VENDOR, "key")),
-        ({"VENDOR_URL": "http://v", "VENDOR_KEY": "k"}, None, None, ("http://v", "k")),
+        ({}, None, None, (VENDOR, None, "VENDOR_URL")),
+        ({}, None, "key", (VENDOR, "key", "VENDOR_URL")),
+        (
+            {"VENDOR_URL": "http://v", "VENDOR_KEY": "k"},
+            None,
+            None,
+            ("http://v", "k", "VENDOR_URL"),
+        ),
         (
             {"VENDOR_KEY": "k", "QWICKET_URL": HOME, "QWICKET_TOKEN": OURS},
             None,
             None,
-            (VENDOR, "k"),
+            (VENDOR, "k", "VENDOR_URL"),
         ),
-        ({"VENDOR_KEY": OURS, "QWICKET_URL": HOME}, None, None, (f"{HOME}/vendor", OURS)),
-        ({"QWICKET_URL": f"{HOME}/", "QWICKET_TOKEN": OURS}, None, None, (f"{HOME}/vendor", OURS)),
-        ({"QWICKET_URL": HOME}, None, None, (f"{HOME}/vendor", None)),
-        ({"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS}, None, "key", (VENDOR, "key")),
-        ({"QWICKET_URL": HOME}, None, OURS, (f"{HOME}/vendor", OURS)),
-        ({"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS}, f"{HOME}/x", None, (f"{HOME}/x", OURS)),
-        ({"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS}, "http://y", None, ("http://y", None)),
-        ({"QWICKET_TOKEN": OURS}, None, None, (VENDOR, None)),
-        ({"QWICKET_TOKEN": OURS}, "http://y", None, ("http://y", None)),
+        (
+            {"VENDOR_KEY": OURS, "QWICKET_URL": HOME},
+            None,
+            None,
+            (f"{HOME}/vendor", OURS, "QWICKET_URL"),
+        ),
+        (
+            {"QWICKET_URL": f"{HOME}/", "QWICKET_TOKEN": OURS},
+            None,
+            None,
+            (f"{HOME}/vendor", OURS, "QWICKET_URL"),
+        ),
+        ({"QWICKET_URL": HOME}, None, None, (f"{HOME}/vendor", None, "QWICKET_URL")),
+        (
+            {"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS},
+            None,
+            "key",
+            (VENDOR, "key", "VENDOR_URL"),
+        ),
+        ({"QWICKET_URL": HOME}, None, OURS, (f"{HOME}/vendor", OURS, "QWICKET_URL")),
+        (
+            {"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS, "VENDOR_URL": "http://v"},
+            f"{HOME}/x",
+            None,
+            (f"{HOME}/x", OURS, "the argument url"),
+        ),
+        (
+            {"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS},
+            "http://y",
+            None,
+            ("http://y", None, "the argument url"),
+        ),
+        ({"QWICKET_TOKEN": OURS}, None, None, (VENDOR, None, "VENDOR_URL")),
+        ({"QWICKET_TOKEN": OURS}, "http://y", None, ("http://y", None, "the argument url")),
     ],
 )
 def test_an_address_and_a_token_are_chosen_together(
     environment: dict[str, str],
     url: str | None,
     token: str | None,
-    expected: tuple[str | None, str | None],
+    expected: tuple[str | None, str | None, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in environment.items():
@@ -66,7 +96,7 @@ def test_an_address_and_a_token_are_chosen_together(
 
 
 def test_a_target_does_not_show_its_token() -> None:
-    assert OURS not in repr(Target(HOME, OURS))
+    assert OURS not in repr(Target(HOME, OURS, "QWICKET_URL"))
 
 
 WITHOUT_AN_ADDRESS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {

@@ -69,7 +69,7 @@ def test_no_error_about_a_key_holds_the_key(bad: str) -> None:
 def test_no_repr_shows_a_secret() -> None:
     with BadServer(answer(200, JOB)) as server, client(server.url) as made:
         session = Session(made, "simulator")
-        things = [made, made._transport, session, made.submit_job, session.run, made.wait]
+        things = [made, made._line, session, made.submit_job, session.run, made.wait]
         text = "".join(f"{thing!r} {thing!s}" for thing in things)
     assert KEY not in text
     assert CUSTOM not in text

@@ -195,6 +195,16 @@ def test_reads_have_a_last_try(ask: Any) -> None:
         assert server.connections == QUICK.tries
 
 
+def test_retry_after_is_obeyed() -> None:
+    """Names of headers have no case (RFC 9110, 5.1), and some servers write all in lower case."""
+    with BadServer(answer(429, b"", {"retry-after": "1"}), answer(200, WAITS)) as server:
+        made = client(server.url)
+        made.patience = Patience(tries=2, first_pause_s=0.01)
+        assert made.post("rydberg", {}) == "7"
+        first, second = server.requests
+    assert second.at - first.at >= 1.0
+
+
 @pytest.mark.parametrize(
     "trouble", [drop(), reset(), cut(60, WAITS), silent(), *map(answer, (502, 503, 504, 520))]
 )
