@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Tests start thousands of interpreters. Without bytecode files each compiles all that it imports,
+# which takes half of the time.
+unexport PYTHONDONTWRITEBYTECODE
 UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
