@@ -14,7 +14,7 @@ import msgspec
 
 from qwicket import devices, programs
 from qwicket.cli import main as command_line
-from qwicket.dialects import mounts, native
+from qwicket.dialects import REGISTRATIONS, mounts, native, shown_by
 from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.limits import Limits
@@ -258,14 +258,21 @@ def device_pages() -> Iterator[str]:
     yield "# Built-in devices\n"
     yield "[Devices](../devices.md) says what twins are, and how to write a device. A server offers"
     yield "fewer qubits where its machine has less memory.\n"
+    yield "A dialect shows the devices that read one of these formats, unless a device's file names"
+    yield "other dialects. The native one shows all.\n"
+    yield "| dialect | family | formats |\n|---|---|---|"
+    for each in REGISTRATIONS:
+        for family, known in each.shows.items():
+            yield f"| `{each.name}` | {family} | {_words(known)} |"
+    yield ""
     parked, calibrated = devices.parked(), devices.calibrations()
-    for device in devices.built_in():
+    for device in devices.built_in(shown_by):
         spec = device.spec
         yield f"## {device.name}\n"
         yield f"{spec.description}\n"
         yield "| | |\n|---|---|"
         yield f"| family | {device.family} |"
-        yield f"| doors | {' '.join(device.doors)} |"
+        yield f"| dialects | {' '.join(device.doors)} |"
         yield f"| {_wires(device.family)} | {spec.qubits:,} |"
         yield f"| formats | {_words(spec.formats)} |"
         if spec.native_gates:

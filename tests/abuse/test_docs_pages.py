@@ -11,7 +11,7 @@ import pytest
 
 from abuse.conftest import Tokens
 from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
-from qwicket.dialects import descriptions, mounts, native
+from qwicket.dialects import mounts
 from qwicket.dialects.requests import ANSWER, PUBLIC_URL
 from qwicket.server.docs import HEADERS, docs
 from support.answers import answer
@@ -114,7 +114,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
 
     Only the very first request waits, until all pages are made.
     """
-    door = docs(native.description, lambda: descriptions(mounts(cast(Any, None))))["/docs"]
+    door = docs(mounts(cast(Any, None)))["/docs"]
 
     async def ask() -> int:
         sent: list[Any] = []

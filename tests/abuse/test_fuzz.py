@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from abuse.doors import FORMER_QBRAID, IONQ, NATIVE, QBRAID, Door, harmless
 from qwicket import devices
 from qwicket.compute import Readers
-from qwicket.dialects import mounts
+from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import INT64_MAX, Limits
@@ -158,7 +158,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         folder = tmp_path_factory.mktemp("fuzz")
         store = open_sqlite(folder)
         admin = Admin(store, now_ms)
-        runner.run(store.devices.seed(devices.built_in(), "builtin"))
+        runner.run(store.devices.seed(devices.built_in(shown_by), "builtin"))
         runner.run(store.calibrations.seed(devices.calibrations(), 0))
         runner.run(admin.add_account("ada", email=None, password=None))
         token = runner.run(admin.create_token("ada")).secret

@@ -12,7 +12,8 @@ import pytest
 
 from abuse.doors import harmless, ibm_json
 from abuse.odd_values import NO_JSON, ODD, matters
-from qwicket.dialects.ibm import ROUTES, wire
+from qwicket.dialects.ibm import wire
+from qwicket.dialects.ibm.routes import ROUTES
 from support.ibm import DOOR, SIMULATOR, Client, qobj
 from support.pairwise import pairs
 from support.server import LiveServer

@@ -12,7 +12,7 @@ import pytest
 from abuse.doors import IONQ, NATIVE, Door
 from qwicket import devices
 from qwicket.compute import Readers
-from qwicket.dialects import mounts
+from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
@@ -70,7 +70,7 @@ class Server:
         self._token = self._loop.run(self._prepare())
 
     async def _prepare(self) -> str:
-        await self._store.devices.seed(devices.built_in(), "builtin")
+        await self._store.devices.seed(devices.built_in(shown_by), "builtin")
         admin = Admin(self._store, _now)
         await admin.add_account("ada", email=None, password=None)
         return (await admin.create_token("ada")).secret

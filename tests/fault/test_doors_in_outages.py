@@ -17,7 +17,7 @@ import pytest
 
 from qwicket import devices
 from qwicket.compute import Readers
-from qwicket.dialects import mounts
+from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.errors import Unavailable
@@ -215,7 +215,7 @@ def now_ms() -> int:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = open_sqlite(tmp_path)
-    await opened.devices.seed(devices.built_in(), "builtin")
+    await opened.devices.seed(devices.built_in(shown_by), "builtin")
     yield opened
     await opened.close()
 

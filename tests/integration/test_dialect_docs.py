@@ -14,21 +14,14 @@ import pytest
 
 from abuse.doors import docs_html
 from qwicket import dialects
-from qwicket.dialects import descriptions, mounts
-from qwicket.dialects.ibm import description as ibm
+from qwicket.dialects import REGISTRATIONS, descriptions, mounts
 from qwicket.dialects.ibm.paths import canonical
-from qwicket.dialects.ionq import description as ionq
-from qwicket.dialects.qbraid import description as qbraid
 from qwicket.dialects.qlued import description as qlued
-from qwicket.dialects.xanadu import description as xanadu
 from qwicket.server.docs import HEADERS
 from support.server import LiveServer
 
 DESCRIPTIONS = descriptions(mounts(cast(Any, None)))
-ABOUTS = {
-    about.name: about
-    for about in (ionq.ABOUT, ibm.ABOUT, ibm.RUNTIME, qbraid.ABOUT, qlued.ABOUT, xanadu.ABOUT)
-}
+ERRORS = {each.name: each.error for each in REGISTRATIONS}
 ADDRESSES = {
     "ionq": ["/ionq/v0.4", "/ionq/v0.3"],
     "ibm": ["/ibm/api"],
@@ -176,7 +169,7 @@ def check_operation(
     is_public = operation.get("security") == []
     assert (answer.status_code == 401) is not is_public, (method, path, answer.text)
     if answer.status_code >= 400 and answer.status_code != 422 and answer.content:
-        kind = ABOUTS[name].error
+        kind = ERRORS[name]
         if not (name == "xanadu" and is_public):  # OAuth has a shape of its own
             msgspec.json.decode(answer.content, type=kind)
 

@@ -11,21 +11,35 @@ import msgspec
 
 from qwicket.circuits.calibrations import Calibration
 from qwicket.circuits.noise import NoiseModel
-from qwicket.model.devices import Device
+from qwicket.model.devices import Device, DeviceSpec, DriverKind, Family
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    ShownBy = Callable[[Family, Sequence[str]], tuple[str, ...]]
 
 __all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models", "parked"]
 
 
-class DeviceFile(Device, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device as a file says it. A simulated one with a calibration is a twin.
+class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device as a file declares it. A simulated one with a calibration is a twin.
 
-    `off` says why it takes no jobs until an administrator turns it on.
+    Attributes:
+        dialects: The only dialects that show it beside the native one; by default all that show
+            its family and formats.
+        off: Why it takes no jobs until an administrator turns it on.
+
+    The other fields are those of `Device`.
     """
 
+    name: str
+    family: Family
+    provider: str
+    driver: DriverKind
+    position: int
+    spec: DeviceSpec
+    dialects: tuple[str, ...] | None = None
     calibration: Calibration | None = None
     off: str | None = None
 
@@ -33,15 +47,22 @@ class DeviceFile(Device, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.calibration is not None:
             self.calibration.check(self.spec.qubits)
 
-    @property
-    def device(self) -> Device:
-        """The device alone: calibrations are kept apart, because they change."""
-        return Device(**{name: getattr(self, name) for name in Device.__struct_fields__})
+    def device(self, shown_by: ShownBy) -> Device:
+        """Return the device alone: calibrations are kept apart, because they change."""
+        shown = shown_by(self.family, self.spec.formats)
+        if self.dialects is not None:
+            shown = tuple(name for name in shown if name in ("native", *self.dialects))
+        others = {name: getattr(self, name) for name in Device.__struct_fields__ if name != "doors"}
+        return Device(doors=shown, **others)
 
 
-def built_in() -> list[Device]:
-    """Return the devices that ship with the package, in listing order."""
-    found = [file.device for file in _files()]
+def built_in(shown_by: ShownBy = lambda *_: ("native",)) -> list[Device]:
+    """Return the devices that ship with the package, in listing order.
+
+    Args:
+        shown_by: Returns the dialects that show a family and formats; by default the native one.
+    """
+    found = [file.device(shown_by) for file in _files()]
     return sorted(found, key=lambda device: (device.position, device.name))
 
 

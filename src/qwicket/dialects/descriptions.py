@@ -6,7 +6,6 @@ A response has a schema where its route names its types; otherwise it is any JSO
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.routing import Open
@@ -16,10 +15,8 @@ from qwicket.model.accounts import Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import msgspec
-
+    from qwicket.dialects.registration import Registration
     from qwicket.dialects.routing import Dialect, Route
-    from qwicket.model.devices import Family
 
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
@@ -27,39 +24,12 @@ SERVER: Final = "{the server's address}"
 """Stands where the address of the server that shows the description goes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """Registration of a dialect: all that its routes do not say.
-
-    Attributes:
-        name: In addresses (`/docs/NAME`), jobs, and lists of devices.
-        title: For people.
-        lead: Some sentences for people: how to sign in, what clients there are.
-        security: OpenAPI's security schemes, of which one is enough.
-        error: What every refusal looks like.
-        prefixes: Addresses of the dialect's versions, the preferred one first.
-        families: Families of the devices that the dialect shows.
-        operations: Names of operations, where they differ from the names of the handlers.
-        tag: The one group of all operations; by default each path's first word.
-    """
-
-    name: str
-    title: str
-    lead: str
-    security: Mapping[str, Any]
-    error: type[msgspec.Struct]
-    prefixes: tuple[str, ...]
-    families: tuple[Family, ...]
-    operations: Mapping[str, str] = field(default_factory=dict)
-    tag: str = ""
-
-
-def describe(about: About, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
+def describe(about: Registration, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
     """Return the description of a dialect.
 
     Args:
-        about: What it says of itself.
-        dialects: Its versions by their prefixes.
+        about: Its registration.
+        dialects: Its applications by their addresses.
     """
     listed = [
         (prefix, route)
@@ -89,7 +59,7 @@ def describe(about: About, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
     }
 
 
-def _operation(about: About, schemas: Schemas, route: Route) -> dict[str, Any]:
+def _operation(about: Registration, schemas: Schemas, route: Route) -> dict[str, Any]:
     name = about.operations.get(route.name, route.name)
     answer = [schemas[each] for each in route.answers]
     shown: dict[str, Any] = {

@@ -13,7 +13,7 @@ from msgspec import structs
 from qwicket import devices
 from qwicket.compute import LocalCompute, Readers
 from qwicket.compute.memory import available_bytes
-from qwicket.dialects import descriptions, mounts, native
+from qwicket.dialects import DialectSettings, mounts, shown_by
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.gateway.answers import Answers
@@ -109,7 +109,7 @@ class App:
             answer_bytes=answer_bytes,
         )
         self._readers = Readers(self._limits)
-        await store.devices.seed(devices.built_in(), "builtin")
+        await store.devices.seed(devices.built_in(shown_by), "builtin")
         await store.devices.park(devices.parked(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
         if self._lock is not None:
@@ -161,14 +161,13 @@ class App:
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
             gateway,
-            pass_s=settings.pass_s,
-            ibm_pass_s=settings.ibm_pass_s,
+            DialectSettings(settings.pass_s, settings.ibm_pass_s),
             public_url=public_url,
         )
         doors: dict[str, ASGIApp] = {
             **dialects,
             "": for_people(dialects[""]),
-            **docs(native.description, lambda: descriptions(dialects), dialects),
+            **docs(dialects),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.auth.by_token,

@@ -29,7 +29,7 @@ def test_devices_come_in_listing_order_with_names_of_their_own() -> None:
 def test_twins_have_their_originals_qubits_and_gates(
     name: str, qubits: int, native: tuple[str, ...]
 ) -> None:
-    (twin,) = (device for device in devices.built_in() if device.name == name)
+    (twin,) = (device for device in devices.built_in(shown_by) if device.name == name)
     assert (twin.spec.qubits, twin.spec.native_gates) == (qubits, native)
     assert twin.doors == ("native", "ionq", "qbraid")
     assert not twin.spec.exact
@@ -40,7 +40,7 @@ def test_a_file_gives_a_device_and_its_calibration(tmp_path: Path) -> None:
     path = tmp_path / "twin.toml"
     path.write_text(TWIN)
     file = devices.load(path)
-    assert file.device in devices.built_in()
+    assert file.device(shown_by) in devices.built_in(shown_by)
     assert file.calibration == devices.calibrations()[file.name]
 
 
@@ -67,7 +67,7 @@ def test_the_page_lists_every_device_with_its_doors_and_qubits() -> None:
             rows[name] = (doors, qubits.replace(",", ""))
     expected = {
         device.name: (" ".join(device.doors), str(device.spec.qubits))
-        for device in devices.built_in()
+        for device in devices.built_in(shown_by)
     }
     assert rows == expected
 
@@ -86,9 +86,45 @@ def test_one_device_ships_off_and_says_why() -> None:
     assert "off" in devices.parked()["parked"]
 
 
-def test_a_device_is_shown_by_dialects_of_its_family_alone() -> None:
-    for device in devices.built_in():
-        assert {*device.doors} <= {*shown_by(device.family)}, device.name
+def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
+    ionq, qbraid, ibm = ("native", "ionq"), ("native", "qbraid"), ("native", "ibm", "runtime")
+    ions, atoms, photonic = (*ionq, "qbraid"), ("native", "qlued"), ("native", "xanadu")
+    assert {device.name: device.doors for device in devices.built_in(shown_by)} == {
+        "simulator": ionq,
+        "qpu.aria-1": ions,
+        "qpu.forte-1": ions,
+        "clifford": ("native",),
+        **dict.fromkeys(("qwicket_simulator", "qwicket_line5", "qwicket_heavyhex27"), ibm),
+        **dict.fromkeys(("singlequdit", "multiqudit", "fermions"), atoms),
+        "rydberg": (*atoms, "qbraid"),
+        "statevector": qbraid,
+        "parked": qbraid,
+        **dict.fromkeys(("X8_01", "simulon_gaussian", "tdm_small"), photonic),
+    }
+    text = TWIN.replace("[spec]", 'dialects = ["qbraid"]\n\n[spec]', 1)
+    assert msgspec.toml.decode(text, type=devices.DeviceFile).device(shown_by).doors == qbraid
+
+
+def test_a_file_names_only_dialects_that_show_its_family_and_formats() -> None:
+    for path in Path(devices.__file__).parent.glob("*.toml"):
+        file = devices.load(path)
+        assert {*(file.dialects or ())} <= {*shown_by(file.family, file.spec.formats)}, path
+
+
+@pytest.mark.parametrize(
+    ("formats", "names"),
+    [
+        (("openqasm3",), ("native", "qbraid")),
+        (("ionq.circuit.v1",), ("native", "ionq", "qbraid")),
+        (("qobj", "openqasm2"), ("native", "ibm", "qbraid")),
+        (("batch", "qiskit.primitives"), ("native", "runtime")),
+        (("ahs",), ("native",)),
+    ],
+)
+def test_a_device_is_shown_by_the_dialects_that_write_its_formats(
+    formats: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert shown_by("qubit", formats) == names
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from qwicket import devices
 from qwicket.compute import Readers
+from qwicket.dialects import shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
@@ -43,7 +44,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = open_sqlite(tmp_path)
-    await opened.devices.seed(devices.built_in(), "builtin")
+    await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
     await opened.close()

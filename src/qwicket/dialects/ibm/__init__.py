@@ -1,6 +1,6 @@
 """The IBM Quantum Experience API of 2020, below `/ibm/api`, and Runtime's classic channel."""
 
 from qwicket.dialects.ibm import runtime
-from qwicket.dialects.ibm.routes import ROUTES, dialect
+from qwicket.dialects.ibm.registration import REGISTRATION
 
-__all__ = ["ROUTES", "dialect", "runtime"]
+__all__ = ["REGISTRATION", "runtime"]

@@ -12,12 +12,13 @@ from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.handlers import Handlers
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
-from qwicket.model.accounts import LONG_PASS_S, Scope
+from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive
     from starlette.types import Scope as ASGIScope
 
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
@@ -67,14 +68,9 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def dialect(gateway: Gateway, *, pass_s: float = LONG_PASS_S) -> Dialect:
-    """Return the dialect.
-
-    Args:
-        gateway: Does the work.
-        pass_s: Life of an access token: clients sign in once and never again.
-    """
-    return _WithSockets(Handlers(gateway, pass_s))
+def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
+    """Return the dialect. Its clients sign in once and never renew their access tokens."""
+    return _WithSockets(Handlers(gateway, settings.ibm_pass_s))
 
 
 class _WithSockets(Dialect):

@@ -10,6 +10,7 @@ from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
     from qwicket.model.jobs import Submission
 
@@ -87,17 +88,17 @@ V03_ROUTES: Final = _routes(Body(wire.read_old, wire.OldBody), 200)
 V04_ROUTES: Final = _routes(Body(wire.read_new, wire.SubmitBody), 201)
 
 
-def v03(gateway: Gateway) -> Dialect:
+def v03(gateway: Gateway, _: DialectSettings) -> Dialect:
     """Return version 0.3."""
     return _dialect(V03Handlers(gateway), V03_ROUTES)
 
 
-def v04(gateway: Gateway) -> Dialect:
+def v04(gateway: Gateway, _: DialectSettings) -> Dialect:
     """Return version 0.4."""
     return _dialect(Handlers(gateway), V04_ROUTES)
 
 
-def unknown_version(gateway: Gateway) -> Dialect:
+def unknown_version(gateway: Gateway, _: DialectSettings) -> Dialect:
     """Return the dialect of versions that do not exist: it refuses in the shape of IonQ."""
     return _dialect(Handlers(gateway), ())
 

@@ -1,5 +1,5 @@
 """The qlued dialect, below `/qlued/api/v2` and, with tokens in a header, `/qlued/api/v3`."""
 
-from qwicket.dialects.qlued.routes import ROUTES, dialect
+from qwicket.dialects.qlued.registration import REGISTRATION
 
-__all__ = ["ROUTES", "dialect"]
+__all__ = ["REGISTRATION"]

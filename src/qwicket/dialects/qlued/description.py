@@ -1,12 +1,10 @@
-"""Description of the qlued dialect, in the structs of qlued's own server."""
+"""What qlued's own server answers, as structs for the dialect's description."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-
-from qwicket.dialects.descriptions import About
 
 
 class StatusMsgDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,29 +87,3 @@ class ResultDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: str
     header: dict[str, Any]
     results: list[dict[str, Any]]
-
-
-ABOUT: Final = About(
-    name="qlued",
-    prefixes=("/qlued",),
-    families=("atoms",),
-    title="qlued's API, versions 2 and 3",
-    lead=(
-        "Clients of qlued work against this server when their address is changed. In version 2 a"
-        " token goes into the query or the body, in version 3 into `Authorization: Bearer …`. A"
-        ' missing field is a 422 with `{"detail": [{"type", "loc", "msg"}]}`.'
-    ),
-    security={
-        "token": {"type": "http", "scheme": "bearer"},
-        "query": {"type": "apiKey", "in": "query", "name": "token"},
-    },
-    error=StatusMsgDict,
-    operations={
-        "read_config": "get_config",
-        "read_backend_status": "get_backend_status",
-        "submit_job": "post_job",
-        "read_status": "get_job_status",
-        "read_result": "get_job_result",
-    },
-    tag="Backend",
-)

@@ -10,6 +10,7 @@ from qwicket.dialects.routing import Body, Dialect, Open, Route
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
 _V2: Final = "/api/v2"
@@ -64,7 +65,7 @@ ROUTES: Final = (
 )
 
 
-def dialect(gateway: Gateway) -> Dialect:
+def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
     """Return the dialect in both versions."""
     return Dialect(
         Handlers(gateway),

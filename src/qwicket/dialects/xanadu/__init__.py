@@ -1,5 +1,5 @@
 """The Xanadu Cloud dialect: the root of the host, because its client knows no base path."""
 
-from qwicket.dialects.xanadu.routes import ROUTES, dialect
+from qwicket.dialects.xanadu.registration import REGISTRATION
 
-__all__ = ["ROUTES", "dialect"]
+__all__ = ["REGISTRATION"]

@@ -14,6 +14,7 @@ from qwicket.dialects.xanadu.handlers import Handlers
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
@@ -42,10 +43,10 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def dialect(gateway: Gateway, pass_s: float) -> Dialect:
-    """Return the dialect at the root, whose access tokens live for `pass_s` seconds."""
+def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
+    """Return the dialect at the root, whose clients renew their access tokens."""
     return Dialect(
-        Handlers(gateway, pass_s),
+        Handlers(gateway, settings.pass_s),
         ROUTES,
         wire.problem,
         recast=wire.recast,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from starlette.responses import Response
 
+from qwicket.dialects import REGISTRATIONS, descriptions, native
 from qwicket.dialects.routing import Dialect, Open, Route
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
@@ -23,7 +24,7 @@ from qwicket.server.docs import api, errors
 from qwicket.server.docs.html import ADDRESS, page, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,18 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "docs", "files", "for_people"]
 
-_QLUED: Final = "/qlued/api/v2"
-_MOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "ionq": ("/ionq/v0.4", "/ionq/v0.3"),
-    "ibm": ("/ibm/api",),
-    "runtime": ("/ibm/runtime/classic",),
-    "qbraid": ("/qbraid/api/v1", "/qbraid/api"),
-    "qlued": (_QLUED, "/qlued/api/v3"),
-}
-"""Below which addresses a dialect's description is found beside `/docs`: no vendor has such a path.
-Xanadu's dialect is the root of the server, which stays its own."""
-
-_NONE: Final[Mapping[str, Any]] = {}
 _HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -77,7 +66,7 @@ class File(NamedTuple):
 
 
 def files(
-    description: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]] = _NONE
+    description: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, File]:
     """Return all there is under `/docs`, by its path.
 
@@ -101,13 +90,15 @@ def files(
 
 def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, File]:
     """Return what is answered below the vendors' own addresses, by its path."""
-    beside = {
-        f"{mount}/openapi.json": _document(dialects[name])
-        for name, mounts in _MOUNTS.items()
-        for mount in mounts
-    }
-    beside[f"{_QLUED}/docs"] = _dialect_page("qlued", dialects["qlued"], up="../../../docs/")
-    return beside
+    found = {}
+    for each in REGISTRATIONS:
+        for path in each.described_at:
+            if path.endswith("/docs"):
+                up = "../" * (path.count("/") - 1) + "docs/"
+                found[path] = _dialect_page(each.name, dialects[each.name], up)
+            else:
+                found[path] = _document(dialects[each.name])
+    return found
 
 
 def _dialect_page(name: str, document: Mapping[str, Any], up: str) -> File:
@@ -118,47 +109,38 @@ def _document(description: Mapping[str, Any]) -> File:
     return File(msgspec.json.encode(description), "application/json")
 
 
-def docs(
-    describe: Callable[[], Mapping[str, Any]],
-    describe_dialects: Callable[[], Mapping[str, Mapping[str, Any]]] = dict,
-    doors: Mapping[str, ASGIApp] = _NONE,
-) -> dict[str, ASGIApp]:
-    """Return the mounts of `/docs`, and of what is said below the vendors' own addresses.
+def docs(dialects: Mapping[str, Dialect]) -> dict[str, ASGIApp]:
+    """Return the mounts of `/docs`, and of descriptions below the vendors' own addresses.
 
     Args:
-        describe: Makes the OpenAPI document of `/v1`.
-        describe_dialects: Makes those of the vendors' dialects.
-        doors: The dialects by their mounts, which are asked for whatever else is below them.
+        dialects: All dialects by their addresses; they serve whatever else is below these.
     """
     made: dict[str, Dialect] = {}
 
     def make() -> Dialect:
-        dialects = describe_dialects()
-        found = files(describe(), dialects)
-        if dialects:
-            found |= _beside_dialects(dialects)
-        return Dialect(_Handlers(found), ROUTES, _problem, error_type=_HTML)
+        found = descriptions(dialects)
+        shown = files(native.description(), found) | _beside_dialects(found)
+        return Dialect(_Handlers(shown), ROUTES, _problem, error_type=_HTML)
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
         if not made:
             made[""] = await asyncio.to_thread(make)
         await made[""]({**scope, "root_path": ""}, receive, send)
 
-    paths = [f"{mount}/openapi.json" for mounts in _MOUNTS.values() for mount in mounts]
-    beside = {path: _exactly(path, at_root, doors) for path in [*paths, f"{_QLUED}/docs"] if doors}
-    return {"/docs": at_root, **beside}
+    paths = [path for each in REGISTRATIONS for path in each.described_at]
+    return {"/docs": at_root, **{path: _exactly(path, at_root, dialects) for path in paths}}
 
 
-def _exactly(path: str, app: ASGIApp, doors: Mapping[str, ASGIApp]) -> ASGIApp:
+def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect]) -> ASGIApp:
     """Return an app for one path, and for what is below it the dialect that it is in."""
-    mount = max((each for each in doors if path.startswith(f"{each}/")), key=len)
+    mount = max((each for each in dialects if path.startswith(f"{each}/")), key=len)
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == path and scope["type"] == "http":
             await app(scope, receive, send)
             return
         root = scope["root_path"].removesuffix(path) + mount
-        await doors[mount]({**scope, "root_path": root}, receive, send)
+        await dialects[mount]({**scope, "root_path": root}, receive, send)
 
     return choose
 
@@ -218,7 +200,7 @@ _OPEN: Final = Open("They describe every server alike.")
 ROUTES: Final = (
     Route("GET", "/docs", _Handlers.read, _OPEN),
     Route("GET", "/docs/{page:path}", _Handlers.read, _OPEN),
-    Route("GET", f"{_QLUED}/docs", _Handlers.read, _OPEN),
+    Route("GET", "/{dialect:path}/docs", _Handlers.read, _OPEN),
     Route("GET", "/{dialect:path}/openapi.json", _Handlers.read, _OPEN),
 )
 

@@ -14,7 +14,7 @@ import pytest
 from qwicket import devices, engines
 from qwicket.circuits.outcomes import Ran
 from qwicket.compute import Readers
-from qwicket.dialects import mounts
+from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.failures import Failure
@@ -33,7 +33,7 @@ LIMITS = Limits(memory_bytes=1 << 30)
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = open_sqlite(tmp_path)
-    await opened.devices.seed(devices.built_in(), "builtin")
+    await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
     await opened.close()

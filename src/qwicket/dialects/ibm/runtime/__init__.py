@@ -1,5 +1,5 @@
 """The classic channel of Qiskit Runtime's API, below `/ibm/runtime/classic`."""
 
-from qwicket.dialects.ibm.runtime.routes import ROUTES, dialect
+from qwicket.dialects.ibm.runtime.registration import REGISTRATION
 
-__all__ = ["ROUTES", "dialect"]
+__all__ = ["REGISTRATION"]

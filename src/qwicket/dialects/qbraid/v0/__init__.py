@@ -1,5 +1,5 @@
 """The first two generations: the registry of jobs, and the first API that runs jobs."""
 
-from qwicket.dialects.qbraid.v0.routes import ROUTES, dialect
+from qwicket.dialects.qbraid.v0.routes import dialect
 
-__all__ = ["ROUTES", "dialect"]
+__all__ = ["dialect"]

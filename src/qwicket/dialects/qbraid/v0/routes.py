@@ -11,6 +11,7 @@ from qwicket.dialects.routing import Body, Dialect, Open, Route
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
@@ -54,7 +55,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def dialect(gateway: Gateway) -> Dialect:
+def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
     """Return the dialect of the first two generations."""
     return Dialect(
         Handlers(gateway),

@@ -1,5 +1,5 @@
 """Today's generation. Every success is `{"success": true, "data": …}`."""
 
-from qwicket.dialects.qbraid.v1.routes import ROUTES, dialect
+from qwicket.dialects.qbraid.v1.routes import dialect
 
-__all__ = ["ROUTES", "dialect"]
+__all__ = ["dialect"]

@@ -1,4 +1,4 @@
-"""Description of the Xanadu Cloud dialect for people and programs."""
+"""Registration of the Xanadu Cloud dialect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from qwicket.dialects.descriptions import About
+from qwicket.dialects.registration import Registration
+from qwicket.dialects.xanadu.routes import dialect
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,10 +20,10 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meta: dict[str, Any]
 
 
-ABOUT: Final = About(
+REGISTRATION: Final = Registration(
     name="xanadu",
-    prefixes=("",),
-    families=("photonic",),
+    mounts={"": dialect},
+    shows={"photonic": ("blackbird",)},
     title="Xanadu Cloud's API",
     lead=(
         "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. A"

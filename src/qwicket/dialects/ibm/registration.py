@@ -1,4 +1,4 @@
-"""What IBM's two dialects say of themselves to people and to programs."""
+"""Registration of the dialect of IBM Quantum Experience."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from qwicket.dialects.descriptions import About
+from qwicket.dialects.ibm.routes import dialect
+from qwicket.dialects.registration import Registration
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,12 +25,13 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error: Refusal
 
 
-_TOKEN: Final = {"type": "apiKey", "in": "header", "name": "X-Access-Token"}
+TOKEN: Final = {"type": "apiKey", "in": "header", "name": "X-Access-Token"}
 
-ABOUT: Final = About(
+REGISTRATION: Final = Registration(
     name="ibm",
-    prefixes=("/ibm/api",),
-    families=("qubit",),
+    mounts={"/ibm/api": dialect},
+    described_at=("/ibm/api/openapi.json",),
+    shows={"qubit": ("qobj",)},
     title="The IBM Quantum Experience API of 2020",
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"
@@ -39,19 +41,6 @@ ABOUT: Final = About(
         " below `/Network/{hub}/Groups/{group}/Projects/{project}`. `/jobs/{id}/status` is a"
         " websocket as well."
     ),
-    security={"token": _TOKEN, "query": {**_TOKEN, "in": "query", "name": "access_token"}},
-    error=Error,
-)
-
-RUNTIME: Final = About(
-    name="runtime",
-    prefixes=("/ibm/runtime/classic",),
-    families=("qubit",),
-    title="The classic channel of IBM's Runtime API",
-    lead=(
-        'qiskit-ibm-runtime up to 0.40 works against this server with `channel="ibm_quantum"`. It'
-        " signs in at `/ibm/api`; the access token goes into `X-Access-Token`."
-    ),
-    security={"token": _TOKEN},
+    security={"token": TOKEN, "query": {**TOKEN, "in": "query", "name": "access_token"}},
     error=Error,
 )

@@ -1,4 +1,4 @@
-"""Description of the IonQ dialect for people and programs."""
+"""Registration of the IonQ dialect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from qwicket.dialects.descriptions import About
+from qwicket.dialects.ionq.routes import unknown_version, v03, v04
+from qwicket.dialects.registration import Registration
 
 
 class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -17,10 +18,12 @@ class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     message: str
 
 
-ABOUT: Final = About(
+REGISTRATION: Final = Registration(
     name="ionq",
-    prefixes=("/ionq/v0.4", "/ionq/v0.3"),
-    families=("qubit",),
+    mounts={"/ionq/v0.4": v04, "/ionq/v0.3": v03, "/ionq": unknown_version},
+    aliases={"/v0.4": "/ionq/v0.4", "/v0.3": "/ionq/v0.3"},
+    described_at=("/ionq/v0.4/openapi.json", "/ionq/v0.3/openapi.json"),
+    shows={"qubit": ("ionq.circuit.v1",)},
     title="IonQ's API, versions 0.3 and 0.4",
     lead=(
         "Clients of IonQ work against this server when their address is changed. A token goes into"

@@ -1,0 +1,39 @@
+"""Registration of the qlued dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.dialects.qlued.description import StatusMsgDict
+from qwicket.dialects.qlued.routes import dialect
+from qwicket.dialects.registration import Registration
+from qwicket.programs import FORMATS
+
+REGISTRATION: Final = Registration(
+    name="qlued",
+    mounts={"/qlued": dialect},
+    described_at=(
+        *("/qlued/api/v2/openapi.json", "/qlued/api/v3/openapi.json"),
+        "/qlued/api/v2/docs",
+    ),
+    shows={"atoms": tuple(name for name in FORMATS if name.startswith("qlued."))},
+    title="qlued's API, versions 2 and 3",
+    lead=(
+        "Clients of qlued work against this server when their address is changed. In version 2 a"
+        " token goes into the query or the body, in version 3 into `Authorization: Bearer …`. A"
+        ' missing field is a 422 with `{"detail": [{"type", "loc", "msg"}]}`.'
+    ),
+    security={
+        "token": {"type": "http", "scheme": "bearer"},
+        "query": {"type": "apiKey", "in": "query", "name": "token"},
+    },
+    error=StatusMsgDict,
+    operations={
+        "read_config": "get_config",
+        "read_backend_status": "get_backend_status",
+        "submit_job": "post_job",
+        "read_status": "get_job_status",
+        "read_result": "get_job_result",
+    },
+    tag="Backend",
+)

@@ -1,0 +1,63 @@
+"""Registration of a dialect: all that the server knows of it beside its routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qwicket.model.accounts import LONG_PASS_S, PASS_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    import msgspec
+
+    from qwicket.dialects.routing import Dialect
+    from qwicket.gateway import Gateway
+    from qwicket.model.devices import Family
+
+
+@dataclass(frozen=True)
+class DialectSettings:
+    """Settings of single dialects.
+
+    Attributes:
+        pass_s: Life of an access token for clients that renew it.
+        ibm_pass_s: Life of an access token for clients that do not.
+    """
+
+    pass_s: float = PASS_S
+    ibm_pass_s: float = LONG_PASS_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """Registration of a dialect.
+
+    Attributes:
+        name: In addresses (`/docs/NAME`), jobs, and lists of devices.
+        mounts: Make its applications, by their addresses.
+        aliases: Other addresses of these applications, which its description does not name.
+        shows: Formats of its clients' programs by family: the dialect shows the devices that read
+            one of them, unless a device's file names other dialects.
+        title: For people.
+        lead: Some sentences for people: how to sign in, what clients there are.
+        security: OpenAPI's security schemes, of which one is enough.
+        error: What every refusal looks like.
+        described_at: Addresses of its description beside those below `/docs`: `…/openapi.json`,
+            and `…/docs` for its page.
+        operations: Names of operations, where they differ from the names of the handlers.
+        tag: The one group of all operations; by default each path's first word.
+    """
+
+    name: str
+    mounts: Mapping[str, Callable[[Gateway, DialectSettings], Dialect]]
+    shows: Mapping[Family, Collection[str]]
+    title: str
+    lead: str
+    security: Mapping[str, Any]
+    error: type[msgspec.Struct]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    described_at: tuple[str, ...] = ()
+    operations: Mapping[str, str] = field(default_factory=dict)
+    tag: str = ""
