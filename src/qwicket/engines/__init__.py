@@ -18,6 +18,7 @@ import msgspec
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome, PartResult, encode
 from qwicket.circuits.summary import Summary
+from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
 from qwicket.model.failures import Failure
 
@@ -34,20 +35,6 @@ _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
-class Estimate(msgspec.Struct, frozen=True):
-    """What a job is expected to need.
-
-    Attributes:
-        bytes: Peak memory of its worker.
-        seconds: Time on one core.
-        state_qubits: Of how many qubits it needs a state vector; 0 where it needs none.
-    """
-
-    bytes: int
-    seconds: float
-    state_qubits: int
-
-
 class _Room(Protocol):
     """What a family's package offers; a circuit is opaque to everyone else."""
 
@@ -55,9 +42,7 @@ class _Room(Protocol):
 
     def run(self, circuit: Any, options: RunOptions, part: int, /) -> Outcome: ...
 
-    def estimate(self, summary: Summary, options: RunOptions, /) -> tuple[int, float]: ...
-
-    def state_qubits(self, summary: Summary, options: RunOptions, /) -> int: ...
+    def estimate(self, summary: Summary, options: RunOptions, /) -> Estimate: ...
 
     def installed(self) -> tuple[str, ...]: ...
 
@@ -107,9 +92,8 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Say what a job will need, from its summary and how it is to be run."""
-    room = _room(summary.family)
-    return Estimate(*room.estimate(summary, options), room.state_qubits(summary, options))
+    """Return what a job will need, from its summary and how it is to be run."""
+    return _room(summary.family).estimate(summary, options)
 
 
 def installed(family: str) -> tuple[str, ...]:

@@ -402,11 +402,10 @@ class Admission:
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
         """Refuse more qubits than a device has; what fewer of them cost is another matter."""
         unit = "modes" if device.family == "photonic" else "qubits"
-        most, takes = self._most_qubits(device), self._takes(device)
-        if engine == _ROOMY:
-            most = self._limits.mps_qubits
-            takes = f"{engine} takes {most} (limit mps_qubits)"
+        is_roomy = engine == _ROOMY
+        most = self._limits.mps_qubits if is_roomy else self._most_qubits(device)
         if summary.n_qubits > most:
+            takes = f"{engine} takes {most} (limit mps_qubits)" if is_roomy else self._takes(device)
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
             )

@@ -6,9 +6,9 @@ from qwicket.circuits.atoms import AtomCircuit, unpack
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.summary import Summary
-from qwicket.engines.atoms.cost import estimate, state_qubits
+from qwicket.engines.atoms.cost import estimate
 
-__all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
+__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
 
 
 def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Final
 
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.summary import Summary
+from qwicket.engines.estimates import Estimate
 
 # Measured with one thread on x86-64; bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20
@@ -15,14 +16,9 @@ _SAMPLE_S: Final = 1.5e-7
 _CIRCUIT_S: Final = 5e-4
 
 
-def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
-    """Return peak bytes and seconds of one core for a whole job."""
+def estimate(summary: Summary, options: RunOptions) -> Estimate:
+    """Return what a whole job needs."""
     n_samples = summary.n_samples or options.shots * summary.n_circuits * summary.n_qubits
     n_bytes = _BASE_BYTES + summary.work_bytes + _SAMPLE_BYTES * n_samples
     seconds = summary.n_circuits * _CIRCUIT_S + summary.work_ns * 1e-9
-    return n_bytes, seconds + n_samples * _SAMPLE_S
-
-
-def state_qubits(_summary: Summary, _options: RunOptions) -> int:
-    """Return 0: the limit on qubits is not the one that bounds these states."""
-    return 0
+    return Estimate(n_bytes, seconds + n_samples * _SAMPLE_S)

@@ -8,8 +8,9 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.photonic import Gate, Measure, PhotonicBounds, PhotonicCircuit, unpack
 from qwicket.circuits.summary import Summary
+from qwicket.engines.estimates import Estimate
 
-__all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
+__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
 
 _BASE_BYTES: Final = 64 << 20
 _AMPLITUDE_BYTES: Final = 64
@@ -38,8 +39,8 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     return engine.run(circuit, options, part)
 
 
-def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
-    """Return peak bytes and seconds; how many photons there will be, a summary cannot tell."""
+def estimate(summary: Summary, options: RunOptions) -> Estimate:
+    """Return what a whole job needs; how many photons there will be, a summary cannot tell."""
     values = options.shots * summary.n_qubits
     n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
     seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S
@@ -47,12 +48,7 @@ def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
     if 0 < summary.n_clbits <= bounds.counted_modes:
         n_bytes += bounds.amplitudes * _AMPLITUDE_BYTES
         seconds += options.shots * summary.n_clbits * _COUNT_S
-    return n_bytes, summary.n_circuits * seconds
-
-
-def state_qubits(_summary: Summary, _options: RunOptions) -> int:
-    """Return 0: no state vector is held."""
-    return 0
+    return Estimate(n_bytes, summary.n_circuits * seconds)
 
 
 def installed() -> tuple[str, ...]:

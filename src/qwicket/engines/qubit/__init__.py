@@ -6,10 +6,10 @@ from qwicket.circuits.noise import GateNoise, NoiseModel
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, unpack
-from qwicket.engines.qubit.cost import estimate, state_qubits
+from qwicket.engines.qubit.cost import estimate
 from qwicket.engines.qubit.names import installed, objection
 
-__all__ = ["estimate", "installed", "objection", "run", "state_qubits", "unpack", "warm"]
+__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:

@@ -16,6 +16,7 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import MEMORY, PROBABILITIES, key_width
 from qwicket.circuits.qubit import Gate, Op
 from qwicket.circuits.summary import Summary
+from qwicket.engines.estimates import Estimate
 from qwicket.engines.qubit import names
 
 SAMPLER_QUBITS: Final = 20
@@ -139,14 +140,22 @@ class Job(NamedTuple):
         return PROBABILITIES in self.outputs and self.noise is None
 
 
-def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
-    """Return peak bytes and seconds of one core for a whole job.
+def estimate(summary: Summary, options: RunOptions) -> Estimate:
+    """Return what a whole job needs.
 
     Circuits run one after the other: bytes are those of the widest, seconds add up. Their
     operations are unpacked together. A worker may run on qsim what is counted as Qulacs' here.
     """
-    job = _job(summary, options)
-    match _engine(job):
+    job = Job(
+        summary,
+        options.shots,
+        options.outputs,
+        options.noise,
+        options.engine,
+        options.most_outcomes,
+    )
+    engine = _engine(job)
+    match engine:
         case names.CLIFFORD:
             n_bytes, seconds = _stabilizer_cost(job)
         case names.MPS:
@@ -159,30 +168,16 @@ def estimate(summary: Summary, options: RunOptions) -> tuple[int, float]:
             n_bytes, seconds = _branching_cost(job)
     n_ops = summary.n_ops_1q + summary.n_ops_2q
     seconds = summary.n_circuits * seconds + _estimation_s(job)
-    return int(n_bytes) + n_ops * _OP_BYTES, seconds
+    has_state_vector = engine not in (names.CLIFFORD, names.MPS)
+    return Estimate(
+        int(n_bytes) + n_ops * _OP_BYTES, seconds, job.n_qubits if has_state_vector else 0
+    )
 
 
 def _estimation_s(job: Job) -> float:
     """Return the time to read expectation values off outcomes: each term looks at each of them."""
     outcomes = min(1 << min(job.summary.n_clbits, 60), job.shots)
     return job.summary.n_terms * outcomes * _TERM_S
-
-
-def state_qubits(summary: Summary, options: RunOptions) -> int:
-    """Return of how many qubits a state vector is needed; 0 where another engine needs none."""
-    job = _job(summary, options)
-    return 0 if _engine(job) in (names.CLIFFORD, names.MPS) else job.n_qubits
-
-
-def _job(summary: Summary, options: RunOptions) -> Job:
-    return Job(
-        summary,
-        options.shots,
-        options.outputs,
-        options.noise,
-        options.engine,
-        options.most_outcomes,
-    )
 
 
 def _engine(job: Job) -> str:

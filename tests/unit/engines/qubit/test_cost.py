@@ -12,7 +12,7 @@ from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxati
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Gate, Measure
 from qwicket.circuits.summary import Summary
-from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, state_qubits, worth
+from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, worth
 from qwicket.model.limits import INT64_MAX
 
 GIB = 1 << 30
@@ -31,7 +31,8 @@ def cost(
     noise: NoiseModel | None = None,
     engine: str = "",
 ) -> tuple[int, float]:
-    return estimate(summary, options(shots, outputs, noise, engine))
+    found = estimate(summary, options(shots, outputs, noise, engine))
+    return found.bytes, found.seconds
 
 
 def one(n_qubits: int, n_gates: int = 0) -> Summary:
@@ -266,7 +267,7 @@ def test_only_state_vectors_have_qubits_of_one() -> None:
     turned = msgspec.structs.replace(wide, is_clifford=False)
 
     def found(summary: Summary, model: NoiseModel | None = None, engine: str = "") -> int:
-        return state_qubits(summary, options(10, ("counts",), model, engine))
+        return estimate(summary, options(10, ("counts",), model, engine)).state_qubits
 
     assert found(wide, paulis) == found(wide) == found(wide, engine="clifford") == 0
     assert found(wide, damped) == found(turned, paulis) == found(turned) == 30

@@ -1,0 +1,20 @@
+"""What a job is expected to need. Imported by the server: no NumPy."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What a job is expected to need.
+
+    Attributes:
+        bytes: Peak memory of its worker.
+        seconds: Time on one core.
+        state_qubits: Number of qubits of its state vector; 0 if no state vector is held, or if
+            the limit on qubits is not what bounds it.
+    """
+
+    bytes: int
+    seconds: float
+    state_qubits: int = 0
