@@ -92,23 +92,24 @@ class Front:
             REQUEST_ID: request_id,
             PUBLIC_URL: self._public_url or _own_url(scope),
         }
-        with self._counted(scope, inner):
+        client = scope.get("client")
+        address = network(client[0]) if client else ""
+        with self._counted(address, inner):
             if scope["type"] == "websocket":
                 await self._stream(door, inner, receive, send)
             else:
-                await self._answer(prefix, door, inner, receive, send)
+                await self._answer(prefix, address, door, inner, receive, send)
 
     @contextlib.contextmanager
-    def _counted(self, scope: Scope, inner: dict[str, Any]) -> Iterator[None]:
+    def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
         """Count a request for its address; one too many is to be refused by its door.
 
         One connection serves one request at a time. So this is reached behind a proxy alone, where
         the address is what the proxy forwards.
         """
-        client, most = scope.get("client"), self._limits.connections_each
-        name = network(client[0]) if client else ""
-        self._serving[name] += 1
-        if self._serving[name] > most:
+        most = self._limits.connections_each
+        self._serving[address] += 1
+        if self._serving[address] > most:
             inner[REFUSAL] = TooManyRequests(
                 f"{most} requests of your address are being served (limit connections_each).",
                 retry_after_s=1.0,
@@ -118,19 +119,23 @@ class Front:
         try:
             yield
         finally:
-            self._serving[name] -= 1
-            if not self._serving[name]:
-                del self._serving[name]
+            self._serving[address] -= 1
+            if not self._serving[address]:
+                del self._serving[address]
 
     async def _answer(
-        self, prefix: str, door: ASGIApp, inner: dict[str, Any], receive: Receive, send: Send
+        self,
+        prefix: str,
+        address: str,
+        door: ASGIApp,
+        inner: dict[str, Any],
+        receive: Receive,
+        send: Send,
     ) -> None:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
         inner[ANSWER] = answer = Answer(self._answers)
-        client = inner.get("client")
-        anybody = network(client[0]) if client else ""
-        owner = partial(_owner, answer, anybody)
+        owner = partial(_owner, answer, address)
         body = Body(inner, receive, self._limits, self._bodies, owner)
 
         async def send_on(message: Message) -> None:
