@@ -16,6 +16,7 @@ from contract.environments import install_project, light
 from qwicket.clients.native import connect
 from support import leftovers
 from support.agents import BELL_QASM, Lab
+from support.ibm import qobj
 from support.server import LiveServer
 
 MOST_BYTES = 70e6
@@ -175,6 +176,36 @@ job.wait(delay=0.02, timeout=60)
 (samples,) = job.result["output"]
 assert samples.shape == (20, 2) and (samples[:, 0] == samples[:, 1]).all(), samples
 """
+IBM = """
+import json, sys
+from qwicket.clients.ibm_qx import IBMQXClient
+
+with IBMQXClient() as client:
+    job = client.run_qobj(json.load(sys.stdin), "qwicket_simulator")
+    assert [each.status for each in client.states(job.id, timeout=60)][-1] == "COMPLETED"
+    assert client.wait(job.id, timeout=60).is_final
+    counts = client.result(job.id).counts()
+assert set(counts) == {"0x0", "0x3"} and sum(counts.values()) == 100, counts
+"""
+QBRAID = """
+import sys
+from qwicket.clients.qbraid import QbraidSession
+
+with QbraidSession() as session:
+    job = session.submit("qbraid_statevector", sys.stdin.read(), 100)
+    assert session.wait(job, timeout=60)["status"] == "COMPLETED"
+    counts = session.result(job)["measurementCounts"]
+assert set(counts) == {"00", "11"} and sum(counts.values()) == 100, counts
+"""
+QLUED = """
+from math import pi
+from qwicket.clients.qlued import QluedClient, SingleQudit, shots
+
+with QluedClient() as client:
+    job = client.post("singlequdit", SingleQudit(shots=5).load(10).rlx(pi).measure())
+    (found,) = shots(client.wait("singlequdit", job, timeout=60))
+assert found.tolist() == [[10]] * 5, found
+"""
 SQUEEZED = """\
 name example
 version 1.0
@@ -187,8 +218,15 @@ MeasureFock() | [0, 1]
 
 @pytest.mark.parametrize(
     ("code", "program"),
-    [(NATIVE, BELL_QASM), (IONQ, ""), (XANADU, SQUEEZED)],
-    ids=["native", "ionq", "xanadu"],
+    [
+        (NATIVE, BELL_QASM),
+        (IONQ, ""),
+        (XANADU, SQUEEZED),
+        (IBM, json.dumps(qobj())),
+        (QBRAID, BELL_QASM),
+        (QLUED, ""),
+    ],
+    ids=["native", "ionq", "xanadu", "ibm_qx", "qbraid", "qlued"],
 )
 def test_a_client_runs_a_job(
     installed: Light, env: dict[str, str], code: str, program: str

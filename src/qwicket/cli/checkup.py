@@ -464,12 +464,12 @@ def _asked(url: str) -> float:
     Raises:
         ClientError: There is none, or it takes no work.
     """
-    from qwicket.clients.http import Line, NoAnswer, WrongAnswer
+    from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer
     from qwicket.clients.native import BadAnswer, ClientError, Unreachable
 
     line = Line(url, ClientError)
     try:
-        answer = line.exchange("GET", "/readyz", headers={}, limit_s=_LOOK_S)
+        answer = line.exchange(Request("GET", "/readyz", limit_s=_LOOK_S))
     except NoAnswer as error:
         raise Unreachable(str(error)) from None
     except WrongAnswer as error:

@@ -61,7 +61,7 @@ def qwicket_url() -> str | None:
 def qwicket_token_for(url: str) -> str | None:
     """Return the environment's Qwicket token, if the address is on the server that it names."""
     home = qwicket_url()
-    return _variable(_TOKEN) if home and _origin(url) == _origin(home) else None
+    return _variable(_TOKEN) if home and origin(url) == origin(home) else None
 
 
 def choose(service: Service, url: str | None, token: str | None, refuse: type[Exception]) -> Target:
@@ -104,14 +104,15 @@ def keep_from_strangers(token: str | None, url: str, refuse: type[Exception]) ->
         )
 
 
-def _variable(name: str) -> str | None:
-    return os.environ.get(name) or None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of an address; credentials stay with all three."""
     parts = urlsplit(url)
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         port = None
     return parts.scheme, parts.hostname, port
+
+
+def _variable(name: str) -> str | None:
+    return os.environ.get(name) or None

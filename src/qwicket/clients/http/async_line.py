@@ -17,12 +17,20 @@ import httpcore
 import urllib3
 
 from qwicket.clients.http import deadlines, failures
-from qwicket.clients.http.line import CONNECT_S, MOST_BYTES, Answer, NoAnswer, WrongAnswer, accepted
+from qwicket.clients.http.line import (
+    CONNECT_S,
+    MOST_BYTES,
+    Answer,
+    NoAnswer,
+    Request,
+    WrongAnswer,
+    accepted,
+)
 from qwicket.clients.http.text import address
 from qwicket.clients.http.timely import SLOWEST_BYTES_PER_S, proxy_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
 _BROKEN: Final = (
@@ -69,51 +77,35 @@ class AsyncLine:
     def __repr__(self) -> str:
         return f"<AsyncLine to {self.url}>"
 
-    async def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        limit_s: float,
-        body: bytes | None = None,
-        secrets: Sequence[str] = (),
-    ) -> Answer:
+    async def exchange(self, request: Request) -> Answer:
         """Send a request once, as `Line.exchange` does.
 
         Raises:
             NoAnswer: The server gave no whole answer.
             WrongAnswer: TLS failed, the answer is a redirect, or too large.
         """
-        limit_s = deadlines.within(limit_s)
+        limit_s = deadlines.within(request.limit_s)
         try:
             async with asyncio.timeout(limit_s) as clock:
-                async with self._open(method, path, headers, body, limit_s) as response:
+                async with self._open(request, limit_s) as response:
                     self._has_answered = True
                     answer = await self._whole(response, clock)
         except _BROKEN as error:
             failure = self._failed(error)
         else:
-            return accepted(answer, self.url, secrets)
+            return accepted(answer, self.url, request)
         # Raised out here, so that no chain leads to an object that knows the request.
         raise failure
 
-    async def stream(
-        self,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        limit_s: float,
-        secrets: Sequence[str] = (),
-    ) -> AsyncGenerator[bytes | Answer, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[bytes | Answer, None]:
         """Yield a good answer piece by piece, or another as a whole, as `Line.stream` does."""
-        deadline = asyncio.get_running_loop().time() + limit_s
+        deadline = asyncio.get_running_loop().time() + request.limit_s
         try:
-            async with self._open("GET", path, headers, None, limit_s) as response:
+            async with self._open(request, request.limit_s) as response:
                 if response.status != 200:
                     async with asyncio.timeout_at(deadline) as clock:
                         answer = await self._whole(response, clock)
-                    yield accepted(answer, self.url, secrets, can_be_empty=True)
+                    yield accepted(answer, self.url, request)
                     return
                 pieces = response.aiter_stream()
                 while True:
@@ -131,14 +123,14 @@ class AsyncLine:
             await self._pool.aclose()
 
     def _open(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit_s: float
+        self, request: Request, limit_s: float
     ) -> AbstractAsyncContextManager[httpcore.Response]:
         times = {"connect": min(limit_s, CONNECT_S), "pool": limit_s, "write": limit_s}
         return self._pool.stream(
-            method,
-            self.url + path,
-            headers=[*headers.items(), ("Accept-Encoding", "identity")],
-            content=body,
+            request.method,
+            self.url + request.path,
+            headers=[*request.headers.items(), ("Accept-Encoding", "identity")],
+            content=request.body,
             extensions={"timeout": {**times, "read": limit_s}},
         )
 

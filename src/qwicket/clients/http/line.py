@@ -5,8 +5,8 @@ Redirects are not followed: credentials stay where they belong. What leaves here
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +59,33 @@ class WrongAnswer(Exception):
 
 
 @dataclass(frozen=True)
+class Request:
+    """One request. What may hold a secret is not shown, its path and body included.
+
+    Attributes:
+        method: HTTP method.
+        path: Path and query below the server's address, quoted.
+        headers: All headers that matter.
+        body: Bytes to send.
+        limit_s: Seconds for the whole answer; a large one may take longer, a slow one may not.
+        secrets: Texts that the answer may not repeat.
+        can_repeat: Whether the server may carry it out twice.
+        can_be_empty: Whether the answer may have no body.
+        also_read: Status of 400 or more whose answer is read like a good one.
+    """
+
+    method: str
+    path: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    limit_s: float = 0.0
+    secrets: Sequence[str] = field(default=(), repr=False)
+    can_repeat: bool = True
+    can_be_empty: bool = False
+    also_read: int | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came back: a status below 300 with a body, or one of 400 and more."""
 
@@ -76,9 +103,7 @@ class Answer:
         return self.status
 
 
-def accepted(
-    answer: Answer, url: str, secrets: Sequence[str], *, can_be_empty: bool = False
-) -> Answer:
+def accepted(answer: Answer, url: str, request: Request) -> Answer:
     """Return an answer that may leave: without secrets, and from the server that was meant.
 
     Raises:
@@ -86,14 +111,14 @@ def accepted(
         WrongAnswer: It is a redirect.
     """
     if answer.status >= 400:
-        told = ((name, erased(text, secrets)) for name, text in answer.headers.items())
-        content = erased(answer.text, secrets).encode()
+        told = ((name, erased(text, request.secrets)) for name, text in answer.headers.items())
+        content = erased(answer.text, request.secrets).encode()
         return Answer(answer.status, urllib3.HTTPHeaderDict(told), content)
     if answer.status >= 300:
-        where = public(erased(answer.headers.get("Location", ""), secrets))
+        where = public(erased(answer.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
         raise WrongAnswer(f"{url} redirects{to}; this is not followed.")
-    if not answer.content and not can_be_empty:  # a head that breaks off looks like this
+    if not answer.content and not request.can_be_empty:  # a head that breaks off looks like this
         raise NoAnswer(f"{url} cannot be reached: the answer is empty.", was_sent=True)
     return answer
 
@@ -133,85 +158,43 @@ class Line:
     def __repr__(self) -> str:
         return f"<Line to {self.url}>"
 
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        limit_s: float,
-        body: bytes | None = None,
-        secrets: Sequence[str] = (),
-        is_fresh: bool = False,
-        can_be_empty: bool = False,
-    ) -> Answer:
+    def exchange(self, request: Request) -> Answer:
         """Send a request once.
 
-        Args:
-            method: Of HTTP.
-            path: What follows the server's address, quoted.
-            headers: All that matter.
-            limit_s: Seconds for the whole answer; a large one may take longer, a slow one may not.
-            body: Of the request.
-            secrets: Texts that the answer may not repeat.
-            is_fresh: Whether to make a connection for this alone. The server may have closed a
-                kept one just now, and then nobody can tell whether the request arrived.
-            can_be_empty: Whether an answer may have no body.
+        A request that may not be repeated has a connection of its own: the server may have closed a
+        kept one just now, and then nobody can tell whether the request arrived.
 
         Raises:
             NoAnswer: The server gave no whole answer.
             WrongAnswer: TLS failed, the answer is a redirect, or too large.
         """
-        with timely.connections(self.url) if is_fresh else nullcontext(self._kept) as connections:
-            answer = self._ask(connections, method, path, headers, body, limit_s)
-        return accepted(answer, self.url, secrets, can_be_empty=can_be_empty)
+        own = None if request.can_repeat else timely.connections(self.url)
+        with own or nullcontext(self._kept) as connections:
+            answer = self._ask(connections, request)
+        return accepted(answer, self.url, request)
 
-    def stream(
-        self,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        limit_s: float,
-        secrets: Sequence[str] = (),
-    ) -> Iterator[bytes | Answer]:
+    def stream(self, request: Request) -> Iterator[bytes | Answer]:
         """Yield a good answer's body piece by piece while it comes, or another answer as a whole.
-
-        Args:
-            path: What follows the server's address, quoted.
-            headers: All that matter.
-            limit_s: Seconds after which the stream breaks off.
-            secrets: Texts that the answer may not repeat.
 
         Raises:
             NoAnswer: The stream broke off, or the time is over.
             WrongAnswer: TLS failed, or the answer is a redirect.
         """
         with timely.connections(self.url) as connections:
-            pieces = self._pieces(connections, path, headers, limit_s)
-            for piece in pieces:
+            for piece in self._pieces(connections, request):
                 if isinstance(piece, NoAnswer | WrongAnswer):
                     raise piece  # out here, so that no chain leads to an object with the request
-                if isinstance(piece, Answer):
-                    yield accepted(piece, self.url, secrets, can_be_empty=True)
-                else:
-                    yield piece
+                yield accepted(piece, self.url, request) if isinstance(piece, Answer) else piece
 
     def _pieces(
-        self,
-        connections: urllib3.PoolManager,
-        path: str,
-        headers: Mapping[str, str],
-        limit_s: float,
+        self, connections: urllib3.PoolManager, request: Request
     ) -> Iterator[bytes | Answer | NoAnswer | WrongAnswer]:
         try:
-            response = self._opened(connections, "GET", path, headers, None, limit_s)
-            try:
+            with closing(self._opened(connections, request)) as response:
                 if response.status != 200:
                     yield Answer(response.status, response.headers, self._content(response))
                 else:
                     yield from response.stream(_CHUNK_BYTES)
-            finally:
-                response.close()
         except (broken.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
         else:
@@ -221,42 +204,25 @@ class Line:
     def close(self) -> None:
         self._kept.clear()
 
-    def _ask(
-        self,
-        connections: urllib3.PoolManager,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        limit_s: float,
-    ) -> Answer:
+    def _ask(self, connections: urllib3.PoolManager, request: Request) -> Answer:
         try:
-            response = self._opened(connections, method, path, headers, body, limit_s)
-            try:
+            with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
                 return Answer(response.status, response.headers, self._content(response))
-            finally:
-                response.close()
         except (broken.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
         # Raised out here, so that no chain leads to an object that knows the request.
         raise failure
 
     def _opened(
-        self,
-        connections: urllib3.PoolManager,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        limit_s: float,
+        self, connections: urllib3.PoolManager, request: Request
     ) -> urllib3.BaseHTTPResponse:
-        limit_s = deadlines.within(limit_s)
+        limit_s = deadlines.within(request.limit_s)
         return connections.urlopen(
-            method,
-            self.url + path,
-            body=body,
-            headers=headers,
+            request.method,
+            self.url + request.path,
+            body=request.body,
+            headers=request.headers,
             timeout=urllib3.Timeout(connect=min(limit_s, CONNECT_S), total=limit_s),
             retries=False,
             redirect=False,

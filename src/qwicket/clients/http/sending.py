@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from qwicket.clients.http.errors import RetriableError
@@ -20,37 +20,14 @@ from qwicket.clients.http.line import Line, NoAnswer, WrongAnswer
 from qwicket.clients.http.patience import GRACE_S, Patience, insist, retry_after_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from qwicket.clients.http.line import Answer
+    from qwicket.clients.http.line import Answer, Request
 
 T = TypeVar("T")
 
 LEAST_SECRET_CHARS: Final = 8
 """Shorter values of headers hide nothing; to erase them would maim every text."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request. Only its method is shown: any other part may hold a secret.
-
-    Attributes:
-        method: HTTP method.
-        path: Quoted path and query below the server's address.
-        headers: All headers that matter.
-        body: Bytes to send.
-        can_repeat: Whether the server may carry it out twice.
-        can_be_empty: Whether the answer may have no body.
-        also_read: Status of 400 or more whose answer is read like a good one.
-    """
-
-    method: str
-    path: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    can_repeat: bool = True
-    can_be_empty: bool = False
-    also_read: int | None = None
 
 
 class ServiceClient:
@@ -83,10 +60,7 @@ def send(
     request: Request,
     read: Callable[[Answer], T],
     failure: Callable[[Answer | NoAnswer | WrongAnswer], Exception],
-    *,
-    secrets: Sequence[str],
     patience: Patience,
-    limit_s: float,
 ) -> T:
     """Send a request, again while that is safe and may help, and read the answer.
 
@@ -95,24 +69,13 @@ def send(
         request: What to send.
         read: Returns the content of a good answer, or raises `WrongAnswer`.
         failure: Returns the vendor's error for a refusal or a missing or wrong answer.
-        secrets: Texts that no answer may repeat.
         patience: Bounds on repeated tries.
-        limit_s: Seconds for one answer.
     """
 
     def attempt(left_s: float) -> T:
         found: Answer | NoAnswer | WrongAnswer
         try:
-            found = line.exchange(
-                request.method,
-                request.path,
-                headers=request.headers,
-                limit_s=min(limit_s, left_s + GRACE_S),
-                body=request.body,
-                secrets=secrets,
-                is_fresh=not request.can_repeat,
-                can_be_empty=request.can_be_empty,
-            )
+            found = line.exchange(replace(request, limit_s=min(request.limit_s, left_s + GRACE_S)))
             if found.status < 400 or found.status == request.also_read:
                 return read(found)
         except (NoAnswer, WrongAnswer) as error:

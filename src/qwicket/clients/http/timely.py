@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SLOWEST_BYTES_PER_S: Final = 16 << 10
 _CONNECTIONS: Final = 10
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def connections(url: str) -> urllib3.PoolManager:
@@ -46,7 +45,9 @@ def connections(url: str) -> urllib3.PoolManager:
 def proxy_of(url: str) -> str | None:
     """Return the proxy that the environment names for `url`; None when there is none."""
     host = urlsplit(url).hostname or ""
-    if host in _LOOPBACK or not any(name.lower().endswith("_proxy") for name in os.environ):
+    if failures.is_loopback(host) or not any(
+        name.lower().endswith("_proxy") for name in os.environ
+    ):
         return None
     from urllib.request import getproxies, proxy_bypass
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, Never, TypeVar
+
+T = TypeVar("T")
 
 FINAL: Final = frozenset(
     {
@@ -42,51 +44,49 @@ class Record(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._body!r})"
 
-    def _text(self, key: str) -> str:
+    def _typed(self, key: str, default: T) -> T:
+        """Return a field; the default where it is missing or of another type."""
         value = self._body.get(key)
-        return value if isinstance(value, str) else ""
-
-    def _number(self, key: str) -> int:
-        value = self._body.get(key)
-        return value if isinstance(value, int) else 0
+        return value if isinstance(value, type(default)) else default
 
     def _record(self, key: str) -> Record:
-        value = self._body.get(key)
-        return Record(value if isinstance(value, dict) else {})
+        return Record(self._typed(key, {}))
 
     def _time(self, key: str) -> datetime | None:
         try:
-            return datetime.fromisoformat(self._text(key))
+            return datetime.fromisoformat(self._typed(key, ""))
         except ValueError:
             return None
+
+
+class _Field(Generic[T]):
+    """Attribute that reads one field of a record, with the default of `Record._typed`."""
+
+    def __init__(self, key: str, default: T) -> None:
+        self._key, self._default = key, default
+
+    def __get__(self, record: Record | None, owner: type[Record]) -> T:
+        return self._default if record is None else record._typed(self._key, self._default)
+
+    def __set__(self, record: Record, value: Never) -> None:
+        raise AttributeError(f"{self._key} is what the server said.")
 
 
 class Account(Record):
     """Who is signed in."""
 
-    @property
-    def id(self) -> str:
-        return self._text("id")
-
-    @property
-    def username(self) -> str:
-        return self._text("username")
-
-    @property
-    def email(self) -> str:
-        return self._text("email")
+    id = _Field("id", "")
+    username = _Field("username", "")
+    email = _Field("email", "")
 
 
 class Device(Record):
     """What a device can do."""
 
-    @property
-    def name(self) -> str:
-        return self._text("backend_name")
-
-    @property
-    def n_qubits(self) -> int:
-        return self._number("n_qubits")
+    name = _Field("backend_name", "")
+    n_qubits = _Field("n_qubits", 0)
+    is_simulator = _Field("simulator", False)
+    max_shots = _Field("max_shots", 0)
 
     @property
     def basis_gates(self) -> list[str]:
@@ -98,37 +98,19 @@ class Device(Record):
         found: list[list[int]] | None = self.get("coupling_map")
         return found
 
-    @property
-    def is_simulator(self) -> bool:
-        return self.get("simulator") is True
-
-    @property
-    def max_shots(self) -> int:
-        return self._number("max_shots")
-
 
 class QueueStatus(Record):
     """Whether a device takes jobs, and how many wait."""
 
-    @property
-    def is_on(self) -> bool:
-        return self.get("state") is True
-
-    @property
-    def length(self) -> int:
-        return self._number("lengthQueue")
+    is_on = _Field("state", False)
+    length = _Field("lengthQueue", 0)
 
 
 class Status(Record):
     """Where a job stands."""
 
-    @property
-    def id(self) -> str:
-        return self._text("id")
-
-    @property
-    def status(self) -> str:
-        return self._text("status")
+    id = _Field("id", "")
+    status = _Field("status", "")
 
     @property
     def is_final(self) -> bool:
@@ -137,35 +119,27 @@ class Status(Record):
     @property
     def position(self) -> int | None:
         """From 1, while it waits."""
-        return self._record("infoQueue")._number("position") or None
+        return self._record("infoQueue")._typed("position", 0) or None
 
     @property
     def error_message(self) -> str:
-        return self._record("error")._text("message")
+        return self._record("error")._typed("message", "")
 
 
 class Job(Status):
     """One job."""
 
-    @property
-    def kind(self) -> str:
-        return self._text("kind")
+    kind = _Field("kind", "")
+    name = _Field("name", "")
+    shots = _Field("shots", 0)
 
     @property
     def device(self) -> str:
-        return self._record("backend")._text("name")
-
-    @property
-    def name(self) -> str:
-        return self._text("name")
+        return self._record("backend")._typed("name", "")
 
     @property
     def tags(self) -> list[str]:
         return list(self.get("tags") or ())
-
-    @property
-    def shots(self) -> int:
-        return self._number("shots")
 
     @property
     def created(self) -> datetime | None:
@@ -179,10 +153,8 @@ class Job(Status):
 class Result(Record):
     """What a job gave, one entry in `results` for each circuit."""
 
-    @property
-    def success(self) -> bool:
-        """Whether every circuit was run."""
-        return self.get("success") is True
+    success = _Field("success", False)
+    """Whether every circuit was run."""
 
     def counts(self, circuit: int = 0) -> dict[str, int]:
         """Return how often each memory was found, by hexadecimal keys; slot i is bit i.
@@ -212,7 +184,7 @@ def device_names(hubs: list[Record]) -> list[str]:
         for group in _members(hub, "groups"):
             for project in _members(group, "projects"):
                 for device in _members(project, "devices"):
-                    names.setdefault(device._text("name"))
+                    names.setdefault(device._typed("name", ""))
     names.pop("", None)
     return list(names)
 

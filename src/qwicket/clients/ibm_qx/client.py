@@ -9,16 +9,16 @@ import contextlib
 import json
 import platform
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, WrongAnswer, header
+from qwicket.clients.http import Line, Polling, Request, WrongAnswer, header
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.deadlines import within
 from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.http.sending import (
-    Request,
     ServiceClient,
     json_of,
     object_of,
@@ -422,9 +422,17 @@ class IBMQXClient(ServiceClient):
             access = self._signed_in()
             headers = {**_HEADERS, "X-Access-Token": access}
             content = _json({**(body or {}), "access_token": access})
-            request = Request(method, path, headers, content, can_repeat, can_be_empty)
+            request = Request(
+                method,
+                path,
+                headers,
+                content,
+                secrets=[access],
+                can_repeat=can_repeat,
+                can_be_empty=can_be_empty,
+            )
             try:
-                return self._exchange(request, read, access, patience)
+                return self._exchange(request, read, patience)
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
@@ -433,21 +441,11 @@ class IBMQXClient(ServiceClient):
         raise AssertionError("the last try returns or raises")
 
     def _exchange(
-        self,
-        request: Request,
-        read: Callable[[Answer], T],
-        access: str = "",
-        patience: Patience | None = None,
+        self, request: Request, read: Callable[[Answer], T], patience: Patience | None = None
     ) -> T:
-        return send(
-            self._line,
-            request,
-            read,
-            failure,
-            secrets=[access, *self._sign.values()],
-            patience=patience or self.patience,
-            limit_s=self.timeout_s,
-        )
+        secrets = [*request.secrets, *self._sign.values()]
+        request = replace(request, limit_s=self.timeout_s, secrets=secrets)
+        return send(self._line, request, read, failure, patience or self.patience)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -484,13 +482,10 @@ class IBMQXClient(ServiceClient):
         """Send a request to an address that bears its own rights: no token goes there."""
         origin, path = _split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
-        request = Request(method, path, headers, body, can_be_empty=body is not None)
-        line = Line(origin, IBMQXClientError, has_answered=True)
         limit_s = max(self.timeout_s, 600.0)
-        with contextlib.closing(line):
-            return send(
-                line, request, read, failure, secrets=[], patience=self.patience, limit_s=limit_s
-            )
+        request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
+        with contextlib.closing(Line(origin, IBMQXClientError, has_answered=True)) as line:
+            return send(line, request, read, failure, self.patience)
 
 
 _HEADERS: Final = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
+
+from qwicket.clients.http.failures import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 DONE: Final = 4002
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST_BYTES: Final = 1 << 20
 _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 0.2
@@ -43,13 +43,12 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
     Raises:
         StreamBroken: It could not be opened, or ended early.
     """
-    is_near = urlsplit(url).hostname in _LOOPBACK
     address = url.replace("http", "ws", 1)
     last_read = deadline - 2 * _CLOSE_S
     try:
         with connect(
             address,
-            proxy=None if is_near else True,
+            proxy=None if is_this_machine(url) else True,
             open_timeout=max(_CLOSE_S, min(_OPEN_S, last_read - time.monotonic())),
             close_timeout=_CLOSE_S,
             max_size=_MOST_BYTES,

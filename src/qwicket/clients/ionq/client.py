@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, WrongAnswer, header
+from qwicket.clients.http import Line, Polling, Request, WrongAnswer, header
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.http.sending import (
     LEAST_SECRET_CHARS,
-    Request,
     ServiceClient,
     json_of,
     object_of,
@@ -397,15 +396,12 @@ class IonQClient(ServiceClient):
         asked = f"{path}?{urlencode(query)}" if query else path
         content = None if body is None else json_bytes(body, "The job", IonQClientError)
         secrets = [(self._token or "").strip(), *self._custom_headers.values()]
-        return send(
-            self._line,
-            Request(method, asked, headers, content, can_repeat or key is not None),
-            read,
-            partial(failure, method),
-            secrets=[each for each in secrets if len(each) >= LEAST_SECRET_CHARS],
-            patience=patience or self.patience,
-            limit_s=self.timeout_s,
+        hidden = [each for each in secrets if len(each) >= LEAST_SECRET_CHARS]
+        can_repeat = can_repeat or key is not None
+        request = Request(
+            method, asked, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
         )
+        return send(self._line, request, read, partial(failure, method), patience or self.patience)
 
 
 def _path(*parts: object) -> str:

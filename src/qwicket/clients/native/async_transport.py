@@ -53,7 +53,6 @@ class AsyncTransport:
         self._line = AsyncLine(url, ClientError, WAITING + _OTHERS)
         self.url = self._line.url
         self.api = Api(token, timeout_s, patience, outage, self.url)
-        self._secret = self.api.secret
         self._held = asyncio.Semaphore(WAITING)
         self._waiting = 0
 
@@ -88,12 +87,8 @@ class AsyncTransport:
         """Yield the events of a stream, which is taken up again where it broke, to its end."""
         while not following.is_over:
             failure: NoAnswer | WrongAnswer | None = None
-            send = following.request()
             try:
-                stream = self._line.stream(
-                    send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
-                )
-                async with aclosing(stream) as pieces:
+                async with aclosing(self._line.stream(following.request())) as pieces:
                     async for piece in pieces:
                         for event in following.feed(piece):
                             yield event
@@ -123,13 +118,6 @@ class AsyncTransport:
 
     async def _send(self, step: Send) -> Told:
         try:
-            return await self._line.exchange(
-                step.method,
-                step.path,
-                headers=step.headers,
-                limit_s=step.limit_s,
-                body=step.body,
-                secrets=[self._secret],
-            )
+            return await self._line.exchange(step)
         except (NoAnswer, WrongAnswer) as error:
             return error

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,7 @@ from qwicket.clients.http import (
     Answer,
     NoAnswer,
     Patience,
+    Request,
     Tries,
     WrongAnswer,
     header,
@@ -49,24 +50,14 @@ _FROM_PROXIES: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True)
-class Send:
+class Send(Request):
     """Send a request once; be told its `Answer`, or why there is none.
 
     Attributes:
-        method: Of HTTP.
-        path: Quoted.
-        body: Of the request.
-        headers: All that matter, the token among them.
-        limit_s: Seconds for the whole answer.
-        hold_s: For how many of them the server may hold its answer back.
+        hold_s: For how many seconds of `limit_s` the server may hold its answer back.
         left_s: Seconds after which nobody wants it any more, should it have to wait for its turn.
     """
 
-    method: str
-    path: str
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limit_s: float = 0.0
     hold_s: float = 0.0
     left_s: float = 0.0
 
@@ -164,7 +155,7 @@ class Api:
             hold_s: Seconds for which the server may hold its answer back.
         """
         named = {"Content-Type": "application/json", **headers}
-        send = Send(method, path, _json(body), named, hold_s=hold_s)
+        send = Send(method, path, named, _json(body), hold_s=hold_s)
         return wire.read((yield from self._insist(send, self._patience)), of)
 
     def delete(self, path: str) -> Plan[None]:
@@ -176,7 +167,7 @@ class Api:
         headers = {"Accept": "text/event-stream"}
         if last is not None:
             headers["Last-Event-ID"] = str(last)
-        return self._ready(Send("GET", path, headers=headers), limit_s)
+        return self._ready(Send("GET", path, headers, can_be_empty=True), limit_s)
 
     def _insist(self, send: Send, patience: Patience) -> Plan[bytes]:
         tries = Tries(patience)
@@ -199,7 +190,7 @@ class Api:
             "User-Agent": f"qwicket/{__version__}",
             **send.headers,
         }
-        return replace(send, headers=headers, limit_s=limit_s)
+        return replace(send, headers=headers, limit_s=limit_s, secrets=[self.secret])
 
 
 def judged(told: Told, url: str = "") -> bytes | ClientError:

@@ -45,7 +45,6 @@ class Transport:
         self._line = Line(url, ClientError, most_bytes)
         self.url = self._line.url
         self.api = Api(token, timeout_s, patience, outage, self.url)
-        self._secret = self.api.secret
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
@@ -90,11 +89,8 @@ class Transport:
         """
         while not following.is_over:
             failure: NoAnswer | WrongAnswer | None = None
-            send = following.request()
             try:
-                for piece in self._line.stream(
-                    send.path, headers=send.headers, limit_s=send.limit_s, secrets=[self._secret]
-                ):
+                for piece in self._line.stream(following.request()):
                     yield from following.feed(piece)
             except (NoAnswer, WrongAnswer) as error:
                 failure = error
@@ -109,13 +105,6 @@ class Transport:
             time.sleep(step.seconds)
             return None
         try:
-            return self._line.exchange(
-                step.method,
-                step.path,
-                headers=step.headers,
-                limit_s=step.limit_s,
-                body=step.body,
-                secrets=[self._secret],
-            )
+            return self._line.exchange(step)
         except (NoAnswer, WrongAnswer) as error:
             return error

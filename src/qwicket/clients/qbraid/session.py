@@ -10,7 +10,6 @@ import os
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from requests import PreparedRequest, RequestException, Response
 from requests.auth import AuthBase
@@ -311,7 +310,7 @@ class QbraidSession(Runs):
     def rebuild_auth(self, prepared_request: PreparedRequest, response: Response) -> None:
         """Send no credentials along when the server sends us elsewhere, and none of a `.netrc`."""
         former = response.request.url or ""
-        if _origin(prepared_request.url or "") != _origin(former):
+        if addresses.origin(prepared_request.url or "") != addresses.origin(former):
             for name in ("Authorization", *_OURS):
                 prepared_request.headers.pop(name, None)
 
@@ -340,9 +339,3 @@ def _first(*values: str | None) -> str | None:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port

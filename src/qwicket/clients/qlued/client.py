@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, erased, plain
+from qwicket.clients.http import Line, Polling, Request, erased, plain
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.http.sending import (
     LEAST_SECRET_CHARS,
-    Request,
     ServiceClient,
     object_of,
     objects_of,
@@ -79,7 +78,7 @@ class QluedClient(ServiceClient):
         Raises:
             QluedAPIError: The server could not be asked.
         """
-        return self._send(Request("GET", "/backends", _HEADERS), objects_of)
+        return self._send("GET", "/backends", objects_of)
 
     def config(self, name: str) -> dict[str, Any]:
         """Return the configuration of a device; no token is needed.
@@ -90,7 +89,7 @@ class QluedClient(ServiceClient):
         Raises:
             QluedAPIError: There is no such device, or the server could not be asked.
         """
-        return self._send(Request("GET", _path(name, "get_config"), _HEADERS), object_of)
+        return self._send("GET", _path(name, "get_config"), object_of)
 
     def backend_status(self, name: str) -> dict[str, Any]:
         """Return whether a device works, and how many jobs wait; no token is needed.
@@ -98,7 +97,7 @@ class QluedClient(ServiceClient):
         Raises:
             QluedAPIError: There is no such device, or the server could not be asked.
         """
-        return self._send(Request("GET", _path(name, "get_backend_status"), _HEADERS), object_of)
+        return self._send("GET", _path(name, "get_backend_status"), object_of)
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -120,8 +119,7 @@ class QluedClient(ServiceClient):
         experiments = json_bytes(_experiments(job), "The job", QluedClientError).decode()
         form = {"job": experiments, "token": self._secret()}
         body = json_bytes(form, "The job", QluedClientError)
-        path = _path(name, "post_job")
-        return self._send(Request("POST", path, _HEADERS, body, can_repeat=False), _job_id)
+        return self._send("POST", _path(name, "post_job"), _job_id, body)
 
     def status(self, name: str, job_id: str) -> dict[str, Any]:
         """Return how a job stands, as the server says it, also when it ended in an error.
@@ -200,8 +198,8 @@ class QluedClient(ServiceClient):
     ) -> dict[str, Any]:
         """Return the answer about a job: one of 406 tells of the job, not of the request."""
         query = urlencode({"job_id": job_id, "token": self._secret()})
-        request = Request("GET", f"{_path(name, route)}?{query}", _HEADERS, also_read=406)
-        return self._send(request, object_of, patience)
+        path = f"{_path(name, route)}?{query}"
+        return self._send("GET", path, object_of, also_read=406, patience=patience)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -211,17 +209,26 @@ class QluedClient(ServiceClient):
         return self._token
 
     def _send(
-        self, request: Request, read: Callable[[Answer], T], patience: Patience | None = None
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        body: bytes | None = None,
+        *,
+        also_read: int | None = None,
+        patience: Patience | None = None,
     ) -> T:
-        return send(
-            self._line,
-            request,
-            read,
-            failure,
-            secrets=self._secrets(),
-            patience=patience or self.patience,
-            limit_s=self.timeout_s,
+        request = Request(
+            method,
+            path,
+            _HEADERS,
+            body,
+            self.timeout_s,
+            self._secrets(),
+            can_repeat=method == "GET",
+            also_read=also_read,
         )
+        return send(self._line, request, read, failure, patience or self.patience)
 
     def _secrets(self) -> list[str]:
         """Return the token in every form in which a server may repeat it."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.clients.http import Line, NoAnswer, WrongAnswer
-from support.bad_server import BadServer, Request, Step, answer, cut, drop, kept, reset, silent
+from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer
+from support.bad_server import BadServer, Step, answer, cut, drop, kept, reset, silent
+from support.bad_server import Request as Received
 
 SECRET = "ThisMustNeverBeSeen"
 
@@ -14,24 +15,24 @@ SECRET = "ThisMustNeverBeSeen"
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid"])
 def test_a_request_without_a_connection_was_surely_not_sent(url: str) -> None:
     with pytest.raises(NoAnswer) as caught:
-        Line(url, ValueError).exchange("POST", "/x", headers={}, limit_s=5.0)
+        Line(url, ValueError).exchange(Request("POST", "/x", limit_s=5.0))
     assert not caught.value.was_sent
 
 
 @pytest.mark.parametrize("trouble", [drop(), reset(), silent(), cut(40, {}), answer(200, b"")])
 def test_a_request_on_a_connection_may_have_been_sent(trouble: Step) -> None:
     with BadServer(trouble) as server, pytest.raises(NoAnswer) as caught:
-        Line(server.url, ValueError).exchange("POST", "/x", headers={}, limit_s=0.5)
+        Line(server.url, ValueError).exchange(Request("POST", "/x", limit_s=0.5))
     assert caught.value.was_sent
 
 
 def test_a_refusal_repeats_no_secret_in_body_or_headers() -> None:
-    def echo(request: Request) -> dict[str, str]:
+    def echo(request: Received) -> dict[str, str]:
         return {"x-echo": request.headers["x-key"]}
 
     with BadServer(answer(401, echo, echo)) as server:
         got = Line(server.url, ValueError).exchange(
-            "GET", "/x", headers={"X-Key": SECRET}, limit_s=5.0, secrets=[SECRET]
+            Request("GET", "/x", {"X-Key": SECRET}, limit_s=5.0, secrets=[SECRET])
         )
     assert (got.status, got.text) == (401, '{"x-echo": "..."}')
     assert got.headers["X-Echo"] == "..."
@@ -41,14 +42,14 @@ def test_a_fresh_connection_is_used_once() -> None:
     with BadServer(kept(answer(200, {}), answer(200, {}))) as server:
         line = Line(server.url, ValueError)
         for is_fresh in (False, True, True, False):
-            line.exchange("GET", "/x", headers={}, limit_s=5.0, is_fresh=is_fresh)
+            line.exchange(Request("GET", "/x", limit_s=5.0, can_repeat=not is_fresh))
         line.close()
         assert (len(server.requests), server.connections) == (4, 3)
 
 
 def test_headers_of_an_answer_are_found_in_any_case() -> None:
     with BadServer(answer(503, b"later", {"retry-after": "7"})) as server:
-        got = Line(server.url, ValueError).exchange("GET", "/x", headers={}, limit_s=5.0)
+        got = Line(server.url, ValueError).exchange(Request("GET", "/x", limit_s=5.0))
     assert got.headers["Retry-After"] == "7"
 
 
@@ -56,7 +57,7 @@ def test_a_redirect_is_told_without_the_secret_and_not_followed() -> None:
     with BadServer(answer(307, b"", {"Location": f"http://{SECRET}.invalid/"})) as server:
         with pytest.raises(WrongAnswer, match=r"redirects to http://\.\.\.\.invalid; this is not"):
             Line(server.url, ValueError).exchange(
-                "GET", "/x", headers={}, limit_s=5.0, secrets=[SECRET]
+                Request("GET", "/x", limit_s=5.0, secrets=[SECRET])
             )
         assert len(server.requests) == 1
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from qwicket.clients.http import Line, NoAnswer, WrongAnswer, timely
+from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer, timely
 from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, kept, response
 from support.certificates import Certificate
@@ -23,7 +23,7 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def get(url: str, limit_s: float) -> Any:
     line = Line(url, ValueError)
     try:
-        return json.loads(line.exchange("GET", "/x", headers={}, limit_s=limit_s).content)
+        return json.loads(line.exchange(Request("GET", "/x", limit_s=limit_s)).content)
     finally:
         line.close()
 
@@ -64,7 +64,7 @@ def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
     with BadServer(kept(slow, slow, slow)) as server:
         line = Line(server.url, ValueError)
         for _ in range(3):
-            line.exchange("GET", "/x", headers={}, limit_s=0.6)
+            line.exchange(Request("GET", "/x", limit_s=0.6))
         assert server.connections == 1
         line.close()
 
