@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import httpx
 
 from abuse.doors import ACCESS, routes
+from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
 from support import ibm, runtime, xanadu
@@ -20,9 +21,10 @@ XANADU = ""
 IBM, RUNTIME = ibm.DOOR, runtime.DOOR
 QLUED = "/qlued"
 PREFIXES = (
-    *("/v1", "/ionq/v0.4", "/ionq/v0.3", "/qbraid/api/v1", "/qbraid/api"),
-    *(IBM, RUNTIME, QLUED, XANADU),
+    "/v1",
+    *(at for each in REGISTRATIONS for at in each.mounts if routes(at)),
 )
+"""Every address of a dialect, aliases left out."""
 GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, "/qbraid/api/v1")
 """Dialects that have groups, which are for one device but at qBraid."""
 DEVICES = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from abuse.doors import harmless
+from abuse.doors import MOUNTS, harmless
 from abuse.every_route import (
     ASKS,
     GROUPS,
@@ -36,6 +36,8 @@ READ_BY_POST = {
     "/jobs/{id}/resultdownloaded": "an acknowledgement that changes nothing",
 }
 CLOSED_TO_ALL = {"/lab/update-device": "an administrator's, who has the command line"}
+MAY_COME_TOO_LATE = {("POST", "/jobs/{id}/cancel"), ("PATCH", "/jobs/{id}")}
+"""Cancelling a job that has just ended is refused."""
 SIGNED = [
     ask for ask in ASKS if not ask.is_public and not ask.has_a_ticket and not ask.is_an_agents
 ]
@@ -57,6 +59,17 @@ class World(NamedTuple):
     restricted: SignedIn
     jobs: dict[str, str]
     groups: dict[str, str]
+
+    def send_afresh(self, ask: Ask) -> httpx.Response:
+        """Send what changes a job or group to new ones; what deletes a job, once that has ended."""
+        prefix, job, group = ask.prefix, self.jobs[ask.prefix], self.groups.get(ask.prefix, "")
+        if ask.method != "GET" and ask.names_a_job:
+            job = self.full.submit(self.http, prefix)
+            group = self.full.group(self.http, prefix) if group else ""
+        if ask.method == "DELETE":
+            headers = {"Authorization": f"Bearer {self.full.secret}"}
+            self.http.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
+        return self.full.send(self.http, ask, job, group)
 
     def send(self, who: SignedIn, ask: Ask, *, absent: bool = False) -> httpx.Response:
         nobody = new_id(time.time_ns() // 1_000_000)
@@ -206,6 +219,31 @@ def test_streams_of_a_token_for_one_device_tell_nothing_of_others(world: World) 
                 break
     assert '"simulator"' not in seen
     assert other not in seen
+
+
+@by_dialect
+def test_a_success_has_the_status_and_content_that_its_route_declares(
+    world: World, prefix: str
+) -> None:
+    declared = {(each.method, each.path): each for each in MOUNTS[prefix].routes}
+    unseen = {way for way, route in declared.items() if route.status != 200}
+    for ask in of_dialect(ASKS, prefix):
+        if ask.path == "/events":
+            continue  # it never ends
+        answer = world.send_afresh(ask)
+        route = declared[ask.method, ask.path]
+        if not answer.is_success:
+            continue
+        unseen.discard((ask.method, ask.path))
+        assert answer.status_code == route.status, ask
+        if route.status == 204:
+            assert answer.content == b""
+            continue
+        kinds = {route.media_type or "application/json"}
+        kinds |= {"application/json"} if route.answers else set()
+        assert answer.headers["content-type"].partition(";")[0] in kinds, ask
+    own = {("POST", "/tokens"), ("DELETE", "/tokens/{id}")}  # for which the token lacks the scope
+    assert unseen <= MAY_COME_TOO_LATE | own
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
         dialects: What `mounts` returned.
     """
     return {
-        each.name: describe(each, {at: dialects[at] for at in each.mounts})
+        each.name: describe(each, {at: dialects[at].routes for at in each.mounts})
         for each in REGISTRATIONS
     }
 

@@ -6,6 +6,8 @@ A response has a schema where its route names its types; otherwise it is any JSO
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.routing import Open
@@ -13,117 +15,134 @@ from qwicket.dialects.schemas import Schemas
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from qwicket.dialects.registration import Registration
-    from qwicket.dialects.routing import Dialect, Route
+    import msgspec
+
+    from qwicket.dialects.routing import Route
 
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
+_ANY_TEXT: Final = {"type": "string"}
 SERVER: Final = "{the server's address}"
 """Stands where the address of the server that shows the description goes."""
 
 
-def describe(about: Registration, dialects: Mapping[str, Dialect]) -> dict[str, Any]:
+def first_word(path: str) -> str:
+    """Return the first word of a path, parameters left out."""
+    return next((word for word in path.split("/") if word and "{" not in word), "other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What the description of a dialect says beside its routes.
+
+    Attributes:
+        title: For people.
+        lead: Some sentences for people: how to sign in, what clients there are.
+        server: Address of the server; empty where the description does not name it.
+        security: OpenAPI's security schemes, of which one is enough.
+        error: What every refusal looks like.
+        error_type: Content type of a refusal.
+        parameters: Meaning and schema of parameters by name, those in a path in braces.
+        described_as: Types to describe in place of others, as `Schemas` takes them.
+        tag: Returns the group of a path's operations.
+        operation_id: Returns the name of a route's operation.
+    """
+
+    title: str
+    lead: str = ""
+    server: str = SERVER
+    security: Mapping[str, Any]
+    error: type[msgspec.Struct]
+    error_type: str = _JSON
+    parameters: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    described_as: Mapping[Any, Any] = field(default_factory=dict)
+    tag: Callable[[str], str] = first_word
+    operation_id: Callable[[Route], str] = lambda route: route.name
+
+
+def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[str, Any]:
     """Return the description of a dialect.
 
     Args:
-        about: Its registration.
-        dialects: Its applications by their addresses.
+        about: What its routes do not say.
+        routes: Those of its applications, by address.
     """
-    listed = [
-        (prefix, route)
-        for prefix, dialect in dialects.items()
-        for route in dialect.routes
-        if route.is_listed
-    ]
-    structs = [about.error]
-    for _, route in listed:
-        structs += [route.body.struct] if route.body and route.body.struct else []
-        structs += route.answers
-    schemas = Schemas(structs)
-    for schema in schemas.components.values():
-        schema["description"] = str(schema.get("description", "")).partition("\n")[0]
+    listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
+    bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
+    answers = [answer for _, route in listed for answer in route.answers]
+    schemas = Schemas([about.error, *bodies, *answers], about.described_as)
     paths: dict[str, dict[str, Any]] = {}
-    for prefix, route in listed:
-        operation = _operation(about, schemas, route)
-        paths.setdefault(prefix + _plain(route.path), {})[route.method.lower()] = operation
-    _number(paths)
+    times: Counter[str] = Counter()
+    for at, route in listed:
+        of_path = paths.setdefault(at + _PARAMETER.sub(r"{\1}", route.path), {})
+        of_path[route.method.lower()] = operation = _operation(about, schemas, route)
+        name = operation["operationId"]
+        times[name] += 1
+        if times[name] > 1:  # every operation has a name of its own
+            operation["operationId"] = f"{name}_{times[name]}"
+    info = {"title": about.title, "version": "1"}
     return {
         "openapi": "3.1.0",
-        "info": {"title": about.title, "version": "1", "description": about.lead},
-        "servers": [{"url": SERVER}],
+        "info": info | ({"description": about.lead} if about.lead else {}),
+        **({"servers": [{"url": about.server}]} if about.server else {}),
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": dict(about.security)},
         "security": [{scheme: []} for scheme in about.security],
     }
 
 
-def _operation(about: Registration, schemas: Schemas, route: Route) -> dict[str, Any]:
-    name = about.operations.get(route.name, route.name)
-    answer = [schemas[each] for each in route.answers]
+def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, Any]:
+    in_path = (f"{{{name}}}" for name in _PARAMETER.findall(route.path))
     shown: dict[str, Any] = {
-        "operationId": name,
+        "operationId": about.operation_id(route),
         "summary": route.summary,
-        "tags": [about.tag or _first_word(route.path)],
-        "parameters": [*_in_path(route.path), *map(_in_query, route.query)],
+        "tags": [about.tag(route.path)],
+        "parameters": [_parameter(about, name) for name in (*in_path, *route.query)],
         "responses": {
-            "2XX": _response("Done.", {"anyOf": answer} if len(answer) > 1 else dict(*answer)),
-            "default": _response("Refused or failed.", schemas[about.error]),
+            str(route.status): {"description": "Done.", **_content(schemas, route)},
+            "default": {
+                "description": "Refused or failed.",
+                "content": {about.error_type: {"schema": schemas[about.error]}},
+            },
         },
     }
+    if "If-None-Match" in route.query:
+        shown["responses"]["304"] = {"description": "It is as it was."}
+    if isinstance(route.access, Scope):
+        shown["description"] = f"Needs the scope `{route.access}`."
     if route.body is not None and route.body.struct is not None:
         schema = schemas[route.body.struct]
         shown["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
-    if isinstance(route.access, Scope):
-        shown["description"] = f"Needs the scope `{route.access}`."
-    elif isinstance(route.access, Open):
+    if isinstance(route.access, Open):
         shown["security"] = []
     return shown
 
 
-def _response(said: str, schema: Any) -> dict[str, Any]:
-    return {"description": said, "content": {_JSON: {"schema": schema}}}
+def _content(schemas: Schemas, route: Route) -> dict[str, Any]:
+    """Return the content of a successful response, if it has any."""
+    if route.status == 204:
+        return {}
+    found = [schemas[each] for each in route.answers]
+    content: dict[str, Any] = {}
+    if found or route.media_type is None:
+        content[_JSON] = {"schema": {"anyOf": found} if len(found) > 1 else dict(*found)}
+    if route.media_type is not None:
+        content[route.media_type] = {}
+    return {"content": content}
 
 
-def _in_path(path: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": "As it was answered.",
-            "schema": {"type": "string"},
-        }
-        for name in _PARAMETER.findall(path)
-    ]
-
-
-def _in_query(name: str) -> dict[str, Any]:
+def _parameter(about: Description, name: str) -> dict[str, Any]:
+    """Return a parameter; a name in braces is in the path, one with hyphens is a header's."""
+    is_in_path, plain = name.startswith("{"), name.strip("{!}")
+    said, schema = about.parameters.get(
+        name, ("As it was answered." if is_in_path else "", _ANY_TEXT)
+    )
     return {
-        "name": name.removesuffix("!"),
-        "in": "query",
-        "required": name.endswith("!"),
-        "description": "",
-        "schema": {"type": "string"},
+        "name": plain,
+        "in": "path" if is_in_path else "header" if "-" in plain else "query",
+        **({"required": True} if is_in_path or name.endswith("!") else {}),
+        "description": said,
+        "schema": schema,
     }
-
-
-def _plain(path: str) -> str:
-    """Return a path as OpenAPI writes it: without what Starlette says of its parameters."""
-    return _PARAMETER.sub(r"{\1}", path)
-
-
-def _first_word(path: str) -> str:
-    return next((word for word in path.split("/") if word and "{" not in word), "other")
-
-
-def _number(paths: Mapping[str, Mapping[str, Any]]) -> None:
-    """Let every operation have a name of its own."""
-    seen: dict[str, int] = {}
-    for methods in paths.values():
-        for operation in methods.values():
-            name = operation["operationId"]
-            seen[name] = seen.get(name, 0) + 1
-            if seen[name] > 1:
-                operation["operationId"] = f"{name}_{seen[name]}"

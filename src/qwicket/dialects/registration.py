@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from qwicket.dialects.descriptions import Description
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-
-    import msgspec
 
     from qwicket.dialects.routing import Dialect
     from qwicket.gateway import Gateway
@@ -31,8 +30,8 @@ class DialectSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registration:
-    """Registration of a dialect.
+class Registration(Description):
+    """Registration of a dialect, with what its description says.
 
     Attributes:
         name: In addresses (`/docs/NAME`), jobs, and lists of devices.
@@ -40,24 +39,12 @@ class Registration:
         aliases: Other addresses of these applications, which its description does not name.
         shows: Formats of its clients' programs by family: the dialect shows the devices that read
             one of them, unless a device's file names other dialects.
-        title: For people.
-        lead: Some sentences for people: how to sign in, what clients there are.
-        security: OpenAPI's security schemes, of which one is enough.
-        error: What every refusal looks like.
         described_at: Addresses of its description beside those below `/docs`: `…/openapi.json`,
             and `…/docs` for its page.
-        operations: Names of operations, where they differ from the names of the handlers.
-        tag: The one group of all operations; by default each path's first word.
     """
 
     name: str
     mounts: Mapping[str, Callable[[Gateway, DialectSettings], Dialect]]
     shows: Mapping[Family, Collection[str]]
-    title: str
-    lead: str
-    security: Mapping[str, Any]
-    error: type[msgspec.Struct]
     aliases: Mapping[str, str] = field(default_factory=dict)
     described_at: tuple[str, ...] = ()
-    operations: Mapping[str, str] = field(default_factory=dict)
-    tag: str = ""

@@ -42,6 +42,9 @@ class Schemas:
             [self.described(each) for each in unique], ref_template=REF
         )
         self._of = dict(zip(unique, found, strict=True))
+        for each in self.components.values():
+            _describe(each)
+            _spell_patterns(each)
 
     def __getitem__(self, struct: type[msgspec.Struct]) -> dict[str, Any]:
         return self._of[struct]
@@ -96,6 +99,25 @@ def parsed(docstring: str) -> tuple[str, dict[str, str]]:
     whole, _, rest = inspect.cleandoc(docstring).partition("Attributes:\n")
     attributes = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(rest)}
     return " ".join(whole.partition("\n\n")[0].split()), attributes
+
+
+def _describe(of: dict[str, Any]) -> None:
+    of["description"], attributes = parsed(of.get("description", ""))
+    for name, field in of.get("properties", {}).items():
+        if name in attributes:
+            field["description"] = attributes[name]
+
+
+def _spell_patterns(of: Any) -> None:
+    """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
+    if isinstance(of, dict):
+        if isinstance(of.get("pattern"), str):
+            of["pattern"] = of["pattern"].replace(r"\Z", "$")
+        for each in of.values():
+            _spell_patterns(each)
+    elif isinstance(of, list | tuple):
+        for each in of:
+            _spell_patterns(each)
 
 
 def _is_always_sent(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> bool:

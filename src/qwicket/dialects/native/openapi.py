@@ -6,22 +6,17 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from qwicket import schema
+from qwicket.dialects.descriptions import Description, describe, first_word
 from qwicket.dialects.native import wire
-from qwicket.dialects.routing import Open
-from qwicket.dialects.schemas import REF, Schemas, parsed
 from qwicket.model.accounts import Role, Scope
 from qwicket.model.devices import Family
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import msgspec
+    from collections.abc import Mapping, Sequence
 
     from qwicket.dialects.routing import Route
-
-_PROBLEM: Final = {"$ref": REF.format(name="Problem")}
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
@@ -60,15 +55,13 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Go on after this event.",
         {"type": "integer", "minimum": 0, "maximum": INT64_MAX},
     ),
-}
-_IN_PATHS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "agent": (
+    "{agent}": (
         "What the agent calls itself.",
         {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
     ),
-    "id": ("The id, as it was answered.", {"type": "string"}),
-    "name": ("Name of the device.", {"type": "string", "examples": ["qpu.aria-1"]}),
-    "part": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
+    "{id}": ("The id, as it was answered.", {"type": "string"}),
+    "{name}": ("Name of the device.", {"type": "string", "examples": ["qpu.aria-1"]}),
+    "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
 _BELL: Final = {
     "device": "simulator",
@@ -95,109 +88,32 @@ DESCRIBED_AS: Final[dict[Any, Any]] = {
     "SubmitBody.tags": tuple[str, ...],
 }
 """What the server knows of a field's values beyond what its clients rely on."""
-_HEADERS: Final = {"Idempotency-Key", "If-None-Match", "Last-Event-ID"}
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Of a compiled circuit: OpenQASM has no media type of its own."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """Return the whole document, made from the routes of `/v1`."""
-    bodies = [each.body.struct for each in routes if each.body and each.body.struct]
-    answers = [answer for each in routes for answer in each.answers]
-    schemas = Schemas([schema.problems.Problem, *bodies, *answers], DESCRIBED_AS)
-    for each in schemas.components.values():
-        _describe(each)
-        _spell_patterns(each)
-    paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        of_path = paths.setdefault(f"/v1{route.path}", {})
-        of_path[route.method.lower()] = _operation(route, routes, schemas)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Qwicket", "version": "1"},
-        "paths": paths,
-        "components": {
-            "schemas": schemas.components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-        "security": [{"token": []}],
+    """Return the whole document, with an example and links between operations."""
+    found = describe(_DESCRIPTION, {"/v1": routes})
+    paths = found["paths"]
+    paths["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["examples"] = {
+        "bell": {"value": _BELL}
     }
+    for path, methods in paths.items():
+        if "201" in methods.get("post", {}).get("responses", ()):
+            methods["post"]["responses"]["201"]["links"] = _links(path, paths)
+    return found
 
 
-def _describe(of: dict[str, Any]) -> None:
-    of["description"], attributes = parsed(of.get("description", ""))
-    for name, field in of.get("properties", {}).items():
-        if name in attributes:
-            field["description"] = attributes[name]
-
-
-def _spell_patterns(of: Any) -> None:
-    """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
-    if isinstance(of, dict):
-        if isinstance(of.get("pattern"), str):
-            of["pattern"] = of["pattern"].replace(r"\Z", "$")
-        for each in of.values():
-            _spell_patterns(each)
-    elif isinstance(of, list | tuple):
-        for each in of:
-            _spell_patterns(each)
-
-
-def _content(schemas: Schemas, of: type[msgspec.Struct] | None) -> dict[str, Any]:
-    """Return what a body of this struct, or of none, is described by."""
-    return {"application/json": {"schema": schemas[of] if of else {"type": "object"}}}
-
-
-def _operation(route: Route, routes: Sequence[Route], schemas: Schemas) -> dict[str, Any]:
-    method, path = route.method, route.path
-    answer = route.answers[0] if route.answers else None
-    success: dict[str, Any] = {"description": "Done."}
-    if route.status != 204:
-        is_other = answer is None and route.media_type is not None
-        success["content"] = {} if is_other else _content(schemas, answer)
-        if route.media_type is not None:
-            success["content"][route.media_type] = {}
-    shown: dict[str, Any] = {
-        "operationId": _name(method, path),
-        "summary": route.summary,
-        "tags": [_tag(path)],
-        "parameters": [
-            *map(_in_path, re.findall(r"{(\w+)}", path)),
-            *map(_parameter, route.query),
-        ],
-        "responses": {
-            str(route.status): success,
-            "default": {
-                "description": "Refused or failed.",
-                "content": {wire.PROBLEM_TYPE: {"schema": _PROBLEM}},
-            },
-        },
-    }
-    if method == "POST" and route.status == 201:
-        success["links"] = _links(path, routes)
-    if "If-None-Match" in route.query:
-        shown["responses"]["304"] = {"description": "It is as it was."}
-    if isinstance(route.access, Scope):
-        shown["description"] = f"Needs the scope `{route.access}`."
-    if route.body is not None:
-        content = _content(schemas, route.body.struct)
-        if route.body.struct is schema.jobs.SubmitBody:
-            content["application/json"]["examples"] = {"bell": {"value": _BELL}}
-        shown["requestBody"] = {"required": True, "content": content}
-    if isinstance(route.access, Open):
-        shown["security"] = []
-    return shown
-
-
-def _name(method: str, path: str) -> str:
+def _name(route: Route) -> str:
     """Return a name for what generators of clients make of an operation: `get_jobs_id_result`."""
-    return "_".join([method.lower(), *re.findall(r"[a-z]+", path)])
+    return "_".join([route.method.lower(), *re.findall(r"[a-z]+", route.path)])
 
 
-def _links(path: str, routes: Sequence[Route]) -> dict[str, Any]:
+def _links(path: str, paths: Mapping[str, Any]) -> dict[str, Any]:
     """Return what can be done with what a POST made: all that has its id in the path."""
-    below = [each for each in routes if each.path.startswith(f"{path}/{{id}}")]
-    names = [_name(each.method, each.path) for each in below]
+    below = [methods for each, methods in paths.items() if each.startswith(f"{path}/{{id}}")]
+    names = [operation["operationId"] for methods in below for operation in methods.values()]
     return {
         name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in names
     }
@@ -207,16 +123,18 @@ def _tag(path: str) -> str:
     """Return what a path is about: its first word, and whatever agents ask is about agents."""
     if "/leases" in path or path.startswith("/agent/"):
         return "agents"
-    word = path.split("/")[1]
+    word = first_word(path)
     return {"openapi.json": "description", "events": "jobs", "projects": "account"}.get(word, word)
 
 
-def _in_path(name: str) -> dict[str, Any]:
-    said, schema = _IN_PATHS[name]
-    return {"name": name, "in": "path", "required": True, "description": said, "schema": schema}
-
-
-def _parameter(name: str) -> dict[str, Any]:
-    said, schema = _PARAMETERS[name]
-    where = "header" if name in _HEADERS else "query"
-    return {"name": name, "in": where, "description": said, "schema": schema}
+_DESCRIPTION: Final = Description(
+    title="Qwicket",
+    server="",
+    security={"token": {"type": "http", "scheme": "bearer"}},
+    error=schema.problems.Problem,
+    error_type=wire.PROBLEM_TYPE,
+    parameters=_PARAMETERS,
+    described_as=DESCRIBED_AS,
+    tag=_tag,
+    operation_id=_name,
+)

@@ -48,7 +48,10 @@ async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: AR
 
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/openapi.json", describe, Open("It describes every server alike.")),
+    Route(
+        *("GET", "/openapi.json", describe, Open("It describes every server alike.")),
+        answers=(dict[str, Any],),
+    ),
     Route("GET", "/account", _DO.read_account, ANY_TOKEN, answers=(schema.accounts.AccountBody,)),
     Route("GET", "/projects", _DO.list_projects, ANY_TOKEN, answers=(schema.accounts.ProjectList,)),
     Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, answers=(schema.accounts.TokenList,)),

@@ -75,11 +75,11 @@ class Handlers:
                 await asyncio.sleep(0)  # a lab's device may have hundreds of gates
         return b"[" + b",".join(shown) + b"]"
 
-    async def read_config(self, request: Request[None]) -> Response:
+    async def get_config(self, request: Request[None]) -> Response:
         """Read what a device can do."""
         return json(catalogue.config(await self._device(request), self._base_url(request)))
 
-    async def read_backend_status(self, request: Request[None]) -> Response:
+    async def get_backend_status(self, request: Request[None]) -> Response:
         """Read whether a device works, and how many jobs wait."""
         view = await self._device(request)
         outlook = await self._gateway.queue.forecast(view.device.name)
@@ -87,7 +87,7 @@ class Handlers:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def submit_job(self, actor: Actor, request: Request[wire.Posted]) -> Response:
+    async def post_job(self, actor: Actor, request: Request[wire.Posted]) -> Response:
         """Submit a job; a program that is refused makes one that has failed."""
         posted, limits = request.payload, self.limits
         device = (await self._device(request)).device
@@ -98,7 +98,7 @@ class Handlers:
         job = await self._gateway.jobs.submit(actor, submission, keep_refused=True, is_once=True)
         return json(wire.received(job))
 
-    async def read_status(self, actor: Actor, request: Request[None]) -> Response:
+    async def get_job_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read the state of a job."""
         id_text = wire.job_id(request.query_params)
         _, job = await self._job(actor, request, id_text, wait_s=0.0)
@@ -106,7 +106,7 @@ class Handlers:
             job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         return _status(id_text, job)
 
-    async def read_result(self, actor: Actor, request: Request[None]) -> Response:
+    async def get_job_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job, or its state if it has not ended within two seconds."""
         is_old, id_text = _is_old(request), wire.job_id(request.query_params)
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)

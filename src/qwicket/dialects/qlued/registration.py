@@ -28,12 +28,5 @@ REGISTRATION: Final = Registration(
         "query": {"type": "apiKey", "in": "query", "name": "token"},
     },
     error=StatusMsgDict,
-    operations={
-        "read_config": "get_config",
-        "read_backend_status": "get_backend_status",
-        "submit_job": "post_job",
-        "read_status": "get_job_status",
-        "read_result": "get_job_result",
-    },
-    tag="Backend",
+    tag=lambda _: "Backend",
 )

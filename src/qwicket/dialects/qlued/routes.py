@@ -32,22 +32,22 @@ def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> t
     listed, shown = (list[description.BackendConfigSchemaOut],), description.BackendConfigSchemaOut
     return (
         Route("GET", f"{at}/backends", _DO.list_backends, _OPEN, answers=listed),
-        Route("GET", f"{of}/get_config", _DO.read_config, _OPEN, answers=(shown,)),
+        Route("GET", f"{of}/get_config", _DO.get_config, _OPEN, answers=(shown,)),
         Route(
-            *("GET", f"{of}/get_backend_status", _DO.read_backend_status, _OPEN),
+            *("GET", f"{of}/get_backend_status", _DO.get_backend_status, _OPEN),
             answers=(description.BackendStatusSchemaOut,),
         ),
         Route(
-            *("POST", f"{of}/post_job", _DO.submit_job, Scope.JOBS_WRITE, submission),
+            *("POST", f"{of}/post_job", _DO.post_job, Scope.JOBS_WRITE, submission),
             answers=_STATUS,
         ),
         Route(
-            *("GET", f"{of}/get_job_status", _DO.read_status, Scope.JOBS_READ),
+            *("GET", f"{of}/get_job_status", _DO.get_job_status, Scope.JOBS_READ),
             query=query,
             answers=_STATUS,
         ),
         Route(
-            *("GET", f"{of}/get_job_result", _DO.read_result, Scope.JOBS_READ),
+            *("GET", f"{of}/get_job_result", _DO.get_job_result, Scope.JOBS_READ),
             query=query,
             answers=(*_STATUS, description.ResultDict),
             on_error=old_refusal,

@@ -20,6 +20,15 @@ def test_every_route_is_described_and_nothing_else() -> None:
     assert described == {(each.method, f"/v1{each.path}") for each in ROUTES}
 
 
+def test_every_parameter_is_explained() -> None:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            for each in operation["parameters"]:
+                said = each["description"]
+                assert said.endswith("."), (method, path, each)
+                assert said != "As it was answered.", (method, path, each)  # of other dialects
+
+
 def test_every_reference_leads_somewhere() -> None:
     references = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(DOCUMENT))
     assert references

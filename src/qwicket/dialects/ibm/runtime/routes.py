@@ -42,7 +42,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
     Route("GET", "/jobs/{id}/results", _DO.read_results, _R),
     Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, status=204),
-    Route("GET", "/jobs/{id}/logs", _DO.read_logs, _R),
+    Route("GET", "/jobs/{id}/logs", _DO.read_logs, _R, media_type="text/plain"),
     Route("GET", "/jobs/{id}/metrics", _DO.read_metrics, _R),
     Route("PUT", "/jobs/{id}/tags", _DO.change_tags, _W, _TAGS, status=204),
     Route("POST", "/sessions", _DO.open_session, _W, _SESSION),
