@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qwicket.clients.http.errors import RetriableError
 from qwicket.clients.http.line import Line, NoAnswer, WrongAnswer
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from qwicket.clients.http.line import Answer, Request
 
 T = TypeVar("T")
-
-LEAST_SECRET_CHARS: Final = 8
-"""Shorter values of headers hide nothing; to erase them would maim every text."""
 
 
 class ServiceClient:

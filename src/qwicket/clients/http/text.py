@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+LEAST_SECRET_CHARS: Final = 8
+"""Shorter values of headers hide nothing; to erase them would maim every text."""
 _MOST_CHARS: Final = 500
 
 

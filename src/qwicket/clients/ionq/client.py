@@ -13,7 +13,6 @@ from qwicket.clients.http import Line, Polling, Request, WrongAnswer, header
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.patience import OUTAGE
 from qwicket.clients.http.sending import (
-    LEAST_SECRET_CHARS,
     ServiceClient,
     json_of,
     object_of,
@@ -21,7 +20,7 @@ from qwicket.clients.http.sending import (
     send,
     wrong,
 )
-from qwicket.clients.http.text import json_bytes, path_of
+from qwicket.clients.http.text import LEAST_SECRET_CHARS, json_bytes, path_of
 from qwicket.clients.ionq.errors import (
     IonQAPIError,
     IonQClientError,

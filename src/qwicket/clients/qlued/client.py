@@ -10,15 +10,8 @@ from qwicket import __version__
 from qwicket.clients.http import Line, Polling, Request, erased, plain
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.patience import OUTAGE
-from qwicket.clients.http.sending import (
-    LEAST_SECRET_CHARS,
-    ServiceClient,
-    object_of,
-    objects_of,
-    send,
-    wrong,
-)
-from qwicket.clients.http.text import json_bytes, path_of
+from qwicket.clients.http.sending import ServiceClient, object_of, objects_of, send, wrong
+from qwicket.clients.http.text import LEAST_SECRET_CHARS, json_bytes, path_of
 from qwicket.clients.qlued.circuits import Circuit
 from qwicket.clients.qlued.errors import (
     QluedClientError,

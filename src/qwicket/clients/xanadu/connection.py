@@ -12,6 +12,7 @@ from urllib3.exceptions import NameResolutionError
 from qwicket.clients.http import erased, failures, plain
 from qwicket.clients.http.addresses import keep_from_strangers
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
+from qwicket.clients.http.text import LEAST_SECRET_CHARS
 from qwicket.clients.xanadu import answers
 from qwicket.clients.xanadu.settings import DEFAULT_HOST, Settings
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 _API_VERSION: Final = "0.4.0"
 _SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
 _TIMEOUT_S: Final = 10.0
-_LEAST_SECRET_CHARS: Final = 8
-"""Shorter values of headers hide nothing; to erase them would maim every text."""
 
 
 class Connection:
@@ -239,7 +238,7 @@ class Connection:
         """Return a text as an error may show it."""
         bearer = self._headers.get("Authorization", "").partition(" ")[2]
         secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
-        long = [each for each in secrets if each and len(each) >= _LEAST_SECRET_CHARS]
+        long = [each for each in secrets if each and len(each) >= LEAST_SECRET_CHARS]
         return plain(erased(text, sorted(long, key=len, reverse=True)))
 
 
