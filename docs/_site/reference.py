@@ -17,10 +17,11 @@ from qwicket.cli import main as command_line
 from qwicket.dialects import REGISTRATIONS, mounts, native, shown_by
 from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
-from qwicket.model.limits import Limits
+from qwicket.model.limits import SHARED, Limits
 from qwicket.model.states import FINAL, STEPS
 from qwicket.server import docs, probes
 from qwicket.server.docs.errors import table
+from qwicket.server.settings import own_limits
 
 
 def pages() -> dict[str, str]:
@@ -248,10 +249,11 @@ def limits() -> Iterator[str]:
     yield f"{_paragraphs(Limits.__doc__ or '')}"
     yield "Each can be set with `--limit NAME=VALUE`, `QWICKET_LIMIT` or in `[limits]` of"
     yield "`qwicket.toml`, and each refusal names the limit that it met.\n"
-    said = attribute_texts(Limits)
-    for field in msgspec.structs.fields(Limits):
-        shown = "as this machine has" if field.default is None else f"{field.default:,.12g}"
-        yield f"`{field.name}` · {shown}\n: {_line(said[field.name])}\n"
+    for group in (*SHARED.values(), *own_limits()):
+        said = attribute_texts(group)
+        for field in msgspec.structs.fields(group):
+            shown = "as this machine has" if field.default is None else f"{field.default:,.12g}"
+            yield f"`{field.name}` · {shown}\n: {_line(said[field.name])}\n"
 
 
 def device_pages() -> Iterator[str]:

@@ -162,7 +162,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         runner.run(store.calibrations.seed(devices.calibrations(), 0))
         runner.run(admin.add_account("ada", email=None, password=None))
         token = runner.run(admin.create_token("ada")).secret
-        limits = Limits(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
+        limits = Limits.from_names(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
         readers = Readers(limits)
         gateway = Gateway(store, readers, limits, now_ms)
         transport = httpx.ASGITransport(Front(mounts(gateway), limits))

@@ -23,7 +23,7 @@ from support.pairwise import pairs
 LONGEST_GAP_S = 0.35
 """Several times what is measured, for machines with other work: 0.1 s for the worst of these."""
 MB = 1 << 20
-LIMITS = Limits(memory_bytes=1 << 30)
+LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
 def keys(size: int) -> bytes:

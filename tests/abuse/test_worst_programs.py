@@ -17,7 +17,7 @@ from support.server import LiveServer
 from support.worst_programs import WORST, WORST_LAYOUTS
 from support.xanadu import Caller
 
-LIMITS = Limits(memory_bytes=1 << 30)
+LIMITS = Limits.from_names(memory_bytes=1 << 30)
 DEVICES = {
     "ahs": "rydberg",
     "blackbird": "simulon_gaussian",

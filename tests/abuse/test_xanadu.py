@@ -164,14 +164,14 @@ def test_a_change_of_any_kind_is_refused(caller: Caller, value: bytes) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(caller: Caller) -> None:
-    body = b" " * (Limits().body_bytes + 1)
+    body = b" " * (Limits().bodies.body_bytes + 1)
     answer = caller.call("POST", "/jobs", content=body)
     assert answer.status_code == 413
     assert "body_bytes" in refused(answer)
 
 
 def test_a_circuit_that_is_too_long_is_refused(caller: Caller) -> None:
-    said = refused(caller.post(pair() + "#" * Limits().program_text_bytes))
+    said = refused(caller.post(pair() + "#" * Limits().programs.program_text_bytes))
     assert "program_text_bytes" in said
 
 

@@ -17,7 +17,7 @@ from qwicket.model.errors import Unauthenticated
 from qwicket.model.groups import NewGroup
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, JobQuery, Runner
-from qwicket.model.limits import Limits
+from qwicket.model.limits import SignInLimits
 from qwicket.model.states import JobState
 from qwicket.scheduling import Chores, Forecast, Lookout
 from qwicket.store import Store
@@ -139,7 +139,7 @@ async def test_no_jump_revives_a_token(store: Store, ada: Token, clock: WrongClo
     await add_token(store, EXPIRING, expires_at=NOW + HOUR_MS // 2)
     revoked = await add_token(store, REVOKED, expires_at=None)
     await store.accounts.revoke(revoked.id, clock.now_ms())
-    sign_in = SignIn(store, Limits(), clock.now_ms)
+    sign_in = SignIn(store, SignInLimits(), clock.now_ms)
     chores = Chores(store, "runner", clock.now_ms, keep_days=None)
     await sign_in.by_token(EXPIRING, "127.0.0.1")
     for hours in (1, 0, -1, 0):

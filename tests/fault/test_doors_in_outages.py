@@ -30,7 +30,7 @@ from support.xanadu import TOKEN_PATH, pair
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(memory_bytes=1 << 30)
+LIMITS = Limits.from_names(memory_bytes=1 << 30)
 CIRCUIT = '{"qubits": 1, "circuit": []}'
 QOBJ = {
     "qobj_id": "q",

@@ -25,7 +25,9 @@ MOST_S = 1.0
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """One process with a reader's limits."""
     monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
-    made = Pool(1, spares=0, warm="qwicket.programs:warm", memory_bytes=LIMITS.read_memory_bytes)
+    made = Pool(
+        1, spares=0, warm="qwicket.programs:warm", memory_bytes=LIMITS.parsing.read_memory_bytes
+    )
     yield made
     made.close()
 

@@ -217,7 +217,7 @@ def test_a_body_one_byte_too_large_is_refused(
     server: LiveServer, http: httpx.Client, door: Door
 ) -> None:
     auth = door.auth(server.token())
-    most = Limits().body_bytes
+    most = Limits().bodies.body_bytes
     just = http.post(door.jobs, content=b" " * most, headers=auth)
     over = http.post(door.jobs, content=b" " * (most + 1), headers=auth)
     assert (just.status_code, over.status_code) == (400, 413)
@@ -227,7 +227,7 @@ def test_a_body_one_byte_too_large_is_refused(
 @pytest.mark.parametrize("path", [*PROBES, "/ionq/x", "/v0.3/x", "/nothing", "/jobs"])
 def test_where_no_body_is_read_a_large_one_changes_nothing(http: httpx.Client, path: str) -> None:
     small = http.post(path)
-    large = http.post(path, content=b" " * (Limits().body_bytes + 1))
+    large = http.post(path, content=b" " * (Limits().bodies.body_bytes + 1))
     assert large.status_code == small.status_code
     assert large.content == small.content
 

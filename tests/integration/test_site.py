@@ -21,10 +21,10 @@ import pytest
 from qwicket import devices, programs
 from qwicket.dialects import native
 from qwicket.model.accounts import Scope
-from qwicket.model.limits import Limits
+from qwicket.model.limits import SHARED
 from qwicket.model.states import STEPS
 from qwicket.server.docs.errors import table
-from qwicket.server.settings import Settings
+from qwicket.server.settings import Settings, own_limits
 from support.browser import Page, browser
 from support.snippets import ROOT
 
@@ -116,12 +116,13 @@ def test_every_setting_is_documented(site: Path) -> None:
 
 def test_every_limit_is_documented_with_its_default(site: Path) -> None:
     text = said(site, "reference/limits")
-    told = REFERENCE.attribute_texts(Limits)
-    for field in msgspec.structs.fields(Limits):
-        assert told.get(field.name, "").endswith("."), f"{field.name} says nothing of itself"
-        assert flat(told[field.name]) in text
-        if field.default is not None:
-            assert f"{field.name} · {field.default:,.12g}" in text
+    for group in (*SHARED.values(), *own_limits()):
+        told = REFERENCE.attribute_texts(group)
+        for field in msgspec.structs.fields(group):
+            assert told.get(field.name, "").endswith("."), f"{field.name} says nothing of itself"
+            assert flat(told[field.name]) in text
+            if field.default is not None:
+                assert f"{field.name} · {field.default:,.12g}" in text
 
 
 def test_every_scope_is_documented_with_its_routes(site: Path) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicBounds, PhotonicCircuit
+from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicCircuit
 from qwicket.engines.photonic.engine import sample
+from qwicket.model.limits import PhotonicLimits
 
 Floats = NDArray[np.float64]
 
-USUAL = PhotonicBounds()
+USUAL = PhotonicLimits()
 
 
 def unitary(n: int, rng: np.random.Generator) -> NDArray[np.complex128]:
@@ -42,7 +43,7 @@ def run(
     n_modes: int,
     shots: int,
     seed: int,
-    bounds: PhotonicBounds = USUAL,
+    bounds: PhotonicLimits = USUAL,
 ) -> NDArray[np.generic]:
     circuit = PhotonicCircuit(n_modes, tuple(ops))
     return sample(circuit, shots, np.random.default_rng(seed), bounds)
@@ -53,7 +54,7 @@ def counts_of(
     n_modes: int,
     shots: int,
     seed: int,
-    bounds: PhotonicBounds = USUAL,
+    bounds: PhotonicLimits = USUAL,
 ) -> NDArray[np.generic]:
     return run([*ops, Measure("fock", tuple(range(n_modes)))], n_modes, shots, seed, bounds)
 

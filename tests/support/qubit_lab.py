@@ -186,7 +186,7 @@ def run(
     noise: NoiseModel | None = None,
     part: int = 0,
     engine: str = "",
-    most_outcomes: int = Limits().outcomes,
+    most_outcomes: int = Limits().jobs.outcomes,
 ) -> Outcome:
     """Run a circuit on the engine named, or the one that suits it."""
     options = RunOptions(

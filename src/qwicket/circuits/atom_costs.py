@@ -85,10 +85,10 @@ def check(circuit: AtomCircuit, limits: Limits) -> None:
         LimitExceeded: The limit `hilbert_dimension` or `gate_work` is exceeded.
     """
     dimension = circuit.dimension
-    if dimension > limits.hilbert_dimension:
+    if dimension > limits.atoms.hilbert_dimension:
         raise LimitExceeded(
             f"Hilbert space dimension too large! hilbert_dimension: {dimension} is above the limit"
-            f" of {limits.hilbert_dimension}",
+            f" of {limits.atoms.hilbert_dimension}",
             field="hilbert_dimension",
         )
     if dimension <= DENSEST_DIMENSION:
@@ -97,10 +97,10 @@ def check(circuit: AtomCircuit, limits: Limits) -> None:
         if gate.name not in FULL_GATES:
             continue
         work = dimension * spectrum(gate, circuit.atoms).radius
-        if work > limits.gate_work:
+        if work > limits.atoms.gate_work:
             raise LimitExceeded(
                 f"gate_work: {gate.name} has energies times dimension of {work:.3g}, above the"
-                f" limit of {limits.gate_work}",
+                f" limit of {limits.atoms.gate_work}",
                 field="gate_work",
             )
 

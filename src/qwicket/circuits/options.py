@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qwicket.circuits.noise import NoiseModel
-from qwicket.circuits.photonic import PhotonicBounds
-from qwicket.model.limits import Limits
+from qwicket.model.limits import Limits, PhotonicLimits
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +31,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...]
     noise: NoiseModel | None = None
     engine: str = ""
-    most_outcomes: int = Limits().outcomes
+    most_outcomes: int = Limits().jobs.outcomes
     variants: int = 1
     alike: int = 0
     is_dry: bool = False
-    photonic: PhotonicBounds | None = None
+    photonic: PhotonicLimits | None = None

@@ -63,7 +63,7 @@ def check(
         InvalidRequest: One is damaged or does not fit; the field names it.
         LimitExceeded: They are too large.
     """
-    room = limits.result_bytes
+    room = limits.jobs.result_bytes
     for number, encoded in parts:
         where = f"parts[{number}]"
         if hashlib.sha256(encoded.body).digest() != encoded.sha256:
@@ -83,7 +83,7 @@ def _inflated(body: bytes, room: int, limits: Limits, where: str) -> bytes:
         raise InvalidRequest(f"{where}.outcome cannot be unpacked.", field=where) from None
     if len(raw) > room:
         raise LimitExceeded(
-            f"The outcomes have more than {limits.result_bytes} bytes (limit result_bytes).",
+            f"The outcomes have more than {limits.jobs.result_bytes} bytes (limit result_bytes).",
             field=where,
         )
     if not inflater.eof or inflater.unused_data:

@@ -28,27 +28,10 @@ from typing import Final, Literal
 import msgspec
 
 from qwicket.circuits.summary import Checked, Summary
-from qwicket.model.limits import Limits
 
 FAMILY: Final = "photonic"
 
 Kind = Literal["fock", "threshold", "homodyne", "heterodyne"]
-
-
-class PhotonicBounds(msgspec.Struct, frozen=True, array_like=True):
-    """Limits that the photonic engine meets, as fields of `Limits`: they travel with the job."""
-
-    squeezing: float = Limits().squeezing
-    displacement: float = Limits().displacement
-    counted_modes: int = Limits().counted_modes
-    counted_shots: int = Limits().counted_shots
-    counted_photons: float = Limits().counted_photons
-    pair_photons: float = Limits().pair_photons
-    amplitudes: int = Limits().amplitudes
-
-    @classmethod
-    def of(cls, limits: Limits) -> PhotonicBounds:
-        return cls(*(getattr(limits, name) for name in cls.__struct_fields__))
 
 
 class Formula(msgspec.Struct, frozen=True, array_like=True, tag="f"):

@@ -125,10 +125,10 @@ def _read(
 
     try:
         with file.open("rb") as opened:
-            source = opened.read(limits.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
+            text = opened.read(limits.programs.program_json_bytes + 1)
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}.") from None
-    spec = device.spec
+    source, spec = text.removeprefix(codecs.BOM_UTF8), device.spec
     name = format_name or _format(file, source, spec)
     if spec is not None and name not in spec.formats:
         takes = ", ".join(spec.formats)
@@ -166,7 +166,7 @@ def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> R
     from qwicket.model.errors import LimitExceeded
 
     spec = device.spec
-    most = min(spec.max_shots, limits.shots) if spec is not None else limits.shots
+    most = min(spec.max_shots, limits.jobs.shots) if spec is not None else limits.jobs.shots
     if not 1 <= shots <= most:
         raise LimitExceeded(f"shots must be 1 to {most}, not {shots}.", field="shots")
     outputs = spec.outputs if spec is not None else _OUTPUTS[checked.summary.family]

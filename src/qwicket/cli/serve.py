@@ -17,10 +17,13 @@ import click
 from qwicket.cli import options
 from qwicket.cli.config import LIMITS
 from qwicket.cli.options import setting
+from qwicket.extras import missing
 from qwicket.folders import default_data_dir
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.model.limits import Limits
     from qwicket.server import Settings
 
@@ -57,49 +60,51 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float | No
 
 def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Limits:
     """Return the limits; each by itself is set by a flag, else the environment, else the file."""
-    import msgspec
+    from msgspec.structs import fields
 
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import SHARED, Limits
 
     variable = os.environ.get(str(option.envvar), "")
-    given: dict[str, str] = {}
-    wrong = []
-    for text in [*context.meta.get(LIMITS, []), *variable.split(), *texts]:
+    asked = [*context.meta.get(LIMITS, []), *variable.split(), *texts]
+    # Formats and dialects declare limits, too, and without the extra they cannot be imported.
+    if not asked or missing("server"):
+        return Limits()
+    from qwicket.server.settings import own_limits
+
+    own = own_limits()
+    types = {each.name: each.type for of in (*SHARED.values(), *own) for each in fields(of)}
+    given, wrong = {}, []
+    for text in asked:
         name, _, value = text.partition("=")
         try:
-            _check_limit(name, value)
+            given[name] = _limit(name, value, types)
         except ValueError as error:
             wrong.append(str(error))
-        else:
-            given[name] = value
     if wrong:
         raise click.BadParameter(" ".join(wrong))
-    return msgspec.convert(given, Limits, strict=False)
+    return Limits.from_names(*own, **given)
 
 
-def _check_limit(name: str, text: str) -> None:
-    """Refuse one limit.
+def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
+    """Return the value of one limit.
 
     Raises:
         ValueError: There is none of this name, or the value cannot be one.
     """
     import msgspec
 
-    from qwicket.model.limits import Limits
-
-    if name not in Limits.__struct_fields__:
-        fields = Limits.__struct_fields__
-        near = closest(name, fields)
-        known = f".{near}" if near else f"; there are {', '.join(fields)}."
+    if name not in types:
+        near = closest(name, types)
+        known = f".{near}" if near else f"; there are {', '.join(types)}."
         raise ValueError(f"there is no limit {name[:100]!r}{known}")
     try:
-        limits = msgspec.convert({name: text}, Limits, strict=False)
+        value: float | None = msgspec.convert(text, types[name], strict=False)
     except msgspec.ValidationError:
-        kind = "a whole number" if "int" in str(Limits.__annotations__[name]) else "a number"
+        kind = "a whole number" if "int" in str(types[name]) else "a number"
         raise ValueError(f"{name} must be {kind}, not {text[:100]!r}.") from None
-    value = getattr(limits, name)
     if value is not None and not 0 < value < math.inf:
         raise ValueError(f"{name} must be above 0.")
+    return value
 
 
 @click.command()

@@ -57,7 +57,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     limits = Limits()
     name = str(getattr(file, "name", "<stdin>"))
     try:
-        source = file.read(limits.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
+        source = file.read(limits.programs.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
         known = format_name or _told(Path(name).suffix.lower(), programs.guess(source))
         checked = programs.read(known, source, limits, dict(inputs))
     except OSError as error:

@@ -69,7 +69,7 @@ class Readers:
     no short lane for a minute.
 
     Args:
-        limits: Those named `read…` count here, the others inside.
+        limits: Those of parsing count here, the others inside.
         clock: Seconds.
     """
 
@@ -87,7 +87,8 @@ class Readers:
         self._closing: list[asyncio.Task[None]] = []
 
     def _open(self, n_processes: int, warm: str) -> Pool:
-        return Pool(n_processes, spares=0, warm=warm, memory_bytes=self._limits.read_memory_bytes)
+        most = self._limits.parsing.read_memory_bytes
+        return Pool(n_processes, spares=0, warm=warm, memory_bytes=most)
 
     async def read(
         self,
@@ -163,7 +164,8 @@ class Readers:
         if self._is_short(call, account):
             async with self._short_turns.turn(account):
                 try:
-                    return await self._run(self._short_pool, call, self._limits.short_read_s)
+                    most_s = self._limits.parsing.short_read_s
+                    return await self._run(self._short_pool, call, most_s)
                 except OutOfTime:
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S
@@ -171,10 +173,10 @@ class Readers:
                     pass
         async with self._turns.turn(account):
             try:
-                return await self._run(self._pool, call, self._limits.read_time_s)
+                return await self._run(self._pool, call, self._limits.parsing.read_time_s)
             except OutOfTime:
                 raise LimitExceeded(
-                    f"Reading the program takes more than {self._limits.read_time_s:g} s"
+                    f"Reading the program takes more than {self._limits.parsing.read_time_s:g} s"
                     " (limit read_time_s).",
                     field="program",
                 ) from None
@@ -204,7 +206,7 @@ class Readers:
 
     def _check_room(self, account: str) -> None:
         """Refuse one program too many; the first one of an account always finds room."""
-        limits, lanes = self._limits, (self._turns, self._short_turns)
+        limits, lanes = self._limits.parsing, (self._turns, self._short_turns)
         n_own = sum(lane.count(account) for lane in lanes)
         n_all = sum(lane.count_all() for lane in lanes)
         if n_own >= limits.reads_waiting_each:
@@ -236,7 +238,7 @@ class Readers:
         except OutOfMemory:
             raise LimitExceeded(
                 "Reading the program takes more than"
-                f" {self._limits.read_memory_bytes >> 20} MiB (limit read_memory_bytes).",
+                f" {self._limits.parsing.read_memory_bytes >> 20} MiB (limit read_memory_bytes).",
                 field="program",
             ) from None
         except (WorkerDied, WorkError) as failure:

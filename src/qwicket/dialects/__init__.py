@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
     from qwicket.model.devices import Family
 
-__all__ = ["REGISTRATIONS", "DialectSettings", "descriptions", "mounts", "shown_by"]
+__all__ = ["LIMITS", "REGISTRATIONS", "DialectSettings", "descriptions", "mounts", "shown_by"]
 
 REGISTRATIONS: Final = (
     ionq.REGISTRATION,
@@ -23,6 +23,9 @@ REGISTRATIONS: Final = (
     *(qbraid.REGISTRATION, qlued.REGISTRATION, xanadu.REGISTRATION),
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""
+
+LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is not None])
+"""What dialects declare beside `Limits`."""
 
 
 def mounts(

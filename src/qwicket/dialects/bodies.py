@@ -151,22 +151,23 @@ def check_document(document: bytes, field: str, limits: Limits) -> None:
     Raises:
         LimitExceeded: It is or has; the limit is named.
     """
-    if len(document) > limits.document_bytes:
+    bounds = limits.requests
+    if len(document) > bounds.document_bytes:
         raise LimitExceeded(
-            f"{field} is over {limits.document_bytes} bytes (limit document_bytes).", field=field
+            f"{field} is over {bounds.document_bytes} bytes (limit document_bytes).", field=field
         )
     brackets = document.count(b"{") + document.count(b"[")
-    if brackets <= limits.json_depth and document.count(b":") <= limits.json_keys:
+    if brackets <= bounds.json_depth and document.count(b":") <= bounds.json_keys:
         return
     bare = b"".join(_without_escapes(document).split(b'"')[::2])  # what stands outside of texts
-    if bare.count(b":") > limits.json_keys:
+    if bare.count(b":") > bounds.json_keys:
         raise LimitExceeded(
-            f"{field} has more than {limits.json_keys} keys (limit json_keys).", field=field
+            f"{field} has more than {bounds.json_keys} keys (limit json_keys).", field=field
         )
     steps = _STEP[np.frombuffer(bare, np.uint8)]
-    if np.cumsum(steps, dtype=np.int32).max(initial=0) > limits.json_depth:
+    if np.cumsum(steps, dtype=np.int32).max(initial=0) > bounds.json_depth:
         raise LimitExceeded(
-            f"{field} is nested deeper than {limits.json_depth} (limit json_depth).", field=field
+            f"{field} is nested deeper than {bounds.json_depth} (limit json_depth).", field=field
         )
 
 

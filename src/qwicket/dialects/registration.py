@@ -11,6 +11,8 @@ from qwicket.model.accounts import LONG_PASS_S, PASS_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    import msgspec
+
     from qwicket.dialects.routing import Dialect
     from qwicket.gateway import Gateway
     from qwicket.model.devices import Family
@@ -41,6 +43,7 @@ class Registration(Description):
             one of them, unless a device's file names other dialects.
         described_at: Addresses of its description beside those below `/docs`: `…/openapi.json`,
             and `…/docs` for its page.
+        limits: Limits of this dialect alone; their names are in no other group.
     """
 
     name: str
@@ -48,3 +51,4 @@ class Registration(Description):
     shows: Mapping[Family, Collection[str]]
     aliases: Mapping[str, str] = field(default_factory=dict)
     described_at: tuple[str, ...] = ()
+    limits: type[msgspec.Struct] | None = None

@@ -75,7 +75,7 @@ class Gateway:
     ) -> None:
         admission = Admission(store, readers, limits, now_ms)
         self.limits = limits
-        self.auth = SignIn(store, limits, now_ms)
+        self.auth = SignIn(store, limits.sign_in, now_ms)
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)
         self.tokens = Tokens(store, self.auth, limits, now_ms)

@@ -14,7 +14,6 @@ from qwicket import devices, engines, programs
 from qwicket.circuits import twins
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
-from qwicket.circuits.photonic import PhotonicBounds
 from qwicket.circuits.summary import Checked, Summary
 from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.program_checks import check_format, check_program, in_its_format
@@ -72,12 +71,12 @@ class Admission:
     def __init__(
         self, store: Store, readers: Readers, limits: Limits, now_ms: Callable[[], int]
     ) -> None:
-        if limits.memory_bytes is None:
+        if limits.jobs.memory_bytes is None:
             raise ValueError("memory_bytes must be set before jobs are admitted")
         self._store = store
         self._readers = readers
         self._limits = limits
-        self._memory_bytes = limits.memory_bytes
+        self._memory_bytes = limits.jobs.memory_bytes
         self._now_ms = now_ms
         self._standings: Recent[str, Standing] = Recent(
             lambda name: store.devices.standing(name, now_ms())
@@ -124,7 +123,7 @@ class Admission:
 
     def _is_short(self, estimate: engines.Estimate) -> bool:
         """Say whether a job may run in the express slot."""
-        limits = self._limits
+        limits = self._limits.jobs
         return estimate.seconds < limits.express_s and estimate.bytes <= limits.express_bytes
 
     async def draft(self, actor: Actor, submission: Submission) -> NewJob:
@@ -161,7 +160,7 @@ class Admission:
             wire=submission.wire,
             now=now,
             state=JobState.DRAFT,
-            expires_at=now + round(1000 * self._limits.draft_s),
+            expires_at=now + round(1000 * self._limits.quotas.draft_s),
         )
 
     def complete(self, submission: Submission) -> Submission:
@@ -198,20 +197,21 @@ class Admission:
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
             )
             needed = engines.estimate(summary, RunOptions(shots=1, seed=0, outputs=(COUNTS,)))
-            if needed.bytes <= self._memory_bytes and needed.state_qubits <= self._limits.qubits:
+            most = self._limits.jobs.qubits
+            if needed.bytes <= self._memory_bytes and needed.state_qubits <= most:
                 return n_qubits
         return 0
 
     def most_shots(self, device: Device) -> int:
         """Return the most shots that a job may ask a device for."""
-        return min(device.spec.max_shots, self._limits.shots)
+        return min(device.spec.max_shots, self._limits.jobs.shots)
 
     def most_circuits(self, device: Device) -> int:
         """Return the most circuits of one job on a device; of atoms they are called experiments."""
         if device.family != "atoms":
-            return self._limits.circuits
+            return self._limits.programs.circuits
         own = device.spec.atoms.max_experiments if device.spec.atoms else MAX_EXPERIMENTS
-        return min(own, self._limits.circuits)
+        return min(own, self._limits.programs.circuits)
 
     def offered(self, device: Device) -> tuple[str, ...]:
         """Return the engines that a job may ask for on a device: offered and installed here."""
@@ -261,9 +261,9 @@ class Admission:
                 f"shots must be 1 to {most_shots} (limit shots), not {submission.shots}.",
                 field="shots",
             )
-        if submission.debias and submission.shots < limits.debias_shots:
+        if submission.debias and submission.shots < limits.jobs.debias_shots:
             raise LimitExceeded(
-                f"shots must be at least {limits.debias_shots} with debiasing (limit"
+                f"shots must be at least {limits.jobs.debias_shots} with debiasing (limit"
                 f" debias_shots), not {submission.shots}.",
                 field="shots",
             )
@@ -291,7 +291,7 @@ class Admission:
             if noise is not None or device.driver != "simulated":
                 raise InvalidRequest(
                     f"precision: {device.name} is no ideal simulator: it gives no exact values,"
-                    f" and a precision takes 1/precision² shots, at most {self._limits.shots}"
+                    f" and a precision takes 1/precision² shots, at most {self._limits.jobs.shots}"
                     " (limit shots).",
                     field="precision",
                 )
@@ -308,7 +308,7 @@ class Admission:
             LimitExceeded: They are.
             InvalidRequest: They have a character that no database keeps.
         """
-        limits = self._limits
+        limits = self._limits.requests
         if len(name) > limits.name_chars:
             raise LimitExceeded(
                 f"name has {len(name)} characters, {limits.name_chars} are allowed"
@@ -336,10 +336,11 @@ class Admission:
 
     async def _read(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         check_format(submission, device)
-        if not submission.is_uploaded and len(submission.source) > self._limits.program_json_bytes:
+        most = self._limits.programs.program_json_bytes
+        if not submission.is_uploaded and len(submission.source) > most:
             raise LimitExceeded(
                 f"The program has {len(submission.source)} bytes,"
-                f" {self._limits.program_json_bytes} are allowed (limit program_json_bytes).",
+                f" {most} are allowed (limit program_json_bytes).",
                 field="program",
             )
         checked = programs.read_small(
@@ -403,7 +404,7 @@ class Admission:
         """Refuse more qubits than a device has; what fewer of them cost is another matter."""
         unit = "modes" if device.family == "photonic" else "qubits"
         is_roomy = engine == _ROOMY
-        most = self._limits.mps_qubits if is_roomy else self._most_qubits(device)
+        most = self._limits.jobs.mps_qubits if is_roomy else self._most_qubits(device)
         if summary.n_qubits > most:
             takes = f"{engine} takes {most} (limit mps_qubits)" if is_roomy else self._takes(device)
             raise LimitExceeded(
@@ -425,14 +426,14 @@ class Admission:
 
     def _most_qubits(self, device: Device) -> int:
         if device.family == "photonic":
-            return min(device.spec.qubits, self._limits.modes)
-        return min(device.spec.qubits, self._limits.clifford_qubits)
+            return min(device.spec.qubits, self._limits.photonic.modes)
+        return min(device.spec.qubits, self._limits.programs.clifford_qubits)
 
     def _check_cost(self, estimate: engines.Estimate, device: Device) -> None:
-        if estimate.state_qubits > self._limits.qubits:
+        if estimate.state_qubits > self._limits.jobs.qubits:
             raise LimitExceeded(
                 f"The program uses {estimate.state_qubits} qubits; as a state vector,"
-                f" {self._limits.qubits} are simulated (limit qubits).",
+                f" {self._limits.jobs.qubits} are simulated (limit qubits).",
                 field="qubits",
             )
         if estimate.bytes > self._memory_bytes:
@@ -442,10 +443,10 @@ class Admission:
                 f" {self._memory_bytes >> 20} MiB are allowed (limit memory_bytes).{takes}",
                 field="program",
             )
-        if estimate.seconds > self._limits.run_time_s:
+        if estimate.seconds > self._limits.jobs.run_time_s:
             raise LimitExceeded(
                 f"The program needs about {estimate.seconds:.0f} s,"
-                f" {self._limits.run_time_s:g} s are allowed (limit run_time_s).",
+                f" {self._limits.jobs.run_time_s:g} s are allowed (limit run_time_s).",
                 field="program",
             )
 
@@ -456,7 +457,7 @@ class Admission:
         """
         if summary.n_terms:
             return  # two numbers for each expectation value, which `pauli_terms` bounds
-        most = min(self._limits.outcomes, 1 << min(summary.n_clbits, 62))
+        most = min(self._limits.jobs.outcomes, 1 << min(summary.n_clbits, 62))
         drawn = min(submission.shots, most)
         rows = submission.shots if MEMORY in submission.outputs else 0
         rows += drawn if COUNTS in submission.outputs else 0
@@ -468,9 +469,10 @@ class Admission:
                 summary.n_splits - summary.n_clbits
             )
             size = summary.n_circuits * submission.shots * a_shot
-        if size > self._limits.result_bytes:
+        most_bytes = self._limits.jobs.result_bytes
+        if size > most_bytes:
             raise LimitExceeded(
-                f"The result may have {size >> 20} MiB, {self._limits.result_bytes >> 20} MiB are"
+                f"The result may have {size >> 20} MiB, {most_bytes >> 20} MiB are"
                 " allowed (limit result_bytes).",
                 field="outputs",
             )
@@ -506,11 +508,11 @@ def _options(
         outputs=submission.outputs,
         noise=noise,
         engine=submission.engine,
-        most_outcomes=limits.outcomes,
+        most_outcomes=limits.jobs.outcomes,
         variants=_VARIANTS if is_symmetrised else 1,
         alike=device.spec.qubits if is_symmetrised and is_connected else 0,
         is_dry=submission.dry_run,
-        photonic=PhotonicBounds.of(limits) if device.family == "photonic" else None,
+        photonic=limits.photonic if device.family == "photonic" else None,
     )
 
 

@@ -83,7 +83,7 @@ class Agents:
         self._readers = readers
         self._limits = limits
         self._now_ms = now_ms
-        self._desk = AgentDesk(store, now_ms, lease_s=lease_s, most=limits.device_agents)
+        self._desk = AgentDesk(store, now_ms, lease_s=lease_s, most=limits.agents.device_agents)
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     @property

@@ -64,16 +64,17 @@ def check_announced(
 
 def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
     for field, value, most, limit in (
-        ("qubits", spec.qubits, limits.clifford_qubits, "clifford_qubits"),
-        ("max_shots", spec.max_shots, limits.shots, "shots"),
+        ("qubits", spec.qubits, limits.programs.clifford_qubits, "clifford_qubits"),
+        ("max_shots", spec.max_shots, limits.jobs.shots, "shots"),
     ):
         if not 1 <= value <= most:
             raise LimitExceeded(
                 f"{field} must be 1 to {most} (limit {limit}), not {value}.", field=field
             )
-    if not 0 <= spec.shot_s <= limits.run_time_s:
+    most_s = limits.jobs.run_time_s
+    if not 0 <= spec.shot_s <= most_s:
         raise LimitExceeded(
-            f"shot_s must be 0 to {limits.run_time_s:g} (limit run_time_s), not {spec.shot_s:g}.",
+            f"shot_s must be 0 to {most_s:g} (limit run_time_s), not {spec.shot_s:g}.",
             field="shot_s",
         )
     _check_names("formats", spec.formats, _FORMATS[family])
@@ -93,7 +94,7 @@ def _check_photonic(family: Family, spec: PhotonicSpec, limits: Limits) -> None:
         raise InvalidRequest(
             "photonic: this is no device of the family photonic.", field="photonic"
         )
-    most = limits.layout_bytes
+    most = limits.agents.layout_bytes
     if len(spec.layout) > most:
         raise LimitExceeded(
             f"layout has {len(spec.layout)} characters, {most} are allowed (limit layout_bytes).",
@@ -110,9 +111,9 @@ def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
         others = [atoms.version, *(gate.description for gate in atoms.gates)]
         others += [gate.definition for gate in atoms.gates]
         others += [name for gate in atoms.gates for name in gate.parameters]
-    if len(gates) > limits.device_gates:
+    if len(gates) > limits.agents.device_gates:
         raise LimitExceeded(
-            f"gates: the spec names {len(gates)} gates, {limits.device_gates} are allowed"
+            f"gates: the spec names {len(gates)} gates, {limits.agents.device_gates} are allowed"
             " (limit device_gates).",
             field="gates",
         )
@@ -122,10 +123,10 @@ def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
         ("atoms", others),
     ):
         for text in texts:
-            if len(text) > limits.name_chars or not text.isprintable():
+            if len(text) > limits.requests.name_chars or not text.isprintable():
                 raise LimitExceeded(
                     f"{field}: {text[:100]!r} has {len(text)} characters;"
-                    f" {limits.name_chars} are allowed, all printable (limit name_chars).",
+                    f" {limits.requests.name_chars} are allowed, all printable (limit name_chars).",
                     field=field,
                 )
 

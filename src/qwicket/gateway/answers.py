@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from qwicket.model.accounts import Actor
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import AnswerLimits
 
 SMALL_ANSWER_BYTES: Final = 64 << 10
 """What an answer may have without being counted."""
@@ -34,7 +34,7 @@ class Answers:
     """The room of one server.
 
     Args:
-        limits: Those of answers count here.
+        limits: Bounds on large answers.
         confirm: Refuses an actor whose token was revoked; asked for those who waited.
 
     Attributes:
@@ -43,7 +43,7 @@ class Answers:
     """
 
     def __init__(
-        self, limits: Limits, confirm: Callable[[Actor], Awaitable[None]] | None = None
+        self, limits: AnswerLimits, confirm: Callable[[Actor], Awaitable[None]] | None = None
     ) -> None:
         self._limits = limits
         self.confirm = confirm

@@ -78,7 +78,7 @@ class Bulk:
     async def _own(self, actor: Actor, ids: Sequence[str], door: str, verb: str) -> list[str]:
         """Return the ids of jobs that this actor may change, each once."""
         actor.require(Scope.JOBS_WRITE)
-        most = self._limits.list_page
+        most = self._limits.requests.list_page
         if len(ids) > most:
             raise LimitExceeded(f"At most {most} jobs at once (limit list_page).", field="ids")
         refs = [parse_id(text) for text in ids]

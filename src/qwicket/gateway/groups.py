@@ -84,13 +84,13 @@ class Groups:
         )
         groups = self._store.groups
         return await insist(
-            partial(groups.open, new, most=self._limits.groups), partial(groups.get, new.id)
+            partial(groups.open, new, most=self._limits.quotas.groups), partial(groups.get, new.id)
         )
 
     def _check(self, name: str, jobs_limit: int | None, life_s: float | None) -> None:
-        if len(name) > self._limits.name_chars:
+        if len(name) > self._limits.requests.name_chars:
             raise LimitExceeded(
-                f"name has {len(name)} characters, {self._limits.name_chars} are allowed"
+                f"name has {len(name)} characters, {self._limits.requests.name_chars} are allowed"
                 " (limit name_chars).",
                 field="name",
             )
@@ -98,9 +98,10 @@ class Groups:
             raise InvalidRequest("name must not contain the character NUL.", field="name")
         if jobs_limit is not None and jobs_limit < 1:
             raise InvalidRequest("jobs_limit must be at least 1.", field="jobs_limit")
-        if life_s is not None and not 0 < life_s <= self._limits.group_life_s:
+        most_s = self._limits.quotas.group_life_s
+        if life_s is not None and not 0 < life_s <= most_s:
             raise LimitExceeded(
-                f"A group lives at most {self._limits.group_life_s:g} s (limit group_life_s).",
+                f"A group lives at most {most_s:g} s (limit group_life_s).",
                 field="life_s",
             )
 
@@ -214,7 +215,7 @@ class Records:
     async def register(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
         """Keep a document; one that has this key already stays as it is."""
         actor.require(Scope.JOBS_WRITE)
-        now, most = self._now_ms(), self._limits.records
+        now, most = self._now_ms(), self._limits.quotas.records
         return await self._store.records.register(
             actor.account, door, key, body, record=new_id(now), now=now, most=most
         )

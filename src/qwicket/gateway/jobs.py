@@ -60,7 +60,7 @@ class Jobs:
         self._groups = groups
         self._limits = limits
         self._now_ms = now_ms
-        self._long_polls = LongPolls(limits.polls_each)
+        self._long_polls = LongPolls(limits.requests.polls_each)
         self.waiting = Waiting(store.changes, self._find)
 
     async def submit(
@@ -101,9 +101,9 @@ class Jobs:
         add = partial(
             self._store.add,
             new,
-            waiting_limit=self._limits.waiting_jobs,
+            waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,
-            stored_limit=self._limits.stored_bytes,
+            stored_limit=self._limits.quotas.stored_bytes,
         )
         return await (insist(add, partial(self._store.get, new.id)) if is_once else add())
 

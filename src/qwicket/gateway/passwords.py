@@ -23,7 +23,7 @@ from qwicket.model.errors import TooManyRequests, Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import SignInLimits
 
 _HASHES_AT_ONCE: Final = 2
 NAME_PAUSE_S: Final = 2.0
@@ -52,13 +52,13 @@ class Passwords:
     """Compares passwords of all addresses, those of one address one after the other.
 
     Args:
-        limits: `password_tries`, `wrong_passwords` and `passwords_waiting` count here.
+        limits: Bounds on wrong and waiting passwords.
 
     Attributes:
         wrong: How many were wrong so far.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SignInLimits) -> None:
         self._limits = limits
         self.wrong = 0
         self._tries = Tries(limits.password_tries)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from qwicket.model.accounts import Account
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import SignInLimits
     from qwicket.store import Store, TokenOwner
 
 PREFIX: Final = "qw_"
@@ -49,7 +49,7 @@ def subject(actor: Actor) -> str:
 class SignIn:
     """Checks credentials. A token's row is read again after a moment, so revocations count then."""
 
-    def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, limits: SignInLimits, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
         self._owners = Recent(store.accounts.token_owner)

@@ -46,7 +46,7 @@ class Tokens:
 
     async def live(self, actor: Actor) -> list[Token]:
         """Return the account's tokens that still sign in, the oldest first."""
-        accounts, most = self._store.accounts, self._limits.tokens
+        accounts, most = self._store.accounts, self._limits.quotas.tokens
         return await accounts.live_tokens(actor.account, self._now_ms(), most)
 
     async def make(
@@ -92,7 +92,7 @@ class Tokens:
             account=actor.account_name,
             project=await self._project(actor, project),
             digest=digest(secret),
-            most=self._limits.tokens,
+            most=self._limits.quotas.tokens,
         )
         return NewToken(stored, secret)
 

@@ -75,7 +75,7 @@ class Uploads:
         add = partial(
             self._store.jobs.add,
             new,
-            waiting_limit=self._limits.waiting_jobs,
+            waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,
         )
         return await insist(add, partial(self._store.jobs.get, new.id))
@@ -97,8 +97,8 @@ class Uploads:
             upload,
             job.id,
             job.account,
-            most_bytes=limits.upload_bytes,
-            held_limit=limits.uploads_bytes,
+            most_bytes=limits.bodies.upload_bytes,
+            held_limit=limits.quotas.uploads_bytes,
         )
         try:
             size = 0
@@ -152,7 +152,7 @@ class Uploads:
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
-        most = self._limits.stored_bytes
+        most = self._limits.quotas.stored_bytes
         return await self._store.jobs.admit(job.id, ready, stored_limit=most)
 
     async def _present(self, job: Job) -> Job:

@@ -32,12 +32,16 @@ from qwicket.programs import (
     primitives,
     qobj,
 )
+from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.cold_atom_gates import MACHINES
+from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
+from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.programs.recognition import is_alike, recognise, title
 
 __all__ = [
     "FORMATS",
+    "LIMITS",
     "Entangler",
     "Format",
     "Layout",
@@ -237,6 +241,9 @@ _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
 """Every known format by its name."""
 
+LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits)
+"""What formats declare beside `Limits`."""
+
 
 def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS) -> Checked:
     """Read a program and sum it up.
@@ -354,9 +361,11 @@ def read_small(
     """
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
-    small = {name: min(getattr(limits, name), most) for name, most in _SMALL.items()}
+    programs = limits.programs
+    small = {name: min(getattr(programs, name), most) for name, most in _SMALL.items()}
+    limits = msgspec.structs.replace(limits, programs=msgspec.structs.replace(programs, **small))
     try:
-        return read(format_name, source, msgspec.structs.replace(limits, **small), inputs)
+        return read(format_name, source, limits, inputs)
     except (InvalidRequest, LimitExceeded):
         return None
 

@@ -125,7 +125,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
             uniform fields cannot express; the detail says which part.
         LimitExceeded: A limit is exceeded.
     """
-    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)
     program = json_text.decode(_decoder, source, lambda *_: "")
     n_atoms, spacing = _chain(program.register)
     blockade = C6 / spacing**6 if n_atoms > 1 else 0.0
@@ -199,7 +199,7 @@ def _gates(
     for stretch in stretches:
         n_steps = stretch.steps(blockade, n_atoms, error)
         n_gates += n_steps
-        check_limit("operations", n_gates, limits.operations, " or more")
+        check_limit("operations", n_gates, limits.programs.operations, " or more")
         (a, b), (c, d), dt = stretch.amplitude, stretch.detuning, stretch.seconds / n_steps
         for k in range(n_steps):
             middle = (k + 0.5) / n_steps

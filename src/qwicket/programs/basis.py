@@ -98,7 +98,7 @@ def compiled(
         InvalidProgram: A gate cannot be made of them; it is named.
         LimitExceeded: Too many operations come out.
     """
-    n_left = limits.operations
+    n_left = limits.programs.operations
     found = []
     for circuit in circuits:
         work = _Compiler(circuit, tuple(gates), n_left)
@@ -111,8 +111,8 @@ def compiled(
             ) from None
         except _TooMany:
             raise LimitExceeded(
-                f"In the gates of {device} the program has more than {limits.operations} operations"
-                " (limit operations)",
+                f"In the gates of {device} the program has more than"
+                f" {limits.programs.operations} operations (limit operations)",
                 field="program",
             ) from None
         n_left -= len(found[-1].ops)

@@ -55,17 +55,17 @@ def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[
         InvalidProgram: The text is no batch, or a program is refused; the detail says which.
         LimitExceeded: A limit is exceeded.
     """
-    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)
     batch = json_text.decode(_decoder, source, lambda *_: "")
     if not batch:
         raise InvalidProgram("the batch has no programs")
-    check_limit("circuits", len(batch), limits.circuits)
+    check_limit("circuits", len(batch), limits.programs.circuits)
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(batch):
         circuits.append(_circuit(number, member, limits, readers))
         n_ops += len(circuits[-1].ops)
-        check_limit("operations", n_ops, limits.operations, " or more")
+        check_limit("operations", n_ops, limits.programs.operations, " or more")
     return tuple(circuits)
 
 

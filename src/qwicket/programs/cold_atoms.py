@@ -64,7 +64,7 @@ def read(source: bytes, limits: Limits, machine: str) -> tuple[AtomCircuit, ...]
     for key, experiment in experiments(source, limits):
         circuit = _circuit(key, experiment, MACHINES[machine], limits)
         n_samples += circuit.shots * len(circuit.measured)
-        check_limit("samples", n_samples, limits.samples, " or more")
+        check_limit("samples", n_samples, limits.atoms.samples, " or more")
         circuits.append(circuit)
     return tuple(circuits)
 
@@ -76,16 +76,16 @@ def experiments(source: bytes, limits: Limits) -> Iterator[tuple[str, Experiment
         InvalidProgram: The text is no such job.
         LimitExceeded: It has too many bytes, circuits or operations.
     """
-    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)
     job = json_text.decode(_job_decoder, source, lambda *_: "")
     if not job:
         raise InvalidProgram("the job has no experiments")
-    check_limit("circuits", len(job), limits.circuits)
+    check_limit("circuits", len(job), limits.programs.circuits)
     n_instructions = 0
     for key, text in job.items():
         experiment = _experiment(key, bytes(text))
         n_instructions += len(experiment.instructions)
-        check_limit("operations", n_instructions, limits.operations, " or more")
+        check_limit("operations", n_instructions, limits.programs.operations, " or more")
         yield key, experiment
 
 
@@ -123,8 +123,8 @@ def _settings(
 ) -> tuple[int, int, int | None]:
     """Return shots, wires and seed."""
     shots = whole(experiment.shots, "shots")
-    if not 1 <= shots <= limits.shots:
-        text = f"shots must be 1 to {limits.shots} (limit shots), not {shots}"
+    if not 1 <= shots <= limits.jobs.shots:
+        text = f"shots must be 1 to {limits.jobs.shots} (limit shots), not {shots}"
         raise LimitExceeded(text, field="shots")
     n_wires = whole(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= machine.n_wires:

@@ -18,6 +18,13 @@ from qwicket.circuits.qubit import Gate
 from qwicket.programs.json_text import Fault, Int64, quoted
 
 
+class IonQLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of programs in IonQ's JSON."""
+
+    ionq_gates: int = 150_000
+    """Gates of all circuits of one program in IonQ's JSON, as they are written."""
+
+
 class WireGate(msgspec.Struct, gc=False):
     gate: str
     target: Int64 | None = None

@@ -16,7 +16,7 @@ from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.ionq_gates import GATESETS, Rule, WireGate, add_gate
+from qwicket.programs.ionq_gates import GATESETS, IonQLimits, Rule, WireGate, add_gate
 from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
 
 VERSION: Final = 2
@@ -50,15 +50,15 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         InvalidProgram: The text is no such object, or a gate in it makes no sense.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
-    check_limit("program_json_bytes", len(source), limits.program_json_bytes)
+    check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)
     program = json_text.decode(_decoder, source, _place_of_path)
     members = _members(program)
-    check_limit("circuits", len(members), limits.circuits)
+    check_limit("circuits", len(members), limits.programs.circuits)
     width = _width(program, members, limits)
     n_measures = width * len(members)
     n_gates = sum(len(member.circuit or ()) for member in members)
-    check_limit("ionq_gates", n_gates, limits.ionq_gates)
-    check_limit("operations", n_measures + n_gates, limits.operations)
+    check_limit("ionq_gates", n_gates, limits.of(IonQLimits).ionq_gates)
+    check_limit("operations", n_measures + n_gates, limits.programs.operations)
     measures = tuple(Measure(qubit, qubit) for qubit in range(width))
     registers = (Register(REGISTER, width),)
     circuits = []
@@ -67,8 +67,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         number = None if program.circuits is None else part
         rules = _rules(member.gateset or program.gateset or "qis", number)
         gates: list[Gate] = []
-        n_ops += _add_gates(gates, member, number, rules, width, limits.operations - n_ops)
-        check_limit("operations", n_ops, limits.operations, " or more")
+        n_ops += _add_gates(gates, member, number, rules, width, limits.programs.operations - n_ops)
+        check_limit("operations", n_ops, limits.programs.operations, " or more")
         circuits.append(QubitCircuit(width, (*gates, *measures), registers))
     return tuple(circuits)
 
@@ -111,7 +111,7 @@ def _check_width(qubits: int | None, part: int | None, limits: Limits) -> None:
         return
     if qubits < 1:
         raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
-    check_limit("clifford_qubits", qubits, limits.clifford_qubits)
+    check_limit("clifford_qubits", qubits, limits.programs.clifford_qubits)
 
 
 def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:

@@ -17,6 +17,7 @@ import msgspec
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
+from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.json_text import check_limit
 from qwicket.programs.synthesis import TINY, UNIT, X_FROM_Z, NoExactWay, Synthesis, euler, rz
 
@@ -54,7 +55,7 @@ def compiled(circuit: QubitCircuit, entangler: Entangler, limits: Limits) -> Nat
             a gate for which there is no exact way.
         LimitExceeded: Too many gates come out.
     """
-    work = _Compiler(circuit.n_qubits, entangler, limits.ionq_gates)
+    work = _Compiler(circuit.n_qubits, entangler, limits.of(IonQLimits).ionq_gates)
     try:
         _compile(circuit, work)
     except NoExactWay as error:

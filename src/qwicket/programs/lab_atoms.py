@@ -36,7 +36,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
         except Fault as fault:
             raise InvalidProgram(f"{key}: {fault}", field=f"{key}.{fault.field}") from None
         n_samples += circuit.shots * len(circuit.measured)
-        check_limit("samples", n_samples, limits.samples, " or more")
+        check_limit("samples", n_samples, limits.atoms.samples, " or more")
         circuits.append(circuit)
     return tuple(circuits)
 
@@ -58,12 +58,12 @@ def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
 
 def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
     shots = whole(experiment.shots, "shots")
-    if not 1 <= shots <= limits.shots:
-        text = f"shots must be 1 to {limits.shots} (limit shots), not {shots}"
+    if not 1 <= shots <= limits.jobs.shots:
+        text = f"shots must be 1 to {limits.jobs.shots} (limit shots), not {shots}"
         raise LimitExceeded(text, field="shots")
     n_wires = whole(experiment.num_wires, "num_wires")
-    if not 1 <= n_wires <= limits.clbits:
-        raise Fault(f"num_wires must be 1 to {limits.clbits} (limit clbits)", "num_wires")
+    if not 1 <= n_wires <= limits.programs.clbits:
+        raise Fault(f"num_wires must be 1 to {limits.programs.clbits} (limit clbits)", "num_wires")
     gates = [_gate(*each, n_wires) for each in experiment.instructions]
     seed = None if experiment.seed is None else whole(experiment.seed, "seed")
     measured = tuple([wire for gate in gates if gate.name == "measure" for wire in gate.wires])

@@ -92,19 +92,19 @@ class App:
             Unavailable: Another server runs on the folder, or no database answers.
             OSError: The folder cannot be used.
         """
-        settings = self._settings
+        settings, limits = self._settings, self._limits.jobs
         store = self._store = self._open_store()
         # What a worker sends is about as long as the result in JSON, whose size is limited.
-        answer_bytes = 2 * self._limits.result_bytes + _ANSWER_MARGIN_BYTES
+        answer_bytes = 2 * limits.result_bytes + _ANSWER_MARGIN_BYTES
         self._compute = LocalCompute(
             self._workers,
-            memory_bytes=self._limits.memory_bytes,
+            memory_bytes=limits.memory_bytes,
             niceness=_WORKERS_NICENESS,
             answer_bytes=answer_bytes,
         )
         self._express = LocalCompute(
             settings.express_slots,
-            memory_bytes=min(self._limits.express_bytes, self._limits.memory_bytes or INT64_MAX),
+            memory_bytes=min(limits.express_bytes, limits.memory_bytes or INT64_MAX),
             spares=0,
             answer_bytes=answer_bytes,
         )
@@ -122,12 +122,12 @@ class App:
             for device in await store.devices.all()
             if device.driver == "simulated"
         }
-        driver = SimulatedDriver(self._compute, families, self._limits.run_time_s)
-        express_s = min(self._limits.express_s, self._limits.run_time_s)
+        driver = SimulatedDriver(self._compute, families, limits.run_time_s)
+        express_s = min(limits.express_s, limits.run_time_s)
         express = Express(
             SimulatedDriver(self._express, families, express_s, is_express=True),
-            longest_s=self._limits.express_s,
-            pause_s=self._limits.express_pause_s,
+            longest_s=limits.express_s,
+            pause_s=limits.express_pause_s,
         )
         runner = self._runner = Runner(
             *(new_id(now_ms()), "server", 0, driver.slots),
@@ -153,7 +153,7 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
-        answers = Answers(self._limits, gateway.auth.confirm)
+        answers = Answers(self._limits.answers, gateway.auth.confirm)
         rooms = Rooms(
             *(store, gateway, answers, self._dispatcher, lookout),
             *(self._compute, self._express, self._readers, access),
@@ -217,6 +217,7 @@ class App:
 
 def _with_memory(limits: Limits, workers: int) -> Limits:
     """Divide this machine's memory among the workers unless the operator set a limit."""
-    if limits.memory_bytes is not None:
+    if limits.jobs.memory_bytes is not None:
         return limits
-    return structs.replace(limits, memory_bytes=int(_MEMORY_SHARE * available_bytes() / workers))
+    share = int(_MEMORY_SHARE * available_bytes() / workers)
+    return structs.replace(limits, jobs=structs.replace(limits.jobs, memory_bytes=share))

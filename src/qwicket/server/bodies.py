@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope
 
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import BodyLimits
 
 _KEPT_BYTES: Final = 64 << 10
 """Longest rest of a body after which the connection is used again."""
@@ -36,10 +36,10 @@ class BodyBudget:
     Args:
         limit: Name of the limit of all together.
         limit_each: Name of the limit of one owner.
-        limits: Has both.
+        limits: Limits of bodies, which have both.
     """
 
-    def __init__(self, limit: str, limit_each: str, limits: Limits) -> None:
+    def __init__(self, limit: str, limit_each: str, limits: BodyLimits) -> None:
         self._limit, self._limit_each = limit, limit_each
         self._most_bytes = self._free_bytes = getattr(limits, limit)
         self._most_bytes_each = getattr(limits, limit_each)
@@ -129,7 +129,7 @@ class Body:
     Args:
         scope: Of the request.
         receive: Of the server.
-        limits: Those of bodies count here.
+        limits: Bounds on sizes and rates.
         budget: Where it takes memory.
         owner: Says for whom it is held; asked when it first takes memory.
 
@@ -142,7 +142,7 @@ class Body:
         self,
         scope: Scope,
         receive: Receive,
-        limits: Limits,
+        limits: BodyLimits,
         budget: BodyBudget,
         owner: Callable[[], str],
     ) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import ConnectionLimits
     from qwicket.server.connections import Connections
 
 _LINGER_S: Final = 2.0
@@ -59,7 +59,7 @@ class Connection(HttpToolsProtocol):
     Args:
         config: Of uvicorn.
         state: What uvicorn's connections share.
-        limits: Those of heads, pauses and answers count here.
+        limits: Bounds on heads, pauses and answers.
         connections: All of the server.
         speaks_websocket: Says of a path whether its door speaks that protocol; others ignore that
             they are asked to (RFC 9110, 7.8).
@@ -71,7 +71,7 @@ class Connection(HttpToolsProtocol):
         self,
         config: uvicorn.Config,
         state: ServerState,
-        limits: Limits,
+        limits: ConnectionLimits,
         connections: Connections,
         speaks_websocket: Callable[[str], bool],
         half_closed: dict[Connection, None],

@@ -66,11 +66,11 @@ class Front:
     ) -> None:
         self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
         self._limits = limits
-        self._bodies = BodyBudget("bodies_bytes", "bodies_bytes_each", limits)
+        self._bodies = BodyBudget("bodies_bytes", "bodies_bytes_each", limits.bodies)
         self._unsigned_bodies = BodyBudget(
-            "unsigned_bodies_bytes", "unsigned_bodies_bytes_each", limits
+            "unsigned_bodies_bytes", "unsigned_bodies_bytes_each", limits.bodies
         )
-        self._answers = Answers(limits) if answers is None else answers
+        self._answers = Answers(limits.answers) if answers is None else answers
         self._run = secrets.token_hex(4)
         self._numbers = count()
         self._metrics = metrics
@@ -107,7 +107,7 @@ class Front:
         One connection serves one request at a time. So this is reached behind a proxy alone, where
         the address is what the proxy forwards.
         """
-        most = self._limits.connections_each
+        most = self._limits.connections.connections_each
         self._serving[address] += 1
         if self._serving[address] > most:
             inner[REFUSAL] = TooManyRequests(
@@ -136,7 +136,7 @@ class Front:
         began, status = time.perf_counter(), 0
         inner[ANSWER] = answer = Answer(self._answers)
         owner = partial(_owner, answer, address)
-        body = Body(inner, receive, self._limits, self._bodies, owner)
+        body = Body(inner, receive, self._limits.bodies, self._bodies, owner)
 
         async def send_on(message: Message) -> None:
             nonlocal status

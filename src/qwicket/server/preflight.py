@@ -141,7 +141,7 @@ def _port(settings: Settings) -> Iterator[Problem]:
 
 
 def _memory(settings: Settings) -> Iterator[Problem]:
-    limits, workers = settings.limits, settings.workers or os.cpu_count() or 1
+    limits, workers = settings.limits.jobs, settings.workers or os.cpu_count() or 1
     available = available_bytes()
     if limits.memory_bytes is not None and limits.memory_bytes * workers > available:
         what = (
@@ -150,7 +150,7 @@ def _memory(settings: Settings) -> Iterator[Problem]:
         )
         remedy = f"Set at most {available // workers:,}, or fewer --workers."
         yield Problem("--limit", what, remedy, "warning")
-    if limits.qubits > Limits().qubits:
+    if limits.qubits > Limits().jobs.qubits:
         most = _widest(limits.memory_bytes or available // workers, limits.qubits)
         if most < limits.qubits:
             what = f"qubits = {limits.qubits}, but the memory of a worker holds {most} qubits"

@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=settings.trusted_proxy is not None,
                 forwarded_allow_ips=settings.trusted_proxy,
-                timeout_keep_alive=settings.limits.keep_alive_s,  # type: ignore[arg-type]  # only ever given to call_later
+                timeout_keep_alive=settings.limits.connections.keep_alive_s,  # type: ignore[arg-type]  # only ever given to call_later
                 timeout_graceful_shutdown=_REQUEST_GRACE_S,
             )
         )
@@ -132,7 +132,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
-        settings, limits = self._settings, self._settings.limits
+        settings, limits = self._settings, self._settings.limits.connections
         most = _make_room(limits.connections)
         connections = Connections(most, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}

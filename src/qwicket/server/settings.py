@@ -14,6 +14,15 @@ from qwicket.gateway.first_polls import HOLD_MS
 from qwicket.model.accounts import LONG_PASS_S, PASS_S
 from qwicket.model.limits import Limits
 
+
+def own_limits() -> tuple[type[msgspec.Struct], ...]:
+    """Return the groups of limits that formats and dialects declare."""
+    # Late: commands that only ask for the default folder need no web server.
+    from qwicket import dialects, programs
+
+    return (*programs.LIMITS, *dialects.LIMITS)
+
+
 LogFormat = Literal["text", "json"]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import uvicorn
     from uvicorn.server import ServerState
 
-    from qwicket.model.limits import Limits
+    from qwicket.model.limits import ConnectionLimits
 
 _LINE_BYTES: Final = MAX_LINE_LENGTH - len(b": \r\n")
 
@@ -59,7 +59,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         *,
-        limits: Limits,
+        limits: ConnectionLimits,
         on_lost: Callable[[], None],
     ) -> None:
         super().__init__(config, server_state, app_state)

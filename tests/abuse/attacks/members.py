@@ -13,6 +13,7 @@ from abuse.attacks import Outcome, Target
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.attacks.load import ATTACKER_ADDRESS, assert_unharmed
 from abuse.doors import NATIVE
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import Limits
 from support import ibm, raw
 from support.waiting import until
@@ -21,7 +22,7 @@ MORE = 20
 """What is tried beyond each share."""
 OPENED_PER_S = 100
 SUBMITS = 4
-UPLOADS = Limits().uploads_bytes // Limits().upload_bytes
+UPLOADS = Limits().quotas.uploads_bytes // Limits().bodies.upload_bytes
 
 
 def streams_and_uploads(target: Target) -> Outcome:
@@ -32,8 +33,8 @@ def streams_and_uploads(target: Target) -> Outcome:
     asks, submits = Bystander(url), Bystander(url, target.bystander)
     with ExitStack() as stack:
         with asks.watching(), submits.watching():
-            streams = [_stream(target, stack) for _ in range(Limits().streams_each + MORE)]
-            n_sockets = target.size(200, Limits().sockets_each + MORE)
+            streams = [_stream(target, stack) for _ in range(Limits().requests.streams_each + MORE)]
+            n_sockets = target.size(200, IBMLimits().sockets_each + MORE)
             sockets = [_websocket(member, stack, url, drafts[0]["id"]) for _ in range(n_sockets)]
             uploads = [_upload(stack, draft) for draft in drafts[: UPLOADS + MORE]]
             for _ in range(SUBMITS):
@@ -44,7 +45,7 @@ def streams_and_uploads(target: Target) -> Outcome:
             until(lambda: all(map(_status, uploads)), "each upload has its end", timeout_s=60)
         refused = [status for stream in streams if (status := _status(stream)) != 200]
         assert refused == MORE * [429], refused
-        most = Limits().sockets_each
+        most = IBMLimits().sockets_each
         n_open = sum(_is_signed_in(each) for each in sockets)
         assert n_open == min(n_sockets, most), f"{n_open} of {n_sockets} websockets are open"
         ends = sorted(map(_status, uploads))
@@ -99,7 +100,7 @@ def _upload(stack: ExitStack, draft: dict[str, dict[str, str]]) -> socket.socket
     url = draft["objectStorageInfo"]["uploadUrl"]
     address = urlsplit(url)
     target = f"{address.path}?{address.query}" if address.query else address.path
-    head = raw.head(f"PUT {target}", f"Content-Length: {Limits().upload_bytes}")
+    head = raw.head(f"PUT {target}", f"Content-Length: {Limits().bodies.upload_bytes}")
     return _ask(stack, url, head + b"{")
 
 

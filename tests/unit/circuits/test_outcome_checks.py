@@ -21,7 +21,7 @@ from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 
-LIMITS = Limits(result_bytes=100_000)
+LIMITS = Limits.from_names(result_bytes=100_000)
 QASM = b'OPENQASM 3.0; include "stdgates.inc"; qubit[9] q; bit[9] c; h q; c = measure q;'
 OPTIONS = RunOptions(shots=300, seed=5, outputs=("counts", "memory"))
 
@@ -76,7 +76,7 @@ def test_a_bomb_is_refused_after_the_bytes_that_are_allowed(made: tuple[Encoded,
 def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -> None:
     outcome, frame = made
     size = len(zlib.decompress(outcome.body))
-    most = LIMITS.result_bytes // size
+    most = LIMITS.jobs.result_bytes // size
     fitting = [(k, outcome) for k in range(most)]
     outcome_checks.check(fitting, [frame] * most, OPTIONS, LIMITS)
     with pytest.raises(LimitExceeded):

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from qwicket.cli import main
+from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.server import Settings
 
 Serve = Callable[..., Settings]
@@ -197,8 +199,8 @@ def test_the_database_of_the_file_counts_for_every_command() -> None:
 def test_limits_have_a_table_of_their_own(serve: Serve) -> None:
     write("[limits]\nshots = 10\nrun_time_s = 0.5\n")
     limits = serve("serve").limits
-    assert (limits.shots, limits.run_time_s) == (10, 0.5)
-    assert limits.qubits == Settings().limits.qubits
+    assert (limits.jobs.shots, limits.jobs.run_time_s) == (10, 0.5)
+    assert limits.jobs.qubits == Settings().limits.jobs.qubits
 
 
 def test_each_limit_by_itself_is_set_by_flag_environment_or_file(
@@ -207,7 +209,19 @@ def test_each_limit_by_itself_is_set_by_flag_environment_or_file(
     write("[limits]\nshots = 1\nqubits = 1\ncircuits = 1\n")
     monkeypatch.setenv("QWICKET_LIMIT", "shots=2 qubits=2")
     limits = serve("serve", "--limit", "shots=3", "--limit", "tags=3").limits
-    assert (limits.shots, limits.qubits, limits.circuits, limits.tags) == (3, 2, 1, 3)
+    assert (
+        limits.jobs.shots,
+        limits.jobs.qubits,
+        limits.programs.circuits,
+        limits.requests.tags,
+    ) == (3, 2, 1, 3)
+
+
+def test_limits_of_single_dialects_and_formats_are_set_alike(serve: Serve) -> None:
+    write("[limits]\nibm_jobs = 5\npubs = 7\n")
+    limits = serve("serve", "--limit", "ibm_jobs=6").limits
+    assert limits.of(IBMLimits) == IBMLimits(ibm_jobs=6)
+    assert limits.of(PrimitiveLimits) == PrimitiveLimits(pubs=7)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,9 @@ def test_each_limit_by_itself_is_set_by_flag_environment_or_file(
         ("shots=1.5", "shots must be a whole number, not '1.5'"),
         ("run_time_s=long", "run_time_s must be a number, not 'long'"),
         ("qubit=3", "there is no limit 'qubit'. Did you mean 'qubits'?"),
+        ("ibm_job=3", "there is no limit 'ibm_job'. Did you mean 'ibm_jobs'?"),
+        ("ibm_jobs=few", "ibm_jobs must be a whole number, not 'few'"),
+        ("ibm_jobs=-1", "ibm_jobs must be above 0"),
         ("shots=0", "shots must be above 0"),
         ("shots=-5", "shots must be above 0"),
         ("run_time_s=nan", "run_time_s must be above 0"),

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from qwicket.circuits.summary import Checked
 from qwicket.compute import Pool, Readers
@@ -24,6 +23,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, compile_apart, read
+from qwicket.programs.ionq_gates import IonQLimits
 from support import pubs
 from support.processes import user_ticks
 from support.programs import BELL
@@ -31,7 +31,13 @@ from support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(ionq_gates=1_000_000)  # so that long texts take long
+
+def limited(**values: float) -> Limits:
+    """Return limits under which long texts take long."""
+    return Limits.from_names(IonQLimits, ionq_gates=1_000_000, **values)
+
+
+LIMITS = limited()
 FORMAT = "ionq.circuit.v1"
 SOURCE = json.dumps(BELL).encode()
 ADA, BOB, EVE = "ada", "bob", "eve"
@@ -82,7 +88,7 @@ async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
 
 
 async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
-    readers = Readers(structs.replace(LIMITS, operations=10))
+    readers = Readers(limited(operations=10))
     answer = await readers.read(FORMAT, large(1_000), account=ADA)
     assert isinstance(answer, Refusal)
     assert isinstance(answer.error(), LimitExceeded)
@@ -90,7 +96,7 @@ async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
 
 
 async def test_a_text_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
-    readers = Readers(structs.replace(LIMITS, read_time_s=0.1))
+    readers = Readers(limited(read_time_s=0.1))
     await readers.read(FORMAT, SOURCE, account=ADA)
     with pytest.raises(LimitExceeded, match="read_time_s"):
         await readers.read(FORMAT, large(200_000), account=ADA)
@@ -108,7 +114,7 @@ async def read_many(readers: Readers, accounts: str) -> list[str]:
 
 
 async def test_only_so_many_texts_of_one_account_wait() -> None:
-    readers = Readers(structs.replace(LIMITS, reads_waiting_each=3))
+    readers = Readers(limited(reads_waiting_each=3))
     *read, first, second = await read_many(readers, "aaabaa")
     assert read == ["Checked"] * 4
     assert first == second == "3 programs of yours wait to be read (limit reads_waiting_each)."
@@ -118,7 +124,7 @@ async def test_only_so_many_texts_of_one_account_wait() -> None:
 
 
 async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
-    readers = Readers(structs.replace(LIMITS, reads_waiting=3))
+    readers = Readers(limited(reads_waiting=3))
     answers = await read_many(readers, "aaaabcb")
     full = "programs wait to be read (limit reads_waiting)."
     assert answers == ["Checked"] * 3 + [f"3 {full}"] + ["Checked"] * 2 + [f"5 {full}"]
@@ -126,7 +132,7 @@ async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
 
 
 async def test_too_many_texts_are_told_to_come_again() -> None:
-    readers = Readers(structs.replace(LIMITS, reads_waiting_each=1))
+    readers = Readers(limited(reads_waiting_each=1))
     reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
     await asyncio.sleep(0)
     with pytest.raises(TooManyRequests) as refusal:
@@ -137,7 +143,7 @@ async def test_too_many_texts_are_told_to_come_again() -> None:
 
 
 async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> None:
-    readers = Readers(structs.replace(LIMITS, read_time_s=100))
+    readers = Readers(limited(read_time_s=100))
     await are_ready(readers._pool)
     reading = [asyncio.create_task(begin_reading(readers, EVE)) for _ in range(3)]
     os.kill(await busy_reader(readers), signal.SIGSTOP)
@@ -149,7 +155,7 @@ async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> Non
 
 
 async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read() -> None:
-    readers = Readers(structs.replace(LIMITS, read_memory_bytes=16 << 20))
+    readers = Readers(limited(read_memory_bytes=16 << 20))
     with pytest.raises(LimitExceeded, match="read_memory_bytes"):
         await readers.read(FORMAT, large(150_000), account=ADA)
     assert isinstance(await readers.read(FORMAT, SOURCE, account=ADA), Checked)

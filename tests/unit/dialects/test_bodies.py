@@ -15,7 +15,7 @@ from qwicket.dialects.bodies import check_document, decode, decode_field
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 
-LIMITS = Limits(json_depth=3, json_keys=4, document_bytes=10_000)
+LIMITS = Limits.from_names(json_depth=3, json_keys=4, document_bytes=10_000)
 
 TEXTS = st.text(st.sampled_from('ab{}[]:,"\\'), max_size=6)
 JSON = st.recursive(

@@ -14,7 +14,7 @@ from qwicket.model.limits import Limits
 from qwicket.store import Store, open_sqlite
 from support.stores import NOW
 
-LIMITS = Limits(
+LIMITS = Limits.from_names(
     memory_bytes=1 << 30,
     shots=5_000,
     run_time_s=60,

@@ -16,7 +16,7 @@ from qwicket.gateway.recent import RECENT_S
 from qwicket.gateway.signin import SignIn
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import Forbidden, TooManyRequests, Unauthenticated
-from qwicket.model.limits import Limits
+from qwicket.model.limits import Limits, SignInLimits
 from qwicket.store import Store, open_sqlite
 from unit.gateway.conftest import Clock
 
@@ -169,7 +169,7 @@ async def test_a_forged_pass_counts_as_a_wrong_token(
 ) -> None:
     genuine = await gateway.access_tokens.issue(ada, DOOR, 60)
     forged = forgeries(genuine)[number]
-    passes = AccessTokens(store, SignIn(store, Limits(wrong_tokens=2), clock), clock)
+    passes = AccessTokens(store, SignIn(store, SignInLimits(wrong_tokens=2), clock), clock)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
             await passes.actor(forged, DOOR, HERE)
@@ -186,7 +186,7 @@ async def test_what_is_malformed_or_expired_or_for_another_door_does_not_count(
     clock.ms += 1_000
     forged = jwt.encode({"sub": "token 1", "aud": "pass xanadu", "exp": 1}, KEY, "HS256")
     texts = [expired, elsewhere, "None", "a.b.c", "eyJ.eyJ.", "e" * 5_000, "é.é.é", "\ud800", ""]
-    for _ in range(gateway.limits.wrong_tokens):
+    for _ in range(gateway.limits.sign_in.wrong_tokens):
         for text in (*texts, None):
             with pytest.raises(Unauthenticated):
                 await gateway.access_tokens.actor(text, DOOR, HERE)
@@ -268,5 +268,5 @@ async def test_a_clock_set_back_makes_no_pass_invalid(
 ) -> None:
     text = await gateway.access_tokens.issue(ada, DOOR, 60)
     clock.ms -= 3_600_000
-    earlier = AccessTokens(store, SignIn(store, gateway.limits, clock), clock)
+    earlier = AccessTokens(store, SignIn(store, gateway.limits.sign_in, clock), clock)
     assert await earlier.actor(text, DOOR, HERE) == ada

@@ -10,12 +10,12 @@ from qwicket.gateway.answers import Answer, Answers
 from qwicket.gateway.recent import RECENT_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
-from qwicket.model.limits import Limits
+from qwicket.model.limits import AnswerLimits
 from support.answers import answer
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(
+LIMITS = AnswerLimits(
     answers_bytes=100, answers_bytes_each=40, answers_waiting_each=3, answers_wait_s=0.3
 )
 

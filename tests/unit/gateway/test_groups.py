@@ -97,7 +97,7 @@ async def test_a_group_is_found_by_its_own_id_at_its_own_door(
 
 
 async def test_what_no_group_may_be_is_refused(gateway: Gateway, ada: Actor) -> None:
-    longest_s = gateway.limits.group_life_s
+    longest_s = gateway.limits.quotas.group_life_s
     groups = gateway.groups
     for life_s in (0, -1, float("nan"), longest_s + 1):
         with pytest.raises(LimitExceeded, match="group_life_s"):

@@ -21,7 +21,7 @@ from qwicket.model.errors import (
     TooManyRequests,
     Unauthenticated,
 )
-from qwicket.model.limits import Limits
+from qwicket.model.limits import SignInLimits
 from qwicket.store import Store
 from unit.gateway.conftest import Clock
 
@@ -197,7 +197,7 @@ async def test_wrong_passwords_at_the_same_time_count_as_well(
 async def test_a_class_behind_one_address_signs_in_beside_a_guesser(
     admin: Admin, store: Store, clock: Clock, quick: None
 ) -> None:
-    desk = SignIn(store, Limits(), clock)
+    desk = SignIn(store, SignInLimits(), clock)
     names = [f"pupil{k}" for k in range(30)]
     for name in names:
         await admin.add_account(name, email=None, password=f"{name}'s password")
@@ -293,7 +293,7 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
         return compare(stored, password)
 
     monkeypatch.setattr(passwords, "_matches", slowly)  # a comparison that lasts as long as we like
-    most = gateway.limits.passwords_waiting
+    most = gateway.limits.sign_in.passwords_waiting
     tries = [
         asyncio.create_task(gateway.auth.by_password(f"name{k}", "guess", "192.0.2.1"))
         for k in range(most + 30)

@@ -176,7 +176,7 @@ async def test_the_engine_travels_to_the_worker(
 @pytest.fixture
 async def roomy(store: Store, clock: Callable[[], int]) -> AsyncIterator[Gateway]:
     """A server with memory enough for Aer, not for 28 qubits, and few qubits for both."""
-    limits = Limits(memory_bytes=4 << 30, qubits=26, mps_qubits=80, outcomes=9)
+    limits = Limits.from_names(memory_bytes=4 << 30, qubits=26, mps_qubits=80, outcomes=9)
     readers = Readers(limits)
     yield Gateway(store, readers, limits, clock)
     await readers.close()

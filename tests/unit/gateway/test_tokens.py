@@ -185,8 +185,8 @@ async def test_a_foreign_token_is_as_absent_as_none(
 async def test_an_account_has_a_bounded_number_of_tokens(
     ada: Actor, store: Store, clock: Clock
 ) -> None:
-    limits = Limits(tokens=3)
-    few = Tokens(store, SignIn(store, limits, clock), limits, clock)
+    limits = Limits.from_names(tokens=3)
+    few = Tokens(store, SignIn(store, limits.sign_in, clock), limits, clock)
     for _ in range(2):
         made = await few.make(ada, [READ], life_s=60)
     with pytest.raises(LimitExceeded, match="limit tokens"):

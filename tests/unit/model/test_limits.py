@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+import pytest
+
 import qwicket
-from qwicket.circuits.photonic import PhotonicBounds
-from qwicket.model.limits import Limits
+from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.model.limits import SHARED, Limits, PhotonicLimits
+from qwicket.server.settings import own_limits
 
 SOURCES = [
     ast.parse(path.read_text("utf-8"))
@@ -18,24 +23,38 @@ BY_NAME = {
     *("unsigned_bodies_bytes", "unsigned_bodies_bytes_each"),
 }
 """Read with `getattr`."""
+NAMES = [name for each in (*SHARED.values(), *own_limits()) for name in each.__struct_fields__]
 
 
 def limits_read() -> Iterator[str]:
-    """Yield what the sources read of limits: `limits.NAME`, `self._limits.NAME`."""
+    """Yield what the sources read: `limits.jobs.NAME`, `limits.of(…).NAME`, `self._own.NAME`."""
     for tree in SOURCES:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-                owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
-                if owner.lower().endswith(("limits", "bounds")):
+                of = node.value.func if isinstance(node.value, ast.Call) else node.value
+                owner = getattr(of, "attr", getattr(of, "id", ""))
+                if owner.endswith(("limits", "bounds", "own")) or owner in {*SHARED, "of"}:
                     yield node.attr
 
 
 def test_no_limit_is_left_unread() -> None:
     """That each is enforced is tested where it is: this finds one that nothing asks for."""
-    assert set(Limits.__struct_fields__) - set(limits_read()) == BY_NAME
+    assert set(NAMES) - set(limits_read()) == BY_NAME
 
 
-def test_what_an_operator_sets_travels_with_the_job() -> None:
-    assert PhotonicBounds.of(Limits()) == PhotonicBounds()
-    few = PhotonicBounds.of(Limits(amplitudes=8, counted_photons=1.5))
-    assert (few.amplitudes, few.counted_photons, few.squeezing) == (8, 1.5, 2.5)
+def test_a_name_is_in_one_group_only() -> None:
+    assert [name for name, count in Counter(NAMES).items() if count > 1] == []
+
+
+def test_limits_are_set_by_name_wherever_they_are_declared() -> None:
+    limits = Limits.from_names(IBMLimits, shots=5, ibm_jobs=3)
+    assert (limits.jobs.shots, limits.jobs.qubits) == (5, 29)
+    assert (limits.of(IBMLimits).ibm_jobs, limits.of(IBMLimits).sockets) == (3, 2_000)
+    assert Limits().of(IBMLimits).ibm_jobs == -1
+    with pytest.raises(TypeError, match="ibm_jobs"):
+        Limits.from_names(ibm_jobs=3)
+
+
+def test_photonic_limits_of_jobs_stored_before_modes_and_time_bins_are_read() -> None:
+    stored = msgspec.msgpack.encode([2.5, 20.0, 20, 100_000, 25.0, 60.0, 8])
+    assert msgspec.msgpack.decode(stored, type=PhotonicLimits) == PhotonicLimits(amplitudes=8)

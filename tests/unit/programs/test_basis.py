@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 from numpy.typing import NDArray
 from scipy.stats import unitary_group
 
@@ -273,7 +272,7 @@ def test_long_lists_of_gates_are_cut_in_a_refusal() -> None:
 
 
 def test_more_operations_than_are_allowed_are_refused() -> None:
-    limits = structs.replace(LIMITS, operations=4)
+    limits = Limits.from_names(operations=4)
     program = circuit([Gate("h", (0,))], 1)
     assert len(compiled((program,), ("rz", "sx"), "fridge7", limits)[0].ops) == 3
     with pytest.raises(LimitExceeded, match=r"more than 4 operations \(limit operations\)"):

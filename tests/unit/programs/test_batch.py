@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from qwicket import programs
 from qwicket.circuits.qubit import unpack
@@ -78,7 +77,7 @@ def test_a_refusal_says_which_program(text: Any, why: str) -> None:
 )
 def test_limits_hold_for_all_programs_together(limit: str, value: int) -> None:
     with pytest.raises(LimitExceeded, match=limit):
-        read(source(*ALL), structs.replace(Limits(), **{limit: value}))
+        read(source(*ALL), Limits.from_names(**{limit: value}))
 
 
 def test_inputs_are_refused() -> None:

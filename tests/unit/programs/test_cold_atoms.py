@@ -277,12 +277,12 @@ def test_every_limit_is_named_by_its_refusal() -> None:
     measures = [["measure", [0], []]] * 3
     two = {"experiment_0": job(measures)["experiment_0"], "experiment_1": job([])["experiment_0"]}
     for limits, name in (
-        (Limits(program_json_bytes=10), "program_json_bytes"),
-        (Limits(circuits=1), "circuits"),
-        (Limits(operations=2), "operations"),
-        (Limits(shots=9), "shots"),
-        (Limits(samples=29), "samples"),
-        (Limits(hilbert_dimension=1), "hilbert_dimension"),
+        (Limits.from_names(program_json_bytes=10), "program_json_bytes"),
+        (Limits.from_names(circuits=1), "circuits"),
+        (Limits.from_names(operations=2), "operations"),
+        (Limits.from_names(shots=9), "shots"),
+        (Limits.from_names(samples=29), "samples"),
+        (Limits.from_names(hilbert_dimension=1), "hilbert_dimension"),
     ):
         with pytest.raises(LimitExceeded, match=name):
             read("multiqudit", two, limits)

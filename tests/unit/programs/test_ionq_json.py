@@ -550,45 +550,48 @@ def excess(source: bytes, limits: Limits) -> str:
 
 def test_bytes_are_limited() -> None:
     source = program(H)
-    text = excess(source, Limits(program_json_bytes=len(source) - 1))
+    text = excess(source, Limits.from_names(program_json_bytes=len(source) - 1))
     assert text == f"program_json_bytes: {len(source)} is above the limit of {len(source) - 1}"
-    assert read(source, Limits(program_json_bytes=len(source)))
+    assert read(source, Limits.from_names(program_json_bytes=len(source)))
 
 
 def test_circuits_are_limited() -> None:
     source = batch(*[{"circuit": []}] * 4)
-    assert excess(source, Limits(circuits=3)) == "circuits: 4 is above the limit of 3"
-    assert len(read(source, Limits(circuits=4))) == 4
+    assert excess(source, Limits.from_names(circuits=3)) == "circuits: 4 is above the limit of 3"
+    assert len(read(source, Limits.from_names(circuits=4))) == 4
 
 
 def test_operations_are_limited_and_measurements_count() -> None:
     source = batch({"circuit": [H, H]}, {"circuit": [H]})
-    assert excess(source, Limits(operations=8)) == "operations: 9 is above the limit of 8"
-    assert len(read(source, Limits(operations=9))) == 2
+    assert (
+        excess(source, Limits.from_names(operations=8)) == "operations: 9 is above the limit of 8"
+    )
+    assert len(read(source, Limits.from_names(operations=9))) == 2
 
 
 def test_operations_are_limited_after_expansion() -> None:
     each = {"gate": "h", "targets": [0, 1, 2]}
-    found = excess(program(each, each, H), Limits(operations=8))
+    found = excess(program(each, each, H), Limits.from_names(operations=8))
     assert found == "operations: 9 or more is above the limit of 8"
-    assert read(program(each, each), Limits(operations=9))
+    assert read(program(each, each), Limits.from_names(operations=9))
 
 
 def test_terms_of_a_pauliexp_count_as_operations() -> None:
     many = PAULIEXP | {"terms": ["XX"] * 50, "coefficients": [1] * 50}
-    assert excess(program(many), Limits(operations=52)).startswith("operations: 53 or more")
-    assert read(program(many), Limits(operations=53))
+    few = Limits.from_names(operations=52)
+    assert excess(program(many), few).startswith("operations: 53 or more")
+    assert read(program(many), Limits.from_names(operations=53))
 
 
 def test_width_is_limited_before_anything_is_built() -> None:
-    text = f"clifford_qubits: {2**62} is above the limit of {LIMITS.clifford_qubits}"
+    text = f"clifford_qubits: {2**62} is above the limit of {LIMITS.programs.clifford_qubits}"
     assert excess(program(qubits=2**62), LIMITS) == text
-    assert read(program(qubits=LIMITS.clifford_qubits), LIMITS)[0].n_qubits == 5_000
+    assert read(program(qubits=LIMITS.programs.clifford_qubits), LIMITS)[0].n_qubits == 5_000
 
 
 # --- anything at all ------------------------------------------------------------------------------
 
-TIGHT = Limits(program_json_bytes=20_000, circuits=20, operations=2_000)
+TIGHT = Limits.from_names(program_json_bytes=20_000, circuits=20, operations=2_000)
 
 SEEDS: list[Json] = [
     {"gateset": "qis", "qubits": 3, "circuit": [H, {"gate": "cnot", "control": 0, "target": 1}]},

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 from numpy.typing import NDArray
 from scipy.stats import unitary_group
 
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler, NativeCircuit, NativeGate, compiled
 from support import qubit_lab
 from support.pairwise import pairs
@@ -229,7 +229,7 @@ def test_a_matrix_of_two_qubits_is_refused() -> None:
 
 
 def test_more_gates_than_a_job_may_have_do_not_come_out() -> None:
-    limits = structs.replace(LIMITS, ionq_gates=3)
+    limits = Limits.from_names(IonQLimits, ionq_gates=3)
     bell = circuit(BELL, 2)
     with pytest.raises(LimitExceeded, match=re.escape("ionq_gates: 4 or more")):
         compiled(bell, "ms", limits)
@@ -240,4 +240,4 @@ def test_the_bound_holds_inside_one_gate() -> None:
     """28 controls make tens of thousands of gates; they are never all there."""
     gate = Gate("x", (28,), (), tuple(range(28)))
     with pytest.raises(LimitExceeded, match=re.escape("ionq_gates: 1001 or more")):
-        compiled(circuit([gate], 29), "zz", structs.replace(LIMITS, ionq_gates=1000))
+        compiled(circuit([gate], 29), "zz", Limits.from_names(IonQLimits, ionq_gates=1000))

@@ -13,7 +13,7 @@ from qwicket.circuits.summary import Checked
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 
-LIMITS = Limits(shots=100, samples=300, clbits=20, operations=50, circuits=3)
+LIMITS = Limits.from_names(shots=100, samples=300, clbits=20, operations=50, circuits=3)
 
 
 def experiment(*instructions: Any, **changes: Any) -> dict[str, Any]:

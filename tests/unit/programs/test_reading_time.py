@@ -23,7 +23,7 @@ from support import ibm, pubs
 from support.programs import BELL
 from support.worst_programs import WORST
 
-LIMITS = Limits(memory_bytes=1 << 30)
+LIMITS = Limits.from_names(memory_bytes=1 << 30)
 SMALL, FACTOR = 8_000, 4
 WORTH_A_LOOK_S = 0.01
 """Quicker ones are not compared: at quadratic growth, a text of 1 MB would take 10 s."""

@@ -9,13 +9,13 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from qwicket.model.limits import Limits
+from qwicket.model.limits import ConnectionLimits
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = Limits(head_timeout_s=0.2, head_bytes=1_000, half_closed=2)
+LIMITS = ConnectionLimits(head_timeout_s=0.2, head_bytes=1_000, half_closed=2)
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
 
 

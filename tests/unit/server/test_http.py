@@ -15,7 +15,7 @@ from qwicket.server.http import Front
 pytestmark = pytest.mark.anyio
 
 KB = 1 << 10
-LIMITS = Limits(
+LIMITS = Limits.from_names(
     body_bytes=200 * KB,
     bodies_bytes=300 * KB,
     bodies_bytes_each=180 * KB,

@@ -17,6 +17,7 @@ import re2
 from qwicket.dialects.bodies import quoted
 from qwicket.dialects.ibm import words
 from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -293,7 +294,7 @@ class _Reader:
     """Reads the conditions, and counts them."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._most_clauses = limits, limits.of(IBMLimits).filter_clauses
         self._count = 0
         self.needs_kept = False
 
@@ -352,9 +353,9 @@ class _Reader:
         return Test(name, key, _value(name, field, operand, can_be_null=key not in _RANGES))
 
     def _pattern(self, name: str, text: Any) -> Any:
-        if not isinstance(text, str) or len(text) > self._limits.name_chars:
+        if not isinstance(text, str) or len(text) > self._limits.requests.name_chars:
             raise _wrong(
-                f"filter: {name}: regexp must be text of at most {self._limits.name_chars}"
+                f"filter: {name}: regexp must be text of at most {self._limits.requests.name_chars}"
                 " characters (limit name_chars)."
             )
         options = re2.Options()
@@ -368,9 +369,9 @@ class _Reader:
 
     def _add(self, number: int) -> None:
         self._count += number
-        if self._count > self._limits.filter_clauses:
+        if self._count > self._most_clauses:
             raise LimitExceeded(
-                f"filter: has more than {self._limits.filter_clauses} comparisons and values"
+                f"filter: has more than {self._most_clauses} comparisons and values"
                 " (limit filter_clauses).",
                 field="filter",
             )

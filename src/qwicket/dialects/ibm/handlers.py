@@ -15,6 +15,7 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.bodies import SMALL_BODY_BYTES
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, wire, words
 from qwicket.dialects.ibm.jobs import Position, Shown
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
 from qwicket.dialects.ibm.words import DIRECT, DOOR, RUNTIME_PREFIX
@@ -162,7 +163,7 @@ class Handlers:
         running = await self._gateway.jobs.unfinished(
             actor, project or actor.project, view.device.name
         )
-        return json({"maximumJobs": self.limits.ibm_jobs, "runningJobs": running})
+        return json({"maximumJobs": self.limits.of(IBMLimits).ibm_jobs, "runningJobs": running})
 
     async def list_bookings(self, actor: Actor, request: Request[None]) -> Response:
         """List reservations of devices: always an empty list."""
@@ -196,7 +197,7 @@ class Handlers:
         return json(shown)
 
     async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
-        limit = self.limits.ibm_jobs
+        limit = self.limits.of(IBMLimits).ibm_jobs
         most = None if limit < 0 else limit
         if has_program:
             return await self._gateway.jobs.submit(

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.routes import dialect
 from qwicket.dialects.registration import Registration
 
@@ -43,4 +44,5 @@ REGISTRATION: Final = Registration(
     ),
     security={"token": TOKEN, "query": {**TOKEN, "in": "query", "name": "access_token"}},
     error=Error,
+    limits=IBMLimits,
 )

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from qwicket.dialects.ibm import projects, wire
 from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.words import DOOR
 from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
@@ -36,17 +37,17 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     limits = gateway.limits
     names = await projects.names(gateway, actor)
     query = asked.narrow(JobQuery(door=DOOR, project=project))
-    wanted = min(asked.limit or limits.list_page, limits.list_page)
+    wanted = min(asked.limit or limits.requests.list_page, limits.requests.list_page)
     found: list[Shown] = []
     left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
     while len(found) < wanted:
-        if n_looked >= limits.filter_jobs:
+        if n_looked >= limits.of(IBMLimits).filter_jobs:
             raise LimitExceeded(
                 f"filter: it looked at {n_looked} jobs (limit filter_jobs); narrow it by"
                 " creationDate, status, name, tags or backend.name.",
                 field="filter",
             )
-        size = min(limits.list_page, 2 * size if n_looked else size)
+        size = min(limits.requests.list_page, 2 * size if n_looked else size)
         page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
         n_looked += len(page)
         rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]

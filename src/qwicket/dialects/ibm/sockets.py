@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.websockets import WebSocketDisconnect
 
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.words import DOOR
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.model.accounts import Scope
@@ -98,7 +99,7 @@ class Sockets:
             return
 
     def _check_room(self) -> None:
-        most = self._gateway.limits.sockets
+        most = self._gateway.limits.of(IBMLimits).sockets
         if self._n_open >= most:
             raise Unavailable(f"{most} websockets are open (limit sockets).", retry_after_s=5.0)
 
@@ -136,11 +137,12 @@ class Sockets:
             _Closed: The time is over.
         """
         limits, silent = self._gateway.limits, self._silent
-        detail = f"No token came within {limits.head_timeout_s:g} s (limit head_timeout_s)"
+        own, within_s = limits.of(IBMLimits), limits.connections.head_timeout_s
+        detail = f"No token came within {within_s:g} s (limit head_timeout_s)"
         try:
-            async with asyncio.timeout(limits.head_timeout_s) as patience:
+            async with asyncio.timeout(within_s) as patience:
                 silent[patience] = None
-                if len(silent) > limits.unsigned_sockets:
+                if len(silent) > own.unsigned_sockets:
                     oldest = next(iter(silent))
                     del silent[oldest]
                     _end(oldest)
@@ -149,13 +151,13 @@ class Sockets:
                 finally:
                     silent.pop(patience, None)
         except TimeoutError:
-            more = f", or before {limits.unsigned_sockets} others came (limit unsigned_sockets)."
+            more = f", or before {own.unsigned_sockets} others came (limit unsigned_sockets)."
             raise _Closed(_POLICY, detail + more) from None
 
     @contextlib.contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:
         self._check_room()
-        most, counts = self._gateway.limits.sockets_each, self._n_of_account
+        most, counts = self._gateway.limits.of(IBMLimits).sockets_each, self._n_of_account
         if counts[actor.account] >= most:
             raise Unavailable(f"You have {most} websockets open (limit sockets_each).")
         counts[actor.account] += 1

@@ -138,9 +138,9 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
         LimitExceeded: A text is too long.
     """
     for name, text in (("experimentTag", body.experiment_tag), ("shareLevel", body.share_level)):
-        if len(text or "") > limits.name_chars:
+        if len(text or "") > limits.requests.name_chars:
             raise LimitExceeded(
-                f"{name} has more than {limits.name_chars} characters (limit name_chars).",
+                f"{name} has more than {limits.requests.name_chars} characters (limit name_chars).",
                 field=name,
             )
     return Submission(
@@ -177,9 +177,10 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
         LimitExceeded: It is too large.
     """
     source = bytes(body.q_object)
-    if len(source) > limits.program_json_bytes:
+    most = limits.programs.program_json_bytes
+    if len(source) > most:
         raise LimitExceeded(
-            f"qObject has {len(source)} bytes, {limits.program_json_bytes} are allowed in a body"
+            f"qObject has {len(source)} bytes, {most} are allowed in a body"
             " (limit program_json_bytes); upload it instead.",
             field="qObject",
         )

@@ -123,7 +123,7 @@ class Handlers:
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
         view = await self._gateway.devices.get(backend, wire.DOOR)
-        most = self.limits.list_page
+        most = self.limits.requests.list_page
         found = await self._gateway.devices.calibrations(backend, wire.DOOR, most)
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
@@ -208,7 +208,7 @@ class Handlers:
             group=session,
             states=states(word),
             before=cursor(query),
-            limit=number(query, "limit", _PAGE, 1, self.limits.list_page),
+            limit=number(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         found = await self._gateway.jobs.page(actor, asked)
         page, last = _Page(request.answer), None
@@ -251,7 +251,7 @@ class Handlers:
         read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
     ) -> Response:
         """Return a page of bodies, each read by its number."""
-        query, most = request.query_params, self.limits.list_page
+        query, most = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
         end = min(length, start + number(query, "limit", most, 1, most))
         page, at = _Page(request.answer), start
@@ -294,7 +294,7 @@ class Handlers:
 
     async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the time of a job."""
-        asked = catalogue.asked(request.query_params, self.limits.shots)
+        asked = catalogue.asked(request.query_params, self.limits.jobs.shots)
         name = wire.device_name(asked["backend"])
         view = await self._gateway.devices.get(name, wire.DOOR)
         run_s = self._gateway.queue.run_time(
@@ -406,7 +406,7 @@ class Handlers:
             actor,
             wire.DOOR,
             before=cursor(query),
-            limit=number(query, "limit", _PAGE, 1, self.limits.list_page),
+            limit=number(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         shown = [
             sessions.session(group, await self._gateway.groups.use(actor, group), _now())

@@ -291,8 +291,9 @@ def ids(text: bytes, limits: Limits) -> list[str]:
         LimitExceeded: They are more than a list shows.
     """
     found = decode(text, _ids_decoder).ids
-    if len(found) > limits.list_page:
-        raise LimitExceeded(f"ids has more than {limits.list_page} (limit list_page).", field="ids")
+    most = limits.requests.list_page
+    if len(found) > most:
+        raise LimitExceeded(f"ids has more than {most} (limit list_page).", field="ids")
     return list(dict.fromkeys(found))
 
 
@@ -331,10 +332,11 @@ def _members(outline: _Outline, limits: Limits) -> tuple[Member, ...]:
         )
         for each in outline.circuits or ()
     )
-    if sum(len(each.name) + len(bytes(each.registers)) for each in found) > limits.document_bytes:
+    most = limits.requests.document_bytes
+    if sum(len(each.name) + len(bytes(each.registers)) for each in found) > most:
         raise LimitExceeded(
             "input.circuits: names and registers are together over"
-            f" {limits.document_bytes} bytes (limit document_bytes).",
+            f" {most} bytes (limit document_bytes).",
             field="input.circuits",
         )
     return found if any(each != Member() for each in found) else ()

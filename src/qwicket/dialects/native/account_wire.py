@@ -51,7 +51,7 @@ def token_wish(text: bytes, limits: Limits) -> TokenWish:
     """
     check_document(text, "body", limits)
     body = decode(text, _token_decoder)
-    most = limits.token_devices
+    most = limits.quotas.token_devices
     if len(body.devices) > most:
         raise LimitExceeded(f"devices: at most {most} (limit token_devices).", field="devices")
     return body

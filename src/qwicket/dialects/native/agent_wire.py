@@ -137,10 +137,9 @@ def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
     body = decode(text, _finish)
     if (body.parts is None) == (body.error is None):
         raise InvalidRequest("There must be parts, or an error, and not both.", field="parts")
-    if len(body.parts or ()) > limits.circuits:
-        raise LimitExceeded(
-            f"parts: at most {limits.circuits} are allowed (limit circuits).", field="parts"
-        )
+    most = limits.programs.circuits
+    if len(body.parts or ()) > most:
+        raise LimitExceeded(f"parts: at most {most} are allowed (limit circuits).", field="parts")
     return body
 
 
@@ -182,10 +181,9 @@ def progress(held: Sequence[schema.agents.HeldBody]) -> dict[str, Progress]:
 
 
 def _check_held(held: Sequence[schema.agents.HeldBody], limits: Limits) -> None:
-    if len(held) > limits.held_leases:
-        raise LimitExceeded(
-            f"held: at most {limits.held_leases} are allowed (limit held_leases).", field="held"
-        )
+    most = limits.agents.held_leases
+    if len(held) > most:
+        raise LimitExceeded(f"held: at most {most} are allowed (limit held_leases).", field="held")
 
 
 def device(of: Device) -> AnnouncedBody:
@@ -218,7 +216,7 @@ def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> schema.agents.C
         outputs=of.options.outputs,
         circuits=handout.circuits,
         attempts=of.assignment.attempts,
-        outcome_bytes=limits.outcome_bytes,
+        outcome_bytes=limits.bodies.outcome_bytes,
     )
 
 

@@ -62,7 +62,7 @@ class AgentHandlers:
     async def claim_job(self, actor: Actor, request: Request[schema.agents.ClaimBody]) -> Response:
         """Ask for a job to run; with `?wait=` wait so many seconds for one."""
         body = request.payload
-        wait_s = seconds(request.query_params, "wait", self.limits.wait_s)
+        wait_s = seconds(request.query_params, "wait", self.limits.requests.wait_s)
         name = request.path_params["name"]
         held = wire.leases(body.held)
         found = await self._gateway.agents.claim(

@@ -160,7 +160,7 @@ class Handlers(AgentHandlers):
 
     async def _wait(self, actor: Actor, request: Request[Any]) -> Awaited:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
-        wait_s = params.seconds(request.query_params, "wait", self.limits.wait_s)
+        wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)
         awaited = await self._gateway.jobs.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self.sign_in(request)  # the token may have been revoked meanwhile
@@ -182,7 +182,7 @@ class Handlers(AgentHandlers):
 
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
         """List groups, newest first."""
-        before, limit = params.page(request.query_params, self.limits.list_page)
+        before, limit = params.page(request.query_params, self.limits.requests.list_page)
         groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
         return json(wire.group_list(groups, limit))
 

@@ -34,7 +34,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "group": ("Of this group.", _TEXT),
     "limit": (
         "How many at most.",
-        {"type": "integer", "minimum": 1, "maximum": Limits().list_page},
+        {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
     ),
     "name": ("Of this name.", _TEXT),
     "state": (
@@ -43,7 +43,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "tag": (
         "Bearing all these tags.",
-        {"type": "array", "items": _TEXT, "maxItems": Limits().tags},
+        {"type": "array", "items": _TEXT, "maxItems": Limits().requests.tags},
     ),
     "wait": ("Seconds to wait for it.", {"type": "number", "minimum": 0}),
     "Idempotency-Key": (

@@ -38,10 +38,10 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
         LimitExceeded: It names too many tags.
     """
     _check_texts(params)
-    before, limit = page(params, limits.list_page)
+    before, limit = page(params, limits.requests.list_page)
     tags = params.getlist("tag")
-    if len(tags) > limits.tags:
-        raise LimitExceeded(f"tag: at most {limits.tags} (limit tags).", field="tag")
+    if len(tags) > limits.requests.tags:
+        raise LimitExceeded(f"tag: at most {limits.requests.tags} (limit tags).", field="tag")
     return JobQuery(
         door=params.get("door"),
         device=params.get("device"),

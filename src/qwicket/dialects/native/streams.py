@@ -90,13 +90,13 @@ class Streams:
             TooManyRequests: The account has too many.
         """
         limits, n_open = self._gateway.limits, self._n_open
-        if n_open.total() >= limits.streams:
-            said = f"{limits.streams} streams are open (limit streams)."
+        if n_open.total() >= limits.requests.streams:
+            said = f"{limits.requests.streams} streams are open (limit streams)."
             raise Unavailable(said, retry_after_s=5.0)
-        if n_open[actor.account] >= limits.streams_each:
-            said = f"You have {limits.streams_each} streams open (limit streams_each)."
+        if n_open[actor.account] >= limits.requests.streams_each:
+            said = f"You have {limits.requests.streams_each} streams open (limit streams_each)."
             raise TooManyRequests(
-                said, retry_after_s=5.0, limit="streams_each", quota=limits.streams_each
+                said, retry_after_s=5.0, limit="streams_each", quota=limits.requests.streams_each
             )
         n_open[actor.account] += 1
         try:

@@ -142,7 +142,7 @@ class CommonHandlers:
         group: str | None = None,
     ) -> tuple[list[Shown], int]:
         """Return one page of the actor's jobs, newest first, and how many there are in all."""
-        most = self.limits.tags
+        most = self.limits.requests.tags
         if len(tags) > most:
             detail = f"A search is for at most {most} tags (limit tags), not {len(tags)}."
             raise LimitExceeded(detail, field="tags")

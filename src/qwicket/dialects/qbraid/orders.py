@@ -9,6 +9,7 @@ import msgspec
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
@@ -315,8 +316,9 @@ def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
         InvalidRequest: It is no object.
         LimitExceeded: It is too large for a page of a hundred jobs to show it, or too deep.
     """
-    if len(bytes(raw)) > limits.options_bytes:
-        detail = f"{field} is over {limits.options_bytes} bytes (limit options_bytes)."
+    most = limits.of(QBraidLimits).options_bytes
+    if len(bytes(raw)) > most:
+        detail = f"{field} is over {most} bytes (limit options_bytes)."
         raise LimitExceeded(detail, field=field)
     check_document(bytes(raw), field, limits)
     if bytes(raw) == b"null":

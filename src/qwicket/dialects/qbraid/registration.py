@@ -8,6 +8,7 @@ import msgspec
 
 from qwicket.dialects.qbraid import v0, v1, wire
 from qwicket.dialects.qbraid.handlers import CommonHandlers
+from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.registration import Registration
 from qwicket.dialects.routing import Dialect
 
@@ -54,4 +55,5 @@ REGISTRATION: Final = Registration(
     ),
     security={"token": {"type": "apiKey", "in": "header", "name": "api-key"}},
     error=Error,
+    limits=QBraidLimits,
 )

@@ -11,6 +11,7 @@ import msgspec
 
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DOOR
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
@@ -43,7 +44,7 @@ def form(body: bytes, limits: Limits) -> Form:
         InvalidRequest: It is no form.
         LimitExceeded: It has too many fields, or one is too long.
     """
-    most = 2 * limits.circuits + 32
+    most, most_chars = 2 * limits.programs.circuits + 32, limits.requests.name_chars
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most)
     except UnicodeDecodeError:
@@ -53,8 +54,8 @@ def form(body: bytes, limits: Limits) -> Form:
         raise LimitExceeded(detail) from None
     found: Form = {}
     for name, value in pairs:
-        if len(value) > limits.name_chars:
-            detail = f"{name[:64]} has {len(value)} characters, {limits.name_chars} are allowed"
+        if len(value) > most_chars:
+            detail = f"{name[:64]} has {len(value)} characters, {most_chars} are allowed"
             raise LimitExceeded(f"{detail} (limit name_chars).", field=name)
         if "\0" in value or "\0" in name:
             raise InvalidRequest(f"{name[:64]} contains a NUL character.", field=name)
@@ -100,7 +101,8 @@ class Registry:
         for name in _LISTS:
             if name in fields:
                 document[name] = [_number(name, text) for text in fields[name]]
-        body, most = msgspec.json.encode(document), self._gateway.limits.options_bytes
+        body = msgspec.json.encode(document)
+        most = self._gateway.limits.of(QBraidLimits).options_bytes
         if len(body) > most:
             detail = f"The document has {len(body)} bytes, {most} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")

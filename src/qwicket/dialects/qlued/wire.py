@@ -124,8 +124,9 @@ def posted(body: bytes, limits: Limits) -> Posted:
         fields = _fields(body)
         token = fields.token if bytes(fields.token) else fields.password
         return Posted(_text(token, "token"), _text(fields.job, "job").encode())
-    if len(body) > limits.program_text_bytes:
-        text = f"A form has at most {limits.program_text_bytes} bytes (limit program_text_bytes)."
+    most = limits.programs.program_text_bytes
+    if len(body) > most:
+        text = f"A form has at most {most} bytes (limit program_text_bytes)."
         raise Unprocessable(text, field="body")
     form = _form(body)
     for name, known in (("job", ("json", "job")), ("token", ("password", "token"))):
@@ -223,7 +224,7 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
         device=device.name,
         format=device.spec.formats[0],
         source=job,
-        shots=_shots(job, min(limits.shots, device.spec.max_shots), limits.circuits),
+        shots=_shots(job, min(limits.jobs.shots, device.spec.max_shots), limits.programs.circuits),
         outputs=(SAMPLES,),
     )
 

@@ -103,7 +103,7 @@ class Handlers:
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's own jobs, newest first, without those that do not exist."""
-        query, most = request.query_params, self.limits.list_page
+        query, most = request.query_params, self.limits.requests.list_page
         size, states = _size(query.get("size"), most), wire.states(query.get("status"))
         if "id" not in query:
             asked = JobQuery(door=wire.DOOR, states=states, limit=size)
@@ -118,7 +118,7 @@ class Handlers:
         return json({"data": bodies})
 
     async def _named(self, actor: Actor, ids: list[str]) -> list[Job]:
-        most = self.limits.list_page
+        most = self.limits.requests.list_page
         if len(ids) > most:
             raise LimitExceeded(f"id is given over {most} times (limit list_page).", field="id")
         found: dict[str, Job] = {}

@@ -6,9 +6,10 @@ from typing import Final
 
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
-from qwicket.circuits.photonic import Gate, Measure, PhotonicBounds, PhotonicCircuit, unpack
+from qwicket.circuits.photonic import Gate, Measure, PhotonicCircuit, unpack
 from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
+from qwicket.model.limits import PhotonicLimits
 
 __all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
 
@@ -44,7 +45,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
     values = options.shots * summary.n_qubits
     n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
     seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S
-    bounds = options.photonic or PhotonicBounds()
+    bounds = options.photonic or PhotonicLimits()
     if 0 < summary.n_clbits <= bounds.counted_modes:
         n_bytes += bounds.amplitudes * _AMPLITUDE_BYTES
         seconds += options.shots * summary.n_clbits * _COUNT_S

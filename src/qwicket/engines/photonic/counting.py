@@ -6,15 +6,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from qwicket.circuits.photonic import PhotonicBounds
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import halves, lattice
 from qwicket.engines.photonic.gates import Real
 from qwicket.engines.photonic.moments import classical_counts, is_classical, mean_photons
+from qwicket.model.limits import PhotonicLimits
 
 
 def draw(
-    cov: Real, means: Real, shots: int, rng: Generator, bounds: PhotonicBounds
+    cov: Real, means: Real, shots: int, rng: Generator, bounds: PhotonicLimits
 ) -> NDArray[np.int64]:
     """Draw photon counts of a Gaussian state, shots × modes.
 

@@ -20,7 +20,6 @@ from qwicket.circuits.photonic import (
     Gate,
     Measure,
     Parameter,
-    PhotonicBounds,
     PhotonicCircuit,
 )
 from qwicket.engines.failures import CannotRun
@@ -29,6 +28,7 @@ from qwicket.engines.photonic.bounds import MAX_FED
 from qwicket.engines.photonic.formulas import evaluate
 from qwicket.engines.photonic.gates import Complex, Real, squeezing, symplectic
 from qwicket.engines.photonic.gaussian import Gaussian
+from qwicket.model.limits import PhotonicLimits
 
 NAME: Final = "gaussian"
 
@@ -40,7 +40,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit; arguments as in the room's `run`."""
     started = perf_counter()
     rng = default_rng(SeedSequence(options.seed, spawn_key=(part,)))
-    samples = sample(circuit, options.shots, rng, options.photonic or PhotonicBounds())
+    samples = sample(circuit, options.shots, rng, options.photonic or PhotonicLimits())
     if circuit.n_bins:
         samples = samples.reshape(options.shots, 1, circuit.n_bins)
     dtype = _DTYPES[samples.dtype.kind]
@@ -55,7 +55,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     )
 
 
-def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: PhotonicBounds) -> Samples:
+def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: PhotonicLimits) -> Samples:
     """Draw all shots of a circuit.
 
     Returns:
@@ -79,7 +79,7 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
 class _Machine:
     """A state, what was measured of it, and what is to be counted at the end."""
 
-    def __init__(self, n_modes: int, shots: int, rng: Generator, bounds: PhotonicBounds) -> None:
+    def __init__(self, n_modes: int, shots: int, rng: Generator, bounds: PhotonicLimits) -> None:
         self._state = Gaussian(n_modes)
         self._shots = shots
         self._rng = rng
@@ -148,7 +148,7 @@ class _Machine:
 
 
 def _preparation(
-    name: str, params: list[float], n_modes: int, bounds: PhotonicBounds
+    name: str, params: list[float], n_modes: int, bounds: PhotonicLimits
 ) -> tuple[Real, Real]:
     """Return covariances and means of a state that an operation sets."""
     size = 2 * n_modes

@@ -94,7 +94,7 @@ def arrays(
     shots: int,
     rng: Generator,
     outputs: Collection[str],
-    most_outcomes: int = Limits().outcomes,
+    most_outcomes: int = Limits().jobs.outcomes,
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
     """Return the arrays of an outcome and its notes.
 

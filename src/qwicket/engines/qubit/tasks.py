@@ -32,7 +32,7 @@ class Task(NamedTuple):
     seed: SeedSequence
     outputs: Collection[str]
     engine: str = ""
-    most_outcomes: int = Limits().outcomes
+    most_outcomes: int = Limits().jobs.outcomes
 
 
 class Found(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Final
 from qwicket.circuits.photonic import PhotonicCircuit
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
 from qwicket.programs.blackbird.operations import SIGNATURES
 from qwicket.programs.blackbird.reader import Header, Program, Reader
@@ -83,13 +84,13 @@ def is_blackbird(text: str) -> bool:
 
 
 def _lines(source: bytes, limits: Limits, *, is_header: bool = False) -> Iterator[Line]:
-    if len(source) > limits.program_text_bytes:
+    if len(source) > limits.programs.program_text_bytes:
         raise LimitExceeded(
             f"the text has {len(source):,} bytes; "
-            f"the limit 'program_text_bytes' is {limits.program_text_bytes:,}"
+            f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
     try:
         text = source.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InvalidProgram(f"the text is not UTF-8 at byte {error.start}") from None
-    return lines(text, limits.program_lines, is_header=is_header)
+    return lines(text, limits.of(BlackbirdLimits).program_lines, is_header=is_header)

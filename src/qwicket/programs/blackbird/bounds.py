@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
+
+class BlackbirdLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of Blackbird programs that an operator can set."""
+
+    program_lines: int = 100_000
+    """Lines of one Blackbird program."""
+    blackbird_operations: int = 100_000
+    """Operations of one Blackbird program, and turns of all its loops."""
+    array_elements: int = 100_000
+    """Elements of all arrays of one Blackbird program."""
+
+
 MAX_LINE_CHARS: Final = 1 << 18
 """Characters of one line: a unitary of 40 modes in one row is shorter."""
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from qwicket.circuits.photonic import Formula, Gate, Measure, Op, Parameter
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
+from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.blackbird.reader import Reader
 from qwicket.programs.blackbird.tokens import lines
 
@@ -58,8 +59,8 @@ def read_layout(text: str) -> Layout | None:
     # Each is a number while the layout is read, one that nobody would write.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
-    limits = Limits(blackbird_operations=_MOST_GATES)
-    circuit = Reader(lines(written, limits.program_lines), limits).program().circuit
+    own = BlackbirdLimits(blackbird_operations=_MOST_GATES)
+    circuit = Reader(lines(written, own.program_lines), Limits(own=(own,))).program().circuit
     if any(isinstance(value, Formula) for op in circuit.ops for value in _params(op)):
         raise InvalidProgram("a layout's arguments are numbers and free parameters")
     used = {value for op in circuit.ops for value in _params(op)}

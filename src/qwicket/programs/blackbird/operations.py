@@ -114,8 +114,8 @@ def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
         LimitExceeded: It does; the limit is named.
     """
     for which, limit, strength in (
-        ("squeezing", limits.squeezing, _SQUEEZES),
-        ("displacement", limits.displacement, _DISPLACES),
+        ("squeezing", limits.photonic.squeezing, _SQUEEZES),
+        ("displacement", limits.photonic.displacement, _DISPLACES),
     ):
         place, factor = strength.get(gate.name, (0, 0.0))
         if factor and isinstance(size := gate.params[place], float):

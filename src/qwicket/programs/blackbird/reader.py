@@ -62,7 +62,7 @@ class Reader:
 
     def __init__(self, found: Iterable[Line], limits: Limits) -> None:
         self._lines = list(found)
-        self._limits = limits
+        self._limits, self._own = limits, limits.of(bounds.BlackbirdLimits)
         self._at = 0
         self._names: dict[str, Value] = {}
         self._header: dict[str, str] = {}
@@ -120,7 +120,7 @@ class Reader:
         else:
             self._is_tdm = True
             self._bins = self._bounded(
-                line, options, "temporal_modes", 0, self._limits.time_bins, "time_bins"
+                line, options, "temporal_modes", 0, self._limits.photonic.time_bins, "time_bins"
             )
             if self._bounded(line, options, "copies", 1, 1) != 1:
                 raise line.refuse("copies must be 1: ask for more shots")
@@ -230,7 +230,7 @@ class Reader:
 
     def _count_elements(self, line: Line, n: int) -> None:
         self._n_elements += n
-        most = self._limits.array_elements
+        most = self._own.array_elements
         if self._n_elements > most:
             raise line.exceed("there are too many array elements", most, "array_elements")
 
@@ -267,7 +267,7 @@ class Reader:
     def _count_turns(self, line: Line, n_turns: int, body: list[Line]) -> None:
         self._n_turns += n_turns * len(body)
         self._n_steps += n_turns * sum(len(word) + 1 for each in body for word in each.tokens)
-        most = self._limits.blackbird_operations
+        most = self._own.blackbird_operations
         if self._n_turns > most:
             raise line.exceed(f"{n_turns:,} turns are too many", most, "blackbird_operations")
         if self._n_steps > bounds.MAX_STEPS:
@@ -311,7 +311,7 @@ class Reader:
         if len(lengths) != 1:
             raise where.refuse("the arrays p0, p1, … need as many columns as there are time bins")
         (self._bins,) = lengths
-        most = self._limits.time_bins
+        most = self._limits.photonic.time_bins
         if self._bins > most:
             raise where.exceed(f"{self._bins:,} time bins are too many", most, "time_bins")
         self._count_turns(where, self._bins, body)
@@ -333,8 +333,9 @@ class Reader:
         if signature.n_modes and len(modes) != signature.n_modes:
             raise line.refuse(f"{name} acts on {signature.n_modes} modes, not {len(modes)}")
         shifted = tuple([mode + time for mode in modes])
-        if max(shifted) >= self._limits.modes:
-            raise line.exceed(f"mode {max(shifted)} is too high", self._limits.modes, "modes")
+        most = self._limits.photonic.modes
+        if max(shifted) >= most:
+            raise line.exceed(f"mode {max(shifted)} is too high", most, "modes")
         made = operation(line, name, shifted, arguments)
         if isinstance(made, Gate):
             check_strength(line, made, self._limits)
@@ -344,7 +345,7 @@ class Reader:
         self._n_numbers += _n_numbers(made)
         if self._n_numbers > bounds.MAX_NUMBERS:
             raise line.exceed("the operations hold too many numbers", bounds.MAX_NUMBERS)
-        most = self._limits.blackbird_operations
+        most = self._own.blackbird_operations
         if len(self._ops) > most:
             raise line.exceed("there are too many operations", most, "blackbird_operations")
 

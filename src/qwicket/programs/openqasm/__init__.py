@@ -87,10 +87,10 @@ def guess_version(source: bytes) -> Literal[2, 3]:
 def _read(
     source: bytes, limits: Limits, inputs: Mapping[str, float], version: Literal[2, 3]
 ) -> tuple[QubitCircuit, ...]:
-    if len(source) > limits.program_text_bytes:
+    if len(source) > limits.programs.program_text_bytes:
         raise LimitExceeded(
             f"the text has {len(source):,} bytes; "
-            f"the limit 'program_text_bytes' is {limits.program_text_bytes:,}"
+            f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
     try:
         text = source.decode("utf-8").removeprefix("\ufeff")

@@ -39,11 +39,11 @@ class Declarations:
         self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
     ) -> None:
         self.evaluator = Evaluator(tokens, self._physical_qubit)
-        self.book = GateBook(tokens, version, self.evaluator, limits.operations)
+        self.book = GateBook(tokens, version, self.evaluator, limits.programs.operations)
         self.elements: dict[str, int] = {}
         self.registers: list[Register] = []
         self.n_qubits = 0
-        self._max_name = limits.name_chars
+        self._max_name = limits.requests.name_chars
         self._tokens = tokens
         self._inputs = dict(inputs)
         self._n_clbits = 0

@@ -93,7 +93,7 @@ class Machine:
         self.elements = self._declarations.elements
         self.plain = self._book.plain
         self._tokens = tokens
-        self._max_operations = limits.operations
+        self._max_operations = limits.programs.operations
         self._main = self._frame = _Frame(self.ops, None)
         self._end = Label()
         self.dropped: set[int] = set()

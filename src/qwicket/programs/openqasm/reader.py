@@ -41,7 +41,7 @@ class Reader:
         if len(self._tokens.texts) > MAX_TOKENS:
             raise _too_long(MAX_TOKENS)
         self._version = version
-        self._max_operations = limits.operations
+        self._max_operations = limits.programs.operations
         self._parser = Parser(self._tokens, version)
         self._machine = Machine(self._tokens, version, limits, inputs)
         self._values: dict[tuple[str, ...], float] = {}

@@ -148,8 +148,8 @@ def read(data: bytes, limits: Limits) -> Template:
     _check_head(data)
     _check_controls(data)
     circuit = _loaded(data)
-    check_limit("clifford_qubits", circuit.num_qubits, limits.clifford_qubits)
-    check_limit("clbits", circuit.num_clbits, limits.clbits)
+    check_limit("clifford_qubits", circuit.num_qubits, limits.programs.clifford_qubits)
+    check_limit("clbits", circuit.num_clbits, limits.programs.clbits)
     if circuit.num_input_vars or circuit.num_captured_vars or circuit.num_declared_vars:
         raise InvalidProgram("the circuit has variables of its own: they cannot be run")
     registers, numbers = _registers(circuit)
@@ -267,7 +267,7 @@ class _Reader:
         places = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
         for place, instruction in enumerate(circuit.data):
             self._n_ops += 1
-            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             qubits = tuple([places[bit] for bit in instruction.qubits])
             clbits = tuple([scope.clbits[bit] for bit in instruction.clbits])
             operation = instruction.operation
@@ -342,7 +342,7 @@ class _Reader:
         turns, variable, body = operation.params
         for turn in turns:
             self._n_ops += 1
-            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             block = body
             if variable is not None:
                 block = body.assign_parameters({variable: turn}, strict=False)
@@ -383,7 +383,7 @@ def _turned(turn: Turn) -> Iterator[Item]:
 def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
     import numpy as np
 
-    check_limit("matrix_qubits", len(qubits), limits.matrix_qubits)
+    check_limit("matrix_qubits", len(qubits), limits.programs.matrix_qubits)
     matrix = np.asarray(operation.params[0], dtype=np.complex128)
     size = 1 << len(qubits)
     if matrix.shape != (size, size) or not np.isfinite(matrix).all():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import check_limit
-from qwicket.programs.primitives.wire import Shape
+from qwicket.programs.primitives.wire import PrimitiveLimits, Shape
 
 
 class Layout(NamedTuple):
@@ -42,7 +42,7 @@ def broadcast(shape: Shape, limits: Limits) -> Layout:
             f"values of shape {shape.values} and observables of shape {shape.observables}"
             " do not broadcast"
         ) from None
-    check_limit("pauli_terms", math.prod(whole), limits.pauli_terms)
+    check_limit("pauli_terms", math.prod(whole), limits.of(PrimitiveLimits).pauli_terms)
 
     def spread(of: tuple[int, ...]) -> list[int]:
         numbers = np.arange(math.prod(of)).reshape(of)

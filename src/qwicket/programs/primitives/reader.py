@@ -16,7 +16,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.json_text import Fault, check_limit
 from qwicket.programs.primitives import circuits, wire
 from qwicket.programs.primitives.layout import broadcast
-from qwicket.programs.primitives.wire import Observable, Pub
+from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub
 
 VERSION: Final = 1
 
@@ -66,11 +66,11 @@ class _Reader:
         elif not template.registers:
             raise InvalidProgram("the circuit has no classical register: nothing is measured")
         self._n_circuits += max(n_runs, n_parts)
-        check_limit("circuits", self._n_circuits, self._limits.circuits, " or more")
+        check_limit("circuits", self._n_circuits, self._limits.programs.circuits, " or more")
         for row, estimation in zip(pub.values.reshape(n_parts, -1), estimations, strict=True):
             ops = template.bound(row.tolist())
             self._n_ops += len(ops)
-            check_limit("operations", self._n_ops, self._limits.operations, " or more")
+            check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             yield QubitCircuit(
                 template.n_qubits, ops, template.registers, pub.shape.shots, estimation
             )
@@ -80,7 +80,8 @@ class _Reader:
         layout = broadcast(pub.shape, self._limits)
         n_terms = [len(each) for each in pub.observables]
         self._n_terms += sum(n_terms[place] for place in layout.observables)
-        check_limit("pauli_terms", self._n_terms, self._limits.pauli_terms)
+        most = self._limits.of(PrimitiveLimits).pauli_terms
+        check_limit("pauli_terms", self._n_terms, most)
         for observable in pub.observables:
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
@@ -105,7 +106,7 @@ class _Reader:
             ]
         )
         paulis = tuple(places)
-        most = self._limits.circuits
+        most = self._limits.programs.circuits
         groups = grouped(paulis, most, is_exact=is_exact)
         check_limit("circuits", len(groups), most, " or more")
         return Estimation(paulis, groups, sums, is_exact)

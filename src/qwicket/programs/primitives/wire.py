@@ -34,6 +34,20 @@ _MOST_AXES: Final = 32
 _KINDS: Final = "fiub"
 """Of NumPy's types: real numbers."""
 
+
+class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of jobs of Qiskit's primitives."""
+
+    pubs: int = 1_000
+    """Circuits with their parameter values in one job of Qiskit's primitives."""
+    parameters: int = 1_000_000
+    """Parameter values of one job of Qiskit's primitives."""
+    pauli_terms: int = 100_000
+    """Terms of all expectation values of one job together, after broadcasting."""
+    unpacked_bytes: int = 64 << 20
+    """What the circuits and arrays of one job of Qiskit's primitives unpack to."""
+
+
 _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
     SAMPLER: (1, ("circuit", "values", "shots")),
     ESTIMATOR: (2, ("circuit", "observables", "values", "precision")),
@@ -167,7 +181,7 @@ def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Itera
     options = document.params.options or _Options()
     _check(document, options)
     found = document.params.pubs
-    check_limit("pubs", len(found), limits.pubs)
+    check_limit("pubs", len(found), limits.of(PrimitiveLimits).pubs)
     unpacker = _Unpacker(limits, wants_circuits)
     for number, text in enumerate(found):
         yield _pub(document.program, f"pubs[{number}]", text, options, unpacker)
@@ -224,7 +238,7 @@ def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> 
     asked = DEFAULT_SHOTS if asked is None else asked
     if asked < 1:
         raise InvalidProgram(f"{place}.shots: must be at least 1", field="shots")
-    check_limit("shots", asked, limits.shots)
+    check_limit("shots", asked, limits.jobs.shots)
     return asked
 
 
@@ -242,7 +256,7 @@ def _shots_for(precision: float, limits: Limits) -> int:
 
     None are so fine that they are exact.
     """
-    if precision * precision * limits.shots < 1:
+    if precision * precision * limits.jobs.shots < 1:
         return 0
     return max(1, math.ceil(precision**-2 - 1e-9))
 
@@ -261,7 +275,7 @@ class _Unpacker:
     """Unpacks circuits, arrays and observables, and counts what all of them come to."""
 
     def __init__(self, limits: Limits, wants_circuits: bool) -> None:
-        self.limits = limits
+        self.limits, self._own = limits, limits.of(PrimitiveLimits)
         self._wants_circuits = wants_circuits
         self._n_bytes = 0
         self._n_values = 0
@@ -281,11 +295,11 @@ class _Unpacker:
             return np.zeros((0,))
         found = _npy(self._inflated(_value(text, "ndarray", place), place), place, self.limits)
         self._n_values += found.size
-        check_limit("parameters", self._n_values, self.limits.parameters)
+        check_limit("parameters", self._n_values, self._own.parameters)
         return found
 
     def _inflated(self, text: str, place: str) -> bytes:
-        room = self.limits.unpacked_bytes - self._n_bytes
+        room = self._own.unpacked_bytes - self._n_bytes
         try:
             packed = b64decode(text, validate=True)
             inflater = zlib.decompressobj()
@@ -293,7 +307,7 @@ class _Unpacker:
         except (binascii.Error, ValueError, zlib.error):
             raise InvalidProgram(f"{place}: is not zlib in base64", field=place) from None
         self._n_bytes += len(data)
-        check_limit("unpacked_bytes", self._n_bytes, self.limits.unpacked_bytes, " or more")
+        check_limit("unpacked_bytes", self._n_bytes, self._own.unpacked_bytes, " or more")
         if not inflater.eof:
             raise InvalidProgram(f"{place}: is cut off", field=place)
         return data
@@ -312,7 +326,7 @@ class _Unpacker:
             if not inner:
                 raise InvalidProgram(f"{place}: is empty", field=place)
             inner = inner[0]
-        check_limit("pauli_terms", math.prod(shape), self.limits.pauli_terms)
+        check_limit("pauli_terms", math.prod(shape), self._own.pauli_terms)
         flat = tuple([self._observable(each, place) for each in _flat(found, shape, place)])
         return tuple(shape), flat
 
@@ -320,7 +334,7 @@ class _Unpacker:
         if not isinstance(found, dict) or not found:
             raise InvalidProgram(f"{place}: must be objects of Paulis and numbers", field=place)
         self._n_terms += len(found)
-        check_limit("pauli_terms", self._n_terms, self.limits.pauli_terms)
+        check_limit("pauli_terms", self._n_terms, self._own.pauli_terms)
         return tuple([_term(letters, factor, place) for letters, factor in found.items()])
 
 
@@ -372,8 +386,8 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
     if len(shape) > _MOST_AXES or not shape or any(each < 0 for each in shape):
         raise InvalidProgram(f"{place}: has no shape of values", field=place)
-    check_limit("circuits", math.prod(shape[:-1]), limits.circuits)
-    check_limit("parameters", shape[-1], limits.parameters)
+    check_limit("circuits", math.prod(shape[:-1]), limits.programs.circuits)
+    check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)
     if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
         raise InvalidProgram(f"{place}: has not as many numbers as its shape", field=place)
     order: Literal["F", "C"] = "F" if is_fortran else "C"

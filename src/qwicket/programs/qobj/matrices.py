@@ -28,7 +28,7 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
         LimitExceeded: It is on too many qubits.
     """
     params, qubits = instruction.params, instruction.qubits
-    check_limit("matrix_qubits", len(qubits), limits.matrix_qubits)
+    check_limit("matrix_qubits", len(qubits), limits.programs.matrix_qubits)
     if not qubits or len(params) != 1 or not isinstance(params[0], tuple):
         raise Fault("takes at least one qubit and one matrix", "params")
     size = 1 << len(qubits)
@@ -67,7 +67,7 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
     else:
         if len(qubits) > 62 or len(params) != 1 << len(qubits):
             raise Fault(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
-        check_limit("operations", n_ops + len(params), limits.operations, " or more")
+        check_limit("operations", n_ops + len(params), limits.programs.operations, " or more")
         yield from prepared(_amplitudes(params), qubits)
 
 

@@ -47,7 +47,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         InvalidProgram: The text is no such document, or an instruction makes no sense.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
-    check_limit("upload_bytes", len(source), limits.upload_bytes)
+    check_limit("upload_bytes", len(source), limits.bodies.upload_bytes)
     qobj = json_text.decode(wire.decoder, source, wire.place_of_path)
     if qobj.type != "QASM":
         known = "pulse programs" if qobj.type == "PULSE" else quoted(qobj.type)
@@ -55,9 +55,9 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     if not qobj.experiments:
         raise InvalidProgram("experiments is empty", field="experiments")
     _check_config("config", qobj.config)
-    check_limit("circuits", len(qobj.experiments), limits.circuits)
+    check_limit("circuits", len(qobj.experiments), limits.programs.circuits)
     n_ops = sum(len(experiment.instructions) for experiment in qobj.experiments)
-    check_limit("operations", n_ops, limits.operations)
+    check_limit("operations", n_ops, limits.programs.operations)
     circuits = []
     n_ops = 0
     for number, experiment in enumerate(qobj.experiments):
@@ -88,7 +88,7 @@ class _Reader:
         self._number = number
         self._limits = limits
         self._ops: list[Op] = []
-        self._registers = Registers(limits.clbits)
+        self._registers = Registers(limits.programs.clbits)
         self.n_ops = n_ops
         self._configs = (
             (f"experiments[{number}].config", experiment.config or Config()),
@@ -96,9 +96,9 @@ class _Reader:
         )
         _check_config(*self._configs[0])
         self._width = self._size("n_qubits", 1)
-        check_limit("clifford_qubits", self._width, limits.clifford_qubits)
+        check_limit("clifford_qubits", self._width, limits.programs.clifford_qubits)
         self._n_slots = self._size("memory_slots", 0)
-        check_limit("clbits", self._n_slots, limits.clbits)
+        check_limit("clbits", self._n_slots, limits.programs.clbits)
 
     def read(self) -> QubitCircuit:
         for place, instruction in enumerate(self._experiment.instructions):
@@ -108,7 +108,7 @@ class _Reader:
                 at = wire.place(self._number, place, instruction.name)
                 field = f"experiments[{self._number}].instructions[{place}].{fault.field}"
                 raise InvalidProgram(f"{at}{fault}", field=field) from None
-            check_limit("operations", self.n_ops, self._limits.operations, " or more")
+            check_limit("operations", self.n_ops, self._limits.programs.operations, " or more")
         registers = _registers(self._experiment.header, self._n_slots, self._limits)
         return QubitCircuit(self._width, tuple(self._ops), registers)
 
@@ -243,7 +243,8 @@ def _registers(header: Header | None, n_slots: int, limits: Limits) -> tuple[Reg
         sizes = _sizes_decoder.decode(header.creg_sizes if header else b"null") or ()
     except (msgspec.MsgspecError, RecursionError):
         sizes = ()
-    names = {name for name, size in sizes if 0 < len(name) <= limits.name_chars and size > 0}
+    most = limits.requests.name_chars
+    names = {name for name, size in sizes if 0 < len(name) <= most and size > 0}
     if len(names) == len(sizes) > 0 and sum(size for _, size in sizes) == n_slots:
         return tuple([Register(*each) for each in sizes])
     return (Register(REGISTER, n_slots),) if n_slots else ()

@@ -13,13 +13,14 @@ from scipy.stats import chi2
 from thewalrus import threshold_detection_prob
 from thewalrus.quantum import density_matrix_element
 
-from qwicket.circuits.photonic import Gate, Measure, PhotonicBounds
+from qwicket.circuits.photonic import Gate, Measure
 from qwicket.engines.photonic import halves, lattice
 from qwicket.engines.photonic.engine import _Machine
+from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
 SHOTS = 10_000
-MOST = PhotonicBounds().amplitudes
+MOST = PhotonicLimits().amplitudes
 DISPLACED = lab.entangled(3, np.random.default_rng(21))
 PURE = [op for op in DISPLACED if op.name != "Dgate"]
 LOSSES = [
@@ -37,7 +38,7 @@ states = pytest.mark.parametrize("ops", STATES.values(), ids=STATES.keys())
 
 
 def state(ops, n):
-    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicBounds())
+    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         machine.apply(op)
     return machine._state.cov, machine._state.means[0]

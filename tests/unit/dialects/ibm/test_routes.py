@@ -27,7 +27,7 @@ from support.stores import NOW
 pytestmark = pytest.mark.anyio
 
 LOST = Failure("out_of_memory", "The circuit needs more memory than its worker may use.")
-LIMITS = Limits(memory_bytes=1 << 30)
+LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
 @pytest.fixture

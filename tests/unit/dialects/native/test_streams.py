@@ -54,7 +54,7 @@ class Jobs:
 
 
 def gateway(n_jobs: int = 0) -> Gateway:
-    limits = Limits(streams=3, streams_each=2)
+    limits = Limits.from_names(streams=3, streams_each=2)
     return cast(Gateway, SimpleNamespace(limits=limits, jobs=Jobs(n_jobs)))
 
 

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 from starlette.datastructures import QueryParams
 
 from qwicket.devices import built_in
@@ -17,7 +16,7 @@ from qwicket.dialects.qlued import wire
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
 
-LIMITS = structs.replace(Limits(), shots=1_000, circuits=3, program_text_bytes=1_000)
+LIMITS = Limits.from_names(shots=1_000, circuits=3, program_text_bytes=1_000)
 (RYDBERG,) = (device for device in built_in() if device.name == "rydberg")
 SECRET = "qw_" + 43 * "s"
 

@@ -68,7 +68,7 @@ def test_any_form_is_a_grant(text: bytes) -> None:
 def test_a_form_is_limited_in_size_and_fields() -> None:
     for text in (b"a" * 101, b"a=b&" * 40):
         with pytest.raises(LimitExceeded, match="document_bytes"):
-            wire.grant(text, Limits(document_bytes=100))
+            wire.grant(text, Limits.from_names(document_bytes=100))
 
 
 def test_a_refusal_is_named_by_what_the_client_sent() -> None:

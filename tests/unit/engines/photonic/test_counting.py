@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from qwicket.circuits.photonic import Gate, Op, PhotonicBounds
+from qwicket.circuits.photonic import Gate, Op
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting, halves, lattice
 from qwicket.engines.photonic.engine import _Machine
 from qwicket.engines.photonic.moments import is_classical
+from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
 SHOTS = 6_000
-MOST = PhotonicBounds().amplitudes
+MOST = PhotonicLimits().amplitudes
 
 
 def made(ops: list[Op], n: int) -> tuple[np.ndarray, np.ndarray]:
-    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicBounds())
+    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         assert isinstance(op, Gate)
         machine.apply(op)
@@ -56,7 +57,7 @@ def test_lattice_counts_follow_exact_probabilities(ops: list[Op]) -> None:
 def test_classical_counts_follow_exact_probabilities() -> None:
     cov, means = made(CLASSICAL, 2)
     assert is_classical(cov)
-    drawn = counting.draw(cov, means, SHOTS, np.random.default_rng(12), PhotonicBounds())
+    drawn = counting.draw(cov, means, SHOTS, np.random.default_rng(12), PhotonicLimits())
     assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
     by_lattice = lattice.draw(cov, means, [0, 1], SHOTS, np.random.default_rng(13), MOST)
     assert lab.p_value(by_lattice, cov, means[0], 6) > 1e-3
@@ -149,7 +150,7 @@ def test_what_would_explode_is_refused_with_its_number(
 
 
 def test_amplitudes_are_bounded_in_number() -> None:
-    few = PhotonicBounds(amplitudes=8)
+    few = PhotonicLimits(amplitudes=8)
     with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):
         lab.counts_of(PURE, 3, 100, 0, few)
     with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):

@@ -8,10 +8,11 @@ from math import cos, cosh, pi, sin, sinh
 import numpy as np
 import pytest
 
-from qwicket.circuits.photonic import Gate, Op, PhotonicBounds
+from qwicket.circuits.photonic import Gate, Op
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.engine import _Machine
 from qwicket.engines.photonic.gaussian import Gaussian
+from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
 N = 3
@@ -20,7 +21,7 @@ Operators = list[np.ndarray]
 
 
 def state(ops: Sequence[Op]) -> Gaussian:
-    machine = _Machine(N, 1, np.random.default_rng(0), PhotonicBounds())
+    machine = _Machine(N, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         assert isinstance(op, Gate)
         machine.apply(op)

@@ -13,6 +13,7 @@ from qwicket.circuits.photonic import Formula, Gate, Measure, Op, PhotonicCircui
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from qwicket.programs import blackbird
+from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from support.bombs import BOMBS
 
 HEAD = "name t\nversion 1.0\ntarget simulon_gaussian (shots=3)\n\n"
@@ -40,6 +41,13 @@ Sgate(0.5, 0.0) | 1
 BSgate(p0, 2*p1) | [0, 1]
 MeasureFock() | 0
 """
+
+
+SQUEEZED = Limits.from_names(squeezing=0.9)
+
+
+def own(**values: int) -> Limits:
+    return Limits(own=(BlackbirdLimits(**values),))
 
 
 def program(text: str, limits: Limits | None = None) -> blackbird.Program:
@@ -229,7 +237,7 @@ def test_text_that_is_no_utf_8_is_refused() -> None:
 
 def test_the_limit_on_text_is_named() -> None:
     with pytest.raises(LimitExceeded, match="program_text_bytes"):
-        program(COMPILED, Limits(program_text_bytes=10))
+        program(COMPILED, Limits.from_names(program_text_bytes=10))
 
 
 def test_mutated_programs_are_read_or_refused() -> None:
@@ -258,15 +266,15 @@ def test_mutated_programs_are_read_or_refused() -> None:
     ("line", "limits", "text"),
     [
         ("Sgate(2.6) | 0", Limits(), "Sgate: squeezing by 2.6 is too much; the limit 'squeezing'"),
-        ("S2gate(-1) | [0, 1]", Limits(squeezing=0.9), "by 1 .* the limit 'squeezing' is 0.9"),
+        ("S2gate(-1) | [0, 1]", SQUEEZED, "by 1 .* the limit 'squeezing' is 0.9"),
         ("DisplacedSqueezed(0, 0, 3) | 0", Limits(), "the limit 'squeezing' is 2.5"),
         ("Pgate(100) | 0", Limits(), "by 4.60527 .* the limit 'squeezing'"),
         ("Dgate(21) | 0", Limits(), "the limit 'displacement' is 20"),
         ("Coherent(1e9) | 0", Limits(), "the limit 'displacement' is 20"),
         ("Xgate(-41) | 0", Limits(), "by 20.5 .* the limit 'displacement' is 20"),
-        ("Rgate(1) | 3", Limits(modes=3), "the limit 'modes' is 3"),
-        ("for int i in 0:9\n  Rgate(1) | 0", Limits(blackbird_operations=8), "_operations' is 8"),
-        ("float array A =\n  1, 2", Limits(array_elements=1), "the limit 'array_elements' is 1"),
+        ("Rgate(1) | 3", Limits.from_names(modes=3), "the limit 'modes' is 3"),
+        ("for int i in 0:9\n  Rgate(1) | 0", own(blackbird_operations=8), "_operations' is 8"),
+        ("float array A =\n  1, 2", own(array_elements=1), "the limit 'array_elements' is 1"),
     ],
 )
 def test_each_limit_is_named_with_its_line(line: str, limits: Limits, text: str) -> None:
@@ -276,9 +284,9 @@ def test_each_limit_is_named_with_its_line(line: str, limits: Limits, text: str)
 
 def test_time_bins_and_lines_are_limited() -> None:
     with pytest.raises(LimitExceeded, match="the limit 'time_bins' is 4"):
-        program("type tdm (temporal_modes=5)\nMeasureX | 0", Limits(time_bins=4))
+        program("type tdm (temporal_modes=5)\nMeasureX | 0", Limits.from_names(time_bins=4))
     with pytest.raises(LimitExceeded, match="the limit 'program_lines' is 2"):
-        program("name t\n\nMeasureX | 0", Limits(program_lines=2))
+        program("name t\n\nMeasureX | 0", own(program_lines=2))
 
 
 def test_a_header_is_read_without_what_follows_it() -> None:

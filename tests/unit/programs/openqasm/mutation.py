@@ -14,7 +14,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
 from unit.programs.openqasm.corpus import PROGRAMS, Program
 
-LIMITS = Limits(operations=5_000)
+LIMITS = Limits.from_names(operations=5_000)
 
 _PIECES = re.compile(r"\w+|\s+|.", re.DOTALL)
 _POOL = """
@@ -104,7 +104,7 @@ def check(circuit: QubitCircuit) -> None:
     """Whatever was read is a circuit that an engine can run."""
     assert 1 <= circuit.n_qubits <= 10_000
     assert circuit.n_clbits <= 10_000
-    assert len(circuit.ops) <= LIMITS.operations
+    assert len(circuit.ops) <= LIMITS.programs.operations
     qubits, clbits = range(circuit.n_qubits), range(circuit.n_clbits)
     for place, op in enumerate(circuit.ops):
         match op:

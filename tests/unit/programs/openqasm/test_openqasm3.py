@@ -230,15 +230,15 @@ def test_names_have_a_limit() -> None:
 def test_phases_count_as_operations_inside_branches() -> None:
     head = HEAD_3 + "qubit q; bit c; "
     text = head + "if (c) end; " + "U(1, 2, 3) q; " * 4
-    assert len(read3(text, Limits(operations=10)).ops) == 10
+    assert len(read3(text, Limits.from_names(operations=10)).ops) == 10
     for limit in (9, 8, 5):
         with pytest.raises(LimitExceeded, match=f"more than {limit} operations"):
-            read3(text, Limits(operations=limit))
+            read3(text, Limits.from_names(operations=limit))
 
 
 def test_phases_that_nothing_controls_are_no_operations() -> None:
     body = f"gate g a {{ x a; {'gphase(0.5); ' * 20} }} g q; g q; g q;"
-    circuit = read3(HEAD_3 + f"qubit q; {body}", Limits(operations=4))
+    circuit = read3(HEAD_3 + f"qubit q; {body}", Limits.from_names(operations=4))
     assert listing(circuit) == [f"gphase({30 - 10 * pi:.6g})", "x 0", "x 0", "x 0"]
 
 
@@ -354,7 +354,7 @@ def test_wrong_statement_is_refused_with_its_place(body: str, reason: str) -> No
 
 
 def test_the_limit_of_operations_counts_what_is_expanded() -> None:
-    limits = Limits(operations=10)
+    limits = Limits.from_names(operations=10)
     assert len(read3(HEAD_3 + "qubit[10] q; x q;", limits).ops) == 10
     for text in (
         "qubit[11] q; x q;",

@@ -112,7 +112,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 def test_a_text_above_the_limit_is_refused_by_its_size() -> None:
-    limits = Limits(program_text_bytes=10)
+    limits = Limits.from_names(program_text_bytes=10)
     with pytest.raises(LimitExceeded, match="11 bytes; the limit 'program_text_bytes' is 10"):
         read_openqasm3(b"qubit q;   ", limits)
 

@@ -30,9 +30,14 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import primitives
 from qwicket.programs.primitives import circuits
+from qwicket.programs.primitives.wire import PrimitiveLimits
 from support import pubs
 
 LIMITS = Limits()
+
+
+def own(**values: int) -> Limits:
+    return Limits(own=(PrimitiveLimits(**values),))
 
 
 def read(*entries: list[Any], program: str = "sampler", limits: Limits = LIMITS, **options: Any):
@@ -161,7 +166,7 @@ def test_definitions_that_double_are_bounded() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.append(inner.to_gate(), [0])
     with pytest.raises(LimitExceeded, match="operations: "):
-        sampler(circuit, limits=Limits(operations=1_000))
+        sampler(circuit, limits=Limits.from_names(operations=1_000))
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -319,7 +324,7 @@ def test_a_long_loop_is_bounded() -> None:
             circuit.x(3)
 
     with pytest.raises(LimitExceeded, match="operations"):
-        sampler(dynamic(build=build), limits=Limits(operations=1_000))
+        sampler(dynamic(build=build), limits=Limits.from_names(operations=1_000))
 
 
 def test_registers_keep_their_names_and_loose_bits_come_last() -> None:
@@ -449,14 +454,14 @@ def test_what_is_no_observable_is_refused(observables: Any) -> None:
 @pytest.mark.parametrize(
     ("limits", "entry", "named"),
     [
-        (Limits(pubs=1), None, "pubs: 2 "),
-        (Limits(circuits=3), [[[0.1]] * 4], "circuits: 4"),
-        (Limits(parameters=3), [[[0.1]] * 4], "parameters: 4"),
-        (Limits(pauli_terms=3), [[0.1], [{"Z": 1, "X": 1}] * 2], "pauli_terms: 4"),
-        (Limits(pauli_terms=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "pauli_terms: 8"),
-        (Limits(circuits=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "circuits: 8"),
-        (Limits(operations=3), [[[0.1]] * 4], "operations: 4"),
-        (Limits(unpacked_bytes=300), [[0.1]], "unpacked_bytes: 301"),
+        (own(pubs=1), None, "pubs: 2 "),
+        (Limits.from_names(circuits=3), [[[0.1]] * 4], "circuits: 4"),
+        (own(parameters=3), [[[0.1]] * 4], "parameters: 4"),
+        (own(pauli_terms=3), [[0.1], [{"Z": 1, "X": 1}] * 2], "pauli_terms: 4"),
+        (own(pauli_terms=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "pauli_terms: 8"),
+        (Limits.from_names(circuits=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "circuits: 8"),
+        (Limits.from_names(operations=3), [[[0.1]] * 4], "operations: 4"),
+        (own(unpacked_bytes=300), [[0.1]], "unpacked_bytes: 301"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -470,7 +475,7 @@ def test_every_limit_is_named(limits: Limits, entry: Any, named: str) -> None:
 
 def test_shots_above_the_limit_are_refused() -> None:
     with pytest.raises(LimitExceeded, match="shots: 11 is above the limit of 10"):
-        sampler(pubs.bell(), None, 11, limits=Limits(shots=10))
+        sampler(pubs.bell(), None, 11, limits=Limits.from_names(shots=10))
 
 
 def test_a_file_that_qiskit_refuses_by_chance_is_read_every_time() -> None:

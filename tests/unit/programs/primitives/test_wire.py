@@ -21,6 +21,7 @@ from qwicket.compute import OutOfMemory, Pool, WorkerDied
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, primitives
+from qwicket.programs.primitives.wire import PrimitiveLimits
 from support import pubs
 
 LIMITS = Limits()
@@ -147,14 +148,14 @@ def test_bombs_count_together() -> None:
     entry = [pubs.circuit(pubs.bell()), None, None]
     source = pubs.source("sampler", entry, entry, [one])
     with pytest.raises(LimitExceeded, match="unpacked_bytes"):
-        primitives.read(source, Limits(unpacked_bytes=50_000))
+        primitives.read(source, Limits(own=(PrimitiveLimits(unpacked_bytes=50_000),)))
 
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Pool]:
     """A parser process: some files make Qiskit's Rust code abort the process that reads them."""
     with closing(
-        Pool(1, warm="qwicket.programs:warm", memory_bytes=LIMITS.read_memory_bytes)
+        Pool(1, warm="qwicket.programs:warm", memory_bytes=LIMITS.parsing.read_memory_bytes)
     ) as it:
         yield it
 

@@ -95,12 +95,15 @@ def test_what_is_no_unitary_matrix_is_refused(params: object, text: str, field: 
 
 def test_matrices_are_limited_in_qubits() -> None:
     program = source(experiment(unitary(np.eye(4, dtype=complex), 0, 1)))
-    assert excess(program, Limits(matrix_qubits=1)) == "matrix_qubits: 2 is above the limit of 1"
+    assert (
+        excess(program, Limits.from_names(matrix_qubits=1))
+        == "matrix_qubits: 2 is above the limit of 1"
+    )
 
 
 def test_entries_of_a_matrix_count_as_operations() -> None:
     program = source(experiment(unitary(np.eye(4, dtype=complex), 0, 1)))
-    assert excess(program, Limits(operations=16)).startswith("operations: 17 or more")
+    assert excess(program, Limits.from_names(operations=16)).startswith("operations: 17 or more")
 
 
 # --- initialize -----------------------------------------------------------------------------------
@@ -188,8 +191,11 @@ def test_a_state_of_no_qubits_is_refused() -> None:
 
 def test_operations_of_a_state_are_limited_before_they_are_made() -> None:
     program = source(experiment(initialize([0.5] * 4, 0, 1)))
-    assert excess(program, Limits(operations=3)) == "operations: 4 or more is above the limit of 3"
-    assert excess(program, Limits(operations=5)).startswith("operations: ")
+    assert (
+        excess(program, Limits.from_names(operations=3))
+        == "operations: 4 or more is above the limit of 3"
+    )
+    assert excess(program, Limits.from_names(operations=5)).startswith("operations: ")
 
 
 def test_a_prepared_state_runs_as_any_circuit() -> None:

@@ -237,39 +237,42 @@ def test_a_pulse_program_is_refused_as_such() -> None:
 
 def test_bytes_are_limited() -> None:
     size = len(BELL)
-    text = excess(BELL, Limits(upload_bytes=size - 1))
+    text = excess(BELL, Limits.from_names(upload_bytes=size - 1))
     assert text == f"upload_bytes: {size} is above the limit of {size - 1}"
-    assert read(BELL, Limits(upload_bytes=size))
+    assert read(BELL, Limits.from_names(upload_bytes=size))
 
 
 def test_circuits_are_limited() -> None:
     text = source(*[experiment()] * 4)
-    assert excess(text, Limits(circuits=3)) == "circuits: 4 is above the limit of 3"
-    assert len(read(text, Limits(circuits=4))) == 4
+    assert excess(text, Limits.from_names(circuits=3)) == "circuits: 4 is above the limit of 3"
+    assert len(read(text, Limits.from_names(circuits=4))) == 4
 
 
 def test_operations_are_limited_over_all_experiments() -> None:
     text = source(experiment(H, H), experiment(H, measure(0, 0)))
-    assert excess(text, Limits(operations=3)) == "operations: 4 is above the limit of 3"
-    assert len(read(text, Limits(operations=4))) == 2
+    assert excess(text, Limits.from_names(operations=3)) == "operations: 4 is above the limit of 3"
+    assert len(read(text, Limits.from_names(operations=4))) == 2
     wide = {"name": "reset", "qubits": [0, 1, 2]}
     text = source(experiment(wide), experiment(wide))
-    assert excess(text, Limits(operations=5)) == "operations: 6 or more is above the limit of 5"
+    assert (
+        excess(text, Limits.from_names(operations=5))
+        == "operations: 6 or more is above the limit of 5"
+    )
 
 
 def test_a_million_and_one_instructions_are_refused() -> None:
     many = b",".join([b'{"name":""}'] * 1_000_001)
     text = source({"instructions": []}).replace(b"[]", b"[" + many + b"]", 1)
-    said = excess(text, Limits(program_json_bytes=1 << 24))
+    said = excess(text, Limits.from_names(program_json_bytes=1 << 24))
     assert said == "operations: 1000001 is above the limit of 1000000"
 
 
 def test_width_and_memory_are_limited_before_anything_is_built() -> None:
-    text = f"clifford_qubits: {2**62} is above the limit of {LIMITS.clifford_qubits}"
+    text = f"clifford_qubits: {2**62} is above the limit of {LIMITS.programs.clifford_qubits}"
     assert excess(source(experiment(n_qubits=2**62)), LIMITS) == text
     huge = {"instructions": [{"name": "h", "qubits": [2**62 - 1]}]}
     assert excess(source(huge), LIMITS) == text
-    text = f"clbits: {2**62} is above the limit of {LIMITS.clbits}"
+    text = f"clbits: {2**62} is above the limit of {LIMITS.programs.clbits}"
     assert excess(source(experiment(slots=2**62)), LIMITS) == text
     huge = {"instructions": [measure(0, 2**62 - 1)]}
     assert excess(source(huge), LIMITS) == text
@@ -277,7 +280,7 @@ def test_width_and_memory_are_limited_before_anything_is_built() -> None:
 
 # --- anything at all ------------------------------------------------------------------------------
 
-TIGHT = Limits(program_json_bytes=20_000, circuits=20, operations=2_000, matrix_qubits=3)
+TIGHT = Limits.from_names(program_json_bytes=20_000, circuits=20, operations=2_000, matrix_qubits=3)
 
 SEEDS: list[Json] = [
     json.loads(BELL),

@@ -151,7 +151,7 @@ def test_bits_of_a_mask_are_limited() -> None:
 def test_bits_that_are_tested_count_as_operations() -> None:
     measured = [measure(k, k, k) for k in range(3)]
     program = source(experiment(*measured, *[bfunc(9, "0x7", "0x7")] * 10))
-    assert excess(program, Limits(operations=32)).startswith("operations: 33 or more")
+    assert excess(program, Limits.from_names(operations=32)).startswith("operations: 33 or more")
 
 
 # --- against the rules themselves -----------------------------------------------------------------

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.ibm import catalogue, projects, words
 from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.ibm.words import GROUP, HUB, RUNTIME
 from qwicket.dialects.pieces import raw, raw_list
@@ -107,7 +108,7 @@ class Handlers:
         if body.session_id is not None:
             await self._session(actor, body.session_id)
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
-        most = self.limits.ibm_jobs
+        most = self.limits.of(IBMLimits).ibm_jobs
         return await self._gateway.jobs.submit(
             actor, submission, is_once=True, unfinished_limit=None if most < 0 else most
         )
@@ -240,7 +241,7 @@ class Handlers:
                     "instance": f"{HUB}/{GROUP}/{project.name}",
                     "usage": await self._gateway.jobs.run_ms(actor, query) / 1000,
                     "pendingJobs": sum((await self._gateway.jobs.tally(actor, pending)).values()),
-                    "maxPendingJobs": self.limits.waiting_jobs,
+                    "maxPendingJobs": self.limits.quotas.waiting_jobs,
                 }
             )
         period = {"start": words.time(since), "end": words.time(round(1000 * now.timestamp()))}

@@ -9,6 +9,7 @@ import msgspec
 from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode, invalid, quoted
 from qwicket.dialects.ibm import wire, words
+from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
@@ -187,10 +188,10 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
     if pending is not None:
         states = PENDING if _TRUTHS[pending.lower()] else _ENDED
     tags = tuple(query.getlist("tags"))
-    if len(tags) > limits.filter_clauses:
+    most = limits.of(IBMLimits).filter_clauses
+    if len(tags) > most:
         raise InvalidRequest(
-            f"tags: {len(tags)} are above the limit of {limits.filter_clauses} (limit"
-            " filter_clauses).",
+            f"tags: {len(tags)} are above the limit of {most} (limit filter_clauses).",
             field="tags",
         )
     order = query.get("sort", "DESC").upper()
@@ -206,11 +207,11 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
         created_from=_instant(query, "created_after", 0),
         created_to=_instant(query, "created_before", INT64_MAX),
         oldest_first=order == "ASC",
-        limit=min(_number(query, "limit", _PAGE), limits.list_page),
+        limit=min(_number(query, "limit", _PAGE), limits.requests.list_page),
         offset=_number(query, "offset", 0),
     )
     for text in (found.device, found.name, found.group, *tags):
-        if text and ("\0" in text or len(text) > limits.name_chars):
+        if text and ("\0" in text or len(text) > limits.requests.name_chars):
             detail = f"A filter is too long, or has the character NUL: {quoted(text)}."
             raise InvalidRequest(detail)
     return Asked(found, place(query.get("provider"), "provider"))

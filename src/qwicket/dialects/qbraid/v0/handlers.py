@@ -80,7 +80,7 @@ class Handlers(CommonHandlers):
         """Search registered jobs."""
         fields = request.payload
         most = fields.pop("numResults", _PAGE)
-        limit = self.limits.list_page
+        limit = self.limits.requests.list_page
         if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= limit:
             detail = f"numResults must be 1 to {limit} (limit list_page)."
             raise InvalidRequest(detail, field="numResults")
@@ -148,7 +148,7 @@ class Handlers(CommonHandlers):
             *(actor, request.answer),
             states=states,
             page=words.number(asked, "page", 1, _MOST_PAGES),
-            limit=words.number(asked, "resultsPerPage", _PAGE, self.limits.list_page),
+            limit=words.number(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
             tags=_tags(asked),
             device=_bare(asked.get("qbraidDeviceId")),
         )

@@ -148,7 +148,7 @@ class Handlers(CommonHandlers):
         """Estimate the cost of a job: 0."""
         asked = request.query_params
         view = await self._device(asked.get("deviceQrn", ""))
-        shots = words.number(asked, "shots", orders.DEFAULT_SHOTS, self.limits.shots)
+        shots = words.number(asked, "shots", orders.DEFAULT_SHOTS, self.limits.jobs.shots)
         return _success(
             {
                 "pricingAvailable": True,
@@ -228,7 +228,7 @@ class Handlers(CommonHandlers):
 
     async def delete_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """Delete several jobs: all of them, or none if one is unknown or has not ended."""
-        names = _names(request.query_params.get("qrns", ""), self.limits.list_page)
+        names = _names(request.query_params.get("qrns", ""), self.limits.requests.list_page)
         found = []
         for number, name in enumerate(names):
             found.append(await self._find(actor, name))
@@ -267,7 +267,7 @@ class Handlers(CommonHandlers):
             detail = f"status must be one of {', '.join(groups.STATUSES)}."
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
-        most = self.limits.list_page
+        most = self.limits.requests.list_page
         await request.answer.begin()  # a thousand groups are read, whatever they bear
         found = await self._gateway.groups.page(actor, wire.DOOR, limit=most)
         if word is not None:
@@ -308,7 +308,7 @@ class Handlers(CommonHandlers):
             *(actor, request.answer),
             states=tuple(JobState),
             page=1,
-            limit=self.limits.list_page,
+            limit=self.limits.requests.list_page,
             group=group.id,
         )
         return await json_in_thread(
