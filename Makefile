@@ -10,7 +10,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check lint abuse fault fault-long bench docs format clean
+.PHONY: demo test check coverage lint abuse fault fault-long bench docs format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -26,6 +26,16 @@ test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that
 
 check: $(READY)  ## Unit tests, under a minute
 	$(BIN)/pytest -n auto --dist worksteal $(ORDER) tests/unit
+
+# Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
+# because they know nothing of their server's environment; unit tests run what runs in them.
+COVERED := tests/unit tests/integration tests/fault tests/abuse
+coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; COVERED=tests/unit is quick
+	@rm -rf build/coverage && mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest -q -n auto --dist worksteal -m "not alone" $(COVERED)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report > build/coverage/report.txt
+	@tail -1 build/coverage/report.txt
 
 lint: $(READY)
 	$(BIN)/ruff check .
