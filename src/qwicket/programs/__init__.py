@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -63,6 +64,7 @@ __all__ = [
 ]
 
 
+C = TypeVar("C", bound=Sequence[Any])
 Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
@@ -95,30 +97,18 @@ class Format(NamedTuple):
     what: str
 
 
-def _read_ionq(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: ionq.circuit.v1 has no inputs.", field="inputs")
-    return ionq_json.read(source, limits)
+def _plain(name: str, read: Callable[[bytes, Limits], C]) -> Callable[[bytes, Limits, Inputs], C]:
+    """Return the reader of a format without inputs, which refuses them."""
+
+    def checked(source: bytes, limits: Limits, inputs: Inputs) -> C:
+        if inputs:
+            raise InvalidRequest(f"inputs: {name} has no inputs.", field="inputs")
+        return read(source, limits)
+
+    return checked
 
 
-def _read_qobj(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: qobj has no inputs.", field="inputs")
-    return qobj.read(source, limits)
-
-
-def _read_primitives(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: qiskit.primitives has no inputs.", field="inputs")
-    return primitives.read(source, limits)
-
-
-def _read_ahs(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: ahs has no inputs.", field="inputs")
-    return ahs.read(source, limits)
-
-
+_read_ionq: Final = _plain("ionq.circuit.v1", ionq_json.read)
 _IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
         "openqasm3": openqasm.read_openqasm3,
@@ -128,28 +118,11 @@ _IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
 )
 
 
-def _read_batch(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: batch has no inputs.", field="inputs")
-    return batch.read(source, limits, _IN_A_BATCH)
-
-
 def _cold_atoms(machine: str) -> Format:
     name = f"qlued.{machine}"
-
-    def read(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
-        if inputs:
-            raise InvalidRequest(f"inputs: {name} has no inputs.", field="inputs")
-        return cold_atoms.read(source, limits, machine)
-
+    read = _plain(name, partial(cold_atoms.read, machine=machine))
     what = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
     return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms, what)
-
-
-def _read_lab_atoms(source: bytes, limits: Limits, inputs: Inputs) -> tuple[AtomCircuit, ...]:
-    if inputs:
-        raise InvalidRequest("inputs: qlued.lab has no inputs.", field="inputs")
-    return lab_atoms.read(source, limits)
 
 
 _FORMATS: Final = (
@@ -180,7 +153,7 @@ _FORMATS: Final = (
     Format(
         "qobj",
         qobj.VERSION,
-        _read_qobj,
+        _plain("qobj", qobj.read),
         4 << 10,
         _qubits,
         "Qiskit's Qobj of type QASM, one experiment or several.",
@@ -188,7 +161,7 @@ _FORMATS: Final = (
     Format(
         "qiskit.primitives",
         primitives.VERSION,
-        _read_primitives,
+        _plain("qiskit.primitives", primitives.read),
         0,
         _qubits,
         "What Qiskit's Sampler and Estimator send: circuits in QPY, values, observables.",
@@ -196,7 +169,7 @@ _FORMATS: Final = (
     Format(
         "batch",
         batch.VERSION,
-        _read_batch,
+        _plain("batch", partial(batch.read, readers=_IN_A_BATCH)),
         0,
         _qubits,
         "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
@@ -205,7 +178,7 @@ _FORMATS: Final = (
     Format(
         "qlued.lab",
         lab_atoms.VERSION,
-        _read_lab_atoms,
+        _plain("qlued.lab", lab_atoms.read),
         4 << 10,
         lab_atoms.check,
         "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread.",
@@ -213,7 +186,7 @@ _FORMATS: Final = (
     Format(
         "ahs",
         ahs.VERSION,
-        _read_ahs,
+        _plain("ahs", ahs.read),
         4 << 10,
         _atoms,
         "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
