@@ -41,7 +41,6 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/support
 	$(BIN)/lint-imports
 
 abuse: $(READY)  ## The abuse list, a row each; ABUSE=long tries more, on both databases

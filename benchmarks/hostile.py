@@ -15,12 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from tests.support.hostile import HOSTILE
-
 from benchmarks.figures import Figure, p95
 from benchmarks.live import Live, server
 from benchmarks.places import Place
 from benchmarks.wire import Keeper, Refused
+from support.hostile import HOSTILE
 
 ROUNDS: Final = 3
 ACCOUNTS: Final = 4

@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
-from tests.support.postgres import PostgresServer, postgres_server
 
 from benchmarks.wire import BELL, SHOTS
 from qwicket import programs
@@ -24,6 +23,7 @@ from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.ids import new_id
 from qwicket.model.limits import Limits
 from qwicket.store import Store, open_postgres, open_sqlite
+from support.postgres import PostgresServer, postgres_server
 
 ACCOUNTS: Final = 10
 DATABASES: Final = ("SQLite", "PostgreSQL")

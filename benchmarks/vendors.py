@@ -14,11 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.contract.environments import interpreter
-
 from benchmarks.figures import Figure, ms, p50
 from benchmarks.live import server
 from benchmarks.places import Place
+from contract.environments import interpreter
 from qwicket.cli.snippet import SNIPPETS, text
 
 REPEATS: Final = 9

@@ -245,7 +245,9 @@ class Way(NamedTuple):
         path = self.path.replace(":path", "").format(id=job, uuid=job, **names)
         return self.door.prefix + path
 
-    def send(self, client: httpx.Client, url: str, headers: dict[str, str]) -> httpx.Response:
+    def send(
+        self, client: httpx.Client, url: str, headers: dict[str, str] | dict[bytes, bytes]
+    ) -> httpx.Response:
         content = self.door.text() if self.method == "POST" else None
         return client.request(self.method, url, headers=headers, content=content)
 

@@ -60,11 +60,11 @@ def test_without_a_valid_token_every_route_is_closed(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, wrong: str
 ) -> None:
     form, url = WRONG_HEADERS[wrong], way.url(jobs[way.door.prefix])
-    headers = {}
+    headers: dict[bytes, bytes] = {}
     if form is not None:
         other = IONQ if way.door is NATIVE else NATIVE
         value = form.format(scheme=way.door.scheme, other=other.scheme, **tokens._asdict())
-        headers[way.door.header] = value.strip().encode("latin-1")
+        headers[way.door.header.encode()] = value.strip().encode("latin-1")
     if wrong == "in the query":
         url += f"?token={tokens.good}&access_token={tokens.good}&apiKey={tokens.good}"
     response = way.send(client, url, headers)

@@ -230,13 +230,14 @@ def test_a_token_serves_its_devices_and_nothing_else(
     body = {"device": lab.device, "program": BELL_QASM}
     NATIVE.refused(agent.post("/v1/jobs", json=body), 403)
     NATIVE.refused(agent.post(f"/v1/jobs/{held['id']}/cancel"), 403)
-    for method, path, body in (
+    calls: list[tuple[str, str, dict[str, Any] | None]] = [
         ("PUT", "/v1/agent/devices/other", {"family": "qubit", "spec": SPEC}),
         ("POST", "/v1/devices/other/leases", {"agent": AGENT}),
         ("POST", "/v1/devices/simulator/leases", {"agent": AGENT}),
         ("DELETE", f"/v1/agent/devices/other/agents/{AGENT}", None),
-    ):
-        NATIVE.refused(agent.request(method, path, json=body), 403)
+    ]
+    for method, path, content in calls:
+        NATIVE.refused(agent.request(method, path, json=content), 403)
 
 
 def test_another_accounts_token_for_the_same_device_takes_nothing_from_its_agents(
@@ -524,8 +525,12 @@ def test_an_outcome_as_large_as_jobs_may_ask_for_is_taken(
     experiment = {"instructions": readings, "num_wires": columns, "shots": shots}
     with Lab(server, tmp_path, device="abundant", kind=ATOMS) as lab, lab.http() as agent:
         agent.put(f"/v1/agent/devices/{lab.device}", json=ABUNDANT)
-        body = {"device": lab.device, "format": "qlued.lab", "outputs": ["samples"]}
-        body["program"] = {"experiment_0": experiment}
+        body = {
+            "device": lab.device,
+            "format": "qlued.lab",
+            "outputs": ["samples"],
+            "program": {"experiment_0": experiment},
+        }
         job = http.post("/v1/jobs", json=body).json()["id"]
         claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT})
         lease = claimed.json()["lease"]

@@ -498,7 +498,8 @@ def test_strange_headers_harm_no_route(
 
 
 def submit_with_key(client: httpx.Client, token: str, key: bytes, **changes: Any) -> httpx.Response:
-    headers = {**NATIVE.auth(token), "Idempotency-Key": key}
+    headers = {k.encode(): v.encode() for k, v in NATIVE.auth(token).items()}
+    headers[b"Idempotency-Key"] = key
     return client.post("/v1/jobs", content=NATIVE.text(**changes), headers=headers)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Generator
 from typing import Any, cast
 
 import httpx
 import pytest
+from starlette.types import Scope
 
 from abuse.conftest import Tokens
 from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
@@ -103,7 +104,7 @@ class Counted:
         self._work = work
         self.steps = 0
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[Any, None, None]:
         for step in self._work.__await__():
             self.steps += 1
             yield step
@@ -122,9 +123,9 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
-        scope |= {PUBLIC_URL: URL, ANSWER: answer()}
-        work = Counted(door(cast(Any, scope), cast(Any, None), send))
+        scope: Scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
+        scope.update({PUBLIC_URL: URL, ANSWER: answer()})
+        work = Counted(door(scope, cast(Any, None), send))
         await work
         assert sent[1]["body"] == FILES["/docs"].at(URL).content
         return work.steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import httpx
@@ -99,7 +100,7 @@ def masked(answer: httpx.Response) -> str:
     return f"{answer.status_code} {text}"
 
 
-def of_dialect(asks: list[Ask], prefix: str) -> list[Ask]:
+def of_dialect(asks: Sequence[Ask], prefix: str) -> list[Ask]:
     return [ask for ask in asks if ask.prefix == prefix]
 
 

@@ -80,7 +80,7 @@ MEMBER = st.deferred(
 )
 OUTPUT = st.sampled_from(["counts", "memory", "probabilities"])
 CIRCUIT = st.lists(mostly(GATE), max_size=4)
-PROGRAM = st.fixed_dictionaries(
+PROGRAM: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"qubits": mostly(st.integers(2, 4))},
     optional={
         "circuit": mostly(CIRCUIT),

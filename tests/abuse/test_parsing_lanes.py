@@ -66,7 +66,7 @@ def test_two_accounts_with_slow_qpy_hold_up_no_other(live: LiveServer) -> None:
     slow = body(params=pubs.params([pubs.circuit(slow_circuit()), None, 1]))
     with live.client(live.token("bob")) as http, ThreadPoolExecutor(4) as hostile:
         bob = Client(http, live.token("bob"))
-        kinds = {
+        kinds: dict[str, Callable[[], httpx.Response]] = {
             "QPY": lambda: bob.call("POST", "/jobs", json=body()),
             "OpenQASM": lambda: http.post(
                 "/v1/jobs", json={"device": "simulator", "program": QASM, "shots": 1}

@@ -582,7 +582,7 @@ def test_clients_that_hang_up_leave_nothing_behind(bounded: Client, small: LiveS
     def is_free() -> bool:
         with stream(bounded, job) as last:
             sign(last, bounded.token)
-            return json.loads(last.recv(timeout=10))["type"] == "authenticated"
+            return bool(json.loads(last.recv(timeout=10))["type"] == "authenticated")
 
     until(lambda: attempt(is_free), "a place is free")
 

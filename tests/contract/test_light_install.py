@@ -6,8 +6,9 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,6 +25,7 @@ MOST_BYTES = 70e6
 MOST_ON_DISK = 70 << 20
 """The same in blocks of a file system, in the unit of `du -m`."""
 BLOCK_BYTES = 4096
+COMPLETE = {"_QWICKET_COMPLETE": "bash_complete"}
 PORTABLE = {"clients", "agents", "extras", "schema"}
 """Parts of the package that a program on a user's or a lab's machine may import."""
 CLIENTS = (
@@ -38,7 +40,7 @@ class Light(NamedTuple):
     python: Path
     site: Path
 
-    def environment(self, **env: str) -> dict[str, str]:
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         return {
             **leftovers.marks(),
             "PATH": os.pathsep.join([str(self.python.parent), os.environ["PATH"]]),
@@ -48,12 +50,16 @@ class Light(NamedTuple):
         }
 
     def run(
-        self, *arguments: str, cwd: Path | None = None, stdin: str = "", **env: str
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        stdin: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.python), *arguments],
             input=stdin,
-            env=self.environment(**env),
+            env=self.environment(env),
             cwd=cwd or self.site.parent,
             capture_output=True,
             text=True,
@@ -231,7 +237,7 @@ MeasureFock() | [0, 1]
 def test_a_client_runs_a_job(
     installed: Light, env: dict[str, str], code: str, program: str
 ) -> None:
-    done = installed.run("-c", code, stdin=program, **env)
+    done = installed.run("-c", code, stdin=program, env=env)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -246,13 +252,13 @@ def run(program: Program) -> list[Counts]:
 
 def test_an_agent_serves_a_job(installed: Light, lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "machine.py").write_text(MACHINE)
-    announced = installed.cli("agent", "push-config", str(lab.config), **lab.environment())
+    announced = installed.cli("agent", "push-config", str(lab.config), env=lab.environment())
     assert (announced.returncode, announced.stdout) == (0, "lightlab\n"), announced.stderr
     command = [str(installed.site / "bin" / "qwicket"), "agent"]
     command += ["--device", lab.device, "--run", "machine:run"]
     agent = subprocess.Popen(
         [str(installed.python), *command],
-        env=installed.environment(**lab.environment()),
+        env=installed.environment(env=lab.environment()),
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
     )
@@ -272,7 +278,7 @@ def test_commands_for_a_remote_server_work(
 ) -> None:
     (tmp_path / "bell.qasm").write_text(BELL_QASM)
     submit = ("submit", "bell.qasm", "--device", "simulator", "--shots", "50", "--name", "light")
-    done = installed.cli(*submit, "--wait", "--json", cwd=tmp_path, **env)
+    done = installed.cli(*submit, "--wait", "--json", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     (job,) = set(re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stdout))
     for arguments, expected in (
@@ -288,7 +294,7 @@ def test_commands_for_a_remote_server_work(
         (("snippet", "qiskit-ionq"), "qiskit"),
         (("completion", "bash"), "qwicket"),
     ):
-        found = installed.cli(*arguments, cwd=tmp_path, **env)
+        found = installed.cli(*arguments, cwd=tmp_path, env=env)
         assert (found.returncode, found.stderr) == (0, ""), arguments
         assert expected in found.stdout, arguments
 
@@ -356,18 +362,18 @@ def test_help_version_and_the_tab_key_need_no_extra(installed: Light) -> None:
     ):
         done = installed.cli(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), arguments
-    typed = {"COMP_WORDS": "qwicket dev", "COMP_CWORD": "1"}
-    offered = installed.cli(_QWICKET_COMPLETE="bash_complete", **typed)
+    typed = COMPLETE | {"COMP_WORDS": "qwicket dev", "COMP_CWORD": "1"}
+    offered = installed.cli(env=typed)
     assert {"plain,device", "plain,devices"} <= set(offered.stdout.split())
-    typed = {"COMP_WORDS": "qwicket device on sim", "COMP_CWORD": "3"}
-    offered = installed.cli(_QWICKET_COMPLETE="bash_complete", **typed)
+    typed = COMPLETE | {"COMP_WORDS": "qwicket device on sim", "COMP_CWORD": "3"}
+    offered = installed.cli(env=typed)
     assert (offered.returncode, offered.stdout.strip(), offered.stderr) == (0, "", "")
 
 
 def test_the_doctor_says_what_is_not_installed(
     installed: Light, env: dict[str, str], tmp_path: Path
 ) -> None:
-    done = installed.cli("doctor", *PLACE, "--json", cwd=tmp_path, **env)
+    done = installed.cli("doctor", *PLACE, "--json", cwd=tmp_path, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     findings = json.loads(done.stdout)["findings"]
     assert [each["about"] for each in findings] == ["installed", "installed", "server", "token"]

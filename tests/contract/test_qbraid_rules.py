@@ -95,7 +95,7 @@ class Client:
 
 def body(source: str = BELL, **fields: Any) -> dict[str, Any]:
     program = {"format": "qasm3", "data": source}
-    unset = {"name": None, "tags": {}, "runtimeOptions": {}, "groupJobQrn": None}
+    unset: dict[str, object] = {"name": None, "tags": {}, "runtimeOptions": {}, "groupJobQrn": None}
     return {"deviceQrn": DEVICE, "shots": 100, "program": program, **unset, **fields}
 
 

@@ -261,7 +261,7 @@ def test_every_limit_is_named(small: Client, pubs_sent: Any, program: str, said:
 
 
 def test_unfinished_jobs_may_be_limited(small: Client) -> None:
-    slow = pubs.QuantumCircuit(22, 1)
+    slow = QuantumCircuit(22, 1)
     for k in range(600):
         slow.rx(0.1, k % 22)
         slow.cx(k % 22, (k + 1) % 22)

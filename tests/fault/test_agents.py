@@ -52,7 +52,11 @@ def test_jobs_of_killed_agents_are_offered_again_and_end_exactly_once(
         for _ in range(AGENT_KILLS):
             jobs |= {submit(client, shots=500) for _ in range(2)}
             begun = lab.begun()
-            until(lambda n=begun: lab.begun() > n or books.number(RUNNING), "one begins")
+
+            def one_begins(begun: int = begun) -> bool:
+                return lab.begun() > begun or books.number(RUNNING) > 0
+
+            until(one_begins, "one begins")
             threading.Event().wait(rng.uniform(0, 0.1))
             agents.pop(rng.randrange(AGENTS)).kill()
             agents.append(lab.agent())
@@ -122,7 +126,11 @@ def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
         for phase, (way, at) in PHASES.items():
             begun = lab.begun()
             job = submit(client, shots=10_000)
-            until(lambda n=begun: lab.begun() > n, "it begins")
+
+            def it_begins(begun: int = begun) -> bool:
+                return lab.begun() > begun
+
+            until(it_begins, "it begins")
             proxy.plan(Cut(way, at, "/release"))
             client.post(f"/v1/jobs/{job}/cancel")
             assert ended(client, job) == "cancelled"

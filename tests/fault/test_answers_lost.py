@@ -29,7 +29,7 @@ from qwicket.store.database import Database, Tx
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.scale import runs
-from support.stores import NOW, PLENTY, make_token, new_job
+from support.stores import NOW, PLENTY, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -171,16 +171,11 @@ async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_fo
 async def all_ended(store: Store, clients: list[Client]) -> dict[str, Job]:
     """Wait until every job in the store has ended; those that nobody was told of, too."""
     while True:
-        found = await store._database.scan(lambda tx: _rows(tx))
+        found = await store._database.scan(lambda tx: execute(tx, "select id, state from job"))
         if all(JobState(state).is_final for _, state in found):
             jobs = [await store.jobs.get(id_) for id_, _ in found]
             return {job.id: job for job in jobs if job is not None}
         await asyncio.sleep(0.05)
-
-
-def _rows(tx: Tx) -> list[tuple[str, str]]:
-    connection = tx._connection
-    return list(connection.execute("select id, state from job").fetchall())
 
 
 def check_keys(clients: list[Client], jobs: dict[str, Job]) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from qwicket.store import Store
+from qwicket.store.sqlite import SQLite
 from support.history import check_history
 from support.history_callers import OpenStores
 from support.history_model import Mismatch
@@ -106,7 +107,8 @@ def with_fault(fault: str) -> OpenStores:
     async def faulty() -> AsyncIterator[list[Store]]:
         async with two_on_sqlite() as stores:
             for store in stores:
-                sql: dict[str, str] = store._database._sql
+                assert isinstance(store._database, SQLite)
+                sql = store._database._sql
                 assert right in sql[name]
                 sql[name] = sql[name].replace(right, wrong)
             yield stores

@@ -126,7 +126,11 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
             assert time.monotonic() - began < IDLE_S + 2
             assert session not in idle_lock_holders(books)
             gone = f"select not exists (select 1 from pg_stat_activity where pid = {session})"
-            until(lambda gone=gone: books.rows(gone) == [(True,)], "its session was ended")
+
+            def has_ended(gone: str = gone) -> bool:
+                return books.rows(gone) == [(True,)]
+
+            until(has_ended, "its session was ended")
             acknowledged.add(answer.json()["id"])
             first.resume()
             clients.await_more(1)

@@ -17,9 +17,10 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Lease
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
+from qwicket.store.database import Tx
 from support.history_disk import Deed, Disk, cut, recorded_store
 from support.scale import runs
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, make_token, sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -159,8 +160,8 @@ async def goes_on(store: Store) -> None:
     assert await store.upkeep.mend_shares(NOW) == 0
 
 
-def integrity(tx: object) -> str:
-    connection: sqlite3.Connection = tx._connection
+def integrity(tx: Tx) -> str:
+    connection = sqlite(tx)
     assert connection.execute("pragma foreign_key_check").fetchall() == []
     (answer,) = connection.execute("pragma integrity_check").fetchone()
     return str(answer)

@@ -80,15 +80,13 @@ def test_jobs_sent_to_both_are_claimed_once_and_end_once(
         for _ in range(CLIENTS)
     ]
     holders: set[str] = set()
+
+    def all_are_submitted() -> bool:
+        holders.update(runner for (runner,) in books.rows("select runner from lease"))
+        return not any(each.is_alive() for each in members)
+
     with crowd(*members) as submitters:
-        until(
-            lambda: (
-                holders.update(runner for (runner,) in books.rows("select runner from lease"))
-                or not any(each.is_alive() for each in members)
-            ),
-            "all are submitted",
-            timeout_s=runs(60, long=600),
-        )
+        until(all_are_submitted, "all are submitted", timeout_s=runs(60, long=600))
     books.await_end(timeout_s=runs(60, long=600))
     acknowledged = submitters.acknowledged
     assert len(set(acknowledged)) == len(acknowledged) == JOBS

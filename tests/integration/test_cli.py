@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,10 +55,10 @@ def started(*command: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def line_with(stream: object, text: str) -> str:
-    for line in stream:
+def line_with(stream: Iterable[str] | None, text: str) -> str:
+    for line in stream or ():
         if text in line:
-            return str(line)
+            return line
     raise AssertionError(f"no line with {text!r}")
 
 

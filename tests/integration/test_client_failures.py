@@ -14,6 +14,7 @@ import pytest
 from qwicket.clients.http import Patience
 from qwicket.clients.native import BadAnswer, ServerBusy, Unreachable
 from qwicket.clients.native.async_transport import AsyncTransport
+from qwicket.clients.native.plans import PATIENCE
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer
 from support.certificates import certificate
@@ -24,15 +25,13 @@ Ask = Callable[[str], Any]
 TWICE = Patience(tries=2, first_pause_s=0.01)
 
 
-def ask(url: str, patience: Patience | None = None) -> Any:
-    options = {} if patience is None else {"patience": patience}
-    return Transport(url, "secret", 5.0, **options).get("/x", dict[str, Any])
+def ask(url: str, patience: Patience = PATIENCE) -> Any:
+    return Transport(url, "secret", 5.0, patience).get("/x", dict[str, Any])
 
 
-def ask_async(url: str, patience: Patience | None = None) -> Any:
+def ask_async(url: str, patience: Patience = PATIENCE) -> Any:
     async def asked() -> Any:
-        options = {} if patience is None else {"patience": patience}
-        transport = AsyncTransport(url, "secret", 5.0, **options)
+        transport = AsyncTransport(url, "secret", 5.0, patience)
         try:
             return await transport.drive(transport.api.get("/x", dict[str, Any]))
         finally:

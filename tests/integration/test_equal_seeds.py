@@ -12,7 +12,7 @@ import pytest
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, decode
-from qwicket.circuits.qubit import Gate, Measure, pack
+from qwicket.circuits.qubit import Gate, Measure, Op, pack
 from qwicket.compute import Pool
 from support import qubit_lab
 from support.pools import WORKER_PATH
@@ -20,7 +20,7 @@ from support.pools import WORKER_PATH
 Job = tuple[str, bytes, bytes]
 LIMIT_S = 120.0
 GATES = qubit_lab.scrambling(4)
-SPLIT = [*GATES, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
+SPLIT: list[Op] = [*GATES, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
 CIRCUITS = (
     qubit_lab.measured(4, GATES),
     qubit_lab.measured(4, SPLIT),
@@ -34,9 +34,10 @@ DAMPED = GateNoise(depolarizing=0.1, amplitude_damping=0.1)
 def jobs() -> Iterator[Job]:
     """Every plan, in jobs of one circuit and of several."""
     for seed, kind in enumerate((None, PAULIS, DAMPED)):
-        noise = kind and NoiseModel(
-            name="", source="", one_qubit=kind, readout=ReadoutError(one_for_zero=0.1)
-        )
+        noise = None
+        if kind is not None:
+            readout = ReadoutError(one_for_zero=0.1)
+            noise = NoiseModel(name="", source="", one_qubit=kind, readout=readout)
         options = RunOptions(shots=40, seed=seed, outputs=("counts", "memory"), noise=noise)
         for circuits in ((CIRCUITS[0],), (CIRCUITS[1],), CIRCUITS):
             yield "qubit", pack(circuits), msgspec.msgpack.encode(options)
@@ -58,7 +59,8 @@ def run(slots: int, batches: list[list[Job]]) -> list[list[object]]:
             pool.submit("qwicket.engines:run_jobs", batch, timeout_s=LIMIT_S, returns=_Ran)
             for batch in batches
         ]
-        return [drawn(parts) for task in tasks for parts, _ in task.future.result(LIMIT_S)]
+        found = [msgspec.convert(task.future.result(LIMIT_S), _Ran) for task in tasks]
+    return [drawn(parts) for jobs in found for parts, _ in jobs]
 
 
 def test_batches_order_and_workers_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:

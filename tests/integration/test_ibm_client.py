@@ -38,6 +38,7 @@ def test_account_network_and_devices(client: IBMQXClient) -> None:
     assert names == [SIMULATOR, TWIN, "qwicket_heavyhex27"]
     simulator, line, _ = client.backends()
     assert (simulator.is_simulator, simulator.coupling_map) == (True, None)
+    assert line.coupling_map is not None
     assert (line.n_qubits, line.coupling_map[0]) == (5, [0, 1])
     assert "u3" in line.basis_gates
     assert line.max_shots >= 8192
@@ -54,6 +55,8 @@ def test_a_job_from_submission_to_result(client: IBMQXClient) -> None:
     done = client.wait(job.id, timeout=60)
     assert done.status == "COMPLETED"
     assert done.is_final
+    assert done.created is not None
+    assert done.ended is not None
     assert done.ended >= done.created
     result = client.result(job.id)
     assert result.success
@@ -172,5 +175,6 @@ def test_refusals_are_told_in_the_servers_words(client: IBMQXClient, server: Liv
 def test_an_access_token_that_is_refused_is_renewed_once(server: LiveServer) -> None:
     with IBMQXClient(server.token("client"), url=server.url + DOOR) as client:
         client.patience = Patience(tries=1)
-        client._pass = "not.a.pass"
+        client._access_token = "not.a.token"
         assert client.me().username == "client"
+        assert client._access_token != "not.a.token"

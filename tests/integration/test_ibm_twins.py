@@ -63,7 +63,8 @@ class Figures:
     def read(self, qubit: int, one: float) -> float:
         """Return how often 1 is read where it is 1 with this probability."""
         found = self.qubits[qubit]
-        return one * (1 - found["prob_meas0_prep1"]) + (1 - one) * found["prob_meas1_prep0"]
+        missed, imagined = found["prob_meas0_prep1"], found["prob_meas1_prep0"]
+        return float(one * (1 - missed) + (1 - one) * imagined)
 
 
 def counts(client: Client, device: str, program: dict[str, Any]) -> list[dict[str, int]]:

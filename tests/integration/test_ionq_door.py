@@ -227,7 +227,9 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
 
 def listed(http: httpx.Client, **query: str) -> tuple[list[str], list[int]]:
     """Return the ids in all pages of a list, and the bytes of each page."""
-    ids, sizes, further = [], [], {}
+    ids: list[str] = []
+    sizes: list[int] = []
+    further: dict[str, str] = {}
     while True:
         answer = http.get(f"{NEW}/jobs", params={**query, **further})
         assert answer.status_code == 200, answer.text
@@ -278,9 +280,10 @@ def test_what_is_kept_of_each_circuit_is_bounded(http: httpx.Client) -> None:
     assert "input.circuits" in said
     assert "document_bytes" in said
     wide = [{"circuit": X, "registers": {"meas_mapped": list(range(29))}}] * 5_000
-    body = {**TYPE[OLD], "input": {"qubits": 29, "circuits": wide}, "shots": 1}
-    body["noise"] = {"model": "aria-1"}
-    job = submit(http, OLD, **body)  # what clients send of 5,000 wide circuits fits
+    fitting = {"qubits": 29, "circuits": wide}
+    noise = {"model": "aria-1"}
+    # What clients send of 5,000 wide circuits fits.
+    job = submit(http, OLD, **TYPE[OLD], input=fitting, shots=1, noise=noise)
     http.delete(f"{OLD}/jobs/{job}")
 
 

@@ -145,13 +145,12 @@ def test_a_noise_model_has_the_strength_that_is_published(
         }
         job = bare.post(f"{DOOR}/jobs", headers=key, json=body).json()["id"]
         path = f"{DOOR}/jobs/{job}/results/probabilities"
-        answer = until(
-            lambda path=path: (
-                found if (found := bare.get(path, headers=key)).status_code == 200 else None
-            ),
-            "the job completes",
-            timeout_s=60,
-        )
+
+        def completed(path: str = path) -> httpx.Response | None:
+            found = bare.get(path, headers=key)
+            return found if found.status_code == 200 else None
+
+        answer = until(completed, "the job completes", timeout_s=60)
         expected = kept + (1 - kept) / 2**qubits
         sigma = (expected * (1 - expected) / shots) ** 0.5
         assert abs(answer.json()["0"] - expected) < 5 * sigma

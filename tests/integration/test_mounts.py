@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from abuse.doors import (
     DOORS,
@@ -272,7 +273,7 @@ def in_process(method: str, url: str) -> httpx.Response:
     def is_ready() -> bool:
         raise RuntimeError(SECRET)
 
-    doors = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
+    doors: dict[str, ASGIApp] = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
     app = Front(doors, Limits())
 
     async def send() -> httpx.Response:
@@ -341,11 +342,12 @@ def test_every_failure_has_an_id_of_its_own() -> None:
 
 def all_errors() -> list[errors.QwicketError]:
     """Return one of each kind, with every field filled with what is hard to write."""
-    kinds, found = [errors.QwicketError], []
+    kinds = [errors.QwicketError]
+    found: list[errors.QwicketError] = []
     while kinds:
         kind = kinds.pop()
         kinds += kind.__subclasses__()
-        if kind is errors.MethodNotAllowed:
+        if issubclass(kind, errors.MethodNotAllowed):
             found.append(errors.MethodNotAllowed("PATCH", ("GET",)))
         else:
             found.append(kind('Not "this":\n\0 \U0001f600', field="a[0].b", retry_after_s=1.5))

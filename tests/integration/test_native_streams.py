@@ -111,7 +111,7 @@ def test_a_revoked_token_ends_its_streams_within_five_seconds(
 @pytest.mark.parametrize("last", ["-1", "x", "9" * 30, "1.5", "²"])
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/jobs/{job}/stream"])
 def test_a_last_event_id_that_is_none_is_refused(http: httpx.Client, path: str, last: str) -> None:
-    headers = {"Last-Event-ID": last.encode()}
+    headers = {b"Last-Event-ID": last.encode()}
     answer = http.get(path.format(job=submit(http)), headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (400, "Last-Event-ID")
 

@@ -63,9 +63,9 @@ def test_a_device_that_was_asked_for_by_a_wrong_name(client: qwicket.Client) -> 
 def test_a_wrong_word_names_the_function_that_the_user_called(client: qwicket.Client) -> None:
     simulator = client.device("simulator")
     with pytest.raises(TypeError, match=r"^run\(\) has no argument 'shot'. Did you mean 'shots'"):
-        simulator.run(BELL, shot=3)  # type: ignore[call-arg]  # on purpose
+        simulator.run(BELL, shot=3)
     with pytest.raises(TypeError, match=r"^submit\(\) has no argument 'shot'."):
-        client.submit(BELL, "simulator", shot=3)  # type: ignore[call-arg]  # on purpose
+        client.submit(BELL, "simulator", shot=3)
 
 
 def test_a_device_that_is_off_needs_an_administrator_and_no_patience(

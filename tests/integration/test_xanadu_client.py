@@ -19,6 +19,8 @@ from support.xanadu import SLOW, pair
 
 def connect(server: LiveServer, token: str | None = None, **options: Any) -> Connection:
     at = urlsplit(server.url)
+    assert at.hostname is not None
+    assert at.port is not None
     return Connection(token or server.token(), host=at.hostname, port=at.port, tls=False, **options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +14,9 @@ from urllib.parse import urlsplit
 
 _RESET = struct.pack("ii", 1, 0)
 _LIMIT_S = 90.0
+
+
+Way = Literal["request", "answer"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Cut:
         is_lasting: Whether every such request is cut, not one alone.
     """
 
-    way: Literal["request", "answer"]
+    way: Way
     at: int | float
     path: str = ""
     number: int = 0
@@ -38,7 +42,7 @@ class Cut:
         return round(self.at * length) if isinstance(self.at, float) else self.at
 
 
-PHASES: Final = {
+PHASES: Final[Mapping[str, tuple[Way, float]]] = {
     "request": ("request", 0.0),
     "half request": ("request", 0.5),
     "early": ("request", 1.0),

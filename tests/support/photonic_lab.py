@@ -55,8 +55,17 @@ def counts_of(
     shots: int,
     seed: int,
     bounds: PhotonicLimits = USUAL,
-) -> NDArray[np.generic]:
-    return run([*ops, Measure("fock", tuple(range(n_modes)))], n_modes, shots, seed, bounds)
+) -> NDArray[np.int64]:
+    drawn = run([*ops, Measure("fock", tuple(range(n_modes)))], n_modes, shots, seed, bounds)
+    assert drawn.dtype == np.int64
+    return drawn.astype(np.int64)
+
+
+def quadratures_of(ops: Sequence[Op], n_modes: int, shots: int, seed: int) -> Floats:
+    """Return what homodyne measurements read."""
+    drawn = run(ops, n_modes, shots, seed)
+    assert drawn.dtype == np.float64
+    return drawn.astype(np.float64)
 
 
 def probability(cov: Floats, means: Floats, pattern: Sequence[int]) -> float:

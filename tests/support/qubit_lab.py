@@ -18,10 +18,22 @@ from scipy.linalg import expm
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
-from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import (
+    Branch,
+    Gate,
+    Jump,
+    Measure,
+    Op,
+    QubitCircuit,
+    Register,
+    Relation,
+    Reset,
+)
 from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
+from qwicket.engines.qubit.numpy_engine import NumpyState
+from qwicket.engines.qubit.qulacs_engine import QulacsState
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.tasks import Engine, Found, Task
@@ -255,9 +267,15 @@ def evolved(simulator: Simulator, n_qubits: int, gates: Iterable[Gate]) -> State
     return state
 
 
+def vector(state: State) -> Matrix:
+    """The amplitudes of a state that a simulator made."""
+    assert isinstance(state, NumpyState | QulacsState)
+    return state.amplitudes()
+
+
 # --- circuits that measure on their way, and noise, with density matrices -------------------------
 
-RELATIONS: Mapping[str, Callable[[int, int], bool]] = {
+RELATIONS: Mapping[Relation, Callable[[int, int], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

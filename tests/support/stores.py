@@ -10,6 +10,7 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob
 from qwicket.store import Store
 from qwicket.store.database import Tx
+from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
 NOW = 1_760_000_000_000
@@ -62,6 +63,13 @@ def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
 
 async def add_job(store: Store, token: Token, now: int = NOW, **changes: Any) -> Job:
     return await store.jobs.add(new_job(token, now, **changes), waiting_limit=PLENTY)
+
+
+def execute(tx: Tx, text: str) -> list[tuple[Any, ...]]:
+    """Run a statement that no operation of the store has, on either database; return its rows."""
+    assert isinstance(tx, SQLiteTx | PostgresTx)
+    cursor = tx._connection.execute(text)
+    return cursor.fetchall() if cursor.description else []
 
 
 def sqlite(tx: Tx) -> sqlite3.Connection:

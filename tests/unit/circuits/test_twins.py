@@ -49,7 +49,7 @@ def model(of: Calibration, *native: str, n_qubits: int = 3) -> NoiseModel:
 def fidelity(gate: Gate, noise: NoiseModel) -> float:
     """Average fidelity (d f + 1)/(d + 1) of what follows a gate on qubits 0 to k - 1."""
     dimension = 2 ** len(gate.targets + gate.controls)
-    return (dimension * qubit_lab.process_fidelity(gate, noise) + 1) / (dimension + 1)
+    return float((dimension * qubit_lab.process_fidelity(gate, noise) + 1) / (dimension + 1))
 
 
 @pytest.mark.parametrize("name", ["qpu.aria-1", "qpu.forte-1"])

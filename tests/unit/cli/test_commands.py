@@ -125,15 +125,14 @@ def walk(
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        is_group = isinstance(command, click.Group)
-        if not is_group or command.invoke_without_command:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield " ".join((*above, name)), command
-        if is_group:
+        if isinstance(command, click.Group):
             yield from walk(command, context, (*above, name))
 
 
-def run(*arguments: str, **options: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, arguments, **options)
+def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, arguments, env=env)
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr
 

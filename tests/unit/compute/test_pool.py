@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import pytest
 
@@ -39,14 +40,22 @@ LIMIT_S = 30.0
 OpenPool = Callable[..., Pool]
 
 
+class Options(TypedDict, total=False):
+    spares: int
+    warm: str
+    memory_bytes: int
+    answer_bytes: int
+
+
 @pytest.fixture
 def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
     """Make pools without spares, unless asked, that close with the test."""
     monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
     pools: list[Pool] = []
 
-    def open_pool(slots: int = 1, **options: object) -> Pool:
-        pools.append(Pool(slots, **{"spares": 0, **options}))
+    def open_pool(slots: int = 1, **options: Unpack[Options]) -> Pool:
+        options.setdefault("spares", 0)
+        pools.append(Pool(slots, **options))
         return pools[-1]
 
     yield open_pool
@@ -126,11 +135,11 @@ def test_pool_keeps_no_result_and_no_arguments(pool: Pool) -> None:
         returned = weakref.ref(thing)
         del task, thing
         eventually(lambda: returned() is None)
-        thing = pool_tasks.Thing()
-        passed = weakref.ref(thing)
-        task = pool.submit(pool_tasks.fail_with, thing, timeout_s=LIMIT_S)
-        assert isinstance(failure(task), WorkError)
-        del thing
+        argument = pool_tasks.Thing()
+        passed = weakref.ref(argument)
+        failing = pool.submit(pool_tasks.fail_with, argument, timeout_s=LIMIT_S)
+        assert isinstance(failure(failing), WorkError)
+        del argument
         eventually(lambda: passed() is None)
     finally:
         gc.enable()
@@ -151,7 +160,7 @@ def test_traceback_is_kept_for_the_log_and_not_in_the_text(pool: Pool) -> None:
     assert str(error) == "ValueError: too many qubits"
     assert "pool_tasks.py" not in f"{error!s} {error!r} {error.args}"
     assert "in fail" in error.trace
-    assert error.__traceback__ is error.__context__ is error.__cause__ is None
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
 
 
 def test_long_message_is_cut(pool: Pool) -> None:
@@ -233,7 +242,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_of_a_worker_count_as_its_death(open_pool: OpenPool, name: str) -> None:
     pool = open_pool(answer_bytes=MIB)
-    before = call(pool, pool_tasks.pid)
+    before = result(pool.submit(pool_tasks.pid, timeout_s=LIMIT_S))
     error = fault(pool, pool_tasks.send_raw, HOSTILE[name])
     assert isinstance(error, BadAnswer)
     assert isinstance(error, WorkerDied)

@@ -31,8 +31,8 @@ def options(shots: int = 200, seed: int = 7, outputs: tuple[str, ...] = ALL) -> 
     return msgspec.msgpack.encode(RunOptions(shots=shots, seed=seed, outputs=outputs))
 
 
-def run(*circuits: QubitCircuit, **chosen: object) -> tuple[PartResult, ...]:
-    return engines.run("qubit", pack(circuits), options(**chosen))
+def run(*circuits: QubitCircuit, shots: int = 200, seed: int = 7) -> tuple[PartResult, ...]:
+    return engines.run("qubit", pack(circuits), options(shots, seed))
 
 
 def outcome(result: PartResult) -> Outcome:
@@ -127,8 +127,9 @@ def test_unknown_error_is_logged_under_an_id_and_told_by_it_alone(
     assert isinstance(result, Failure)
     assert result.code == "internal_error"
     assert "secret" not in result.message
-    assert caplog.records[0].args is not None
-    number = str(caplog.records[0].args[0])
+    arguments = caplog.records[0].args
+    assert isinstance(arguments, tuple)
+    number = str(arguments[0])
     assert len(number) == 16
     assert number in result.message
 

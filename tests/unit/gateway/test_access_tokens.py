@@ -157,7 +157,7 @@ def forgeries(genuine: str) -> list[str]:
     return [
         jwt.encode(claims, KEY, "HS256"),
         jwt.encode(claims, KEY * 2, "HS512"),
-        jwt.encode(claims, None, "none"),
+        jwt.encode(claims, "", "none"),
         f"{head}.{other}.{signature}",
         f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
     ]

@@ -43,17 +43,17 @@ async def group(gateway: Gateway, ada: Actor) -> Group:
     return await gateway.groups.open(ada, "ionq", name="a session")
 
 
-async def change(gateway: Gateway, who: Actor, group: Group, how: str) -> object:
+async def change(gateway: Gateway, who: Actor, group: Group, how: str) -> None:
     groups = gateway.groups
     match how:
         case "close":
-            return await groups.close(who, group.id)
+            await groups.close(who, group.id)
         case "delete":
-            return await groups.delete(who, group.id)
+            await groups.delete(who, group.id)
         case "annotate":
-            return await groups.annotate(who, group, b"{}")
+            await groups.annotate(who, group, b"{}")
         case _:
-            return await groups.cancel_all(who, group.id)
+            await groups.cancel_all(who, group.id)
 
 
 CHANGES = pytest.mark.parametrize("how", ["close", "delete", "annotate", "cancel"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -171,7 +172,11 @@ async def test_a_read_that_failed_fails_for_all_who_asked_and_is_not_remembered(
 async def test_who_asks_after_it_was_forgotten_does_not_get_what_was_being_read() -> None:
     shelf = SlowShelf()
     known = Recent(shelf.read)
-    for forget in (lambda: known.forget("a"), lambda: known.forget_where(lambda _: False)):
+    ways: list[Callable[[], None]] = [
+        lambda: known.forget("a"),
+        lambda: known.forget_where(lambda _: False),
+    ]
+    for forget in ways:
         shelf.may_end.clear()
         before, n_reads = shelf.values["a"], shelf.reads
         early = asyncio.create_task(known.get("a"))

@@ -4,7 +4,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import argon2
@@ -13,7 +13,7 @@ import pytest
 from qwicket.gateway import Gateway, passwords, recent
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import SignIn, digest, new_secret
-from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.errors import (
     Conflict,
     InvalidRequest,
@@ -30,9 +30,17 @@ pytestmark = pytest.mark.anyio
 HERE = "127.0.0.1"
 
 
-async def token_for(admin: Admin, name: str = "ada", **options: object) -> str:
+async def token_for(
+    admin: Admin,
+    name: str = "ada",
+    *,
+    scopes: Sequence[str] = (),
+    devices: Sequence[str] = (),
+    life_s: int | None = None,
+) -> str:
     await admin.add_account(name, email=None, password=None)
-    return (await admin.create_token(name, **options)).secret
+    made = await admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s)
+    return made.secret
 
 
 def test_a_secret_passes_through_every_client_unchanged() -> None:
@@ -47,12 +55,13 @@ async def test_a_token_signs_in_with_what_it_may_do(admin: Admin, gateway: Gatew
     secret = await token_for(admin, scopes=["jobs:read"], devices=["simulator"])
     actor = await gateway.auth.by_token(secret, HERE)
     assert (actor.account_name, actor.role) == ("ada", "member")
-    assert (actor.scopes, actor.devices) == ({"jobs:read"}, {"simulator"})
+    assert actor.scopes == frozenset({Scope.JOBS_READ})
+    assert actor.devices == frozenset({"simulator"})
 
 
 async def test_by_default_a_token_may_read_and_submit(admin: Admin, gateway: Gateway) -> None:
     actor = await gateway.auth.by_token(await token_for(admin), HERE)
-    assert (actor.scopes, actor.devices) == (set(DEFAULT_SCOPES), frozenset())
+    assert (actor.scopes, actor.devices) == (frozenset(DEFAULT_SCOPES), frozenset())
 
 
 @pytest.mark.parametrize("secret", [None, "", "qw_" + "a" * 43, "x" * 100_000, "\ud800", "é"])
@@ -79,7 +88,7 @@ async def test_a_revoked_token_signs_in_no_more(
         await gateway.auth.by_token(made.secret, HERE)
 
 
-async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock) -> None:
+async def test_a_token_ends_with_its_expiry(admin: Admin, gateway: Gateway, clock: Clock) -> None:
     secret = await token_for(admin, life_s=60)
     clock.ms += 59_999
     await gateway.auth.by_token(secret, HERE)
@@ -110,7 +119,7 @@ async def test_a_password_signs_in_by_name_and_address(
 ) -> None:
     await admin.add_account("ada", email="ada@lab.org", password="correct horse")
     actor = await gateway.auth.by_password(login, "correct horse", "127.0.0.1")
-    assert (actor.account_name, actor.scopes) == ("ada", set(DEFAULT_SCOPES))
+    assert (actor.account_name, actor.scopes) == ("ada", frozenset(DEFAULT_SCOPES))
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,8 @@ async def test_a_device_that_is_off_takes_no_jobs_and_says_why(
     with pytest.raises(Unavailable, match="the lab moves"):
         await gateway.jobs.submit(ada, submission())
     await store.devices.set_status("simulator", DeviceStatus(), NOW)
-    assert await gateway.jobs.submit(ada, submission()), "nothing is refused from memory"
+    job = await gateway.jobs.submit(ada, submission())
+    assert job.state is JobState.QUEUED, "nothing is refused from memory"
 
 
 async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_on(
@@ -281,7 +282,7 @@ async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_o
     (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     assert assignment.lease.job == job.id
     await admin.set_active("qwicket", True)
-    assert await gateway.jobs.submit(ada, submission())
+    assert (await gateway.jobs.submit(ada, submission())).state is JobState.QUEUED
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict, Unpack
+
 import pytest
 from msgspec import structs
 
@@ -27,8 +30,25 @@ async def ada(admin: Admin, gateway: Gateway) -> Actor:
     return await actor(admin, gateway, scopes=[READ, WRITE, MAKE])
 
 
-async def actor(admin: Admin, gateway: Gateway, name: str = "ada", **rights: object) -> Actor:
-    made = await admin.create_token(name, **{"scopes": [READ, WRITE, MAKE], **rights})
+class Rights(TypedDict, total=False):
+    scopes: Sequence[str]
+    devices: Sequence[str]
+    project: str
+    life_s: int
+
+
+class Wish(TypedDict):
+    scopes: Sequence[Scope]
+    devices: NotRequired[Sequence[str]]
+    project: NotRequired[str]
+    life_s: NotRequired[int]
+
+
+async def actor(
+    admin: Admin, gateway: Gateway, name: str = "ada", **rights: Unpack[Rights]
+) -> Actor:
+    rights.setdefault("scopes", [READ, WRITE, MAKE])
+    made = await admin.create_token(name, **rights)
     return await gateway.auth.by_token(made.secret, HERE)
 
 
@@ -37,7 +57,10 @@ async def test_a_made_token_signs_in_with_what_it_was_made_with(
 ) -> None:
     made = await gateway.tokens.make(ada, [READ], devices=["simulator"], life_s=60)
     found = await gateway.auth.by_token(made.secret, HERE)
-    assert (found.scopes, found.devices, found.project) == ({READ}, {"simulator"}, ada.project)
+    assert (found.scopes, found.devices, found.project) == (
+        *(frozenset({READ}), frozenset({"simulator"})),
+        ada.project,
+    )
     assert made.token.expires_at == clock.ms + 60_000
 
 
@@ -55,8 +78,8 @@ async def test_no_token_makes_one_with_more_rights(
     ada: Actor,
     admin: Admin,
     gateway: Gateway,
-    rights: dict[str, object],
-    wish: dict[str, object],
+    rights: Rights,
+    wish: Wish,
     field: str,
 ) -> None:
     weak = await actor(admin, gateway, **rights)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -35,8 +36,8 @@ async def ada(gateway: Gateway, admin: Admin) -> Actor:
 
 
 def known(**changes: object) -> Submission:
-    values = {"door": "ibm", "device": SIMULATOR, "format": "qobj", "source": b"", "shots": 10}
-    return Submission(**{**values, **changes})
+    usual = Submission(door="ibm", device=SIMULATOR, format="qobj", source=b"", shots=10)
+    return replace(usual, **changes)
 
 
 def worded(source: bytes) -> Submission:

@@ -6,17 +6,16 @@ from qwicket.model.accounts import DEFAULT_SCOPES, Actor, Scope, check_name
 from qwicket.model.errors import Forbidden, InvalidRequest
 
 
-def actor(**changes: object) -> Actor:
-    values: dict[str, object] = {
-        "account": "a",
-        "account_name": "ada",
-        "role": "member",
-        "project": "p",
-        "token": "t",
-        "scopes": frozenset(DEFAULT_SCOPES),
-        "devices": frozenset(),
-    }
-    return Actor(**{**values, **changes})
+def actor(devices: frozenset[str] = frozenset()) -> Actor:
+    return Actor(
+        account="a",
+        account_name="ada",
+        role="member",
+        project="p",
+        token="t",
+        scopes=frozenset(DEFAULT_SCOPES),
+        devices=devices,
+    )
 
 
 @pytest.mark.parametrize("name", ["a", "0", "ada", "lab-7", "a" * 39, "9-"])

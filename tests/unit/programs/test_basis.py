@@ -203,7 +203,7 @@ def test_one_qubit_takes_five_gates_at_most_and_a_hadamard_three() -> None:
 
 
 def test_what_is_announced_passes_as_it_is() -> None:
-    ops = [
+    ops: list[Op] = [
         Gate("rz", (0,), (0.0,)),
         *[Gate("sx", (0,))] * 4,
         Gate("rz", (1,), (9.5,)),
@@ -249,7 +249,7 @@ def test_a_native_gate_of_ions_is_not_rewritten(name: str) -> None:
         (("pulse",), [Gate("x", (0,))], "'x'"),
         (("rz", "sx", "cz"), [Reset(0)], "'reset'"),
         (("rz", "sx", "cz"), [Measure(0, 0), Branch((0,), "==", "1", 0)], "'if'"),
-        (("rz", "sx", "cz"), [qubit_lab.dense(np.eye(4), (0, 1))], "'unitary'"),
+        (("rz", "sx", "cz"), [qubit_lab.dense(np.eye(4, dtype=complex), (0, 1))], "'unitary'"),
         (
             ("rz", "sx", "cz"),
             [Gate("pauliexp", (0,), (0.5, 0.5), (), ("X", "Z"))],
@@ -280,7 +280,7 @@ def test_more_operations_than_are_allowed_are_refused() -> None:
 
 
 def test_resets_and_measurements_stay_where_they_were() -> None:
-    ops = [
+    ops: list[Op] = [
         Gate("h", (0,)),
         Measure(0, 0),
         Gate("h", (0,)),
@@ -293,7 +293,7 @@ def test_resets_and_measurements_stay_where_they_were() -> None:
     assert kinds == ["rz", "sx", "rz", "Measure", "Reset", "rz", "x", "Measure"]
 
 
-CONDITIONAL = [
+CONDITIONAL: list[Op] = [
     Gate("h", (0,)),
     Measure(0, 0),
     Branch((0,), "==", "1", 3),
@@ -323,7 +323,7 @@ def test_conditions_hold_for_what_their_gates_become(gates: tuple[str, ...]) -> 
 
 
 def test_a_jump_to_the_end_stays_one() -> None:
-    ops = [Measure(0, 0), Branch((0,), "==", "1", 1), Gate("h", (0,))]
+    ops: list[Op] = [Measure(0, 0), Branch((0,), "==", "1", 1), Gate("h", (0,))]
     found = made(ops, 1, ("rz", "sx", "if"))
     (branch,) = (op for op in found.ops if isinstance(op, Branch))
     assert branch.skip == len(found.ops) - 2

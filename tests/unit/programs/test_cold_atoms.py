@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from math import pi
 
@@ -19,7 +20,7 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, 
 from qwicket.model.limits import Limits
 from qwicket.programs.cold_atom_gates import MACHINES
 
-Instructions = list[object]
+Instructions = Sequence[object]
 FERMION = {"wire_order": "interleaved", "num_wires": 8}
 
 
@@ -189,7 +190,7 @@ def test_parameters_are_checked_anew_where_the_same_gate_came_before() -> None:
 
 def test_a_long_program_is_worth_as_much_as_its_parts() -> None:
     """What is found out once for a gate counts as often as the gate is there."""
-    gates: Instructions = [["rlx", [0], [0.5]], ["rlz2", [0], [0.25]]]
+    gates: list[object] = [["rlx", [0], [0.5]], ["rlz2", [0], [0.25]]]
     short, long = (
         programs.read("qlued.singlequdit", json.dumps(job(gates * n)).encode(), Limits())
         for n in (1_000, 4_000)
@@ -343,7 +344,7 @@ def test_every_text_is_read_or_refused(machine: str, experiment: object, junk: b
 def test_whatever_is_read_runs(machine: str, instructions: Instructions, n_wires: int) -> None:
     """Those instructions that are read on their own, together; fermions may meet."""
     shape = {"num_wires": min(n_wires, MACHINES[machine].n_wires), "wire_order": "interleaved"}
-    taken: Instructions = []
+    taken: list[object] = []
     for instruction in instructions:
         with suppress(QwicketError):
             one(machine, [instruction], **shape)

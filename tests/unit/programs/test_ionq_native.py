@@ -187,7 +187,7 @@ def test_a_machines_own_gates_become_no_more() -> None:
         Gate("gpi", (1,), (1.0,)),
         Gate("ms", (0, 1), (0.2, 1.0, 0.5)),
     ]
-    measured = [*own, Measure(0, 0), Measure(1, 1)]
+    measured: list[Op] = [*own, Measure(0, 0), Measure(1, 1)]
     found = native(measured, 2, "ms")
     assert [gate.gate for gate in found.circuit] == ["gpi2", "gpi", "ms"]
     assert_same(own, 2, "ms")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -225,7 +225,7 @@ def amplified(document: Any, size: int) -> Iterator[tuple[str, str]]:
 
 def paths(value: Any) -> Iterator[tuple[Any, ...]]:
     yield ()
-    inner = value.items() if isinstance(value, dict) else ()
+    inner: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     inner = enumerate(value) if isinstance(value, list) else inner
     for key, each in inner:
         for path in paths(each):

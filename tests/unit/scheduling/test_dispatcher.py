@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from qwicket.model.jobs import Assignment, Job, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Express, Heartbeat
 from qwicket.store import Store, open_sqlite
+from qwicket.store.leases import Claim
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
@@ -293,7 +294,7 @@ async def test_a_claim_that_goes_wrong_leaves_the_claimer_and_its_slots(
     claim = store.leases.claim
     wrongs = [RuntimeError("a damaged row"), Unavailable()]
 
-    async def unlucky(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
+    async def unlucky(device: str, runner: str, now: int, *, most: int) -> Claim:
         if wrongs:
             raise wrongs.pop()
         return await claim(device, runner, now, most=most)
@@ -336,12 +337,12 @@ async def test_a_claim_that_was_under_way_when_all_stopped_is_given_back(
 ) -> None:
     claim, committed, told = store.leases.claim, asyncio.Event(), asyncio.Event()
 
-    async def slow(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
-        assignments = await claim(device, runner, now, most=most)
-        if assignments:
+    async def slow(device: str, runner: str, now: int, *, most: int) -> Claim:
+        claimed = await claim(device, runner, now, most=most)
+        if claimed.taken:
             committed.set()
             await told.wait()
-        return assignments
+        return claimed
 
     monkeypatch.setattr(store.leases, "claim", slow)
     job = await add_job(store, ada)
@@ -392,11 +393,11 @@ async def test_a_claim_that_the_store_denied_is_found_and_offered_again(
 ) -> None:
     claim, lies = store.leases.claim, [Unavailable()]
 
-    async def liar(device: str, runner: str, now: int, *, most: int) -> list[Assignment]:
-        assignments = await claim(device, runner, now, most=most)
-        if assignments and lies:
+    async def liar(device: str, runner: str, now: int, *, most: int) -> Claim:
+        claimed = await claim(device, runner, now, most=most)
+        if claimed.taken and lies:
             raise lies.pop()
-        return assignments
+        return claimed
 
     monkeypatch.setattr(store.leases, "claim", liar)
     job = await add_job(store, ada)
@@ -503,8 +504,8 @@ async def full(
     await made.stop(0)
 
 
-async def short(store: Store, token: Token, **changes: object) -> Job:
-    return await add_job(store, token, **{"express": True, "est_seconds": 1.0, **changes})
+async def short(store: Store, token: Token, device: str = "simulator") -> Job:
+    return await add_job(store, token, device=device, express=True, est_seconds=1.0)
 
 
 async def test_a_short_job_begins_at_once_while_all_slots_are_busy(
@@ -608,10 +609,10 @@ async def test_an_express_claim_that_goes_wrong_leaves_its_claimer_and_its_slot(
     claim = store.leases.claim_express
     wrongs = [RuntimeError("a damaged row"), Unavailable()]
 
-    async def unlucky(*arguments: object) -> object:
+    async def unlucky(devices: Collection[str], runner: str, now: int) -> Claim:
         if wrongs:
             raise wrongs.pop()
-        return await claim(*arguments)
+        return await claim(devices, runner, now)
 
     while full._express_wake.is_set() or not full._claims.is_quiet:
         await asyncio.sleep(0.01)  # a claim under way would be a lucky one

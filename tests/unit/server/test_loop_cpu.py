@@ -40,7 +40,7 @@ async def timer() -> None:
 def logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Callable[[], list[str]]:
-    monkeypatch.setattr(asyncio.Handle, "_run", asyncio.Handle._run)  # type: ignore[attr-defined]
+    monkeypatch.setattr(asyncio.Handle, "_run", asyncio.Handle._run)
     measure()
     caplog.set_level(logging.WARNING, "qwicket.loop")
     return lambda: [record.getMessage() for record in caplog.records]

@@ -35,7 +35,7 @@ async def test_all_watches_of_a_job_wake() -> None:
     hub = Changes()
     with hub.watch("job") as one, hub.watch("job") as two:
         hub.publish([CHANGE])
-        assert await asyncio.gather(one.changed(5), two.changed(5)) == [True, True]
+        assert all(await asyncio.gather(one.changed(5), two.changed(5)))
 
 
 async def test_a_watch_that_ended_leaves_nothing_behind() -> None:

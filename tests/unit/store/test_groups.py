@@ -178,7 +178,9 @@ async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
         await store.groups.open(_replace(new, id=new_id(NOW)), most=3)
 
 
-async def test_a_large_group_is_cancelled_some_jobs_at_a_time(store: Store, ada: Token) -> None:
+async def test_a_large_group_is_cancelled_some_jobs_at_a_time(
+    store: Store, ada: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = await opened(store, ada)
     jobs = [(await add_job(store, ada, group=group.id)).id for _ in range(450)]
     most = 0
@@ -190,11 +192,9 @@ async def test_a_large_group_is_cancelled_some_jobs_at_a_time(store: Store, ada:
         most = max(most, len(answer))
         return answer
 
-    store._database.write = counted
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(store._database, "write", counted)
         assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == jobs
-    finally:
-        store._database.write = write
     assert most == 200
     assert await store.groups.tally(group.id) == {JobState.CANCELLED: 450}
     assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, PartResult, Ran
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
@@ -16,7 +16,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Runner
 from qwicket.model.states import STEP, JobState
 from qwicket.store import Changed, Held, StaleLease, Store
-from support.stores import NOW, add_job
+from support.stores import NOW, add_job, execute
 
 pytestmark = pytest.mark.anyio
 
@@ -389,10 +389,8 @@ async def test_a_cancel_steps_only_from_the_states_of_the_table(
 async def put_into(store: Store, job: str, state: JobState) -> None:
     """Force a state, as no operation can."""
 
-    def force(tx: object) -> None:
-        tx._connection.execute(f"update job set state = '{state}' where id = '{job}'")
-
-    await store._database.write(force)
+    forced = f"update job set state = '{state}' where id = '{job}'"
+    await store._database.write(lambda tx: execute(tx, forced))
 
 
 async def test_small_results_are_told_with_the_end_of_a_job(
@@ -415,7 +413,7 @@ async def test_however_many_results_a_job_has_each_is_kept(
     store: Store, ada: Token, runner: str, number: int
 ) -> None:
     failure, large = Failure("code", "text"), Encoded(b"0" * 2_000_000, b"large")
-    odd = {3: failure, 20: large, 40: failure}
+    odd: dict[int, PartResult] = {3: failure, 20: large, 40: failure}
     given = tuple(odd.get(part, Encoded(b"%d" % part, b"sha")) for part in range(number))
     await add_job(store, ada)
     await store.leases.finish((await claim(store, runner)).lease, Ran(given, 0.001), NOW)

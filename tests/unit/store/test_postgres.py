@@ -22,7 +22,7 @@ from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, open_postgres
 from qwicket.store.database import Tx
 from support.postgres import PostgresServer
-from support.stores import NOW, PLENTY, add_job, make_token, new_job
+from support.stores import NOW, PLENTY, add_job, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -238,7 +238,7 @@ async def test_a_commit_whose_answer_is_lost_says_so_and_is_done(url: str, store
         tx.commit = cut
 
     begun, goes_on = threading.Event(), threading.Event()
-    first = asyncio.ensure_future(store._database.write(lambda _: (begun.set(), goes_on.wait(10))))
+    first = asyncio.ensure_future(store._database.write(lambda _: pause(begun, goes_on)))
     await asyncio.to_thread(begun.wait, 10)
     group = asyncio.gather(
         store._database.write(end_own_session_at_commit),
@@ -309,7 +309,7 @@ async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store)
 
 async def test_a_statement_that_takes_too_long_is_ended(store: Store) -> None:
     with pytest.raises(Unavailable):
-        await store._database.scan(lambda tx: tx._connection.execute("select pg_sleep(60)"))
+        await store._database.scan(lambda tx: execute(tx, "select pg_sleep(60)"))
 
 
 async def test_reads_cannot_write(store: Store) -> None:
@@ -367,10 +367,8 @@ def test_a_password_is_in_no_message(address: str, caplog: pytest.LogCaptureFixt
 async def test_session_options_of_the_address_are_kept(url: str) -> None:
     mine = psycopg.conninfo.make_conninfo(url, options="-c work_mem=1234kB")
     async with opened(mine) as store:
-        shown = await store._database.write(
-            lambda tx: tx._connection.execute("show work_mem").fetchone()
-        )
-        assert shown == ("1234kB",)
+        shown = await store._database.write(lambda tx: execute(tx, "show work_mem"))
+        assert shown == [("1234kB",)]
 
 
 async def test_refusals_in_a_group_leave_their_neighbours_and_the_connection_be(
@@ -409,12 +407,18 @@ async def test_changes_of_one_group_are_told_in_the_order_of_their_versions(stor
     ]
 
 
+def pause(begun: threading.Event, goes_on: threading.Event) -> None:
+    """Hold the writer up, as an operation, so that the next ones come into one group."""
+    begun.set()
+    goes_on.wait(10)
+
+
 async def in_one_group(
     store: Store, *operations: Callable[[], Coroutine[Any, Any, Any]]
 ) -> list[Any]:
     """Run operations that the writer takes together, in this order."""
     begun, goes_on = threading.Event(), threading.Event()
-    first = asyncio.ensure_future(store._database.write(lambda _: (begun.set(), goes_on.wait(10))))
+    first = asyncio.ensure_future(store._database.write(lambda _: pause(begun, goes_on)))
     assert await asyncio.to_thread(begun.wait, 10)
     all_ = asyncio.gather(*(each() for each in operations), return_exceptions=True)
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.jobs import Job
 from qwicket.model.shares import HALF_LIFE_S, REBASE_AFTER
 from qwicket.store import Store
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, execute, make_token
 
 pytestmark = pytest.mark.anyio
 
@@ -182,6 +182,6 @@ async def test_upkeep_finds_nothing_to_mend_after_a_jobs_life(
     await store.leases.finish(leases[1], Ran((Encoded(b"", b""),), 0.1), NOW)
     await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
     assert await store.upkeep.mend_shares(NOW) == 0
-    await store._database.write(lambda tx: tx._connection.execute("update share set has_work = 0"))
+    await store._database.write(lambda tx: execute(tx, "update share set has_work = 0"))
     assert await store.upkeep.mend_shares(NOW) == 1
     assert await take(store) == ada.project

@@ -15,7 +15,8 @@ from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, lock_folder, open_sqlite
-from support.stores import add_job, make_token
+from qwicket.store.database import Tx
+from support.stores import add_job, make_token, sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ async def ada(store: Store) -> Token:
 
 
 def pragma(name: str) -> Any:
-    return lambda tx: tx._connection.execute(f"pragma {name}").fetchone()[0]
+    return lambda tx: sqlite(tx).execute(f"pragma {name}").fetchone()[0]
 
 
 async def test_a_durable_write_is_flushed_and_a_claim_is_not(store: Store) -> None:
@@ -122,12 +123,12 @@ async def test_a_long_scan_is_ended_by_its_deadline(
         "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
     )
     with pytest.raises(Unavailable):
-        await store._database.scan(lambda tx: tx._connection.execute(endless).fetchone())
+        await store._database.scan(lambda tx: sqlite(tx).execute(endless).fetchone())
 
 
 async def test_the_writer_outlives_whatever_an_operation_does(store: Store, ada: Token) -> None:
-    def give_up_the_transaction(tx: Any) -> None:
-        tx._connection.execute("rollback")  # as SQLite does by itself when memory runs out
+    def give_up_the_transaction(tx: Tx) -> None:
+        sqlite(tx).execute("rollback")  # as SQLite does by itself when memory runs out
         raise MemoryError
 
     with pytest.raises(Unavailable):
@@ -142,7 +143,7 @@ async def test_a_rule_of_the_schema_that_is_broken_is_our_fault_not_the_database
 ) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         await store._database.write(
-            lambda tx: tx._connection.execute("insert into member values ('a', 'b')")
+            lambda tx: sqlite(tx).execute("insert into member values ('a', 'b')")
         )
 
 

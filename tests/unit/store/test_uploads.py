@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, LimitExceeded
@@ -136,7 +137,7 @@ async def test_a_list_is_bounded_by_project_and_time_and_may_rise(store: Store, 
     ids = [job.id for job in made]
 
     async def found(**asked: object) -> list[str]:
-        query = JobQuery(account=ada.account, door="ibm", **asked)
+        query = replace(JobQuery(account=ada.account, door="ibm"), **asked)
         return [job.id for job in await store.jobs.page(query)]
 
     times = [job.created_at for job in made]

@@ -284,7 +284,7 @@ def test_what_cannot_be_sent_is_not() -> None:
         made = client(server)
         for wrong in ("", ".", "..", None, 7):
             with pytest.raises(IBMQXClientError):
-                made.job(wrong)
+                made.job(wrong)  # type: ignore[arg-type]  # on purpose
         with pytest.raises(IBMQXClientError):
             made.run_qobj({"x": float("nan")}, "d")
         with pytest.raises(IBMQXClientError):

@@ -73,7 +73,10 @@ def test_native_gates_are_written_in_turns_and_in_their_own_words() -> None:
         (lambda: Circuit(True), "qubits must be a positive whole number"),
         (lambda: Circuit(2).h(2), r"gate 0 \(h\): there is no qubit 2 of 2"),
         (lambda: Circuit(2).h(-1), "there is no qubit -1"),
-        (lambda: Circuit(2).h(0).h(1.0), r"gate 1 \(h\): a qubit is a whole number, not 1\.0"),
+        (
+            lambda: Circuit(2).h(0).h(1.0),  # type: ignore[arg-type]  # on purpose
+            r"gate 1 \(h\): a qubit is a whole number, not 1\.0",
+        ),
         (lambda: Circuit(2).cnot(1, 1), "not distinct"),
         (lambda: Circuit(2).rx(0, math.nan), "rotation must be finite, not nan"),
         (lambda: Circuit(2).pauliexp([0], ["X", "Y"], [1.0], time=1.0), "one coefficient"),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -57,7 +58,7 @@ def query(request: Request) -> dict[str, str]:
 
 def test_the_surface_is_that_of_the_original() -> None:
     # The documented page of qiskit_ionq.ionq_client.IonQClient (v0.3), and estimate_job of 1.1.1.
-    surface = {
+    surface: dict[Callable[..., object], str] = {
         IonQClient: "token url custom_headers",
         IonQClient.make_path: "self parts",
         IonQClient.submit_job: "self job",

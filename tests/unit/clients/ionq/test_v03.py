@@ -6,7 +6,7 @@ flat results of one circuit, `sharpen` with a capital.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,14 +43,15 @@ class Service:
     def _answers(self, asked: str) -> Any:
         has_many = "circuits" in self.submitted.get("input", {})
         flat = {"0": 0.5, "3": 0.5}
-        return {
+        answers: dict[str, Callable[[], Any]] = {
             f"GET /jobs/{ID}": self._job,
             f"GET /jobs/{ID}/results": lambda: dict.fromkeys(CHILDREN, flat) if has_many else flat,
             f"GET /jobs/{ID}/results?sharpen=True": lambda: {"3": 1.0},
             f"PUT /jobs/{ID}/status/cancel": lambda: {"id": ID, "status": "canceled"},
             f"DELETE /jobs/{ID}": lambda: {"id": ID, "status": "deleted"},
             "GET /characterizations/backends/qpu.aria-1/current": lambda: CALIBRATION,
-        }[asked]()
+        }
+        return answers[asked]()
 
     def _job(self) -> dict[str, Any]:
         state = self._states.pop(0) if len(self._states) > 1 else self._states[0]

@@ -40,8 +40,15 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def asked(folder: Path, *given: str | None, environ: dict[str, str] | None = None) -> Settings:
-    return settings(*given, environ={"XDG_CONFIG_HOME": str(folder), **(environ or {})})
+def asked(
+    folder: Path,
+    url: str | None = None,
+    token: str | None = None,
+    profile: str | None = None,
+    environ: dict[str, str] | None = None,
+) -> Settings:
+    beside = {"XDG_CONFIG_HOME": str(folder), **(environ or {})}
+    return settings(url, token, profile, environ=beside)
 
 
 def test_without_a_file_the_default_address_is_taken(tmp_path: Path) -> None:

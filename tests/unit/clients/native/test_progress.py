@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -16,6 +18,10 @@ ID = "0198f3a0-0000-7000-8000-000000000000"
 
 def job(state: str, **more: Any) -> JobView:
     return JobView({"id": ID, "state": state, **more})
+
+
+def shown_job(*, wanted: bool) -> AbstractContextManager[Callable[[JobView], None] | None]:
+    return shown(wanted)
 
 
 def queued(position: int, starts_in_s: float | None = None) -> JobView:
@@ -41,7 +47,7 @@ def test_a_job_is_said_in_a_few_words(view: JobView, said: str) -> None:
 
 
 def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(wanted=True) as watch:
+    with shown_job(wanted=True) as watch:
         assert watch
         for view in (queued(2, 9.0), queued(2, 8.0), queued(1), job("running"), job("completed")):
             watch(view)
@@ -54,7 +60,7 @@ def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture
 
 
 def test_nothing_is_shown_unasked(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(wanted=False) as watch:
+    with shown_job(wanted=False) as watch:
         assert watch is None
     assert capsys.readouterr() == ("", "")
 
@@ -73,7 +79,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with shown(wanted=True) as watch:
+    with shown_job(wanted=True) as watch:
         assert watch
         for view in (queued(4), queued(1), job("running"), job("completed")):
             watch(view)
@@ -87,7 +93,7 @@ def test_a_terminal_without_rich_gets_lines(monkeypatch: pytest.MonkeyPatch) -> 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    with shown(wanted=True) as watch:
+    with shown_job(wanted=True) as watch:
         assert watch
         watch(queued(4))
     assert terminal.getvalue() == f"job {ID}: queued, place 4\n"

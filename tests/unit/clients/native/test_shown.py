@@ -12,6 +12,7 @@ from qwicket.clients.native.operations import check_options
 from qwicket.clients.native.results import Part
 from qwicket.clients.native.views import DeviceView, JobView, Listing
 
+Shown = JobView | DeviceView | Listing[JobView] | Listing[DeviceView] | Result
 HOSTILE = "<script>alert(1)</script><img src=x onerror='a'>&\"'"
 ID = "01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 
@@ -41,7 +42,7 @@ def device(**fields: Any) -> DeviceView:
     return DeviceView({"name": "simulator", "status": "on", **fields})
 
 
-SHOWN = {
+SHOWN: dict[str, Shown] = {
     "job": job(device=HOSTILE, name=HOSTILE, created_at=HOSTILE),
     "device": device(
         name=HOSTILE, status=HOSTILE, family=HOSTILE, description=HOSTILE, formats=[HOSTILE]

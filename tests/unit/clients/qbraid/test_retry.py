@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import requests
 from urllib3 import HTTPResponse
 
 from qwicket.clients.qbraid import (
@@ -22,10 +23,10 @@ CLOSE = {"Connection": "close"}  # else the next request may take a connection t
 OK = answer(200, b"", CLOSE)
 
 
-def requests_sent(method: str, step: Step, **options: float) -> int:
+def requests_sent(method: str, step: Step) -> int:
     """Return how many requests came in all, the first being answered by a step."""
     with BadServer(step, OK) as server:
-        session = QbraidSession(base_url=server.url, backoff_factor=0, **options)
+        session = QbraidSession(base_url=server.url, backoff_factor=0)
         try:
             session.request(method, "/x")
         except RequestsApiError:
@@ -81,7 +82,10 @@ def test_the_last_answer_says_why_after_all_tries() -> None:
         with pytest.raises(RequestsApiError, match="closed for today, Error code: 7") as error:
             session.post("/x")
         assert len(server.requests) == 3
-    assert error.value.__cause__.response.status_code == 503
+    cause = error.value.__cause__
+    assert isinstance(cause, requests.RequestException)
+    assert cause.response is not None
+    assert cause.response.status_code == 503
 
 
 def test_pauses_are_none_then_twice_the_factor_and_double() -> None:

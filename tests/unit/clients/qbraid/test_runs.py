@@ -13,7 +13,7 @@ from support.bad_server import BadServer, answer
 
 CLOSE = {"Connection": "close"}
 IONQ = {"qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
-AHS = {"register": {"sites": []}, "hamiltonian": {}}
+AHS: dict[str, dict[str, list[str]]] = {"register": {"sites": []}, "hamiltonian": {}}
 
 
 def session(server: BadServer) -> QbraidSession:

@@ -19,7 +19,7 @@ from qwicket.clients.qbraid import (
     QbraidSession,
     RequestsApiError,
 )
-from support.bad_server import BadServer, answer
+from support.bad_server import BadServer, Step, answer
 
 Write = Callable[..., Path]
 
@@ -39,6 +39,20 @@ def text(name: str, source: str) -> str:
     return f"http://{source}.example/api" if name == "base_url" else f"of-{source}"
 
 
+def signed_in(name: str, value: str) -> QbraidSession:
+    """Return a session of which one setting is an argument."""
+    match name:
+        case "user_email":
+            return QbraidSession(user_email=value)
+        case "api_key":
+            return QbraidSession(api_key=value)
+        case "refresh_token":
+            return QbraidSession(refresh_token=value)
+        case "id_token":
+            return QbraidSession(id_token=value)
+    return QbraidSession(base_url=value)
+
+
 @pytest.mark.parametrize(("name", "is_given", "is_in_file", "is_in_environment"), COMBINATIONS)
 def test_argument_stands_before_file_before_environment_before_default(
     settings: Write,
@@ -51,7 +65,7 @@ def test_argument_stands_before_file_before_environment_before_default(
     key, variable, default = SETTINGS[name]
     settings(f"[default]\n{key} = {text(name, 'file') if is_in_file else ''}\n")
     monkeypatch.setenv(variable, text(name, "environment") if is_in_environment else "")
-    session = QbraidSession(**{name: text(name, "argument") if is_given else ""})
+    session = signed_in(name, text(name, "argument") if is_given else "")
     sources = (("argument", is_given), ("file", is_in_file), ("environment", is_in_environment))
     expected = next((text(name, source) for source, is_there in sources if is_there), default)
     assert getattr(session, name) == expected
@@ -235,7 +249,7 @@ class TestSaveConfig:
             answer(200, b"nonsense"),
         ],
     )
-    def test_what_it_does_not_take_is_not(self, home: Path, step: object) -> None:
+    def test_what_it_does_not_take_is_not(self, home: Path, step: Step) -> None:
         with BadServer(step) as server, pytest.raises(AuthError):
             QbraidSession("ada@example.org", "key").save_config(base_url=server.url)
         assert not (home / ".qbraid").exists()

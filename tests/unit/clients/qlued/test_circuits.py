@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import pi
 
 import pytest
@@ -85,11 +86,11 @@ def test_all_wires_are_read_when_none_is_named() -> None:
         lambda: Rydberg(2).rlx(0, float("nan")),
         lambda: Rydberg(2).rydberg_full(1, float("inf"), 1),
         lambda: Fermions().fhop(3, 0.1),
-        lambda: Fermions().fhop(0.5, 0.1),
+        lambda: Fermions().fhop(0.5, 0.1),  # type: ignore[arg-type]  # on purpose
         lambda: Fermions().load(8),
-        lambda: SingleQudit().instruction("rlx", ["0"], 1),
+        lambda: SingleQudit().instruction("rlx", ["0"], 1),  # type: ignore[list-item]  # on purpose
     ],
 )
-def test_what_makes_no_sense_is_refused_where_it_is_written(build: object) -> None:
+def test_what_makes_no_sense_is_refused_where_it_is_written(build: Callable[[], object]) -> None:
     with pytest.raises(QluedClientError):
         build()

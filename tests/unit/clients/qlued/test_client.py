@@ -38,7 +38,8 @@ WAITS, DONE, FAILED = msg("INITIALIZING"), msg("DONE"), msg("ERROR", "rlx: no su
 RESULT = {"job_id": "7", "status": "INITIALIZING", "results": []}
 CONFIG = {"backend_name": "alqor_rydberg_simulator"}
 
-READS: list[Callable[[QluedClient], Any]] = [
+Ask = Callable[[QluedClient], Any]
+READS: list[Ask] = [
     lambda made: made.config("rydberg"),
     lambda made: made.backend_status("rydberg"),
     lambda made: made.status("rydberg", "7"),
@@ -250,7 +251,8 @@ def test_a_missing_field_is_told_as_the_server_words_it() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, [], 3, None, "x"])
 def test_an_answer_that_makes_no_sense_is_an_error_of_ours(body: Any) -> None:
     with BadServer(answer(200, body)) as server:
-        for ask in (*READS, lambda made: made.backends() or made.config("x")):
+        asks: list[Ask] = [*READS, lambda made: made.backends() or made.config("x")]
+        for ask in asks:
             with pytest.raises(QluedAPIError):
                 ask(client(server.url))
 

@@ -7,8 +7,10 @@ import pytest
 
 from qwicket.clients.qlued import QluedAPIError, shots
 
+INT64 = np.dtype(np.int64)
 
-def result(*memories: Any, n_shots: int = 3) -> dict[str, Any]:
+
+def result(*memories: Any, n_shots: object = 3) -> dict[str, Any]:
     return {"results": [{"shots": n_shots, "data": {"memory": each}} for each in memories]}
 
 
@@ -16,7 +18,7 @@ def test_shots_are_integers_a_row_for_each_shot_and_a_column_for_each_reading() 
     several, one, none = shots(result(["0 12 3", "500 0 1"], ["7", "8"], []))
     assert several.tolist() == [[0, 12, 3], [500, 0, 1]]
     assert one.tolist() == [[7], [8]]
-    assert (none.shape, none.dtype, one.dtype) == ((3, 0), np.int64, np.int64)
+    assert (none.shape, none.dtype, one.dtype) == ((3, 0), INT64, INT64)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_result_is_arrays_with_wide_integers() -> None:
         assert (second.dtype, second.tolist()) == (np.float64, [0.5])
         modes = job.result["modes"]
         assert isinstance(modes, np.ndarray)
-        assert (modes.dtype, modes.tolist()) == (np.int64, [3])
+        assert (modes.dtype, modes.tolist()) == (np.dtype(np.int64), [3])
         assert len(server.requests) == 1
         (narrow, _) = job.get_result(integer_overflow_protection=False)["output"]
         assert narrow.dtype == np.uint8

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -118,7 +119,7 @@ def conditions_on(name: str) -> st.SearchStrategy[dict[str, Any]]:
     value = VALUES[kind]
     maybe = value | st.none()
     many = st.lists(maybe, max_size=3)
-    asked = [
+    asked: list[st.SearchStrategy[Any]] = [
         maybe,
         st.fixed_dictionaries({"neq": maybe}),
         st.fixed_dictionaries({"inq": many}),
@@ -162,6 +163,14 @@ def comparable(path: str, value: Any) -> Any:
     return value
 
 
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
 def one(path: str, value: Any, key: str, operand: Any) -> bool:
     if key in ("inq", "nin"):
         inside = value in [comparable(path, each) for each in operand]
@@ -178,12 +187,7 @@ def one(path: str, value: Any, key: str, operand: Any) -> bool:
         low, high = (comparable(path, each) for each in operand)
         return bool(low <= value <= high)
     bound = comparable(path, operand)
-    return {
-        "gt": value > bound,
-        "gte": value >= bound,
-        "lt": value < bound,
-        "lte": value <= bound,
-    }[key]
+    return bool(COMPARISONS[key](value, bound))
 
 
 def holds(where: Mapping[str, Any], body: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from qwicket.dialects.native import streams
 from qwicket.dialects.native.streams import Stream, Streams
 from qwicket.dialects.requests import Request
 from qwicket.gateway import Gateway
-from qwicket.model.accounts import Actor
+from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
 
@@ -24,7 +24,7 @@ ADA = Actor(
     role="member",
     project="p",
     token="t",
-    scopes=frozenset({"jobs:read"}),
+    scopes=frozenset({Scope.JOBS_READ}),
     devices=frozenset(),
 )
 BEGIN = b"retry: 2000\n\n"

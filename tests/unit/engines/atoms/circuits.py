@@ -69,10 +69,14 @@ class _Spins:
     def _on(self, wire: int, matrix: Floats) -> Floats:
         each = [np.eye(n + 1) for n in self._atoms]
         each[wire] = matrix
-        return reduce(np.kron, each)
+        whole: Floats = each[0]
+        for factor in each[1:]:
+            whole = np.kron(whole, factor).astype(float)
+        return whole
 
     def applied(self, gate: AtomGate, psi: State) -> State:
-        return expm(-1j * self._hamiltonian(gate)) @ psi
+        turned: State = expm(-1j * self._hamiltonian(gate)) @ psi
+        return turned
 
     def _hamiltonian(self, gate: AtomGate) -> Floats:
         x, z, wires, params = self._x, self._z, gate.wires, gate.params
@@ -90,7 +94,7 @@ class _Spins:
             case "rlxly":
                 return params[0] * self._flips(wires)
             case "rlzlz":
-                return params[0] * sum(z[a] @ z[b] for a, b in pairwise(wires))
+                return sum((params[0] * z[a] @ z[b] for a, b in pairwise(wires)), start=0 * z[0])
             case "multiqudit_full":
                 omega, delta, chi, exchange, ising = params
                 fields = sum(omega * x[i] + delta * z[i] + chi * z[i] @ z[i] for i in n)
@@ -133,8 +137,10 @@ class _Fermions:
 
     def applied(self, gate: AtomGate, psi: State) -> State:
         if gate.name == "load":
-            return self._c[gate.wires[0]].T @ psi
-        return expm_multiply(-1j * self._hamiltonian(gate), psi)
+            loaded: State = self._c[gate.wires[0]].T @ psi
+            return loaded
+        turned: State = expm_multiply(-1j * self._hamiltonian(gate), psi)
+        return turned
 
     def _hamiltonian(self, gate: AtomGate) -> Any:
         c, n, wires = self._c, self._n, gate.wires

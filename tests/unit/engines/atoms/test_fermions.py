@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwicket.circuits.atoms import AtomCircuit
 from qwicket.engines.atoms import engine
 from qwicket.engines.failures import CannotRun
 from unit.engines.atoms.circuits import dense, fermions
@@ -24,7 +25,7 @@ def test_single_atom_hops(energy: float) -> None:
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> object:
+def programs(draw: st.DrawFn) -> AtomCircuit:
     loaded = draw(st.lists(st.integers(0, 7), unique=True, max_size=5))
     gates: list[tuple[str, list[int], list[float]]] = [("load", [wire], []) for wire in loaded]
     for name in draw(st.lists(st.sampled_from(["fhop", "fint", "fphase"]), max_size=6)):
@@ -39,7 +40,7 @@ def programs(draw: st.DrawFn) -> object:
 
 @settings(max_examples=50, deadline=None)
 @given(programs())
-def test_random_program_is_what_jordan_and_wigner_give(circuit: object) -> None:
+def test_random_program_is_what_jordan_and_wigner_give(circuit: AtomCircuit) -> None:
     found = engine.probabilities(circuit)
     np.testing.assert_allclose(found, dense(circuit), atol=1e-10)
 

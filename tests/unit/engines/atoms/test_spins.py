@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.circuits.atom_costs import DENSE_DIMENSION, is_dense
+from qwicket.circuits.atoms import AtomCircuit
 from qwicket.engines.atoms import engine
 from unit.engines.atoms.circuits import dense, made, spins
 
@@ -71,7 +72,7 @@ RYDBERG = {"rydberg_block": 1, "rydberg_full": 3}
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> object:
+def programs(draw: st.DrawFn) -> AtomCircuit:
     two_level = draw(st.booleans())
     n_wires = draw(st.integers(1, 4 if two_level else 3))
     atoms = [1 if two_level else draw(st.integers(1, 3)) for _ in range(n_wires)]
@@ -91,7 +92,7 @@ def programs(draw: st.DrawFn) -> object:
 
 @settings(max_examples=120, deadline=None)
 @given(programs())
-def test_random_program_is_what_dense_matrices_give(circuit: object) -> None:
+def test_random_program_is_what_dense_matrices_give(circuit: AtomCircuit) -> None:
     found = engine.probabilities(circuit)
     np.testing.assert_allclose(found, dense(circuit), atol=1e-9)
 

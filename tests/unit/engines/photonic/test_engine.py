@@ -115,7 +115,7 @@ def test_heterodyne_adds_a_unit_of_vacuum() -> None:
 
 
 def test_homodyne_of_a_pair_is_correlated_as_its_covariance() -> None:
-    drawn = lab.run([*squeezed_pair(0.7), Measure("homodyne", (0, 1))], 2, SHOTS, 11)
+    drawn = lab.quadratures_of([*squeezed_pair(0.7), Measure("homodyne", (0, 1))], 2, SHOTS, 11)
     assert close(drawn[:, 0] * drawn[:, 1], sinh(1.4))
     assert has_variance(drawn[:, 0] - drawn[:, 1], 2 * exp(-1.4))
 
@@ -127,7 +127,7 @@ def fed(gain: float) -> Gate:
 def test_a_measured_quadrature_moves_another_mode_in_its_own_shot() -> None:
     """The twin's variance given the outcome is 1/cosh 2r, its mean tanh 2r times the outcome."""
     ops: list[Op] = [*squeezed_pair(0.7), Measure("homodyne", (0,)), fed(-tanh(1.4))]
-    drawn = lab.run([*ops, Measure("homodyne", (1,))], 2, SHOTS, 12)
+    drawn = lab.quadratures_of([*ops, Measure("homodyne", (1,))], 2, SHOTS, 12)
     assert has_variance(drawn[:, 0], cosh(1.4))
     assert has_variance(drawn[:, 1], 1 / cosh(1.4))
     assert close(drawn[:, 0] * drawn[:, 1], 0.0)

@@ -23,7 +23,8 @@ def on_means(n_qubits: int, kraus: list[qubit_lab.Matrix]) -> NDArray[np.float64
     rows = [
         [sum(np.trace(p @ k @ q @ k.conj().T) for k in kraus) for q in strings] for p in strings
     ]
-    return np.array(rows).real / 2**n_qubits
+    found: NDArray[np.float64] = np.array(rows).real / 2**n_qubits
+    return found
 
 
 def quiet(*gates: Gate) -> Noise:

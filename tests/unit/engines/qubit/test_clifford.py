@@ -17,7 +17,17 @@ from qwicket.circuits.analysis import (
     summarise,
 )
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import (
+    Branch,
+    Gate,
+    Jump,
+    Measure,
+    Op,
+    QubitCircuit,
+    Register,
+    Relation,
+    Reset,
+)
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
 from qwicket.engines.qubit.noise import noise_of
@@ -46,9 +56,9 @@ def in_stim(gates: list[Gate]) -> np.ndarray:
     lines = [f"I {qubit}" for qubit in range(3)]
     for gate in gates:
         lines += [f"{name} {' '.join(map(str, qubits))}" for name, qubits in words(gate)]
-    return stim.Tableau.from_circuit(stim.Circuit("\n".join(lines))).to_unitary_matrix(
-        endian="little"
-    )
+    tableau = stim.Tableau.from_circuit(stim.Circuit("\n".join(lines)))
+    matrix: np.ndarray = tableau.to_unitary_matrix(endian="little")
+    return matrix
 
 
 def agree(one: np.ndarray, other: np.ndarray) -> bool:
@@ -178,7 +188,7 @@ def test_idle_qubit_takes_a_bit_back() -> None:
         ("<", "0", ""),
     ],
 )
-def test_condition_on_one_bit_is_feedback(relation: str, value: str, found: str) -> None:
+def test_condition_on_one_bit_is_feedback(relation: Relation, value: str, found: str) -> None:
     branch = Branch((3,), relation, value, 1)
     made = plan(H, Measure(0, 3), branch, Gate("x", (1,)), Measure(1, 0))
     assert made.text == f"H 0\nM 0\n{found}\nM 1".replace("\n\n", "\n")

@@ -285,7 +285,8 @@ def test_read_out_errors_need_no_further_state() -> None:
 
 
 def clifford(n_qubits: int, **facts: int) -> Summary:
-    return Summary("qubit", 1, n_qubits, n_qubits, n_qubits, is_clifford=True, **facts)
+    plain = Summary("qubit", 1, n_qubits, n_qubits, n_qubits, is_clifford=True)
+    return msgspec.structs.replace(plain, **facts)
 
 
 def test_five_thousand_clifford_qubits_fit() -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
-from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
+from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.density_engine import DensityEngine
@@ -73,7 +73,7 @@ def test_a_million_shots_cost_what_a_thousand_do_and_follow_the_same() -> None:
 
 
 def test_one_qubit_in_two_bits_is_misread_in_each_alone() -> None:
-    ops = (*GATES, Measure(0, 0), Measure(0, 3))
+    ops: tuple[Op, ...] = (*GATES, Measure(0, 0), Measure(0, 3))
     circuit = QubitCircuit(3, ops, (Register("c", 5),))
     noise = model(GateNoise(depolarizing=0.5), readout=ReadoutError(one_for_zero=0.2))
     outcome = qubit_lab.run_with(DensityEngine(), circuit, 100_000, noise=noise)

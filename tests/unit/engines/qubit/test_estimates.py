@@ -6,6 +6,7 @@ from math import cos, pi, sin, sqrt
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from qwicket.circuits import estimation
 from qwicket.circuits.analysis import summarise
@@ -44,7 +45,7 @@ def asked(*sums: dict[str, float], is_exact: bool = False) -> Estimation:
 
 
 def run(circuit: QubitCircuit, *, part: int = 0, seed: int = 5, **options: object) -> Outcome:
-    chosen = RunOptions(**{"shots": 4096, "seed": seed, "outputs": ("counts",), **options})
+    chosen = replace(RunOptions(shots=4096, seed=seed, outputs=("counts",)), **options)
     return qubit.run(circuit, chosen, part)
 
 

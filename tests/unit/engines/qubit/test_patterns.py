@@ -14,23 +14,28 @@ from qwicket.circuits.noise import GateNoise, NoiseModel
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.patterns import Pattern, Sites, hits
+from qwicket.engines.qubit.patterns import Pattern, Sites, Strike, hits
 
 CX = Gate("x", (1,), (), (0,))
 CCX = Gate("x", (2,), (), (0, 1))
+CLEAN = GateNoise()
 
 
 def patterns(
-    *gates: Gate, shots: int = 100_000, seed: int = 1, **noise: GateNoise
+    *gates: Gate,
+    shots: int = 100_000,
+    seed: int = 1,
+    one_qubit: GateNoise = CLEAN,
+    two_qubit: GateNoise = CLEAN,
 ) -> list[Pattern]:
-    model = NoiseModel(name="", source="", **noise)
+    model = NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit)
     read = program.read(QubitCircuit(3, gates, ()))
     return list(Sites(read, Noise(model, read)).patterns(shots, default_rng(seed)))
 
 
-def by_strike(found: list[Pattern]) -> Counter[object]:
+def by_strike(found: list[Pattern]) -> Counter[Strike | None]:
     """Shots by what strikes first; None where nothing does."""
-    counted: Counter[object] = Counter()
+    counted: Counter[Strike | None] = Counter()
     for strikes, shots in found:
         counted[strikes[0] if strikes else None] += shots
     return counted

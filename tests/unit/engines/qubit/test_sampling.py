@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def straight(n: int) -> dict[int, int]:
 
 def uneven(size: int, seed: int = 1) -> np.ndarray:
     p = default_rng(seed).random(size) ** 3
-    return p / p.sum()
+    uneven: np.ndarray = p / p.sum()
+    return uneven
 
 
 # --- the numbers drawn ----------------------------------------------------------------------------
@@ -113,7 +115,7 @@ def test_impossible_outcomes_are_never_drawn() -> None:
 class Extremes(Generator):
     """Draws the smallest and the largest number that `random` can give."""
 
-    def random(self, size: int) -> np.ndarray:
+    def random(self, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
         return np.resize([0.0, 1 - 2**-53], size)
 
 

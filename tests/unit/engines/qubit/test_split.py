@@ -25,7 +25,7 @@ from qwicket.circuits.qubit import (
     Reset,
 )
 from qwicket.engines.qubit import cost, split, state_vectors
-from qwicket.engines.qubit.numpy_engine import NumpySimulator
+from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
 from support import qubit_lab
@@ -177,7 +177,7 @@ def test_if_else_runs_one_of_its_bodies() -> None:
 
 def test_nested_ifs_reach_every_body() -> None:
     """Two fair bits choose which of qubits 2 to 5 is flipped."""
-    ops = (
+    ops: tuple[Op, ...] = (
         *(h(0), h(1), Measure(0, 0), Measure(1, 1)),
         Branch((0,), "==", "1", 5),
         *(Branch((1,), "==", "1", 2), x(5), Jump(1), x(3), Jump(4)),
@@ -353,7 +353,7 @@ class Counting(NumpySimulator):
         return CountedState(super().zero(n_qubits)._tensor, self)
 
 
-class CountedState(type(NumpySimulator().zero(1))):
+class CountedState(NumpyState):
     def __init__(self, tensor: np.ndarray, owner: Counting) -> None:
         super().__init__(tensor)
         self.owner = owner

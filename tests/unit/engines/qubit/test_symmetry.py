@@ -8,6 +8,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.random import default_rng
 
 from qwicket.circuits import twins
@@ -42,8 +43,8 @@ def circuit(*gates: Gate, n: int = 2) -> QubitCircuit:
 
 
 def options(noise: NoiseModel | None, **changes: object) -> RunOptions:
-    values = {"shots": SHOTS, "seed": 7, "outputs": (COUNTS,), "noise": noise, "variants": 20}
-    return RunOptions(**{**values, **changes})
+    usual = RunOptions(shots=SHOTS, seed=7, outputs=(COUNTS,), noise=noise, variants=20)
+    return replace(usual, **changes)
 
 
 def mean_z(outcome: Outcome, qubit: int) -> float:

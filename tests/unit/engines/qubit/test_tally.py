@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
+from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program, sampling
 from qwicket.engines.qubit import tally as tally_module
@@ -27,7 +27,7 @@ def leaf(bits: int, amount: float) -> Leaf:
 
 
 def tally(*measures: Measure, n_bits: int = 12) -> Tally:
-    ops = (Gate("h", (0,)), X1, *measures)
+    ops: tuple[Op, ...] = (Gate("h", (0,)), X1, *measures)
     return Tally(program.read(QubitCircuit(2, ops, (Register("c", n_bits),))))
 
 

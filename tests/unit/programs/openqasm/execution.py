@@ -24,7 +24,7 @@ X: Matrix = np.array([[0, 1], [1, 0]], dtype=complex)
 Y: Matrix = np.array([[0, -1j], [1j, 0]])
 Z: Matrix = np.diag([1, -1]).astype(complex)
 H: Matrix = (X + Z) / math.sqrt(2)
-SX: Matrix = np.array([[1 + 1j, 1 - 1j], [1 - 1j, 1 + 1j]]) / 2
+SX: Matrix = np.array([[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]])
 SWAP: Matrix = np.eye(4, dtype=complex)[[0, 2, 1, 3]]
 
 
@@ -47,6 +47,11 @@ def u(theta: float, phi: float, lam: float) -> Matrix:
     )
 
 
+def pair(pauli: Matrix) -> Matrix:
+    """The same on each of two qubits."""
+    return np.kron(pauli, pauli).astype(complex)
+
+
 FIXED: Mapping[str, Matrix] = {
     "id": I2,
     "x": X,
@@ -65,9 +70,9 @@ ROTATIONS: Mapping[str, Matrix] = {
     "rx": X,
     "ry": Y,
     "rz": Z,
-    "rxx": np.kron(X, X),
-    "ryy": np.kron(Y, Y),
-    "rzz": np.kron(Z, Z),
+    "rxx": pair(X),
+    "ryy": pair(Y),
+    "rzz": pair(Z),
 }
 
 

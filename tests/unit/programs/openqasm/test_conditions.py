@@ -14,13 +14,18 @@ from qwicket.circuits.qubit import Branch, Gate, Jump, Op, QubitCircuit, Registe
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.conditions import (
     Condition,
+    Every,
     Flow,
     Label,
+    Not,
+    Odd,
+    Some,
     every,
     negate,
     odd,
     some,
 )
+from qwicket.programs.openqasm.conditions import Test as BitTest
 from qwicket.programs.openqasm.conditions import test as make_test
 from support.pairwise import pairs
 from unit.programs.openqasm.execution import path
@@ -218,18 +223,17 @@ def evaluate(condition: Condition | bool, bits: Bits) -> bool:
     """The meaning of a condition, written from the docstrings."""
     if isinstance(condition, bool):
         return condition
-    match type(condition).__name__:
-        case "Test":
-            value = number(bits, *condition.clbits)
-            return eval(f"{value} {condition.relation} {condition.value}")
-        case "Not":
-            return not evaluate(condition.term, bits)
-        case "Every":
-            return all(evaluate(term, bits) for term in condition.terms)
-        case "Some":
-            return any(evaluate(term, bits) for term in condition.terms)
-        case _:
-            return sum(evaluate(term, bits) for term in condition.terms) % 2 == 1
+    match condition:
+        case BitTest(clbits=clbits, relation=relation, value=value):
+            return bool(eval(f"{number(bits, *clbits)} {relation} {value}"))
+        case Not(term=term):
+            return not evaluate(term, bits)
+        case Every(terms=terms):
+            return all(evaluate(term, bits) for term in terms)
+        case Some(terms=terms):
+            return any(evaluate(term, bits) for term in terms)
+        case Odd(terms=terms):
+            return sum(evaluate(term, bits) for term in terms) % 2 == 1
 
 
 @settings(deadline=None, derandomize=True)

@@ -22,6 +22,7 @@ from unit.programs.openqasm.execution import (
     Y,
     Z,
     controlled,
+    pair,
     phase,
     rotation,
     u,
@@ -40,14 +41,14 @@ def special(theta: float, phi: float, lam: float) -> Matrix:
 def built_in_3(theta: float, phi: float, lam: float) -> Matrix:
     """U of the OpenQASM 3 specification, "Built-in gates"."""
     turn = cmath.exp(1j * theta)
-    return (
-        np.array(
+    return np.array(
+        [
+            [(1 + turn) / 2, -1j * cmath.exp(1j * lam) * (1 - turn) / 2],
             [
-                [1 + turn, -1j * cmath.exp(1j * lam) * (1 - turn)],
-                [1j * cmath.exp(1j * phi) * (1 - turn), cmath.exp(1j * (phi + lam)) * (1 + turn)],
-            ]
-        )
-        / 2
+                1j * cmath.exp(1j * phi) * (1 - turn) / 2,
+                cmath.exp(1j * (phi + lam)) * (1 + turn) / 2,
+            ],
+        ]
     )
 
 
@@ -88,8 +89,8 @@ MATRICES_2: dict[str, Callable[..., Matrix]] = {
     "cu1": lambda a: controlled(phase(a)),
     "cu3": lambda a, b, c: controlled(u(a, b, c)),
     "csx": lambda: controlled(SX),
-    "rxx": lambda a: rotation(np.kron(X, X), a),
-    "rzz": lambda a: rotation(np.kron(Z, Z), a),
+    "rxx": lambda a: rotation(pair(X), a),
+    "rzz": lambda a: rotation(pair(Z), a),
     "c3x": lambda: controlled(X, 3),
     "c3sqrtx": lambda: controlled(SX, 3),
     "c4x": lambda: controlled(X, 4),

@@ -6,7 +6,7 @@ from math import pi
 
 import pytest
 
-from qwicket.circuits.qubit import Register
+from qwicket.circuits.qubit import Gate, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from unit.programs.openqasm.corpus import HEAD_3
@@ -168,7 +168,9 @@ def test_a_physical_qubit_has_a_bounded_number() -> None:
 )
 def test_variables_have_their_values_while_reading(declaration: str, expected: float) -> None:
     circuit = with3(f"{declaration} rz(n) q[0];")
-    assert circuit.ops[0].params == pytest.approx((expected,))
+    (gate,) = circuit.ops
+    assert isinstance(gate, Gate)
+    assert gate.params == pytest.approx((expected,))
 
 
 def test_inputs_get_their_values_from_outside() -> None:

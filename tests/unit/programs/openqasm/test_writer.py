@@ -114,7 +114,7 @@ def test_bits_of_several_registers_are_compared_one_by_one(
 @pytest.mark.parametrize(
     ("ops", "why"),
     [
-        ([qubit_lab.dense(np.eye(2), (0,))], "it has a unitary"),
+        ([qubit_lab.dense(np.eye(2, dtype=complex), (0,))], "it has a unitary"),
         ([Gate("pauliexp", (0,), (0.5,), (), ("X",))], "it has a pauliexp"),
         ([Branch((0, 2), "<", "2", 0)], "it compares bits that are no register"),
         ([Jump(1), Gate("x", (0,))], "its conditions are not nested"),
@@ -141,7 +141,7 @@ def test_names_that_the_language_forbids_are_replaced(name: str) -> None:
 
 
 def test_a_program_reads_as_a_person_would_write_it() -> None:
-    ops = [Gate("rz", (0,), (0.5,)), Gate("x", (1,), (), (0,)), Measure(0, 0)]
+    ops: list[Op] = [Gate("rz", (0,), (0.5,)), Gate("x", (1,), (), (0,)), Measure(0, 0)]
     ops += [Branch((0,), "==", "1", 1), Gate("rzz", (0, 1), (0.25,))]
     assert write(circuit(ops, 2, (Register("c", 1),))) == (
         'OPENQASM 3.0;\ninclude "stdgates.inc";\n'

@@ -165,8 +165,8 @@ def parser() -> Iterator[Pool]:
 def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_cut: bool) -> None:
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])
     source = pubs.source("sampler", [pubs.typed("QuantumCircuit", pubs.packed(data)), None, 1])
-    arguments = ("qiskit.primitives", source, LIMITS, {})
-    call = ("qwicket.programs:read_apart", *arguments)
+    bases: dict[str, float] = {}
+    call = ("qwicket.programs:read_apart", "qiskit.primitives", source, LIMITS, bases)
     task = parser.submit(*call, timeout_s=30, returns=Checked | Refusal)
     try:
         answer = task.future.result()

@@ -101,7 +101,7 @@ C, S, TURN = cos(T / 2), -1j * sin(T / 2), np.exp(1j * B)
 def test_composed_gates_have_their_matrix(
     name: str, params: tuple[float, ...], matrix: list[list[complex]]
 ) -> None:
-    made = np.eye(4)
+    made = np.eye(4, dtype=complex)
     for gate in gates(name, [0, 1], *params):
         made = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 2) @ made
     assert abs(np.trace(made.conj().T @ np.array(matrix))) / 4 == pytest.approx(1, abs=1e-14)
