@@ -33,7 +33,6 @@ from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.numpy_engine import NumpyState
-from qwicket.engines.qubit.qulacs_engine import QulacsState
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.tasks import Engine, Found, Task
@@ -269,6 +268,9 @@ def evolved(simulator: Simulator, n_qubits: int, gates: Iterable[Gate]) -> State
 
 def vector(state: State) -> Matrix:
     """The amplitudes of a state that a simulator made."""
+    # Here, since suites of vendors' clients import this module where Qulacs is not installed.
+    from qwicket.engines.qubit.qulacs_engine import QulacsState
+
     assert isinstance(state, NumpyState | QulacsState)
     return state.amplitudes()
 
