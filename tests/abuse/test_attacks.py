@@ -78,7 +78,7 @@ def _show(line: str) -> None:
 
 
 @pytest.mark.alone
-@pytest.mark.timeout(7200 if IS_LONG else 600)
+@pytest.mark.timeout(7200 if IS_LONG else 1200)
 def test_the_server_holds_against_the_abuse_list_twice(
     target: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:

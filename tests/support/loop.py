@@ -12,6 +12,7 @@ is logged when it ends.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 from support.server import LiveServer
@@ -19,7 +20,8 @@ from support.server import LiveServer
 MEASURED = {"QWICKET_MEASURE_LOOP": "1"}
 MOST_MS = 20.0
 """Bar for anything that a client sends."""
-MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 5
+_PAUSE_S = 2.0
 
 _LINE = re.compile(r"qwicket\.loop (\d+\.\d) ms of CPU in (.*)")
 
@@ -27,9 +29,10 @@ _LINE = re.compile(r"qwicket\.loop (\d+\.\d) ms of CPU in (.*)")
 def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list[float]:
     """Check that nothing that is sent keeps the loop for over `MOST_MS`.
 
-    A virtual machine's CPU time counts some of what its host took: a loop of 1.8 ms measured up to
-    16 ms where three processes shared two cores. Such noise only adds, and seldom meets the same
-    request again. So what exceeds the bar is sent again, and fails if it does so each time.
+    A virtual machine's CPU time counts some of what its host took, which the machine cannot tell: a
+    loop of 2 ms measured up to 22 ms of CPU, a callback of 13 ms up to 98. Such noise only adds,
+    and lasts for seconds. So what exceeds the bar is sent again after a pause, and fails if it
+    exceeds the bar each time.
 
     Returns:
         Time of the longest callback of each attempt in ms, 0 where none took 5 ms; the last is
@@ -39,7 +42,8 @@ def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list
         AssertionError: Each of `MOST_ATTEMPTS` attempts kept the loop.
     """
     longest_ms: list[float] = []
-    for _ in range(MOST_ATTEMPTS):
+    for attempt in range(MOST_ATTEMPTS):
+        time.sleep(_PAUSE_S if attempt else 0)
         mark = live.log.stat().st_size
         send()
         text = live.log.read_bytes()[mark:].decode()
