@@ -20,8 +20,10 @@ demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then 
 SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 
+# Many tests wait for servers, so that more processes than cores pay off.
+TEST_PROCESSES := $(shell expr 3 '*' $$(nproc) / 2)
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
-	$(BIN)/pytest -n auto --dist worksteal $(ORDER) -m "not alone"
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse
 
 check: $(READY)  ## Unit tests, under a minute
