@@ -97,6 +97,7 @@ def test_a_malformed_handshake_with_more_to_come_ends_too(hasty: LiveServer) -> 
             raise AssertionError("the connection is still open")
 
 
+@pytest.mark.alone
 def test_thousands_of_malformed_handshakes_leave_room_for_others(hasty: LiveServer) -> None:
     heads = [sent for sent, _ in MALFORMED.values()]
     with ExitStack() as stack:
@@ -104,9 +105,9 @@ def test_thousands_of_malformed_handshakes_leave_room_for_others(hasty: LiveServ
         for number, each in enumerate(opened):
             each.sendall(heads[number % len(heads)])
         until(
-            lambda: httpx.get(f"{hasty.url}/livez", timeout=20).status_code == 200,
+            lambda: httpx.get(f"{hasty.url}/livez").status_code == 200,
             "another address is served",
-            timeout_s=10 * HEAD_TIMEOUT_S,  # the machine is busy with the heads themselves
+            timeout_s=3 * HEAD_TIMEOUT_S,
         )
         for each in opened:
             while not raw.is_ended(each):

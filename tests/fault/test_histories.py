@@ -87,13 +87,16 @@ async def test_a_store_that_breaks_a_promise_is_found_out(fault: str) -> None:
 
 
 async def test_a_history_that_fails_names_its_seed_and_is_made_small() -> None:
-    with pytest.raises(Mismatch) as found:
-        await make_histories("a version that stands still", shrinks=True)
-    first, *calls = str(found.value).splitlines()
-    assert first.startswith("seed ")
-    names = [line.split()[1].split("(")[0] for line in calls]
-    assert {"jobs.add", "leases.claim", "jobs.cancel"} <= set(names)
-    assert len(names) <= 5 < CALLS  # threads run in any order, so that it is not always smallest
+    made: list[list[str]] = []
+    for _ in range(3):  # threads run in any order, so that one history may keep a call too many
+        with pytest.raises(Mismatch) as found:
+            await make_histories("a version that stands still", shrinks=True)
+        first, *calls = str(found.value).splitlines()
+        assert first.startswith("seed ")
+        made.append([line.split()[1].split("(")[0] for line in calls])
+        if len(made[-1]) == 3:
+            break
+    assert made[-1] == ["jobs.add", "leases.claim", "jobs.cancel"], made
 
 
 async def make_histories(fault: str, *, shrinks: bool) -> None:
