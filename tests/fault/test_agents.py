@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.agents import Lab, ended, submit
+from support.agents import Lab, LiveAgent, ended, submit
 from support.cutting_proxy import PHASES, Cut, CuttingProxy
 from support.ledger import Ledger, ledger
-from support.processes import is_alive
+from support.processes import children_of, is_alive
 from support.scale import runs
 from support.server import Serve
 from support.waiting import until
@@ -24,6 +24,7 @@ SERVER_KILLS = runs(4, long=100)
 LEASE_S = 1.0
 LEASE = ("--lease-s", str(LEASE_S))
 RUNNING = "select count(*) from job where state = 'running'"
+RELEASES = """select count(*) from job_event where "to" = 'queued'"""
 
 
 def assert_not_run_after_the_end(lab: Lab, books: Ledger) -> None:
@@ -49,21 +50,48 @@ def test_jobs_of_killed_agents_are_offered_again_and_end_exactly_once(
     ):
         agents = [lab.agent() for _ in range(AGENTS)]
         jobs = set()
-        for _ in range(AGENT_KILLS):
+        for number in range(AGENT_KILLS):
             jobs |= {submit(client, shots=500) for _ in range(2)}
-            begun = lab.begun()
-
-            def one_begins(begun: int = begun) -> bool:
-                return lab.begun() > begun or books.number(RUNNING) > 0
-
-            until(one_begins, "one begins")
-            threading.Event().wait(rng.uniform(0, 0.1))
-            agents.pop(rng.randrange(AGENTS)).kill()
-            agents.append(lab.agent())
+            if number % 2 == 0:
+                victim = until(lambda: paused_at_work(lab, agents), "one works", timeout_s=60)
+            else:
+                victim = any_agent_after_a_claim(lab, agents, books, rng)
+            victim.kill()
+            agents[agents.index(victim)] = lab.agent()
         books.await_end(timeout_s=120)
         books.assert_all_completed_uncounted(jobs)
         assert_not_run_after_the_end(lab, books)
-        assert books.number("select count(*) from job_event") > 0, "no kill hit a job"
+        hits = (AGENT_KILLS + 1) // 2
+        assert books.number(RELEASES) >= hits, "a job of a killed agent was not offered again"
+
+
+def paused_at_work(lab: Lab, agents: list[LiveAgent]) -> LiveAgent | None:
+    """Return an agent that was paused while its function ran a job: its kill hits that job."""
+    for agent in agents:
+        if runs_a_job(lab, agent):
+            agent.pause()
+            if runs_a_job(lab, agent):
+                return agent
+            agent.resume()
+    return None
+
+
+def runs_a_job(lab: Lab, agent: LiveAgent) -> bool:
+    """Say whether the last thing in the log from an agent's process is that a job begins."""
+    pids = children_of(agent.process.pid)
+    return [word for _, word, pid in lab.log() if pid in pids][-1:] == ["begins"]
+
+
+def any_agent_after_a_claim(
+    lab: Lab, agents: list[LiveAgent], books: Ledger, rng: random.Random
+) -> LiveAgent:
+    """Return an agent that may hold a job, or have finished one, or have none."""
+    begun = lab.begun()
+    until(
+        lambda: lab.begun() > begun or books.number(RUNNING) > 0, "a job is claimed", timeout_s=60
+    )
+    threading.Event().wait(rng.uniform(0, 0.1))
+    return rng.choice(agents)
 
 
 @pytest.mark.timeout(runs(300, long=1800))

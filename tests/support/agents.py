@@ -126,7 +126,7 @@ class LiveAgent:
             )
 
     def kill(self) -> None:
-        self.resume()
+        """Kill it, paused or not: it does nothing more."""
         self.process.kill()
         self.process.wait()
 
