@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import Client, Result, Unreachable
 from qwicket.clients.native.aio import AsyncClient
 from qwicket.clients.native.async_transport import AsyncTransport
@@ -21,7 +21,7 @@ from support.server import LiveServer, Serve
 CUTS = 200
 ASYNC_CUTS = runs(20, long=200)
 SHOTS = 10
-QUICK = Patience(first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(first_pause_s=0.01, longest_pause_s=0.05)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ PROGRAM = slow(16, 40)
 PATIENCE_S = 6.0
 """Longer no client waits for its 503, even on a machine that is busy with other tests."""
 OUTAGE_S = 19.0
-"""Tries to connect whose pauses double from one second fall at 1, 3, 7, 15 and 31 s."""
+"""Attempts to connect whose pauses double from one second fall at 1, 3, 7, 15 and 31 s."""
 GRACE_S = runs(5, long=20)
 EXIT_S = GRACE_S + 10
 BACK_S = 5.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import BadAnswer, ServerBusy, Unreachable
 from qwicket.clients.native.async_transport import AsyncTransport
-from qwicket.clients.native.plans import PATIENCE
+from qwicket.clients.native.plans import RETRY_POLICY
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer
 from support.certificates import certificate
@@ -22,18 +22,18 @@ from support.server import LiveServer
 from unit.clients.native.test_transport import closed_port
 
 Ask = Callable[[str], Any]
-TWICE = Patience(tries=2, first_pause_s=0.01)
+TWICE = RetryPolicy(tries=2, first_pause_s=0.01)
 
 
-def ask(url: str, patience: Patience = PATIENCE) -> Any:
-    return Transport(url, "secret", 5.0, patience).get("/x", dict[str, Any])
+def ask(url: str, retry_policy: RetryPolicy = RETRY_POLICY) -> Any:
+    return Transport(url, "secret", 5.0, retry_policy).get("/x", dict[str, Any])
 
 
-def ask_async(url: str, patience: Patience = PATIENCE) -> Any:
+def ask_async(url: str, retry_policy: RetryPolicy = RETRY_POLICY) -> Any:
     async def asked() -> Any:
-        transport = AsyncTransport(url, "secret", 5.0, patience)
+        transport = AsyncTransport(url, "secret", 5.0, retry_policy)
         try:
-            return await transport.drive(transport.api.get("/x", dict[str, Any]))
+            return await transport.run(transport.api.get("/x", dict[str, Any]))
         finally:
             await transport.close()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ibm_qx import (
     IBMQXAPIError,
     IBMQXClient,
@@ -174,7 +174,7 @@ def test_refusals_are_told_in_the_servers_words(client: IBMQXClient, server: Liv
 
 def test_an_access_token_that_is_refused_is_renewed_once(server: LiveServer) -> None:
     with IBMQXClient(server.token("client"), url=server.url + DOOR) as client:
-        client.patience = Patience(tries=1)
+        client.retry_policy = RetryPolicy(tries=1)
         client._access_token = "not.a.token"
         assert client.me().username == "client"
         assert client._access_token != "not.a.token"

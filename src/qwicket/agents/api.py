@@ -16,7 +16,7 @@ import msgspec
 from qwicket import schema
 from qwicket.agents.outcomes import Part
 from qwicket.agents.program import Failed, Program
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
 from qwicket.clients.native.transport import Transport
 
@@ -29,8 +29,8 @@ _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
 """At which a large outcome may travel, as the server allows it."""
-_ONCE: Final = Patience(tries=1)
-_PAUSES: Final = Patience(first_pause_s=0.2, longest_pause_s=15.0)
+_ONCE: Final = RetryPolicy(tries=1)
+_PAUSES: Final = RetryPolicy(first_pause_s=0.2, longest_pause_s=15.0)
 """Between tries while the server is away; an agent never gives up."""
 _CHANCE: Final = random.SystemRandom()
 _PASSING: Final = frozenset({500, 507})
@@ -81,7 +81,7 @@ class AgentAPI:
     """
 
     def __init__(self, url: str, token: str, device: str, *, agent: str | None = None) -> None:
-        self._transport = Transport(url, token, _TIMEOUT_S, patience=_ONCE)
+        self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_ONCE)
         self.url = self._transport.url
         self.device = device
         self.agent = agent or secrets.token_hex(8)

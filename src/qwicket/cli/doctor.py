@@ -11,7 +11,7 @@ from qwicket.cli import options
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 
 if TYPE_CHECKING:
-    from qwicket.cli.checkup import Finding
+    from qwicket.cli.diagnostics import Finding
 
 _SIGNS: Final = {"ok": "✓", "warning": "!", "wrong": "✗"}
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
@@ -31,10 +31,10 @@ def doctor(context: click.Context, as_json: bool, place: options.Place) -> None:
     What is wrong is marked ✗ and makes the exit status 1; what may become so is marked !. Nothing
     is changed, and no secret is printed.
     """
-    from qwicket.cli import checkup
+    from qwicket.cli import diagnostics
 
     told = []
-    for finding in checkup.all_findings(place, context):
+    for finding in diagnostics.all_findings(place, context):
         told.append(finding)
         if not as_json:
             _tell(finding)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from qwicket.cli import completing, options, results
+from qwicket.cli.job_view import HEADS, cells, facts
 from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
-from qwicket.cli.seen import HEADS, cells, facts
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect

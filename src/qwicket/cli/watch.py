@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from qwicket.cli import completing, results
+from qwicket.cli.job_view import HEADS, cells, standing
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
-from qwicket.cli.seen import HEADS, cells, standing
 from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
 from qwicket.clients.http import plain
 

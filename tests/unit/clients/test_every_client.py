@@ -15,7 +15,7 @@ from requests import RequestException
 
 from qwicket import aconnect, connect
 from qwicket.clients import ibm_qx, ionq, native, qbraid, qlued, xanadu
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native.aio import AsyncJob
 from support.bad_server import (
     BadServer,
@@ -214,19 +214,19 @@ def test_a_wait_of_no_time_asks_once(wait: Callable[[str, float], Any]) -> None:
 
 def _submit_ibm(url: str) -> Any:
     with ibm_qx.IBMQXClient(TOKEN, url=f"{url}/api") as client:
-        client._access_token, client.patience = "access", QUICK
+        client._access_token, client.retry_policy = "access", QUICK
         return client.run_qobj({}, "d")
 
 
 def _submit_ionq(url: str) -> Any:
     with ionq.IonQClient(TOKEN, f"{url}/v0.4") as client:
-        client.patience = QUICK
+        client.retry_policy = QUICK
         return client.submit_job({})
 
 
 def _submit_ionq_once(url: str) -> Any:
     with ionq.IonQClient(TOKEN, f"{url}/v0.4") as client:
-        client.patience = QUICK
+        client.retry_policy = QUICK
         return client.submit_job({}, idempotency_key="once")
 
 
@@ -242,7 +242,7 @@ def _submit_qbraid(url: str) -> Any:
 
 def _submit_qlued(url: str) -> Any:
     with qlued.QluedClient(url, TOKEN) as client:
-        client.patience = QUICK
+        client.retry_policy = QUICK
         return client.post("rydberg", {})
 
 
@@ -252,7 +252,7 @@ def _submit_xanadu(url: str) -> Any:
     return xanadu.Job.submit(made, "bell", "X8_01", "name x")
 
 
-QUICK = Patience(tries=3, total_s=2.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=2.0, first_pause_s=0.01, longest_pause_s=0.02)
 ONCE: dict[str, Callable[[str], Any]] = {
     "ibm_qx": _submit_ibm,
     "ionq": _submit_ionq,

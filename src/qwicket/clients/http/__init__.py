@@ -1,24 +1,24 @@
 """HTTP with the manners that all clients share: deadlines, bounded retries, secrets kept."""
 
+from qwicket.clients.http.client import HTTPClient, InvalidResponse, NoResponse, Request, Response
 from qwicket.clients.http.deadlines import ends_by
-from qwicket.clients.http.line import Answer, Line, NoAnswer, Request, WrongAnswer
-from qwicket.clients.http.patience import Patience, Tries, insist, retry_after_s
 from qwicket.clients.http.polling import Polling
-from qwicket.clients.http.text import erased, header, plain
+from qwicket.clients.http.retries import Attempts, RetryPolicy, retry, retry_after_s
+from qwicket.clients.http.text import header, plain, redacted
 
 __all__ = [
-    "Answer",
-    "Line",
-    "NoAnswer",
-    "Patience",
+    "Attempts",
+    "HTTPClient",
+    "InvalidResponse",
+    "NoResponse",
     "Polling",
     "Request",
-    "Tries",
-    "WrongAnswer",
+    "Response",
+    "RetryPolicy",
     "ends_by",
-    "erased",
     "header",
-    "insist",
     "plain",
+    "redacted",
+    "retry",
     "retry_after_s",
 ]

@@ -48,7 +48,7 @@ class Target:
     setting: str
 
 
-def is_ours(token: str | None) -> bool:
+def is_qwicket_token(token: str | None) -> bool:
     """Return whether a token is one of a Qwicket server."""
     return (token or "").startswith(_PREFIX)
 
@@ -84,20 +84,20 @@ def choose(service: Service, url: str | None, token: str | None, refuse: type[Ex
         return Target(url, token, setting)
     token = _variable(service.token_variable) if token is None else token
     home = qwicket_url()
-    if home and (token is None or is_ours(token)):
+    if home and (token is None or is_qwicket_token(token)):
         return Target(home + service.path, _variable(_TOKEN) if token is None else token, _URL)
     if service.url:
-        keep_from_strangers(token, service.url, refuse)
+        refuse_our_token(token, service.url, refuse)
     return Target(service.url, token, setting)
 
 
-def keep_from_strangers(token: str | None, url: str, refuse: type[Exception]) -> None:
+def refuse_our_token(token: str | None, url: str, refuse: type[Exception]) -> None:
     """Check that a token may go to a vendor's own service.
 
     Raises:
         refuse: It is one of a Qwicket server.
     """
-    if is_ours(token):
+    if is_qwicket_token(token):
         raise refuse(
             f"This is a token of a Qwicket server, and without an address it would go to {url}."
             f" Give the server's address, or set {_URL}."

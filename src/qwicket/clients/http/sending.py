@@ -15,14 +15,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from qwicket.clients.http.client import HTTPClient, InvalidResponse, NoResponse
 from qwicket.clients.http.errors import RetriableError
-from qwicket.clients.http.line import Line, NoAnswer, WrongAnswer
-from qwicket.clients.http.patience import GRACE_S, Patience, insist, retry_after_s
+from qwicket.clients.http.retries import GRACE_S, RetryPolicy, retry, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qwicket.clients.http.line import Answer, Request
+    from qwicket.clients.http.client import Request, Response
 
 T = TypeVar("T")
 
@@ -31,16 +31,16 @@ class ServiceClient:
     """Base of a vendor's client: connections to one server.
 
     Attributes:
-        patience: Bounds on repeated requests, in tries and time.
+        retry_policy: Bounds on repeated requests, in tries and time.
         timeout_s: Seconds for one answer.
     """
 
-    patience = Patience()
+    retry_policy = RetryPolicy()
     timeout_s = 30.0
-    _line: Line
+    _http: HTTPClient
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._line.url}>"
+        return f"<{type(self).__name__} of {self._http.url}>"
 
     def __enter__(self) -> Self:
         return self
@@ -49,33 +49,33 @@ class ServiceClient:
         self.close()
 
     def close(self) -> None:
-        self._line.close()
+        self._http.close()
 
 
 def send(
-    line: Line,
+    line: HTTPClient,
     request: Request,
-    read: Callable[[Answer], T],
-    failure: Callable[[Answer | NoAnswer | WrongAnswer], Exception],
-    patience: Patience,
+    read: Callable[[Response], T],
+    failure: Callable[[Response | NoResponse | InvalidResponse], Exception],
+    retry_policy: RetryPolicy,
 ) -> T:
     """Send a request, again while that is safe and may help, and read the answer.
 
     Args:
         line: Connections to the server.
         request: What to send.
-        read: Returns the content of a good answer, or raises `WrongAnswer`.
+        read: Returns the content of a good answer, or raises `InvalidResponse`.
         failure: Returns the vendor's error for a refusal or a missing or wrong answer.
-        patience: Bounds on repeated tries.
+        retry_policy: Bounds on repeated tries.
     """
 
     def attempt(left_s: float) -> T:
-        found: Answer | NoAnswer | WrongAnswer
+        found: Response | NoResponse | InvalidResponse
         try:
             found = line.exchange(replace(request, limit_s=min(request.limit_s, left_s + GRACE_S)))
             if found.status < 400 or found.status == request.also_read:
                 return read(found)
-        except (NoAnswer, WrongAnswer) as error:
+        except (NoResponse, InvalidResponse) as error:
             found = error
         # Raised out here, so that the error has no chain.
         raise failure(found)
@@ -85,43 +85,43 @@ def send(
             return retry_after_s(error.headers, time.time())
         return None
 
-    return insist(patience, attempt, asked_s)
+    return retry(retry_policy, attempt, asked_s)
 
 
-def json_of(answer: Answer) -> Any:
+def json_of(response: Response) -> Any:
     """Return the JSON of an answer; objects keep the order of their keys.
 
     Raises:
-        WrongAnswer: It is no JSON.
+        InvalidResponse: It is no JSON.
     """
     try:
-        return json.loads(answer.content)
+        return json.loads(response.content)
     except (ValueError, RecursionError):
         pass
-    raise wrong(answer, "is no JSON")
+    raise wrong(response, "is no JSON")
 
 
-def object_of(answer: Answer) -> dict[str, Any]:
+def object_of(response: Response) -> dict[str, Any]:
     """Return the JSON object of an answer.
 
     Raises:
-        WrongAnswer: The answer is something else.
+        InvalidResponse: The answer is something else.
     """
-    found = json_of(answer)
+    found = json_of(response)
     if not isinstance(found, dict):
-        raise wrong(answer, "is no object")
+        raise wrong(response, "is no object")
     return found
 
 
-def objects_of(answer: Answer) -> list[dict[str, Any]]:
+def objects_of(response: Response) -> list[dict[str, Any]]:
     """Return the list of JSON objects of an answer.
 
     Raises:
-        WrongAnswer: The answer is something else.
+        InvalidResponse: The answer is something else.
     """
-    found = json_of(answer)
+    found = json_of(response)
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise wrong(answer, "is no list of objects")
+        raise wrong(response, "is no list of objects")
     return found
 
 
@@ -134,6 +134,6 @@ def refusal_of(text: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def wrong(answer: Answer, what: str) -> WrongAnswer:
+def wrong(response: Response, what: str) -> InvalidResponse:
     """Return the error for an answer of another API."""
-    return WrongAnswer(f"The answer {what}. Is the address right?", answer.status)
+    return InvalidResponse(f"The answer {what}. Is the address right?", response.status)

@@ -23,7 +23,7 @@ def plain(text: object) -> str:
     return shown if len(shown) <= _MOST_CHARS else shown[: _MOST_CHARS - 1] + "…"
 
 
-def erased(text: str, secrets: Iterable[str]) -> str:
+def redacted(text: str, secrets: Iterable[str]) -> str:
     """Return the text without the secrets: proxies and debug pages repeat what they were sent."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
@@ -98,7 +98,7 @@ def json_bytes(
     raise refuse(f"{what} is no JSON: {why}.")
 
 
-def public(location: str) -> str:
+def without_credentials(location: str) -> str:
     """Return the part of an address that is surely no secret; "" when there is none."""
     try:
         parts = urlsplit(location)

@@ -1,16 +1,6 @@
 """The client of the IBM Quantum Experience API of 2020, as Qwicket's door speaks it."""
 
-from qwicket.clients.http import Patience
-from qwicket.clients.ibm_qx.answers import (
-    FINAL,
-    Account,
-    Device,
-    Job,
-    QueueStatus,
-    Record,
-    Result,
-    Status,
-)
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ibm_qx.client import DEFAULT_URL, IBMQXClient
 from qwicket.clients.ibm_qx.errors import (
     RETRIABLE,
@@ -21,6 +11,16 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXJobLimitError,
     IBMQXRetriableError,
     IBMQXTimeoutError,
+)
+from qwicket.clients.ibm_qx.responses import (
+    FINAL,
+    Account,
+    Device,
+    Job,
+    QueueStatus,
+    Record,
+    Result,
+    Status,
 )
 
 __all__ = [
@@ -38,9 +38,9 @@ __all__ = [
     "IBMQXRetriableError",
     "IBMQXTimeoutError",
     "Job",
-    "Patience",
     "QueueStatus",
     "Record",
     "Result",
+    "RetryPolicy",
     "Status",
 ]

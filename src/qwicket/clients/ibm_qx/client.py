@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, Request, WrongAnswer, header
+from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, header
 from qwicket.clients.http.addresses import Service, choose
 from qwicket.clients.http.deadlines import within
-from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
     json_of,
@@ -27,16 +27,6 @@ from qwicket.clients.http.sending import (
     wrong,
 )
 from qwicket.clients.http.text import json_bytes, path_of
-from qwicket.clients.ibm_qx.answers import (
-    Account,
-    Device,
-    Job,
-    QueueStatus,
-    Record,
-    Result,
-    Status,
-    device_names,
-)
 from qwicket.clients.ibm_qx.errors import (
     NOT_CONNECTED,
     IBMQXAPIError,
@@ -47,12 +37,22 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXTimeoutError,
     failure,
 )
+from qwicket.clients.ibm_qx.responses import (
+    Account,
+    Device,
+    Job,
+    QueueStatus,
+    Record,
+    Result,
+    Status,
+    device_names,
+)
 from qwicket.clients.ibm_qx.stream import StreamBroken, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from qwicket.clients.http import Answer, Patience
+    from qwicket.clients.http import Response, RetryPolicy
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class IBMQXClient(ServiceClient):
         project: See `hub`.
 
     Attributes:
-        patience: Bounds on trying again, in tries and time.
+        retry_policy: Bounds on trying again, in tries and time.
         timeout_s: Seconds for one answer; large programs and results may take longer.
 
     Raises:
@@ -117,7 +117,7 @@ class IBMQXClient(ServiceClient):
         if any(place) and not all(place):
             raise IBMQXClientError("hub, group and project go together.")
         url = target.url or DEFAULT_URL
-        self._line = Line(url, IBMQXClientError, setting=target.setting)
+        self._http = HTTPClient(url, IBMQXClientError, setting=target.setting)
         self._sign: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
@@ -128,7 +128,7 @@ class IBMQXClient(ServiceClient):
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<IBMQXClient of {self._line.url}{self._scope}>"
+        return f"<IBMQXClient of {self._http.url}{self._scope}>"
 
     # --- account and devices ----------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class IBMQXClient(ServiceClient):
         polling = Polling(timeout, _FIRST_PAUSE_S)
         first = self._look(id, polling)  # signs in, and says so if there is no such job
         found: Status | None = None
-        url = f"{self._line.url}{_path('jobs', id)}/status/v/1"
+        url = f"{self._http.url}{_path('jobs', id)}/status/v/1"
         try:
             for body in statuses(url, self._access_token or "", polling.deadline):
                 found = Status(body)
@@ -319,7 +319,7 @@ class IBMQXClient(ServiceClient):
         """
         path = f"{self._at(id_)}/status"
         found = polling.ask(
-            lambda: self._send("GET", path, object_of, patience=OUTAGE), IBMQXRetriableError
+            lambda: self._send("GET", path, object_of, retry_policy=OUTAGE), IBMQXRetriableError
         )
         if found is None:
             raise _not_ended(id_)
@@ -406,12 +406,12 @@ class IBMQXClient(ServiceClient):
         self,
         method: str,
         path: str,
-        read: Callable[[Answer], T],
+        read: Callable[[Response], T],
         body: Mapping[str, Any] | None = None,
         *,
         can_repeat: bool = True,
         can_be_empty: bool = False,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> T:
         """Send a request signed in; once more when the access token has expired meanwhile.
 
@@ -432,7 +432,7 @@ class IBMQXClient(ServiceClient):
                 can_be_empty=can_be_empty,
             )
             try:
-                return self._exchange(request, read, patience)
+                return self._exchange(request, read, retry_policy)
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
@@ -441,11 +441,14 @@ class IBMQXClient(ServiceClient):
         raise AssertionError("the last try returns or raises")
 
     def _exchange(
-        self, request: Request, read: Callable[[Answer], T], patience: Patience | None = None
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        retry_policy: RetryPolicy | None = None,
     ) -> T:
         secrets = [*request.secrets, *self._sign.values()]
         request = replace(request, limit_s=self.timeout_s, secrets=secrets)
-        return send(self._line, request, read, failure, patience or self.patience)
+        return send(self._http, request, read, failure, retry_policy or self.retry_policy)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -477,15 +480,15 @@ class IBMQXClient(ServiceClient):
         return Record(found)
 
     def _store(
-        self, method: str, address: str, read: Callable[[Answer], T], body: bytes | None = None
+        self, method: str, address: str, read: Callable[[Response], T], body: bytes | None = None
     ) -> T:
         """Send a request to an address that bears its own rights: no token goes there."""
         origin, path = _split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
         limit_s = max(self.timeout_s, 600.0)
         request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
-        with contextlib.closing(Line(origin, IBMQXClientError, has_answered=True)) as line:
-            return send(line, request, read, failure, self.patience)
+        with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as line:
+            return send(line, request, read, failure, self.retry_policy)
 
 
 _HEADERS: Final = {
@@ -511,41 +514,41 @@ def _split(address: str) -> tuple[str, str]:
     except ValueError:
         is_address = False
     if not is_address:
-        raise failure(WrongAnswer("The server gave out an address that is none."))
+        raise failure(InvalidResponse("The server gave out an address that is none."))
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return f"{parts.scheme}://{parts.netloc}", path
 
 
-def _whole(answer: Answer) -> Answer:
-    return answer
+def _whole(response: Response) -> Response:
+    return response
 
 
-def _if_any(answer: Answer) -> dict[str, Any] | None:
+def _if_any(response: Response) -> dict[str, Any] | None:
     """Return an object; None for an empty answer, as the document prints it."""
-    return object_of(answer) if answer.content else None
+    return object_of(response) if response.content else None
 
 
-def _job(answer: Answer) -> Job:
+def _job(response: Response) -> Job:
     """Return a job, which the document prints within a list."""
-    found = json_of(answer)
+    found = json_of(response)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise wrong(answer, "is no object")
+        raise wrong(response, "is no object")
     return Job(found)
 
 
-def _address(answer: Answer) -> str:
-    found = object_of(answer).get("url")
+def _address(response: Response) -> str:
+    found = object_of(response).get("url")
     if not isinstance(found, str):
-        raise wrong(answer, "has no url")
+        raise wrong(response, "has no url")
     return found
 
 
-def _grant(answer: Answer) -> dict[str, Any]:
-    found = object_of(answer)
+def _grant(response: Response) -> dict[str, Any]:
+    found = object_of(response)
     if not isinstance(found.get("id"), str):
-        raise wrong(answer, "has no access token")
+        raise wrong(response, "has no access token")
     return found
 
 

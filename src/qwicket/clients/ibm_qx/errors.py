@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, plain
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.clients.http import Answer
+    from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 500, 502, 503, 504, 520, 522, 524})
 """Pass with time: too many requests, and what IBM's own clients repeat."""
@@ -95,11 +95,11 @@ class IBMQXRetriableError(IBMQXAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
 
-def failure(found: Answer | NoAnswer | WrongAnswer) -> IBMQXAPIError:
+def failure(found: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
     """Return the error for a refusal, or for a missing or wrong answer."""
-    if isinstance(found, WrongAnswer):
+    if isinstance(found, InvalidResponse):
         return IBMQXAPIError(str(found), found.status, None, BAD_ANSWER, {})
-    if isinstance(found, NoAnswer):
+    if isinstance(found, NoResponse):
         kind = IBMQXAPIError if found.is_absent else IBMQXRetriableError
         return kind(str(found), None, None, NO_ANSWER if found.was_sent else NOT_CONNECTED, {})
     error = refusal_of(found.text).get("error")

@@ -1,6 +1,6 @@
 """The client of IonQ's REST API, v0.3 and v0.4: of IonQ's own service, and of Qwicket's door."""
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ionq.circuits import Circuit, NativeCircuit
 from qwicket.clients.ionq.client import DEFAULT_URL, IonQClient
 from qwicket.clients.ionq.errors import (
@@ -35,6 +35,6 @@ __all__ = [
     "Job",
     "JobEstimate",
     "NativeCircuit",
-    "Patience",
+    "RetryPolicy",
     "Session",
 ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, Request, WrongAnswer, header
+from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, header
 from qwicket.clients.http.addresses import Service, choose
-from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
     json_of,
@@ -35,7 +35,7 @@ from qwicket.clients.ionq.jobs import Submittable, body_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from qwicket.clients.http import Answer, Patience
+    from qwicket.clients.http import Response, RetryPolicy
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class IonQClient(ServiceClient):
         custom_headers: Headers to send besides the client's own, which win.
 
     Attributes:
-        patience: Bounds on trying again, in tries and time.
+        retry_policy: Bounds on trying again, in tries and time.
         timeout_s: Seconds for one answer.
 
     Raises:
@@ -75,11 +75,11 @@ class IonQClient(ServiceClient):
         self._token = target.token
         self._custom_headers = dict(custom_headers or {})
         url = target.url or DEFAULT_URL
-        self._line = Line(url, IonQClientError, setting=target.setting)
+        self._http = HTTPClient(url, IonQClientError, setting=target.setting)
 
     @property
     def _url(self) -> str:
-        return self._line.url
+        return self._http.url
 
     @property
     def _is_v03(self) -> bool:
@@ -183,7 +183,7 @@ class IonQClient(ServiceClient):
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
             job = polling.ask(
-                lambda: self._send("GET", _path("jobs", job_id), object_of, patience=OUTAGE),
+                lambda: self._send("GET", _path("jobs", job_id), object_of, retry_policy=OUTAGE),
                 IonQRetriableError,
             )
             if job is not None and job.get("status") in _FINAL:
@@ -378,14 +378,14 @@ class IonQClient(ServiceClient):
         self,
         method: str,
         path: str,
-        read: Callable[[Answer], T],
+        read: Callable[[Response], T],
         body: Any = None,
         *,
         query: Mapping[str, Any] | None = None,
         key: str | None = None,
         can_repeat: bool = True,
         is_public: bool = False,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> T:
         if not self._token and not is_public:
             raise IonQCredentialsError("No key: pass token=… or set IONQ_API_KEY.")
@@ -400,36 +400,38 @@ class IonQClient(ServiceClient):
         request = Request(
             method, asked, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
         )
-        return send(self._line, request, read, partial(failure, method), patience or self.patience)
+        return send(
+            self._http, request, read, partial(failure, method), retry_policy or self.retry_policy
+        )
 
 
 def _path(*parts: object) -> str:
     return path_of(parts, "id", IonQClientError)
 
 
-def _with_id(answer: Answer) -> dict[str, Any]:
-    document = object_of(answer)
+def _with_id(response: Response) -> dict[str, Any]:
+    document = object_of(response)
     if "id" not in document:
-        raise wrong(answer, "has no id")
+        raise wrong(response, "has no id")
     return document
 
 
-def _calibrations(answer: Answer) -> list[dict[str, Any]]:
-    found = object_of(answer).get("characterizations") or []
+def _calibrations(response: Response) -> list[dict[str, Any]]:
+    found = object_of(response).get("characterizations") or []
     if not isinstance(found, list):
-        raise wrong(answer, "is no list")
+        raise wrong(response, "is no list")
     return found
 
 
-def _artifact(answer: Answer) -> Any:
-    media_type = answer.headers.get("Content-Type", "").lower()
+def _artifact(response: Response) -> Any:
+    media_type = response.headers.get("Content-Type", "").lower()
     if "octet-stream" in media_type:
-        return answer.content
+        return response.content
     if media_type.startswith("text/"):
-        return answer.text
+        return response.text
     try:
-        return json_of(answer)
-    except WrongAnswer:
+        return json_of(response)
+    except InvalidResponse:
         if media_type:
             raise
-    return answer.text
+    return response.text

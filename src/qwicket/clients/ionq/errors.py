@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, plain
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.clients.http import Answer
+    from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
 """Pass with time, whatever was asked: too many requests (429), and the proxies in front of the
@@ -36,7 +36,7 @@ BAD_ANSWER: Final = "bad_answer"
 _INTERNAL: Final = "internal_error"
 
 
-class Response(Protocol):
+class ResponseLike(Protocol):
     """An answer as `requests` and `httpx` have it, and this client."""
 
     @property
@@ -105,7 +105,7 @@ class IonQAPIError(APIError, IonQError):
         self.error_type = error_type
 
     @classmethod
-    def from_response(cls, response: Response) -> Self:
+    def from_response(cls, response: ResponseLike) -> Self:
         """Return the error that an answer tells of, in any of the shapes that IonQ has used."""
         message, error_type = _told(refusal_of(response.text))
         return cls(
@@ -125,11 +125,11 @@ class IonQRetriableError(IonQAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
 
-def failure(method: str, found: Answer | NoAnswer | WrongAnswer) -> IonQAPIError:
+def failure(method: str, found: Response | NoResponse | InvalidResponse) -> IonQAPIError:
     """Return the error for a refusal, or for a missing or wrong answer."""
-    if isinstance(found, WrongAnswer):
+    if isinstance(found, InvalidResponse):
         return IonQAPIError(str(found), found.status, {}, "", BAD_ANSWER)
-    if isinstance(found, NoAnswer):
+    if isinstance(found, NoResponse):
         kind = IonQAPIError if found.is_absent else IonQRetriableError
         return kind(str(found), None, {}, "", NO_ANSWER if found.was_sent else NOT_CONNECTED)
     is_conflicting_read = method == "GET" and found.status in RETRIABLE_FOR_GETS

@@ -54,13 +54,13 @@ class AsyncClient:
 
     async def devices(self) -> Listing[AsyncDevice]:
         """As `Client.devices`."""
-        found = await self._transport.drive(operations.devices(self._transport.api))
+        found = await self._transport.run(operations.devices(self._transport.api))
         return Listing(AsyncDevice(self, body) for body in found)
 
     async def device(self, name: str) -> AsyncDevice:
         """As `Client.device`."""
         plan = operations.device(self._transport.api, name)
-        return AsyncDevice(self, await self._transport.drive(plan))
+        return AsyncDevice(self, await self._transport.run(plan))
 
     async def submit(
         self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
@@ -68,26 +68,26 @@ class AsyncClient:
         """As `Client.submit`."""
         operations.check_options("submit", options)
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
-        return AsyncJob(self._transport, await self._transport.drive(plan))
+        return AsyncJob(self._transport, await self._transport.run(plan))
 
     async def job(self, id: str) -> AsyncJob:
         """As `Client.job`."""
         plan = operations.job(self._transport.api, id)
-        return AsyncJob(self._transport, await self._transport.drive(plan))
+        return AsyncJob(self._transport, await self._transport.run(plan))
 
     async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[AsyncJob]:
         """As `Client.jobs`."""
         plan = operations.jobs(self._transport.api, limit, filters)
-        found = await self._transport.drive(plan)
+        found = await self._transport.run(plan)
         return Listing(AsyncJob(self._transport, body) for body in found)
 
     async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """As `Client.calibration`."""
-        return await self._transport.drive(operations.calibration(self._transport.api, device, at))
+        return await self._transport.run(operations.calibration(self._transport.api, device, at))
 
     async def account(self) -> dict[str, Any]:
         """As `Client.account`."""
-        return await self._transport.drive(operations.account(self._transport.api))
+        return await self._transport.run(operations.account(self._transport.api))
 
     def events(self, since: int | None = None) -> AsyncGenerator[Change, None]:
         """As `Client.events`: `async for change in client.events()`."""
@@ -140,7 +140,7 @@ class AsyncJob(JobView):
 
     async def refresh(self) -> AsyncJob:
         """As `Job.refresh`."""
-        return self.see(await self._transport.drive(operations.job(self._transport.api, self.id)))
+        return self.see(await self._transport.run(operations.job(self._transport.api, self.id)))
 
     async def wait(
         self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False
@@ -148,7 +148,7 @@ class AsyncJob(JobView):
         """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
         transport = self._transport
         with shown(progress) as watch, transport.wait() as hold_s, ends_by(wait_ends(timeout)):
-            await transport.drive(operations.wait(transport.api, self, timeout, watch, hold_s))
+            await transport.run(operations.wait(transport.api, self, timeout, watch, hold_s))
         return self
 
     async def result(
@@ -161,20 +161,20 @@ class AsyncJob(JobView):
         """As `Job.result`; NumPy arrays are there only with `arrays=True`."""
         await self.wait(timeout, progress=progress)
         plan = operations.result(self._transport.api, self, with_arrays=arrays)
-        return await self._transport.drive(plan)
+        return await self._transport.run(plan)
 
     async def compiled(self, part: int = 0) -> str:
         """As `Job.compiled`."""
         transport = self._transport
-        return await transport.drive(operations.compiled(transport.api, self.id, part))
+        return await transport.run(operations.compiled(transport.api, self.id, part))
 
     async def cancel(self) -> AsyncJob:
         """As `Job.cancel`."""
-        return self.see(await self._transport.drive(operations.cancel(self._transport.api, self)))
+        return self.see(await self._transport.run(operations.cancel(self._transport.api, self)))
 
     async def delete(self) -> None:
         """As `Job.delete`."""
-        await self._transport.drive(operations.delete(self._transport.api, self))
+        await self._transport.run(operations.delete(self._transport.api, self))
 
     def events(self) -> AsyncGenerator[Event, None]:
         """As `Job.events`: `async for event in job.events()`."""

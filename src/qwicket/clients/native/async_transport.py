@@ -6,11 +6,11 @@ import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from qwicket.clients.http import NoAnswer, Patience, WrongAnswer, deadlines
-from qwicket.clients.http.async_line import AsyncLine
-from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http import InvalidResponse, NoResponse, RetryPolicy, deadlines
+from qwicket.clients.http.async_client import AsyncHTTPClient
+from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import HOLD_S, PATIENCE, Api, Pause, Plan, Send, Told
+from qwicket.clients.native.plans import HOLD_S, RETRY_POLICY, Api, Outcome, Pause, Plan, Send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -35,7 +35,7 @@ class AsyncTransport:
         url: Address of the server.
         token: The secret.
         timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        patience: How long requests are tried again.
+        retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
 
     Raises:
@@ -47,21 +47,21 @@ class AsyncTransport:
         url: str,
         token: str,
         timeout_s: float,
-        patience: Patience = PATIENCE,
-        outage: Patience = OUTAGE,
+        retry_policy: RetryPolicy = RETRY_POLICY,
+        outage: RetryPolicy = OUTAGE,
     ) -> None:
-        self._line = AsyncLine(url, ClientError, WAITING + _OTHERS)
-        self.url = self._line.url
-        self.api = Api(token, timeout_s, patience, outage, self.url)
+        self._http = AsyncHTTPClient(url, ClientError, WAITING + _OTHERS)
+        self.url = self._http.url
+        self.api = Api(token, timeout_s, retry_policy, outage, self.url)
         self._held = asyncio.Semaphore(WAITING)
         self._waiting = 0
 
     def __repr__(self) -> str:
         return f"<AsyncTransport {self.url}>"
 
-    async def drive(self, plan: Plan[T]) -> T:
+    async def run(self, plan: Plan[T]) -> T:
         """Do what a plan says; return what it returns."""
-        told: Told = None
+        told: Outcome = None
         while True:
             try:
                 step = plan.send(told)
@@ -86,21 +86,21 @@ class AsyncTransport:
     async def follow(self, following: Following[T]) -> AsyncGenerator[T, None]:
         """Yield the events of a stream, which is taken up again where it broke, to its end."""
         while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
+            failure: NoResponse | InvalidResponse | None = None
             try:
-                async with aclosing(self._line.stream(following.request())) as pieces:
+                async with aclosing(self._http.stream(following.request())) as pieces:
                     async for piece in pieces:
                         for event in following.feed(piece):
                             yield event
-            except (NoAnswer, WrongAnswer) as error:
+            except (NoResponse, InvalidResponse) as error:
                 failure = error
             if not following.is_over:
                 await asyncio.sleep(following.pause_s(failure))
 
     async def close(self) -> None:
-        await self._line.close()
+        await self._http.close()
 
-    async def _do(self, step: Send | Pause) -> Told:
+    async def _do(self, step: Send | Pause) -> Outcome:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
@@ -110,14 +110,14 @@ class AsyncTransport:
             async with asyncio.timeout(deadlines.within(step.left_s)):
                 await self._held.acquire()
         except TimeoutError:
-            return NoAnswer("Too many other waits go on.", was_sent=False)
+            return NoResponse("Too many other waits go on.", was_sent=False)
         try:
             return await self._send(step)
         finally:
             self._held.release()
 
-    async def _send(self, step: Send) -> Told:
+    async def _send(self, step: Send) -> Outcome:
         try:
-            return await self._line.exchange(step)
-        except (NoAnswer, WrongAnswer) as error:
+            return await self._http.exchange(step)
+        except (NoResponse, InvalidResponse) as error:
             return error

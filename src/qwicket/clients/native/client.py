@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import operations
 from qwicket.clients.native.config import DEFAULT_URL, settings
 from qwicket.clients.native.jobs import Job
@@ -78,8 +78,8 @@ def connect(
         ClientError: There is no token, the address is none, or the file makes no sense.
     """
     found = settings(url, token, profile, config, timeout, deadline)
-    patience = Patience(total_s=found.deadline_s)
-    return Client(Transport(found.url, found.token, found.timeout_s, patience))
+    retry_policy = RetryPolicy(total_s=found.deadline_s)
+    return Client(Transport(found.url, found.token, found.timeout_s, retry_policy))
 
 
 def aconnect(
@@ -104,8 +104,8 @@ def aconnect(
     from qwicket.clients.native.async_transport import AsyncTransport
 
     found = settings(url, token, profile, config, timeout, deadline)
-    patience = Patience(total_s=found.deadline_s)
-    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, patience))
+    retry_policy = RetryPolicy(total_s=found.deadline_s)
+    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, retry_policy))
 
 
 class Client:
@@ -137,7 +137,7 @@ class Client:
         Raises:
             ClientError: The server could not be asked.
         """
-        found = self._transport.drive(operations.devices(self._transport.api))
+        found = self._transport.run(operations.devices(self._transport.api))
         return Listing(Device(self, body) for body in found)
 
     def device(self, name: str) -> Device:
@@ -146,7 +146,7 @@ class Client:
         Raises:
             ApiError: There is no such device for this token.
         """
-        return Device(self, self._transport.drive(operations.device(self._transport.api, name)))
+        return Device(self, self._transport.run(operations.device(self._transport.api, name)))
 
     def submit(
         self,
@@ -187,7 +187,7 @@ class Client:
         """
         operations.check_options("submit", options)
         plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
-        return Job(self._transport, self._transport.drive(plan))
+        return Job(self._transport, self._transport.run(plan))
 
     def job(self, id: str) -> Job:
         """Return a job by its id, from any process at any time.
@@ -195,7 +195,7 @@ class Client:
         Raises:
             ApiError: There is no such job for this token.
         """
-        return Job(self._transport, self._transport.drive(operations.job(self._transport.api, id)))
+        return Job(self._transport, self._transport.run(operations.job(self._transport.api, id)))
 
     def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[Job]:
         """Return the account's newest jobs, the newest first.
@@ -209,7 +209,7 @@ class Client:
             ClientError: It was refused, or the server could not be asked.
         """
         plan = operations.jobs(self._transport.api, limit, filters)
-        return Listing(Job(self._transport, body) for body in self._transport.drive(plan))
+        return Listing(Job(self._transport, body) for body in self._transport.run(plan))
 
     def account(self) -> dict[str, Any]:
         """Return who asks, with which token, and the number of the last change of the jobs.
@@ -217,7 +217,7 @@ class Client:
         Raises:
             ClientError: The server could not be asked.
         """
-        return self._transport.drive(operations.account(self._transport.api))
+        return self._transport.run(operations.account(self._transport.api))
 
     def events(self, since: int | None = None) -> Iterator[Change]:
         """Yield each change of the account's jobs, without an end.
@@ -238,7 +238,7 @@ class Client:
 
     def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """Return what was measured of a device; see `Device.calibration`."""
-        return self._transport.drive(operations.calibration(self._transport.api, device, at))
+        return self._transport.run(operations.calibration(self._transport.api, device, at))
 
 
 class Device(DeviceView):

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from qwicket.clients.http import Answer, NoAnswer, Tries, WrongAnswer
+from qwicket.clients.http import Attempts, InvalidResponse, NoResponse, Response
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import BadAnswer, ClientError
 from qwicket.clients.native.operations import path_of
-from qwicket.clients.native.plans import asked_s, judged
+from qwicket.clients.native.plans import asked_s, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ class Following(Generic[T]):
         self._last = last
         self._rest = b""
         self._fields: dict[str, str] = {}
-        self._tries = Tries(api.outage)
+        self._tries = Attempts(api.outage)
         self._refusal: ClientError | None = None
         self._began_at = 0.0
         self.is_over = False
@@ -119,13 +119,13 @@ class Following(Generic[T]):
         self._tries.begin()
         return self._api.stream(self._path, self._last, _LIMIT_S)
 
-    def feed(self, piece: bytes | Answer) -> Iterator[T]:
+    def feed(self, piece: bytes | Response) -> Iterator[T]:
         """Take what arrived; yield the events that are complete with it.
 
         Raises:
             ClientError: It is no stream of events.
         """
-        if isinstance(piece, Answer):
+        if isinstance(piece, Response):
             self._refused(piece)
             return
         if time.monotonic() - self._began_at >= _ALIVE_S:
@@ -140,7 +140,7 @@ class Following(Generic[T]):
             else:
                 yield from self._events()
 
-    def pause_s(self, error: NoAnswer | WrongAnswer | None) -> float:
+    def pause_s(self, error: NoResponse | InvalidResponse | None) -> float:
         """Return the seconds to pause before the stream is taken up again.
 
         Args:
@@ -149,7 +149,7 @@ class Following(Generic[T]):
         Raises:
             ClientError: It is not taken up again.
         """
-        found = judged(error) if error else self._refusal
+        found = validated(error) if error else self._refusal
         assert not isinstance(found, bytes), "an error is no answer"
         wished_s = 0.0 if found is None else asked_s(found)
         pause_s = self._tries.pause_s(wished_s)
@@ -157,18 +157,18 @@ class Following(Generic[T]):
             raise found or BadAnswer("The server's streams of events end at once, again and again.")
         return pause_s
 
-    def _refused(self, answer: Answer) -> None:
-        if answer.status == 204:  # it was told the end
+    def _refused(self, response: Response) -> None:
+        if response.status == 204:  # it was told the end
             self.is_over = True
             return
-        found = judged(answer)
+        found = validated(response)
         if isinstance(found, bytes):
             raise BadAnswer("The answer is no stream of events. Is the address right?")
         self._refusal = found
 
     def _forgive(self) -> None:
         """Forget the failures so far: jobs may wait for days, and streams break and are resumed."""
-        self._tries = Tries(self._api.outage)
+        self._tries = Attempts(self._api.outage)
         self._tries.begin()
 
     def _events(self) -> Iterator[T]:

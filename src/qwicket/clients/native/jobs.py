@@ -55,7 +55,7 @@ class Job(JobView):
         Raises:
             ClientError: The server could not be asked.
         """
-        return self.see(self._transport.drive(operations.job(self._transport.api, self.id)))
+        return self.see(self._transport.run(operations.job(self._transport.api, self.id)))
 
     def wait(self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False) -> Job:
         """Wait until the job has ended, however long others stand before it.
@@ -74,7 +74,7 @@ class Job(JobView):
         """
         with shown(progress) as watch, ends_by(wait_ends(timeout)):
             transport = self._transport
-            transport.drive(operations.wait(transport.api, self, timeout, watch))
+            transport.run(operations.wait(transport.api, self, timeout, watch))
         return self
 
     def result(
@@ -99,7 +99,7 @@ class Job(JobView):
         """
         self.wait(timeout, progress=progress)
         transport = self._transport
-        found = transport.drive(operations.result(transport.api, self, with_arrays=arrays))
+        found = transport.run(operations.result(transport.api, self, with_arrays=arrays))
         for number, part in enumerate(found.parts):
             if not arrays:
                 part.fill(partial(self._archive, number))
@@ -115,7 +115,7 @@ class Job(JobView):
             ApiError: The device is no lab's, or the language has no words for the circuit.
             ClientError: The server could not be asked.
         """
-        return self._transport.drive(operations.compiled(self._transport.api, self.id, part))
+        return self._transport.run(operations.compiled(self._transport.api, self.id, part))
 
     def cancel(self) -> Job:
         """Cancel the job: at once when it waits; a running one is asked to stop.
@@ -123,7 +123,7 @@ class Job(JobView):
         Raises:
             ClientError: It was refused, or the server could not be asked.
         """
-        return self.see(self._transport.drive(operations.cancel(self._transport.api, self)))
+        return self.see(self._transport.run(operations.cancel(self._transport.api, self)))
 
     def delete(self) -> None:
         """Delete the job, which has ended, with its program and its result.
@@ -134,7 +134,7 @@ class Job(JobView):
             ApiError: It has not ended, or it is another account's.
             ClientError: The server could not be asked.
         """
-        self._transport.drive(operations.delete(self._transport.api, self))
+        self._transport.run(operations.delete(self._transport.api, self))
 
     def events(self) -> Iterator[Event]:
         """Yield the job's present state and then each change, to its end.
@@ -150,4 +150,4 @@ class Job(JobView):
         return self._transport.follow(of_job(self._transport.api, self))
 
     def _archive(self, part: int) -> bytes:
-        return self._transport.drive(operations.archive(self._transport.api, self.id, part))
+        return self._transport.run(operations.archive(self._transport.api, self.id, part))

@@ -19,16 +19,16 @@ import msgspec
 
 from qwicket import __version__
 from qwicket.clients.http import (
-    Answer,
-    NoAnswer,
-    Patience,
+    Attempts,
+    InvalidResponse,
+    NoResponse,
     Request,
-    Tries,
-    WrongAnswer,
+    Response,
+    RetryPolicy,
     header,
     retry_after_s,
 )
-from qwicket.clients.http.patience import GRACE_S, OUTAGE
+from qwicket.clients.http.retries import GRACE_S, OUTAGE
 from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
@@ -42,7 +42,7 @@ from qwicket.clients.native.errors import (
 T = TypeVar("T")
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-PATIENCE: Final = Patience()
+RETRY_POLICY: Final = RetryPolicy()
 HOLD_S: Final = 30.0
 """For how long the server is asked to hold an answer back at most."""
 _TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
@@ -51,7 +51,7 @@ _FROM_PROXIES: Final = frozenset({502, 503, 504})
 
 @dataclass(frozen=True)
 class Send(Request):
-    """Send a request once; be told its `Answer`, or why there is none.
+    """Send a request once; be told its `Response`, or why there is none.
 
     Attributes:
         hold_s: For how many seconds of `limit_s` the server may hold its answer back.
@@ -69,8 +69,8 @@ class Pause:
     seconds: float
 
 
-Told = Answer | NoAnswer | WrongAnswer | None
-Plan = Generator[Send | Pause, Told, T]
+Outcome = Response | NoResponse | InvalidResponse | None
+Plan = Generator[Send | Pause, Outcome, T]
 
 
 class Api:
@@ -79,7 +79,7 @@ class Api:
     Args:
         token: The secret.
         timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        patience: How long requests are tried again.
+        retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
         url: Address of the server, for the texts of errors.
 
@@ -94,24 +94,26 @@ class Api:
         self,
         token: str,
         timeout_s: float,
-        patience: Patience = PATIENCE,
-        outage: Patience = OUTAGE,
+        retry_policy: RetryPolicy = RETRY_POLICY,
+        outage: RetryPolicy = OUTAGE,
         url: str = "",
     ) -> None:
         self.secret = header(token, "token", ClientError)
         self._timeout_s = timeout_s
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._url = url
         self.outage = outage
 
     def get(self, path: str, of: type[T]) -> Plan[T]:
         """Read; `path` is quoted, `of` is what the answer must be."""
-        return wire.read((yield from self._insist(Send("GET", path), self._patience)), of)
+        return wire.read((yield from self._retry(Send("GET", path), self._retry_policy)), of)
 
     def get_raw(self, path: str, accept: str) -> Plan[bytes]:
         """Read what is no JSON, of the media type `accept`."""
         return (
-            yield from self._insist(Send("GET", path, headers={"Accept": accept}), self._patience)
+            yield from self._retry(
+                Send("GET", path, headers={"Accept": accept}), self._retry_policy
+            )
         )
 
     def get_news(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Plan[T]:
@@ -124,8 +126,8 @@ class Api:
             within_s: Seconds after which no try begins.
         """
         send = Send("GET", f"{path}?wait={hold_s:.3f}" if hold_s else path, hold_s=hold_s)
-        patience = replace(self.outage, total_s=min(self.outage.total_s, within_s))
-        return wire.read((yield from self._insist(send, patience)), of)
+        retry_policy = replace(self.outage, total_s=min(self.outage.total_s, within_s))
+        return wire.read((yield from self._retry(send, retry_policy)), of)
 
     def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> Plan[T]:
         """Write what cannot double: by the nature of the request, or by its idempotency key."""
@@ -156,11 +158,11 @@ class Api:
         """
         named = {"Content-Type": "application/json", **headers}
         send = Send(method, path, named, _json(body), hold_s=hold_s)
-        return wire.read((yield from self._insist(send, self._patience)), of)
+        return wire.read((yield from self._retry(send, self._retry_policy)), of)
 
     def delete(self, path: str) -> Plan[None]:
         """Delete; a try whose answer was lost makes the next one a refusal with status 404."""
-        yield from self._insist(Send("DELETE", path), self._patience)
+        yield from self._retry(Send("DELETE", path), self._retry_policy)
 
     def stream(self, path: str, last: int | None, limit_s: float) -> Send:
         """Return the request for a stream of events after the one numbered `last`."""
@@ -169,13 +171,13 @@ class Api:
             headers["Last-Event-ID"] = str(last)
         return self._ready(Send("GET", path, headers, can_be_empty=True), limit_s)
 
-    def _insist(self, send: Send, patience: Patience) -> Plan[bytes]:
-        tries = Tries(patience)
+    def _retry(self, send: Send, retry_policy: RetryPolicy) -> Plan[bytes]:
+        tries = Attempts(retry_policy)
         while True:
             left_s = tries.begin()
             limit_s = min(self._timeout_s + send.hold_s, left_s + GRACE_S)
             ready = replace(self._ready(send, limit_s), left_s=left_s + GRACE_S)
-            found = judged((yield ready), self._url)
+            found = validated((yield ready), self._url)
             if isinstance(found, bytes):
                 return found
             pause_s = tries.pause_s(asked_s(found))
@@ -193,11 +195,11 @@ class Api:
         return replace(send, headers=headers, limit_s=limit_s, secrets=[self.secret])
 
 
-def judged(told: Told, url: str = "") -> bytes | ClientError:
+def validated(told: Outcome, url: str = "") -> bytes | ClientError:
     """Return the body of a good answer, or what is wrong; `url` is the server's."""
-    if isinstance(told, NoAnswer):
+    if isinstance(told, NoResponse):
         return Unreachable(str(told), is_absent=told.is_absent)
-    if isinstance(told, WrongAnswer):
+    if isinstance(told, InvalidResponse):
         return BadAnswer(str(told))
     assert told is not None, "a request is told its answer"
     if told.status < 400:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qwicket.clients.http import Line, NoAnswer, Patience, WrongAnswer
-from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, RetryPolicy
+from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import NO_HEADERS, PATIENCE, Api, Pause, Plan, Send, Told
+from qwicket.clients.native.plans import NO_HEADERS, RETRY_POLICY, Api, Outcome, Pause, Plan, Send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class Transport:
         url: Address of the server.
         token: The secret.
         timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        patience: How long requests are tried again.
+        retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
         most_bytes: Size of the largest answer.
 
@@ -38,20 +38,20 @@ class Transport:
         url: str,
         token: str,
         timeout_s: float,
-        patience: Patience = PATIENCE,
-        outage: Patience = OUTAGE,
+        retry_policy: RetryPolicy = RETRY_POLICY,
+        outage: RetryPolicy = OUTAGE,
         most_bytes: int | None = None,
     ) -> None:
-        self._line = Line(url, ClientError, most_bytes)
-        self.url = self._line.url
-        self.api = Api(token, timeout_s, patience, outage, self.url)
+        self._http = HTTPClient(url, ClientError, most_bytes)
+        self.url = self._http.url
+        self.api = Api(token, timeout_s, retry_policy, outage, self.url)
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
 
-    def drive(self, plan: Plan[T]) -> T:
+    def run(self, plan: Plan[T]) -> T:
         """Do what a plan says; return what it returns."""
-        told: Told = None
+        told: Outcome = None
         while True:
             try:
                 step = plan.send(told)
@@ -62,11 +62,11 @@ class Transport:
 
     def get(self, path: str, of: type[T]) -> T:
         """Read, as `Api.get` says."""
-        return self.drive(self.api.get(path, of))
+        return self.run(self.api.get(path, of))
 
     def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> T:
         """Write, as `Api.post` says."""
-        return self.drive(self.api.post(path, body, of, key=key))
+        return self.run(self.api.post(path, body, of, key=key))
 
     def send(
         self,
@@ -79,7 +79,7 @@ class Transport:
         hold_s: float = 0.0,
     ) -> T:
         """Write, as `Api.send` says."""
-        return self.drive(self.api.send(method, path, body, of, headers=headers, hold_s=hold_s))
+        return self.run(self.api.send(method, path, body, of, headers=headers, hold_s=hold_s))
 
     def follow(self, following: Following[T]) -> Iterator[T]:
         """Yield the events of a stream, which is taken up again where it broke, to its end.
@@ -88,23 +88,23 @@ class Transport:
             ClientError: It is not to be had, or no longer.
         """
         while not following.is_over:
-            failure: NoAnswer | WrongAnswer | None = None
+            failure: NoResponse | InvalidResponse | None = None
             try:
-                for piece in self._line.stream(following.request()):
+                for piece in self._http.stream(following.request()):
                     yield from following.feed(piece)
-            except (NoAnswer, WrongAnswer) as error:
+            except (NoResponse, InvalidResponse) as error:
                 failure = error
             if not following.is_over:
                 time.sleep(following.pause_s(failure))
 
     def close(self) -> None:
-        self._line.close()
+        self._http.close()
 
-    def _do(self, step: Send | Pause) -> Told:
+    def _do(self, step: Send | Pause) -> Outcome:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
         try:
-            return self._line.exchange(step)
-        except (NoAnswer, WrongAnswer) as error:
+            return self._http.exchange(step)
+        except (NoResponse, InvalidResponse) as error:
             return error

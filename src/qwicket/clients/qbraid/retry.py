@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
-from qwicket.clients.http import deadlines, timely
+from qwicket.clients.http import deadline_connections, deadlines
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,7 +46,7 @@ class PostForcelistRetry(Retry):
         """Return what is left of the tries: none where no server was started on this machine."""
         status = response.status if response is not None else None
         _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
-        if error is not None and _pool is not None and timely.is_absent(_pool, error):
+        if error is not None and _pool is not None and deadline_connections.is_absent(_pool, error):
             raise MaxRetryError(_pool, url or "", error) from error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 

@@ -101,7 +101,9 @@ class QbraidSession(Runs):
             self.close()
 
     def __repr__(self) -> str:
-        return f"<QbraidSession for {texts.public(self.base_url)} as {self.user_email}>"
+        return (
+            f"<QbraidSession for {texts.without_credentials(self.base_url)} as {self.user_email}>"
+        )
 
     # --- settings ---------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class QbraidSession(Runs):
         """Choose the server that `QWICKET_URL` names, where nothing else says where to go."""
         given = [self._settings.get(name) for name in _CREDENTIALS]
         url, home = self._settings.get("url"), addresses.qwicket_url()
-        if url is None and home and (not any(given) or any(map(addresses.is_ours, given))):
+        if url is None and home and (not any(given) or any(map(addresses.is_qwicket_token, given))):
             url = self._settings["url"] = home + _MOUNT
         if url is not None and not any(given):
             self.api_key = addresses.qwicket_token_for(url)
@@ -257,7 +259,7 @@ class QbraidSession(Runs):
         if self._settings.get("url") is None:
             for name in _CREDENTIALS:
                 token = self._settings.get(name)
-                addresses.keep_from_strangers(token, DEFAULT_ENDPOINT_URL, RequestsApiError)
+                addresses.refuse_our_token(token, DEFAULT_ENDPOINT_URL, RequestsApiError)
         address = self.base_url.rstrip("/") + path
         try:
             response = super().request(method, address, *args, **kwargs)
@@ -277,14 +279,14 @@ class QbraidSession(Runs):
                 message += f". {inner['message']}, Error code: {inner['code']}."
             except (ValueError, KeyError, TypeError):
                 message += f". {error.response.text}"
-        return texts.erased(message, self._secrets(headers))
+        return texts.redacted(message, self._secrets(headers))
 
     def _clean(self, error: RequestException, headers: Mapping[str, Any]) -> None:
         """Take the credentials out of an exception: it is printed, logged and sent to strangers."""
         secrets = self._secrets(headers)
         error.args = tuple(
             [
-                texts.erased(a, secrets) if isinstance(a, str) else _Said(a, secrets)
+                texts.redacted(a, secrets) if isinstance(a, str) else _Said(a, secrets)
                 for a in error.args
             ]
         )
@@ -319,7 +321,7 @@ class _Said:
     """The inner error of an exception of `requests`, which is shown without secrets."""
 
     def __init__(self, error: object, secrets: list[str]) -> None:
-        self._text = texts.erased(str(error), secrets)
+        self._text = texts.redacted(str(error), secrets)
 
     def __str__(self) -> str:
         return self._text

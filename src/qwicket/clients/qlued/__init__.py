@@ -1,6 +1,6 @@
 """The client of qlued's API, version 2: of qlued's own servers, and of Qwicket's door."""
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.qlued.circuits import Circuit, Fermions, MultiQudit, Rydberg, SingleQudit
 from qwicket.clients.qlued.client import QluedClient
 from qwicket.clients.qlued.errors import (
@@ -18,7 +18,6 @@ __all__ = [
     "Circuit",
     "Fermions",
     "MultiQudit",
-    "Patience",
     "QluedAPIError",
     "QluedClient",
     "QluedClientError",
@@ -27,6 +26,7 @@ __all__ = [
     "QluedNotFinishedError",
     "QluedRetriableError",
     "QluedTimeoutError",
+    "RetryPolicy",
     "Rydberg",
     "SingleQudit",
     "shots",

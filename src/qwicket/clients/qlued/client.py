@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import Line, Polling, Request, erased, plain
+from qwicket.clients.http import HTTPClient, Polling, Request, plain, redacted
 from qwicket.clients.http.addresses import Service, choose
-from qwicket.clients.http.patience import OUTAGE
+from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import ServiceClient, object_of, objects_of, send, wrong
 from qwicket.clients.http.text import LEAST_SECRET_CHARS, json_bytes, path_of
 from qwicket.clients.qlued.circuits import Circuit
@@ -25,7 +25,7 @@ from qwicket.clients.qlued.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwicket.clients.http import Answer, Patience
+    from qwicket.clients.http import Response, RetryPolicy
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class QluedClient(ServiceClient):
         token: By default `QLUED_TOKEN`, then `QWICKET_TOKEN`; without one only devices can be read.
 
     Attributes:
-        patience: Bounds on trying again, in tries and time.
+        retry_policy: Bounds on trying again, in tries and time.
         timeout_s: Seconds for one answer.
 
     Raises:
@@ -61,7 +61,7 @@ class QluedClient(ServiceClient):
         if target.url is None:
             raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
         self._token = target.token
-        self._line = Line(target.url, QluedClientError, setting=target.setting)
+        self._http = HTTPClient(target.url, QluedClientError, setting=target.setting)
 
     # --- devices --------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class QluedClient(ServiceClient):
             QluedJobError: It ended in an error, which the message tells, or is not there.
             QluedAPIError: The server could not be asked.
         """
-        return self._result(name, job_id, self.patience)
+        return self._result(name, job_id, self.retry_policy)
 
     def wait(self, name: str, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait for a job, and return what it gave.
@@ -173,8 +173,8 @@ class QluedClient(ServiceClient):
         # The result's own word counts nothing: some servers never bring it up to date.
         return self._result(name, job_id, OUTAGE) if found.get("status") in _DONE else {}
 
-    def _result(self, name: str, job_id: str, patience: Patience) -> dict[str, Any]:
-        found = self._ask(name, "get_job_result", job_id, patience)
+    def _result(self, name: str, job_id: str, retry_policy: RetryPolicy) -> dict[str, Any]:
+        found = self._ask(name, "get_job_result", job_id, retry_policy)
         if "results" in found:
             return found
         self._check(found)
@@ -184,15 +184,15 @@ class QluedClient(ServiceClient):
         """Refuse the status of a job that ended in an error, or is not there."""
         if found.get("status") in _ERROR:
             said = plain(found.get("error_message")) or plain(found.get("detail"))
-            raise QluedJobError(erased(said, self._secrets()) or "The job failed.")
+            raise QluedJobError(redacted(said, self._secrets()) or "The job failed.")
 
     def _ask(
-        self, name: str, route: str, job_id: str, patience: Patience | None = None
+        self, name: str, route: str, job_id: str, retry_policy: RetryPolicy | None = None
     ) -> dict[str, Any]:
         """Return the answer about a job: one of 406 tells of the job, not of the request."""
         query = urlencode({"job_id": job_id, "token": self._secret()})
         path = f"{_path(name, route)}?{query}"
-        return self._send("GET", path, object_of, also_read=406, patience=patience)
+        return self._send("GET", path, object_of, also_read=406, retry_policy=retry_policy)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -205,11 +205,11 @@ class QluedClient(ServiceClient):
         self,
         method: str,
         path: str,
-        read: Callable[[Answer], T],
+        read: Callable[[Response], T],
         body: bytes | None = None,
         *,
         also_read: int | None = None,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> T:
         request = Request(
             method,
@@ -221,7 +221,7 @@ class QluedClient(ServiceClient):
             can_repeat=method == "GET",
             also_read=also_read,
         )
-        return send(self._line, request, read, failure, patience or self.patience)
+        return send(self._http, request, read, failure, retry_policy or self.retry_policy)
 
     def _secrets(self) -> list[str]:
         """Return the token in every form in which a server may repeat it."""
@@ -244,8 +244,8 @@ def _experiments(job: Job) -> Mapping[str, Any]:
     return {f"experiment_{number}": each.experiment() for number, each in enumerate(circuits)}
 
 
-def _job_id(answer: Answer) -> str:
-    job_id = object_of(answer).get("job_id")
+def _job_id(response: Response) -> str:
+    job_id = object_of(response).get("job_id")
     if not isinstance(job_id, str):
-        raise wrong(answer, "has no job_id")
+        raise wrong(response, "has no job_id")
     return job_id

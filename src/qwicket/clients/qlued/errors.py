@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import NoAnswer, WrongAnswer, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, plain
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import refusal_of
 
 if TYPE_CHECKING:
-    from qwicket.clients.http import Answer
+    from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
 """Pass with time: too many requests, and proxies that find nobody behind them."""
@@ -66,11 +66,11 @@ class QluedRetriableError(QluedAPIError, RetriableError):
     """It may pass: the same request may succeed later."""
 
 
-def failure(found: Answer | NoAnswer | WrongAnswer) -> QluedAPIError:
+def failure(found: Response | NoResponse | InvalidResponse) -> QluedAPIError:
     """Return the error for a refusal, or for a missing or wrong answer."""
-    if isinstance(found, WrongAnswer):
+    if isinstance(found, InvalidResponse):
         return QluedAPIError(str(found), found.status)
-    if isinstance(found, NoAnswer):
+    if isinstance(found, NoResponse):
         kind = QluedAPIError if found.is_absent else QluedRetriableError
         return kind(str(found), was_sent=found.was_sent)
     refusal = refusal_of(found.text)

@@ -9,11 +9,11 @@ import requests
 from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
-from qwicket.clients.http import erased, failures, plain
-from qwicket.clients.http.addresses import keep_from_strangers
+from qwicket.clients.http import failures, plain, redacted
+from qwicket.clients.http.addresses import refuse_our_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.http.text import LEAST_SECRET_CHARS
-from qwicket.clients.xanadu import answers
+from qwicket.clients.xanadu import responses
 from qwicket.clients.xanadu.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Connection:
             raise ValueError("A connection needs a refresh token or an access token.")
         if host == DEFAULT_HOST:
             for token in (refresh_token, access_token):
-                keep_from_strangers(token, host, ValueError)
+                refuse_our_token(token, host, ValueError)
         self._refresh_token = refresh_token
         self._access_token = access_token
         self._host = host
@@ -167,7 +167,7 @@ class Connection:
             response.close()
             self.update_access_token()
             response = self._send(method, url, {**self.headers, **extra}, kwargs)
-        complaint = None if kwargs.get("stream") else answers.complaint(response)
+        complaint = None if kwargs.get("stream") else responses.complaint(response)
         self._check(response, complaint)
         return response
 
@@ -186,8 +186,8 @@ class Connection:
         }
         headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
         response = self._send("POST", self.url(_SIGN_IN_PATH), headers, {"data": form})
-        self._check(response, answers.refused_grant(response))
-        self._access_token = answers.text(response, "access_token")
+        self._check(response, responses.refused_grant(response))
+        self._access_token = responses.text(response, "access_token")
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], kwargs: Mapping[str, Any]
@@ -239,7 +239,7 @@ class Connection:
         bearer = self._headers.get("Authorization", "").partition(" ")[2]
         secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
         long = [each for each in secrets if each and len(each) >= LEAST_SECRET_CHARS]
-        return plain(erased(text, sorted(long, key=len, reverse=True)))
+        return plain(redacted(text, sorted(long, key=len, reverse=True)))
 
 
 def _masked(token: str | None) -> str:

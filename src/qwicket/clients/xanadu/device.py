@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from requests.exceptions import RequestException
 
-from qwicket.clients.xanadu import answers
+from qwicket.clients.xanadu import responses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Device:
             requests.exceptions.RequestException: As for `Connection.request`.
         """
         found = []
-        for details in answers.entries(connection.request("GET", "/devices"), "target"):
+        for details in responses.entries(connection.request("GET", "/devices"), "target"):
             device = Device(details["target"], connection)
             device.__dict__["_details"] = details
             if status in (None, device.status):
@@ -96,7 +96,7 @@ class Device:
 
     def _read(self, path: str) -> Mapping[str, Any]:
         at = f"/devices/{quote(self._target, safe='')}{path}"
-        return answers.content(self._connection.request("GET", at))
+        return responses.content(self._connection.request("GET", at))
 
     def clear(self) -> None:
         """Forget what was fetched."""

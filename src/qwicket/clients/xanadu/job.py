@@ -10,7 +10,7 @@ from urllib.parse import quote
 from requests.exceptions import RequestException
 
 from qwicket.clients.http import Polling
-from qwicket.clients.xanadu import answers, results
+from qwicket.clients.xanadu import responses, results
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -54,7 +54,7 @@ class Job:
         """
         wanted = sorted(set(ids)) if ids else None
         params = {"size": len(wanted) if wanted else limit, "id": wanted, "status": status}
-        found = answers.entries(connection.request("GET", "/jobs", params=params), "id")
+        found = responses.entries(connection.request("GET", "/jobs", params=params), "id")
         return [_known(details, connection) for details in found]
 
     @staticmethod
@@ -79,8 +79,8 @@ class Job:
         """
         body = {"name": name, "target": target, "circuit": circuit, "language": language}
         response = connection.request("POST", "/jobs", json=body)
-        answers.text(response, "id")
-        job = _known(answers.content(response), connection)
+        responses.text(response, "id")
+        job = _known(responses.content(response), connection)
         job.__dict__["circuit"] = circuit
         return job
 
@@ -159,7 +159,7 @@ class Job:
     @cached_property
     def circuit(self) -> str:
         """The text of the program, as it was submitted."""
-        return answers.text(self._connection.request("GET", f"{self._path}/circuit"), "circuit")
+        return responses.text(self._connection.request("GET", f"{self._path}/circuit"), "circuit")
 
     @cached_property
     def result(self) -> Result:
@@ -224,7 +224,7 @@ class Job:
 
     @cached_property
     def _details(self) -> Mapping[str, Any]:
-        return answers.content(self._connection.request("GET", self._path))
+        return responses.content(self._connection.request("GET", self._path))
 
     def _field(self, name: str) -> Any:
         if name not in self._details:

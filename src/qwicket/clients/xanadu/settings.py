@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from qwicket.clients.http.addresses import is_ours, qwicket_url
+from qwicket.clients.http.addresses import is_qwicket_token, qwicket_url
 
 DEFAULT_HOST: Final = "platform.strawberryfields.ai"
 _PREFIX: Final = "XANADU_CLOUD_"
@@ -83,7 +83,7 @@ class Settings:
     def _may_go_home(self) -> bool:
         """Return whether the tokens, if there are any, are those of a Qwicket server."""
         tokens = [token for token in (self.REFRESH_TOKEN, self.ACCESS_TOKEN) if token]
-        return not tokens or any(map(is_ours, tokens))
+        return not tokens or any(map(is_qwicket_token, tokens))
 
     def __repr__(self) -> str:
         tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.clients.http import erased, header, plain
+from qwicket.clients.http import header, plain, redacted
 
 
 def test_escape_sequences_do_not_reach_the_terminal() -> None:
@@ -19,7 +19,7 @@ def test_what_is_no_text_is_empty(value: object) -> None:
 
 
 def test_every_secret_is_erased_wherever_it_stands() -> None:
-    assert erased("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
+    assert redacted("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "a\r\nX: y", "pässword"])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from qwicket.clients import ibm_qx
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ibm_qx import (
     RETRIABLE,
     IBMQXAPIError,
@@ -37,13 +37,13 @@ PASS = "the-pass-of-ada"
 SIGNED = answer(200, {"id": PASS, "ttl": 10})
 JOB = {"id": "7", "status": "QUEUED", "kind": "q-object"}
 DONE = {**JOB, "status": "COMPLETED", "qObjectResult": {"success": True, "results": []}}
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
 ERROR = {"error": {"status": 400, "message": "no", "code": 3100, "name": "INVALID_REQUEST"}}
 
 
 def client(server: BadServer, **options: Any) -> IBMQXClient:
     made = IBMQXClient(KEY, url=f"{server.url}/ibm/api", **options)
-    made.patience, made.timeout_s = QUICK, 5.0
+    made.retry_policy, made.timeout_s = QUICK, 5.0
     return made
 
 
@@ -80,7 +80,7 @@ def test_a_pass_that_is_refused_is_renewed_once() -> None:
 def test_a_read_is_repeated(trouble: Step) -> None:
     with BadServer(SIGNED, trouble, trouble, answer(200, JOB)) as server:
         made = client(server)
-        made.patience = replace(QUICK, tries=6)  # a kept connection that was closed costs one
+        made.retry_policy = replace(QUICK, tries=6)  # a kept connection that was closed costs one
         assert made.job("7") == JOB
         assert server.connections == 4
 
@@ -104,7 +104,9 @@ def test_a_submission_is_repeated_when_it_was_surely_not_done() -> None:
 def test_the_time_to_try_is_bounded() -> None:
     with BadServer(SIGNED, answer(503)) as server:
         made = client(server)
-        made.patience = Patience(tries=1000, total_s=0.5, first_pause_s=0.01, longest_pause_s=0.05)
+        made.retry_policy = RetryPolicy(
+            tries=1000, total_s=0.5, first_pause_s=0.01, longest_pause_s=0.05
+        )
         began = time.monotonic()
         with pytest.raises(IBMQXRetriableError):
             made.job("7")
@@ -143,7 +145,7 @@ def test_no_secret_is_in_any_text() -> None:
     for script in ((leaky,), (SIGNED, leaky), (SIGNED, drop())):
         with BadServer(*script) as server:
             made = client(server)
-            made.patience = Patience(tries=1)
+            made.retry_policy = RetryPolicy(tries=1)
             with pytest.raises(IBMQXAPIError) as caught:
                 made.job("7")
             text = "".join(traceback.format_exception(caught.value)) + repr(made)

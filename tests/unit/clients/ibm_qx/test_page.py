@@ -98,7 +98,7 @@ def _pattern(path: str) -> str:
 
 
 def _page(server: list[BadServer]) -> Callable[[Connection], None]:
-    """Answer what the document prints; paths are case-sensitive, queries are not known."""
+    """Response what the document prints; paths are case-sensitive, queries are not known."""
 
     def step(connection: Connection) -> None:
         request = connection.read()

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from qwicket.clients import ionq
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ionq import (
     DEFAULT_URL,
     Circuit,
@@ -33,7 +33,7 @@ ID = "0d7c2f5e-1111-4222-8333-444455556666"
 READY = {"id": ID, "status": "ready"}
 STARTED = {"id": ID, "status": "started"}
 COMPLETED = {"id": ID, "status": "completed"}
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def client(server: BadServer, version: str = "v0.4", **options: Any) -> IonQClient:
     made = IonQClient(KEY, f"{server.url}/{version}", **options)
-    made.patience = QUICK
+    made.retry_policy = QUICK
     return made
 
 

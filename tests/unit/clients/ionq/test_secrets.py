@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ionq import Circuit, IonQClient, IonQError, Session
 from support.bad_server import BadServer, Request, Step, answer
 from support.pairwise import pairs
@@ -16,7 +16,7 @@ from support.secrets import assert_silent, troubles
 KEY = "ThisKeyMustNeverBeSeenInAnyTextAtAll012345"
 CUSTOM = "ThisHeaderMustNeverBeSeenEither6789"
 JOB = {"id": "7", "status": "ready"}
-QUICK = Patience(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 def sent(request: Request) -> str:
@@ -41,7 +41,7 @@ CALLS: dict[str, Callable[[IonQClient], Any]] = {
 
 def client(url: str, key: str = KEY) -> IonQClient:
     made = IonQClient(key, f"{url}/v0.4", {"X-Lab": CUSTOM})
-    made.patience, made.timeout_s = QUICK, 0.2
+    made.retry_policy, made.timeout_s = QUICK, 0.2
     return made
 
 
@@ -69,7 +69,7 @@ def test_no_error_about_a_key_holds_the_key(bad: str) -> None:
 def test_no_repr_shows_a_secret() -> None:
     with BadServer(answer(200, JOB)) as server, client(server.url) as made:
         session = Session(made, "simulator")
-        things = [made, made._line, session, made.submit_job, session.run, made.wait]
+        things = [made, made._http, session, made.submit_job, session.run, made.wait]
         text = "".join(f"{thing!r} {thing!s}" for thing in things)
     assert KEY not in text
     assert CUSTOM not in text

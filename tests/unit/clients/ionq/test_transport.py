@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ionq import RETRIABLE, IonQAPIError, IonQClient, IonQRetriableError
 from support.bad_server import BadServer, Step, answer, cut, drip, drop, raw, reset, silent
 from support.pairwise import pairs
 
 JOB = {"id": "7", "status": "ready"}
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
 READS: list[Callable[[IonQClient], Any]] = [
     lambda made: made.retrieve_job("7"),
     lambda made: made.get_results("7"),
@@ -29,9 +29,9 @@ WRITES: list[Callable[[IonQClient], Any]] = [
 ]
 
 
-def client(url: str, patience: Patience = QUICK, timeout_s: float = 5.0) -> IonQClient:
+def client(url: str, retry_policy: RetryPolicy = QUICK, timeout_s: float = 5.0) -> IonQClient:
     made = IonQClient("the-key-of-ada", f"{url}/v0.4")
-    made.patience, made.timeout_s = patience, timeout_s
+    made.retry_policy, made.timeout_s = retry_policy, timeout_s
     return made
 
 
@@ -93,9 +93,9 @@ def test_a_write_whose_fate_is_unknown_is_not_repeated(ask: Any, trouble: Step) 
 @pytest.mark.parametrize("ask", WRITES)
 def test_a_write_without_a_connection_is_repeated_until_the_last_try(ask: Any) -> None:
     # Pauses of 0.05 to 0.1 s, and then 0.1 to 0.2 s.
-    patience = Patience(tries=3, first_pause_s=0.1)
+    retry_policy = RetryPolicy(tries=3, first_pause_s=0.1)
     with BadServer(answer(201, JOB)) as server:
-        asking = client(server.url, patience)
+        asking = client(server.url, retry_policy)
         ask(asking)
     began = time.monotonic()
     with pytest.raises(IonQRetriableError, match="there is no connection") as caught:
@@ -115,11 +115,11 @@ def test_there_is_a_last_try(ask: Any, trouble: Step) -> None:
 
 
 def test_there_is_no_try_after_the_total_time() -> None:
-    patience = Patience(tries=1_000, total_s=0.3, first_pause_s=0.05, longest_pause_s=0.05)
+    retry_policy = RetryPolicy(tries=1_000, total_s=0.3, first_pause_s=0.05, longest_pause_s=0.05)
     with BadServer(answer(503)) as server:
         began = time.monotonic()
         with pytest.raises(IonQRetriableError):
-            client(server.url, patience).retrieve_job("7")
+            client(server.url, retry_policy).retrieve_job("7")
         assert 0.3 <= time.monotonic() - began < 2.0
 
 
@@ -127,7 +127,7 @@ def test_there_is_no_try_after_the_total_time() -> None:
 def test_retry_after_is_obeyed(ask: Any) -> None:
     steps = answer(429, b"", {"retry-after": "1"}), answer(200, JOB)
     with BadServer(*steps) as server:
-        ask(client(server.url, Patience(tries=2, first_pause_s=0.01)))
+        ask(client(server.url, RetryPolicy(tries=2, first_pause_s=0.01)))
         first, second = server.requests
     assert second.at - first.at >= 1.0
 
@@ -146,7 +146,7 @@ def test_an_answer_that_does_not_come_in_time_is_left(trouble: Step) -> None:
     with BadServer(trouble) as server:
         began = time.monotonic()
         with pytest.raises(IonQRetriableError, match="no answer came in time") as caught:
-            client(server.url, Patience(tries=1), timeout_s=0.3).retrieve_job("7")
+            client(server.url, RetryPolicy(tries=1), timeout_s=0.3).retrieve_job("7")
         assert 0.3 <= time.monotonic() - began < 3.0
     assert (caught.value.status_code, caught.value.error_type) == (None, "no_answer")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ClientError, Unreachable, WaitTimeout
 from qwicket.clients.native.aio import AsyncClient, AsyncJob
 from qwicket.clients.native.async_transport import WAITING, AsyncTransport
@@ -38,20 +38,20 @@ from support.waiting import until
 ID = "0198f3a0-0000-7000-8000-000000000000"
 GOOD = {"answer": 42}
 OBJECT = dict[str, Any]
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
-ENDLESS = Patience(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+ENDLESS = RetryPolicy(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
 
 
 def with_transport(
     url: str,
     work: Callable[[AsyncTransport], Coroutine[Any, Any, Any]],
-    patience: Patience = QUICK,
+    retry_policy: RetryPolicy = QUICK,
     timeout_s: float = 5.0,
 ) -> Any:
     """Return what `work` returns of a transport that is closed afterwards."""
 
     async def main() -> Any:
-        transport = AsyncTransport(url, "secret", timeout_s, patience, patience)
+        transport = AsyncTransport(url, "secret", timeout_s, retry_policy, retry_policy)
         try:
             return await work(transport)
         finally:
@@ -61,7 +61,7 @@ def with_transport(
 
 
 def read(url: str, **options: Any) -> Any:
-    return with_transport(url, lambda made: made.drive(made.api.get("/x", OBJECT)), **options)
+    return with_transport(url, lambda made: made.run(made.api.get("/x", OBJECT)), **options)
 
 
 def said(work: Callable[[], Any]) -> str:
@@ -72,7 +72,7 @@ def said(work: Callable[[], Any]) -> str:
 
 def test_a_read_is_answered_on_one_connection() -> None:
     async def thrice(made: AsyncTransport) -> list[Any]:
-        return [await made.drive(made.api.get("/x", OBJECT)) for _ in range(3)]
+        return [await made.run(made.api.get("/x", OBJECT)) for _ in range(3)]
 
     with BadServer(kept(*[answer(200, GOOD)] * 3)) as server:
         assert with_transport(server.url, thrice) == [GOOD] * 3
@@ -82,18 +82,18 @@ def test_a_read_is_answered_on_one_connection() -> None:
 
 def test_a_connection_that_the_server_closed_meanwhile_is_no_trouble() -> None:
     with BadServer(reset(), drop(), answer(503), answer(200, GOOD)) as server:
-        patience = Patience(tries=4, first_pause_s=0.01)
-        assert read(server.url, patience=patience) == GOOD
+        retry_policy = RetryPolicy(tries=4, first_pause_s=0.01)
+        assert read(server.url, retry_policy=retry_policy) == GOOD
 
 
 def test_a_write_is_the_same_in_each_try() -> None:
     with BadServer(drop(), reset(), answer(503), answer(200, GOOD)) as server:
-        patience = Patience(tries=4, first_pause_s=0.01)
+        retry_policy = RetryPolicy(tries=4, first_pause_s=0.01)
 
         def write(made: AsyncTransport) -> Any:
-            return made.drive(made.api.post("/x", {"shots": 5}, OBJECT, key="same"))
+            return made.run(made.api.post("/x", {"shots": 5}, OBJECT, key="same"))
 
-        assert with_transport(server.url, write, patience) == GOOD
+        assert with_transport(server.url, write, retry_policy) == GOOD
         assert len(server.requests) == 3
         assert {request.headers["idempotency-key"] for request in server.requests} == {"same"}
         assert {request.body for request in server.requests} == {b'{"shots": 5}'}
@@ -132,8 +132,8 @@ def test_threads_and_loops_say_the_same_of_a_trouble(trouble: Step) -> None:
 
 @pytest.mark.parametrize("url", ["http://nowhere.invalid", "http://127.0.0.1:1"])
 def test_threads_and_loops_say_the_same_of_a_server_that_is_not_there(url: str) -> None:
-    once = Patience(tries=1)
-    loop = said(lambda: read(url, patience=once))
+    once = RetryPolicy(tries=1)
+    loop = said(lambda: read(url, retry_policy=once))
     assert loop == said(lambda: Transport(url, "secret", 5.0, once).get("/x", OBJECT))
 
 
@@ -148,10 +148,10 @@ def test_an_unknown_certificate_is_told_and_not_tried_again(tmp_path: Path) -> N
 
 def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     # At 16 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
-    monkeypatch.setattr("qwicket.clients.http.async_line.SLOWEST_BYTES_PER_S", 50)
+    monkeypatch.setattr("qwicket.clients.http.async_client.SLOWEST_BYTES_PER_S", 50)
     body = {"answer": "x" * 120}
     with BadServer(drip(0.01, body, at_once=90)) as server:  # the head, which counts for nothing
-        assert read(server.url, patience=Patience(tries=1), timeout_s=0.4) == body
+        assert read(server.url, retry_policy=RetryPolicy(tries=1), timeout_s=0.4) == body
 
 
 def test_a_cancelled_task_closes_its_connection() -> None:
@@ -163,13 +163,13 @@ def test_a_cancelled_task_closes_its_connection() -> None:
             is_closed.set()
 
     async def cancelled(made: AsyncTransport) -> None:
-        task = asyncio.create_task(made.drive(made.api.get("/x", OBJECT)))
+        task = asyncio.create_task(made.run(made.api.get("/x", OBJECT)))
         await asyncio.to_thread(until, lambda: server.requests, "a request")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await asyncio.to_thread(is_closed.wait, 10)
-        assert await made.drive(made.api.get("/x", OBJECT)) == GOOD
+        assert await made.run(made.api.get("/x", OBJECT)) == GOOD
 
     with BadServer(watched, answer(200, GOOD)) as server:
         with_transport(server.url, cancelled, timeout_s=30.0)
@@ -235,7 +235,7 @@ def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
         await asyncio.gather(*others, return_exceptions=True)
 
     with BadServer(hold(body("queued"))) as server:
-        with_transport(server.url, late, patience=ENDLESS, timeout_s=30.0)
+        with_transport(server.url, late, retry_policy=ENDLESS, timeout_s=30.0)
 
 
 def test_a_client_can_be_awaited_or_entered() -> None:
@@ -252,7 +252,7 @@ def test_a_client_can_be_awaited_or_entered() -> None:
 
 def test_no_connection_is_left_open_by_close() -> None:
     async def main(made: AsyncTransport) -> None:
-        await made.drive(made.api.get("/x", OBJECT))
+        await made.run(made.api.get("/x", OBJECT))
 
     is_closed = threading.Event()
 
@@ -274,7 +274,7 @@ def test_the_environments_proxy_is_used_and_its_password_not_told(
         port = free.getsockname()[1]
     monkeypatch.setenv("http_proxy", f"http://user:hidden@127.0.0.1:{port}")
     with pytest.raises(Unreachable) as caught:
-        read("http://server.invalid", patience=Patience(tries=1))
+        read("http://server.invalid", retry_policy=RetryPolicy(tries=1))
     assert "hidden" not in str(caught.value)
     monkeypatch.setenv("http_proxy", f"gopher://user:hidden@127.0.0.1:{port}")
     with pytest.raises(ClientError, match="proxy that the environment names") as refused:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import qwicket
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ApiError, Client, ClientError, Unreachable, connect
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer, drop, reset
 
 JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
-QUICK = Patience(tries=4, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(tries=4, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
 
 
 def client(server: BadServer) -> Client:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import (
     ApiError,
     AsyncClient,
@@ -28,7 +28,7 @@ from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, raw, reset
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
@@ -50,7 +50,7 @@ def chunked_and_cut(piece: bytes) -> Step:
     return raw(head + b"%x\r\n%b\r\n40\r\nid: 9\nda" % (len(piece), piece))
 
 
-def told(url: str, is_async: bool, outage: Patience = QUICK) -> list[Event]:
+def told(url: str, is_async: bool, outage: RetryPolicy = QUICK) -> list[Event]:
     """Return the events of a job that is followed by one client or the other."""
     if is_async:
         return asyncio.run(told_to_a_loop(url, outage))
@@ -58,7 +58,7 @@ def told(url: str, is_async: bool, outage: Patience = QUICK) -> list[Event]:
     return list(Job(transport, body("queued")).events())
 
 
-async def told_to_a_loop(url: str, outage: Patience) -> list[Event]:
+async def told_to_a_loop(url: str, outage: RetryPolicy) -> list[Event]:
     transport = AsyncTransport(url, "secret", 5.0, QUICK, outage)
     try:
         return [each async for each in AsyncJob(transport, body("queued")).events()]
@@ -145,8 +145,8 @@ def test_who_was_told_the_end_hears_so(is_async: bool) -> None:
 def test_a_stream_that_is_refused_for_now_is_asked_for_when_the_server_says(is_async: bool) -> None:
     busy = answer(429, {}, {"Retry-After": "1"})
     with BadServer(busy, stream(event(2, "completed"))) as server:
-        patience = Patience(tries=3, total_s=9.0, first_pause_s=0.01)
-        assert [each.version for each in told(server.url, is_async, patience)] == [2]
+        retry_policy = RetryPolicy(tries=3, total_s=9.0, first_pause_s=0.01)
+        assert [each.version for each in told(server.url, is_async, retry_policy)] == [2]
         first, second = server.requests
         assert second.at - first.at >= 1.0
 

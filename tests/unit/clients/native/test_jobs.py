@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import (
     ApiError,
     BadAnswer,
@@ -23,7 +23,7 @@ from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, hold, silent
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
 
 
 def body(state: str, **more: Any) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def body(state: str, **more: Any) -> dict[str, Any]:
 
 def job(server: BadServer, state: str = "queued", timeout_s: float = 5.0, **options: Any) -> Job:
     """Return a job as it was a moment ago; nothing is sent for it."""
-    options = {"patience": QUICK, "outage": QUICK, **options}
+    options = {"retry_policy": QUICK, "outage": QUICK, **options}
     return Job(Transport(server.url, "secret", timeout_s, **options), body(state))
 
 
@@ -90,7 +90,7 @@ def test_wait_without_time_sees_that_the_job_has_ended() -> None:
 
 @pytest.mark.parametrize("away", [drop(), answer(503), answer(429, b"", {"Retry-After": "3600"})])
 def test_wait_ends_in_time_although_the_server_is_away(away: Step) -> None:
-    endless = Patience(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
+    endless = RetryPolicy(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
     with BadServer(away) as server:
         began = time.monotonic()
         with pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last seen: queued\)"):
@@ -108,7 +108,7 @@ def test_wait_ends_soon_after_its_time_although_the_server_is_silent() -> None:
 
 def test_wait_outlasts_a_server_that_restarts() -> None:
     away: list[Step] = [drop(), answer(503), answer(502, b"<html>"), drop(), drop(), drop()]
-    outage = Patience(tries=7, total_s=60.0, first_pause_s=0.01, longest_pause_s=0.05)
+    outage = RetryPolicy(tries=7, total_s=60.0, first_pause_s=0.01, longest_pause_s=0.05)
     with BadServer(*away, answer(200, body("completed"))) as server:
         assert job(server, outage=outage).wait(timeout=60).state == "completed"
 
@@ -128,7 +128,7 @@ def test_wait_gives_up_when_the_server_stays_busy() -> None:
 
 
 def test_pauses_of_a_long_outage_grow_to_a_bound() -> None:
-    outage = Patience(tries=6, total_s=60.0, first_pause_s=0.02, longest_pause_s=0.08)
+    outage = RetryPolicy(tries=6, total_s=60.0, first_pause_s=0.02, longest_pause_s=0.08)
     with BadServer(answer(503)) as server:
         with pytest.raises(ServerBusy):
             job(server, outage=outage).wait(timeout=60)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import AsyncClient, AsyncJob, Client, ClientError, Job
 from qwicket.clients.native.async_transport import AsyncTransport
 from qwicket.clients.native.transport import Transport
@@ -19,7 +19,7 @@ from support.secrets import assert_silent, troubles
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 SECRETS = (TOKEN, TOKEN.removeprefix("qw_"))
 JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
-QUICK = Patience(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 def sent(request: Request) -> str:
@@ -80,7 +80,7 @@ ASYNC_CALLS: dict[str, Callable[[AsyncClient], Awaitable[Any]]] = {
 def test_no_error_of_an_event_loop_holds_the_token(trouble: str, call: str) -> None:
     async def main(url: str) -> None:
         async with AsyncClient(AsyncTransport(url, TOKEN, 0.1, QUICK, QUICK)) as client:
-            assert TOKEN not in f"{client!r} {client._transport!r} {client._transport._line!r}"
+            assert TOKEN not in f"{client!r} {client._transport!r} {client._transport._http!r}"
             await ASYNC_CALLS[call](client)
 
     with BadServer(TROUBLES[trouble]) as server:

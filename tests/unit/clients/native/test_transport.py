@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
@@ -33,12 +33,12 @@ from support.bad_server import (
 from support.waiting import until
 
 GOOD = {"fine": True}
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
 OBJECT = dict[str, Any]
 
 
-def transport(server: BadServer, patience: Patience = QUICK, **options: Any) -> Transport:
-    return Transport(server.url, "secret", options.pop("timeout_s", 5.0), patience, **options)
+def transport(server: BadServer, retry_policy: RetryPolicy = QUICK, **options: Any) -> Transport:
+    return Transport(server.url, "secret", options.pop("timeout_s", 5.0), retry_policy, **options)
 
 
 def closed_port() -> int:
@@ -122,11 +122,11 @@ def test_there_is_a_last_try(trouble: Step) -> None:
 
 
 def test_there_is_no_try_after_the_total_time() -> None:
-    patience = Patience(tries=1_000, total_s=0.3, first_pause_s=0.05, longest_pause_s=0.05)
+    retry_policy = RetryPolicy(tries=1_000, total_s=0.3, first_pause_s=0.05, longest_pause_s=0.05)
     with BadServer(answer(503)) as server:
         began = time.monotonic()
         with pytest.raises(ServerBusy):
-            transport(server, patience).get("/x", OBJECT)
+            transport(server, retry_policy).get("/x", OBJECT)
         assert 0.3 <= time.monotonic() - began < 2.0
         assert 5 <= len(server.requests) <= 13  # pauses are 0.025 to 0.05 s
 
@@ -135,14 +135,14 @@ def test_a_silent_server_is_left_after_the_timeout() -> None:
     with BadServer(silent()) as server:
         began = time.monotonic()
         with pytest.raises(Unreachable, match="no answer came in time"):
-            transport(server, Patience(tries=1), timeout_s=0.2).get("/x", OBJECT)
+            transport(server, RetryPolicy(tries=1), timeout_s=0.2).get("/x", OBJECT)
         assert 0.2 <= time.monotonic() - began < 2.0
 
 
 def test_retry_after_is_obeyed() -> None:
-    patience = Patience(tries=2, first_pause_s=0.01)
+    retry_policy = RetryPolicy(tries=2, first_pause_s=0.01)
     with BadServer(answer(503, b"", {"Retry-After": "1"}), answer(200, GOOD)) as server:
-        transport(server, patience).get("/x", OBJECT)
+        transport(server, retry_policy).get("/x", OBJECT)
         first, second = server.requests
         assert second.at - first.at >= 1.0
 
@@ -162,16 +162,16 @@ def test_a_retry_after_that_is_a_date_is_obeyed() -> None:
         "Date": "Sun, 06 Nov 1994 08:49:37 GMT",
     }
     with BadServer(answer(503, b"", headers), answer(200, GOOD)) as server:
-        transport(server, Patience(tries=2, first_pause_s=0.01)).get("/x", OBJECT)
+        transport(server, RetryPolicy(tries=2, first_pause_s=0.01)).get("/x", OBJECT)
         first, second = server.requests
         assert second.at - first.at >= 1.0
 
 
 def test_pauses_grow_from_try_to_try() -> None:
-    patience = Patience(tries=4, first_pause_s=0.05)
+    retry_policy = RetryPolicy(tries=4, first_pause_s=0.05)
     with BadServer(answer(503)) as server:
         with pytest.raises(ServerBusy):
-            transport(server, patience).get("/x", OBJECT)
+            transport(server, retry_policy).get("/x", OBJECT)
         times = [request.at for request in server.requests]
         pauses = [after - before for before, after in pairwise(times)]
         for pause, longest in zip(pauses, [0.05, 0.1, 0.2], strict=True):
@@ -186,7 +186,7 @@ def test_no_connection_at_all_is_unreachable() -> None:
 
 def test_a_name_that_does_not_exist_is_unreachable() -> None:
     with pytest.raises(Unreachable, match="the name is not known"):
-        Transport("http://nowhere.invalid", "secret", 5.0, Patience(tries=1)).get("/x", OBJECT)
+        Transport("http://nowhere.invalid", "secret", 5.0, RetryPolicy(tries=1)).get("/x", OBJECT)
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_a_read_carries_the_token_and_no_body() -> None:
 
 def test_a_write_is_the_same_in_each_try() -> None:
     with BadServer(drop(), reset(), answer(503), answer(200, GOOD)) as server:
-        client = transport(server, Patience(tries=4, first_pause_s=0.01))
+        client = transport(server, RetryPolicy(tries=4, first_pause_s=0.01))
         assert client.post("/x", {"shots": 5}, OBJECT, key="same") == GOOD
         assert len(server.requests) == 3
         for request in server.requests:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.qlued import (
     QluedAPIError,
     QluedClient,
@@ -26,7 +26,7 @@ from qwicket.clients.qlued.errors import RETRIABLE
 from support.bad_server import BadServer, Step, answer, cut, drip, drop, raw, reset, silent
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 def msg(status: str, error: str = "None") -> dict[str, str]:
@@ -47,9 +47,9 @@ READS: list[Ask] = [
 ]
 
 
-def client(url: str, patience: Patience = QUICK, timeout_s: float = 5.0) -> QluedClient:
+def client(url: str, retry_policy: RetryPolicy = QUICK, timeout_s: float = 5.0) -> QluedClient:
     made = QluedClient(f"{url}/api/v2/", TOKEN)
-    made.patience, made.timeout_s = patience, timeout_s
+    made.retry_policy, made.timeout_s = retry_policy, timeout_s
     return made
 
 
@@ -200,7 +200,7 @@ def test_retry_after_is_obeyed() -> None:
     """Names of headers have no case (RFC 9110, 5.1), and some servers write all in lower case."""
     with BadServer(answer(429, b"", {"retry-after": "1"}), answer(200, WAITS)) as server:
         made = client(server.url)
-        made.patience = Patience(tries=2, first_pause_s=0.01)
+        made.retry_policy = RetryPolicy(tries=2, first_pause_s=0.01)
         assert made.post("rydberg", {}) == "7"
         first, second = server.requests
     assert second.at - first.at >= 1.0

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from qwicket.clients.http import Patience
+from qwicket.clients.http import RetryPolicy
 from qwicket.clients.qlued import QluedClient, QluedError
 from support.bad_server import BadServer, Request, Step, answer
 from support.pairwise import pairs
@@ -17,7 +17,7 @@ from support.secrets import assert_silent, troubles
 TOKEN = "This token/must+never be=seen%in any&text?at#all"
 FORMS = (TOKEN, quote(TOKEN, safe=""), quote_plus(TOKEN))
 STATUS = {"job_id": "7", "status": "QUEUED", "detail": "", "error_message": "None"}
-QUICK = Patience(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 def sent(request: Request) -> str:
@@ -48,7 +48,7 @@ CALLS: dict[str, Callable[[QluedClient], Any]] = {
 
 def client(url: str, token: str = TOKEN) -> QluedClient:
     made = QluedClient(f"{url}/api/v2", token)
-    made.patience, made.timeout_s = QUICK, 0.2
+    made.retry_policy, made.timeout_s = QUICK, 0.2
     return made
 
 
@@ -69,6 +69,6 @@ def test_no_error_without_a_connection_holds_a_token(call: Callable[[QluedClient
 
 def test_no_repr_shows_a_token() -> None:
     with BadServer(answer(200, STATUS)) as server, client(server.url) as made:
-        things = [made, made._line, made.post, made.wait, made.status("rydberg", "7")]
+        things = [made, made._http, made.post, made.wait, made.status("rydberg", "7")]
         text = "".join(f"{thing!r} {thing!s}" for thing in things)
     assert TOKEN not in text

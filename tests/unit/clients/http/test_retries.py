@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwicket.clients.http import Patience, insist, retry_after_s
+from qwicket.clients.http import RetryPolicy, retry, retry_after_s
 
 # 1994-11-06 08:49:37 UTC, the date of RFC 9110's examples (5.6.7), as `date -u -d … +%s` gives it.
 EXAMPLE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -12,27 +12,27 @@ EXAMPLE_S = 784111777.0
 
 
 def test_pauses_double_from_try_to_try() -> None:
-    patience = Patience(first_pause_s=0.4, longest_pause_s=30.0)
-    pauses = [patience.pause_s(tried, 0.0, 1.0) for tried in (1, 2, 3, 4)]
+    retry_policy = RetryPolicy(first_pause_s=0.4, longest_pause_s=30.0)
+    pauses = [retry_policy.pause_s(tried, 0.0, 1.0) for tried in (1, 2, 3, 4)]
     assert pauses == pytest.approx([0.4, 0.8, 1.6, 3.2])
 
 
 def test_chance_shortens_a_pause_to_half_at_most() -> None:
-    patience = Patience(first_pause_s=1.0)
-    assert patience.pause_s(1, 0.0, 0.0) == 0.5
-    assert patience.pause_s(1, 0.0, 1.0) == 1.0
+    retry_policy = RetryPolicy(first_pause_s=1.0)
+    assert retry_policy.pause_s(1, 0.0, 0.0) == 0.5
+    assert retry_policy.pause_s(1, 0.0, 1.0) == 1.0
 
 
 def test_what_the_server_asks_for_is_the_least_pause() -> None:
-    assert Patience().pause_s(1, 7.0, 0.0) == 7.0
+    assert RetryPolicy().pause_s(1, 7.0, 0.0) == 7.0
 
 
 def test_a_huge_retry_after_is_capped() -> None:
-    assert Patience(longest_pause_s=30.0).pause_s(1, 1e9, 0.5) == 30.0
+    assert RetryPolicy(longest_pause_s=30.0).pause_s(1, 1e9, 0.5) == 30.0
 
 
 def test_the_pause_after_very_many_tries_is_capped() -> None:
-    assert Patience(longest_pause_s=10.0).pause_s(1000, 0.0, 1.0) == 10.0
+    assert RetryPolicy(longest_pause_s=10.0).pause_s(1000, 0.0, 1.0) == 10.0
 
 
 @pytest.mark.parametrize("text", ["120", " 120 ", "000000120"])
@@ -71,11 +71,11 @@ def test_whatever_the_headers_say_the_pause_is_within_bounds(
     retry_after: str, date: str, tried: int
 ) -> None:
     asked_s = retry_after_s({"Retry-After": retry_after, "Date": date}, now_s=EXAMPLE_S)
-    patience = Patience(longest_pause_s=30.0)
-    assert 0.0 <= patience.pause_s(tried, asked_s, 0.5) <= 30.0
+    retry_policy = RetryPolicy(longest_pause_s=30.0)
+    assert 0.0 <= retry_policy.pause_s(tried, asked_s, 0.5) <= 30.0
 
 
-QUICK = Patience(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
 
 
 class Busy(Exception):
@@ -102,13 +102,13 @@ def asked_s(error: Exception) -> float | None:
 
 def test_an_attempt_is_repeated_while_that_may_help() -> None:
     attempts = Attempts(Busy(), Busy())
-    assert insist(QUICK, attempts, asked_s) == "done"
+    assert retry(QUICK, attempts, asked_s) == "done"
     assert len(attempts.lefts_s) == 3
 
 
 def test_each_attempt_is_told_the_time_that_is_left() -> None:
     attempts = Attempts(Busy(), Busy())
-    insist(QUICK, attempts, asked_s)
+    retry(QUICK, attempts, asked_s)
     first, second, third = attempts.lefts_s
     assert QUICK.total_s >= first > second > third > 0
 
@@ -116,7 +116,7 @@ def test_each_attempt_is_told_the_time_that_is_left() -> None:
 def test_the_last_error_is_told_when_the_tries_are_over() -> None:
     last = Busy("last")
     with pytest.raises(Busy) as caught:
-        insist(QUICK, Attempts(Busy(), Busy(), last, Busy()), asked_s)
+        retry(QUICK, Attempts(Busy(), Busy(), last, Busy()), asked_s)
     assert caught.value is last
     assert last.__context__ is None
 
@@ -124,12 +124,12 @@ def test_the_last_error_is_told_when_the_tries_are_over() -> None:
 def test_an_error_that_does_not_pass_is_told_at_once() -> None:
     attempts = Attempts(Busy(), KeyError(), Busy())
     with pytest.raises(KeyError):
-        insist(QUICK, attempts, asked_s)
+        retry(QUICK, attempts, asked_s)
     assert len(attempts.lefts_s) == 2
 
 
 def test_no_attempt_begins_when_the_time_is_over() -> None:
     attempts = Attempts(Busy())
     with pytest.raises(Busy):
-        insist(Patience(total_s=0.0), attempts, asked_s)
+        retry(RetryPolicy(total_s=0.0), attempts, asked_s)
     assert len(attempts.lefts_s) == 1

@@ -151,7 +151,7 @@ def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
     settings = structs.replace(settings, data_dir=place.data_dir, database_url=place.database_url)
     for each in problems(settings):
         is_ours = each.setting == "--port" and _is_ours(settings)
-        if each.setting != "--data-dir" and not is_ours:  # the folder is looked at by itself
+        if each.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
             status: Status = "warning" if each.weight == "warning" else "wrong"
             found.append(Finding("settings", status, f"{each.setting}: {each.what}", each.remedy))
     yield from found
@@ -464,15 +464,15 @@ def _asked(url: str) -> float:
     Raises:
         ClientError: There is none, or it takes no work.
     """
-    from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer
+    from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
     from qwicket.clients.native import BadAnswer, ClientError, Unreachable
 
-    line = Line(url, ClientError)
+    line = HTTPClient(url, ClientError)
     try:
         answer = line.exchange(Request("GET", "/readyz", limit_s=_LOOK_S))
-    except NoAnswer as error:
+    except NoResponse as error:
         raise Unreachable(str(error)) from None
-    except WrongAnswer as error:
+    except InvalidResponse as error:
         raise BadAnswer(str(error)) from None
     finally:
         line.close()
@@ -484,11 +484,11 @@ def _asked(url: str) -> float:
 
 
 def _signed_in(url: str, token: str) -> str:
-    from qwicket.clients.http import Patience, plain
+    from qwicket.clients.http import RetryPolicy, plain
     from qwicket.clients.native.transport import Transport
     from qwicket.schema.accounts import AccountBody
 
-    transport = Transport(url, token, _LOOK_S, Patience(tries=1))
+    transport = Transport(url, token, _LOOK_S, RetryPolicy(tries=1))
     try:
         account = transport.get("/v1/account", AccountBody)
     finally:

@@ -1,4 +1,4 @@
-"""A line for an event loop: what `Line` is for threads, with the same answers and errors.
+"""A line for an event loop: what `HTTPClient` is for threads, with the same answers and errors.
 
 A request whose task is cancelled is really over: its connection is closed. Imported by asynchronous
 clients alone, as httpcore takes a moment to import.
@@ -17,17 +17,17 @@ import httpcore
 import urllib3
 
 from qwicket.clients.http import deadlines, failures
-from qwicket.clients.http.line import (
+from qwicket.clients.http.client import (
     CONNECT_S,
     MOST_BYTES,
-    Answer,
-    NoAnswer,
+    InvalidResponse,
+    NoResponse,
     Request,
-    WrongAnswer,
-    accepted,
+    Response,
+    validated,
 )
+from qwicket.clients.http.deadline_connections import SLOWEST_BYTES_PER_S, proxy_of
 from qwicket.clients.http.text import address
-from qwicket.clients.http.timely import SLOWEST_BYTES_PER_S, proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,7 +50,7 @@ _NEVER_SENT: Final = (
 )
 
 
-class AsyncLine:
+class AsyncHTTPClient:
     """Connections to one server, for any number of tasks of one event loop.
 
     Args:
@@ -75,14 +75,14 @@ class AsyncLine:
         raise refuse("The proxy that the environment names cannot be used.")
 
     def __repr__(self) -> str:
-        return f"<AsyncLine to {self.url}>"
+        return f"<AsyncHTTPClient to {self.url}>"
 
-    async def exchange(self, request: Request) -> Answer:
-        """Send a request once, as `Line.exchange` does.
+    async def exchange(self, request: Request) -> Response:
+        """Send a request once, as `HTTPClient.exchange` does.
 
         Raises:
-            NoAnswer: The server gave no whole answer.
-            WrongAnswer: TLS failed, the answer is a redirect, or too large.
+            NoResponse: The server gave no whole answer.
+            InvalidResponse: TLS failed, the answer is a redirect, or too large.
         """
         limit_s = deadlines.within(request.limit_s)
         try:
@@ -93,19 +93,19 @@ class AsyncLine:
         except _BROKEN as error:
             failure = self._failed(error)
         else:
-            return accepted(answer, self.url, request)
+            return validated(answer, self.url, request)
         # Raised out here, so that no chain leads to an object that knows the request.
         raise failure
 
-    async def stream(self, request: Request) -> AsyncGenerator[bytes | Answer, None]:
-        """Yield a good answer piece by piece, or another as a whole, as `Line.stream` does."""
+    async def stream(self, request: Request) -> AsyncGenerator[bytes | Response, None]:
+        """Yield a successful response in chunks, another one whole, like `HTTPClient.stream`."""
         deadline = asyncio.get_running_loop().time() + request.limit_s
         try:
             async with self._open(request, request.limit_s) as response:
                 if response.status != 200:
                     async with asyncio.timeout_at(deadline) as clock:
                         answer = await self._whole(response, clock)
-                    yield accepted(answer, self.url, request)
+                    yield validated(answer, self.url, request)
                     return
                 pieces = response.aiter_stream()
                 while True:
@@ -134,35 +134,35 @@ class AsyncLine:
             extensions={"timeout": {**times, "read": limit_s}},
         )
 
-    async def _whole(self, response: httpcore.Response, clock: asyncio.Timeout) -> Answer:
+    async def _whole(self, response: httpcore.Response, clock: asyncio.Timeout) -> Response:
         """Read all of an answer; without a deadline each byte adds a little to its time."""
         s_per_byte = 1 / SLOWEST_BYTES_PER_S if deadlines.current() is None else 0.0
         content = bytearray()
         async for piece in response.aiter_stream():
             content += piece
             if len(content) > self._most_bytes:
-                raise WrongAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
+                raise InvalidResponse(f"{self.url} sends more than {self._most_bytes} bytes.")
             clock.reschedule((clock.when() or 0.0) + len(piece) * s_per_byte)
         told = ((name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers)
-        return Answer(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
+        return Response(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
 
-    def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
+    def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
         for cause in failures.chain(error):
             if isinstance(cause, ssl.SSLError):
-                return WrongAnswer(failures.tls_failure(self.url, cause))
+                return InvalidResponse(failures.tls_failure(self.url, cause))
             if isinstance(cause, socket.gaierror):
                 why = "the name is not known"
-                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
         if failures.is_refused(error) and failures.is_this_machine(self.url):
             is_absent = not self._has_answered
             text = failures.not_connected(self.url, is_absent=is_absent)
-            return NoAnswer(text, was_sent=False, is_absent=is_absent)
+            return NoResponse(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
-                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
         is_late = isinstance(error, httpcore.TimeoutException | TimeoutError)
         why = "no answer came in time" if is_late else "the connection broke"
-        return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=True)
+        return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=True)
 
 
 def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:

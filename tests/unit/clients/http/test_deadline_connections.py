@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import urllib3
 
-from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer, timely
+from qwicket.clients.http import (
+    HTTPClient,
+    InvalidResponse,
+    NoResponse,
+    Request,
+    deadline_connections,
+)
 from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, kept, response
 from support.certificates import Certificate
@@ -21,7 +27,7 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 def get(url: str, limit_s: float) -> Any:
-    line = Line(url, ValueError)
+    line = HTTPClient(url, ValueError)
     try:
         return json.loads(line.exchange(Request("GET", "/x", limit_s=limit_s)).content)
     finally:
@@ -39,7 +45,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_drips_is_left_after_the_timeout(at_once: int) -> None:
     with BadServer(drip(0.02, GOOD, at_once=at_once)) as server:
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match="no answer came in time"):
+        with pytest.raises(NoResponse, match="no answer came in time"):
             get(server.url, 0.3)
         # 2,000 bytes in good faith would add 0.12 s.
         assert 0.3 <= time.monotonic() - began < 3.0
@@ -52,7 +58,7 @@ def test_an_answer_in_pieces_is_read() -> None:
 
 def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     # At 1 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
-    monkeypatch.setattr(timely, "SLOWEST_BYTES_PER_S", 50)
+    monkeypatch.setattr(deadline_connections, "SLOWEST_BYTES_PER_S", 50)
     with BadServer(drip(0.005, {"text": "x" * 60}, at_once=HEAD_BYTES)) as server:
         began = time.monotonic()
         get(server.url, 0.1)
@@ -62,7 +68,7 @@ def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.Mon
 def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
     slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes
     with BadServer(kept(slow, slow, slow)) as server:
-        line = Line(server.url, ValueError)
+        line = HTTPClient(server.url, ValueError)
         for _ in range(3):
             line.exchange(Request("GET", "/x", limit_s=0.6))
         assert server.connections == 1
@@ -100,13 +106,13 @@ def test_hosts_that_no_proxy_names_are_reached_without_one(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", ".invalid")
-    with pytest.raises(NoAnswer, match="the name is not known"):
+    with pytest.raises(NoResponse, match="the name is not known"):
         get("http://lab.invalid", 5.0)
 
 
 def test_a_proxy_that_is_away_is_named_as_the_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(NoAnswer, match="the proxy makes no connection"):
+    with pytest.raises(NoResponse, match="the proxy makes no connection"):
         get("http://lab.invalid", 5.0)
 
 
@@ -115,7 +121,7 @@ def test_a_proxy_of_an_unknown_kind_is_refused_and_not_quoted(
 ) -> None:
     monkeypatch.setenv("http_proxy", "socks5://ada:password@proxy.invalid")
     with pytest.raises(ValueError, match="cannot be used") as caught:
-        Line("http://lab.invalid", ValueError)
+        HTTPClient("http://lab.invalid", ValueError)
     assert "password" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -138,7 +144,7 @@ def tls(certificate: Certificate) -> ssl.SSLContext:
 def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls: ssl.SSLContext) -> None:
     with BadServer(answer(200, GOOD), tls=tls) as server:
         with pytest.raises(
-            WrongAnswer, match=r"^TLS with https://.* failed: its certificate is not trusted "
+            InvalidResponse, match=r"^TLS with https://.* failed: its certificate is not trusted "
         ):
             get(server.url, 5.0)
         assert (server.connections, server.requests) == (1, [])
@@ -151,7 +157,7 @@ def test_a_certificate_that_the_operator_trusts_is_taken(
     with BadServer(answer(200, GOOD), drip(0.02, GOOD), tls=tls) as server:
         assert get(server.url, 5.0) == GOOD
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match="no answer came in time"):
+        with pytest.raises(NoResponse, match="no answer came in time"):
             get(server.url, 0.5)
         assert 0.5 <= time.monotonic() - began < 3.0
 
@@ -163,6 +169,6 @@ def test_a_server_without_tls_is_a_bad_answer() -> None:
 
     with BadServer(plain_text) as server:
         url = server.url.replace("http://", "https://")
-        with pytest.raises(WrongAnswer, match=rf"^TLS with {url} failed"):
+        with pytest.raises(InvalidResponse, match=rf"^TLS with {url} failed"):
             get(url, 5.0)
         assert server.connections == 1

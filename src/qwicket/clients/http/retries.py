@@ -22,11 +22,11 @@ _CHANCE: Final = random.SystemRandom()
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Bounds on trying again, by number and by time.
 
     Attributes:
-        tries: Tries at most.
+        tries: Attempts at most.
         total_s: Seconds after which no try begins.
         first_pause_s: Longest pause before the second try; it doubles from try to try.
         longest_pause_s: Longest pause, whatever the server asks for.
@@ -41,7 +41,7 @@ class Patience:
         """Return the seconds to pause.
 
         Args:
-            tried: Tries so far.
+            tried: Attempts so far.
             asked_s: Seconds that the server asks for.
             chance: From 0 to 1; keeps clients that failed together from coming back together.
         """
@@ -49,20 +49,20 @@ class Patience:
         return min(max(own_s, asked_s), self.longest_pause_s)
 
 
-OUTAGE: Final = Patience(tries=100, total_s=300.0, longest_pause_s=10.0)
+OUTAGE: Final = RetryPolicy(tries=100, total_s=300.0, longest_pause_s=10.0)
 """Bounds within a wait: a server that restarts does not end a wait of hours."""
 
 
-class Tries:
+class Attempts:
     """The tries of one request: says after each failure how long to pause, or that it was the last.
 
     Knows the time, but never waits itself: threads and event loops pause in ways of their own.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, retry_policy: RetryPolicy) -> None:
+        self._retry_policy = retry_policy
         fixed = deadlines.current()
-        own = time.monotonic() + patience.total_s
+        own = time.monotonic() + retry_policy.total_s
         self._deadline = own if fixed is None else min(own, fixed)
         self._tried = 0
 
@@ -78,28 +78,28 @@ class Tries:
             asked_s: Seconds that the server asks for; None when another try would not help.
         """
         left_s = self._left_s()
-        if asked_s is None or self._tried >= self._patience.tries or left_s <= 0:
+        if asked_s is None or self._tried >= self._retry_policy.tries or left_s <= 0:
             return None
-        own_s = self._patience.pause_s(self._tried, asked_s, _CHANCE.random())
+        own_s = self._retry_policy.pause_s(self._tried, asked_s, _CHANCE.random())
         return min(own_s, left_s)
 
     def _left_s(self) -> float:
         return self._deadline - time.monotonic()
 
 
-def insist(
-    patience: Patience,
+def retry(
+    retry_policy: RetryPolicy,
     attempt: Callable[[float], T],
     asked_s: Callable[[Exception], float | None],
 ) -> T:
     """Return what an attempt returns, the first that does.
 
     Args:
-        patience: The bounds.
+        retry_policy: The bounds.
         attempt: Is told the seconds that are left.
         asked_s: Seconds that the server asks for before another try; None when none would help.
     """
-    tries = Tries(patience)
+    tries = Attempts(retry_policy)
     while True:
         try:
             return attempt(tries.begin())

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 from urllib3 import exceptions as broken
 
-from qwicket.clients.http import deadlines, failures, timely
-from qwicket.clients.http.text import address, erased, public
+from qwicket.clients.http import deadline_connections, deadlines, failures
+from qwicket.clients.http.text import address, redacted, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _NEVER_SENT: Final = (
 )
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """No whole answer came; another try may help.
 
     Attributes:
@@ -46,7 +46,7 @@ class NoAnswer(Exception):
         super().__init__(text)
 
 
-class WrongAnswer(Exception):
+class InvalidResponse(Exception):
     """What is there is not the server that was meant; another try does not help.
 
     Attributes:
@@ -86,7 +86,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back: a status below 300 with a body, or one of 400 and more."""
 
     status: int
@@ -103,27 +103,27 @@ class Answer:
         return self.status
 
 
-def accepted(answer: Answer, url: str, request: Request) -> Answer:
+def validated(answer: Response, url: str, request: Request) -> Response:
     """Return an answer that may leave: without secrets, and from the server that was meant.
 
     Raises:
-        NoAnswer: It is empty.
-        WrongAnswer: It is a redirect.
+        NoResponse: It is empty.
+        InvalidResponse: It is a redirect.
     """
     if answer.status >= 400:
-        told = ((name, erased(text, request.secrets)) for name, text in answer.headers.items())
-        content = erased(answer.text, request.secrets).encode()
-        return Answer(answer.status, urllib3.HTTPHeaderDict(told), content)
+        told = ((name, redacted(text, request.secrets)) for name, text in answer.headers.items())
+        content = redacted(answer.text, request.secrets).encode()
+        return Response(answer.status, urllib3.HTTPHeaderDict(told), content)
     if answer.status >= 300:
-        where = public(erased(answer.headers.get("Location", ""), request.secrets))
+        where = without_credentials(redacted(answer.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
-        raise WrongAnswer(f"{url} redirects{to}; this is not followed.")
+        raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
     if not answer.content and not request.can_be_empty:  # a head that breaks off looks like this
-        raise NoAnswer(f"{url} cannot be reached: the answer is empty.", was_sent=True)
+        raise NoResponse(f"{url} cannot be reached: the answer is empty.", was_sent=True)
     return answer
 
 
-class Line:
+class HTTPClient:
     """Connections to one server, for any number of threads.
 
     Args:
@@ -148,7 +148,7 @@ class Line:
         self._has_answered = has_answered
         self._setting = setting
         try:
-            self._kept = timely.connections(self.url)
+            self._kept = deadline_connections.connections(self.url)
         except broken.HTTPError:
             pass  # its text may quote the proxy's password
         else:
@@ -156,43 +156,43 @@ class Line:
         raise refuse("The proxy that the environment names cannot be used.")
 
     def __repr__(self) -> str:
-        return f"<Line to {self.url}>"
+        return f"<HTTPClient to {self.url}>"
 
-    def exchange(self, request: Request) -> Answer:
+    def exchange(self, request: Request) -> Response:
         """Send a request once.
 
         A request that may not be repeated has a connection of its own: the server may have closed a
         kept one just now, and then nobody can tell whether the request arrived.
 
         Raises:
-            NoAnswer: The server gave no whole answer.
-            WrongAnswer: TLS failed, the answer is a redirect, or too large.
+            NoResponse: The server gave no whole answer.
+            InvalidResponse: TLS failed, the answer is a redirect, or too large.
         """
-        own = None if request.can_repeat else timely.connections(self.url)
+        own = None if request.can_repeat else deadline_connections.connections(self.url)
         with own or nullcontext(self._kept) as connections:
             answer = self._ask(connections, request)
-        return accepted(answer, self.url, request)
+        return validated(answer, self.url, request)
 
-    def stream(self, request: Request) -> Iterator[bytes | Answer]:
+    def stream(self, request: Request) -> Iterator[bytes | Response]:
         """Yield a good answer's body piece by piece while it comes, or another answer as a whole.
 
         Raises:
-            NoAnswer: The stream broke off, or the time is over.
-            WrongAnswer: TLS failed, or the answer is a redirect.
+            NoResponse: The stream broke off, or the time is over.
+            InvalidResponse: TLS failed, or the answer is a redirect.
         """
-        with timely.connections(self.url) as connections:
+        with deadline_connections.connections(self.url) as connections:
             for piece in self._pieces(connections, request):
-                if isinstance(piece, NoAnswer | WrongAnswer):
+                if isinstance(piece, NoResponse | InvalidResponse):
                     raise piece  # out here, so that no chain leads to an object with the request
-                yield accepted(piece, self.url, request) if isinstance(piece, Answer) else piece
+                yield validated(piece, self.url, request) if isinstance(piece, Response) else piece
 
     def _pieces(
         self, connections: urllib3.PoolManager, request: Request
-    ) -> Iterator[bytes | Answer | NoAnswer | WrongAnswer]:
+    ) -> Iterator[bytes | Response | NoResponse | InvalidResponse]:
         try:
             with closing(self._opened(connections, request)) as response:
                 if response.status != 200:
-                    yield Answer(response.status, response.headers, self._content(response))
+                    yield Response(response.status, response.headers, self._content(response))
                 else:
                     yield from response.stream(_CHUNK_BYTES)
         except (broken.HTTPError, HTTPException, OSError) as error:
@@ -204,11 +204,11 @@ class Line:
     def close(self) -> None:
         self._kept.clear()
 
-    def _ask(self, connections: urllib3.PoolManager, request: Request) -> Answer:
+    def _ask(self, connections: urllib3.PoolManager, request: Request) -> Response:
         try:
             with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
-                return Answer(response.status, response.headers, self._content(response))
+                return Response(response.status, response.headers, self._content(response))
         except (broken.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
         # Raised out here, so that no chain leads to an object that knows the request.
@@ -234,19 +234,19 @@ class Line:
         for chunk in response.stream(_CHUNK_BYTES):
             content += chunk
             if len(content) > self._most_bytes:
-                raise WrongAnswer(f"{self.url} sends more than {self._most_bytes} bytes.")
+                raise InvalidResponse(f"{self.url} sends more than {self._most_bytes} bytes.")
         return bytes(content)
 
-    def _failed(self, error: Exception) -> NoAnswer | WrongAnswer:
+    def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
         if isinstance(error, broken.SSLError):
-            return WrongAnswer(failures.tls_failure(self.url, error))
+            return InvalidResponse(failures.tls_failure(self.url, error))
         if failures.is_refused(error) and failures.is_this_machine(self.url):
             is_absent = not self._has_answered
             text = failures.not_connected(self.url, is_absent=is_absent, setting=self._setting)
-            return NoAnswer(text, was_sent=False, is_absent=is_absent)
+            return NoResponse(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):
-                return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=False)
+                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
         is_late = isinstance(error, broken.TimeoutError | TimeoutError)
         why = "no answer came in time" if is_late else "the connection broke"
-        return NoAnswer(f"{self.url} cannot be reached: {why}.", was_sent=True)
+        return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=True)

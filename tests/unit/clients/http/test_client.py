@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.clients.http import Line, NoAnswer, Request, WrongAnswer
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
 from support.bad_server import BadServer, Step, answer, cut, drop, kept, reset, silent
 from support.bad_server import Request as Received
 
@@ -14,15 +14,15 @@ SECRET = "ThisMustNeverBeSeen"
 # Nothing listens on port 1 of this machine, and .invalid does not exist (RFC 2606).
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid"])
 def test_a_request_without_a_connection_was_surely_not_sent(url: str) -> None:
-    with pytest.raises(NoAnswer) as caught:
-        Line(url, ValueError).exchange(Request("POST", "/x", limit_s=5.0))
+    with pytest.raises(NoResponse) as caught:
+        HTTPClient(url, ValueError).exchange(Request("POST", "/x", limit_s=5.0))
     assert not caught.value.was_sent
 
 
 @pytest.mark.parametrize("trouble", [drop(), reset(), silent(), cut(40, {}), answer(200, b"")])
 def test_a_request_on_a_connection_may_have_been_sent(trouble: Step) -> None:
-    with BadServer(trouble) as server, pytest.raises(NoAnswer) as caught:
-        Line(server.url, ValueError).exchange(Request("POST", "/x", limit_s=0.5))
+    with BadServer(trouble) as server, pytest.raises(NoResponse) as caught:
+        HTTPClient(server.url, ValueError).exchange(Request("POST", "/x", limit_s=0.5))
     assert caught.value.was_sent
 
 
@@ -31,7 +31,7 @@ def test_a_refusal_repeats_no_secret_in_body_or_headers() -> None:
         return {"x-echo": request.headers["x-key"]}
 
     with BadServer(answer(401, echo, echo)) as server:
-        got = Line(server.url, ValueError).exchange(
+        got = HTTPClient(server.url, ValueError).exchange(
             Request("GET", "/x", {"X-Key": SECRET}, limit_s=5.0, secrets=[SECRET])
         )
     assert (got.status, got.text) == (401, '{"x-echo": "..."}')
@@ -40,7 +40,7 @@ def test_a_refusal_repeats_no_secret_in_body_or_headers() -> None:
 
 def test_a_fresh_connection_is_used_once() -> None:
     with BadServer(kept(answer(200, {}), answer(200, {}))) as server:
-        line = Line(server.url, ValueError)
+        line = HTTPClient(server.url, ValueError)
         for is_fresh in (False, True, True, False):
             line.exchange(Request("GET", "/x", limit_s=5.0, can_repeat=not is_fresh))
         line.close()
@@ -49,18 +49,22 @@ def test_a_fresh_connection_is_used_once() -> None:
 
 def test_headers_of_an_answer_are_found_in_any_case() -> None:
     with BadServer(answer(503, b"later", {"retry-after": "7"})) as server:
-        got = Line(server.url, ValueError).exchange(Request("GET", "/x", limit_s=5.0))
+        got = HTTPClient(server.url, ValueError).exchange(Request("GET", "/x", limit_s=5.0))
     assert got.headers["Retry-After"] == "7"
 
 
 def test_a_redirect_is_told_without_the_secret_and_not_followed() -> None:
     with BadServer(answer(307, b"", {"Location": f"http://{SECRET}.invalid/"})) as server:
-        with pytest.raises(WrongAnswer, match=r"redirects to http://\.\.\.\.invalid; this is not"):
-            Line(server.url, ValueError).exchange(
+        with pytest.raises(
+            InvalidResponse, match=r"redirects to http://\.\.\.\.invalid; this is not"
+        ):
+            HTTPClient(server.url, ValueError).exchange(
                 Request("GET", "/x", limit_s=5.0, secrets=[SECRET])
             )
         assert len(server.requests) == 1
 
 
 def test_a_line_shows_its_address() -> None:
-    assert repr(Line("http://lab.invalid/", ValueError)) == "<Line to http://lab.invalid>"
+    assert (
+        repr(HTTPClient("http://lab.invalid/", ValueError)) == "<HTTPClient to http://lab.invalid>"
+    )
