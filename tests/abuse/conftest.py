@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from abuse.doors import DOORS, NATIVE, Door
-from qwicket.cli.options import Place, as_admin
 from qwicket.gateway.admin import NewToken
 from support.server import LiveServer
 from support.waiting import until
@@ -43,9 +42,8 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
     def make(
         name: str, *scopes: str, devices: tuple[str, ...] = (), life_s: int | None = None
     ) -> NewToken:
-        return as_admin(
-            Place(server.folder / "data", None),
-            lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s),
+        return server.as_admin(
+            lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s)
         )
 
     good, stranger = server.maker(), server.maker("bob")

@@ -9,16 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from abuse.attacks import Target
 from abuse.attacks.catalogue import LIST, Entry
 from support.loop import MEASURED, assert_loop_stays_free
-from support.postgres import PostgresServer
 from support.processes import resident_bytes
-from support.server import LiveServer
+from support.server import server_on
 
 IS_LONG = os.environ.get("QWICKET_ABUSE") == "long"
 ALWAYS = ("--limit", "waiting_jobs=200000", "--limit", f"memory_bytes={1 << 30}")
@@ -41,19 +39,12 @@ def unharmed() -> None:
 def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgres":
-            postgres: PostgresServer = request.getfixturevalue("postgres")
-            url = stack.enter_context(postgres.database())
-        options = ALWAYS if IS_LONG else (*ALWAYS, *SHORT)
-        folder = tmp_path_factory.mktemp("attacked")
-        live = LiveServer(folder, *options, database_url=url, **MEASURED)
+    options = ALWAYS if IS_LONG else (*ALWAYS, *SHORT)
+    folder = tmp_path_factory.mktemp("attacked")
+    with server_on(request, folder, *options, **MEASURED) as live:
         target = Target(live, is_long=IS_LONG)
         yield target
         target.close()
-        assert live.stop() == 0
-        live.assert_calm()
 
 
 def run(target: Target, entry: Entry) -> tuple[str, str | None]:

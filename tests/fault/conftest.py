@@ -9,17 +9,13 @@ from pathlib import Path
 import pytest
 
 from support.postgres import PostgresServer
-from support.server import LiveServer, Serve
+from support.server import LiveServer, Serve, database_of
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """The address of an empty database; None is the embedded one."""
-    if request.param == "sqlite":
-        yield None
-        return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with database_of(request, request.param) as url:
         yield url
 
 

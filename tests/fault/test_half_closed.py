@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,10 +17,9 @@ import pytest
 
 from support import raw
 from support.agents import Lab, submit
-from support.postgres import PostgresServer
 from support.processes import connections
 from support.programs import BELL, slow
-from support.server import LiveServer
+from support.server import LiveServer, server_on
 from support.waiting import until
 
 MOST = 3
@@ -31,16 +29,9 @@ MOST = 3
 def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgres":
-            postgres: PostgresServer = request.getfixturevalue("postgres")
-            url = stack.enter_context(postgres.database())
-        folder = tmp_path_factory.mktemp("half-closed")
-        live = LiveServer(folder, "--limit", f"half_closed={MOST}", database_url=url)
+    folder = tmp_path_factory.mktemp("half-closed")
+    with server_on(request, folder, "--limit", f"half_closed={MOST}") as live:
         yield live
-        assert live.stop() == 0
-        live.assert_calm()
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ import httpx
 import pytest
 
 from support.agents import ATOMS, BELL_QASM, DEVICE, Lab, ended, submit
-from support.postgres import PostgresServer
-from support.server import LiveServer, run_cli
+from support.server import LiveServer, run_cli, server_on
 from support.waiting import until
 
 _numbers = itertools.count(100)
@@ -34,19 +33,8 @@ def lone(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server whose queue is this module's alone."""
-    folder = tmp_path_factory.mktemp(f"lone_{request.param}")
-    if request.param == "sqlite":
-        yield from _served(LiveServer(folder))
-        return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    with postgres.database() as url:
-        yield from _served(LiveServer(folder, database_url=url))
-
-
-def _served(live: LiveServer) -> Iterator[LiveServer]:
-    yield live
-    assert live.stop() == 0
-    live.assert_calm()
+    with server_on(request, tmp_path_factory.mktemp(f"lone_{request.param}")) as live:
+        yield live
 
 
 @pytest.fixture

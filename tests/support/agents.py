@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 
-from qwicket.cli.options import Place, as_admin
 from support.lab_machine import entries
 from support.processes import children_of
 from support.server import LiveServer
@@ -151,9 +150,8 @@ class LiveAgent:
 
 def serving_token(server: LiveServer, *devices: str, account: str = "ada") -> str:
     """Make a token that serves these devices."""
-    made = as_admin(
-        Place(server.folder / "data", server.database_url),
-        lambda admin: admin.create_token(account, scopes=["devices:serve"], devices=devices),
+    made = server.as_admin(
+        lambda admin: admin.create_token(account, scopes=["devices:serve"], devices=devices)
     )
     return made.secret
 

@@ -16,14 +16,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 OWNERS: Final = "TEST_PROCESSES"
 """The environment variable with the marks of the test processes above a process."""
 
 _GRACE_S: Final = 3.0
 _PAUSE_S: Final = 0.1
-_watchdogs: list[IO[bytes]] = []
+_watchdogs: list[int] = []
+"""Pipes to the watchdogs, open until this process ends: a file object would warn that it is."""
 
 
 def start_watchdog() -> None:
@@ -31,15 +32,16 @@ def start_watchdog() -> None:
     mark = secrets.token_hex(8)
     # Without the marks: the watchdog of a process further up must not kill this one.
     env = {name: value for name, value in os.environ.items() if name != OWNERS}
+    read_end, write_end = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-I", __file__, str(os.getpid()), mark],
-        stdin=subprocess.PIPE,
+        stdin=read_end,
         env=env,
         start_new_session=True,  # Ctrl-C at a terminal reaches the tests, not the watchdog
     )
-    assert process.stdin is not None
+    os.close(read_end)
     process.returncode = 0  # nobody waits for it: it ends after this process
-    _watchdogs.append(process.stdin)
+    _watchdogs.append(write_end)
     os.environ[OWNERS] = f"{os.environ.get(OWNERS, '')},{mark}"
 
 
@@ -51,8 +53,7 @@ def marks() -> dict[str, str]:
 def name_child(pid: int) -> None:
     """Name a process to the watchdog. Some programs overwrite their environment, as nginx does."""
     for pipe in _watchdogs:
-        pipe.write(b"%d %d\n" % (pid, _started_at(pid)))
-        pipe.flush()
+        os.write(pipe, b"%d %d\n" % (pid, _started_at(pid)))
 
 
 def main(owner: int, mark: str) -> None:

@@ -6,12 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
+import pytest
 
+from qwicket.cli.options import Place, as_admin
+from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES
+from support.postgres import PostgresServer
+from support.waiting import until
+
+T = TypeVar("T")
 
 ANNOUNCEMENT = "Qwicket listens on "
 
@@ -68,8 +77,6 @@ class LiveServer:
         self._port = self.url.rpartition(":")[2]
 
     def _announced(self, mark: int) -> str:
-        from support.waiting import until
-
         def found() -> str | None:
             text = self.log.read_bytes()[mark:].decode()
             assert self.process.poll() is None, f"the server ended:\n{text}"
@@ -108,6 +115,10 @@ class LiveServer:
         for sign in ("Traceback", "never retrieved", "never awaited", "ResourceWarning"):
             assert sign not in text, text[max(0, text.index(sign) - 500) :][:3000]
 
+    def as_admin(self, work: Callable[[Admin], Awaitable[T]]) -> T:
+        """Do an administrator's work in this process, which costs no start of an interpreter."""
+        return as_admin(Place(self.folder / "data", self.database_url), work)
+
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database."""
         return cli(*arguments, *self._place, env=self._env, stdin=stdin)
@@ -115,22 +126,50 @@ class LiveServer:
     def token(self, name: str = "ada") -> str:
         """Return a token of this account, making both when they are not there."""
         if name not in self._tokens:
-            self.admin("user", "add", name)
-            self._tokens[name] = self.admin("token", "create", "--user", name)
+
+            async def make(admin: Admin) -> str:
+                await admin.add_account(name, email=None, password=None)
+                return (await admin.create_token(name)).secret
+
+            self._tokens[name] = self.as_admin(make)
         return self._tokens[name]
 
     def maker(self, name: str = "ada") -> str:
         """Return a token of this account, as `token` does, that may make and revoke others."""
         self.token(name)
-        scopes = [
-            word for scope in (*DEFAULT_SCOPES, "tokens:write") for word in ("--scope", scope)
-        ]
-        return self.admin("token", "create", "--user", name, *scopes)
+        scopes = (*DEFAULT_SCOPES, "tokens:write")
+        return self.as_admin(lambda admin: admin.create_token(name, scopes=scopes)).secret
 
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
         """Return an HTTP client that signs in as ada, or with another token."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False, **options)
+
+
+@contextmanager
+def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str | None]:
+    """Yield the address of an empty database: "postgres" has one, "sqlite", embedded, has None."""
+    if kind == "sqlite":
+        yield None
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    with postgres.database() as url:
+        yield url
+
+
+@contextmanager
+def server_on(
+    request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
+) -> Iterator[LiveServer]:
+    """Yield a server on the database that `request` has for its parameter.
+
+    At the end it must stop in good order and have met nothing unforeseen.
+    """
+    with database_of(request, request.param) as url:
+        live = LiveServer(folder, *options, database_url=url, **env)
+        yield live
+        assert live.stop() == 0
+        live.assert_calm()
 
 
 class Serve(Protocol):

@@ -15,7 +15,6 @@ from abuse.conftest import run_bell
 from abuse.doors import DOORS, NATIVE, WAYS, Way, routes
 from abuse.test_access import absent_id
 from abuse.test_agents import outcome, part, right
-from qwicket.cli.options import Place, as_admin
 from qwicket.gateway.signin import new_secret
 from support import ibm, runtime
 from support.ibm import Client as IBMClient
@@ -69,10 +68,7 @@ def wrong_tokens(target: Target) -> Outcome:
 
 def revoked_token(target: Target) -> Outcome:
     """Use a token after it was revoked, on every route."""
-    made = as_admin(
-        Place(target.live.folder / "data", target.live.database_url),
-        lambda admin: admin.create_token("eve"),
-    )
+    made = target.live.as_admin(lambda admin: admin.create_token("eve"))
     secret = made.secret
     assert target.http.get("/v1/jobs", headers=NATIVE.auth(secret)).status_code == 200
     target.live.admin("token", "revoke", made.token.id)
