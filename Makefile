@@ -10,7 +10,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse fault fault-long bench docs format clean
+.PHONY: demo test check coverage lint abuse fault fault-long bench docs changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -64,6 +64,15 @@ bench: $(READY)  ## Figures, each beside its floor or its peers
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site
+
+changelog: $(READY)  ## The section of the next release, from changelog.d
+	$(BIN)/towncrier build --draft
+
+release-trial: $(READY)  ## Wheel and sdist, and a trial of both in clean environments
+	$(BIN)/python tools/release.py --trial
+
+release: $(READY)  ## Changelog, wheel and sdist, a trial of both in clean environments, a tag
+	$(BIN)/python tools/release.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
