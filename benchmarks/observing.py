@@ -20,9 +20,9 @@ from starlette.types import Message, Scope
 from benchmarks.places import Place
 from qwicket.cli.demo import BELL
 from qwicket.server.app import App
-from qwicket.server.http import Front
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics
+from qwicket.server.router import Router
 from qwicket.server.settings import Settings
 
 ROUNDS: Final = 60
@@ -33,17 +33,17 @@ async def measure(folder: Path, secret: str) -> dict[str, float]:
     """Return the median seconds of processor time of one poll, by what watches it."""
     app = App(Settings(data_dir=folder, workers=1))
     await app.start()
-    assert app._front is not None
-    mounts, limits = dict(app._front._mounts), app._limits
+    assert app._router is not None
+    mounts, limits = dict(app._router._mounts), app._limits
     body = {"program": BELL, "device": "simulator", "shots": 10}
-    made = await _ask(Front(mounts, limits), secret, "POST", "/v1/jobs", json.dumps(body).encode())
+    made = await _ask(Router(mounts, limits), secret, "POST", "/v1/jobs", json.dumps(body).encode())
     path = f"/v1/jobs/{json.loads(made)['id']}"
     await asyncio.sleep(3)  # until it has run: then it changes no more
     access = AccessLog()
     fronts = {
-        "nothing": Front(mounts, limits),
-        "metrics": Front(mounts, limits, metrics=Metrics()),
-        "metrics and access log": Front(mounts, limits, metrics=Metrics(), access=access),
+        "nothing": Router(mounts, limits),
+        "metrics": Router(mounts, limits, metrics=Metrics()),
+        "metrics and access log": Router(mounts, limits, metrics=Metrics(), access=access),
     }
     took: dict[str, list[float]] = {name: [] for name in fronts}
     for _ in range(ROUNDS):
@@ -58,7 +58,7 @@ async def measure(folder: Path, secret: str) -> dict[str, float]:
     return {name: median(each) for name, each in took.items()}
 
 
-async def _ask(front: Front, secret: str, method: str, path: str, body: bytes = b"") -> bytes:
+async def _ask(front: Router, secret: str, method: str, path: str, body: bytes = b"") -> bytes:
     scope: Scope = {
         "type": "http",
         "method": method,

@@ -14,7 +14,7 @@ import msgspec
 from qwicket.dialects import descriptions, mounts
 from qwicket.dialects import native as native_door
 from qwicket.dialects.ionq import wire as ionq
-from qwicket.dialects.qbraid import orders as qbraid
+from qwicket.dialects.qbraid import submissions as qbraid
 from qwicket.dialects.routing import ANY_TOKEN, Access, Open
 from qwicket.model.accounts import Scope
 from qwicket.schema.jobs import SubmitBody
@@ -186,17 +186,17 @@ _NATIVE: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 10}
 _IONQ: dict[str, Any] = {"type": "ionq.circuit.v1", "backend": "simulator", "input": BELL}
 
 NATIVE = Door("/v1", "Bearer", problem_json, SubmitBody, _NATIVE, "program")
-IONQ = Door("/ionq/v0.4", "apiKey", ionq_json, ionq.SubmitBody, _IONQ, "input")
+IONQ = Door("/ionq/v0.4", "apiKey", ionq_json, ionq.V04Body, _IONQ, "input")
 _PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
 _QBRAID: dict[str, Any] = {"deviceQrn": "qbraid:qbraid:sim:statevector", "program": _PROGRAM}
 QBRAID = Door(
-    *("/qbraid/api/v1", "", qbraid_json, qbraid.CurrentBody, _QBRAID, "program"),
+    *("/qbraid/api/v1", "", qbraid_json, qbraid.V1Body, _QBRAID, "program"),
     header="X-API-Key",
     ids=("data", "jobVrn"),
 )
 FORMER_QBRAID = QBRAID._replace(
     prefix="/qbraid/api",
-    body=qbraid.NativeBody,
+    body=qbraid.V0Body,
     valid={"qbraidDeviceId": "qbraid_statevector", "ionqCircuit": BELL},
     program="ionqCircuit",
     header="api-key",

@@ -23,7 +23,7 @@ from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import INT64_MAX, Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.programs import BELL
 
@@ -165,7 +165,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         limits = Limits.from_names(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
         readers = Readers(limits)
         gateway = Gateway(store, readers, limits, now_ms)
-        transport = httpx.ASGITransport(Front(mounts(gateway), limits))
+        transport = httpx.ASGITransport(Router(mounts(gateway), limits))
         client = httpx.AsyncClient(transport=transport, base_url="http://qwicket", verify=False)
 
         def post(door: Door, content: bytes) -> httpx.Response:

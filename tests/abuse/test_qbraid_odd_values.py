@@ -13,7 +13,7 @@ import pytest
 from abuse.conftest import Tokens
 from abuse.doors import FORMER_QBRAID, QBRAID, Door, harmless
 from abuse.odd_values import LATE, NO_JSON, ODD, matters
-from qwicket.dialects.qbraid import groups, orders
+from qwicket.dialects.qbraid import groups, submissions
 from support.pairwise import pairs
 
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
@@ -123,9 +123,9 @@ def test_an_odd_program_is_taken_or_refused(
 @pytest.mark.parametrize(
     ("format_", "odd"),
     pairs(
-        sorted({*orders._FORMATS, *orders._NOT_OFFERED}),
+        sorted({*submissions._FORMATS, *submissions._NOT_OFFERED}),
         ["{}", "[]", "null", "\0", "x", "{" * 10_000, '{"qubits": 1e400}'],
-        keep=lambda format_, _: format_ in orders._FORMATS,
+        keep=lambda format_, _: format_ in submissions._FORMATS,
     ),
 )
 def test_a_program_that_makes_no_sense_is_refused(

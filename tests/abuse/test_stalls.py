@@ -17,7 +17,7 @@ from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.pairwise import pairs
 
@@ -67,7 +67,7 @@ class Server:
         self._loop = asyncio.Runner()
         self._readers = Readers(LIMITS)
         self._store = open_sqlite(folder)
-        self._front = Front(mounts(Gateway(self._store, self._readers, LIMITS, _now)), LIMITS)
+        self._router = Router(mounts(Gateway(self._store, self._readers, LIMITS, _now)), LIMITS)
         self._token = self._loop.run(self._prepare())
 
     async def _prepare(self) -> str:
@@ -127,7 +127,7 @@ class Server:
             "headers": [*auth, (b"content-length", b"%d" % len(body))],
             "client": ("192.0.2.1", 1),
         }
-        await self._front(scope, receive, send)
+        await self._router(scope, receive, send)
         return status
 
 

@@ -24,7 +24,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.model.errors import Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Database, Tx
 from support.xanadu import TOKEN_PATH, pair
@@ -233,7 +233,7 @@ async def http(store: Store, database: Brittle) -> AsyncIterator[Http]:
     admin = Admin(store, now_ms)
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
-    transport = httpx.ASGITransport(Front(mounts(gateway), LIMITS))
+    transport = httpx.ASGITransport(Router(mounts(gateway), LIMITS))
     async with Http(transport=transport, base_url="http://qwicket") as client:
         grant = {"grant_type": "refresh_token", "refresh_token": secret}
         given = (await client.post(TOKEN_PATH, data=grant)).json()["access_token"]

@@ -38,8 +38,8 @@ from qwicket.dialects.xanadu import wire as xanadu
 from qwicket.model import errors
 from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
-from qwicket.server.http import Front
 from qwicket.server.probes import probes
+from qwicket.server.router import Router
 from support.pairwise import pairs
 from support.server import LiveServer
 
@@ -268,13 +268,13 @@ class Broken:
 
 
 def in_process(method: str, url: str) -> httpx.Response:
-    """Send a request to all doors in front of a gateway that fails."""
+    """Send a request to all doors in router of a gateway that fails."""
 
     def is_ready() -> bool:
         raise RuntimeError(SECRET)
 
     doors: dict[str, ASGIApp] = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
-    app = Front(doors, Limits())
+    app = Router(doors, Limits())
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app)

@@ -1,4 +1,4 @@
-"""The configuration of nginx that the how-to shows, in front of a live server."""
+"""The configuration of nginx that the how-to shows, in router of a live server."""
 
 from __future__ import annotations
 

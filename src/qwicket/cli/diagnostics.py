@@ -152,8 +152,8 @@ def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
     for each in problems(settings):
         is_ours = each.setting == "--port" and _is_ours(settings)
         if each.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
-            status: Status = "warning" if each.weight == "warning" else "wrong"
-            found.append(Finding("settings", status, f"{each.setting}: {each.what}", each.remedy))
+            status: Status = "warning" if each.severity == "warning" else "wrong"
+            found.append(Finding("settings", status, f"{each.setting}: {each.detail}", each.remedy))
     yield from found
     if not found:
         file = context.meta.get(FILE)
@@ -200,7 +200,7 @@ def _folder(place: Place) -> Iterator[Finding]:
         return
     folder = place.data_dir
     for each in check_folder(folder):
-        yield Finding("folder", "wrong", f"{each.setting}: {each.what}", each.remedy)
+        yield Finding("folder", "wrong", f"{each.setting}: {each.detail}", each.remedy)
         return
     if not folder.exists():
         yield Finding("folder", "ok", f"{folder} is not there yet: qwicket serve makes it")

@@ -23,10 +23,9 @@ BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 REFUSAL: Final = "qwicket.refusal"
 ANSWER: Final = "qwicket.answer"
-"""Keys of the ASGI scope, set by server/http.py: the request's id; the server's address in answers;
-functions that bound the body by another limit, stream it, or count it in the memory for requests
-before sign-in; the error that answers a request which is not served; and the memory that a large
-answer takes.
+"""Keys of the ASGI scope that server/router.py sets: the request's id; the server's address in
+responses; functions that bound the body by another limit, stream it, or count it in the memory for
+requests before sign-in; the error of a request that is refused; the memory of a large response.
 """
 _MAX_KEY_CHARS: Final = 255
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.pieces import Pieces, in_pieces
+from qwicket.dialects.streaming import ChunkedResponse, encode_in_chunks
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ async def json_in_thread(
     """
     if is_small:
         return json(_as_raw(render()), status, **headers)
-    chunks, size = await asyncio.to_thread(in_pieces, lambda: _as_raw(render()))
+    chunks, size = await asyncio.to_thread(encode_in_chunks, lambda: _as_raw(render()))
     if size <= SMALL_ANSWER_BYTES:
         return Response(b"".join(chunks), status, headers=headers, media_type=_JSON)
-    return Pieces(chunks, size, status, headers=headers, media_type=_JSON)
+    return ChunkedResponse(chunks, size, status, headers=headers, media_type=_JSON)
 
 
 def _as_raw(value: Any) -> Any:

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from qwicket.dialects.bodies import SMALL_BODY_BYTES, clipped, decode
-from qwicket.dialects.pieces import Pieces
 from qwicket.dialects.requests import REFUSAL, REQUEST_ID, Request
+from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -182,7 +182,7 @@ class Dialect:
         versions: Handlers of the paths that begin so, where a version has its own.
     """
 
-    speaks_websocket = False
+    supports_websocket = False
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class Dialect:
             # A response that everyone may read is in memory only once, so it takes no room.
             and request.answer.account
         ):
-            return Pieces.of(response)
+            return ChunkedResponse.of(response)
         return response
 
     def _find(self, path: str) -> tuple[Mapping[str, Route], dict[str, str]]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
-_PIECE_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
 """Uploads that are made into jobs at the same time, one of each account: all of it is in memory
 then, several times over."""
@@ -167,9 +167,9 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, byte
     held, number = bytearray(), 0
     async for chunk in chunks:
         held += chunk
-        while len(held) >= _PIECE_BYTES:
-            yield number, bytes(held[:_PIECE_BYTES])
-            del held[:_PIECE_BYTES]
+        while len(held) >= _CHUNK_BYTES:
+            yield number, bytes(held[:_CHUNK_BYTES])
+            del held[:_CHUNK_BYTES]
             number += 1
     if held:
         yield number, bytes(held)

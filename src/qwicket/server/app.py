@@ -22,11 +22,11 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Chores, Dispatcher, Express, Heartbeat, Lookout
-from qwicket.server.docs import docs, for_people
-from qwicket.server.http import Front
+from qwicket.server.docs import docs, with_browser_redirect
 from qwicket.server.logs import AccessLog
-from qwicket.server.metrics import Metrics, Rooms
+from qwicket.server.metrics import Metrics, MetricSources
 from qwicket.server.probes import probes
+from qwicket.server.router import Router
 from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class App:
         self._settings = settings
         self._workers = settings.workers or os.cpu_count() or 1
         self._limits = _with_memory(settings.limits, self._workers)
-        self._front: Front | None = None
+        self._router: Router | None = None
         self._store: Store | None = None
         self._lock: int | None = None
         self._access: AccessLog | None = None
@@ -67,12 +67,12 @@ class App:
         self.summary = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and self._front is not None:
-            await self._front(scope, receive, send)
+        if scope["type"] in ("http", "websocket") and self._router is not None:
+            await self._router(scope, receive, send)
 
-    def speaks_websocket(self, path: str) -> bool:
+    def supports_websocket(self, path: str) -> bool:
         """Say whether the door of a path speaks websockets."""
-        return self._front is not None and self._front.speaks_websocket(path)
+        return self._router is not None and self._router.supports_websocket(path)
 
     def begin_stop(self) -> None:
         """Stop being ready, claim no more, and answer every long poll now with what it has."""
@@ -81,7 +81,7 @@ class App:
             self._dispatcher.stop_claiming()
             self._store.changes.close()
 
-    def hurry(self) -> None:
+    def release_running(self) -> None:
         """Give running jobs back at once: the operator asks a second time."""
         self._dispatcher.hurry()
 
@@ -154,7 +154,7 @@ class App:
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
         answers = Answers(self._limits.answers, gateway.auth.confirm)
-        rooms = Rooms(
+        sources = MetricSources(
             *(store, gateway, answers, self._dispatcher, lookout),
             *(self._compute, self._express, self._readers, access),
         )
@@ -166,15 +166,15 @@ class App:
         )
         doors: dict[str, ASGIApp] = {
             **dialects,
-            "": for_people(dialects[""]),
+            "": with_browser_redirect(dialects[""]),
             **docs(dialects),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.auth.by_token,
-                lambda: metrics.text(rooms),
+                lambda: metrics.text(sources),
             ),
         }
-        self._front = Front(
+        self._router = Router(
             *(doors, self._limits, public_url), answers=answers, metrics=metrics, access=access
         )
         self._heartbeat.start()

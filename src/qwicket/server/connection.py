@@ -1,6 +1,6 @@
-"""One connection: uvicorn's HTTP/1.1, with bounds on heads, silence and answers that nobody takes.
+"""One HTTP/1.1 connection: uvicorn's protocol with limits on heads, idle time and slow readers.
 
-What is refused here has no door yet and is answered in plain text. Bodies are bounded in `http.py`.
+Errors here occur before routing, so their bodies are plain text. `router.py` limits request bodies.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qwicket.server.outlet import Outlet
 from qwicket.server.websocket import handshake_error
+from qwicket.server.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,27 +44,27 @@ _LINGER_S: Final = 2.0
 _HOST_BYTES: Final = frozenset(
     (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
 )
-"""Those of a host and a port in RFC 3986, and the brackets of IPv6."""
+"""Bytes of a host and port in RFC 3986, with the brackets of IPv6."""
 _INT: Final = struct.Struct("i")
 _ACKNOWLEDGED: Final = struct.Struct("Q")
 _ACKNOWLEDGED_AT: Final = 120
-"""Where Linux's tcp_info has tcpi_bytes_acked (linux/tcp.h, since 4.1)."""
-_AT_ONCE: Final = struct.pack("ii", 1, 0)
-"""Linger for no time: the kernel drops what it holds of an answer, and resets (socket(7))."""
+"""Offset of tcpi_bytes_acked in Linux's tcp_info (linux/tcp.h, since 4.1)."""
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
 
 class Connection(HttpToolsProtocol):
-    """Serves the requests of one socket.
+    """HTTP/1.1 connection of one socket.
 
     Args:
-        config: Of uvicorn.
-        state: What uvicorn's connections share.
-        limits: Bounds on heads, pauses and answers.
-        connections: All of the server.
-        speaks_websocket: Says of a path whether its door speaks that protocol; others ignore that
-            they are asked to (RFC 9110, 7.8).
-        half_closed: Those whose clients closed their side and have not got all answers, the oldest
-            first. Shared by all connections of a server.
+        config: Uvicorn's configuration.
+        state: State that uvicorn's connections share.
+        limits: Limits on heads, pauses and slow readers.
+        connections: All connections of the server.
+        supports_websocket: Returns whether the dialect of a path has websockets. Other paths ignore
+            an upgrade (RFC 9110, 7.8).
+        half_closed: Connections whose client closed its side before it received all responses, the
+            oldest first. Shared by all connections of a server.
     """
 
     def __init__(
@@ -73,57 +73,57 @@ class Connection(HttpToolsProtocol):
         state: ServerState,
         limits: ConnectionLimits,
         connections: Connections,
-        speaks_websocket: Callable[[str], bool],
+        supports_websocket: Callable[[str], bool],
         half_closed: dict[Connection, None],
     ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
-        self._counted = connections
-        self._speaks_websocket = speaks_websocket
+        self._connections = connections
+        self._supports_websocket = supports_websocket
         self._half_closed = half_closed
         self._is_head_open = self._is_continued = False
-        self._is_over = False
+        self._ignores_input = False
         self._running: RequestResponseCycle | None = None
         self._head_bytes = self._chunk_bytes = 0
         self._head_error: tuple[int, str] | None = None
-        self._untaken_bytes = self._taken_bytes = 0
+        self._pending_at_check = self._acknowledged_at_check = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
     @property
     def _is_idle(self) -> bool:
-        """Whether no request waits for its answer."""
-        cycle: RequestResponseCycle | None = self.cycle  # None until the first, whatever its type
+        """Whether no request is in progress."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first, despite its type
         return cycle is None or cycle.response_complete
 
     # --- beginning and end ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        self._outlet = Outlet(transport, self.loop)
-        if refusal := self._counted.add(self, self.client[0] if self.client else ""):
+        self._write_buffer = WriteBuffer(transport, self.loop)
+        if refusal := self._connections.add(self, self.client[0] if self.client else ""):
             self._refuse(*refusal)
             transport.close()
         else:
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A timer that is left would keep all this in memory until it fires.
+        # A pending timer would keep the whole connection in memory until it fires.
         self._unset_keepalive_if_required()
         self._cancel_deadline()
         if self._stall is not None:
             self._stall.cancel()
-        self._tell_requests()
-        self._counted.remove(self)
+        self._notify_disconnect()
+        self._connections.remove(self)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn always closes
-        """Keep the connection while a client that closed its side, as `nc` does, waits for answers.
+        """Keep a half-closed connection open while its client, such as `nc`, awaits responses.
 
-        One that is gone looks the same until something is sent to it. So requests hear that it
-        left: what has no end by itself ends, and an agent is given no job. All others end by their
-        own limits, and few such connections are kept at a time. A request of which a part is
-        missing is forgotten. Over TLS asyncio closes whatever is said here.
+        A client that crashed looks the same until something is sent to it. So handlers receive a
+        disconnect: endless streams end, and an agent is given no job. Other requests end by their
+        own limits, and few half-closed connections stay open. An incomplete request is dropped.
+        Over TLS, asyncio closes the connection whatever this returns.
         """
         if self.scheme == "https" or not self._has_whole_request():
             return None
@@ -135,7 +135,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def _has_whole_request(self) -> bool:
-        """Say whether a request waits that is all there, having forgotten one that is not."""
+        """Drop an incomplete request; return whether a complete one is in progress."""
         if self.pipeline and self.cycle.more_body and self._running is not None:
             self.pipeline.popleft()
             self.cycle = self.pipeline[0][0] if self.pipeline else self._running
@@ -143,17 +143,17 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        self._counted.begin_request(self)
-        cycle.transport = self._outlet  # type: ignore[assignment]  # a cycle asks it for no more
-        super()._start_asgi_task(cycle, self._telling_of_eof(app))
+        self._connections.begin_request(self)
+        cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
+        super()._start_asgi_task(cycle, self._with_eof_as_disconnect(app))
 
-    def _telling_of_eof(self, app: ASGI3Application) -> ASGI3Application:
-        """Have a request hear after its body that the client left, though it is answered."""
+    def _with_eof_as_disconnect(self, app: ASGI3Application) -> ASGI3Application:
+        """Return an app that receives a disconnect after the body when the client half-closes."""
 
         async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             is_read = False
 
-            async def hear() -> ASGIReceiveEvent:
+            async def receive_or_disconnect() -> ASGIReceiveEvent:
                 nonlocal is_read
                 while not (is_read and self in self._half_closed):
                     message = await receive()
@@ -162,29 +162,29 @@ class Connection(HttpToolsProtocol):
                         return message
                 return {"type": "http.disconnect"}
 
-            await app(scope, hear, send)
+            await app(scope, receive_or_disconnect, send)
 
         return serve
 
-    def _tell_requests(self) -> None:
-        """Tell that nobody listens any more; uvicorn tells only the newest, and late."""
+    def _notify_disconnect(self) -> None:
+        """Mark every request as disconnected; uvicorn marks only the newest one, and later."""
         self._half_closed.pop(self, None)
         for cycle in (self._running, self.cycle):
             if cycle is not None:
                 cycle.disconnected = True
                 cycle.message_event.set()
 
-    def _end(self) -> None:
-        """Close when the client has taken what it asked for."""
+    def _close(self) -> None:
+        """Close once the client has received everything written so far."""
         self.transport.close()
-        self._watch_answer()
+        self._watch_progress()
 
     def _abort(self) -> None:
-        self._tell_requests()
+        self._notify_disconnect()
         self.transport.abort()
 
-    def give_up_untaken(self) -> None:
-        """End the connection if its client does not take what it asked for."""
+    def abort_if_stalled(self) -> None:
+        """Abort the connection if its client does not read."""
         if self.flow.write_paused:
             self._abort()
 
@@ -192,22 +192,25 @@ class Connection(HttpToolsProtocol):
         self._abort()
 
     def timeout_keep_alive_handler(self) -> None:
-        self._end()
+        self._close()
 
-    def _refuse(self, status: int, why: str) -> None:
-        """Answer what is no request; linger, so that unread input does not eat the answer."""
-        self._is_over = True
+    def _refuse(self, status: int, reason: str) -> None:
+        """Respond to an invalid request, then keep the socket open for a while.
+
+        A socket that is closed with unread input is reset, and the client may lose the response.
+        """
+        self._ignores_input = True
         self._cancel_deadline()
         if not self._is_idle:
             if self.pipeline or self.cycle.response_started:
                 self._abort()
                 return
             if not self.cycle.more_body:
-                self.cycle.keep_alive = False  # the answer in the making comes first
+                self.cycle.keep_alive = False  # the response in progress is finished first
                 return
-            self._tell_requests()
-        self.transport.write(_plain_text(status, why))
-        # The client may have reset the connection a moment ago, which the loop has not read yet.
+            self._notify_disconnect()
+        self.transport.write(_plain_text(status, reason))
+        # The client may have reset the connection, which the event loop has not noticed yet.
         with suppress(OSError):
             if self.transport.can_write_eof():
                 self.transport.write_eof()
@@ -216,7 +219,7 @@ class Connection(HttpToolsProtocol):
     # --- heads ------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over:
+        if self._ignores_input:
             return
         self._unset_keepalive_if_required()
         self._is_continued = self._is_head_open
@@ -233,9 +236,9 @@ class Connection(HttpToolsProtocol):
                 return
         if self._head_bytes > self._limits.head_bytes:
             most = self._limits.head_bytes
-            self._refuse(431, f"The head is over {most} bytes (limit head_bytes).")
+            self._refuse(431, f"The request head is over {most} bytes (limit head_bytes).")
         else:
-            self._refuse(*self._head_error or (400, "This is no HTTP/1.1 request."))
+            self._refuse(*self._head_error or (400, "This is not an HTTP/1.1 request."))
 
     def _feed(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -248,50 +251,50 @@ class Connection(HttpToolsProtocol):
                     self._open_websocket()
                     return
                 rest = memoryview(rest)[upgrade.args[0] :]
-            self._begin_again()
+            self._parse_without_upgrade()
 
     def _open_websocket(self) -> None:
-        """Hand the connection over; the websocket has a deadline of its own from then on."""
+        """Hand the connection over to the websocket protocol, which has its own deadlines."""
         if error := handshake_error(self.url, self.headers):
             self._refuse(*error)
             return
-        self._is_over = True
+        self._ignores_input = True
         self._cancel_deadline()
-        self._counted.begin_request(self)
+        self._connections.begin_request(self)
         made: Any = self.ws_protocol_class
-        self.ws_protocol_class = partial(  # type: ignore[assignment]  # uvicorn calls it, no more
-            made, limits=self._limits, on_lost=partial(self._counted.remove, self)
+        self.ws_protocol_class = partial(  # type: ignore[assignment]  # uvicorn only calls it
+            made, limits=self._limits, on_lost=partial(self._connections.remove, self)
         )
         self.handle_websocket_upgrade()
 
     def _should_upgrade(self) -> bool:
-        """Say whether the head at hand asks for a websocket where one is spoken.
+        """Return whether to accept the upgrade to a websocket that the current head asks for.
 
-        Not while an earlier request waits for its answer, which would then come as a frame.
+        Refused while an earlier request is in progress: its response would follow the handshake.
         """
         if not super()._should_upgrade() or self.parser.get_method() != b"GET" or not self._is_idle:
             return False
         path = self.url.partition(b"?")[0].decode("latin-1")
-        return self._speaks_websocket(unquote(path))
+        return self._supports_websocket(unquote(path))
 
-    def _begin_again(self) -> None:
-        """Parse a head once more, without the upgrade that it asks for (RFC 9110, 7.8: ignored).
+    def _parse_without_upgrade(self) -> None:
+        """Parse the head again without its upgrade, which is ignored (RFC 9110, 7.8).
 
-        The parser would take the request's body for the next request.
+        After an upgrade the parser stops, and would read the request's body as the next request.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            raise httptools.HttpParserError("this is no proxy")
+            raise httptools.HttpParserError("CONNECT is not supported")
         head = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
         head += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as in uvicorn
         self.parser.feed_data(b"\r\n".join([*head, b"", b""]))
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined:
-            # All of one read is parsed in one callback of the loop: 8,000 requests took 60 ms.
-            raise ValueError("too many requests wait for answers")
+            # One read is parsed in one callback of the event loop: 8,000 requests took 60 ms.
+            raise ValueError("too many pipelined requests")
         super().on_message_begin()
         self._is_head_open = True
         self._head_bytes = 0
@@ -300,10 +303,10 @@ class Connection(HttpToolsProtocol):
         self._is_head_open = False
         self._cancel_deadline()
         if self._is_continued or self._chunk_bytes > self._limits.head_bytes:
-            # Exactly: the chunks may have other requests in them.
+            # Counted exactly, because a chunk may contain parts of other requests.
             self._head_bytes = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
             if self._head_bytes > self._limits.head_bytes:
-                raise ValueError("the head is too large")  # the parser ends over it
+                raise ValueError("the head is too large")  # makes the parser stop
         self._head_error = head_error(self.parser.get_http_version(), self.headers)
         if self._head_error:
             raise ValueError(self._head_error[1])
@@ -318,79 +321,83 @@ class Connection(HttpToolsProtocol):
         return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _await_head(self) -> None:
-        """Give the client its time for a head, counted once, when nothing else goes on."""
-        if self._is_idle and not self._is_over and self._deadline is None:
-            self._deadline = self.loop.call_later(self._limits.head_timeout_s, self._give_up)
+        """Start the deadline for the next head, unless it runs or a request is in progress."""
+        if self._is_idle and not self._ignores_input and self._deadline is None:
+            self._deadline = self.loop.call_later(
+                self._limits.head_timeout_s, self._on_head_timeout
+            )
 
-    def _give_up(self) -> None:
+    def _on_head_timeout(self) -> None:
         if self._is_head_open:
             within = f"{self._limits.head_timeout_s:g} s (limit head_timeout_s)"
-            self._refuse(408, f"The head did not arrive within {within}.")
+            self._refuse(408, f"The request head did not arrive within {within}.")
         else:
-            self._end()
+            self._close()
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    # --- answers ----------------------------------------------------------------------------------
+    # --- responses --------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_answer()
+        self._watch_progress()
 
     def on_response_complete(self) -> None:
-        self._outlet.flush()
+        self._write_buffer.flush()
         super().on_response_complete()
         if self._is_idle:
-            self._counted.end_request(self)
+            self._connections.end_request(self)
         if self in self._half_closed and self._is_idle:
             self.transport.close()
-        # Below TLS, answers wait in a buffer that pauses nobody.
+        # TLS has a write buffer of its own, which never pauses writing.
         if self.scheme == "https" or self.transport.is_closing():
-            self._watch_answer()
+            self._watch_progress()
 
-    def _watch_answer(self) -> None:
+    def _watch_progress(self) -> None:
         if self._stall is None:
-            self._untaken_bytes = self._waiting_bytes()
-            self._taken_bytes = self._acknowledged_bytes()
-            self._stall = self.loop.call_later(self._limits.answer_timeout_s, self._check_answer)
+            self._pending_at_check = self._waiting_bytes()
+            self._acknowledged_at_check = self._acknowledged_bytes()
+            self._stall = self.loop.call_later(self._limits.answer_timeout_s, self._check_progress)
 
-    def _check_answer(self) -> None:
-        """End the connection if the client took neither all that waited nor enough of it."""
+    def _check_progress(self) -> None:
+        """Abort if, since the last check, the client read neither all pending bytes nor enough."""
         self._stall = None
         enough = self._limits.answer_bytes_per_s * self._limits.answer_timeout_s
-        if self._acknowledged_bytes() - self._taken_bytes < min(self._untaken_bytes, enough):
-            with self._socket() as lent:
-                lent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        if self._acknowledged_bytes() - self._acknowledged_at_check < min(
+            self._pending_at_check, enough
+        ):
+            with self._socket() as borrowed:
+                borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._abort()
         elif self._waiting_bytes():
-            self._watch_answer()
+            self._watch_progress()
 
     def _waiting_bytes(self) -> int:
-        """Return what waits here and in the kernel, which takes megabytes at once."""
-        with self._socket() as lent:
-            queued = fcntl.ioctl(lent, termios.TIOCOUTQ, bytes(4))
+        """Return the unsent bytes here and in the kernel, whose buffer takes megabytes."""
+        with self._socket() as borrowed:
+            queued = fcntl.ioctl(borrowed, termios.TIOCOUTQ, bytes(4))
         return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
 
     def _acknowledged_bytes(self) -> int:
-        with self._socket() as lent:
-            information = lent.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        with self._socket() as borrowed:
+            information = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
         return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
 
     @contextmanager
     def _socket(self) -> Iterator[socket.socket]:
-        """Lend the transport's socket: what uvloop gives opens a file for each question."""
-        lent = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+        """Yield the transport's socket; uvloop's own wrapper opens a file for each call."""
+        borrowed = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
         try:
-            yield lent
+            yield borrowed
         finally:
-            lent.detach()
+            borrowed.detach()
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-    """Return status and text for a head that the parser takes and HTTP forbids.
+    """Return status and text for a head that the parser accepts but HTTP forbids.
 
     RFC 9112: 2.3 (version), 3.2 (Host), 6.1 (Transfer-Encoding).
     """
@@ -402,26 +409,26 @@ def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[in
         for each in value.split(b",")
     ]
     if version not in ("1.1", "1.0"):
-        return 400, "This is no HTTP/1.1 request."
+        return 400, "This is not an HTTP/1.1 request."
     if len(hosts) > 1 or (not hosts and version == "1.1"):
-        return 400, "A request has one Host header."
+        return 400, "A request must have exactly one Host header."
     if hosts and not _HOST_BYTES.issuperset(hosts[0]):
-        return 400, "The Host header is no host."
+        return 400, "The Host header is not a valid host."
     if codings and version == "1.0":
-        return 400, "An HTTP/1.0 request has no Transfer-Encoding."
+        return 400, "An HTTP/1.0 request must not have Transfer-Encoding."
     if codings and codings[-1] != b"chunked":
-        return 400, "The last transfer coding is not chunked."
+        return 400, "The last transfer coding must be chunked."
     if len(codings) > 1:
-        return 501, "The only transfer coding here is chunked."
+        return 501, "The only supported transfer coding is chunked."
     return None
 
 
-def _plain_text(status: int, why: str) -> bytes:
+def _plain_text(status: int, reason: str) -> bytes:
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         "content-type: text/plain; charset=utf-8",
-        f"content-length: {len(why)}",
+        f"content-length: {len(reason)}",
         "connection: close",
         *(["retry-after: 1"] if status in (429, 503) else []),
     ]
-    return "\r\n".join([*lines, "", why]).encode("ascii")
+    return "\r\n".join([*lines, "", reason]).encode("ascii")

@@ -1,6 +1,6 @@
 """The server's log: plain lines, or one JSON object each. No line has a secret in it.
 
-The access log is written by a thread of its own; a request only leaves a note for it.
+The access log is written by a thread of its own; a request only leaves a entry for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
 """The id of the request that is being answered."""
-_MOST_NOTES: Final = 10_000
+_MOST_ENTRIES: Final = 10_000
 _PAUSE_S: Final = 0.1
 _PATH_CHARS: Final = 200
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
@@ -34,7 +34,7 @@ _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++\.[\w.-]*+")
 _BASE64_JSON: Final = "eyJ"  # `{"`, with which every JSON Web Token begins
 _INDENT: Final = "\n    "
 _SHORTEST_CHARS: Final = 4
-_known: Final[list[str]] = []
+_known_secrets: Final[list[str]] = []
 
 _log = logging.getLogger("qwicket")
 _access = logging.getLogger("qwicket.access")
@@ -47,9 +47,9 @@ def start_log(log_format: LogFormat) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def hide(*secrets: str) -> None:
-    """Hide these texts wherever they stand; shorter ones than 4 characters would hide the log."""
-    _known.extend(secret for secret in secrets if len(secret) >= _SHORTEST_CHARS)
+def hide_secrets(*secrets: str) -> None:
+    """Replace these texts in every log line; texts below 4 characters are ignored."""
+    _known_secrets.extend(secret for secret in secrets if len(secret) >= _SHORTEST_CHARS)
 
 
 def announce(text: str, log_format: LogFormat) -> None:
@@ -61,12 +61,12 @@ def announce(text: str, log_format: LogFormat) -> None:
         sys.stderr.flush()
 
 
-def tell_failure(why: str, log_format: LogFormat) -> None:
-    """Tell the operator why the server cannot start."""
+def log_startup_failure(reason: str, log_format: LogFormat) -> None:
+    """Tell the operator reason the server cannot start."""
     if log_format == "json":
-        _log.error(why)
+        _log.error(reason)
     else:
-        sys.stderr.write(f"Error: {without_secrets(why)}\n")
+        sys.stderr.write(f"Error: {without_secrets(reason)}\n")
 
 
 def without_secrets(line: str) -> str:
@@ -75,7 +75,7 @@ def without_secrets(line: str) -> str:
     The time is linear in the line's length, because anybody can write a long one. So `_DOTTED`
     begins only where a word begins, instead of at every `eyJ` within one.
     """
-    for secret in _known:
+    for secret in _known_secrets:
         line = line.replace(secret, _HIDDEN)
     line = _CREDENTIALS.sub(_HIDDEN, _TOKEN.sub(_HIDDEN, line))
     return _DOTTED.sub(_without_web_token, line) if _BASE64_JSON in line else line
@@ -149,7 +149,7 @@ def _clipped(path: str) -> str:
     return path if len(path) <= _PATH_CHARS else f"{path[:_PATH_CHARS].rpartition('/')[0]}/..."
 
 
-class _Note(NamedTuple):
+class _Entry(NamedTuple):
     scope: Scope
     request: str
     status: int
@@ -164,16 +164,16 @@ class AccessLog:
     """
 
     def __init__(self) -> None:
-        self._notes: deque[_Note] = deque()
+        self._entries: deque[_Entry] = deque()
         self._is_closed = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
         self._thread.start()
 
-    def note(self, scope: Scope, request: str, status: int, seconds: float) -> None:
+    def add(self, scope: Scope, request: str, status: int, seconds: float) -> None:
         """Have a line written. Returns at once, and wakes nobody."""
-        if len(self._notes) < _MOST_NOTES:
-            self._notes.append(_Note(scope, request, status, seconds))
+        if len(self._entries) < _MOST_ENTRIES:
+            self._entries.append(_Entry(scope, request, status, seconds))
         else:
             self.dropped += 1
 
@@ -186,19 +186,19 @@ class AccessLog:
         is_last = False
         while not is_last:
             is_last = self._is_closed.wait(_PAUSE_S)
-            self._write_noted()
+            self._write_entries()
 
-    def _write_noted(self) -> None:
-        while self._notes:
-            note = self._notes.popleft()
-            scope = note.scope
+    def _write_entries(self) -> None:
+        while self._entries:
+            entry = self._entries.popleft()
+            scope = entry.scope
             # Quoted, because a client may write a line break.
             path = quote(without_secrets(_clipped(scope["path"])), safe=_PATH_SAFE + "[]")
             client = scope.get("client")
             about = {
-                "status": note.status,
-                "seconds": round(note.seconds, 6),
+                "status": entry.status,
+                "seconds": round(entry.seconds, 6),
                 "address": quote(str(client[0]), safe=_PATH_SAFE) if client else "",
             }
-            extra = {"request": note.request, "access": about}
+            extra = {"request": entry.request, "access": about}
             _access.info("%s %s", scope.get("method", "WEBSOCKET"), path, extra=extra)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _M_ARENA_MAX: Final = -8
 """Number of the setting in glibc's malloc.h."""
-_TIDY_S: Final = 10.0
-_FEW: Final = 15_000
+_COLLECT_EVERY_S: Final = 10.0
+_QUICK_OBJECTS: Final = 15_000
 """Objects that a full collection visits in 10 ms at most; an idle server has 9,000."""
 
 
-def share_one_heap() -> None:
+def use_one_malloc_arena() -> None:
     """Have all threads allocate from one heap, where the C library is glibc.
 
     By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
@@ -29,32 +29,32 @@ def share_one_heap() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
-def shorten_collections() -> None:
+def tune_garbage_collector() -> None:
     """Leave what the start made out of garbage collections, and make them short.
 
     A collection visits its objects in the event loop's thread. One of 50,000 young objects took
-    19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So one of young objects has
-    10,000 at most, and full ones are left to `tidy` as far as it has its moments. Nearly all
-    garbage is freed by reference counts.
+    19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So a collection of young
+    objects visits 10,000 at most, and `collect_periodically` does most full ones. Reference counts
+    free nearly all garbage.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_500, 3, 2_000)
 
 
-async def tidy(connections: Sized) -> None:
+async def collect_periodically(connections: Sized) -> None:
     """Collect garbage when that keeps nobody waiting, and give free pages back, for ever.
 
     Args:
         connections: Those that are open.
     """
     try:
-        give_back = ctypes.CDLL(None).malloc_trim
+        trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError):  # another C library gives pages back by itself
-        give_back = None
+        trim = None
     while True:
-        await asyncio.sleep(_TIDY_S)
-        if not connections or len(gc.get_objects()) <= _FEW:
+        await asyncio.sleep(_COLLECT_EVERY_S)
+        if not connections or len(gc.get_objects()) <= _QUICK_OBJECTS:
             gc.collect()
-        if give_back is not None:
-            await asyncio.to_thread(give_back, 0)
+        if trim is not None:
+            await asyncio.to_thread(trim, 0)

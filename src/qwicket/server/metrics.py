@@ -47,7 +47,7 @@ _OPERATIONS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _JOB_S: Final = (0.005, 0.02, 0.1, 0.5, 1, 5, 20, 60, 300, 1200, 3600, 14400, 86400)
 
 
-class Rooms(NamedTuple):
+class MetricSources(NamedTuple):
     """Where numbers are read: each room counts for itself."""
 
     store: Store
@@ -67,8 +67,8 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they are noise beside each count
         self._registry = registry = CollectorRegistry()
-        self._look = _Look()
-        registry.register(self._look)
+        self._snapshot = _Snapshot()
+        registry.register(self._snapshot)
         ProcessCollector(registry=registry)
         self._requests = _Requests()
         registry.register(self._requests)
@@ -141,23 +141,23 @@ class Metrics:
         if failed:
             self._store_errors.inc(failed)
 
-    async def text(self, rooms: Rooms) -> bytes:
+    async def text(self, sources: MetricSources) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        devices = [each.name for each in await rooms.store.devices.all()]
-        depths = await rooms.store.jobs.depths(devices)
-        waits = {name: (await rooms.gateway.queue.forecast(name)).start_in_s for name in devices}
-        self._look.seen = [*_queue(depths, waits), *_rooms(rooms)]
+        devices = [each.name for each in await sources.store.devices.all()]
+        depths = await sources.store.jobs.depths(devices)
+        waits = {name: (await sources.gateway.queue.forecast(name)).start_in_s for name in devices}
+        self._snapshot.metrics = [*_queue(depths, waits), *_of_components(sources)]
         return await asyncio.to_thread(generate_latest, self._registry)
 
 
-class _Look(Collector):
+class _Snapshot(Collector):
     """Gives what was read at the last look."""
 
     def __init__(self) -> None:
-        self.seen: Sequence[Metric] = ()
+        self.metrics: Sequence[Metric] = ()
 
     def collect(self) -> Iterator[Metric]:
-        yield from self.seen
+        yield from self.metrics
 
 
 class _Requests(Collector):
@@ -220,25 +220,25 @@ def _queue(depths: Mapping[str, Depth], waits: Mapping[str, float | None]) -> It
     yield from (waiting, running, expected)
 
 
-def _rooms(rooms: Rooms) -> Iterator[Metric]:
-    gateway, compute, readers = rooms.gateway, rooms.compute, rooms.readers
+def _of_components(sources: MetricSources) -> Iterator[Metric]:
+    gateway, compute, readers = sources.gateway, sources.compute, sources.readers
     yield _gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
     yield _gauge("qwicket_worker_slots_busy", "Slots that are at work", compute.busy)
     yield _counters(
         "qwicket_worker_deaths",
         "Processes that ended at work: a crash, too little memory, or a kill from outside",
         "pool",
-        {"jobs": compute.deaths, "express": rooms.express.deaths, "readers": readers.deaths},
+        {"jobs": compute.deaths, "express": sources.express.deaths, "readers": readers.deaths},
     )
     yield _counter(
         "qwicket_express_runs",
         "Short jobs that began in the express slot because all workers were busy",
-        rooms.dispatcher.express_runs,
+        sources.dispatcher.express_runs,
     )
     yield _counter(
         "qwicket_express_overruns",
         "Jobs that exceeded the time or memory of the express slot and were queued for a worker",
-        rooms.dispatcher.express_overruns,
+        sources.dispatcher.express_overruns,
     )
     yield _gauge("qwicket_reader_queue", "Programs that wait to be read", readers.waiting)
     yield _counter(
@@ -249,28 +249,28 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
     yield _gauge(
         "qwicket_answers_held_bytes",
         "Large answers that their clients have not taken yet",
-        rooms.answers.held_bytes,
+        sources.answers.held_bytes,
     )
     yield _counter(
         "qwicket_answer_refusals",
         "Large answers refused for want of room (limits answers_bytes, answers_bytes_each,"
         " answers_waiting_each)",
-        rooms.answers.refusals,
+        sources.answers.refusals,
     )
     yield _counter(
         "qwicket_leases_lost",
         "Leases voided here because their runner was gone",
-        rooms.lookout.leases_lost,
+        sources.lookout.leases_lost,
     )
     yield _counter(
         "qwicket_stale_results",
         "Results refused because their lease was not the newest",
-        rooms.dispatcher.stale_results + gateway.agents.stale_results,
+        sources.dispatcher.stale_results + gateway.agents.stale_results,
     )
     yield _gauge(
         "qwicket_long_polls_open",
         "Requests, streams and agents that wait for a change",
-        rooms.store.changes.watches,
+        sources.store.changes.watches,
     )
     yield _counters(
         "qwicket_first_polls_held",
@@ -292,7 +292,7 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
     yield _counter(
         "qwicket_access_lines_dropped",
         "Lines of the access log that were not written because the log is read too slowly",
-        rooms.access.dropped if rooms.access else 0,
+        sources.access.dropped if sources.access else 0,
     )
     build = GaugeMetricFamily(
         "qwicket_build_info", "Which version runs; always 1", labels=("version", "python")
@@ -301,16 +301,16 @@ def _rooms(rooms: Rooms) -> Iterator[Metric]:
     yield build
 
 
-def _gauge(name: str, explained: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, explained, value=value)
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=value)
 
 
-def _counter(name: str, explained: str, value: float) -> Metric:
-    return CounterMetricFamily(name, explained, value=value)
+def _counter(name: str, documentation: str, value: float) -> Metric:
+    return CounterMetricFamily(name, documentation, value=value)
 
 
-def _counters(name: str, explained: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = CounterMetricFamily(name, explained, labels=(label,))
+def _counters(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=(label,))
     for value, count in values.items():
         family.add_metric((value,), count)
     return family

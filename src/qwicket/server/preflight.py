@@ -20,14 +20,14 @@ from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from qwicket.server import tls
 from qwicket.server.listeners import holder, is_served
-from qwicket.server.run import why_not_listening
+from qwicket.server.run import listen_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.server.settings import Settings
 
-    Weight = Literal["refused", "wrong", "warning"]
+    Severity = Literal["refused", "wrong", "warning"]
 
 _SOON_S: Final = 14 * 86_400
 _DAY_S: Final = 86_400
@@ -38,20 +38,20 @@ class Problem(NamedTuple):
 
     Attributes:
         setting: The option at fault.
-        what: What is wrong.
+        detail: What is wrong.
         remedy: What to do.
-        weight: `refused` when the server does not start with it, `wrong` when clients cannot use
+        severity: `refused` when the server does not start with it, `wrong` when clients cannot use
             it, `warning` when it has another effect than the operator may expect.
     """
 
     setting: str
-    what: str
+    detail: str
     remedy: str
-    weight: Weight = "refused"
+    severity: Severity = "refused"
 
 
 def problems(settings: Settings) -> Iterator[Problem]:
-    """Yield what is wrong with settings on this machine.
+    """Yield detail is wrong with settings on this machine.
 
     While a server runs on the folder, the port is not looked at: that server may have it, and a
     second one is refused for the folder's sake.
@@ -98,16 +98,16 @@ def _tls(settings: Settings) -> Iterator[Problem]:
     try:
         tls.context(settings)
     except InvalidRequest as error:
-        option, _, what = error.detail.partition(": ")
-        yield Problem(option, what, "Name the right files, which the server's user can read.")
+        option, _, detail = error.detail.partition(": ")
+        yield Problem(option, detail, "Name the right files, which the server's user can read.")
         return
     left_s = _expires_at(cert) - time.time()
     remedy = "Renew the certificate."
     if left_s <= 0:
         yield Problem("--tls-cert", f"{cert} has expired", remedy, "wrong")
     elif left_s < _SOON_S:
-        what = f"{cert} expires in {left_s / _DAY_S:.0f} days"
-        yield Problem("--tls-cert", what, remedy, "warning")
+        detail = f"{cert} expires in {left_s / _DAY_S:.0f} days"
+        yield Problem("--tls-cert", detail, remedy, "warning")
 
 
 def _expires_at(cert: Path) -> float:
@@ -131,10 +131,10 @@ def _port(settings: Settings) -> Iterator[Problem]:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except OSError as error:
-        option, _, what = why_not_listening(error, settings).partition(": ")
+        option, _, detail = listen_failure(error, settings).partition(": ")
         who = holder(port) if error.errno == errno.EADDRINUSE else None
         remedy = f"Process {who.pid} ({who.name}) has it." if who else f"Change {option}."
-        yield Problem(option, what, remedy)
+        yield Problem(option, detail, remedy)
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -144,18 +144,18 @@ def _memory(settings: Settings) -> Iterator[Problem]:
     limits, workers = settings.limits.jobs, settings.workers or os.cpu_count() or 1
     available = available_bytes()
     if limits.memory_bytes is not None and limits.memory_bytes * workers > available:
-        what = (
+        detail = (
             f"memory_bytes = {limits.memory_bytes:,} for each of {workers} workers is more than the"
             f" {available:,} bytes that this machine has free"
         )
         remedy = f"Set at most {available // workers:,}, or fewer --workers."
-        yield Problem("--limit", what, remedy, "warning")
+        yield Problem("--limit", detail, remedy, "warning")
     if limits.qubits > Limits().jobs.qubits:
         most = _widest(limits.memory_bytes or available // workers, limits.qubits)
         if most < limits.qubits:
-            what = f"qubits = {limits.qubits}, but the memory of a worker holds {most} qubits"
+            detail = f"qubits = {limits.qubits}, but the memory of a worker holds {most} qubits"
             remedy = f"Set at most {most}, or fewer --workers: programs with more are refused."
-            yield Problem("--limit", what, remedy, "warning")
+            yield Problem("--limit", detail, remedy, "warning")
 
 
 def _widest(memory_bytes: int, most: int) -> int:

@@ -62,7 +62,7 @@ class _Handlers:
 
     async def metrics(self, request: Request[None]) -> Response:
         """Read the metrics."""
-        if not _is_from_here(request):
+        if not _is_local(request):
             (await self.sign_in(request)).require(TokenScope.ADMIN)
         return Response(await self._metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -100,7 +100,7 @@ def probes(
     return dict.fromkeys((route.path for route in ROUTES), at_root)
 
 
-def _is_from_here(request: Request[None]) -> bool:
+def _is_local(request: Request[None]) -> bool:
     """Say whether a request comes from this machine, and through no proxy on it.
 
     It must ask for this machine too: a page in a browser here can reach the server under a name of

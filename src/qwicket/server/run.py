@@ -18,7 +18,7 @@ from qwicket.server import loop_cpu, memory, tls
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
-from qwicket.server.logs import announce, hide, start_log, tell_failure
+from qwicket.server.logs import announce, hide_secrets, log_startup_failure, start_log
 from qwicket.server.settings import passwords
 from qwicket.server.websocket import WebSocket
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is interrupted again."
 _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
-_TLS_GOODBYE_S: Final = 2.0
+_TLS_SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 2048
 """Connections that the kernel keeps until they are accepted."""
 _ACCEPTED_AT_ONCE: Final = 128
@@ -50,16 +50,16 @@ def run(settings: Settings, hint: str = "") -> int:
         settings: All that the operator set.
         hint: What to tell a person once the server listens.
     """
-    memory.share_one_heap()
+    memory.use_one_malloc_arena()
     start_log(settings.log_format)
     if settings.database_url is not None:
-        hide(*passwords(settings.database_url))
+        hide_secrets(*passwords(settings.database_url))
     if loop_cpu.is_measured():
         loop_cpu.measure()
     try:
         server = _Server(App(settings), settings, hint)
     except InvalidRequest as error:
-        tell_failure(error.detail, settings.log_format)
+        log_startup_failure(error.detail, settings.log_format)
         return 1
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: server.interrupt())
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
         self._app = app
         self._hint = hint
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tidying: asyncio.Task[None] | None = None
+        self._collecting: asyncio.Task[None] | None = None
         self._settings = settings
         self._tls = tls.context(settings)
         super().__init__(
@@ -116,8 +116,8 @@ class _Server(uvicorn.Server):
         if self.started:
             announce("Qwicket has stopped.", self._settings.log_format)
 
-    def _fail(self, why: str) -> None:
-        tell_failure(why, self._settings.log_format)
+    def _fail(self, reason: str) -> None:
+        log_startup_failure(reason, self._settings.log_format)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -127,13 +127,13 @@ class _Server(uvicorn.Server):
     def interrupt(self) -> None:
         """Stop in good order; when asked again, do not wait for running jobs."""
         if self.should_exit and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._app.hurry)
+            self._loop.call_soon_threadsafe(self._app.release_running)
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
         settings, limits = self._settings, self._settings.limits.connections
-        most = _make_room(limits.connections)
+        most = _raise_file_limit(limits.connections)
         connections = Connections(most, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}
         try:
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
                     self.server_state,
                     limits,
                     connections,
-                    self._app.speaks_websocket,
+                    self._app.supports_websocket,
                     half_closed,
                 ),
                 settings.host,
@@ -151,10 +151,10 @@ class _Server(uvicorn.Server):
                 backlog=_ACCEPTED_AT_ONCE,
                 ssl=self._tls,
                 ssl_handshake_timeout=limits.head_timeout_s if self._tls else None,
-                ssl_shutdown_timeout=_TLS_GOODBYE_S if self._tls else None,
+                ssl_shutdown_timeout=_TLS_SHUTDOWN_S if self._tls else None,
             )
         except OSError as error:
-            self._fail(why_not_listening(error, settings))
+            self._fail(listen_failure(error, settings))
             self.should_exit = True
             return
         self.servers = [listener]
@@ -162,8 +162,8 @@ class _Server(uvicorn.Server):
             with socket.fromfd(each.fileno(), each.family, each.type) as same:
                 same.listen(_BACKLOG)
         self.started = True
-        memory.shorten_collections()
-        self._tidying = asyncio.create_task(memory.tidy(connections))
+        memory.tune_garbage_collector()
+        self._collecting = asyncio.create_task(memory.collect_periodically(connections))
         scheme = "https" if self._tls else "http"
         for each in listener.sockets:
             host, port = each.getsockname()[:2]
@@ -176,21 +176,21 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         announce(_STOPPING.format(self._settings.stop_grace_s), self._settings.log_format)
-        if self._tidying is not None:
-            self._tidying.cancel()
+        if self._collecting is not None:
+            self._collecting.cancel()
         self._app.begin_stop()
-        asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._give_up_untaken)
+        asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._abort_stalled)
         await super().shutdown(sockets)
 
-    def _give_up_untaken(self) -> None:
+    def _abort_stalled(self) -> None:
         """End answers that nobody takes, before their handlers would be cancelled."""
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
-                each.give_up_untaken()
+                each.abort_if_stalled()
 
 
-def why_not_listening(error: OSError, settings: Settings) -> str:
-    """Return why the server cannot listen, and which option to change."""
+def listen_failure(error: OSError, settings: Settings) -> str:
+    """Return reason the server cannot listen, and which option to change."""
     host, port = settings.host, settings.port
     if error.errno == errno.EADDRINUSE:
         return (
@@ -204,7 +204,7 @@ def why_not_listening(error: OSError, settings: Settings) -> str:
     return f"--host, --port: {host}:{port}: {error.strerror}."
 
 
-def _make_room(connections: int) -> int:
+def _raise_file_limit(connections: int) -> int:
     """Raise the limit of open files as far as needed; return how many connections then fit."""
     others = len([*Path("/proc/self/fd").iterdir()]) + _SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

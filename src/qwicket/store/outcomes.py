@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import PartResult
     from qwicket.store.database import Row, Tx
 
-_PIECE_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 _TOLD_BYTES: Final = 32 << 10
 """Up to so much is told to whoever waits for a result, who need not read it again."""
 
@@ -22,9 +22,9 @@ _TOLD_BYTES: Final = 32 << 10
 def pieces(result: PartResult) -> list[bytes]:
     """Return what of a result is kept in pieces: nothing of a small one."""
     body = b"" if isinstance(result, Failure) else result.body
-    if len(body) <= _PIECE_BYTES:
+    if len(body) <= _CHUNK_BYTES:
         return []
-    return [body[start : start + _PIECE_BYTES] for start in range(0, len(body), _PIECE_BYTES)]
+    return [body[start : start + _CHUNK_BYTES] for start in range(0, len(body), _CHUNK_BYTES)]
 
 
 def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:

@@ -17,7 +17,7 @@ from qwicket.gateway.answers import SMALL_ANSWER_BYTES, Answer
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from support.answers import answer as held_answer
 
 ADA = Actor(
@@ -96,7 +96,7 @@ def answer(
     )
 
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(Front({"": dialect}, Limits()))
+        transport = httpx.ASGITransport(Router({"": dialect}, Limits()))
         async with httpx.AsyncClient(transport=transport, base_url="http://qwicket") as client:
             headers = {"Authorization": f"Bearer {token}"}
             return await client.request(method, path, headers=headers, content=text)

@@ -21,7 +21,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.ids import part_id
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from qwicket.store import Store
 from support.answers import answer
 from support.stores import NOW
@@ -103,7 +103,7 @@ async def test_ionqs_door_shows_them_in_both_versions(
     job = await failed_in_part(gateway, store, ada)
 
     async def get(version: str, path: str) -> httpx.Response:
-        transport = httpx.ASGITransport(Front(mounts(gateway), gateway.limits))
+        transport = httpx.ASGITransport(Router(mounts(gateway), gateway.limits))
         headers = {"Authorization": f"apiKey {secret}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://q") as client:
             return await client.get(f"/{version}{path}", headers=headers)

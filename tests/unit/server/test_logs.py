@@ -10,7 +10,14 @@ import jwt
 import pytest
 
 from qwicket.gateway.signin import new_secret
-from qwicket.server.logs import REQUEST, AccessLog, JsonLines, TextLines, hide, without_secrets
+from qwicket.server.logs import (
+    REQUEST,
+    AccessLog,
+    JsonLines,
+    TextLines,
+    hide_secrets,
+    without_secrets,
+)
 from qwicket.server.settings import passwords
 
 PASS = jwt.encode({"sub": "token x", "aud": "pass ibm"}, b"k" * 32, "HS256")
@@ -104,7 +111,7 @@ def test_a_long_path_shows_no_part_of_a_secret(
     caplog.set_level(logging.INFO, "qwicket.access")
     access = AccessLog()
     path = "/x" * (start // 2) + "/" + secret + "/y" * 1_000
-    access.note({"method": "GET", "path": path}, "4f2a", 404, 0.1)
+    access.add({"method": "GET", "path": path}, "4f2a", 404, 0.1)
     access.close()
     shown = caplog.records[0].getMessage()
     assert len(shown) < 300
@@ -171,7 +178,7 @@ def test_an_answer_is_noted_without_its_query(caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.INFO, "qwicket.access")
     access = AccessLog()
     scope = {"method": "GET", "path": "/jobs/a\nb", "query_string": b"t=1", "client": ("::1", 2)}
-    access.note(scope, "4f2a", 404, 0.0123456789)
+    access.add(scope, "4f2a", 404, 0.0123456789)
     access.close()
     (noted,) = caplog.records
     shown = json.loads(JsonLines().format(noted))
@@ -183,9 +190,9 @@ def test_an_answer_is_noted_without_its_query(caplog: pytest.LogCaptureFixture) 
 def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("qwicket.server.logs._MOST_NOTES", 0)
+    monkeypatch.setattr("qwicket.server.logs._MOST_ENTRIES", 0)
     access = AccessLog()
-    access.note({"path": "/"}, "4f2a", 200, 0.0)
+    access.add({"path": "/"}, "4f2a", 200, 0.0)
     access.close()
     assert access.dropped == 1
 
@@ -205,6 +212,6 @@ def test_passwords_of_a_databases_address_are_known(url: str, found: set[str]) -
 
 
 def test_a_known_secret_is_hidden_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwicket.server.logs._known", [])
-    hide("open sesame", "ab")
+    monkeypatch.setattr("qwicket.server.logs._known_secrets", [])
+    hide_secrets("open sesame", "ab")
     assert without_secrets("say: open sesame, ab") == "say: [secret], ab"

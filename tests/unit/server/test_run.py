@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwicket.server.run import _SPARE_FILES, _make_room
+from qwicket.server.run import _SPARE_FILES, _raise_file_limit
 
 Set = Callable[[int, int], None]
 
@@ -22,20 +22,20 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
 def test_the_soft_limit_of_files_is_raised_for_all_connections(
     files: dict[str, tuple[int, int]],
 ) -> None:
-    assert _make_room(2_000) == 2_000
+    assert _raise_file_limit(2_000) == 2_000
     soft, hard = files["limit"]
     assert 2_000 < soft < 4_096 == hard
 
 
 def test_connections_are_fewer_where_files_are_few(files: dict[str, tuple[int, int]]) -> None:
-    assert 2_000 < _make_room(10_000) < 4_096 - _SPARE_FILES
+    assert 2_000 < _raise_file_limit(10_000) < 4_096 - _SPARE_FILES
     assert files["limit"] == (4_096, 4_096)
     files["limit"] = (10, 10)
-    assert _make_room(10_000) == 1
+    assert _raise_file_limit(10_000) == 1
 
 
 @pytest.mark.parametrize("soft", [100_000, resource.RLIM_INFINITY])
 def test_room_enough_is_left_as_it_is(files: dict[str, tuple[int, int]], soft: int) -> None:
     files["limit"] = (soft, resource.RLIM_INFINITY)
-    assert _make_room(2_000) == 2_000
+    assert _raise_file_limit(2_000) == 2_000
     assert files["limit"] == (soft, resource.RLIM_INFINITY)

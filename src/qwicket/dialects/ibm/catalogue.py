@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.circuits.twins import FRAME_CHANGES
-from qwicket.dialects.ibm.words import GROUP, HUB, time
+from qwicket.dialects.ibm.names import GROUP, HUB
+from qwicket.dialects.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def configuration(view: DeviceView) -> dict[str, Any]:
         "memory": True,
         "max_shots": view.max_shots,
         "max_experiments": view.max_circuits,
-        "online_date": time(calibration.valid_from if calibration else _SINCE_MS),
+        "online_date": format_time(calibration.valid_from if calibration else _SINCE_MS),
         "credits_required": False,
         "allow_object_storage": True,
         "allow_q_object": True,
@@ -90,7 +91,7 @@ def _directed(calibration: Calibration) -> list[list[int]] | None:
 
 def properties(view: DeviceView, found: Calibrated) -> dict[str, Any]:
     """Return a calibration: times in µs and ns, frequencies in GHz, errors as they are."""
-    calibration, date = found.body, time(found.valid_from)
+    calibration, date = found.body, format_time(found.valid_from)
     qubits = range(view.device.spec.qubits)
     figures = [calibration.qubits.get(q, calibration.qubit) for q in qubits]
     return {
@@ -173,7 +174,7 @@ def network(
         default: The id of that which the account acts for now.
         views: The devices of each.
     """
-    since = time(min((project.created_at for project in projects), default=_SINCE_MS))
+    since = format_time(min((project.created_at for project in projects), default=_SINCE_MS))
     devices = {
         view.device.name: {
             "priority": 1,
@@ -185,7 +186,7 @@ def network(
     }
     shown = {
         project.name: {
-            **_titled(project.name, time(project.created_at)),
+            **_titled(project.name, format_time(project.created_at)),
             "isDefault": project.id == default,
             "devices": devices,
         }
@@ -217,7 +218,7 @@ def _titled(name: str, since: str | None) -> dict[str, Any]:
 
 def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of an account, in a shape that has room for much more."""
-    since = time(of.created_at)
+    since = format_time(of.created_at)
     return {
         "firstName": of.name,
         "lastName": "",

@@ -15,9 +15,11 @@ import msgspec
 import re2
 
 from qwicket.dialects.bodies import quoted
-from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm import statuses
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.dialects.ibm.names import GROUP, HUB
+from qwicket.dialects.times import parse_time
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -66,7 +68,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "id": Field(_TEXT, lambda it: it.job.id),
     "userId": Field(_TEXT, lambda it: it.job.account),
     "kind": Field(_TEXT, lambda it: it.kept.kind, is_kept=True),
-    "status": Field(_TEXT, lambda it: words.status(it.job)),
+    "status": Field(_TEXT, lambda it: statuses.status(it.job)),
     _CREATED: Field(_DATE, lambda it: it.job.created_at),
     "endDate": Field(_DATE, lambda it: it.job.ended_at),
     "backend.id": Field(_TEXT, lambda it: it.job.device),
@@ -76,8 +78,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "shots": Field(_NUMBER, lambda it: it.job.shots),
     "cost": Field(_NUMBER, lambda _: 0.0),
     "runMode": Field(_TEXT, lambda _: "fairshare"),
-    "hubInfo.hub.name": Field(_TEXT, lambda _: words.HUB),
-    "hubInfo.group.name": Field(_TEXT, lambda _: words.GROUP),
+    "hubInfo.hub.name": Field(_TEXT, lambda _: HUB),
+    "hubInfo.group.name": Field(_TEXT, lambda _: GROUP),
     "hubInfo.project.name": Field(_TEXT, lambda it: it.project),
     "clientInfo.name": Field(
         _TEXT,
@@ -269,7 +271,7 @@ def before(text: str | None) -> int | None:
         asked = _properties_decoder.decode(text[:_CHARS])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _wrong("filter: must name where.last_update_date.lt.") from None
-    at = words.instant(asked.where.last_update_date.lt)
+    at = parse_time(asked.where.last_update_date.lt)
     if at is None:
         raise _wrong("filter: where.last_update_date.lt must be a date.")
     return at - 1
@@ -382,7 +384,7 @@ def _value(name: str, field: Field, value: Any, *, can_be_null: bool) -> Any:
     if value is None and can_be_null:
         return None
     if field.kind is _DATE and isinstance(value, str):
-        at = words.instant(value)
+        at = parse_time(value)
         if at is not None:
             return at
     elif _fits(field.kind, value):
@@ -421,8 +423,8 @@ def _span(test: Test) -> tuple[int, int]:
 
 def _states(test: Test) -> frozenset[JobState]:
     """Return the states in which jobs are of which a test of their status can hold."""
-    held = [word for word in words.STATUSES if test.holds_of(word)]
-    return frozenset(state for word in held for state in words.states(word))
+    held = [word for word in statuses.STATUSES if test.holds_of(word)]
+    return frozenset(state for word in held for state in statuses.states(word))
 
 
 def _count(asked: Mapping[str, Any], name: str) -> int:

@@ -13,14 +13,15 @@ from starlette.websockets import WebSocket
 
 from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.bodies import SMALL_BODY_BYTES
-from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, wire, words
+from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, statuses, wire
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.dialects.ibm.names import DIRECT, DOOR, RUNTIME_PREFIX
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
-from qwicket.dialects.ibm.words import DIRECT, DOOR, RUNTIME_PREFIX
-from qwicket.dialects.pieces import raw, raw_list
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.streaming import raw, raw_list
+from qwicket.dialects.times import format_time
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -103,7 +104,7 @@ class Handlers:
             {
                 "id": await self._gateway.access_tokens.issue(actor, DOOR, self._pass_s),
                 "ttl": round(self._pass_s),
-                "created": words.time(account.created_at),
+                "created": format_time(account.created_at),
                 "userId": account.id,
             }
         )
@@ -322,7 +323,7 @@ class Handlers:
             job = await self._gateway.jobs.cancel(actor, job.id, door=DOOR, wait_s=_CANCEL_WAIT_S)
             if job.state is JobState.CANCELLED or not job.state.is_final:
                 return json({"cancelled": True})
-        message = f"The job is {words.status(job)}: it cannot be cancelled any more."
+        message = f"The job is {statuses.status(job)}: it cannot be cancelled any more."
         error = {"status": 409, "message": message, "code": wire.number("conflict")}
         return json({"cancelled": False, "error": {**error, "name": "CONFLICT"}})
 
@@ -463,7 +464,7 @@ class Handlers:
 
     async def _position(self, job: Job) -> Position | None:
         """Return where a waiting job stands; one just come stands behind all others."""
-        if words.status(job) != words.QUEUED:
+        if statuses.status(job) != statuses.QUEUED:
             return None
         place = await self._gateway.queue.position(job)
         if place is None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm import statuses
+from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.ibm.wire import number
-from qwicket.dialects.ibm.words import time
+from qwicket.dialects.times import format_time
 from qwicket.model.ids import part_id
 from qwicket.model.states import JobState
 
@@ -59,15 +60,15 @@ def status(
     body: dict[str, Any] = {
         "kind": shown.kept.kind,
         "backend": {"id": job.device, "name": job.device},
-        "status": words.RUNNING if is_for_old and position else words.status(job),
-        "creationDate": time(job.created_at),
+        "status": statuses.RUNNING if is_for_old and position else statuses.status(job),
+        "creationDate": format_time(job.created_at),
         "hubInfo": _hub(shown.project),
         "id": job.id,
         "userId": job.account,
         "name": job.name,
     }
     if job.ended_at is not None:
-        body["endDate"] = time(job.ended_at)
+        body["endDate"] = format_time(job.ended_at)
     if job.state is JobState.FAILED:
         body["error"] = error(job)
     if position is not None:
@@ -144,7 +145,7 @@ def error(job: Job) -> dict[str, Any]:
 
 
 def _hub(project: str) -> dict[str, Any]:
-    names = {"hub": words.HUB, "group": words.GROUP, "project": project}
+    names = {"hub": HUB, "group": GROUP, "project": project}
     return {level: {"name": name, "priority": _PRIORITY} for level, name in names.items()}
 
 
@@ -165,20 +166,20 @@ def _expected(job: Job, position: Position) -> dict[str, str | None]:
         return {}
     start_ms = position.now_ms + round(1000 * position.place.start_in_s)
     return {
-        "estimatedStartTime": time(start_ms),
-        "estimatedCompleteTime": time(start_ms + round(1000 * job.est_seconds)),
+        "estimatedStartTime": format_time(start_ms),
+        "estimatedCompleteTime": format_time(start_ms + round(1000 * job.est_seconds)),
     }
 
 
 def _steps(job: Job) -> dict[str, str | None]:
     """Return when a job came to which state; only what really happened."""
     steps = {
-        words.CREATING: job.created_at,
-        words.QUEUED: job.queued_at,
-        words.RUNNING: job.started_at,
-        words.status(job): job.ended_at,
+        statuses.CREATING: job.created_at,
+        statuses.QUEUED: job.queued_at,
+        statuses.RUNNING: job.started_at,
+        statuses.status(job): job.ended_at,
     }
-    return {word: time(at) for word, at in steps.items() if at is not None}
+    return {word: format_time(at) for word, at in steps.items() if at is not None}
 
 
 def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:

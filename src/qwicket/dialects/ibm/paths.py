@@ -41,41 +41,41 @@ def canonical(path: str) -> tuple[str, Spelling]:
     Args:
         path: What follows the door's prefix.
     """
-    words = path.split("/")[1:]
-    place, words = _placed(words)
-    has_version = [word.lower() for word in words[-2:]] == _VERSION
-    if not words:
+    segments = path.split("/")[1:]
+    place, segments = _placed(segments)
+    has_version = [segment.lower() for segment in segments[-2:]] == _VERSION
+    if not segments:
         return path, Spelling()
-    head = words[0].lower()
+    head = segments[0].lower()
     if head in (*_DEVICES, *_JOBS):
-        words = words[:-2] if has_version else words
-        head, thing = ("devices", words[1:2]) if head in _DEVICES else ("jobs", _job(words))
-        words = [head, *thing, *map(str.lower, words[2:])]
+        segments = segments[:-2] if has_version else segments
+        head, thing = ("devices", segments[1:2]) if head in _DEVICES else ("jobs", _job(segments))
+        segments = [head, *thing, *map(str.lower, segments[2:])]
     elif place is not None:
         return path, Spelling()  # nothing else stands below a project
-    elif head == "network" and [word.lower() for word in words[1:2]] == ["devices"]:
-        words = [*map(str.lower, words[:2]), *words[2:3], *map(str.lower, words[3:])]
+    elif head == "network" and [segment.lower() for segment in segments[1:2]] == ["devices"]:
+        segments = [*map(str.lower, segments[:2]), *segments[2:3], *map(str.lower, segments[3:])]
     elif head == "storage":
-        words = [head, *words[1:]]
+        segments = [head, *segments[1:]]
     else:
-        words = [word.lower() for word in words]
-    return "/" + "/".join(words), Spelling(place, has_version)
+        segments = [segment.lower() for segment in segments]
+    return "/" + "/".join(segments), Spelling(place, has_version)
 
 
-def _placed(words: list[str]) -> tuple[Place | None, list[str]]:
-    fixed = [word.lower() for word in words[:5:2]]
-    if len(words) > 6 and fixed == ["network", "groups", "projects"]:
-        return Place(words[1], words[3], words[5]), words[6:]
-    return None, words
+def _placed(segments: list[str]) -> tuple[Place | None, list[str]]:
+    fixed = [segment.lower() for segment in segments[:5:2]]
+    if len(segments) > 6 and fixed == ["network", "groups", "projects"]:
+        return Place(segments[1], segments[3], segments[5]), segments[6:]
+    return None, segments
 
 
-def _job(words: list[str]) -> list[str]:
+def _job(segments: list[str]) -> list[str]:
     """Return a job's id as a list; one printed document lets it end in an s."""
-    if len(words) < 2:
+    if len(segments) < 2:
         return []
-    if len(words) == 2 and words[1].lower() == "status":
+    if len(segments) == 2 and segments[1].lower() == "status":
         return ["status"]
-    id_text = words[1]
+    id_text = segments[1]
     if len(id_text) == _ID_CHARS + 1 and id_text.endswith("s"):
         id_text = id_text[:-1]
     return [id_text]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from qwicket.dialects.ibm.words import GROUP, HUB
+from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.model.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qwicket.circuits.outcomes import MEMORY, Outcome
 from qwicket.dialects.ibm.catalogue import VERSION
-from qwicket.dialects.ibm.words import time
-from qwicket.dialects.pieces import raw_list, raw_object
+from qwicket.dialects.streaming import raw_list, raw_object
+from qwicket.dialects.times import format_time
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
 
@@ -36,7 +36,7 @@ def result(found: JobResults, source: bytes) -> dict[str, Any]:
         "job_id": job.id,
         "success": is_done,
         "status": "COMPLETED" if is_done else f"ERROR: {job.error_text or 'the job failed'}",
-        "date": time(job.ended_at),
+        "date": format_time(job.ended_at),
         "header": settings.header,
         "results": raw_list(_results(found, settings)),
     }

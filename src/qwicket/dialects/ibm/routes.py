@@ -76,7 +76,7 @@ def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
 class _WithSockets(Dialect):
     """The dialect, which has a websocket beside its routes."""
 
-    speaks_websocket = True
+    supports_websocket = True
 
     def __init__(self, handlers: Handlers) -> None:
         super().__init__(

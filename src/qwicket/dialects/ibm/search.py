@@ -11,7 +11,7 @@ from msgspec import structs
 from qwicket.dialects.ibm import projects, wire
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.words import DOOR
+from qwicket.dialects.ibm.names import DOOR
 from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
 
-_ROWS_AT_ONCE: Final = 20
+_ROWS_PER_TURN: Final = 20
 _SCAN: Final = 200
 """Jobs that a filter looks at in one go; more than that beside the loop."""
 _NOTHING: Final = wire.Kept(kind="")
@@ -65,7 +65,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
 async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
     """Yield rows, and let others run now and then: each takes a look-up or two."""
     for number, row in enumerate(rows):
-        if number % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
+        if number % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             await asyncio.sleep(0)
         yield row
 

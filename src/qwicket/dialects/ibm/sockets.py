@@ -17,7 +17,7 @@ import msgspec
 from starlette.websockets import WebSocketDisconnect
 
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.words import DOOR
+from qwicket.dialects.ibm.names import DOOR
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound, QwicketError, TooManyRequests, Unavailable

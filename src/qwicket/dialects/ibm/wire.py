@@ -1,4 +1,4 @@
-"""What comes in through IBM's door, what is kept of it, and the words of errors."""
+"""What comes in through IBM's door, what is kept of it, and the field_names of errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.ibm.words import DIRECT, DOOR, STORED
+from qwicket.dialects.ibm.names import DIRECT, DOOR, STORED
 from qwicket.model.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -287,7 +287,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
 """3250 and 3458 are IBM's, the others ours."""
 
 _OTHER: Final = 3999
-_WORDS: Final[Mapping[str, str]] = {
+_FIELD_NAMES: Final[Mapping[str, str]] = {
     "device": "backend.name",
     "program": "qObject",
     "seed": "config.seed_simulator",
@@ -314,17 +314,17 @@ def number(code: str | None) -> int:
     return _NUMBERS.get(code or "", _OTHER)
 
 
-def problem(error: QwicketError, words: Mapping[str, str] = _WORDS) -> bytes:
-    """Return the body of a refusal or failure; fields are called by the words of the door."""
+def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) -> bytes:
+    """Return the body of a refusal or failure; fields are called by the field_names of the door."""
     shown: dict[str, Any] = {
         "status": error.status,
-        "message": _in_our_words(error, words),
+        "message": _with_field_name(error, field_names),
         "code": number(error.code),
         "name": error.code.upper(),
     }
     return msgspec.json.encode({"error": shown})
 
 
-def _in_our_words(error: QwicketError, words: Mapping[str, str]) -> str:
-    word = words.get(error.field or "")
-    return f"{word}: {error.detail}" if word else error.detail
+def _with_field_name(error: QwicketError, field_names: Mapping[str, str]) -> str:
+    name = field_names.get(error.field or "")
+    return f"{name}: {error.detail}" if name else error.detail

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.dialects.ionq.params import boolean, integer
 from qwicket.dialects.ionq.sessions import ORGANIZATION
+from qwicket.dialects.ionq.statuses import V03, Version
 from qwicket.dialects.ionq.wire import CIRCUIT, IDEAL
-from qwicket.dialects.ionq.words import V03, Version, number, time, truth
+from qwicket.dialects.times import format_time
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
         "status": "available" if view.is_online else "offline",
         "qubits": view.qubits,
         "average_queue_time": round(1000 * queue_s),
-        "last_updated": time(now),
+        "last_updated": format_time(now),
         "has_access": True,
         "degraded": False,
         "supported_gates": view.device.spec.gates,
@@ -47,7 +49,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     Raises:
         InvalidRequest: One of them is out of range.
     """
-    return number(query, "page", 1, 1, _MOST), number(query, "limit", _PAGE, 1, _PAGE)
+    return integer(query, "page", 1, 1, _MOST), integer(query, "limit", _PAGE, 1, _PAGE)
 
 
 def characterizations(
@@ -78,7 +80,7 @@ def characterization(version: Version, device: Device, found: Calibrated) -> dic
         "id": found.id,
         "backend": device.name,
         "target": device.name,  # cirq-ionq reads this
-        "date": found.valid_from / 1000 if version is V03 else time(found.valid_from),
+        "date": found.valid_from / 1000 if version is V03 else format_time(found.valid_from),
         "qubits": device.spec.qubits,
         "connectivity": body.connected(device.spec.qubits),
         "fidelity": {
@@ -114,12 +116,12 @@ def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
     return {
         "backend": query["backend"],
         "type": query.get("type", CIRCUIT)[:64],
-        "qubits": number(query, "qubits", 25, 1, 5_000),
-        "shots": number(query, "shots", 1_000, 1, most_shots),
-        "1q_gates": number(query, "1q_gates", 0, 0, _MOST),
-        "2q_gates": number(query, "2q_gates", 0, 0, _MOST),
-        "error_mitigation": truth(query, "error_mitigation"),
-        "session": truth(query, "session"),
+        "qubits": integer(query, "qubits", 25, 1, 5_000),
+        "shots": integer(query, "shots", 1_000, 1, most_shots),
+        "1q_gates": integer(query, "1q_gates", 0, 0, _MOST),
+        "2q_gates": integer(query, "2q_gates", 0, 0, _MOST),
+        "error_mitigation": boolean(query, "error_mitigation"),
+        "session": boolean(query, "session"),
     }
 
 
@@ -138,7 +140,7 @@ def estimate(
         "estimated_unit": "usd",
         "estimated_execution_time": round(1000 * run_s),
         "current_predicted_queue_time": round(1000 * queue_s),
-        "estimated_at": (time(now) or "").replace("Z", "+00:00"),  # Python 3.10 reads no Z
+        "estimated_at": (format_time(now) or "").replace("Z", "+00:00"),  # Python 3.10 reads no Z
         "rate_information": {},
         "rate_card": {"id": "free", "rates": []},
     }

@@ -11,16 +11,8 @@ import msgspec
 from msgspec import structs
 
 from qwicket.dialects.ionq import catalogue, jobs, results, sessions, wire
-from qwicket.dialects.ionq.words import (
-    V03,
-    V04,
-    Version,
-    cursor,
-    has_status,
-    instant,
-    number,
-    states,
-)
+from qwicket.dialects.ionq.params import cursor, instant, integer
+from qwicket.dialects.ionq.statuses import V03, V04, Version, has_status, states
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.gateway import JobPart
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
@@ -48,7 +40,7 @@ _CANCEL_WAIT_S: Final = 5.0
 _PAGE: Final = 25
 _PAGE_BYTES: Final = 4 << 20
 """A page of jobs ends with the one that makes it larger: their metadata may be long."""
-_ROWS_AT_ONCE: Final = 20
+_ROWS_PER_TURN: Final = 20
 
 
 class Handlers:
@@ -166,7 +158,7 @@ class Handlers:
         return json(await self._body(part, kept))
 
     async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
-        return jobs.new_body(part, kept, await self._wait_ms(part.job))
+        return jobs.v04_body(part, kept, await self._wait_ms(part.job))
 
     async def _wait_ms(self, job: Job) -> int | None:
         """Return in how many ms a queued job starts: that of a new job if it has no place yet."""
@@ -208,7 +200,7 @@ class Handlers:
             group=session,
             states=states(word),
             before=cursor(query),
-            limit=number(query, "limit", _PAGE, 1, self.limits.requests.list_page),
+            limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         found = await self._gateway.jobs.page(actor, asked)
         page, last = _Page(request.answer), None
@@ -253,7 +245,7 @@ class Handlers:
         """Return a page of bodies, each read by its number."""
         query, most = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
-        end = min(length, start + number(query, "limit", most, 1, most))
+        end = min(length, start + integer(query, "limit", most, 1, most))
         page, at = _Page(request.answer), start
         while at < end and not page.is_full:
             body = await read_body(at)
@@ -326,12 +318,12 @@ class Handlers:
 
     async def read_histogram(self, actor: Actor, request: Request[None]) -> Response:
         """Read the counts of a job."""
-        _, found = await self._one(actor, request)
+        _, found = await self._single_result(actor, request)
         return await _answer(found, lambda: results.histogram(results.only(found)))
 
     async def read_shots(self, actor: Actor, request: Request[None]) -> Response:
         """Read the outcome of each shot."""
-        part, found = await self._one(actor, request)
+        part, found = await self._single_result(actor, request)
         if not is_quick(part.job):  # few counts may be of many shots
             await request.answer.begin()
         outcome, number = results.only(found), part.number or 0
@@ -366,7 +358,9 @@ class Handlers:
         text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))
 
-    async def _one(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, JobResults]:
+    async def _single_result(
+        self, actor: Actor, request: Request[Any]
+    ) -> tuple[JobPart, JobResults]:
         """Return the result of one circuit.
 
         Raises:
@@ -406,7 +400,7 @@ class Handlers:
             actor,
             wire.DOOR,
             before=cursor(query),
-            limit=number(query, "limit", _PAGE, 1, self.limits.requests.list_page),
+            limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         shown = [
             sessions.session(group, await self._gateway.groups.use(actor, group), _now())
@@ -458,7 +452,7 @@ class V03Handlers(Handlers):
         return json(jobs.short(self._version, job) | {"request": job.created_at // 1000})
 
     async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
-        return jobs.old_body(part, kept)
+        return jobs.v03_body(part, kept)
 
     def _is_nested(self, part: JobPart, kept: wire.Kept) -> bool:
         return super()._is_nested(part, kept) and part.job.n_circuits > 1
@@ -486,7 +480,7 @@ class _Page:
         if self._size > SMALL_ANSWER_BYTES:
             await self._answer.begin()
         self._n_looked_at += 1
-        if self._n_looked_at % _ROWS_AT_ONCE == 0:
+        if self._n_looked_at % _ROWS_PER_TURN == 0:
             await asyncio.sleep(0)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.dialects.ionq.statuses import V03, V04, Version
 from qwicket.dialects.ionq.wire import CIRCUIT, MULTI, QASM3, Kept, Member, warnings
-from qwicket.dialects.ionq.words import V03, V04, Version, time
+from qwicket.dialects.times import format_time
 from qwicket.model.ids import part_id
 from qwicket.model.states import JobState
 
@@ -61,7 +62,7 @@ def children(job: Job) -> list[str]:
     return [part_id(job.id, number) for number in range(job.n_circuits)]
 
 
-def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
+def v04_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
     """Return the body of a job, or of one of its circuits, in version 0.4.
 
     Args:
@@ -94,9 +95,9 @@ def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
         "session_id": job.group,
         "project_id": job.project,
         "submitter_id": job.account,
-        "submitted_at": time(job.created_at),
-        "started_at": time(job.started_at),
-        "completed_at": time(job.ended_at),
+        "submitted_at": format_time(job.created_at),
+        "started_at": format_time(job.started_at),
+        "completed_at": format_time(job.ended_at),
         "predicted_wait_time_ms": wait_ms,
         "predicted_execution_duration_ms": round(1000 * job.est_seconds),
         "execution_duration_ms": _duration(job) if is_completed else None,
@@ -112,7 +113,7 @@ def new_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
     return shown
 
 
-def old_body(part: JobPart, kept: Kept) -> dict[str, Any]:
+def v03_body(part: JobPart, kept: Kept) -> dict[str, Any]:
     """Return the body of a job, or of one of its circuits, in version 0.3."""
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED

@@ -17,7 +17,7 @@ import msgspec
 from qwicket.circuits.outcomes import PROBABILITIES, SHARPENED, Outcome
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.ionq import jobs
-from qwicket.dialects.pieces import raw_list, raw_object
+from qwicket.dialects.streaming import raw_list, raw_object
 from qwicket.model.errors import NotFound
 from qwicket.model.ids import PART_BITS, part_id
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _OPEN: Final = Open("Clients list backends before they have a token.")
 _CLONE: Final = json_body(wire.CloneBody)
-_IDS: Final = Body(wire.ids, wire.IdsBody)
+_IDS: Final = Body(wire.parse_ids, wire.IdsBody)
 _SESSION: Final = Body(sessions.opening, sessions.OpenBody)
 _PAGE: Final = ("limit", "next")
 _LIST: Final = (*_PAGE, "status", "target")
@@ -84,8 +84,8 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
     )
 
 
-V03_ROUTES: Final = _routes(Body(wire.read_old, wire.OldBody), 200)
-V04_ROUTES: Final = _routes(Body(wire.read_new, wire.SubmitBody), 201)
+V03_ROUTES: Final = _routes(Body(wire.parse_v03, wire.V03Body), 200)
+V04_ROUTES: Final = _routes(Body(wire.parse_v04, wire.V04Body), 201)
 
 
 def v03(gateway: Gateway, _: DialectSettings) -> Dialect:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.ionq.words import time
+from qwicket.dialects.times import format_time
 from qwicket.model.groups import GroupUse
 
 if TYPE_CHECKING:
@@ -59,16 +59,16 @@ def session(group: Group, use: GroupUse, now: int) -> dict[str, Any]:
     status = "ended" if not is_active else "started" if use.started_at else "created"
     settings = msgspec.json.decode(group.body)
     if group.expires_at is not None:
-        settings["expires_at"] = time(group.expires_at)
+        settings["expires_at"] = format_time(group.expires_at)
     return {
         "id": group.id,
-        "created_at": time(group.created_at),
+        "created_at": format_time(group.created_at),
         "organization_id": ORGANIZATION,
         "backend": group.device,
         "project_id": group.project,
         "creator_id": group.account,
-        "started_at": time(use.started_at),
-        "ended_at": time(ended_at),
+        "started_at": format_time(use.started_at),
+        "ended_at": format_time(ended_at),
         "ender_id": group.account if group.closed_at is not None else None,
         "settings": settings,
         "active": is_active,

@@ -55,7 +55,7 @@ class Noise(msgspec.Struct, frozen=True):
     seed: _Seed | None = None
 
 
-class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
+class V04Body(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v0.4/jobs`. Unknown keys are ignored: clients merge their users' extras in."""
 
     backend: str
@@ -70,11 +70,11 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool | None = None
 
 
-class OldMitigation(msgspec.Struct, frozen=True):
+class V03Mitigation(msgspec.Struct, frozen=True):
     debias: bool | None = None
 
 
-class OldBody(msgspec.Struct, frozen=True, kw_only=True):
+class V03Body(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v0.3/jobs`. Older cirq-ionq says `body` for `input`."""
 
     target: str
@@ -86,7 +86,7 @@ class OldBody(msgspec.Struct, frozen=True, kw_only=True):
     noise: Noise | None = None
     settings: msgspec.Raw = _EMPTY
     registers: msgspec.Raw = _EMPTY
-    error_mitigation: OldMitigation | None = None
+    error_mitigation: V03Mitigation | None = None
     session_id: str | None = None
     dry_run: bool | None = None
 
@@ -155,15 +155,15 @@ class _Outline(msgspec.Struct, frozen=True):
     data: Any = None
 
 
-_submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
-_old_decoder: Final = msgspec.json.Decoder(OldBody)
+_v04_decoder: Final = msgspec.json.Decoder(V04Body)
+_v03_decoder: Final = msgspec.json.Decoder(V03Body)
 _ids_decoder: Final = msgspec.json.Decoder(IdsBody)
 _kept_decoder: Final = msgspec.json.Decoder(Kept)
 _settings_decoder: Final = msgspec.json.Decoder(_Settings)
 _outline_decoder: Final = msgspec.json.Decoder(_Outline)
 
 
-class _Order(NamedTuple):
+class _CommonSubmission(NamedTuple):
     """A submission in neither version's words."""
 
     kept: Kept
@@ -173,7 +173,7 @@ class _Order(NamedTuple):
     name: str | None
     session: str | None
 
-    def submission(self) -> Submission:
+    def to_submission(self) -> Submission:
         noise = self.kept.noise
         return Submission(
             door=DOOR,
@@ -192,17 +192,17 @@ class _Order(NamedTuple):
         )
 
 
-def read_new(text: bytes, limits: Limits) -> Submission:
+def parse_v04(text: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a body of version 0.4; raises as `submission`."""
-    return submission(decode(text, _submit_decoder), limits)
+    return v04_submission(decode(text, _v04_decoder), limits)
 
 
-def read_old(text: bytes, limits: Limits) -> Submission:
+def parse_v03(text: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a body of version 0.3; raises as `submission`."""
-    return old_submission(decode(text, _old_decoder), limits)
+    return v03_submission(decode(text, _v03_decoder), limits)
 
 
-def submission(body: SubmitBody, limits: Limits) -> Submission:
+def v04_submission(body: V04Body, limits: Limits) -> Submission:
     """Return what the gateway takes.
 
     Raises:
@@ -227,10 +227,12 @@ def submission(body: SubmitBody, limits: Limits) -> Submission:
         is_dry=bool(body.dry_run),
     )
     source = _text(outline) if body.type == QASM3 else bytes(body.input)
-    return _Order(kept, body.backend, source, body.shots, body.name, body.session_id).submission()
+    return _CommonSubmission(
+        kept, body.backend, source, body.shots, body.name, body.session_id
+    ).to_submission()
 
 
-def old_submission(body: OldBody, limits: Limits) -> Submission:
+def v03_submission(body: V03Body, limits: Limits) -> Submission:
     """As `submission`, of version 0.3: a job is of several circuits when it has `circuits`.
 
     Raises:
@@ -241,7 +243,7 @@ def old_submission(body: OldBody, limits: Limits) -> Submission:
     if not bytes(program):
         raise InvalidRequest("input is missing.", field="input")
     outline = _outline(program)
-    mitigation = body.error_mitigation or OldMitigation()
+    mitigation = body.error_mitigation or V03Mitigation()
     kept = Kept(
         type=_type(CIRCUIT, outline),
         metadata=_document(body.metadata, "metadata", limits),
@@ -252,9 +254,9 @@ def old_submission(body: OldBody, limits: Limits) -> Submission:
         is_debiased=bool(mitigation.debias),
         is_dry=bool(body.dry_run),
     )
-    return _Order(
+    return _CommonSubmission(
         kept, body.target, bytes(program), body.shots, body.name, body.session_id
-    ).submission()
+    ).to_submission()
 
 
 def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limits) -> Submission:
@@ -274,17 +276,17 @@ def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limit
         changes["noise"] = body.noise
     if body.dry_run is not None:
         changes["is_dry"] = body.dry_run
-    return _Order(
+    return _CommonSubmission(
         msgspec.structs.replace(kept, **changes),
         job.device if body.backend is None else body.backend,
         program.source,
         job.shots if body.shots is None else body.shots,
         job.name if body.name is None else body.name,
         body.session_id,
-    ).submission()
+    ).to_submission()
 
 
-def ids(text: bytes, limits: Limits) -> list[str]:
+def parse_ids(text: bytes, limits: Limits) -> list[str]:
     """Return the ids of a bulk operation, each once.
 
     Raises:
@@ -388,7 +390,7 @@ def _shots(shots: int | str) -> int:
 
 # These two are worded differently from one Python version to the next.
 _PHRASES: Final = {413: "Payload Too Large", 422: "Unprocessable Entity"}
-_WORDS: Final = {"device": "backend", "noise": "noise.model", "group": "session_id"}
+_FIELD_NAMES: Final = {"device": "backend", "noise": "noise.model", "group": "session_id"}
 
 
 def recast(error: QwicketError) -> QwicketError:
@@ -406,9 +408,9 @@ def recast(error: QwicketError) -> QwicketError:
     return error
 
 
-def _in_our_words(error: QwicketError) -> str:
+def _with_field_name(error: QwicketError) -> str:
     """Return the detail with the field as this dialect names it."""
-    word = _WORDS.get(error.field or "")
+    word = _FIELD_NAMES.get(error.field or "")
     if word is None:
         return error.detail
     detail = error.detail.removeprefix(f"{error.field}: ")
@@ -423,6 +425,6 @@ def problem(error: QwicketError) -> bytes:
         {
             "statusCode": error.status,
             "error": _PHRASES.get(error.status) or HTTPStatus(error.status).phrase,
-            "message": _in_our_words(error),
+            "message": _with_field_name(error),
         }
     )

@@ -20,7 +20,7 @@ from qwicket.circuits.outcomes import (
     Outcome,
 )
 from qwicket.dialects.bodies import check_document, decode, decode_field
-from qwicket.dialects.pieces import raw_list, raw_object
+from qwicket.dialects.streaming import raw_list, raw_object
 from qwicket.model.errors import NotFound, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.ids import part_id

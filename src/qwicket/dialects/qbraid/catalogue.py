@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid import ids
+from qwicket.dialects.qbraid.ids import object_id_of, v0_device_id
 from qwicket.dialects.qbraid.jobs import PROVIDER_ID
-from qwicket.dialects.qbraid.words import native_device, object_id_of, time
+from qwicket.dialects.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +45,13 @@ def _title(view: DeviceView) -> str:
     return f"Qwicket {view.device.name}"
 
 
-def current(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
+def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
     """Return a device as today's generation reads it."""
     device, status = view.device, view.status
     is_simulated = device.driver == "simulated"
     return {
         "name": _title(view),
-        "qrn": words.qrn(device),
+        "qrn": ids.qrn(device),
         "vrn": device.name,
         "vendor": "qbraid",
         "provider": "qbraid",
@@ -59,7 +60,7 @@ def current(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
         "runInputTypes": _inputs(view),
         "status": _status(view),
         "statusMsg": status.reason or None,
-        "nextAvailable": time(status.until_at) if not status.is_on else None,
+        "nextAvailable": format_time(status.until_at) if not status.is_on else None,
         "queueDepth": n_waiting,
         "avgQueueTime": round(wait_s / 60),
         "numberQubits": view.qubits,
@@ -79,13 +80,13 @@ def current(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
     }
 
 
-def native(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
+def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
     """Return a device as the two former generations read it."""
     device = view.device
     inputs = _inputs(view)
     return {
         "_id": object_id_of(device.name),
-        "qbraid_id": native_device(device.name),
+        "qbraid_id": v0_device_id(device.name),
         "objArg": device.name,
         "objRef": device.name,
         "name": _title(view),
@@ -99,7 +100,7 @@ def native(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
         "numberQubits": view.qubits,
         "status": _status(view),
         "isAvailable": view.is_online,
-        "statusRefresh": time(now),
+        "statusRefresh": format_time(now),
         "pendingJobs": n_waiting,
         "queueDepth": n_waiting,
         "noiseModels": list(device.spec.noise_models) or None,
@@ -117,7 +118,7 @@ def provider(views: Sequence[DeviceView]) -> dict[str, Any]:
         "providerDescription": "The devices of this server",
         "about": None,
         "visibility": "public",
-        "devices": [words.qrn(view.device) for view in views],
+        "devices": [ids.qrn(view.device) for view in views],
         "logo": {"light": None, "dark": None},
         "qrn": "qbraid:qbraid",
     }
@@ -150,10 +151,10 @@ def calibration(view: DeviceView, found: Calibrated, now: int) -> dict[str, Any]
         is_own = error is not None
         edges.append({"source": a, "target": b, "value": value, "calibrated": is_own})
     return {
-        "deviceQRNs": [words.qrn(view.device)],
+        "deviceQRNs": [ids.qrn(view.device)],
         "provider": "qbraid",
-        "lastCalibrated": time(found.valid_from),
-        "fetchedAt": time(now),
+        "lastCalibrated": format_time(found.valid_from),
+        "fetchedAt": format_time(now),
         "qubits": qubits,
         "edges": {"gateError": {"2q": edges}} if edges else {},
     }

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.qbraid import words
-from qwicket.dialects.qbraid.orders import document
+from qwicket.dialects.qbraid import ids
+from qwicket.dialects.qbraid.submissions import document
 from qwicket.dialects.qbraid.wire import EMPTY
+from qwicket.dialects.times import format_time
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, An
     """Return a group's document."""
     kept = _kept(group)
     return {
-        "groupJobQrn": words.group_qrn(group.id),
+        "groupJobQrn": ids.group_qrn(group.id),
         "name": group.name or None,
         "status": status(group, tally, now),
         "jobCount": sum(tally.values()),
@@ -101,8 +102,8 @@ def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, An
         "totalEstimatedCost": 0,
         "totalCost": 0,
         "timeStamps": {
-            "createdAt": words.time(group.created_at),
-            "endedAt": words.time(_closed_at(group, now)),
+            "createdAt": format_time(group.created_at),
+            "endedAt": format_time(_closed_at(group, now)),
             "executionDuration": None,
         },
         "maxTTL": kept.life_s,

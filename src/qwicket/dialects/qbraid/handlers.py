@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid import ids, statuses
 from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
 from qwicket.dialects.routing import Route
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from qwicket.dialects.qbraid.orders import Order
+    from qwicket.dialects.qbraid.submissions import ParsedJob
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.answers import Answer
@@ -32,7 +32,7 @@ _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token"
 """Headers that may hold a token, the surest first: some clients send two."""
 _PAGE_BYTES: Final = 16 << 20
 """A list ends with the job whose tags and options take it above; a hundred never do."""
-_ROWS_AT_ONCE: Final = 20
+_ROWS_PER_TURN: Final = 20
 
 
 class Shown(NamedTuple):
@@ -78,7 +78,7 @@ class CommonHandlers:
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
             view = await self._gateway.devices.get(bare, DOOR)
-            if name in (words.qrn(view.device), words.native_device(bare)):
+            if name in (ids.qrn(view.device), ids.v0_device_id(bare)):
                 return view
         raise NotFound(f"There is no device {name[:100]}.", field="device")
 
@@ -89,7 +89,7 @@ class CommonHandlers:
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def _submit(self, actor: Actor, request: Request[Order]) -> Shown:
+    async def _submit(self, actor: Actor, request: Request[ParsedJob]) -> Shown:
         """Submit a job. Nothing that can fail comes after the job is stored.
 
         Raises:
@@ -97,20 +97,20 @@ class CommonHandlers:
                 repeats, when the server cannot tell whether it was.
         """
         view = await self._device(request.payload.device)
-        order = request.payload.on(view.device)
-        group = await self._group(actor, order.group)
+        parsed = request.payload.for_device(view.device)
+        group = await self._group(actor, parsed.group)
         key = request.idempotency_key
-        if order.kept.is_batch:  # a long one takes long to encode
-            submission = await asyncio.to_thread(order.submission, group, key)
+        if parsed.kept.is_batch:  # encoding a long batch would block the event loop
+            submission = await asyncio.to_thread(parsed.to_submission, group, key)
         else:
-            submission = order.submission(group, key)
+            submission = parsed.to_submission(group, key)
         job = await self._gateway.jobs.submit(actor, submission, is_once=True)
-        return Shown(job, order.kept, None)
+        return Shown(job, parsed.kept, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
             return None
-        group = await self._gateway.groups.get(actor, words.id_of(name), door=DOOR)
+        group = await self._gateway.groups.get(actor, ids.id_of(name), door=DOOR)
         return group.id
 
     async def _find(self, actor: Actor, name: str) -> Job:
@@ -119,9 +119,9 @@ class CommonHandlers:
         Raises:
             NotFound: Absent, or another account's.
         """
-        if words.is_object_id(name):
+        if ids.is_object_id(name):
             return await self._gateway.jobs.by_prefix(actor, name, door=DOOR)
-        return await self._gateway.jobs.get(actor, words.id_of(name) or name, door=DOOR)
+        return await self._gateway.jobs.get(actor, ids.id_of(name) or name, door=DOOR)
 
     async def _show(self, job: Job) -> Shown:
         place = await self._gateway.queue.position(job)
@@ -171,7 +171,7 @@ class CommonHandlers:
                 break
             if size > SMALL_ANSWER_BYTES:
                 await answer.begin()
-            if number % _ROWS_AT_ONCE == 0:
+            if number % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)  # each takes a look-up or two
         return shown, sum(tally.values())
 
@@ -182,7 +182,7 @@ class CommonHandlers:
             Conflict: It has ended.
         """
         if job.state.is_final:
-            raise Conflict(f"The job is {words.status(job)}: it cannot be cancelled.")
+            raise Conflict(f"The job is {statuses.status(job)}: it cannot be cancelled.")
         return await self._gateway.jobs.cancel(actor, job.id, door=DOOR)
 
     async def _delete(self, actor: Actor, job: Job) -> None:

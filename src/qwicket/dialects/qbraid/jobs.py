@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qwicket.circuits.outcomes import MEMORY, SAMPLES, Outcome
-from qwicket.dialects.pieces import raw, raw_list, raw_object
-from qwicket.dialects.qbraid import words
-from qwicket.dialects.qbraid.words import object_id, object_id_of, time
+from qwicket.dialects.qbraid import ids, statuses
+from qwicket.dialects.qbraid.ids import object_id, object_id_of
+from qwicket.dialects.streaming import raw, raw_list, raw_object
+from qwicket.dialects.times import format_time
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
 from qwicket.programs import batch
@@ -29,18 +30,18 @@ PROVIDER_ID: Final = object_id_of("provider qbraid")
 _WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 
-def current(shown: Shown) -> dict[str, Any]:
+def v1_document(shown: Shown) -> dict[str, Any]:
     """Return a job as today's generation reads it."""
     job, kept = shown.job, shown.kept
     is_final = job.state.is_final
     return {
-        "jobQrn": words.current_job(job, kept.device),
+        "jobQrn": ids.v1_job_id(job, kept.device),
         "jobVrn": job.id,
         "name": job.name or None,
         "deviceQrn": kept.device,
         "vendor": "qbraid",
         "provider": "qbraid",
-        "status": words.status(job),
+        "status": statuses.status(job),
         "statusMsg": job.error_text,
         "experimentType": "analog" if _is_analog(kept) else "gate_model",
         "shots": job.shots,
@@ -49,7 +50,7 @@ def current(shown: Shown) -> dict[str, Any]:
         "tags": kept.tags,
         "runtimeOptions": kept.options,
         "metadata": {},
-        "groupJobQrn": words.group_qrn(job.group) if job.group else None,
+        "groupJobQrn": ids.group_qrn(job.group) if job.group else None,
         "estimatedCost": 0,
         "cost": 0 if is_final else None,
         "timeStamps": times(job),
@@ -60,18 +61,18 @@ def current(shown: Shown) -> dict[str, Any]:
     }
 
 
-def native(shown: Shown, owner: str, email: str) -> dict[str, Any]:
+def v0_document(shown: Shown, owner: str, email: str) -> dict[str, Any]:
     """Return a job as the native generation reads it. `metadata` must not be there."""
     job, kept = shown.job, shown.kept
     return {
         "_id": object_id(job.id),
-        "qbraidJobId": words.native_job(job, owner),
+        "qbraidJobId": ids.v0_job_id(job, owner),
         "vendorJobId": job.id,
-        "qbraidDeviceId": words.native_device(job.device),
+        "qbraidDeviceId": ids.v0_device_id(job.device),
         "vendor": "qbraid",
         "provider": "qbraid",
-        "status": words.status(job),
-        "qbraidStatus": words.status(job),
+        "status": statuses.status(job),
+        "qbraidStatus": statuses.status(job),
         "statusText": job.error_text,
         "experimentType": "ahs" if _is_analog(kept) else "gate_model",
         "shots": job.shots,
@@ -84,12 +85,12 @@ def native(shown: Shown, owner: str, email: str) -> dict[str, Any]:
         "cost": 0 if job.state.is_final else None,
         "escrow": 0,
         "email": email,
-        "createdAt": time(job.created_at),
+        "createdAt": format_time(job.created_at),
         "timeStamps": times(job),
     }
 
 
-def native_text(found: Program) -> dict[str, str]:
+def openqasm_field(found: Program) -> dict[str, str]:
     """Return a job's OpenQASM as its document has it; {} for a text that clients do not take."""
     text = found.source.decode()
     return {"openQasm": text} if _WITH_VERSION.match(text) else {}
@@ -100,8 +101,8 @@ def times(job: Job) -> dict[str, Any]:
     if job.ended_at is not None:
         ran_ms = max(0, job.ended_at - job.started_at) if job.started_at is not None else 0
     return {
-        "createdAt": time(job.created_at),
-        "endedAt": time(job.ended_at),
+        "createdAt": format_time(job.created_at),
+        "endedAt": format_time(job.ended_at),
         "executionDuration": ran_ms,
     }
 
@@ -140,17 +141,17 @@ def _position(shown: Shown) -> int | None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def current_result(found: JobResults, kept: Kept) -> dict[str, Any]:
+def v1_result(found: JobResults, kept: Kept) -> dict[str, Any]:
     """Return a result as today's generation reads it; that of a batch has one per program."""
     job, parts = found.job, found.parts
     frame = {"cost": 0, "timeStamps": times(job)}
     if not kept.is_batch and job.n_circuits == 1:
-        return {"status": words.status(job), **frame, "resultData": _data(parts[0])}
+        return {"status": statuses.status(job), **frame, "resultData": _data(parts[0])}
     results = [{"status": _status(part), **frame, "resultData": _data(part)} for part in parts]
-    return {"status": words.status(job), **frame, "results": results}
+    return {"status": statuses.status(job), **frame, "results": results}
 
 
-def native_result(found: JobResults) -> dict[str, Any]:
+def v0_result(found: JobResults) -> dict[str, Any]:
     """Return a result as the native generation reads it; of a batch, which it cannot have, less."""
     part = found.parts[0]
     if len(found.parts) > 1 or not isinstance(part, Outcome):
@@ -159,7 +160,7 @@ def native_result(found: JobResults) -> dict[str, Any]:
 
 
 def _status(part: Outcome | Failure) -> str:
-    return words.word(JobState.COMPLETED if isinstance(part, Outcome) else JobState.FAILED)
+    return statuses.of_state(JobState.COMPLETED if isinstance(part, Outcome) else JobState.FAILED)
 
 
 def _data(part: Outcome | Failure) -> dict[str, Any]:

@@ -143,18 +143,18 @@ def _matches(name: str, pattern: Any) -> Test:
         detail = f"{name}: $regex takes a text of at most {MOST_PATTERN_CHARS} characters."
         raise InvalidRequest(detail, field=name)
     begins, ends = pattern.startswith("^"), pattern.endswith("$")
-    pieces = pattern.removeprefix("^").removesuffix("$").split(".*")
-    if any(_SPECIAL & set(piece) for piece in pieces):
+    programs = pattern.removeprefix("^").removesuffix("$").split(".*")
+    if any(_SPECIAL & set(piece) for piece in programs):
         detail = f"{name}: $regex knows literal text, ^, $ and .* alone."
         raise InvalidRequest(detail, field=name)
-    return lambda value: isinstance(value, str) and _fits(value, pieces, begins, ends)
+    return lambda value: isinstance(value, str) and _fits(value, programs, begins, ends)
 
 
-def _fits(text: str, pieces: list[str], begins: bool, ends: bool) -> bool:
-    """Find the pieces one after the other, each as early as it can be: linear in the text."""
+def _fits(text: str, programs: list[str], begins: bool, ends: bool) -> bool:
+    """Find the programs one after the other, each as early as it can be: linear in the text."""
     at = 0
-    for number, piece in enumerate(pieces):
-        if number == len(pieces) - 1 and ends:
+    for number, piece in enumerate(programs):
+        if number == len(programs) - 1 and ends:
             start = len(text) - len(piece)
             is_placed = start >= at and text.endswith(piece)
             return is_placed and not (number == 0 and begins and start != 0)

@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from qwicket.dialects.bodies import invalid
-from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid import ids, statuses
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DOOR
+from qwicket.dialects.times import format_time
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
 
@@ -183,14 +184,14 @@ def _bare(device: str) -> str:
 
 def _key(device: str, vendor_job: str) -> str:
     digest = hashlib.sha256(f"{device}\0{vendor_job}".encode()).digest()
-    return words.spelled(int.from_bytes(digest) >> (256 - _BITS))
+    return ids.spelled(int.from_bytes(digest) >> (256 - _BITS))
 
 
 def _shown(record: Record, actor: Actor, email: str) -> dict[str, Any]:
-    created = words.time(record.created_at)
+    created = format_time(record.created_at)
     return {
-        "_id": words.object_id(record.id),
-        "user": words.object_id(actor.account),
+        "_id": ids.object_id(record.id),
+        "user": ids.object_id(actor.account),
         "email": email,
         **_decoder.decode(record.body),
         "createdAt": created,
@@ -199,8 +200,8 @@ def _shown(record: Record, actor: Actor, email: str) -> dict[str, Any]:
 
 
 def _checked(status: str) -> str:
-    if status not in words.STATUSES:
-        known = ", ".join(words.STATUSES)
+    if status not in statuses.STATUSES:
+        known = ", ".join(statuses.STATUSES)
         raise invalid(f"qbraidStatus must be one of {known}", status, "qbraidStatus")
     return status
 

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from qwicket.circuits.outcomes import SAMPLES, Outcome
-from qwicket.dialects.pieces import raw_list
 from qwicket.dialects.qlued import catalogue
+from qwicket.dialects.streaming import raw_list
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
 
-__all__ = ["HEADERS", "docs", "files", "for_people"]
+__all__ = ["HEADERS", "docs", "files", "with_browser_redirect"]
 
 _HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final[Mapping[str, str]] = {
@@ -145,19 +145,19 @@ def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect]) -> ASGIAp
     return choose
 
 
-def for_people(door: ASGIApp) -> ASGIApp:
+def with_browser_redirect(app: ASGIApp) -> ASGIApp:
     """Return the door of the root, which sends browsers that ask for `/` itself to the pages."""
 
-    async def greet(scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_or_redirect(scope: Scope, receive: Receive, send: Send) -> None:
         is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
         accepted = dict(scope["headers"]).get(b"accept", b"") if is_asked else b""
         if b"text/html" in accepted:
             headers = {"Location": "docs", "Vary": "Accept", "Cache-Control": "no-cache"}
             await Response(status_code=303, headers=headers)(scope, receive, send)
             return
-        await door(scope, receive, send)
+        await app(scope, receive, send)
 
-    return greet
+    return serve_or_redirect
 
 
 def _asset(name: str) -> bytes:
@@ -208,14 +208,14 @@ ROUTES: Final = (
 def _missing(path: str) -> Response:
     up = "../" * min(path.removeprefix("/docs/").count("/"), 16)
     text = "The address is wrong, or the page is of another version."
-    content = _told("There is no such page", text, up)
+    content = _message_page("There is no such page", text, up)
     return Response(content, 404, headers=HEADERS, media_type=_HTML)
 
 
 def _problem(error: QwicketError) -> bytes:
-    return _told(error.title, error.detail, "")
+    return _message_page(error.title, error.detail, "")
 
 
-def _told(title: str, text: str, up: str) -> bytes:
+def _message_page(title: str, text: str, up: str) -> bytes:
     main = tag("main", tag("h1", title), tag("p", text, class_="lead"), class_="narrow")
     return page(title, main, here="", up=up)

@@ -64,7 +64,7 @@ def render(document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] 
         up: What leads from the page to `/docs/`.
         dialects: Titles of the other dialects, by the names of their pages.
     """
-    pages = (tag("li", tag("a", said, href=f"{up}{name}")) for name, said in dialects.items())
+    pages = (tag("li", tag("a", title, href=f"{up}{name}")) for name, title in dialects.items())
     others = [tag("p", _OTHERS), tag("ul", *pages)] if dialects else []
     lead = [
         tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
@@ -185,14 +185,14 @@ def _property(name: str, of: Mapping[str, Any], *, is_required: bool) -> tuple[H
     words = [tag("code", name), " ", tag("span", _kind(of), class_="kind")]
     if not is_required:
         default = of.get("default")
-        is_told = default is not None and default not in ("", [], {})
-        more = f", default {json.dumps(default)}" if is_told else ", optional"
+        is_shown = default is not None and default not in ("", [], {})
+        more = f", default {json.dumps(default)}" if is_shown else ", optional"
         words.append(tag("span", more, class_="kind"))
     return join(words), prose(of.get("description", ""))
 
 
 def _fields(fields: Iterable[tuple[Html, Html]]) -> Html:
-    pairs = (tag("div", tag("dt", name), tag("dd", said)) for name, said in fields)
+    pairs = (tag("div", tag("dt", name), tag("dd", description)) for name, description in fields)
     return tag("dl", *pairs, class_="fields")
 
 

@@ -28,14 +28,14 @@ def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
 
     Attributes with None are left out; a trailing underscore is dropped (`class_`).
     """
-    worded = "".join(
+    rendered = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     if name in _VOID:
-        return Html(f"<{name}{worded}>")
-    return Html(f"<{name}{worded}>{join(children)}</{name}>")
+        return Html(f"<{name}{rendered}>")
+    return Html(f"<{name}{rendered}>{join(children)}</{name}>")
 
 
 def join(children: Iterable[str], between: str = "") -> Html:

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from qwicket.dialects.ibm import filters, jobs, wire, words
+from qwicket.dialects.ibm import filters, jobs, statuses, wire
 from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.times import format_time
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import Job, JobQuery
 from qwicket.model.limits import Limits
@@ -102,8 +103,10 @@ def some_job(draw: random.Random, number: int) -> Shown:
 
 
 times = st.integers(0, 5).map(lambda n: T0 + 1000 * n)
-texts = st.sampled_from(["", "bell", "ab", "a", ID.format(1), *DEVICES, *words.STATUSES, "ada"])
-dates = times.map(words.time) | times.map(lambda at: (words.time(at) or "").replace("Z", "+00:00"))
+texts = st.sampled_from(["", "bell", "ab", "a", ID.format(1), *DEVICES, *statuses.STATUSES, "ada"])
+dates = times.map(format_time) | times.map(
+    lambda at: (format_time(at) or "").replace("Z", "+00:00")
+)
 VALUES = {
     "text": texts,
     "texts": st.sampled_from([*TAGS, "c"]),
@@ -260,7 +263,7 @@ def test_a_query_is_narrowed_by_what_must_hold() -> None:
         "name": "bell",
         "tags": "a",
         "status": {"inq": ["COMPLETED", "QUEUED"]},
-        "and": [{"creationDate": {"lte": words.time(T0 + 5)}}, {"gte": words.time(T0)}],
+        "and": [{"creationDate": {"lte": format_time(T0 + 5)}}, {"gte": format_time(T0)}],
         "or": [{"backend.name": "qwicket_simulator"}, {"id": "x"}],
     }
     found = filters.parse(json.dumps({"where": where, "order": "creationDate ASC"}), LIMITS)
@@ -346,7 +349,7 @@ def test_any_text_is_a_filter_or_refused(text: Any) -> None:
 
 
 def test_properties_are_asked_for_as_of_a_date() -> None:
-    text = json.dumps({"where": {"last_update_date": {"lt": words.time(T0)}}})
+    text = json.dumps({"where": {"last_update_date": {"lt": format_time(T0)}}})
     assert filters.before(text) == T0 - 1
     assert filters.before(None) is None
     for wrong in ("{", "{}", '{"where": {"last_update_date": {"lt": "x"}}}'):

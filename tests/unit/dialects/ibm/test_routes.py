@@ -19,7 +19,7 @@ from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.failures import Failure
 from qwicket.model.limits import Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 from qwicket.store import Store, open_sqlite
 from support.ibm import BELL, DOOR, SIMULATOR, experiment, measure, qobj
 from support.stores import NOW
@@ -60,8 +60,8 @@ async def http(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
     readers = Readers(LIMITS)
-    front = Front(mounts(Gateway(store, readers, LIMITS, clock)), LIMITS)
-    transport = httpx.ASGITransport(front)
+    router = Router(mounts(Gateway(store, readers, LIMITS, clock)), LIMITS)
+    transport = httpx.ASGITransport(router)
     async with httpx.AsyncClient(transport=transport, base_url="http://q" + DOOR) as client:
         signed_in = await client.post("/users/loginWithToken", json={"apiToken": secret})
         client.headers["X-Access-Token"] = signed_in.json()["id"]

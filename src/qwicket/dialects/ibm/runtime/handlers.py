@@ -11,13 +11,14 @@ import msgspec
 from msgspec import structs
 from starlette.responses import Response
 
-from qwicket.dialects.ibm import catalogue, projects, words
+from qwicket.dialects.ibm import catalogue, projects
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.dialects.ibm.names import DOOR, GROUP, HUB, RUNTIME
 from qwicket.dialects.ibm.runtime import jobs, results, wire
-from qwicket.dialects.ibm.words import GROUP, HUB, RUNTIME
-from qwicket.dialects.pieces import raw, raw_list
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.streaming import raw, raw_list
+from qwicket.dialects.times import format_time
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
@@ -50,7 +51,7 @@ class Handlers:
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         token = request.headers.get("x-access-token")
-        return await self._gateway.access_tokens.actor(token, words.DOOR, request.address)
+        return await self._gateway.access_tokens.actor(token, DOOR, request.address)
 
     # --- devices ----------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Handlers:
                     "maxPendingJobs": self.limits.quotas.waiting_jobs,
                 }
             )
-        period = {"start": words.time(since), "end": words.time(round(1000 * now.timestamp()))}
+        period = {"start": format_time(since), "end": format_time(round(1000 * now.timestamp()))}
         return json({"period": period, "byInstance": rows})
 
     # --- what several need ------------------------------------------------------------------------

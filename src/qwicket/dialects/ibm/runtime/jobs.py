@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm import statuses
+from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.ibm.runtime.wire import kept_session_decoder
 from qwicket.dialects.ibm.wire import number
+from qwicket.dialects.times import format_time
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -17,17 +19,17 @@ if TYPE_CHECKING:
     from qwicket.store import JobEvent
 
 _STATUSES: Final = {
-    words.QUEUED: "Queued",
-    words.CREATING: "Queued",
-    words.RUNNING: "Running",
-    words.COMPLETED: "Completed",
-    words.CANCELLED: "Cancelled",
+    statuses.QUEUED: "Queued",
+    statuses.CREATING: "Queued",
+    statuses.RUNNING: "Running",
+    statuses.COMPLETED: "Completed",
+    statuses.CANCELLED: "Cancelled",
 }
 
 
 def status(job: Job) -> str:
     """Return the word for a job's state."""
-    return _STATUSES.get(words.status(job), "Failed")
+    return _STATUSES.get(statuses.status(job), "Failed")
 
 
 def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
@@ -47,16 +49,16 @@ def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
         "program": {"id": kept.program},
         "state": state,
         "status": state["status"],
-        "created": words.time(job.created_at),
-        "hub": words.HUB,
-        "group": words.GROUP,
+        "created": format_time(job.created_at),
+        "hub": HUB,
+        "group": GROUP,
         "project": project,
         "tags": job.tags,
         "private": False,
         "estimated_running_time_seconds": job.est_seconds,
     }
     if job.ended_at is not None:
-        shown["ended"] = words.time(job.ended_at)
+        shown["ended"] = format_time(job.ended_at)
     if job.group is not None:
         shown["session_id"] = job.group
     if kept.cost is not None:
@@ -74,9 +76,9 @@ def metrics(job: Job, place: Place | None) -> dict[str, Any]:
     seconds = run_s(job)
     shown: dict[str, Any] = {
         "timestamps": {
-            "created": words.time(job.created_at),
-            "running": words.time(job.started_at),
-            "finished": words.time(job.ended_at),
+            "created": format_time(job.created_at),
+            "running": format_time(job.started_at),
+            "finished": format_time(job.ended_at),
         },
         "usage": {"quantum_seconds": seconds, "seconds": seconds},
         "bss": {"seconds": seconds},
@@ -105,7 +107,7 @@ def logs(job: Job, events: list[JobEvent]) -> str:
         (job.ended_at, status(job).lower() + (f": {reason(job)}" if job.error_code else "")),
     ]
     known = sorted((at, text) for at, text in steps if at is not None)
-    return "".join(f"{words.time(at)} {text}\n" for at, text in known)
+    return "".join(f"{format_time(at)} {text}\n" for at, text in known)
 
 
 def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
@@ -127,9 +129,9 @@ def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
         "max_ttl": max_s,
         "active_ttl": max_s,
         "interactive_ttl": None,
-        "started_at": words.time(use.started_at),
-        "activated_at": words.time(use.started_at),
-        "closed_at": None if is_open else words.time(closed_at),
+        "started_at": format_time(use.started_at),
+        "activated_at": format_time(use.started_at),
+        "closed_at": None if is_open else format_time(closed_at),
         "last_job_started": None,
         "last_job_completed": None,
         "elapsed_time": use.run_ms / 1000,

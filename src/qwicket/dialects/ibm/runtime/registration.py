@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.dialects.ibm import words
+from qwicket.dialects.ibm.names import RUNTIME_PREFIX
 from qwicket.dialects.ibm.registration import TOKEN, Error
 from qwicket.dialects.ibm.runtime import wire
 from qwicket.dialects.ibm.runtime.routes import dialect
@@ -12,8 +12,8 @@ from qwicket.dialects.registration import Registration
 
 REGISTRATION: Final = Registration(
     name="runtime",
-    mounts={words.RUNTIME_PREFIX: dialect},
-    described_at=(f"{words.RUNTIME_PREFIX}/openapi.json",),
+    mounts={RUNTIME_PREFIX: dialect},
+    described_at=(f"{RUNTIME_PREFIX}/openapi.json",),
     shows={"qubit": (wire.FORMAT,)},
     title="The classic channel of IBM's Runtime API",
     lead=(

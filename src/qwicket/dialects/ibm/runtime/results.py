@@ -15,7 +15,7 @@ import numpy as np
 
 from qwicket.circuits.outcomes import MEMORY, Outcome
 from qwicket.dialects.ibm.runtime.wire import SAMPLER
-from qwicket.dialects.pieces import raw_base64
+from qwicket.dialects.streaming import raw_base64
 from qwicket.programs import primitives
 
 if TYPE_CHECKING:

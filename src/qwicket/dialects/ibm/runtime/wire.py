@@ -8,8 +8,10 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode, invalid, quoted
-from qwicket.dialects.ibm import wire, words
+from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.dialects.ibm.names import RUNTIME
+from qwicket.dialects.times import parse_time
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import INT64_MAX
@@ -147,7 +149,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         cost=body.cost,
     )
     return Submission(
-        door=words.RUNTIME,
+        door=RUNTIME,
         device=body.backend,
         format=FORMAT,
         source=source,
@@ -198,7 +200,7 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
     if order not in ("ASC", "DESC"):
         raise invalid("sort must be ASC or DESC", query["sort"], "sort")
     found = JobQuery(
-        door=words.RUNTIME,
+        door=RUNTIME,
         device=query.get("backend"),
         name=query.get("program"),
         group=query.get("session_id"),
@@ -230,7 +232,7 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    found = words.instant(text)
+    found = parse_time(text)
     if found is None:
         raise invalid(f"{name} must be a time in ISO 8601", text, name)
     return found
@@ -244,7 +246,7 @@ def before(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    found = words.instant(text)
+    found = parse_time(text)
     if found is None:
         raise InvalidRequest("updated_before must be a time in ISO 8601.", field="updated_before")
     return found
@@ -252,7 +254,7 @@ def before(text: str | None) -> int | None:
 
 # --- errors ---------------------------------------------------------------------------------------
 
-_WORDS: Final[Mapping[str, str]] = {
+_FIELD_NAMES: Final[Mapping[str, str]] = {
     "device": "backend",
     "program": "params",
     "seed": "params.options.simulator.seed_simulator",
@@ -263,7 +265,7 @@ _WORDS: Final[Mapping[str, str]] = {
 
 def problem(error: QwicketError) -> bytes:
     """Return the body of a refusal or failure, in the shape of the other door."""
-    return wire.problem(error, _WORDS)
+    return wire.problem(error, _FIELD_NAMES)
 
 
 def of_a_submission(error: QwicketError) -> QwicketError:

@@ -6,11 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects.pieces import raw_list
-from qwicket.dialects.qbraid import catalogue, jobs, orders, query, wire, words
+from qwicket.dialects.qbraid import catalogue, ids, jobs, params, query, statuses, submissions, wire
 from qwicket.dialects.qbraid.handlers import CommonHandlers, only
 from qwicket.dialects.qbraid.registry import Registry
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.streaming import raw_list
 from qwicket.gateway.views import is_quick
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
 
@@ -47,7 +47,7 @@ class Handlers(CommonHandlers):
             {
                 "email": await self._email(actor),
                 "userName": actor.account_name,
-                "_id": words.object_id(actor.account),
+                "_id": ids.object_id(actor.account),
                 "organization": "qbraid",
                 "role": "user",
                 "active": True,
@@ -112,7 +112,7 @@ class Handlers(CommonHandlers):
     async def _devices(self) -> list[dict[str, Any]]:
         now = time.time_ns() // 1_000_000
         views = await self._gateway.devices.of(wire.DOOR)
-        return [catalogue.native(view, (await self._depth(view))[0], now) for view in views]
+        return [catalogue.v0_device(view, (await self._depth(view))[0], now) for view in views]
 
     def _filtered(
         self, devices: list[dict[str, Any]], filters: Mapping[str, str]
@@ -127,11 +127,11 @@ class Handlers(CommonHandlers):
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def submit_job(self, actor: Actor, request: Request[orders.Order]) -> Response:
+    async def submit_job(self, actor: Actor, request: Request[submissions.ParsedJob]) -> Response:
         """Submit a job."""
         email = await self._email(actor)
         shown = await self._submit(actor, request)
-        return json(jobs.native(shown, actor.account_name, email), 201)
+        return json(jobs.v0_document(shown, actor.account_name, email), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first, or the one job that is named."""
@@ -141,21 +141,21 @@ class Handlers(CommonHandlers):
                 return json(await self._named(actor, request, asked[name]))
         if not only(asked, "provider", "qbraid") or not only(asked, "vendor", "qbraid"):
             return json([])
-        states = words.states({"status": asked["status"]} if "status" in asked else {})
+        states = statuses.states({"status": asked["status"]} if "status" in asked else {})
         if not states:
             return json([])
         found, _ = await self._search(
             *(actor, request.answer),
             states=states,
-            page=words.number(asked, "page", 1, _MOST_PAGES),
-            limit=words.number(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
+            page=params.integer(asked, "page", 1, _MOST_PAGES),
+            limit=params.integer(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
             tags=_tags(asked),
             device=_bare(asked.get("qbraidDeviceId")),
         )
         email = await self._email(actor)
         name = actor.account_name
         return await json_in_thread(
-            lambda: raw_list(jobs.native(shown, name, email) for shown in found)
+            lambda: raw_list(jobs.v0_document(shown, name, email) for shown in found)
         )
 
     async def _named(self, actor: Actor, request: Request[None], name: str) -> list[dict[str, Any]]:
@@ -166,15 +166,15 @@ class Handlers(CommonHandlers):
             shown = await self._show(job)
         except NotFound:
             return []
-        document = jobs.native(shown, actor.account_name, await self._email(actor))
+        document = jobs.v0_document(shown, actor.account_name, await self._email(actor))
         if await self._has_short_text(shown):
             program = await self._gateway.results.program(shown.job, request.answer)
-            document |= jobs.native_text(program)
-        is_one = words.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
+            document |= jobs.openqasm_field(program)
+        is_one = statuses.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
         if is_one and is_quick(shown.job):
             found = await self._gateway.results.of(shown.job, request.answer)
             if found.is_small:
-                document["measurementCounts"] = jobs.native_result(found)["measurementCounts"]
+                document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
 
     async def _has_short_text(self, shown: Shown) -> bool:
@@ -194,7 +194,7 @@ class Handlers(CommonHandlers):
         return json(
             {
                 "message": "Cancellation requested",
-                "qbraidJobId": words.native_job(job, actor.account_name),
+                "qbraidJobId": ids.v0_job_id(job, actor.account_name),
                 "status": "CANCELLING",
             }
         )
@@ -204,7 +204,7 @@ class Handlers(CommonHandlers):
         job = await self._find(actor, request.path_params["id"])
         found = await self._gateway.results.of(job, request.answer)
         return await json_in_thread(
-            lambda: {"data": jobs.native_result(found)}, is_small=found.is_small
+            lambda: {"data": jobs.v0_result(found)}, is_small=found.is_small
         )
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
@@ -223,7 +223,7 @@ def _tags(asked: Mapping[str, str]) -> tuple[str, ...]:
     found = [(name, text) for name, text in asked.items() if name.startswith("tags.")]
     return tuple(
         [
-            orders.flat_tag(
+            submissions.flat_tag(
                 name.removeprefix("tags."), {"True": True, "False": False}.get(text, text)
             )
             for name, text in found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.qbraid import orders, query, registry, wire
+from qwicket.dialects.qbraid import query, registry, submissions, wire
 from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
 from qwicket.dialects.qbraid.v0.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Open, Route
@@ -18,7 +18,7 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PUBLIC: Final = Open("Clients of the first generation ask before they have a token.")
 _FORM: Final = Body(registry.form)
 _QUERY: Final = Body(query.fields)
-_SUBMISSION: Final = Body(orders.native, orders.NativeBody)
+_SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
 _DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")
 _DO: Final = Handlers
 

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qwicket.dialects.bodies import invalid
-from qwicket.dialects.pieces import raw_list
-from qwicket.dialects.qbraid import catalogue, groups, jobs, orders, wire, words
+from qwicket.dialects.qbraid import (
+    catalogue,
+    groups,
+    ids,
+    jobs,
+    params,
+    statuses,
+    submissions,
+    wire,
+)
 from qwicket.dialects.qbraid.handlers import CommonHandlers, only
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.streaming import raw_list
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
@@ -49,11 +58,11 @@ class Handlers(CommonHandlers):
         account = await self._gateway.accounts.of(actor)
         return _success(
             {
-                "userId": words.object_id(actor.account),
+                "userId": ids.object_id(actor.account),
                 "userName": actor.account_name,
                 "email": account.email,
-                "organizationId": words.object_id(actor.project),
-                "organizationUserId": words.object_id(actor.account),
+                "organizationId": ids.object_id(actor.project),
+                "organizationUserId": ids.object_id(actor.account),
             }
         )
 
@@ -68,8 +77,8 @@ class Handlers(CommonHandlers):
                 "qbraidCredits": 0,
                 "awsCredits": 0,
                 "autoRecharge": "off",
-                "organizationId": words.object_id(actor.project),
-                "userId": words.object_id(actor.account),
+                "organizationId": ids.object_id(actor.project),
+                "userId": ids.object_id(actor.account),
             }
         )
 
@@ -78,12 +87,12 @@ class Handlers(CommonHandlers):
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List all devices; none is ever retired."""
         views = await self._gateway.devices.of(wire.DOOR)
-        return _success([catalogue.current(view, *await self._depth(view)) for view in views])
+        return _success([catalogue.v1_device(view, *await self._depth(view)) for view in views])
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
         view = await self._device(request.path_params["device"])
-        return _success(catalogue.current(view, *await self._depth(view)))
+        return _success(catalogue.v1_device(view, *await self._depth(view)))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the calibration in force: null for a device without one."""
@@ -98,21 +107,21 @@ class Handlers(CommonHandlers):
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def submit_job(self, actor: Actor, request: Request[orders.Order]) -> Response:
+    async def submit_job(self, actor: Actor, request: Request[submissions.ParsedJob]) -> Response:
         """Submit a job."""
-        return _success(jobs.current(await self._submit(actor, request)), 201)
+        return _success(jobs.v1_document(await self._submit(actor, request)), 201)
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         job = await self._named(actor, request)
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
-        return _success(jobs.current(await self._show(job)))
+        return _success(jobs.v1_document(await self._show(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first."""
         asked = request.query_params
         page, limit = self._page(request)
-        states = words.states(asked)
+        states = statuses.states(asked)
         is_ours = only(asked, "vendor", "all", "qbraid") and only(
             asked, "provider", "all", "qbraid"
         )
@@ -120,7 +129,7 @@ class Handlers(CommonHandlers):
         if len(text) > _MOST_SEARCH_CHARS:
             detail = f"search has at most {_MOST_SEARCH_CHARS} characters."
             raise LimitExceeded(detail, field="search")
-        tags = orders.read_tags(asked["tags"]) if "tags" in asked else ()
+        tags = submissions.read_tags(asked["tags"]) if "tags" in asked else ()
         if not states or not is_ours:
             return json(_page_of([], page, limit, 0))
         found, total = await self._search(
@@ -132,27 +141,29 @@ class Handlers(CommonHandlers):
             text=text,
         )
         return await json_in_thread(
-            lambda: _page_of(raw_list(jobs.current(shown) for shown in found), page, limit, total),
+            lambda: _page_of(
+                raw_list(jobs.v1_document(shown) for shown in found), page, limit, total
+            ),
             is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_ANSWER_BYTES,
         )
 
     async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """Count jobs by status."""
         tally = await self._gateway.jobs.tally(actor, JobQuery(door=wire.DOOR))
-        counts = dict.fromkeys(words.STATUSES, 0)
+        counts = dict.fromkeys(statuses.STATUSES, 0)
         for state, number in tally.items():
-            counts[words.word(state)] += number
+            counts[statuses.of_state(state)] += number
         return _success(counts)
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the cost of a job: 0."""
         asked = request.query_params
         view = await self._device(asked.get("deviceQrn", ""))
-        shots = words.number(asked, "shots", orders.DEFAULT_SHOTS, self.limits.jobs.shots)
+        shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
         return _success(
             {
                 "pricingAvailable": True,
-                "deviceQrn": words.qrn(view.device),
+                "deviceQrn": ids.qrn(view.device),
                 "estimatedCost": 0,
                 "shots": shots,
                 "pricingModel": "fixed",
@@ -165,7 +176,7 @@ class Handlers(CommonHandlers):
         kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
         found = await self._gateway.results.of(job, request.answer)
         return await json_in_thread(
-            lambda: _successful(jobs.current_result(found, kept)), is_small=found.is_small
+            lambda: _successful(jobs.v1_result(found, kept)), is_small=found.is_small
         )
 
     async def read_program(self, actor: Actor, request: Request[None]) -> Response:
@@ -312,12 +323,12 @@ class Handlers(CommonHandlers):
             group=group.id,
         )
         return await json_in_thread(
-            lambda: _successful(raw_list(jobs.current(shown) for shown in found))
+            lambda: _successful(raw_list(jobs.v1_document(shown) for shown in found))
         )
 
     async def _group_named(self, actor: Actor, request: Request[None]) -> Group:
         """Return the group that the path names."""
-        id_text = words.id_of(request.path_params["group"])
+        id_text = ids.id_of(request.path_params["group"])
         return await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
 
     async def _group_shown(self, actor: Actor, group: Group) -> Response:
@@ -327,8 +338,8 @@ class Handlers(CommonHandlers):
         """Return number and length of the page that is asked for."""
         asked = request.query_params
         return (
-            words.number(asked, "page", 1, _MOST_PAGES),
-            words.number(asked, "limit", _PAGE, _LONGEST_PAGE),
+            params.integer(asked, "page", 1, _MOST_PAGES),
+            params.integer(asked, "limit", _PAGE, _LONGEST_PAGE),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.qbraid import groups, orders, wire
+from qwicket.dialects.qbraid import groups, submissions, wire
 from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
 from qwicket.dialects.qbraid.v1.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Route
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PAGE: Final = ("page", "limit")
-_SUBMISSION: Final = Body(orders.current, orders.CurrentBody)
+_SUBMISSION: Final = Body(submissions.parse_v1, submissions.V1Body)
 _GROUP: Final = Body(groups.opening, groups.OpenBody)
 _DO: Final = Handlers
 

@@ -1,4 +1,4 @@
-"""What is the same for every request, whatever its door: id, bounds on its body, its mount."""
+"""What is the same for every request, whatever its app: id, bounds on its body, its mount."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _USUAL_HEADERS: Final = (
 )
 
 
-class Front:
-    """Gives each request an id and bounds, and hands it to the door of its path.
+class Router:
+    """Gives each request an id and bounds, and hands it to the app of its path.
 
     Args:
-        mounts: Prefix to door; the longest prefix that fits wins, "" takes the rest.
+        mounts: Prefix to app; the longest prefix that fits wins, "" takes the rest.
         limits: Those of bodies count here.
         answers: Room for large answers; by default of its own.
         public_url: The address that answers name; by default that of each connection's socket.
@@ -78,12 +78,12 @@ class Front:
         self._public_url = public_url
         self._serving: Counter[str] = Counter()
 
-    def speaks_websocket(self, path: str) -> bool:
-        """Say whether the door of a path speaks websockets; others ignore that they are asked."""
-        return bool(getattr(self._find(path)[1], "speaks_websocket", False))
+    def supports_websocket(self, path: str) -> bool:
+        """Say whether the app of a path speaks websockets; others ignore that they are asked."""
+        return bool(getattr(self._find(path)[1], "supports_websocket", False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        prefix, door = self._find(scope["path"])
+        prefix, app = self._find(scope["path"])
         request_id = f"{self._run}{next(self._numbers):08x}"
         REQUEST.set(request_id)
         inner = {
@@ -96,13 +96,13 @@ class Front:
         address = network(client[0]) if client else ""
         with self._counted(address, inner):
             if scope["type"] == "websocket":
-                await self._stream(door, inner, receive, send)
+                await self._stream(app, inner, receive, send)
             else:
-                await self._answer(prefix, address, door, inner, receive, send)
+                await self._answer(prefix, address, app, inner, receive, send)
 
     @contextlib.contextmanager
     def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
-        """Count a request for its address; one too many is to be refused by its door.
+        """Count a request for its address; one too many is to be refused by its app.
 
         One connection serves one request at a time. So this is reached behind a proxy alone, where
         the address is what the proxy forwards.
@@ -127,7 +127,7 @@ class Front:
         self,
         prefix: str,
         address: str,
-        door: ASGIApp,
+        app: ASGIApp,
         inner: dict[str, Any],
         receive: Receive,
         send: Send,
@@ -156,7 +156,7 @@ class Front:
         inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
         inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_bodies)
         try:
-            await door(inner, body.receive, send_on)
+            await app(inner, body.receive, send_on)
         finally:
             body.release()
             await answer.close()
@@ -164,27 +164,27 @@ class Front:
             if self._metrics is not None:
                 self._metrics.answered(prefix, status, seconds)
             if self._access is not None:
-                self._access.note(inner, request_id, status, seconds)
+                self._access.add(inner, request_id, status, seconds)
 
-    async def _stream(self, door: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if self._metrics is None:
-            await door(scope, receive, send)
+            await app(scope, receive, send)
             return
         self._metrics.websocket_opened()
         try:
-            await door(scope, receive, send)
+            await app(scope, receive, send)
         finally:
             self._metrics.websocket_closed()
 
     def _find(self, path: str) -> tuple[str, ASGIApp]:
-        for prefix, door in self._mounts:
+        for prefix, app in self._mounts:
             if path == prefix or path.startswith(prefix + "/"):
-                return prefix, door
+                return prefix, app
         return self._mounts[-1]  # the root takes paths without a slash, such as "*"
 
 
 def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return those of the usual headers that a door did not set itself."""
+    """Return those of the usual headers that a app did not set itself."""
     names = {name.lower() for name, _ in headers}
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 

@@ -8,7 +8,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
-from qwicket.dialects.qbraid import words
+from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
@@ -45,7 +45,7 @@ class Program(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-class CurrentBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class V1Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /jobs` of today's generation. What is not set arrives as null."""
 
     device_qrn: str
@@ -57,7 +57,7 @@ class CurrentBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     group_job_qrn: str | None = None
 
 
-class NativeBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class V0Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /quantum-jobs` of the generation before it: the program is in a field of its own."""
 
     qbraid_device_id: str
@@ -92,14 +92,14 @@ class _Options(msgspec.Struct, frozen=True, rename="camel"):
     memory: bool | None = None
 
 
-current_decoder: Final = msgspec.json.Decoder(CurrentBody)
-native_decoder: Final = msgspec.json.Decoder(NativeBody)
+_v1_decoder: Final = msgspec.json.Decoder(V1Body)
+_v0_decoder: Final = msgspec.json.Decoder(V0Body)
 _options_decoder: Final = msgspec.json.Decoder(_Options)
 _text_decoder: Final = msgspec.json.Decoder(str)
 _tags_decoder: Final = msgspec.json.Decoder(dict[str, str | bool | _Int64])
 
 
-class Piece(NamedTuple):
+class ProgramText(NamedTuple):
     """One program: what its format is called today, and its text."""
 
     format: str
@@ -107,42 +107,42 @@ class Piece(NamedTuple):
     is_object: bool = False
 
 
-class Order(NamedTuple):
+class ParsedJob(NamedTuple):
     """A submission in neither generation's words, but for the names of device and group."""
 
     device: str
-    pieces: tuple[Piece, ...]
+    programs: tuple[ProgramText, ...]
     kept: Kept
     shots: int | None
     options: _Options
     name: str = ""
     group: str | None = None
 
-    def on(self, device: Device) -> Order:
+    def for_device(self, device: Device) -> ParsedJob:
         """Return the order with its device known.
 
         Raises:
             InvalidRequest: The device does not take such a program, or no batches.
         """
         taken = [name for name, ours in _FORMATS.items() if ours in device.spec.formats]
-        for piece in self.pieces:
-            if piece.format not in taken:
+        for program in self.programs:
+            if program.format not in taken:
                 detail = f"The device {device.name} takes programs in {', '.join(taken)}"
-                raise InvalidRequest(f"{detail}, not in {piece.format}.", field="program.format")
+                raise InvalidRequest(f"{detail}, not in {program.format}.", field="program.format")
         if self.kept.is_batch and "batch" not in device.spec.formats:
             detail = f"The device {device.name} takes no batches: send one program a job."
             raise InvalidRequest(detail, field="program")
-        kept = msgspec.structs.replace(self.kept, device=words.qrn(device))
+        kept = msgspec.structs.replace(self.kept, device=ids.qrn(device))
         return self._replace(device=device.name, kept=kept)
 
-    def submission(self, group: str | None, key: str | None) -> Submission:
+    def to_submission(self, group: str | None, key: str | None) -> Submission:
         """Return what the gateway takes.
 
         Args:
             group: The id of the group here.
             key: What makes a repeated request the same one.
         """
-        formats = [_FORMATS[piece.format] for piece in self.pieces]
+        formats = [_FORMATS[program.format] for program in self.programs]
         return Submission(
             door=DOOR,
             device=self.device,
@@ -161,9 +161,9 @@ class Order(NamedTuple):
 
     def _joined(self, formats: list[str]) -> bytes:
         if not self.kept.is_batch:
-            return self.pieces[0].source.encode()
-        pairs = zip(formats, self.pieces, strict=True)
-        return batch.write(tuple([batch.Member(name, piece.source) for name, piece in pairs]))
+            return self.programs[0].source.encode()
+        pairs = zip(formats, self.programs, strict=True)
+        return batch.write(tuple([batch.Member(name, program.source) for name, program in pairs]))
 
     def _outputs(self, first: str) -> tuple[str, ...]:
         if first == "ahs":
@@ -171,7 +171,7 @@ class Order(NamedTuple):
         return (COUNTS, MEMORY) if self.options.memory else (COUNTS,)
 
 
-def current(text: bytes, limits: Limits) -> Order:
+def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
     """Return the order of a body of today's generation.
 
     Raises:
@@ -179,28 +179,28 @@ def current(text: bytes, limits: Limits) -> Order:
         LimitExceeded: A document is too large.
         NotOffered: The program is in a format that is not simulated here.
     """
-    body = decode(text, current_decoder)
+    body = decode(text, _v1_decoder)
     is_batch = isinstance(body.program, tuple)
-    programs = body.program if isinstance(body.program, tuple) else (body.program,)
-    if not programs:
+    members = body.program if isinstance(body.program, tuple) else (body.program,)
+    if not members:
         raise InvalidRequest("program must not be an empty list.", field="program")
-    pieces = tuple([_piece(program) for program in programs])
+    programs = tuple([_program_text(member) for member in members])
     options = document(body.runtime_options, "runtimeOptions", limits)
     kept = Kept(
-        formats=tuple([piece.format for piece in pieces]),
+        formats=tuple([program.format for program in programs]),
         is_batch=is_batch,
-        objects=tuple([number for number, piece in enumerate(pieces) if piece.is_object]),
+        objects=tuple([number for number, program in enumerate(programs) if program.is_object]),
         tags=_tags(body.tags, limits),
         options=options,
     )
     asked = decode_field(options, _options_decoder, "runtimeOptions")
     group = body.group_job_qrn or None
-    return Order(body.device_qrn, pieces, kept, body.shots, asked, body.name or "", group)
+    return ParsedJob(body.device_qrn, programs, kept, body.shots, asked, body.name or "", group)
 
 
-def native(text: bytes, limits: Limits) -> Order:
+def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
     """Return the order of a body of the native generation; raises as `current`."""
-    body = decode(text, native_decoder)
+    body = decode(text, _v0_decoder)
     wishes = {
         "preflight": body.preflight,
         "backend": body.backend,
@@ -212,12 +212,12 @@ def native(text: bytes, limits: Limits) -> Order:
     for name, wish in wishes.items():
         if bytes(wish) not in _NOTHING:
             raise InvalidRequest(f"{name} is not offered by any device: leave it out.", field=name)
-    piece = _native_piece(body)
+    program = _v0_program_text(body)
     options = document(_unwrapped(body.runtime_options), "runtimeOptions", limits)
     further = decode_field(options, _options_decoder, "runtimeOptions")
     kept = Kept(
-        formats=(piece.format,),
-        objects=(0,) if piece.is_object else (),
+        formats=(program.format,),
+        objects=(0,) if program.is_object else (),
         tags=_tags(_unwrapped(body.tags), limits),
         options=options,
         n_qubits=body.circuit_num_qubits,
@@ -228,7 +228,7 @@ def native(text: bytes, limits: Limits) -> Order:
         further.seed if body.seed is None else body.seed,
         further.memory if body.memory is None else body.memory,
     )
-    return Order(body.qbraid_device_id, (piece,), kept, body.shots, asked)
+    return ParsedJob(body.qbraid_device_id, (program,), kept, body.shots, asked)
 
 
 def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:
@@ -253,7 +253,7 @@ def read_tags(text: str) -> tuple[str, ...]:
         raise InvalidRequest(detail, field="tags") from None
 
 
-def _piece(program: Program) -> Piece:
+def _program_text(program: Program) -> ProgramText:
     if program.format in _NOT_OFFERED:
         detail = f"Programs in {program.format} are not run here; {', '.join(_FORMATS)} are."
         raise NotOffered(detail, field="program.format")
@@ -263,7 +263,7 @@ def _piece(program: Program) -> Piece:
     return _text(program.format, program.data, "program.data")
 
 
-def _native_piece(body: NativeBody) -> Piece:
+def _v0_program_text(body: V0Body) -> ProgramText:
     """Return the program. OpenQASM beside another one only describes it, so that one wins.
 
     Where that one is QIR, which nothing here runs, its description is the same circuit.
@@ -276,7 +276,7 @@ def _native_piece(body: NativeBody) -> Piece:
             return _text(format_, given, name)
     if body.open_qasm:
         is_2 = guess(body.open_qasm.encode()) == "openqasm2"
-        return Piece("qasm2" if is_2 else "qasm3", body.open_qasm)
+        return ProgramText("qasm2" if is_2 else "qasm3", body.open_qasm)
     others = {
         "bitcode": body.bitcode,
         "qir": body.qir,
@@ -290,15 +290,15 @@ def _native_piece(body: NativeBody) -> Piece:
     raise InvalidRequest("openQasm is missing, or another program.", field="openQasm")
 
 
-def _text(format_: str, data: msgspec.Raw, field: str) -> Piece:
+def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
     """Return a program that came as text, or as the JSON object that the text would hold."""
     raw = bytes(data)
     if raw[:1] == b"{" and not format_.startswith("qasm"):
-        return Piece(format_, raw.decode(), is_object=True)
+        return ProgramText(format_, raw.decode(), is_object=True)
     source = decode_field(data, _text_decoder, field)
     if not source.strip():
         raise InvalidRequest(f"{field} is empty.", field=field)
-    return Piece(format_, source)
+    return ProgramText(format_, source)
 
 
 def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:

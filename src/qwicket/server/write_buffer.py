@@ -1,7 +1,7 @@
-"""What answers are written to: the pieces of one turn of the loop leave together.
+"""Write buffer of a connection: joins the writes of one turn of the event loop.
 
-An answer comes in two pieces, head and body. Sent one by one they take two system calls here, and
-wake the client twice.
+Uvicorn writes a response's head and body separately. Sent one by one they take two system calls,
+and wake the client twice.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-_JOINED_BYTES: Final = 64 << 10
-"""Larger pieces go out as they are: to copy them costs more than it saves."""
+_COALESCED_BYTES: Final = 64 << 10
+"""Larger chunks are written as they are, because copying them costs more than it saves."""
 
 
-class Outlet:
-    """A transport, as far as answers use one."""
+class WriteBuffer:
+    """A transport with the methods that responses use."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._held = b""
 
-    def write(self, piece: bytes) -> None:
-        if len(piece) > _JOINED_BYTES:
+    def write(self, chunk: bytes) -> None:
+        if len(chunk) > _COALESCED_BYTES:
             self.flush()
-            self._transport.write(piece)
+            self._transport.write(chunk)
         elif self._held:
-            self._held += piece
+            self._held += chunk
             self.flush()
-        elif piece:
-            self._held = piece
+        elif chunk:
+            self._held = chunk
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Send what is held."""
+        """Write the held bytes to the transport."""
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)

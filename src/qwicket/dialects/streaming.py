@@ -1,7 +1,7 @@
-"""Large answers in pieces: as they are encoded, as they are kept, as they are sent.
+"""Large answers in chunks: as they are encoded, as they are kept, as they are sent.
 
 No step copies a large answer in one go: that keeps the interpreter, and with it everyone else, for
-as long as it takes. Each piece goes when the client has taken the one before.
+as long as it takes. Each chunk goes when the client has taken the one before.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 _ITEMS: Final = 1_000
 """How many items of a list or object are encoded in one go."""
-_PIECE_BYTES: Final = 128 << 10
+_CHUNK_BYTES: Final = 128 << 10
 _INLINE_BYTES: Final = 4 << 10
 """Up to here a part is encoded where it stands."""
 
 _encoder: Final = msgspec.json.Encoder()
 
 
-class _Aside:
-    """Parts of one answer that are kept aside, and the marks that stand in their place.
+class _Placeholders:
+    """Parts of one answer that are kept placeholders, and the marks that stand in their place.
 
     A mark is a text that nobody can have foreseen, with the part's number.
     """
@@ -45,52 +45,52 @@ class _Aside:
     def __init__(self) -> None:
         self._secret = secrets.token_hex(16)
         self._parts: list[list[bytes]] = []
-        self._mark = re.compile(rf'"{self._secret}:(\d+)"'.encode())
+        self._placeholder = re.compile(rf'"{self._secret}:(\d+)"'.encode())
 
     def put(self, texts: list[bytes]) -> msgspec.Raw:
         self._parts.append(texts)
         return msgspec.Raw(f'"{self._secret}:{len(self._parts) - 1}"'.encode())
 
-    def filled(self, text: bytes) -> Iterator[bytes]:
+    def expanded(self, text: bytes) -> Iterator[bytes]:
         """Yield a text with every part in its place."""
         if not self._parts:
             yield text
             return
-        for number, piece in enumerate(self._mark.split(text)):
+        for number, chunk in enumerate(self._placeholder.split(text)):
             if number % 2 == 0:
-                yield piece
+                yield chunk
                 continue
-            texts, self._parts[int(piece)] = self._parts[int(piece)], []
+            texts, self._parts[int(chunk)] = self._parts[int(chunk)], []
             for each in texts:
-                yield from self.filled(each)
+                yield from self.expanded(each)
 
 
-_aside: ContextVar[_Aside | None] = ContextVar("aside", default=None)
+_placeholders: ContextVar[_Placeholders | None] = ContextVar("placeholders", default=None)
 
 
 def raw_object(pairs: Iterable[tuple[str, Any]]) -> msgspec.Raw:
     """Encode a large object in slices: the encoder keeps everyone else from running meanwhile."""
-    return _sliced(pairs, dict, b"{", b"}")
+    return _encoded_in_slices(pairs, dict, b"{", b"}")
 
 
 def raw_list(items: Iterable[Any]) -> msgspec.Raw:
     """As `raw_object`, for a list."""
-    return _sliced(items, list, b"[", b"]")
+    return _encoded_in_slices(items, list, b"[", b"]")
 
 
 def raw(text: bytes) -> msgspec.Raw:
     """Return a text that is JSON already; a large one is not copied."""
-    return _put([text], len(text))
+    return _whole_or_placeholder([text], len(text))
 
 
 def raw_base64(data: bytes) -> msgspec.Raw:
-    """Return bytes as a text in base64, made piece by piece."""
-    step = 3 * (_PIECE_BYTES // 4)
+    """Return bytes as a text in base64, made chunk by chunk."""
+    step = 3 * (_CHUNK_BYTES // 4)
     texts = [b64encode(data[start : start + step]) for start in range(0, len(data), step)]
-    return _put([b'"', *texts, b'"'], len(data))
+    return _whole_or_placeholder([b'"', *texts, b'"'], len(data))
 
 
-def _sliced(
+def _encoded_in_slices(
     items: Iterable[Any], gather: type[dict[Any, Any] | list[Any]], opening: bytes, closing: bytes
 ) -> msgspec.Raw:
     rest = iter(items)
@@ -101,62 +101,62 @@ def _sliced(
         texts.append(_encoder.encode(part)[1:-1])
         size += len(texts[-1])
     texts.append(closing)
-    return _put(texts, size)
+    return _whole_or_placeholder(texts, size)
 
 
-def _put(texts: list[bytes], size: int) -> msgspec.Raw:
-    aside = _aside.get()
-    if aside is None or size <= _INLINE_BYTES:
+def _whole_or_placeholder(texts: list[bytes], size: int) -> msgspec.Raw:
+    placeholders = _placeholders.get()
+    if placeholders is None or size <= _INLINE_BYTES:
         return msgspec.Raw(b"".join(texts))
-    return aside.put(texts)
+    return placeholders.put(texts)
 
 
-def in_pieces(worded: Callable[[], Any]) -> tuple[deque[bytes], int]:
-    """Return what `worded` returns as JSON in pieces, with the bytes of all. Runs beside the loop.
+def encode_in_chunks(render: Callable[[], Any]) -> tuple[deque[bytes], int]:
+    """Return what `render` returns as JSON in chunks, with the bytes of all. Runs beside the loop.
 
     What `raw`, `raw_list` and `raw_object` make meanwhile is put in its place at the end.
     """
-    aside = _Aside()
-    before = _aside.set(aside)
+    placeholders = _Placeholders()
+    before = _placeholders.set(placeholders)
     try:
-        text = _encoder.encode(worded())
+        text = _encoder.encode(render())
     finally:
-        _aside.reset(before)
-    pieces: deque[bytes] = deque()
+        _placeholders.reset(before)
+    chunks: deque[bytes] = deque()
     size = 0
-    for piece in _joined(aside.filled(text)):
-        pieces.append(piece)
-        size += len(piece)
-    return pieces, size
+    for chunk in _coalesced(placeholders.expanded(text)):
+        chunks.append(chunk)
+        size += len(chunk)
+    return chunks, size
 
 
-def _joined(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield texts joined to pieces of about one size, and what is larger cut to it."""
+def _coalesced(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield texts joined to chunks of about one size, and what is larger cut to it."""
     held: list[bytes] = []
     size = 0
     for text in texts:
         held.append(text)
         size += len(text)
-        if size >= _PIECE_BYTES:
-            yield from _cut(b"".join(held) if len(held) > 1 else text)
+        if size >= _CHUNK_BYTES:
+            yield from _split(b"".join(held) if len(held) > 1 else text)
             held, size = [], 0
     if size:
         yield b"".join(held)
 
 
-def _cut(text: bytes) -> Iterator[bytes]:
-    if len(text) <= 2 * _PIECE_BYTES:
+def _split(text: bytes) -> Iterator[bytes]:
+    if len(text) <= 2 * _CHUNK_BYTES:
         yield text
         return
-    for start in range(0, len(text), _PIECE_BYTES):
-        yield text[start : start + _PIECE_BYTES]
+    for start in range(0, len(text), _CHUNK_BYTES):
+        yield text[start : start + _CHUNK_BYTES]
 
 
-class Pieces(Response):
-    """An answer in pieces, each of which is forgotten once it is sent.
+class ChunkedResponse(Response):
+    """An answer in chunks, each of which is forgotten once it is sent.
 
     Args:
-        pieces: All of its body.
+        chunks: All of its body.
         size_bytes: Of all.
         status: Of the answer.
         headers: Of the answer.
@@ -165,20 +165,20 @@ class Pieces(Response):
 
     def __init__(
         self,
-        pieces: deque[bytes] | bytes,
+        chunks: deque[bytes] | bytes,
         size_bytes: int,
         status: int = 200,
         *,
         headers: Mapping[str, str] | None = None,
         media_type: str | None = None,
     ) -> None:
-        self._body = pieces
+        self._body = chunks
         self._size_bytes = size_bytes
         length = {"content-length": str(size_bytes)}
         super().__init__(None, status, {**(headers or {}), **length}, media_type)
 
     @classmethod
-    def of(cls, whole: Response) -> Pieces:
+    def of(cls, whole: Response) -> ChunkedResponse:
         """Return an answer that was made whole."""
         body = bytes(whole.body)
         made = cls(body, len(body), whole.status_code)
@@ -196,16 +196,16 @@ class Pieces(Response):
                 "headers": self.raw_headers,
             }
         )
-        for piece in self._each():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        for chunk in self._chunks():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
             if answer is not None and not isinstance(self._body, bytes):
-                answer.taken(len(piece))
+                answer.taken(len(chunk))
             await asyncio.sleep(0)  # a client that takes all at once does not keep others waiting
         await send({"type": "http.response.body", "body": b""})
 
-    def _each(self) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._body, bytes):
-            yield from _cut(self._body)
+            yield from _split(self._body)
             return
         while self._body:
             yield self._body.popleft()

@@ -1,4 +1,4 @@
-"""What the front does to bodies; how live clients fare with it is in tests/abuse."""
+"""What the router does to bodies; how live clients fare with it is in tests/abuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from qwicket.model.errors import BodyTooLarge, RequestTimeout, TooManyRequests, Unavailable
 from qwicket.model.limits import Limits
-from qwicket.server.http import Front
+from qwicket.server.router import Router
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ Begin = Callable[..., Client]
 
 @pytest.fixture
 async def begin() -> AsyncIterator[Begin]:
-    front = Front({"": door}, LIMITS)
+    router = Router({"": door}, LIMITS)
     clients: list[Client] = []
     tasks: list[asyncio.Task[None]] = []
 
@@ -83,7 +83,7 @@ async def begin() -> AsyncIterator[Begin]:
             "client_object": client,
         }
         clients.append(client)
-        tasks.append(asyncio.create_task(front(scope, client.receive, discard)))
+        tasks.append(asyncio.create_task(router(scope, client.receive, discard)))
         return client
 
     yield begin

@@ -1,4 +1,4 @@
-"""Large answers in pieces say what they would whole."""
+"""Large answers in chunks say what they would whole."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from qwicket.dialects.pieces import Pieces, in_pieces, raw, raw_base64, raw_list, raw_object
 from qwicket.dialects.requests import ANSWER
+from qwicket.dialects.streaming import (
+    ChunkedResponse,
+    encode_in_chunks,
+    raw,
+    raw_base64,
+    raw_list,
+    raw_object,
+)
 from qwicket.gateway.answers import Answer
 from support.answers import answer
 
@@ -41,8 +48,8 @@ def whole(tree: Any) -> Any:
 @given(st.lists(st.integers(-9, 9) | st.text(max_size=4), max_size=9), st.booleans())
 def test_lists_in_lists_come_out_as_they_are(items: list[Any], is_deep: bool) -> None:
     tree = [[items], {"a": items}] if is_deep else [items]
-    pieces, size = in_pieces(lambda: {"found": sliced([items]), "is": tree})
-    text = b"".join(pieces)
+    chunks, size = encode_in_chunks(lambda: {"found": sliced([items]), "is": tree})
+    text = b"".join(chunks)
     assert len(text) == size
     assert msgspec.json.decode(text) == {"found": whole([items]), "is": tree}
 
@@ -51,44 +58,44 @@ def test_large_parts_of_large_parts_come_out_in_their_places() -> None:
     """Each inner list is kept aside for itself, and so is the list of them."""
     row = ["01" * 20] * 200
 
-    def worded() -> Any:
+    def render() -> Any:
         return {"rows": raw_list([raw_list(row), n, raw_list(row)] for n in range(2_500)), "end": 1}
 
-    found = msgspec.json.decode(b"".join(in_pieces(worded)[0]))
+    found = msgspec.json.decode(b"".join(encode_in_chunks(render)[0]))
     assert found == {"rows": [[row, n, row] for n in range(2_500)], "end": 1}
 
 
 def test_pieces_are_of_about_one_size() -> None:
-    pieces, size = in_pieces(lambda: {"memory": raw_list(["01" * 12] * 200_000), "end": 1})
-    assert size == len(b"".join(pieces)) > 5_000_000
-    assert max(map(len, pieces)) <= 300 * KB
-    assert min(map(len, list(pieces)[:-1])) >= 100 * KB
+    chunks, size = encode_in_chunks(lambda: {"memory": raw_list(["01" * 12] * 200_000), "end": 1})
+    assert size == len(b"".join(chunks)) > 5_000_000
+    assert max(map(len, chunks)) <= 300 * KB
+    assert min(map(len, list(chunks)[:-1])) >= 100 * KB
 
 
 def test_one_long_text_is_cut() -> None:
     text = msgspec.json.encode("x" * 3_000_000)
-    pieces, size = in_pieces(lambda: {"a": raw(text)})
-    assert b"".join(pieces) == b'{"a":' + text + b"}"
+    chunks, size = encode_in_chunks(lambda: {"a": raw(text)})
+    assert b"".join(chunks) == b'{"a":' + text + b"}"
     assert size == len(text) + 6
-    assert max(map(len, pieces)) <= 300 * KB
+    assert max(map(len, chunks)) <= 300 * KB
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5_000, 400_001])
 def test_base64_in_pieces_is_base64(size: int) -> None:
     data = bytes(range(256)) * (size // 256 + 1)
-    pieces, _ = in_pieces(lambda: raw_base64(data[:size]))
-    assert msgspec.json.decode(b"".join(pieces), type=bytes) == data[:size]
+    chunks, _ = encode_in_chunks(lambda: raw_base64(data[:size]))
+    assert msgspec.json.decode(b"".join(chunks), type=bytes) == data[:size]
     assert msgspec.json.decode(raw_base64(data[:size]), type=bytes) == data[:size]
 
 
 def test_nobody_can_write_a_mark() -> None:
-    def worded() -> Any:
+    def render() -> Any:
         first = raw_list(range(3_000))
         mark = bytes(first)
         assert len(mark) > 32
         return [first, mark.decode().strip('"')[:-1]]  # even who had seen its first part
 
-    (found, text) = msgspec.json.decode(b"".join(in_pieces(worded)[0]))
+    (found, text) = msgspec.json.decode(b"".join(encode_in_chunks(render)[0]))
     assert found == [*range(3_000)]
     assert text.endswith(":")
 
@@ -119,7 +126,9 @@ async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], 
 @pytest.mark.anyio
 async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     body = bytes(range(256)) * 4_000
-    response = Pieces.of(Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain"))
+    response = ChunkedResponse.of(
+        Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain")
+    )
     held = answer("ada")
     messages, text, before = await sent(response, held)
     head = dict(messages[0]["headers"])
@@ -136,10 +145,10 @@ async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
 
 @pytest.mark.anyio
 async def test_pieces_that_were_sent_are_held_no_more() -> None:
-    pieces, size = in_pieces(lambda: raw_list(["01" * 12] * 50_000))
-    lengths = [len(each) for each in pieces]
+    chunks, size = encode_in_chunks(lambda: raw_list(["01" * 12] * 50_000))
+    lengths = [len(each) for each in chunks]
     held = answer("ada")
-    messages, text, before = await sent(Pieces(pieces, size), held)
+    messages, text, before = await sent(ChunkedResponse(chunks, size), held)
     assert [len(each["body"]) for each in messages[1:-1]] == lengths
     assert len(text) == size
     left = [size, *(size - done for done in accumulate(lengths))]
@@ -149,8 +158,8 @@ async def test_pieces_that_were_sent_are_held_no_more() -> None:
 
 @pytest.mark.anyio
 async def test_others_run_between_the_pieces_of_a_client_that_takes_them_at_once() -> None:
-    pieces, size = in_pieces(lambda: raw_list(["01" * 12] * 50_000))
-    n_pieces, steps = len(pieces), 0
+    chunks, size = encode_in_chunks(lambda: raw_list(["01" * 12] * 50_000))
+    n_pieces, steps = len(chunks), 0
 
     async def others() -> None:
         nonlocal steps
@@ -159,6 +168,6 @@ async def test_others_run_between_the_pieces_of_a_client_that_takes_them_at_once
             await asyncio.sleep(0)
 
     running = asyncio.create_task(others())
-    await sent(Pieces(pieces, size), answer())
+    await sent(ChunkedResponse(chunks, size), answer())
     running.cancel()
     assert steps >= n_pieces

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from qwicket.server.outlet import Outlet
+from qwicket.server.write_buffer import WriteBuffer
 
 pytestmark = pytest.mark.anyio
 LARGE = bytes(100_000)
@@ -32,17 +32,17 @@ def inner() -> Recorder:
 
 
 @pytest.fixture
-async def outlet(inner: Recorder) -> Outlet:
-    return Outlet(inner, asyncio.get_running_loop())
+async def outlet(inner: Recorder) -> WriteBuffer:
+    return WriteBuffer(inner, asyncio.get_running_loop())
 
 
-async def test_head_and_body_leave_together(inner: Recorder, outlet: Outlet) -> None:
+async def test_head_and_body_leave_together(inner: Recorder, outlet: WriteBuffer) -> None:
     outlet.write(b"head")
     outlet.write(b"body")
     assert inner.written == [b"headbody"]
 
 
-async def test_a_head_alone_leaves_in_the_next_turn(inner: Recorder, outlet: Outlet) -> None:
+async def test_a_head_alone_leaves_in_the_next_turn(inner: Recorder, outlet: WriteBuffer) -> None:
     outlet.write(b"head")
     assert inner.written == []
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_a_head_alone_leaves_in_the_next_turn(inner: Recorder, outlet: Out
     assert inner.written == [b"head"]
 
 
-async def test_pieces_keep_their_order_and_come_once(inner: Recorder, outlet: Outlet) -> None:
+async def test_pieces_keep_their_order_and_come_once(inner: Recorder, outlet: WriteBuffer) -> None:
     pieces = [b"a", b"b", b"c", LARGE, b"d", LARGE, LARGE, b"", b"e"]
     for number, piece in enumerate(pieces):
         outlet.write(piece)
@@ -62,7 +62,7 @@ async def test_pieces_keep_their_order_and_come_once(inner: Recorder, outlet: Ou
     assert inner.written.count(LARGE) == 3  # none was copied
 
 
-async def test_what_is_held_leaves_before_the_end(inner: Recorder, outlet: Outlet) -> None:
+async def test_what_is_held_leaves_before_the_end(inner: Recorder, outlet: WriteBuffer) -> None:
     outlet.write(b"last")
     outlet.close()
     assert inner.written == [b"last"]

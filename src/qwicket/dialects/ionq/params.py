@@ -1,0 +1,67 @@
+"""Query parameters of IonQ's API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qwicket.dialects.bodies import invalid
+from qwicket.model.limits import INT64_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def integer(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """Return a whole number of a query.
+
+    Raises:
+        InvalidRequest: It is none, or out of range.
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if not least <= value <= most:
+        raise invalid(f"{name} must be {least} to {most}", text, name)
+    return value
+
+
+def instant(query: Mapping[str, str], name: str, default: int) -> int:
+    """Return a time of a query in Unix milliseconds, given as such or in ISO 8601.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        detail = f"{name} must be Unix milliseconds or a time in ISO 8601"
+        raise invalid(detail, text, name) from None
+
+
+def boolean(query: Mapping[str, str], name: str) -> bool:
+    """Return whether a query says `true`, as Python or as JSON writes it.
+
+    Raises:
+        InvalidRequest: It says neither that nor `false`.
+    """
+    text = query.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise invalid(f"{name} must be true or false", query[name], name)
+    return text in ("true", "1")
+
+
+def cursor(query: Mapping[str, str]) -> int | None:
+    """Return where a list goes on.
+
+    Raises:
+        InvalidRequest: It is no cursor of ours.
+    """
+    return integer(query, "next", 0, 1, INT64_MAX) if "next" in query else None

@@ -1,0 +1,25 @@
+"""Query parameters of qBraid's API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.dialects.bodies import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def integer(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a whole number of a query, from 1.
+
+    Raises:
+        InvalidRequest: It is none, or out of range.
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    if not 1 <= value <= most:
+        raise invalid(f"{name} must be 1 to {most}", text, name)
+    return value

@@ -1,0 +1,62 @@
+"""Status names of qBraid's API, the same in all generations, and the job states they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.bodies import invalid
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.model.jobs import Job
+
+_STATUS: Final = {
+    JobState.DRAFT: "INITIALIZING",
+    JobState.QUEUED: "QUEUED",
+    JobState.RUNNING: "RUNNING",
+    JobState.UNCERTAIN: "RUNNING",
+    JobState.CANCELLING: "CANCELLING",
+    JobState.CANCELLED: "CANCELLED",
+    JobState.COMPLETED: "COMPLETED",
+    JobState.FAILED: "FAILED",
+}
+STATUSES: Final = (*dict.fromkeys(_STATUS.values()), "VALIDATING", "UNKNOWN", "HOLD")
+"""Every status that clients know. No job of this server has one of the last three."""
+
+_RETURNED: Final = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+_GROUPS: Final = {
+    "pending": tuple([state for state in JobState if state not in _RETURNED]),
+    "returned": _RETURNED,
+    "all": tuple(JobState),
+}
+
+
+def status(job: Job) -> str:
+    """Return the status of a job. A job that has started stays RUNNING until it ends."""
+    if job.state is JobState.QUEUED and job.started_at is not None:
+        return _STATUS[JobState.RUNNING]
+    return _STATUS[job.state]
+
+
+def of_state(state: JobState) -> str:
+    """Return the status of a state."""
+    return _STATUS[state]
+
+
+def states(query: Mapping[str, str]) -> tuple[JobState, ...]:
+    """Return the states that a list is asked for; none, where no job is ever in them.
+
+    Raises:
+        InvalidRequest: `status` or `statusGroup` is no word of qBraid's.
+    """
+    asked, group = query.get("status"), query.get("statusGroup", "all")
+    if asked is not None:
+        if asked not in STATUSES:
+            raise invalid(f"status must be one of {', '.join(STATUSES)}", asked, "status")
+        return tuple([state for state, name in _STATUS.items() if name == asked])
+    if group not in _GROUPS:
+        known = ", ".join(_GROUPS)
+        raise invalid(f"statusGroup must be one of {known}", group, "statusGroup")
+    return _GROUPS[group]
