@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -203,9 +204,11 @@ def server(command: F) -> F:
     @functools.wraps(command)
     def with_connect(*, url: str | None, profile: str | None, **others: Any) -> Any:
         def connect() -> Client:
-            from qwicket.clients.native import connect
+            from qwicket.clients.native.client import client_from
+            from qwicket.clients.native.config import settings
 
-            return connect(url, profile=profile)
+            found = settings(url, profile=profile)
+            return client_from(replace(found, url_source="--url") if url else found)
 
         return command(connect=connect, **others)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -156,10 +157,9 @@ def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
 def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
     client: str, host: str
 ) -> None:
-    """The address is an argument, before which no variable counts where a client has its own."""
     url = f"http://{host}:{closed_port()}"
-    has_own = client.startswith(("ibm_qx", "ionq", "qlued"))
-    setting = "the argument url" if has_own else "QWICKET_URL"
+    arguments = {"qbraid": "the argument base_url", "xanadu": "the arguments host and port"}
+    setting = arguments.get(client, "the argument url")
     began = time.monotonic()
     with pytest.raises(Exception, match="cannot be reached: there is no connection") as caught:
         WAITS[client](url, 30.0)
@@ -188,6 +188,92 @@ def test_the_setting_to_change_is_the_one_that_the_address_came_from(
             with pytest.raises(Exception, match=f"put its address into {variable}\\.") as caught:
                 ask()
             assert_silent(caught.value, [TOKEN])
+
+
+ADDRESS_VARIABLES = ("QWICKET_URL", "QBRAID_API_URL", "XANADU_CLOUD_HOST", "XANADU_CLOUD_PORT")
+
+
+@pytest.fixture
+def settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (*ADDRESS_VARIABLES, "XANADU_CLOUD_TLS", "QWICKET_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("QWICKET_CLIENT_CONFIG", "QBRAID_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_connect_names_the_source_of_the_address(
+    settings_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, file = f"http://127.0.0.1:{closed_port()}", settings_folder / "QWICKET_CLIENT_CONFIG"
+    file.write_text(f'[profiles.lab]\nurl = "{url}"\ntoken = "{TOKEN}"\n')
+    file.chmod(0o600)
+    calls: dict[str, Callable[[], Any]] = {
+        "the argument url": lambda: connect(url, TOKEN).devices(),
+        f"the profile in {file}": lambda: connect(profile="lab").devices(),
+        "QWICKET_URL": lambda: connect(token=TOKEN).devices(),
+    }
+    monkeypatch.setenv("QWICKET_URL", url)
+    for source, call in calls.items():
+        with pytest.raises(native.Unreachable) as caught:
+            call()
+        assert str(caught.value).endswith(f"put its address into {source}.")
+
+
+def test_the_qbraid_client_names_the_source_of_the_address(
+    settings_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+
+    def assert_names(source: str, base_url: str | None = None) -> None:
+        session = qbraid.QbraidSession("a@b.c", api_key=f"qw_{TOKEN}", base_url=base_url)
+        with pytest.raises(qbraid.RequestsApiError) as caught:
+            session.devices()
+        assert str(caught.value).endswith(f"put its address into {source}.")
+
+    monkeypatch.setenv("QWICKET_URL", url)
+    assert_names("QWICKET_URL")
+    monkeypatch.setenv("QBRAID_API_URL", url)
+    assert_names("QBRAID_API_URL")
+    file = settings_folder / "QBRAID_CONFIG_FILE"
+    file.write_text(f"[default]\nurl = {url}\n")
+    assert_names(f"url in {file}")
+    assert_names("the argument base_url", url)
+
+
+def test_the_xanadu_client_names_the_source_of_the_address(
+    settings_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = closed_port()
+    names = "XANADU_CLOUD_HOST and XANADU_CLOUD_PORT"
+
+    def assert_names(source: str, settings: xanadu.Settings, **arguments: Any) -> None:
+        with pytest.raises(RequestException) as caught:
+            xanadu.Connection.load(settings, **arguments).ping()
+        assert str(caught.value).endswith(f"put its address into {source}.")
+
+    token = f"qw_{TOKEN}"
+    monkeypatch.setenv("QWICKET_URL", f"http://127.0.0.1:{port}")
+    assert_names("QWICKET_URL", xanadu.Settings(token))
+    file = settings_folder / "xanadu-cloud" / ".env"
+    xanadu.Settings(token, HOST="127.0.0.1", PORT=port, TLS=False).save()
+    assert_names(f"{names} in {file}", xanadu.Settings())
+    for name, value in (("HOST", "127.0.0.1"), ("PORT", str(port)), ("TLS", "false")):
+        monkeypatch.setenv(f"XANADU_CLOUD_{name}", value)
+    assert_names(names, xanadu.Settings())
+    given = xanadu.Settings(HOST="127.0.0.1", PORT=port, TLS=False)
+    assert_names("the arguments host and port", given)
+    assert_names("the arguments host and port", xanadu.Settings(), host="127.0.0.1")
+
+
+def test_saving_a_qwicket_token_never_sends_it_to_the_public_qbraid_service(
+    settings_folder: Path,
+) -> None:
+    session = qbraid.QbraidSession("a@b.c", api_key=f"qw_{TOKEN}")
+    with pytest.raises(qbraid.AuthError, match=r"This is a token of a Qwicket server"):
+        session.save_config()
+    assert not (settings_folder / "QBRAID_CONFIG_FILE").exists()
 
 
 @pytest.mark.parametrize("name", sorted(WAITS.keys() - {"xanadu"}))

@@ -40,12 +40,12 @@ class Target:
     Attributes:
         url: Address of the server.
         token: The secret.
-        setting: Where the address comes from: a variable, or the argument.
+        url_source: Where the address comes from: a variable, or the argument.
     """
 
     url: str | None
     token: str | None = field(repr=False)
-    setting: str
+    url_source: str
 
 
 def is_qwicket_token(token: str | None) -> bool:
@@ -76,19 +76,19 @@ def choose(service: Service, url: str | None, token: str | None, refuse: type[Ex
     Raises:
         refuse: A Qwicket token would go to the vendor's own service.
     """
-    setting = "the argument url" if url else service.url_variable
+    url_source = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
     if url:
         if token is None:
             token = qwicket_token_for(url) or _variable(service.token_variable)
-        return Target(url, token, setting)
+        return Target(url, token, url_source)
     token = _variable(service.token_variable) if token is None else token
     home = qwicket_url()
     if home and (token is None or is_qwicket_token(token)):
         return Target(home + service.path, _variable(_TOKEN) if token is None else token, _URL)
     if service.url:
         refuse_our_token(token, service.url, refuse)
-    return Target(service.url, token, setting)
+    return Target(service.url, token, url_source)
 
 
 def refuse_our_token(token: str | None, url: str, refuse: type[Exception]) -> None:

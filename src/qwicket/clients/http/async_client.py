@@ -58,11 +58,19 @@ class AsyncHTTPClient:
         refuse: What to raise when the address, or the environment's proxy, cannot be used.
         connections: Connections at most; further requests wait for one within their time.
         most_bytes: Size of the largest answer.
+        url_source: Where the address comes from, for the error where no server runs.
     """
 
     def __init__(
-        self, url: str, refuse: type[Exception], connections: int, most_bytes: int | None = None
+        self,
+        url: str,
+        refuse: type[Exception],
+        connections: int,
+        most_bytes: int | None = None,
+        *,
+        url_source: str = failures.URL_SOURCE,
     ) -> None:
+        self._url_source = url_source
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._has_answered = False
@@ -155,7 +163,9 @@ class AsyncHTTPClient:
                 return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
         if failures.is_refused(error) and failures.is_this_machine(self.url):
             is_absent = not self._has_answered
-            text = failures.not_connected(self.url, is_absent=is_absent)
+            text = failures.not_connected(
+                self.url, is_absent=is_absent, url_source=self._url_source
+            )
             return NoResponse(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):

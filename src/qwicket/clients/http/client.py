@@ -131,7 +131,7 @@ class HTTPClient:
         refuse: What to raise when the address, or the environment's proxy, cannot be used.
         most_bytes: Size of the largest answer.
         has_answered: Whether the server is known to run.
-        setting: What to change for another address, for the error where no server runs.
+        url_source: Where the address comes from, for the error where no server runs.
     """
 
     def __init__(
@@ -141,12 +141,12 @@ class HTTPClient:
         most_bytes: int | None = None,
         *,
         has_answered: bool = False,
-        setting: str = failures.SETTING,
+        url_source: str = failures.URL_SOURCE,
     ) -> None:
         self.url = address(url, refuse)
         self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._has_answered = has_answered
-        self._setting = setting
+        self._url_source = url_source
         try:
             self._kept = deadline_connections.connections(self.url)
         except broken.HTTPError:
@@ -242,7 +242,9 @@ class HTTPClient:
             return InvalidResponse(failures.tls_failure(self.url, error))
         if failures.is_refused(error) and failures.is_this_machine(self.url):
             is_absent = not self._has_answered
-            text = failures.not_connected(self.url, is_absent=is_absent, setting=self._setting)
+            text = failures.not_connected(
+                self.url, is_absent=is_absent, url_source=self._url_source
+            )
             return NoResponse(text, was_sent=False, is_absent=is_absent)
         for kind, why in _NEVER_SENT:
             if isinstance(error, kind):

@@ -12,7 +12,7 @@ from qwicket.clients.http.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTING: Final = "QWICKET_URL"
+URL_SOURCE: Final = "QWICKET_URL"
 """Where an address comes from, unless a client says otherwise."""
 
 
@@ -41,32 +41,33 @@ def is_refused(error: Exception) -> bool:
     return any(isinstance(each, ConnectionRefusedError) for each in chain(error))
 
 
-def not_connected(url: str, *, is_absent: bool, setting: str = SETTING) -> str:
-    """Return a sentence for an address at which nobody listens.
+def not_connected(url: str, *, is_absent: bool, url_source: str = URL_SOURCE) -> str:
+    """Return a sentence for an address at which no server listens.
 
     Args:
         url: Address of the server.
-        is_absent: Whether the server is of this machine and was not started.
-        setting: What to change for another address.
+        is_absent: Whether the address is on this machine and has never answered.
+        url_source: Where the address comes from, so that the sentence names what to change.
     """
     text = f"{url} cannot be reached: there is no connection."
     if not is_absent:
         return text
     return (
         f"{text} Is the server running? Start it with `qwicket serve`,"
-        f" or put its address into {setting}."
+        f" or put its address into {url_source}."
     )
 
 
-def refused_here(url: str, error: Exception) -> str | None:
-    """Return a sentence where nobody listens at an address of this machine; None otherwise.
+def refused_here(url: str, error: Exception, url_source: str = URL_SOURCE) -> str | None:
+    """Return a sentence if this machine refused the connection; None otherwise.
 
     Args:
         url: Address of the server.
         error: Why a request failed.
+        url_source: Where the address comes from.
     """
     is_absent = is_refused(error) and is_this_machine(url)
-    return not_connected(url, is_absent=True) if is_absent else None
+    return not_connected(url, is_absent=True, url_source=url_source) if is_absent else None
 
 
 def is_this_machine(url: str) -> bool:

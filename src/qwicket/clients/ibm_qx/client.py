@@ -117,7 +117,7 @@ class IBMQXClient(ServiceClient):
         if any(place) and not all(place):
             raise IBMQXClientError("hub, group and project go together.")
         url = target.url or DEFAULT_URL
-        self._http = HTTPClient(url, IBMQXClientError, setting=target.setting)
+        self._http = HTTPClient(url, IBMQXClientError, url_source=target.url_source)
         self._sign: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )

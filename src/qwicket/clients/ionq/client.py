@@ -75,7 +75,7 @@ class IonQClient(ServiceClient):
         self._token = target.token
         self._custom_headers = dict(custom_headers or {})
         url = target.url or DEFAULT_URL
-        self._http = HTTPClient(url, IonQClientError, setting=target.setting)
+        self._http = HTTPClient(url, IonQClientError, url_source=target.url_source)
 
     @property
     def _url(self) -> str:

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http import InvalidResponse, NoResponse, RetryPolicy, deadlines
 from qwicket.clients.http.async_client import AsyncHTTPClient
+from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import HOLD_S, RETRY_POLICY, Api, Outcome, Pause, Plan, Send
+from qwicket.clients.native.plans import (
+    HOLD_S,
+    RETRY_POLICY,
+    STREAM_POLICY,
+    Api,
+    Outcome,
+    Pause,
+    Plan,
+    Send,
+    StreamPolicy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -37,6 +48,8 @@ class AsyncTransport:
         timeout_s: Time for one answer; a large one may take longer, a slow one may not.
         retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
+        stream_policy: When streams of events are reopened.
+        url_source: Where the address comes from, for the error where no server runs.
 
     Raises:
         ClientError: The address or the token cannot be one.
@@ -49,10 +62,13 @@ class AsyncTransport:
         timeout_s: float,
         retry_policy: RetryPolicy = RETRY_POLICY,
         outage: RetryPolicy = OUTAGE,
+        *,
+        stream_policy: StreamPolicy = STREAM_POLICY,
+        url_source: str = URL_SOURCE,
     ) -> None:
-        self._http = AsyncHTTPClient(url, ClientError, WAITING + _OTHERS)
+        self._http = AsyncHTTPClient(url, ClientError, WAITING + _OTHERS, url_source=url_source)
         self.url = self._http.url
-        self.api = Api(token, timeout_s, retry_policy, outage, self.url)
+        self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
         self._held = asyncio.Semaphore(WAITING)
         self._waiting = 0
 

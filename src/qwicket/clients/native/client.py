@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.clients.native.aio import AsyncClient
+    from qwicket.clients.native.config import Settings
     from qwicket.clients.native.events import Change
     from qwicket.clients.native.programs import Program
 
@@ -77,9 +78,20 @@ def connect(
     Raises:
         ClientError: There is no token, the address is none, or the file makes no sense.
     """
-    found = settings(url, token, profile, config, timeout, deadline)
-    retry_policy = RetryPolicy(total_s=found.deadline_s)
-    return Client(Transport(found.url, found.token, found.timeout_s, retry_policy))
+    return client_from(settings(url, token, profile, config, timeout, deadline))
+
+
+def client_from(settings: Settings) -> Client:
+    """Return a client with these settings."""
+    retry_policy = RetryPolicy(total_s=settings.deadline_s)
+    transport = Transport(
+        settings.url,
+        settings.token,
+        settings.timeout_s,
+        retry_policy,
+        url_source=settings.url_source,
+    )
+    return Client(transport)
 
 
 def aconnect(
@@ -105,7 +117,10 @@ def aconnect(
 
     found = settings(url, token, profile, config, timeout, deadline)
     retry_policy = RetryPolicy(total_s=found.deadline_s)
-    return AsyncClient(AsyncTransport(found.url, found.token, found.timeout_s, retry_policy))
+    transport = AsyncTransport(
+        found.url, found.token, found.timeout_s, retry_policy, url_source=found.url_source
+    )
+    return AsyncClient(transport)
 
 
 class Client:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_URL: Final = "QWICKET_URL"
 _TIMEOUT_S: Final = 30.0
 _DEADLINE_S: Final = 90.0
 _NUMBER: Final = (int, float)
@@ -41,12 +42,21 @@ _OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
 
 @dataclass(frozen=True)
 class Settings:
-    """What a client is made of; times in seconds."""
+    """Settings of a client.
+
+    Attributes:
+        url: Address of the server.
+        token: The secret.
+        timeout_s: Seconds for one response.
+        deadline_s: Seconds during which a request is repeated.
+        url_source: Where the address comes from: the argument, a variable, or a profile.
+    """
 
     url: str
     token: str = field(repr=False)
     timeout_s: float
     deadline_s: float
+    url_source: str = _URL
 
 
 def settings(
@@ -67,10 +77,15 @@ def settings(
         ClientError: There is no token, or the file or profile makes no sense.
     """
     chosen = _profile(profile, config, environ)
-    told = {"url": environ.get("QWICKET_URL"), "token": environ.get("QWICKET_TOKEN")}
-    layers = [chosen, told] if profile is not None else [told, chosen]
+    variables = {"url": environ.get(_URL), "token": environ.get("QWICKET_TOKEN")}
+    layers = [chosen, variables] if profile is not None else [variables, chosen]
     home = chosen.get("url", DEFAULT_URL)
     address = url or _first(layers, "url") or DEFAULT_URL
+    url_source = _URL
+    if url:
+        url_source = "the argument url"
+    elif next((layer for layer in layers if layer.get("url")), variables) is chosen:
+        url_source = f"the profile in {path_of(config, environ)}"
     is_at_home = address.rstrip("/") == home.rstrip("/")
     if not is_at_home:
         layers.remove(chosen)
@@ -87,6 +102,7 @@ def settings(
         secret,
         _TIMEOUT_S if (seconds := _either(timeout, chosen.get("timeout"))) is None else seconds,
         _DEADLINE_S if (seconds := _either(deadline, chosen.get("deadline"))) is None else seconds,
+        url_source,
     )
 
 

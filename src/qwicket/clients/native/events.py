@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LIMIT_S: Final = 60.0
-"""A stream is taken up anew after so long: so that one whose other side is gone is noticed."""
-_ALIVE_S: Final = 5.0
-"""A server that says something so long after a stream began is alive, if only that it is there."""
+
 _MOST_LINE_BYTES: Final = 1 << 20
 
 
@@ -117,7 +114,7 @@ class Following(Generic[T]):
         self._refusal = None
         self._began_at = time.monotonic()
         self._tries.begin()
-        return self._api.stream(self._path, self._last, _LIMIT_S)
+        return self._api.stream(self._path, self._last)
 
     def feed(self, piece: bytes | Response) -> Iterator[T]:
         """Take what arrived; yield the events that are complete with it.
@@ -128,7 +125,7 @@ class Following(Generic[T]):
         if isinstance(piece, Response):
             self._refused(piece)
             return
-        if time.monotonic() - self._began_at >= _ALIVE_S:
+        if time.monotonic() - self._began_at >= self._api.stream_policy.healthy_s:
             self._forgive()
         *lines, self._rest = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
         if len(self._rest) > _MOST_LINE_BYTES:

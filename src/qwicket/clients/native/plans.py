@@ -50,6 +50,23 @@ _FROM_PROXIES: Final = frozenset({502, 503, 504})
 
 
 @dataclass(frozen=True)
+class StreamPolicy:
+    """When a stream of events is reopened.
+
+    Attributes:
+        limit_s: Seconds after which every stream is reopened, so that a dead peer is noticed.
+        healthy_s: Age in seconds from which any received byte, a heartbeat included, resets the
+            count of failed attempts.
+    """
+
+    limit_s: float = 60.0
+    healthy_s: float = 5.0
+
+
+STREAM_POLICY: Final = StreamPolicy()
+
+
+@dataclass(frozen=True)
 class Send(Request):
     """Send a request once; be told its `Response`, or why there is none.
 
@@ -82,6 +99,7 @@ class Api:
         retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
         url: Address of the server, for the texts of errors.
+        stream_policy: When streams of events are reopened.
 
     Attributes:
         secret: The token, which no answer may repeat.
@@ -97,12 +115,14 @@ class Api:
         retry_policy: RetryPolicy = RETRY_POLICY,
         outage: RetryPolicy = OUTAGE,
         url: str = "",
+        stream_policy: StreamPolicy = STREAM_POLICY,
     ) -> None:
         self.secret = header(token, "token", ClientError)
         self._timeout_s = timeout_s
         self._retry_policy = retry_policy
         self._url = url
         self.outage = outage
+        self.stream_policy = stream_policy
 
     def get(self, path: str, of: type[T]) -> Plan[T]:
         """Read; `path` is quoted, `of` is what the answer must be."""
@@ -164,12 +184,13 @@ class Api:
         """Delete; a try whose answer was lost makes the next one a refusal with status 404."""
         yield from self._retry(Send("DELETE", path), self._retry_policy)
 
-    def stream(self, path: str, last: int | None, limit_s: float) -> Send:
+    def stream(self, path: str, last: int | None) -> Send:
         """Return the request for a stream of events after the one numbered `last`."""
         headers = {"Accept": "text/event-stream"}
         if last is not None:
             headers["Last-Event-ID"] = str(last)
-        return self._ready(Send("GET", path, headers, can_be_empty=True), limit_s)
+        send = Send("GET", path, headers, can_be_empty=True)
+        return self._ready(send, self.stream_policy.limit_s)
 
     def _retry(self, send: Send, retry_policy: RetryPolicy) -> Plan[bytes]:
         tries = Attempts(retry_policy)

@@ -6,9 +6,20 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, RetryPolicy
+from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import NO_HEADERS, RETRY_POLICY, Api, Outcome, Pause, Plan, Send
+from qwicket.clients.native.plans import (
+    NO_HEADERS,
+    RETRY_POLICY,
+    STREAM_POLICY,
+    Api,
+    Outcome,
+    Pause,
+    Plan,
+    Send,
+    StreamPolicy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +39,8 @@ class Transport:
         retry_policy: How long requests are tried again.
         outage: How long a wait outlasts a server that is away.
         most_bytes: Size of the largest answer.
+        stream_policy: When streams of events are reopened.
+        url_source: Where the address comes from, for the error where no server runs.
 
     Raises:
         ClientError: The address or the token cannot be one.
@@ -41,10 +54,13 @@ class Transport:
         retry_policy: RetryPolicy = RETRY_POLICY,
         outage: RetryPolicy = OUTAGE,
         most_bytes: int | None = None,
+        *,
+        stream_policy: StreamPolicy = STREAM_POLICY,
+        url_source: str = URL_SOURCE,
     ) -> None:
-        self._http = HTTPClient(url, ClientError, most_bytes)
+        self._http = HTTPClient(url, ClientError, most_bytes, url_source=url_source)
         self.url = self._http.url
-        self.api = Api(token, timeout_s, retry_policy, outage, self.url)
+        self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"

@@ -64,7 +64,7 @@ class QbraidSession(Runs):
         ConfigError: There is a file of settings, and it cannot be read.
     """
 
-    __attrs__ = [*Runs.__attrs__, "_settings"]  # noqa: RUF012 - as its base has it
+    __attrs__ = [*Runs.__attrs__, "_settings", "_url_source"]  # noqa: RUF012 - as its base has it
 
     def __init__(
         self,
@@ -150,7 +150,13 @@ class QbraidSession(Runs):
 
     @base_url.setter
     def base_url(self, value: str | None) -> None:
-        url = _first(value, self.get_config_variable("url"), os.environ.get("QBRAID_API_URL"))
+        sources = {
+            "the argument base_url": value,
+            f"url in {config.path()}": None if value else self.get_config_variable("url"),
+            "QBRAID_API_URL": os.environ.get("QBRAID_API_URL"),
+        }
+        found = ((source, url) for source, url in sources.items() if url)
+        self._url_source, url = next(found, (failures.URL_SOURCE, None))
         self._settings["url"] = texts.address(url, ApiError) if url else None
 
     def _settle_on_qwicket(self) -> None:
@@ -207,7 +213,8 @@ class QbraidSession(Runs):
         self.api_key = api_key or self.api_key
         self.refresh_token = refresh_token or self.refresh_token
         self.id_token = id_token or self.id_token
-        self.base_url = base_url or self.base_url
+        if base_url:
+            self.base_url = base_url
         email, is_known = self._identity()
         if is_known and self.user_email and self.user_email != email:
             raise AuthError(f"The credentials are those of {email}, not of {self.user_email}.")
@@ -265,7 +272,7 @@ class QbraidSession(Runs):
             response = super().request(method, address, *args, **kwargs)
             response.raise_for_status()
         except RequestException as error:
-            absent = failures.refused_here(self.base_url, error)
+            absent = failures.refused_here(self.base_url, error, self._url_source)
             self._clean(error, headers)
             raise RequestsApiError(absent or self._told(error, headers)) from error
         return response

@@ -61,7 +61,7 @@ class QluedClient(ServiceClient):
         if target.url is None:
             raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
         self._token = target.token
-        self._http = HTTPClient(target.url, QluedClientError, setting=target.setting)
+        self._http = HTTPClient(target.url, QluedClientError, url_source=target.url_source)
 
     # --- devices --------------------------------------------------------------------------------
 

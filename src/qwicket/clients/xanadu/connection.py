@@ -14,14 +14,13 @@ from qwicket.clients.http.addresses import refuse_our_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.http.text import LEAST_SECRET_CHARS
 from qwicket.clients.xanadu import responses
-from qwicket.clients.xanadu.settings import DEFAULT_HOST, Settings
+from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _API_VERSION: Final = "0.4.0"
 _SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
-_TIMEOUT_S: Final = 10.0
 
 
 class Connection:
@@ -34,6 +33,7 @@ class Connection:
         port: Port of the server.
         tls: Whether to speak HTTPS.
         headers: Headers of every request; they win over those that it would have.
+        timeout_s: Seconds for one response, for requests without `timeout`.
 
     Raises:
         ValueError: Both tokens are None, or a Qwicket token would go to Xanadu.
@@ -47,6 +47,8 @@ class Connection:
         port: int = 443,
         tls: bool = True,
         headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 10.0,
     ) -> None:
         if refresh_token is None and access_token is None:
             raise ValueError("A connection needs a refresh token or an access token.")
@@ -59,6 +61,8 @@ class Connection:
         self._port = port
         self._tls = tls
         self._headers = dict(headers or {})
+        self._timeout_s = timeout_s
+        self._host_source = HOST_ARGUMENTS
 
     @classmethod
     def load(cls, settings: Settings | None = None, **kwargs: Any) -> Connection:
@@ -79,7 +83,10 @@ class Connection:
             "port": found.PORT,
             "tls": found.TLS,
         }
-        return cls(**{**given, **kwargs})
+        made = cls(**{**given, **kwargs})
+        if "host" not in kwargs:
+            made._host_source = found.host_source
+        return made
 
     @property
     def access_token(self) -> str | None:
@@ -154,7 +161,8 @@ class Connection:
             method: HTTP method.
             path: Path of the server.
             **kwargs: As of `requests.request`. `headers` are added to the connection's; `timeout`
-                is 10 s unless given; redirects are followed only with `allow_redirects=True`.
+                is that of the connection unless given; redirects are followed only with
+                `allow_redirects=True`.
 
         Raises:
             requests.exceptions.RequestException: No answer came, or one of 400 or above, or a
@@ -197,7 +205,7 @@ class Connection:
         try:
             # Some `auth`, as without one a `.netrc` would replace our Authorization.
             given = {"auth": _as_it_is, "allow_redirects": False, **kwargs}
-            timeout = given.pop("timeout", _TIMEOUT_S)
+            timeout = given.pop("timeout", self._timeout_s)
             with requests.Session() as session:
                 session.mount("http://", DeadlineAdapter())
                 session.mount("https://", DeadlineAdapter())
@@ -216,7 +224,8 @@ class Connection:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(reason, NameResolutionError):
             return f"Failed to resolve hostname '{self._host}'"
-        return failures.refused_here(self.url().rstrip("/"), error) or self._shown(str(error))
+        absent = failures.refused_here(self.url().rstrip("/"), error, self._host_source)
+        return absent or self._shown(str(error))
 
     def _check(self, response: requests.Response, complaint: str | None) -> None:
         """Raise what an answer means; `complaint` is what its body says."""

@@ -6,11 +6,16 @@ import os
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from qwicket.clients.http.addresses import is_qwicket_token, qwicket_url
+from qwicket.clients.http.failures import URL_SOURCE
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOST_ARGUMENTS: Final = "the arguments host and port"
 DEFAULT_HOST: Final = "platform.strawberryfields.ai"
 _PREFIX: Final = "XANADU_CLOUD_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
@@ -72,6 +77,7 @@ class Settings:
         self.REFRESH_TOKEN = known("REFRESH_TOKEN", REFRESH_TOKEN, None)
         self.ACCESS_TOKEN = known("ACCESS_TOKEN", ACCESS_TOKEN, None)
         host = known("HOST", HOST, None)
+        self._host_source = _host_source(HOST is not _UNSET, written)
         home = _home() if host is None and self._may_go_home() else None
         if home and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None:
             self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
@@ -79,6 +85,11 @@ class Settings:
         self.HOST = own_host if host is None else host
         self.PORT = _port(known("PORT", PORT, own_port))
         self.TLS = _word(known("TLS", TLS, own_tls))
+
+    @property
+    def host_source(self) -> str:
+        """Where `HOST` comes from, so that an error names what to change."""
+        return self._host_source
 
     def _may_go_home(self) -> bool:
         """Return whether the tokens, if there are any, are those of a Qwicket server."""
@@ -117,6 +128,15 @@ class Settings:
 def load_config(**given: Any) -> Settings:
     """Return the settings of the environment and the file; arguments win over both."""
     return Settings(**given)
+
+
+def _host_source(is_given: bool, written: Mapping[str, str]) -> str:
+    name = f"{_PREFIX}HOST"
+    if is_given:
+        return HOST_ARGUMENTS
+    if name in os.environ:
+        return f"{name} and {_PREFIX}PORT"
+    return f"{name} and {_PREFIX}PORT in {path()}" if name in written else URL_SOURCE
 
 
 def _home() -> tuple[str, int, bool] | None:

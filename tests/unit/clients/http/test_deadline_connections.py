@@ -66,11 +66,11 @@ def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.Mon
 
 
 def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
-    slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes
-    with BadServer(kept(slow, slow, slow)) as server:
+    slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes, so 1.6 s for all
+    with BadServer(kept(*[slow] * 8)) as server:
         line = HTTPClient(server.url, ValueError)
-        for _ in range(3):
-            line.exchange(Request("GET", "/x", limit_s=0.6))
+        for _ in range(8):
+            line.exchange(Request("GET", "/x", limit_s=1.2))
         assert server.connections == 1
         line.close()
 

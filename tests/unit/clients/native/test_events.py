@@ -24,6 +24,7 @@ from qwicket.clients.native import (
 )
 from qwicket.clients.native.aio import AsyncJob
 from qwicket.clients.native.async_transport import AsyncTransport
+from qwicket.clients.native.plans import STREAM_POLICY, StreamPolicy
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, raw, reset
 
@@ -50,16 +51,21 @@ def chunked_and_cut(piece: bytes) -> Step:
     return raw(head + b"%x\r\n%b\r\n40\r\nid: 9\nda" % (len(piece), piece))
 
 
-def told(url: str, is_async: bool, outage: RetryPolicy = QUICK) -> list[Event]:
-    """Return the events of a job that is followed by one client or the other."""
+def told(
+    url: str,
+    is_async: bool,
+    outage: RetryPolicy = QUICK,
+    stream_policy: StreamPolicy = STREAM_POLICY,
+) -> list[Event]:
+    """Return the events of a job from the client for threads or the one for event loops."""
     if is_async:
-        return asyncio.run(told_to_a_loop(url, outage))
-    transport = Transport(url, "secret", 5.0, QUICK, outage)
+        return asyncio.run(told_to_a_loop(url, outage, stream_policy))
+    transport = Transport(url, "secret", 5.0, QUICK, outage, stream_policy=stream_policy)
     return list(Job(transport, body("queued")).events())
 
 
-async def told_to_a_loop(url: str, outage: RetryPolicy) -> list[Event]:
-    transport = AsyncTransport(url, "secret", 5.0, QUICK, outage)
+async def told_to_a_loop(url: str, outage: RetryPolicy, stream_policy: StreamPolicy) -> list[Event]:
+    transport = AsyncTransport(url, "secret", 5.0, QUICK, outage, stream_policy=stream_policy)
     try:
         return [each async for each in AsyncJob(transport, body("queued")).events()]
     finally:
@@ -127,14 +133,12 @@ def test_the_changes_of_an_account_begin_where_they_are_asked_to(is_async: bool)
         assert server.requests[0].headers["last-event-id"] == "4"
 
 
-def test_a_quiet_stream_may_be_taken_up_as_often_as_need_be(
-    is_async: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A heartbeat comes every 15 s, and a stream is given up after 60: too long for a test.
-    monkeypatch.setattr("qwicket.clients.native.events._ALIVE_S", 0.0)
+def test_a_quiet_stream_is_reopened_without_a_bound(is_async: bool) -> None:
+    # By default a stream counts as healthy after 5 s, which is too long for a test.
+    policy = StreamPolicy(healthy_s=0.0)
     quiet = [stream(b": still here\n\n")] * (3 * QUICK.tries)
     with BadServer(*quiet, stream(event(2, "completed"))) as server:
-        assert [each.version for each in told(server.url, is_async)] == [2]
+        assert [each.version for each in told(server.url, is_async, QUICK, policy)] == [2]
 
 
 def test_who_was_told_the_end_hears_so(is_async: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import AsyncClient, AsyncJob, Client, ClientError, Job
 from qwicket.clients.native.async_transport import AsyncTransport
+from qwicket.clients.native.plans import StreamPolicy
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Request, Step, answer
 from support.pairwise import pairs
@@ -20,6 +21,7 @@ TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 SECRETS = (TOKEN, TOKEN.removeprefix("qw_"))
 JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
 QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+SHORT_STREAMS = StreamPolicy(limit_s=0.2)
 
 
 def sent(request: Request) -> str:
@@ -61,12 +63,6 @@ def test_no_error_holds_the_token(trouble: str, call: str) -> None:
         client.close()
 
 
-@pytest.fixture
-def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream is given up after a minute, and taken up again: too long for a test."""
-    monkeypatch.setattr("qwicket.clients.native.events._LIMIT_S", 0.2)
-
-
 ASYNC_CALLS: dict[str, Callable[[AsyncClient], Awaitable[Any]]] = {
     "devices": lambda client: client.devices(),
     "submit": lambda client: client.submit("text", "simulator"),
@@ -75,11 +71,11 @@ ASYNC_CALLS: dict[str, Callable[[AsyncClient], Awaitable[Any]]] = {
 }
 
 
-@pytest.mark.usefixtures("short_streams")
 @pytest.mark.parametrize(("call", "trouble"), pairs(ASYNC_CALLS, TROUBLES))
 def test_no_error_of_an_event_loop_holds_the_token(trouble: str, call: str) -> None:
     async def main(url: str) -> None:
-        async with AsyncClient(AsyncTransport(url, TOKEN, 0.1, QUICK, QUICK)) as client:
+        transport = AsyncTransport(url, TOKEN, 0.1, QUICK, QUICK, stream_policy=SHORT_STREAMS)
+        async with AsyncClient(transport) as client:
             assert TOKEN not in f"{client!r} {client._transport!r} {client._transport._http!r}"
             await ASYNC_CALLS[call](client)
 
@@ -89,13 +85,12 @@ def test_no_error_of_an_event_loop_holds_the_token(trouble: str, call: str) -> N
         assert_silent(caught.value, SECRETS)
 
 
-@pytest.mark.usefixtures("short_streams")
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
 def test_no_error_of_a_stream_holds_the_token(trouble: Step) -> None:
     with BadServer(trouble) as server:
-        job = Job(Transport(server.url, TOKEN, 0.1, QUICK, QUICK), JOB)
+        transport = Transport(server.url, TOKEN, 0.1, QUICK, QUICK, stream_policy=SHORT_STREAMS)
         with pytest.raises(ClientError) as caught:
-            next(job.events())
+            next(Job(transport, JOB).events())
         assert_silent(caught.value, SECRETS)
 
 

@@ -45,10 +45,9 @@ CALLS: dict[str, Callable[[Connection], Any]] = {
 
 
 @pytest.mark.parametrize(("call", "trouble"), pairs(CALLS, TROUBLES))
-def test_no_error_holds_a_secret(trouble: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwicket.clients.xanadu.connection._TIMEOUT_S", 0.2)
-    headers = {"X-Lab": CUSTOM}
-    with BadServer(TROUBLES[trouble]) as server, connecting(server.url, headers=headers) as made:
+def test_no_error_holds_a_secret(trouble: str, call: str) -> None:
+    options = {"headers": {"X-Lab": CUSTOM}, "timeout_s": 0.2}
+    with BadServer(TROUBLES[trouble]) as server, connecting(server.url, **options) as made:
         with pytest.raises(RequestException) as caught:
             CALLS[call](made)
         assert_silent(caught.value, (TOKEN, PASS, CUSTOM))
