@@ -57,10 +57,10 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
-bench: $(READY)  ## Figures, each beside its floor or its peers
+bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchmarks/history
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
-	$(BIN)/python -m benchmarks --peers $$PEERS --photonic-peers $$PHOTONIC
+	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site

@@ -29,10 +29,14 @@ from benchmarks import (
     streams,
     vendors,
 )
-from benchmarks.figures import VERDICTS, Figure, markdown
+from benchmarks.figures import VERDICTS, Figure, Table, markdown
+from benchmarks.history import Run, write
 from benchmarks.places import places
 
 T = TypeVar("T")
+
+_tables: list[Table] = []
+"""All that was printed."""
 
 PARTS: Final = (
     *("queue", "batches", "agents", "express", "hostile", "sockets", "streams", "vendors"),
@@ -51,11 +55,15 @@ def main() -> int:
     parser.add_argument(
         "--photonic-peers", default=sys.executable, metavar="PYTHON", help="has those on photons"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="write the tables to benchmarks/history, too"
+    )
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}")
     parts = asked.parts or PARTS
-    print(_where(), flush=True)
+    began, machine = datetime.now(UTC), _where()
+    print(machine, flush=True)
     verdicts: list[bool | None] = []
     if "queue" in parts:
         verdicts += _show_figures(_queue(queue.QUICK if asked.quick else queue.FULL))
@@ -84,6 +92,9 @@ def main() -> int:
     if "imports" in parts:
         verdicts += _show_figures(imports.measure())
     print(_where())
+    if asked.keep:
+        at = began.isoformat(timespec="seconds")
+        print(f"kept as {write(Run(at, _commit(), machine, _tables))}")
     return int(False in verdicts)
 
 
@@ -189,7 +200,14 @@ def _ms(milliseconds: float) -> str:
 
 
 def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    print(f"\n{markdown(head, rows)}\n", flush=True)
+    table = Table(list(head), [list(row) for row in rows])
+    _tables.append(table)
+    print(f"\n{markdown(table.head, table.rows)}\n", flush=True)
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _where() -> str:

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 VERDICTS: Final = {None: "", True: "ok", False: "**over**"}
 
 
@@ -22,6 +24,13 @@ class Figure(NamedTuple):
     @property
     def verdict(self) -> str:
         return VERDICTS[self.is_within]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A table as it is printed."""
+
+    head: list[str]
+    rows: list[list[str]]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

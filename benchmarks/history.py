@@ -1,0 +1,150 @@
+"""Figures over time: runs of `make bench`, kept below benchmarks/history and drawn for the docs.
+
+    python -m benchmarks.history
+
+writes docs/reports/history.svg. A run holds the tables as they were printed. The machine's speed
+varies from run to run, so that a panel shows the trend of a figure, not its exact course.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from benchmarks.figures import Table
+
+FOLDER: Final = Path(__file__).parent / "history"
+PICTURE: Final = Path(__file__).parents[1] / "docs" / "reports" / "history.svg"
+
+_UNITS: Final = {"ms": 1e-3, "s": 1.0, "/s": 1.0, "MiB": 1.0, "%": 1.0}
+_QUANTITY: Final = re.compile(r"(?:> )?([0-9][0-9,]*(?:\.[0-9]+)?) ?(ms|s|/s|MiB|%)(?![A-Za-z])")
+_SHOWN: Final = (
+    "start to /readyz, empty store",
+    "idle memory, server",
+    "submit, idle, p50 / p95",
+    "submit → result, Bell, 1,000 shots, p50 / p95",
+    "status poll, p50 / p95",
+    "Bell jobs/s, 64 connections; each p50 / p95",
+    "CPU of one job, 64 connections, server + workers",
+    "claim with 10,000 waiting, p50 / p95",
+    "page of 50 in 1,000,000 jobs, HTTP, p50 / p95",
+    "Bell",
+    "20 qubits, 300 gates",
+    "noisy, 8 qubits, 96 gates",
+)
+"""Names of the figures that have a panel."""
+_WIDTH, _HEIGHT, _COLUMNS = 300, 96, 3
+_COLOURS: Final = {"SQLite": "#2563eb", "PostgreSQL": "#d97706", "": "#059669"}
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of the benchmarks.
+
+    Attributes:
+        at: When it began, ISO 8601.
+        commit: Short name of the commit.
+        machine: Machine, Python and load, as printed.
+        tables: All tables, as printed.
+    """
+
+    at: str
+    commit: str
+    machine: str
+    tables: list[Table]
+
+
+class Point(NamedTuple):
+    """One value of a figure."""
+
+    at: datetime
+    value: float
+    text: str
+
+
+def runs(folder: Path = FOLDER) -> list[Run]:
+    """Return all runs, the oldest first."""
+    found = [msgspec.json.decode(path.read_bytes(), type=Run) for path in folder.glob("*.json")]
+    return sorted(found, key=lambda run: run.at)
+
+
+def write(run: Run, folder: Path = FOLDER) -> Path:
+    """Write a run to a file named by its date and commit; return the path."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run.at[:10]}-{run.commit}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+    return path
+
+
+def quantity(text: str) -> float | None:
+    """Return the first quantity of a text, in seconds, MiB, percent or per second."""
+    match = _QUANTITY.search(text)
+    return float(match[1].replace(",", "")) * _UNITS[match[2]] if match else None
+
+
+def series(all_runs: Iterable[Run]) -> dict[str, dict[str, list[Point]]]:
+    """Return the points of each shown figure, by its name and its database ("" for none)."""
+    found: dict[str, dict[str, list[Point]]] = {name: {} for name in _SHOWN}
+    for run in all_runs:
+        at = datetime.fromisoformat(run.at)
+        for table in run.tables:
+            column = 2 if table.head[1:2] == ["database"] or table.head[1:2] == ["engine"] else 1
+            for row in table.rows:
+                value = quantity(row[column])
+                if row[0] in found and value is not None:
+                    database = row[1] if table.head[1] == "database" else ""
+                    points = found[row[0]].setdefault(database, [])
+                    points.append(Point(at, value, row[column]))
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def picture(all_runs: Sequence[Run]) -> str:
+    """Return an SVG with one panel for each figure; its lines begin at zero."""
+    panels = list(series(all_runs).items())
+    times = [datetime.fromisoformat(run.at).timestamp() for run in all_runs]
+    span = (min(times), max(times))
+    rows = -(-len(panels) // _COLUMNS)
+    drawn = "\n".join(
+        f'<g transform="translate({_WIDTH * (i % _COLUMNS)},{_HEIGHT * (i // _COLUMNS)})">'
+        f"{_panel(name, lines, span)}</g>"
+        for i, (name, lines) in enumerate(panels)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH * _COLUMNS}'
+        f' {_HEIGHT * rows}" font-family="sans-serif" font-size="10">\n'
+        f"<title>Figures of {len(all_runs)} runs</title>\n{drawn}\n</svg>\n"
+    )
+
+
+def _panel(name: str, lines: Mapping[str, Sequence[Point]], span: tuple[float, float]) -> str:
+    top = max(point.value for points in lines.values() for point in points) or 1.0
+    first, last = span
+
+    def place(point: Point) -> str:
+        part = (point.at.timestamp() - first) / (last - first) if last > first else 1.0
+        return f"{8 + 170 * part:.1f},{80 - 52 * point.value / top:.1f}"
+
+    drawn = [f'<text x="8" y="14" fill="#666">{escape(name)}</text>']
+    drawn.append('<line x1="8" y1="80" x2="178" y2="80" stroke="#999"/>')
+    for i, (database, points) in enumerate(sorted(lines.items())):
+        colour = _COLOURS[database]
+        drawn.append(
+            f'<polyline fill="none" stroke="{colour}" points="{" ".join(map(place, points))}"/>'
+        )
+        drawn += [
+            f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>'
+            for x, y in (place(point).split(",") for point in points)
+        ]
+        latest = points[-1].text.partition(" / ")[0].partition(";")[0]
+        shown = escape(f"{database} {latest}".strip())
+        drawn.append(f'<text x="190" y="{40 + 14 * i}" fill="{colour}">{shown}</text>')
+    return "".join(drawn)
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(picture(runs()))
