@@ -33,7 +33,7 @@ from support.stores import NOW, PLENTY, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
-OPERATIONS = runs(1_500, long=20_000)
+OPERATIONS = runs(600, long=20_000)
 LOST = 0.05
 CLIENTS = 8
 PATIENCE_S = runs(120, long=600)

@@ -15,18 +15,22 @@ from qwicket.clients.native.transport import Transport
 from support.cutting_proxy import Cut, CuttingProxy
 from support.ledger import ledger
 from support.programs import BELL
-from support.scale import runs
-from support.server import LiveServer, Serve
+from support.scale import databases, runs
+from support.server import LiveServer, server_on
 
-CUTS = 200
-ASYNC_CUTS = runs(20, long=200)
+CUTS = runs(50, long=200)
+ASYNC_CUTS = runs(10, long=200)
+STAYS_AWAY = runs(2, long=5)
 SHOTS = 10
 QUICK = RetryPolicy(first_pause_s=0.01, longest_pause_s=0.05)
 
 
-@pytest.fixture
-def server(database_url: str | None, serve: Serve) -> LiveServer:
-    return serve("server", database_url)
+@pytest.fixture(scope="module", params=databases("sqlite"))
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    with server_on(request, tmp_path_factory.mktemp("server")) as live:
+        yield live
 
 
 @pytest.fixture
@@ -59,6 +63,13 @@ def places(lengths: list[tuple[int, int]], number: int) -> list[Cut]:
     return cuts
 
 
+@pytest.fixture
+def earlier(server: LiveServer) -> set[str]:
+    """The jobs of earlier tests."""
+    with ledger(server) as books:
+        return {job for (job,) in books.rows("select id from job")}
+
+
 def assert_one_job_each(server: LiveServer, results: list[Result], others: set[str]) -> None:
     assert [sum(result.counts.values()) for result in results] == [SHOTS] * len(results)
     made = {result.job for result in results}
@@ -70,8 +81,8 @@ def assert_one_job_each(server: LiveServer, results: list[Result], others: set[s
 
 
 @pytest.mark.timeout(400)
-def test_two_hundred_cuts_of_a_run_leave_one_job_and_its_result_each(
-    server: LiveServer, proxy: CuttingProxy
+def test_cuts_of_a_run_leave_one_job_and_its_result_each(
+    server: LiveServer, proxy: CuttingProxy, earlier: set[str]
 ) -> None:
     with Client(Transport(proxy.url, server.token(), 30.0, QUICK, QUICK)) as client:
         whole = run_and_wait(client)
@@ -85,12 +96,12 @@ def test_two_hundred_cuts_of_a_run_leave_one_job_and_its_result_each(
             proxy.plan(cut)
             results.append(run_and_wait(client))
             assert proxy.has_cut.is_set(), f"{cut} was not made"
-    assert_one_job_each(server, results, {whole.job})
+    assert_one_job_each(server, results, {whole.job} | earlier)
 
 
 @pytest.mark.timeout(400)
 def test_cuts_of_a_run_in_an_event_loop_leave_one_job_and_its_result_each(
-    server: LiveServer, proxy: CuttingProxy
+    server: LiveServer, proxy: CuttingProxy, earlier: set[str]
 ) -> None:
     async def main() -> tuple[list[Result], str]:
         transport = AsyncTransport(proxy.url, server.token(), 30.0, QUICK, QUICK)
@@ -109,12 +120,12 @@ def test_cuts_of_a_run_in_an_event_loop_leave_one_job_and_its_result_each(
             return results, whole.job
 
     results, whole = asyncio.run(main())
-    assert_one_job_each(server, results, {whole})
+    assert_one_job_each(server, results, {whole} | earlier)
 
 
 @pytest.mark.parametrize("way", ["request", "answer"])
 def test_a_run_given_up_is_found_again_by_its_key(
-    server: LiveServer, proxy: CuttingProxy, way: str
+    server: LiveServer, proxy: CuttingProxy, earlier: set[str], way: str
 ) -> None:
     """The network stays away for longer than the client tries; its user runs the script again."""
     cut = Cut("request", 1.0, "/v1/jobs", is_lasting=True)
@@ -122,11 +133,11 @@ def test_a_run_given_up_is_found_again_by_its_key(
         cut = Cut("answer", 20, "/v1/jobs", is_lasting=True)
     results = []
     with Client(Transport(proxy.url, server.token(), 30.0, QUICK, QUICK)) as client:
-        for number in range(5):
+        for number in range(STAYS_AWAY):
             proxy.plan(cut)
             with pytest.raises(Unreachable):
-                client.submit(BELL, "simulator", shots=SHOTS, key=f"run {number}")
+                client.submit(BELL, "simulator", shots=SHOTS, key=f"{way} {number}")
             proxy.plan(None)
-            job = client.submit(BELL, "simulator", shots=SHOTS, key=f"run {number}")
+            job = client.submit(BELL, "simulator", shots=SHOTS, key=f"{way} {number}")
             results.append(job.result(timeout=60))
-    assert_one_job_each(server, results, set())
+    assert_one_job_each(server, results, earlier)

@@ -18,27 +18,35 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-CLIENTS = 8
-JOBS = runs(80, long=1000)
+CLIENTS = runs(4, long=8)
+JOBS = runs(12, long=128)
+"""Of each outage: what some of them are when it begins, because they come just before it."""
 PLENTY = slow(20, 150)
-"""So long a program that some of those jobs still wait when the last outage begins."""
-OUTAGES = runs(3, long=8)
+OUTAGES = runs(2, long=8)
 PROGRAM = slow(16, 40)
 PATIENCE_S = 6.0
 """Longer no client waits for its 503, even on a machine that is busy with other tests."""
-OUTAGE_S = 19.0
+WATCHED_S = runs(3, long=6)
+OUTAGE_S = runs(8, long=19)
 """Attempts to connect whose pauses double from one second fall at 1, 3, 7, 15 and 31 s."""
-GRACE_S = runs(5, long=20)
+WAITING = runs(20, long=40)
+GRACE_S = runs(2, long=20)
 EXIT_S = GRACE_S + 10
 BACK_S = 5.0
 """So soon after the database is back the server takes work again."""
 
 
-@pytest.fixture
-def mortal() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this test's own, which may be crashed."""
+@pytest.fixture(scope="module")
+def crashable() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def mortal(crashable: PostgresServer) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this module's own, which may be crashed."""
+    yield crashable
+    crashable.start()
 
 
 @pytest.mark.timeout(runs(300, long=1800))
@@ -49,28 +57,34 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
     with mortal.database() as url:
         server = serve("server", url, "--lease-s", "2")
         token = server.token()
-        members = [
-            Submitter(server, token, with_keys=True, program=PLENTY, most=JOBS // CLIENTS)
-            for _ in range(CLIENTS)
-        ]
-        with crowd(*members) as clients:
-            until(lambda: len(clients.acknowledged) > JOBS // 10, "jobs come in", timeout_s=60)
-            for _ in range(OUTAGES):
+        acknowledged: set[str] = set()
+        for _ in range(OUTAGES):
+            with crowd(*submitters(server, token)) as clients:
+                clients.await_more(JOBS // 10 + 1)
                 assert jobs_in_flight(server)
                 mortal.crash()
                 until(lambda: not is_ready(server), "it says that it is not ready")
-                threading.Event().wait(rng.uniform(0.5, runs(3, long=20)))
+                threading.Event().wait(rng.uniform(0.5, runs(2, long=20)))
                 mortal.start()
                 until(lambda: is_ready(server), "it is ready again", timeout_s=BACK_S)
-                threading.Event().wait(rng.uniform(0.5, runs(2, long=20)))
-            clients.join()
+                threading.Event().wait(rng.uniform(0.5, runs(1, long=20)))
+                clients.join()
+            acknowledged |= set(clients.acknowledged)
+            assert clients.slowest_s < PATIENCE_S
+            assert all("Retry-After" in answer.headers for answer in clients.refusals)
         with ledger(server) as books:
             books.await_end(timeout_s=300)
-            books.assert_all_completed_uncounted(set(clients.acknowledged))
-            assert books.number("select count(*) from job") == len(clients.acknowledged)
-        assert clients.slowest_s < PATIENCE_S
-        assert all("Retry-After" in answer.headers for answer in clients.refusals)
+            books.assert_all_completed_uncounted(acknowledged)
+            assert books.number("select count(*) from job") == len(acknowledged)
+        assert len(acknowledged) == OUTAGES * CLIENTS * (JOBS // CLIENTS)
         server.stop()
+
+
+def submitters(server: LiveServer, token: str) -> list[Submitter]:
+    most = JOBS // CLIENTS
+    return [
+        Submitter(server, token, with_keys=True, program=PLENTY, most=most) for _ in range(CLIENTS)
+    ]
 
 
 def jobs_in_flight(server: LiveServer) -> int:
@@ -96,9 +110,9 @@ def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
             job = client.post("/v1/jobs", json=body).json()["id"]
             mortal.crash()
             crashed = time.monotonic()
-            members = [Submitter(server, server.token(), with_keys=False) for _ in range(40)]
+            members = [Submitter(server, server.token(), with_keys=False) for _ in range(WAITING)]
             with crowd(*members) as clients:
-                while time.monotonic() < crashed + PATIENCE_S:
+                while time.monotonic() < crashed + WATCHED_S:
                     answer = client.get(f"/v1/jobs/{job}")
                     assert answer.status_code == 503
                     assert "Retry-After" in answer.headers

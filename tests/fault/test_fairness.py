@@ -18,12 +18,12 @@ from qwicket.scheduling import Dispatcher
 from qwicket.store import Store
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
-from support.scale import runs
+from support.scale import databases, runs
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
 
-MANY = 5_000
+MANY = runs(1_000, long=5_000)
 FEW = 10
 SOON = 20
 BEFORE = 40
@@ -52,7 +52,8 @@ async def come_late(store: Store, bob: Token) -> list[Job]:
     return [await add_job(store, bob, est_seconds=1.0) for _ in range(FEW)]
 
 
-async def test_ten_jobs_after_five_thousand_are_among_the_next_twenty(
+@pytest.mark.parametrize("store", databases("postgres"), indirect=True)
+async def test_ten_jobs_after_thousands_are_among_the_next_twenty(
     store: Store, flooded: Token
 ) -> None:
     for _ in range(BEFORE):

@@ -19,13 +19,14 @@ from support import raw
 from support.agents import Lab, submit
 from support.processes import connections
 from support.programs import BELL, slow
+from support.scale import databases
 from support.server import LiveServer, server_on
 from support.waiting import until
 
 MOST = 3
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=databases("sqlite"))
 def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:

@@ -18,8 +18,9 @@ from support.scale import runs
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = runs(10, long=300)
+SEEDS = runs(4, long=300)
 CALLS = 200
+CALLS_TO_SHRINK = runs(60, long=CALLS)
 TRIES = 150
 """Histories in which a fault must show itself."""
 
@@ -83,14 +84,14 @@ async def test_the_model_explains_every_history(open_stores: OpenStores, seed: i
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_store_that_breaks_a_promise_is_found_out(fault: str) -> None:
     with pytest.raises(Mismatch):
-        await make_histories(fault, shrinks=False)
+        await make_histories(fault, calls=CALLS, shrinks=False)
 
 
 async def test_a_history_that_fails_names_its_seed_and_is_made_small() -> None:
     made: list[list[str]] = []
     for _ in range(3):  # threads run in any order, so that one history may keep a call too many
         with pytest.raises(Mismatch) as found:
-            await make_histories("a version that stands still", shrinks=True)
+            await make_histories("a version that stands still", calls=CALLS_TO_SHRINK, shrinks=True)
         first, *calls = str(found.value).splitlines()
         assert first.startswith("seed ")
         made.append([line.split()[1].split("(")[0] for line in calls])
@@ -99,9 +100,9 @@ async def test_a_history_that_fails_names_its_seed_and_is_made_small() -> None:
     assert made[-1] == ["jobs.add", "leases.claim", "jobs.cancel"], made
 
 
-async def make_histories(fault: str, *, shrinks: bool) -> None:
+async def make_histories(fault: str, *, calls: int, shrinks: bool) -> None:
     for seed in range(TRIES):
-        await check_history(with_fault(fault), seed, calls=CALLS, shrinks=shrinks)
+        await check_history(with_fault(fault), seed, calls=calls, shrinks=shrinks)
 
 
 def with_fault(fault: str) -> OpenStores:

@@ -19,8 +19,8 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-PAUSES = runs(5, long=100)
-GROUPS = runs(2, long=20)
+PAUSES = runs(2, long=100)
+GROUPS = runs(1, long=20)
 LEASE_S = 2.0
 IDLE_S = 3.0
 INSERT_S = 0.02

@@ -8,18 +8,19 @@ import pytest
 
 from support.ledger import ledger
 from support.programs import slow
-from support.scale import runs
+from support.scale import databases, runs
 from support.server import Serve
 from support.waiting import until
 
-SLOTS = runs(6, long=20)
-GRACE_S = runs(6, long=20)
+SLOTS = runs(4, long=20)
+GRACE_S = runs(3, long=20)
 EXIT_S = GRACE_S + 10
 SHORT = slow(20, 400)
 LONG = slow(24, 6000)
 
 
 @pytest.mark.timeout(runs(180, long=600))
+@pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_sigterm_ends_or_gives_back_each_running_job_once(
     database_url: str | None, serve: Serve
 ) -> None:

@@ -14,13 +14,13 @@ import httpx
 import pytest
 
 from support.ledger import Ledger, ledger
-from support.processes import busy_child, children_of, processor_ns
+from support.processes import busy_child, children_of, processor_ns, workers_of
 from support.programs import slow
 from support.scale import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-KILLS = runs(8, long=300)
+KILLS = runs(4, long=300)
 HITS = runs(1, long=30)
 MATES = 12
 """Of one batch: 20 ms by estimate; at most 16 travel together."""
@@ -46,7 +46,7 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
     rng = random.Random(3)
     server = serve("server", None, *LEASE)
     with server.client() as client, ledger(server) as books:
-        jobs = {submit(client, slow(20, 200)) for _ in range(KILLS + 5)}
+        jobs = {submit(client, slow(20, runs(100, long=200))) for _ in range(KILLS + 5)}
         while releases_and_deaths(books) < KILLS:
             threading.Event().wait(rng.uniform(0, 0.2))
             kill(
@@ -93,10 +93,8 @@ def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) 
         hits = 0
         while hits < HITS:
             blockers, mates = fill_the_queue_of_a_device_that_is_off(server, client, books)
-            workers = children_of(server.process.pid)
-            for pid in workers:
-                os.kill(pid, signal.SIGSTOP)
-            server.admin("device", "on", "simulator")
+            workers = pause_workers(server)
+            server.as_admin(lambda admin: admin.turn_on("simulator"))
             # Two slots, and a batch for each.
             until(lambda: books.number(RUNNING) == 2 * MATES, "paused workers hold them all")
             for pid in workers:
@@ -118,13 +116,24 @@ def fill_the_queue_of_a_device_that_is_off(
     server: LiveServer, client: httpx.Client, books: Ledger
 ) -> tuple[set[str], set[str]]:
     """Return the jobs that kept the workers busy meanwhile, and those that now wait."""
-    blockers = {submit(client, slow(22, 200)) for _ in range(2)}
+    workers = pause_workers(server)
+    blockers = {submit(client, slow(20, 200)) for _ in range(2)}  # too long for one batch
     until(lambda: books.number(RUNNING) == len(blockers), "all workers are busy")
     mates = {submit(client, slow(12, 150)) for _ in range(2 * MATES)}
-    server.admin("device", "off", "simulator", "--reason", "upkeep")
+    server.as_admin(lambda admin: admin.turn_off("simulator", "upkeep"))
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
     until(lambda: books.number(RUNNING) == 0, "the busy ones are done", timeout_s=60)
     assert books.number("select count(*) from job where state = 'queued'") == len(mates)
     return blockers, mates
+
+
+def pause_workers(server: LiveServer) -> list[int]:
+    """Let all workers stand still, so that what they hold lasts as long as a test needs."""
+    workers = workers_of(server.process.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    return workers
 
 
 def begin_and_pause(pid: int) -> None:

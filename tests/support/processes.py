@@ -18,6 +18,16 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
+def workers_of(pid: int) -> list[int]:
+    """Return the processes of a server that run jobs: those of its worker and express slots."""
+    found = []
+    for child in children_of(pid):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            found += [child] * (b"qwicket.engines" in command)
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Say whether a process runs; one that ended and was not yet reaped does not."""
     fields = _stat(pid)

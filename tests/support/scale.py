@@ -1,13 +1,22 @@
-"""How much of a fault test runs: the short form with every change, the long one on demand."""
+"""How much of a fault test runs: the short form with every change, the long form on demand.
+
+The short form of all fault tests, and of all abuse tests, takes at most two minutes on two cores.
+It proves each property, less often, and on one database where the other does the same.
+"""
 
 from __future__ import annotations
 
 import os
 
-IS_LONG = os.environ.get("QWICKET_FAULT") == "long"
-"""What `make fault-long` sets."""
+IS_LONG = "long" in (os.environ.get("QWICKET_FAULT"), os.environ.get("QWICKET_ABUSE"))
+"""What `make fault-long` and `make abuse ABUSE=long` set."""
 
 
 def runs(short: int, *, long: int) -> int:
     """Return how often a test does what it does."""
     return long if IS_LONG else short
+
+
+def databases(short: str) -> list[str]:
+    """Return the databases of a test: this one in the short form, both in the long form."""
+    return ["sqlite", "postgres"] if IS_LONG else [short]

@@ -158,18 +158,26 @@ def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str | Non
 
 
 @contextmanager
+def running_server(
+    folder: Path, *options: str, database_url: str | None = None, **env: str
+) -> Iterator[LiveServer]:
+    """Yield a server that at the end must stop in good order and have met nothing unforeseen."""
+    live = LiveServer(folder, *options, database_url=database_url, **env)
+    yield live
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+@contextmanager
 def server_on(
     request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
 ) -> Iterator[LiveServer]:
-    """Yield a server on the database that `request` has for its parameter.
-
-    At the end it must stop in good order and have met nothing unforeseen.
-    """
-    with database_of(request, request.param) as url:
-        live = LiveServer(folder, *options, database_url=url, **env)
+    """Yield a running server on the database that `request` has for its parameter."""
+    with (
+        database_of(request, request.param) as url,
+        running_server(folder, *options, database_url=url, **env) as live,
+    ):
         yield live
-        assert live.stop() == 0
-        live.assert_calm()
 
 
 class Serve(Protocol):
