@@ -81,6 +81,7 @@ async def test_the_model_explains_every_history(open_stores: OpenStores, seed: i
     await check_history(open_stores, seed, calls=CALLS)
 
 
+@pytest.mark.timeout(600)  # threads run in any order, so that some faults need many histories
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_store_that_breaks_a_promise_is_found_out(fault: str) -> None:
     with pytest.raises(Mismatch):
