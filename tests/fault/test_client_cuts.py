@@ -22,7 +22,7 @@ CUTS = runs(50, long=200)
 ASYNC_CUTS = runs(10, long=200)
 STAYS_AWAY = runs(2, long=5)
 SHOTS = 10
-QUICK = RetryPolicy(first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(first_pause_s=0.01, max_pause_s=0.05)
 
 
 @pytest.fixture(scope="module", params=databases("sqlite"))

@@ -131,7 +131,7 @@ def test_watch_tells_place_and_states_to_the_end(lone: LiveServer, env: dict[str
         assert process.stdout is not None
         first = process.stdout.readline()
         assert re.fullmatch(
-            rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {job}  queued, place \d+, .*\n", first
+            rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {job}  queued, position \d+, .*\n", first
         )
         assert run_cli("cancel", busy, env=env).returncode == 0
         out, err = process.communicate()

@@ -198,7 +198,7 @@ def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> N
     jobs = [client.submit(slow(), "simulator") for _ in range(4)]
     try:
         until(lambda: jobs[-1].position is not None, "it stands in line", timeout_s=30)
-        assert jobs[-1].place is not None
+        assert jobs[-1].queue_position is not None
         assert jobs[-1].status == "queued"
         assert jobs[-1].cancel().state == "cancelled"
         assert jobs[-1].position is None
@@ -219,7 +219,7 @@ def test_a_wait_with_progress_shows_the_queue_and_then_the_run(
             each.cancel()
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == f"job {job.id}: completed"
-    assert any("queued, place" in line for line in lines)
+    assert any("queued, position" in line for line in lines)
 
 
 def test_devices_are_listed(client: Client) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from qwicket.clients.http import RetryPolicy
-from qwicket.clients.native import BadAnswer, ServerBusy, Unreachable
+from qwicket.clients.native import ServerBusy, UnexpectedResponse, Unreachable
 from qwicket.clients.native.async_transport import AsyncTransport
-from qwicket.clients.native.plans import RETRY_POLICY
+from qwicket.clients.native.protocol import RETRY_POLICY
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer
 from support.certificates import certificate
@@ -22,7 +22,7 @@ from support.server import LiveServer
 from unit.clients.native.test_transport import closed_port
 
 Ask = Callable[[str], Any]
-TWICE = RetryPolicy(tries=2, first_pause_s=0.01)
+TWICE = RetryPolicy(max_attempts=2, first_pause_s=0.01)
 
 
 def ask(url: str, retry_policy: RetryPolicy = RETRY_POLICY) -> Any:
@@ -71,10 +71,10 @@ def test_a_server_that_answered_before_is_given_time_to_restart() -> None:
 @BOTH
 def test_https_of_a_port_that_speaks_http_says_so(ask: Ask, server: LiveServer) -> None:
     url = server.url.replace("http:", "https:")
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         ask(url)
     assert str(caught.value) == (
-        f"TLS with {url} failed: the server there speaks http. Use {server.url} instead."
+        f"TLS with {url} failed: the server there uses HTTP. Use {server.url} instead."
     )
 
 
@@ -83,7 +83,10 @@ def test_a_certificate_of_a_private_authority_names_ssl_cert_file(ask: Ask, tmp_
     files = certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.chain, files.key)
-    with BadServer(answer(200, {}), tls=context) as server, pytest.raises(BadAnswer) as caught:
+    with (
+        BadServer(answer(200, {}), tls=context) as server,
+        pytest.raises(UnexpectedResponse) as caught,
+    ):
         ask(server.url)
     assert "its certificate is not trusted (" in str(caught.value)
     assert "SSL_CERT_FILE" in str(caught.value)

@@ -174,7 +174,7 @@ def test_refusals_are_told_in_the_servers_words(client: IBMQXClient, server: Liv
 
 def test_an_access_token_that_is_refused_is_renewed_once(server: LiveServer) -> None:
     with IBMQXClient(server.token("client"), url=server.url + DOOR) as client:
-        client.retry_policy = RetryPolicy(tries=1)
+        client.retry_policy = RetryPolicy(max_attempts=1)
         client._access_token = "not.a.token"
         assert client.me().username == "client"
         assert client._access_token != "not.a.token"

@@ -17,7 +17,13 @@ from qwicket import schema
 from qwicket.agents.outcomes import Part
 from qwicket.agents.program import Failed, Program
 from qwicket.clients.http import RetryPolicy
-from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
+from qwicket.clients.native import (
+    ApiError,
+    ClientError,
+    ServerBusy,
+    UnexpectedResponse,
+    Unreachable,
+)
 from qwicket.clients.native.transport import Transport
 
 if TYPE_CHECKING:
@@ -29,8 +35,8 @@ _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
 """At which a large outcome may travel, as the server allows it."""
-_ONCE: Final = RetryPolicy(tries=1)
-_PAUSES: Final = RetryPolicy(first_pause_s=0.2, longest_pause_s=15.0)
+_ONCE: Final = RetryPolicy(max_attempts=1)
+_PAUSES: Final = RetryPolicy(first_pause_s=0.2, max_pause_s=15.0)
 """Between tries while the server is away; an agent never gives up."""
 _CHANCE: Final = random.SystemRandom()
 _PASSING: Final = frozenset({500, 507})
@@ -188,7 +194,7 @@ def is_passing(error: ClientError) -> bool:
     """Say whether trying again later may help: the server is away, busy or has no room."""
     if isinstance(error, ApiError) and not isinstance(error, ServerBusy):
         return error.status in _PASSING
-    return isinstance(error, ServerBusy | Unreachable | BadAnswer)
+    return isinstance(error, ServerBusy | Unreachable | UnexpectedResponse)
 
 
 def is_stale(error: ClientError) -> bool:

@@ -465,7 +465,7 @@ def _asked(url: str) -> float:
         ClientError: There is none, or it takes no work.
     """
     from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
-    from qwicket.clients.native import BadAnswer, ClientError, Unreachable
+    from qwicket.clients.native import ClientError, UnexpectedResponse, Unreachable
 
     line = HTTPClient(url, ClientError)
     try:
@@ -473,7 +473,7 @@ def _asked(url: str) -> float:
     except NoResponse as error:
         raise Unreachable(str(error)) from None
     except InvalidResponse as error:
-        raise BadAnswer(str(error)) from None
+        raise UnexpectedResponse(str(error)) from None
     finally:
         line.close()
     if answer.status != 200:
@@ -484,14 +484,14 @@ def _asked(url: str) -> float:
 
 
 def _signed_in(url: str, token: str) -> str:
-    from qwicket.clients.http import RetryPolicy, plain
+    from qwicket.clients.http import RetryPolicy, sanitized
     from qwicket.clients.native.transport import Transport
     from qwicket.schema.accounts import AccountBody
 
-    transport = Transport(url, token, _LOOK_S, RetryPolicy(tries=1))
+    transport = Transport(url, token, _LOOK_S, RetryPolicy(max_attempts=1))
     try:
         account = transport.get("/v1/account", AccountBody)
     finally:
         transport.close()
-    scopes = " ".join(map(plain, account.token.scopes))
-    return f"QWICKET_TOKEN is one of {plain(account.name)}: {scopes}"
+    scopes = " ".join(map(sanitized, account.token.scopes))
+    return f"QWICKET_TOKEN is one of {sanitized(account.name)}: {scopes}"

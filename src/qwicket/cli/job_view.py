@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 from qwicket.clients.native.progress import duration
 
 if TYPE_CHECKING:
@@ -18,39 +18,39 @@ HEADS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 def standing(job: JobBody) -> str:
     """Return its state, its place in the queue, how far it is, and what went wrong."""
-    texts = [plain(job.state)]
+    texts = [sanitized(job.state)]
     if job.queue is not None:
-        texts.append(f"place {job.queue.position:,}")
+        texts.append(f"position {job.queue.position:,}")
         if job.queue.starts_in_s is not None:
             texts.append(f"starts in about {duration(job.queue.starts_in_s)}")
     if job.progress is not None:
-        texts.append(f"{100 * job.progress.done:.0f} % {plain(job.progress.text)}".rstrip())
+        texts.append(f"{100 * job.progress.done:.0f} % {sanitized(job.progress.text)}".rstrip())
     if job.error is not None:
-        texts.append(plain(job.error.message))
+        texts.append(sanitized(job.error.message))
     return ", ".join(texts)
 
 
 def cells(job: JobBody) -> tuple[str, ...]:
     """Return its line of a list, under `HEADS`."""
-    created = plain(job.created_at)[:19].replace("T", " ")
-    return (plain(job.id), plain(job.device), standing(job), plain(job.name), created)
+    created = sanitized(job.created_at)[:19].replace("T", " ")
+    return (sanitized(job.id), sanitized(job.device), standing(job), sanitized(job.name), created)
 
 
 def facts(of: Job) -> Iterator[tuple[str, str]]:
     """Yield all there is to show, each with its name."""
     job = of.body
-    yield "job", plain(job.id)
+    yield "job", sanitized(job.id)
     yield "state", standing(job)
     for name in ("device", "door", "name", "group"):
-        if text := plain(getattr(job, name)):
+        if text := sanitized(getattr(job, name)):
             yield name, text
     if job.tags:
-        yield "tags", ", ".join(map(plain, job.tags))
+        yield "tags", ", ".join(map(sanitized, job.tags))
     for name in ("shots", "circuits", "qubits"):
         if name in of.info:  # a draft has 0 of them, an older server may not say
             yield name, f"{getattr(job, name):,}"
     for name in ("created", "queued", "started", "ended"):
-        if text := plain(getattr(job, f"{name}_at")):
+        if text := sanitized(getattr(job, f"{name}_at")):
             yield name, text
     if job.attempts > 1:
         yield "attempts", f"{job.attempts:,}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
-_LONGEST_S: Final = 100 * 366 * 86400
+_MAX_LIFE_S: Final = 100 * 366 * 86400
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -126,7 +126,7 @@ def life_s(_context: click.Context, _option: click.Parameter, text: str | None) 
         return None
     match = _LIFE.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < seconds <= _LONGEST_S:
+    if not 0 < seconds <= _MAX_LIFE_S:
         raise click.BadParameter(f"{text!r} is no time such as 90d, 12h or 30m.")
     return seconds
 

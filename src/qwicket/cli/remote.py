@@ -10,9 +10,9 @@ import click
 from qwicket.cli import completing, options
 from qwicket.cli.listing import Row, is_terminal, json_flag, one_line, show, show_facts, size
 from qwicket.cli.options import server
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 from qwicket.clients.native.progress import duration
-from qwicket.clients.native.wire import converted
+from qwicket.clients.native.wire import convert
 from qwicket.schema.accounts import AccountBody
 
 if TYPE_CHECKING:
@@ -29,21 +29,21 @@ _HEADS: Final = ("name", "family", "size", "status", "description")
 
 
 def _standing(device: DeviceBody) -> str:
-    until = f" until {plain(device.until)[:16].replace('T', ' ')} UTC" if device.until else ""
-    return f"{plain(device.status)}{until}"
+    until = f" until {sanitized(device.until)[:16].replace('T', ' ')} UTC" if device.until else ""
+    return f"{sanitized(device.status)}{until}"
 
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
     width = size(device.family, device.qubits) if device.qubits else ""
     texts = (device.name, device.family, width, _standing(device), device.description)
-    return tuple(map(plain, texts))
+    return tuple(map(sanitized, texts))
 
 
 def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
     """Yield all there is to show of a device, each with its name."""
     name, family, width, standing, description = _cells(device)
     yield "device", name
-    yield "status", f"{standing}: {plain(device.reason)}" if device.reason else standing
+    yield "status", f"{standing}: {sanitized(device.reason)}" if device.reason else standing
     if queue := device.queue:
         starts = queue.starts_in_s
         begins = "" if not starts else f", a job now starts in about {duration(starts)}"
@@ -52,19 +52,19 @@ def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
     if device.max_shots:
         yield "shots", f"{device.max_shots:,} at most"
     for name in ("formats", "outputs", "noise_models", "engines", "gates", "native_gates"):
-        yield name.replace("_", " "), ", ".join(map(plain, getattr(device, name)))
+        yield name.replace("_", " "), ", ".join(map(sanitized, getattr(device, name)))
 
 
 def _account_facts(account: AccountBody) -> Iterator[tuple[str, str]]:
     """Yield all there is to show of an account and its token, each with its name."""
     token = account.token
-    yield "account", f"{plain(account.name)} ({plain(account.role)})"
-    yield "e-mail", plain(account.email)
-    yield "project", plain(token.project)
-    yield "token", plain(token.id)
-    yield "scopes", " ".join(map(plain, token.scopes))
-    yield "devices", " ".join(map(plain, token.devices)) or "all"
-    yield "expires", plain(token.expires_at)[:16].replace("T", " ") or "never"
+    yield "account", f"{sanitized(account.name)} ({sanitized(account.role)})"
+    yield "e-mail", sanitized(account.email)
+    yield "project", sanitized(token.project)
+    yield "token", sanitized(token.id)
+    yield "scopes", " ".join(map(sanitized, token.scopes))
+    yield "devices", " ".join(map(sanitized, token.devices)) or "all"
+    yield "expires", sanitized(token.expires_at)[:16].replace("T", " ") or "never"
 
 
 @click.command(short_help="List the server's devices, or show one.")
@@ -110,4 +110,4 @@ def account(connect: Connect, as_json: bool) -> None:
     if as_json:
         click.echo(one_line(found))
     else:
-        show_facts((("server", where), *_account_facts(converted(found, AccountBody))))
+        show_facts((("server", where), *_account_facts(convert(found, AccountBody))))

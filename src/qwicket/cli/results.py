@@ -23,8 +23,8 @@ FAILED: Final = 3
 CANCELLED: Final = 4
 """Exit status when it was cancelled."""
 _BAR_WIDTH: Final = 40
-_MOST_BARS: Final = 16
-_MOST_SAMPLES: Final = 8
+_MAX_BARS: Final = 16
+_MAX_SAMPLES: Final = 8
 
 
 def outcome(state: str) -> int:
@@ -59,9 +59,9 @@ def lines(job: Job, result: Result) -> list[str]:
 
 
 def _samples(of: Part) -> list[str]:
-    told = ["  " + "  ".join(map(str, shot)) for shot in of.samples[:_MOST_SAMPLES]]
-    if len(of.samples) > _MOST_SAMPLES:
-        told.append(f"  … and {len(of.samples) - _MOST_SAMPLES:,} more shots")
+    told = ["  " + "  ".join(map(str, shot)) for shot in of.samples[:_MAX_SAMPLES]]
+    if len(of.samples) > _MAX_SAMPLES:
+        told.append(f"  … and {len(of.samples) - _MAX_SAMPLES:,} more shots")
     return told
 
 
@@ -73,8 +73,8 @@ def bars(counts: Mapping[str, int]) -> list[str]:
     )
     told = [
         f"  {key}  {n:>7}  {'█' * max(1, round(_BAR_WIDTH * n / total))}"
-        for key, n in ranked[:_MOST_BARS]
+        for key, n in ranked[:_MAX_BARS]
     ]
-    if len(ranked) > _MOST_BARS:
-        told.append(f"  … and {len(ranked) - _MOST_BARS} more outcomes")
+    if len(ranked) > _MAX_BARS:
+        told.append(f"  … and {len(ranked) - _MAX_BARS} more outcomes")
     return told

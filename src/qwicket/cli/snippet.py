@@ -13,7 +13,7 @@ from qwicket.cli.listing import Row, json_flag, one_line, show
 
 _FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 _MAX_NAME_CHARS: Final = 100
-_MOST_HINTS: Final = 3
+_MAX_HINTS: Final = 3
 
 
 class Snippet(NamedTuple):
@@ -59,7 +59,7 @@ class _Vendor(click.Choice[str]):
         shown = value[:_MAX_NAME_CHARS]
         near = [name for name in self.choices if shown.lower() in name]
         near += get_close_matches(shown, self.choices)
-        hint = f" Did you mean {' or '.join(dict.fromkeys(near[:_MOST_HINTS]))}?" if near else ""
+        hint = f" Did you mean {' or '.join(dict.fromkeys(near[:_MAX_HINTS]))}?" if near else ""
         return f"there is no snippet for {shown!r}.{hint} 'qwicket snippet' lists them."
 
 
@@ -97,9 +97,9 @@ def text(name: str, url: str) -> str:
     Raises:
         click.UsageError: That is no address.
     """
-    from qwicket.clients.http.text import address
+    from qwicket.clients.http.text import validated_address
 
-    parts = urlsplit(address(url, click.UsageError))
+    parts = urlsplit(validated_address(url, click.UsageError))
     is_secure = parts.scheme == "https"
     marks = {
         "{URL}": url.rstrip("/"),

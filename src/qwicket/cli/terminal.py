@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _GAP: Final = "  "
 _CLEAR_BELOW: Final = "\x1b[J"
-_LEAST: Final = 8
+_MIN_COLUMNS: Final = 8
 """Narrower columns are not readable: on such a terminal the lines are longer than it is wide."""
 
 
@@ -76,7 +76,7 @@ def _fitted(natural: Sequence[int], width: int) -> list[int]:
     """Return the widths of columns: all but the first are bounded, so that together they fit."""
     first, *others = natural
     bound = max(others, default=0)
-    while bound > _LEAST and first + sum(min(each, bound) for each in others) > width:
+    while bound > _MIN_COLUMNS and first + sum(min(each, bound) for each in others) > width:
         bound -= 1
     return [first, *(min(each, bound) for each in others)]
 

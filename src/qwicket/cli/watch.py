@@ -17,7 +17,7 @@ from qwicket.cli.job_view import HEADS, cells, standing
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
 from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
 _LOOK_S: Final = 1.0
 """How often the place of a waiting job is asked for: forecasts are made once a second."""
-_MOST: Final = 500
+_MAX_JOBS: Final = 500
 _MARGIN: Final = 4
 """Lines of a terminal that a table needs beside its rows, and the prompt."""
 
@@ -57,7 +57,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         found = client.job(job)
         if is_terminal() and not as_json:
             show_wait(found)
-            click.echo(f"{plain(found.id)}  {standing(found.body)}")
+            click.echo(f"{sanitized(found.id)}  {standing(found.body)}")
         else:
             _print_changes(found, as_json)
         sys.exit(results.outcome(found.state))
@@ -96,7 +96,7 @@ def _print_changes(job: Job, as_json: bool) -> None:
 
 def _watch_all(client: Client, as_json: bool) -> NoReturn:
     since = client.account()["change"]  # what changes after it is told
-    waiting = client.jobs(_MOST, state=_UNFINISHED)
+    waiting = client.jobs(_MAX_JOBS, state=_UNFINISHED)
     if can_rewrite(sys.stdout) and not as_json:
         _show_all(client, {each.id: each.body for each in reversed(waiting)}, since)
     for job in reversed(waiting):
@@ -107,14 +107,14 @@ def _watch_all(client: Client, as_json: bool) -> NoReturn:
 
 
 def _print_change(of: Job | Change, as_json: bool) -> None:
-    text = f"{_now()}  {plain(of.body.id)}  {standing(of.body)}"
+    text = f"{_now()}  {sanitized(of.body.id)}  {standing(of.body)}"
     click.echo(one_line(of.info) if as_json else text)
     sys.stdout.flush()
 
 
 def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
     """Keep a table of the jobs that changed last, as long as the terminal is high."""
-    news: News = queue.Queue(_MOST)
+    news: News = queue.Queue(_MAX_JOBS)
     threading.Thread(target=_hear, args=(client, since, news), daemon=True).start()
     table = Rewritten(sys.stdout)
     while True:
@@ -128,7 +128,7 @@ def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
         for job in shown:
             if jobs[job.id].state == "queued":
                 jobs[job.id] = _asked(client, job.id) or jobs[job.id]
-        for old in list(jobs)[: max(0, len(jobs) - _MOST)]:
+        for old in list(jobs)[: max(0, len(jobs) - _MAX_JOBS)]:
             del jobs[old]
 
 

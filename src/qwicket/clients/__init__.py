@@ -1,4 +1,1 @@
-"""One client per cloud, standing alone: none imports a server room or another client.
-
-What they share of HTTP is in `http`.
-"""
+"""One client per cloud. Clients import neither the server nor each other; they share `http`."""

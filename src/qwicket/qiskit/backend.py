@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Device
     from qwicket.qiskit.provider import QwicketProvider
 
-_MOST_NAME: Final = 255
+_MAX_NAME_CHARS: Final = 255
 
 
 def is_backend(device: Mapping[str, Any]) -> bool:
@@ -97,7 +97,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
             noise=options.noise if noise is None else noise,
             engine=(options.engine if engine is None else engine) or "",
             outputs=("counts", "memory") if keeps_memory else ("counts",),
-            name=name or (circuits[0].name[:_MOST_NAME] if len(circuits) == 1 else ""),
+            name=name or (circuits[0].name[:_MAX_NAME_CHARS] if len(circuits) == 1 else ""),
             tags=tags,
             key=key,
         )

@@ -10,7 +10,13 @@ import pytest
 from qwicket.agents import AgentAPI, Failed
 from qwicket.agents.api import Held, Lease, deliver, is_passing, is_stale, kept, pause_s
 from qwicket.agents.outcomes import Part
-from qwicket.clients.native import ApiError, BadAnswer, ClientError, ServerBusy, Unreachable
+from qwicket.clients.native import (
+    ApiError,
+    ClientError,
+    ServerBusy,
+    UnexpectedResponse,
+    Unreachable,
+)
 from support.waiting import until
 
 TOKEN = "qw_" + "s" * 43
@@ -20,7 +26,13 @@ def api(status: int) -> ApiError:
     return ApiError(status, {"code": "x", "detail": "y"})
 
 
-PASSING = [ServerBusy(503, {}, 0.0), Unreachable("away"), BadAnswer("a page"), api(500), api(507)]
+PASSING = [
+    ServerBusy(503, {}, 0.0),
+    Unreachable("away"),
+    UnexpectedResponse("a page"),
+    api(500),
+    api(507),
+]
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)

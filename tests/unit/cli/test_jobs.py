@@ -50,7 +50,7 @@ def test_jobs_are_a_line_each() -> None:
     with BadServer(page([JOB, {"id": "x", "state": "completed"}])) as server:
         result = run(server, "jobs")
     assert result.stdout.splitlines() == [
-        f"{ID}  simulator  queued, place 1,234, starts in about 12 s  bell  2026-11-20 12:00:00",
+        f"{ID}  simulator  queued, position 1,234, starts in about 12 s  bell  2026-11-20 12:00:00",
         "x  completed",
     ]
     assert result.exit_code == 0
@@ -90,7 +90,7 @@ def test_what_is_no_job_is_one_line(each: dict[str, Any]) -> None:
     with BadServer(page([each])) as server:
         result = run(server, "jobs")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "is no job of Qwicket's API" in result.stderr
+    assert "is not one of Qwicket's API" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -109,7 +109,7 @@ def test_a_job_is_told_by_its_facts() -> None:
     facts = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     told = {name.strip(): value.strip() for name, value in facts.items()}
     assert (told["job"], told["tags"], told["shots"]) == (ID, "a, b", "1,000")
-    assert told["state"] == "queued, place 1,234, starts in about 12 s"
+    assert told["state"] == "queued, position 1,234, starts in about 12 s"
 
 
 def test_a_job_as_json_is_what_the_server_said() -> None:

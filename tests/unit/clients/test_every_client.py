@@ -338,7 +338,7 @@ def _submit_xanadu(url: str) -> Any:
     return xanadu.Job.submit(made, "bell", "X8_01", "name x")
 
 
-QUICK = RetryPolicy(tries=3, total_s=2.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, total_s=2.0, first_pause_s=0.01, max_pause_s=0.02)
 ONCE: dict[str, Callable[[str], Any]] = {
     "ibm_qx": _submit_ibm,
     "ionq": _submit_ionq,

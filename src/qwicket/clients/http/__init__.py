@@ -1,10 +1,10 @@
-"""HTTP with the manners that all clients share: deadlines, bounded retries, secrets kept."""
+"""HTTP for all clients: deadlines, bounded retries, and errors without secrets."""
 
 from qwicket.clients.http.client import HTTPClient, InvalidResponse, NoResponse, Request, Response
 from qwicket.clients.http.deadlines import ends_by
 from qwicket.clients.http.polling import Polling
 from qwicket.clients.http.retries import Attempts, RetryPolicy, retry, retry_after_s
-from qwicket.clients.http.text import header, plain, redacted
+from qwicket.clients.http.text import redacted, sanitized, validated_header
 
 __all__ = [
     "Attempts",
@@ -16,9 +16,9 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "ends_by",
-    "header",
-    "plain",
     "redacted",
     "retry",
     "retry_after_s",
+    "sanitized",
+    "validated_header",
 ]

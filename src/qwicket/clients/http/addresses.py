@@ -1,7 +1,7 @@
-"""Which server a vendor's client asks, and with which token, when the caller does not say.
+"""Default address and token of the vendors' clients.
 
-A Qwicket token goes to the server that `QWICKET_URL` names, or to an address that the caller gives;
-never to a vendor's own service because an argument is missing.
+A Qwicket token is sent to the server in `QWICKET_URL` or to an address that the caller passes. A
+missing argument never sends it to a vendor's own service.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _TOKEN: Final = "QWICKET_TOKEN"  # noqa: S105 - the name of a variable
 
 @dataclass(frozen=True)
 class Service:
-    """A vendor's service, and where a Qwicket server has the same.
+    """A vendor's service and its counterpart on a Qwicket server.
 
     Attributes:
-        url_variable: The environment's variable for its address.
-        token_variable: The environment's variable for its token.
+        url_variable: Environment variable of its address.
+        token_variable: Environment variable of its token.
         path: Path of the API on a Qwicket server.
-        url: Address of the vendor's own service; None where there is none.
+        url: Address of the vendor's own service; None if it does not exist.
     """
 
     url_variable: str
@@ -35,7 +35,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Target:
-    """What a client is made of; None where nothing says it.
+    """Address and token of a client; None for those that are not configured.
 
     Attributes:
         url: Address of the server.
@@ -49,32 +49,34 @@ class Target:
 
 
 def is_qwicket_token(token: str | None) -> bool:
-    """Return whether a token is one of a Qwicket server."""
+    """Return whether a token was issued by a Qwicket server."""
     return (token or "").startswith(_PREFIX)
 
 
 def qwicket_url() -> str | None:
-    """Return the address of the Qwicket server that the environment names."""
+    """Return the address in `QWICKET_URL`."""
     return (os.environ.get(_URL) or "").rstrip("/") or None
 
 
 def qwicket_token_for(url: str) -> str | None:
-    """Return the environment's Qwicket token, if the address is on the server that it names."""
+    """Return `QWICKET_TOKEN` for addresses on the server in `QWICKET_URL`; None for others."""
     home = qwicket_url()
     return _variable(_TOKEN) if home and origin(url) == origin(home) else None
 
 
-def choose(service: Service, url: str | None, token: str | None, refuse: type[Exception]) -> Target:
-    """Return address and token: the arguments, the vendor's variables, then Qwicket's.
+def choose_target(
+    service: Service, url: str | None, token: str | None, error_class: type[Exception]
+) -> Target:
+    """Return address and token: the arguments, else the vendor's variables, else Qwicket's.
 
     Args:
-        service: What the client speaks with.
-        url: The argument.
-        token: The argument.
-        refuse: What to raise.
+        service: The vendor's service.
+        url: Argument of the client.
+        token: Argument of the client.
+        error_class: Class of the error.
 
     Raises:
-        refuse: A Qwicket token would go to the vendor's own service.
+        error_class: A Qwicket token would be sent to the vendor's own service.
     """
     url_source = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
@@ -87,25 +89,25 @@ def choose(service: Service, url: str | None, token: str | None, refuse: type[Ex
     if home and (token is None or is_qwicket_token(token)):
         return Target(home + service.path, _variable(_TOKEN) if token is None else token, _URL)
     if service.url:
-        refuse_our_token(token, service.url, refuse)
+        refuse_our_token(token, service.url, error_class)
     return Target(service.url, token, url_source)
 
 
-def refuse_our_token(token: str | None, url: str, refuse: type[Exception]) -> None:
-    """Check that a token may go to a vendor's own service.
+def refuse_our_token(token: str | None, url: str, error_class: type[Exception]) -> None:
+    """Check that a token may be sent to a vendor's own service.
 
     Raises:
-        refuse: It is one of a Qwicket server.
+        error_class: The token was issued by a Qwicket server.
     """
     if is_qwicket_token(token):
-        raise refuse(
-            f"This is a token of a Qwicket server, and without an address it would go to {url}."
-            f" Give the server's address, or set {_URL}."
+        raise error_class(
+            f"This is a token of a Qwicket server, but without an address it would be sent to"
+            f" {url}. Pass the server's address, or set {_URL}."
         )
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of an address; credentials stay with all three."""
+    """Return scheme, host and port of an address: credentials are only sent to the same origin."""
     parts = urlsplit(url)
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

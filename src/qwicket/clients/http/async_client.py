@@ -1,7 +1,7 @@
-"""A line for an event loop: what `HTTPClient` is for threads, with the same answers and errors.
+"""HTTP client for event loops, with the responses and errors of `HTTPClient`.
 
-A request whose task is cancelled is really over: its connection is closed. Imported by asynchronous
-clients alone, as httpcore takes a moment to import.
+Cancelling a task closes the connection of its request. Only asynchronous clients import this
+module, because importing httpcore takes time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import urllib3
 from qwicket.clients.http import deadlines, failures
 from qwicket.clients.http.client import (
     CONNECT_S,
-    MOST_BYTES,
+    MAX_BYTES,
     InvalidResponse,
     NoResponse,
     Request,
     Response,
     validated,
 )
-from qwicket.clients.http.deadline_connections import SLOWEST_BYTES_PER_S, proxy_of
-from qwicket.clients.http.text import address
+from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
+from qwicket.clients.http.text import validated_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -43,7 +43,7 @@ _BROKEN: Final = (
     OSError,
 )
 _NEVER_SENT: Final = (
-    (httpcore.ProxyError, "the proxy makes no connection"),
+    (httpcore.ProxyError, "the proxy cannot connect"),
     (httpcore.ConnectTimeout, "no connection was made in time"),
     (httpcore.PoolTimeout, "no connection became free in time"),
     (httpcore.ConnectError, "there is no connection"),
@@ -55,73 +55,73 @@ class AsyncHTTPClient:
 
     Args:
         url: Address of the server.
-        refuse: What to raise when the address, or the environment's proxy, cannot be used.
-        connections: Connections at most; further requests wait for one within their time.
-        most_bytes: Size of the largest answer.
+        error_class: Class of the error for an invalid address or proxy.
+        connections: Most connections; further requests wait for one until their timeout.
+        max_bytes: Size of the largest response.
         url_source: Where the address comes from, for the error where no server runs.
     """
 
     def __init__(
         self,
         url: str,
-        refuse: type[Exception],
+        error_class: type[Exception],
         connections: int,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
         *,
         url_source: str = failures.URL_SOURCE,
     ) -> None:
         self._url_source = url_source
-        self.url = address(url, refuse)
-        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+        self.url = validated_address(url, error_class)
+        self._most_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._has_answered = False
         try:
             self._pool = _pool(self.url, connections)
         except (ValueError, urllib3.exceptions.HTTPError):
-            pass  # its text may quote the proxy's password
+            pass  # the error's text may contain the proxy's password
         else:
             return
-        raise refuse("The proxy that the environment names cannot be used.")
+        raise error_class("The proxy in the environment variables cannot be used.")
 
     def __repr__(self) -> str:
         return f"<AsyncHTTPClient to {self.url}>"
 
     async def exchange(self, request: Request) -> Response:
-        """Send a request once, as `HTTPClient.exchange` does.
+        """Send a request once; see `HTTPClient.exchange`.
 
         Raises:
-            NoResponse: The server gave no whole answer.
-            InvalidResponse: TLS failed, the answer is a redirect, or too large.
+            NoResponse: No complete response arrived.
+            InvalidResponse: TLS failed, or the response is a redirect or too large.
         """
         limit_s = deadlines.within(request.limit_s)
         try:
             async with asyncio.timeout(limit_s) as clock:
                 async with self._open(request, limit_s) as response:
                     self._has_answered = True
-                    answer = await self._whole(response, clock)
+                    received = await self._received(response, clock)
         except _BROKEN as error:
             failure = self._failed(error)
         else:
-            return validated(answer, self.url, request)
-        # Raised out here, so that no chain leads to an object that knows the request.
+            return validated(received, self.url, request)
+        # Raised outside the handler, so that the traceback has no object with the token.
         raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[bytes | Response, None]:
-        """Yield a successful response in chunks, another one whole, like `HTTPClient.stream`."""
+        """Yield a successful response in chunks, any other whole; see `HTTPClient.stream`."""
         deadline = asyncio.get_running_loop().time() + request.limit_s
         try:
             async with self._open(request, request.limit_s) as response:
                 if response.status != 200:
                     async with asyncio.timeout_at(deadline) as clock:
-                        answer = await self._whole(response, clock)
-                    yield validated(answer, self.url, request)
+                        received = await self._received(response, clock)
+                    yield validated(received, self.url, request)
                     return
-                pieces = response.aiter_stream()
+                chunks = response.aiter_stream()
                 while True:
                     async with asyncio.timeout_at(deadline):
-                        piece = await anext(pieces, None)
-                    if piece is None:
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
                         return
-                    yield piece
+                    yield chunk
         except _BROKEN as error:
             failure = self._failed(error)
         raise failure
@@ -142,17 +142,19 @@ class AsyncHTTPClient:
             extensions={"timeout": {**times, "read": limit_s}},
         )
 
-    async def _whole(self, response: httpcore.Response, clock: asyncio.Timeout) -> Response:
-        """Read all of an answer; without a deadline each byte adds a little to its time."""
-        s_per_byte = 1 / SLOWEST_BYTES_PER_S if deadlines.current() is None else 0.0
+    async def _received(self, response: httpcore.Response, clock: asyncio.Timeout) -> Response:
+        """Read a whole response; without a deadline each received byte extends the timeout."""
+        s_per_byte = 1 / MIN_BYTES_PER_S if deadlines.current() is None else 0.0
         content = bytearray()
-        async for piece in response.aiter_stream():
-            content += piece
+        async for chunk in response.aiter_stream():
+            content += chunk
             if len(content) > self._most_bytes:
                 raise InvalidResponse(f"{self.url} sends more than {self._most_bytes} bytes.")
-            clock.reschedule((clock.when() or 0.0) + len(piece) * s_per_byte)
-        told = ((name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers)
-        return Response(response.status, urllib3.HTTPHeaderDict(told), bytes(content))
+            clock.reschedule((clock.when() or 0.0) + len(chunk) * s_per_byte)
+        headers = (
+            (name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers
+        )
+        return Response(response.status, urllib3.HTTPHeaderDict(headers), bytes(content))
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
         for cause in failures.chain(error):
@@ -179,7 +181,7 @@ def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:
     options: dict[str, Any] = {
         "max_connections": connections,
         "keepalive_expiry": 30.0,
-        # What urllib3 trusts, so that both clients trust the same.
+        # The same certificates that urllib3 trusts, so that both clients agree.
         "ssl_context": ssl.create_default_context() if url.startswith("https:") else None,
     }
     proxy = proxy_of(url)
@@ -191,7 +193,7 @@ def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:
 def _through(proxy: str) -> httpcore.Proxy:
     parts = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in ("http", "https"):
-        raise ValueError("a proxy of an unknown kind")
+        raise ValueError("unsupported proxy scheme")
     user, _, password = unquote(parts.auth or "").partition(":")
     return httpcore.Proxy(
         parts._replace(auth=None).url, auth=(user, password) if parts.auth else None

@@ -1,6 +1,7 @@
-"""A line to one server: a request goes out once, a whole answer comes back in time, or an error.
+"""HTTP client for one server: sends a request once and returns a whole response or an error.
 
-Redirects are not followed: credentials stay where they belong. What leaves here knows no secret.
+It follows no redirects, because these would send credentials elsewhere. Responses and errors
+contain no secrets.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ import urllib3
 from urllib3 import exceptions as broken
 
 from qwicket.clients.http import deadline_connections, deadlines, failures
-from qwicket.clients.http.text import address, redacted, without_credentials
+from qwicket.clients.http.text import redacted, validated_address, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 CONNECT_S: Final = 10.0
-MOST_BYTES: Final = 512 << 20
+MAX_BYTES: Final = 512 << 20
 _CHUNK_BYTES: Final = 64 << 10
 
 _NEVER_SENT: Final = (
-    (broken.ProxyError, "the proxy makes no connection"),
+    (broken.ProxyError, "the proxy cannot connect"),
     (broken.NameResolutionError, "the name is not known"),
     (broken.NewConnectionError, "there is no connection"),
     (broken.ConnectTimeoutError, "no connection was made in time"),
@@ -32,12 +33,13 @@ _NEVER_SENT: Final = (
 
 
 class NoResponse(Exception):
-    """No whole answer came; another try may help.
+    """No complete response arrived; repeating the request may help.
 
     Attributes:
         was_sent: Whether the request may have arrived.
-        is_absent: Whether nobody listens at an address of this machine, which never answered: a
-            server that restarts did, so this one was not started, and another try does not help.
+        is_absent: Whether no server listens at an address of this machine that has never
+            answered. A restarting server has answered before, so this one was not started, and
+            repeating the request does not help.
     """
 
     def __init__(self, text: str, *, was_sent: bool, is_absent: bool = False) -> None:
@@ -47,10 +49,10 @@ class NoResponse(Exception):
 
 
 class InvalidResponse(Exception):
-    """What is there is not the server that was meant; another try does not help.
+    """The response is not one of the expected server; repeating the request does not help.
 
     Attributes:
-        status: HTTP status of an answer whose content is of another API; None otherwise.
+        status: HTTP status of a response with unexpected content; None otherwise.
     """
 
     def __init__(self, text: str, status: int | None = None) -> None:
@@ -60,18 +62,18 @@ class InvalidResponse(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One request. What may hold a secret is not shown, its path and body included.
+    """HTTP request. Its repr omits path, headers and body, which may contain secrets.
 
     Attributes:
         method: HTTP method.
-        path: Path and query below the server's address, quoted.
-        headers: All headers that matter.
+        path: Quoted path and query below the server's address.
+        headers: HTTP headers.
         body: Bytes to send.
-        limit_s: Seconds for the whole answer; a large one may take longer, a slow one may not.
-        secrets: Texts that the answer may not repeat.
-        can_repeat: Whether the server may carry it out twice.
-        can_be_empty: Whether the answer may have no body.
-        also_read: Status of 400 or more whose answer is read like a good one.
+        limit_s: Seconds for the whole response; large ones may take longer, slow ones may not.
+        secrets: Texts that are redacted from the response.
+        can_repeat: Whether the request is idempotent.
+        can_be_empty: Whether the response may have no body.
+        also_read: HTTP status from 400 whose response counts as successful.
     """
 
     method: str
@@ -87,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What came back: a status below 300 with a body, or one of 400 and more."""
+    """HTTP response: a status below 300 with a body, or a status from 400."""
 
     status: int
     headers: Mapping[str, str]
@@ -99,28 +101,31 @@ class Response:
 
     @property
     def status_code(self) -> int:
-        """The status, by the name that it has in `requests` and `httpx`."""
+        """HTTP status, under its name in `requests` and `httpx`."""
         return self.status
 
 
-def validated(answer: Response, url: str, request: Request) -> Response:
-    """Return an answer that may leave: without secrets, and from the server that was meant.
+def validated(response: Response, url: str, request: Request) -> Response:
+    """Return a response with its secrets redacted.
 
     Raises:
-        NoResponse: It is empty.
-        InvalidResponse: It is a redirect.
+        NoResponse: The response is empty.
+        InvalidResponse: The response is a redirect.
     """
-    if answer.status >= 400:
-        told = ((name, redacted(text, request.secrets)) for name, text in answer.headers.items())
-        content = redacted(answer.text, request.secrets).encode()
-        return Response(answer.status, urllib3.HTTPHeaderDict(told), content)
-    if answer.status >= 300:
-        where = without_credentials(redacted(answer.headers.get("Location", ""), request.secrets))
+    if response.status >= 400:
+        headers = (
+            (name, redacted(text, request.secrets)) for name, text in response.headers.items()
+        )
+        content = redacted(response.text, request.secrets).encode()
+        return Response(response.status, urllib3.HTTPHeaderDict(headers), content)
+    if response.status >= 300:
+        where = without_credentials(redacted(response.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
         raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
-    if not answer.content and not request.can_be_empty:  # a head that breaks off looks like this
+    # A connection that breaks within the headers looks like an empty response.
+    if not response.content and not request.can_be_empty:
         raise NoResponse(f"{url} cannot be reached: the answer is empty.", was_sent=True)
-    return answer
+    return response
 
 
 class HTTPClient:
@@ -128,8 +133,8 @@ class HTTPClient:
 
     Args:
         url: Address of the server.
-        refuse: What to raise when the address, or the environment's proxy, cannot be used.
-        most_bytes: Size of the largest answer.
+        error_class: Class of the error for an invalid address or proxy.
+        max_bytes: Size of the largest response.
         has_answered: Whether the server is known to run.
         url_source: Where the address comes from, for the error where no server runs.
     """
@@ -137,23 +142,23 @@ class HTTPClient:
     def __init__(
         self,
         url: str,
-        refuse: type[Exception],
-        most_bytes: int | None = None,
+        error_class: type[Exception],
+        max_bytes: int | None = None,
         *,
         has_answered: bool = False,
         url_source: str = failures.URL_SOURCE,
     ) -> None:
-        self.url = address(url, refuse)
-        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
+        self.url = validated_address(url, error_class)
+        self._most_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._has_answered = has_answered
         self._url_source = url_source
         try:
-            self._kept = deadline_connections.connections(self.url)
+            self._connections = deadline_connections.connections(self.url)
         except broken.HTTPError:
-            pass  # its text may quote the proxy's password
+            pass  # the error's text may contain the proxy's password
         else:
             return
-        raise refuse("The proxy that the environment names cannot be used.")
+        raise error_class("The proxy in the environment variables cannot be used.")
 
     def __repr__(self) -> str:
         return f"<HTTPClient to {self.url}>"
@@ -161,32 +166,31 @@ class HTTPClient:
     def exchange(self, request: Request) -> Response:
         """Send a request once.
 
-        A request that may not be repeated has a connection of its own: the server may have closed a
-        kept one just now, and then nobody can tell whether the request arrived.
-
         Raises:
-            NoResponse: The server gave no whole answer.
-            InvalidResponse: TLS failed, the answer is a redirect, or too large.
+            NoResponse: No complete response arrived.
+            InvalidResponse: TLS failed, or the response is a redirect or too large.
         """
+        # The server may be closing an idle connection, and then it is unknown whether the request
+        # arrived. So a request that is not idempotent gets a new connection.
         own = None if request.can_repeat else deadline_connections.connections(self.url)
-        with own or nullcontext(self._kept) as connections:
-            answer = self._ask(connections, request)
-        return validated(answer, self.url, request)
+        with own or nullcontext(self._connections) as connections:
+            response = self._send(connections, request)
+        return validated(response, self.url, request)
 
     def stream(self, request: Request) -> Iterator[bytes | Response]:
-        """Yield a good answer's body piece by piece while it comes, or another answer as a whole.
+        """Yield the body of a successful response in chunks as they arrive, or another response.
 
         Raises:
-            NoResponse: The stream broke off, or the time is over.
-            InvalidResponse: TLS failed, or the answer is a redirect.
+            NoResponse: The connection was lost, or the timeout has passed.
+            InvalidResponse: TLS failed, or the response is a redirect.
         """
         with deadline_connections.connections(self.url) as connections:
-            for piece in self._pieces(connections, request):
-                if isinstance(piece, NoResponse | InvalidResponse):
-                    raise piece  # out here, so that no chain leads to an object with the request
-                yield validated(piece, self.url, request) if isinstance(piece, Response) else piece
+            for chunk in self._chunks(connections, request):
+                if isinstance(chunk, NoResponse | InvalidResponse):
+                    raise chunk  # here, so that the traceback has no object with the token
+                yield validated(chunk, self.url, request) if isinstance(chunk, Response) else chunk
 
-    def _pieces(
+    def _chunks(
         self, connections: urllib3.PoolManager, request: Request
     ) -> Iterator[bytes | Response | NoResponse | InvalidResponse]:
         try:
@@ -202,16 +206,16 @@ class HTTPClient:
         yield failure
 
     def close(self) -> None:
-        self._kept.clear()
+        self._connections.clear()
 
-    def _ask(self, connections: urllib3.PoolManager, request: Request) -> Response:
+    def _send(self, connections: urllib3.PoolManager, request: Request) -> Response:
         try:
             with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
                 return Response(response.status, response.headers, self._content(response))
         except (broken.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
-        # Raised out here, so that no chain leads to an object that knows the request.
+        # Raised outside the handler, so that the traceback has no object with the token.
         raise failure
 
     def _opened(

@@ -1,9 +1,9 @@
-"""Connections on which every answer comes in time, or not at all.
+"""urllib3 connections with a deadline for the whole response.
 
-A timeout of urllib3 bounds each pause within an answer, so that a server which sends a byte now and
-then holds its client for ever. Here the time is that of the whole answer, and it grows only with
-what arrives: a large result over a slow line is read to its end, a drip is not. A deadline of
-`ends_by` holds for what arrives, too.
+A timeout of urllib3 bounds each read, so a server that sends one byte now and then blocks its
+client for ever. Here the timeout bounds the whole response, and each received byte extends it by
+1 / `MIN_BYTES_PER_S`: large responses over slow networks arrive, dripped ones fail. A deadline of
+`ends_by` is not extended.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-SLOWEST_BYTES_PER_S: Final = 16 << 10
+MIN_BYTES_PER_S: Final = 16 << 10
 _CONNECTIONS: Final = 10
 
 
 def connections(url: str) -> urllib3.PoolManager:
-    """Return connections to `url`, through the proxy that the environment names, if it does.
+    """Return connections to `url`, through the proxy in the environment variables if any.
 
     Raises:
-        urllib3.exceptions.HTTPError: The proxy is of no known kind.
+        urllib3.exceptions.HTTPError: The proxy's scheme is not supported.
     """
     proxy = proxy_of(url)
     made = _through(proxy) if proxy else urllib3.PoolManager(maxsize=_CONNECTIONS)
@@ -43,7 +43,7 @@ def connections(url: str) -> urllib3.PoolManager:
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for `url`; None when there is none."""
+    """Return the proxy for `url` in the environment variables; None without one."""
     host = urlsplit(url).hostname or ""
     if failures.is_loopback(host) or not any(
         name.lower().endswith("_proxy") for name in os.environ
@@ -64,17 +64,17 @@ def _through(proxy: str) -> urllib3.ProxyManager:
     return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, proxy_headers=headers)
 
 
-class _Timed(io.RawIOBase):
-    """Reads a socket; each read may take what is left, and each byte read adds a little."""
+class _TimedReader(io.RawIOBase):
+    """Reader of a socket whose reads share one deadline, which each received byte extends."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._sock = sock
-        # At this instant the socket's own timeout is what is left of the request's.
+        # At this time the socket's timeout is the remaining time of the request.
         own = time.monotonic() + (sock.gettimeout() or 0.0)
         fixed = deadlines.current()
         self._deadline = own if fixed is None else min(own, fixed)
-        self._s_per_byte = 1 / SLOWEST_BYTES_PER_S if fixed is None else 0.0
+        self._s_per_byte = 1 / MIN_BYTES_PER_S if fixed is None else 0.0
 
     def readable(self) -> bool:
         return True
@@ -99,11 +99,11 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         if self.is_always_timed or deadlines.current() is not None:
-            self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
+            self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock))
 
 
 class _DeadlineResponse(_Response):
-    """One whose reader may pause as long as it likes, unless there is a deadline."""
+    """Response without a timeout of its own, for `requests`; a deadline of `ends_by` applies."""
 
     is_always_timed = False
 
@@ -140,8 +140,8 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _AnsweringPool(urllib3.HTTPConnectionPool):
-    """Remembers whether its server has answered."""
+class _TrackingPool(urllib3.HTTPConnectionPool):
+    """Connection pool that records whether its server has answered."""
 
     has_answered = False
 
@@ -151,27 +151,27 @@ class _AnsweringPool(urllib3.HTTPConnectionPool):
         return response
 
 
-class _DeadlinePool(_AnsweringPool):
+class _DeadlinePool(_TrackingPool):
     ConnectionCls = _DeadlineConnection
 
 
-class _SecureDeadlinePool(_AnsweringPool, urllib3.HTTPSConnectionPool):
+class _SecureDeadlinePool(_TrackingPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureDeadlineConnection
 
 
 DEADLINE_POOLS: Final = {"http": _DeadlinePool, "https": _SecureDeadlinePool}
-"""Pools whose answers are bounded by `ends_by` alone."""
+"""Connection pools whose responses are only bounded by `ends_by`."""
 
 
 def is_absent(pool: object, error: Exception | None) -> bool:
-    """Return whether the server of a pool is of this machine and was not started.
+    """Return whether a pool's server is on this machine and was not started.
 
     Args:
-        pool: One of `DEADLINE_POOLS`.
-        error: Why a request failed.
+        pool: Instance of one of `DEADLINE_POOLS`.
+        error: Error of a request.
     """
     return (
-        isinstance(pool, _AnsweringPool)
+        isinstance(pool, _TrackingPool)
         and not pool.has_answered
         and error is not None
         and failures.is_refused(error)

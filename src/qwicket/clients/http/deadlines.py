@@ -1,6 +1,6 @@
-"""The deadline of everything that a block of code does: connections, answers and pauses.
+"""Deadline of a block of code: it bounds connections, responses and pauses.
 
-It is ambient, because the libraries in between (urllib3, requests) have no argument for it.
+A context variable holds it, because urllib3 and requests have no argument for a deadline.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LEAST_S: Final = 0.001
-"""A timeout of zero means "do not block" to a socket, and is refused by urllib3."""
+_MIN_S: Final = 0.001
+"""Smallest timeout: sockets take 0 as "do not block", and urllib3 refuses it."""
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
 def ends_by(deadline: float) -> Iterator[None]:
-    """End every request and pause within the block by a deadline, or by the one around it.
+    """Apply a deadline to every request and pause in the block; an earlier outer one prevails.
 
     Args:
-        deadline: Monotonic seconds; infinity is no deadline.
+        deadline: Monotonic time in seconds; infinity for no deadline.
     """
     outer = _deadline.get()
     if math.isinf(deadline) and outer is None:
@@ -39,18 +39,18 @@ def ends_by(deadline: float) -> Iterator[None]:
 
 
 def current() -> float | None:
-    """Return the deadline in monotonic seconds; None outside of `ends_by`."""
+    """Return the deadline as monotonic time in seconds; None outside `ends_by`."""
     return _deadline.get()
 
 
 def within(limit_s: float) -> float:
-    """Return a limit, or the seconds left until the deadline if these are fewer; above zero."""
+    """Return the smaller of a limit and the seconds until the deadline, at least 1 ms."""
     deadline = _deadline.get()
     left_s = math.inf if deadline is None else deadline - time.monotonic()
-    return max(_LEAST_S, min(limit_s, left_s))
+    return max(_MIN_S, min(limit_s, left_s))
 
 
-def is_over() -> bool:
+def has_passed() -> bool:
     """Return whether the deadline has passed."""
     deadline = _deadline.get()
     return deadline is not None and time.monotonic() >= deadline

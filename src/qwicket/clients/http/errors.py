@@ -1,4 +1,4 @@
-"""Base classes of the errors of the clients for IonQ, IBM and qlued."""
+"""Base classes of the errors of the IonQ, IBM and qlued clients."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """Base of each vendor's tree of errors.
+    """Base of each vendor's errors.
 
     Attributes:
-        message: What is wrong.
+        message: Text of the error.
     """
 
     def __init__(self, message: str) -> None:
@@ -20,16 +20,16 @@ class ServiceError(Exception):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses have arguments of their own, with which pickle cannot call them again.
+        # Pickle would call a subclass with `args`, but subclasses have other arguments.
         return _restored, (type(self), self.args, vars(self))
 
 
 class APIError(ServiceError):
-    """The server refused a request, or gave no answer that makes sense.
+    """The server refused a request, or its response is missing or invalid.
 
     Attributes:
-        status_code: HTTP status; None without an answer.
-        headers: Headers of the answer.
+        status_code: HTTP status; None without a response.
+        headers: Headers of the response.
         was_sent: Whether the request may have arrived.
     """
 
@@ -48,14 +48,14 @@ class APIError(ServiceError):
 
 
 class RetriableError(APIError):
-    """The same request may succeed later."""
+    """The error is temporary: the same request may succeed later."""
 
     @property
     def was_surely_not_done(self) -> bool:
-        """Whether the request had no effect, so that even a submission may be sent again.
+        """Whether the request certainly had no effect, so that a submission can be repeated.
 
-        No connection was made, or the server answered 429, which it does before it does anything
-        (RFC 6585, 4).
+        True if no connection was made, or for status 429, which a server sends instead of
+        processing the request (RFC 6585, section 4).
         """
         return self.status_code == 429 or not self.was_sent
 

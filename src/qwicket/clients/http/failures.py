@@ -1,4 +1,4 @@
-"""What to say of a connection that failed: the cause, and what to do where that is known."""
+"""Error texts for failed connections: the cause, and the remedy if known."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from qwicket.clients.http.text import plain
+from qwicket.clients.http.text import sanitized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 URL_SOURCE: Final = "QWICKET_URL"
-"""Where an address comes from, unless a client says otherwise."""
+"""Default source of an address."""
 
 
 def tls_failure(url: str, error: Exception) -> str:
@@ -21,24 +21,24 @@ def tls_failure(url: str, error: Exception) -> str:
 
     Args:
         url: Address of the server.
-        error: The error, which may wrap that of `ssl`.
+        error: Error that may wrap one of `ssl`.
     """
-    cause = next((each for each in chain(error) if isinstance(each, ssl.SSLError)), None)
+    cause = next((link for link in chain(error) if isinstance(link, ssl.SSLError)), None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"TLS with {url} failed: its certificate is not trusted"
-            f" ({plain(cause.verify_message)}). If a private authority signed it, put the path of"
-            " the authority's certificate into SSL_CERT_FILE."
+            f" ({sanitized(cause.verify_message)}). If a private authority signed it, put the path"
+            " of the authority's certificate into SSL_CERT_FILE."
         )
     if cause is not None and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
-        plainly = "http" + url.removeprefix("https")
-        return f"TLS with {url} failed: the server there speaks http. Use {plainly} instead."
-    return f"TLS with {url} failed: {plain(str(error))}."
+        http_url = "http" + url.removeprefix("https")
+        return f"TLS with {url} failed: the server there uses HTTP. Use {http_url} instead."
+    return f"TLS with {url} failed: {sanitized(str(error))}."
 
 
 def is_refused(error: Exception) -> bool:
-    """Return whether nobody listens at the address."""
-    return any(isinstance(each, ConnectionRefusedError) for each in chain(error))
+    """Return whether the connection was refused: no server listens at the address."""
+    return any(isinstance(link, ConnectionRefusedError) for link in chain(error))
 
 
 def not_connected(url: str, *, is_absent: bool, url_source: str = URL_SOURCE) -> str:
@@ -76,7 +76,7 @@ def is_this_machine(url: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a name or address, without brackets, is on the loopback interface."""
+    """Return whether a host name or an address without brackets is on the loopback interface."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -84,10 +84,10 @@ def is_loopback(host: str) -> bool:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and its causes; urllib3 keeps some of them as arguments."""
+    """Yield an error and its causes, including those that urllib3 has in `args`."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
         error = error.__cause__ or inner or error.__context__

@@ -1,4 +1,4 @@
-"""Asking a server again and again for something, until a deadline that holds whatever it does."""
+"""Polling with a deadline that bounds every request and pause."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_S: Final = 0.5
-"""Least time for the first answer: with a timeout of 0 the server is asked once."""
+"""Shortest time for the first response: with a timeout of 0 the client polls once."""
 LAST_S: Final = 0.25
-"""The last question is asked so long before the deadline."""
+"""Time in seconds before the deadline at which the last poll begins."""
 
 
-def wait_ends(timeout: float | None) -> float:
-    """Return the moment (monotonic seconds) by which a wait of so many seconds has ended."""
+def wait_deadline(timeout: float | None) -> float:
+    """Return the deadline, as monotonic time, of a wait with a timeout in seconds."""
     return math.inf if timeout is None else time.monotonic() + max(timeout, FIRST_S)
 
 
 class Polling:
-    """When to ask, and for how long an answer may take.
+    """Schedule of polls.
 
     Args:
-        timeout: Seconds after which to give up, None is never.
-        pause_s: The first pause.
-        longest_pause_s: The longest pause.
-        growth: How much longer each pause is than the one before.
+        timeout: Seconds until the deadline; None for no deadline.
+        pause_s: First pause in seconds.
+        max_pause_s: Longest pause in seconds.
+        growth: Factor between successive pauses.
     """
 
     def __init__(
         self,
         timeout: float | None,
         pause_s: float,
-        longest_pause_s: float = 5.0,
+        max_pause_s: float = 5.0,
         growth: float = 1.5,
     ) -> None:
         self.deadline = math.inf if timeout is None else time.monotonic() + timeout
-        self._ends_at = wait_ends(timeout)
+        self._ends_at = wait_deadline(timeout)
         self._pause_s = pause_s
-        self._longest_pause_s = longest_pause_s
+        self._longest_pause_s = max_pause_s
         self._growth = growth
 
     def ask(self, request: Callable[[], T], transient: type[Exception]) -> T | None:
-        """Return the answer; None when the deadline came first.
+        """Send a request; return its result, or None if it failed because of the deadline.
 
         Args:
-            request: Asks the server.
-            transient: What it raises when there was no answer.
+            request: Function that sends the request.
+            transient: Class of its temporary errors.
 
         Raises:
-            transient: There was no answer, long before the deadline.
+            transient: The request failed before the deadline.
         """
         try:
             with ends_by(self._ends_at):
@@ -66,14 +66,14 @@ class Polling:
         return None
 
     def pause(self) -> bool:
-        """Wait until the next question is due; return False when the deadline has come instead."""
+        """Pause until the next poll; return False if the deadline has passed instead."""
         now = time.monotonic()
         if now >= self.deadline:
             return False
-        last_question = self.deadline - LAST_S
-        if now >= last_question:
+        last_poll = self.deadline - LAST_S
+        if now >= last_poll:
             time.sleep(self.deadline - now)
             return False
-        time.sleep(min(self._pause_s, last_question - now))
+        time.sleep(min(self._pause_s, last_poll - now))
         self._pause_s = min(self._pause_s * self._growth, self._longest_pause_s)
         return True

@@ -1,4 +1,4 @@
-"""Connections of `requests` that keep the deadline of `ends_by`, for clients with that surface."""
+"""Adapter of `requests` that applies the deadline of `ends_by`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """An adapter of `requests` whose connections end by the ambient deadline, if there is one."""
+    """Adapter of `requests` whose connections end by the deadline of `ends_by`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

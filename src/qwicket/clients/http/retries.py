@@ -1,4 +1,4 @@
-"""How long a request is tried again: a value, what the server asks for, and the trying."""
+"""Retry policy, the pauses that servers request, and the retry loop."""
 
 from __future__ import annotations
 
@@ -17,46 +17,47 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GRACE_S: Final = 2.0
-"""A try that begins in time may end this much later."""
-_CHANCE: Final = random.SystemRandom()
+"""Time in seconds by which an attempt that began in time may exceed the deadline."""
+_RANDOM: Final = random.SystemRandom()
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounds on trying again, by number and by time.
+    """Bounds of retries.
 
     Attributes:
-        tries: Attempts at most.
-        total_s: Seconds after which no try begins.
-        first_pause_s: Longest pause before the second try; it doubles from try to try.
-        longest_pause_s: Longest pause, whatever the server asks for.
+        max_attempts: Most attempts.
+        total_s: Seconds after which no attempt begins.
+        first_pause_s: Longest pause before the second attempt; it doubles with each attempt.
+        max_pause_s: Longest pause, even if the server requests a longer one.
     """
 
-    tries: int = 5
+    max_attempts: int = 5
     total_s: float = 90.0
     first_pause_s: float = 0.4
-    longest_pause_s: float = 30.0
+    max_pause_s: float = 30.0
 
-    def pause_s(self, tried: int, asked_s: float, chance: float) -> float:
+    def pause_s(self, attempts: int, requested_s: float, jitter: float) -> float:
         """Return the seconds to pause.
 
         Args:
-            tried: Attempts so far.
-            asked_s: Seconds that the server asks for.
-            chance: From 0 to 1; keeps clients that failed together from coming back together.
+            attempts: Number of attempts so far.
+            requested_s: Pause in seconds that the server requests.
+            jitter: Random number from 0 to 1, so that clients that failed together do not retry
+                together.
         """
-        own_s = self.first_pause_s * 2.0 ** min(tried - 1, 64) * (0.5 + chance / 2)
-        return min(max(own_s, asked_s), self.longest_pause_s)
+        own_s = self.first_pause_s * 2.0 ** min(attempts - 1, 64) * (0.5 + jitter / 2)
+        return min(max(own_s, requested_s), self.max_pause_s)
 
 
-OUTAGE: Final = RetryPolicy(tries=100, total_s=300.0, longest_pause_s=10.0)
-"""Bounds within a wait: a server that restarts does not end a wait of hours."""
+OUTAGE: Final = RetryPolicy(max_attempts=100, total_s=300.0, max_pause_s=10.0)
+"""Retry policy within a wait, so that a restart of the server does not end a wait of hours."""
 
 
 class Attempts:
-    """The tries of one request: says after each failure how long to pause, or that it was the last.
+    """Attempts of one request: their number, the time left, and the next pause.
 
-    Knows the time, but never waits itself: threads and event loops pause in ways of their own.
+    It does not sleep itself, because threads and event loops do that differently.
     """
 
     def __init__(self, retry_policy: RetryPolicy) -> None:
@@ -64,23 +65,23 @@ class Attempts:
         fixed = deadlines.current()
         own = time.monotonic() + retry_policy.total_s
         self._deadline = own if fixed is None else min(own, fixed)
-        self._tried = 0
+        self._count = 0
 
     def begin(self) -> float:
-        """Count a try, and return the seconds that are left for all."""
-        self._tried += 1
+        """Count an attempt; return the seconds left for all attempts."""
+        self._count += 1
         return self._left_s()
 
-    def pause_s(self, asked_s: float | None) -> float | None:
-        """Return the seconds to pause before the next try; None when there is none.
+    def pause_s(self, requested_s: float | None) -> float | None:
+        """Return the seconds to pause before the next attempt; None if there is no next one.
 
         Args:
-            asked_s: Seconds that the server asks for; None when another try would not help.
+            requested_s: Pause that the server requests; None if repeating cannot help.
         """
         left_s = self._left_s()
-        if asked_s is None or self._tried >= self._retry_policy.tries or left_s <= 0:
+        if requested_s is None or self._count >= self._retry_policy.max_attempts or left_s <= 0:
             return None
-        own_s = self._retry_policy.pause_s(self._tried, asked_s, _CHANCE.random())
+        own_s = self._retry_policy.pause_s(self._count, requested_s, _RANDOM.random())
         return min(own_s, left_s)
 
     def _left_s(self) -> float:
@@ -90,32 +91,33 @@ class Attempts:
 def retry(
     retry_policy: RetryPolicy,
     attempt: Callable[[float], T],
-    asked_s: Callable[[Exception], float | None],
+    requested_s: Callable[[Exception], float | None],
 ) -> T:
-    """Return what an attempt returns, the first that does.
+    """Repeat an attempt until it succeeds; return its value.
 
     Args:
-        retry_policy: The bounds.
-        attempt: Is told the seconds that are left.
-        asked_s: Seconds that the server asks for before another try; None when none would help.
+        retry_policy: Bounds of the retries.
+        attempt: Function of the seconds left.
+        requested_s: Function that returns the pause that the server requests with an error; None
+            if repeating cannot help.
     """
-    tries = Attempts(retry_policy)
+    attempts = Attempts(retry_policy)
     while True:
         try:
-            return attempt(tries.begin())
+            return attempt(attempts.begin())
         except Exception as error:
-            pause_s = tries.pause_s(asked_s(error))
+            pause_s = attempts.pause_s(requested_s(error))
             if pause_s is None:
                 raise
         time.sleep(pause_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
-    """Return what Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3); 0 when nothing.
+    """Return the seconds in Retry-After, a number or a date (RFC 9110, 10.2.3); 0 without one.
 
     Args:
-        headers: Of the answer.
-        now_s: Unix time, used only when the answer has no Date: the server's clock is not ours.
+        headers: Headers of the response.
+        now_s: Unix time for a response without a Date header: the clocks may differ.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -123,8 +125,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
     until = _unix_s(text)
     if until is None:
         return 0.0
-    said_now = _unix_s(headers.get("Date", ""))
-    return max(0.0, until - (now_s if said_now is None else said_now))
+    server_now_s = _unix_s(headers.get("Date", ""))
+    return max(0.0, until - (now_s if server_now_s is None else server_now_s))
 
 
 def _unix_s(text: str) -> float | None:

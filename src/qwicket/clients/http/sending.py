@@ -1,10 +1,10 @@
-"""Requests of the clients for IonQ, IBM and qlued: sent, repeated where it is safe, and read.
+"""Requests of the IonQ, IBM and qlued clients: send, repeat if safe, decode the response.
 
-The rule by which requests are repeated; docs/clients/README.md states it for users:
+docs/clients/README.md states the rule for users:
 
-- A request that may be carried out twice (a read, a cancellation, a submission under an idempotency
-  key that the server knows) is repeated while it may help.
-- Any other is repeated only when it was surely not carried out
+- An idempotent request (a read, a cancellation, a submission with an idempotency key that the
+  server supports) is repeated after every temporary error.
+- Any other request is repeated only if it certainly had no effect
   (`RetriableError.was_surely_not_done`).
 """
 
@@ -31,8 +31,8 @@ class ServiceClient:
     """Base of a vendor's client: connections to one server.
 
     Attributes:
-        retry_policy: Bounds on repeated requests, in tries and time.
-        timeout_s: Seconds for one answer.
+        retry_policy: Bounds of retries.
+        timeout_s: Seconds for one response.
     """
 
     retry_policy = RetryPolicy()
@@ -49,84 +49,85 @@ class ServiceClient:
         self.close()
 
     def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
 
 def send(
-    line: HTTPClient,
+    http: HTTPClient,
     request: Request,
     read: Callable[[Response], T],
     failure: Callable[[Response | NoResponse | InvalidResponse], Exception],
     retry_policy: RetryPolicy,
 ) -> T:
-    """Send a request, again while that is safe and may help, and read the answer.
+    """Send a request, repeat it if that is safe and may help, and decode the response.
 
     Args:
-        line: Connections to the server.
-        request: What to send.
-        read: Returns the content of a good answer, or raises `InvalidResponse`.
-        failure: Returns the vendor's error for a refusal or a missing or wrong answer.
-        retry_policy: Bounds on repeated tries.
+        http: Connections to the server.
+        request: The request.
+        read: Function that decodes a successful response, or raises `InvalidResponse`.
+        failure: Function that returns the vendor's error for any other response.
+        retry_policy: Bounds of retries.
     """
 
     def attempt(left_s: float) -> T:
         found: Response | NoResponse | InvalidResponse
         try:
-            found = line.exchange(replace(request, limit_s=min(request.limit_s, left_s + GRACE_S)))
+            found = http.exchange(replace(request, limit_s=min(request.limit_s, left_s + GRACE_S)))
             if found.status < 400 or found.status == request.also_read:
                 return read(found)
         except (NoResponse, InvalidResponse) as error:
             found = error
-        # Raised out here, so that the error has no chain.
+        # Raised outside the handler, so that the traceback has no object with the token.
         raise failure(found)
 
-    def asked_s(error: Exception) -> float | None:
+    def requested_s(error: Exception) -> float | None:
         if isinstance(error, RetriableError) and (request.can_repeat or error.was_surely_not_done):
             return retry_after_s(error.headers, time.time())
         return None
 
-    return retry(retry_policy, attempt, asked_s)
+    return retry(retry_policy, attempt, requested_s)
 
 
 def json_of(response: Response) -> Any:
-    """Return the JSON of an answer; objects keep the order of their keys.
+    """Decode the JSON of a response.
 
     Raises:
-        InvalidResponse: It is no JSON.
+        InvalidResponse: The response is not JSON.
     """
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
         pass
-    raise wrong(response, "is no JSON")
+    raise invalid_response(response, "is not JSON")
 
 
 def object_of(response: Response) -> dict[str, Any]:
-    """Return the JSON object of an answer.
+    """Decode the JSON object of a response.
 
     Raises:
-        InvalidResponse: The answer is something else.
+        InvalidResponse: The response is not a JSON object.
     """
     found = json_of(response)
     if not isinstance(found, dict):
-        raise wrong(response, "is no object")
+        raise invalid_response(response, "is not a JSON object")
     return found
 
 
 def objects_of(response: Response) -> list[dict[str, Any]]:
-    """Return the list of JSON objects of an answer.
+    """Decode the list of JSON objects of a response.
 
     Raises:
-        InvalidResponse: The answer is something else.
+        InvalidResponse: The response is not a list of JSON objects.
     """
     found = json_of(response)
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise wrong(response, "is no list of objects")
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise invalid_response(response, "is not a list of JSON objects")
     return found
 
 
-def refusal_of(text: str) -> Mapping[str, Any]:
-    """Return the JSON object of a refusal; an empty one where there is none."""
+def error_body(text: str) -> Mapping[str, Any]:
+    """Decode the JSON object of an error response; return {} for any other text."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -134,6 +135,6 @@ def refusal_of(text: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def wrong(response: Response, what: str) -> InvalidResponse:
-    """Return the error for an answer of another API."""
-    return InvalidResponse(f"The answer {what}. Is the address right?", response.status)
+def invalid_response(response: Response, problem: str) -> InvalidResponse:
+    """Return the error for a response of another API."""
+    return InvalidResponse(f"The response {problem}. Is the address right?", response.status)

@@ -1,4 +1,4 @@
-"""Texts that go into requests and errors: checked, shortened, and without secrets."""
+"""Validation of texts in requests, and redaction of texts in errors."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from urllib.parse import quote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-LEAST_SECRET_CHARS: Final = 8
-"""Shorter values of headers hide nothing; to erase them would maim every text."""
-_MOST_CHARS: Final = 500
+MIN_SECRET_CHARS: Final = 8
+"""Shorter header values are not redacted: they are no secrets, but occur in many texts."""
+_MAX_CHARS: Final = 500
 
 
-def plain(text: object) -> str:
-    """Return what a server said as one short line, fit for a terminal; "" when it is no text."""
+def sanitized(text: object) -> str:
+    """Return a server's text as one line of printable characters, shortened; "" for no text."""
     if not isinstance(text, str):
         return ""
-    line = " ".join(text[: 2 * _MOST_CHARS].split())
+    line = " ".join(text[: 2 * _MAX_CHARS].split())
     shown = "".join(char if char.isprintable() else "�" for char in line)
-    return shown if len(shown) <= _MOST_CHARS else shown[: _MOST_CHARS - 1] + "…"
+    return shown if len(shown) <= _MAX_CHARS else shown[: _MAX_CHARS - 1] + "…"
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return the text without the secrets: proxies and debug pages repeat what they were sent."""
+    """Replace secrets in a text: proxies and debug pages repeat what they received."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
     return text
 
 
-def header(text: str, what: str, refuse: type[Exception]) -> str:
-    """Return a header's text. Whatever is wrong with it, it is not quoted: it may be a secret.
+def validated_header(text: str, name: str, error_class: type[Exception]) -> str:
+    """Validate a header's text. The error does not quote it, because it may be a secret.
 
     Raises:
-        refuse: It cannot be sent.
+        error_class: The text is not printable ASCII.
     """
     text = text.strip()
     if not (text and text.isascii() and text.isprintable()):
-        raise refuse(f"The {what} must be printable ASCII.")
+        raise error_class(f"The {name} must be printable ASCII.")
     return text
 
 
-def address(url: str, refuse: type[Exception]) -> str:
-    """Return a server's address, which goes into texts, and therefore may hold no secret.
+def validated_address(url: str, error_class: type[Exception]) -> str:
+    """Validate a server's address. It occurs in errors, so it must not contain a secret.
 
     Raises:
-        refuse: It is no address, or holds more than one.
+        error_class: The address is invalid, or has a password, query or fragment.
     """
     try:
         parts = urlsplit(url)
@@ -54,55 +54,58 @@ def address(url: str, refuse: type[Exception]) -> str:
     except ValueError:
         is_address = False
     if not is_address or not url.isprintable() or " " in url:
-        raise refuse("The server's address must be such as http://127.0.0.1:8000.")
+        raise error_class(
+            "The server's address is invalid. Use scheme, host and port, as in"
+            " http://127.0.0.1:8000."
+        )
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise refuse("The server's address may hold no password, query or fragment.")
+        raise error_class("The server's address must not contain a password, query or fragment.")
     return url.rstrip("/")
 
 
-def path_of(parts: Sequence[object], what: str, refuse: type[Exception]) -> str:
+def quoted_path(parts: Sequence[object], kind: str, error_class: type[Exception]) -> str:
     """Return a path of one quoted segment for each part.
 
     Args:
         parts: Names and ids.
-        what: What a part must be, for the error.
-        refuse: Class of the error.
+        kind: Meaning of a part, for the error.
+        error_class: Class of the error.
 
     Raises:
-        refuse: A part names something else than itself, such as "" or "..".
+        error_class: A part is not a text, or would change the path ("", ".", "..").
     """
     for part in parts:
         if not isinstance(part, str) or part in {"", ".", ".."}:
-            raise refuse(f"{part!r} is no {what}.")
+            raise error_class(f"{part!r} is not a valid {kind}.")
     return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def json_bytes(
-    body: Any, what: str, refuse: type[Exception], separators: tuple[str, str] | None = None
+    body: Any, name: str, error_class: type[Exception], separators: tuple[str, str] | None = None
 ) -> bytes:
-    """Return a body as JSON.
+    """Encode a body as JSON.
 
     Args:
-        body: Its content.
-        what: Its name, for the error.
-        refuse: Class of the error.
-        separators: Of `json.dumps`.
+        body: Content.
+        name: Name of the body, for the error.
+        error_class: Class of the error.
+        separators: Argument of `json.dumps`.
 
     Raises:
-        refuse: It cannot be written as JSON.
+        error_class: The content cannot be encoded as JSON.
     """
     try:
         return json.dumps(body, allow_nan=False, separators=separators).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        why = type(error).__name__ if isinstance(error, RecursionError) else str(error)
-    raise refuse(f"{what} is no JSON: {why}.")
+        reason = type(error).__name__ if isinstance(error, RecursionError) else str(error)
+    raise error_class(f"{name} cannot be encoded as JSON: {reason}.")
 
 
 def without_credentials(location: str) -> str:
-    """Return the part of an address that is surely no secret; "" when there is none."""
+    """Return scheme and host of an address, without anything secret; "" for an invalid one."""
     try:
         parts = urlsplit(location)
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2]
-    return plain(f"{parts.scheme}://{host}") if host else ""
+    return sanitized(f"{parts.scheme}://{host}") if host else ""

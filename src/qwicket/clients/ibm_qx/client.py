@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from qwicket import __version__
-from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, header
-from qwicket.clients.http.addresses import Service, choose
+from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
+from qwicket.clients.http.addresses import Service, choose_target
 from qwicket.clients.http.deadlines import within
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
+    invalid_response,
     json_of,
     object_of,
     objects_of,
     send,
-    wrong,
 )
-from qwicket.clients.http.text import json_bytes, path_of
+from qwicket.clients.http.text import json_bytes, quoted_path
 from qwicket.clients.ibm_qx.errors import (
     NOT_CONNECTED,
     IBMQXAPIError,
@@ -107,7 +107,7 @@ class IBMQXClient(ServiceClient):
         project: str | None = None,
     ) -> None:
         has_password = email is not None and password is not None
-        target = choose(
+        target = choose_target(
             _SERVICE, url, "" if has_password and token is None else token, IBMQXClientError
         )
         token = target.token or None
@@ -476,7 +476,7 @@ class IBMQXClient(ServiceClient):
     def _sign_in(self) -> Record:
         path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
         found = self._exchange(Request("POST", path, _HEADERS, _json(self._sign)), _grant)
-        self._access_token = header(found["id"], "access token", IBMQXClientError)
+        self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
 
     def _store(
@@ -503,7 +503,7 @@ def _json(body: Mapping[str, Any]) -> bytes:
 
 
 def _path(*parts: object) -> str:
-    return path_of(parts, "id or name", IBMQXClientError)
+    return quoted_path(parts, "id or name", IBMQXClientError)
 
 
 def _split(address: str) -> tuple[str, str]:
@@ -534,21 +534,21 @@ def _job(response: Response) -> Job:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise wrong(response, "is no object")
+        raise invalid_response(response, "is no object")
     return Job(found)
 
 
 def _address(response: Response) -> str:
     found = object_of(response).get("url")
     if not isinstance(found, str):
-        raise wrong(response, "has no url")
+        raise invalid_response(response, "has no url")
     return found
 
 
 def _grant(response: Response) -> dict[str, Any]:
     found = object_of(response)
     if not isinstance(found.get("id"), str):
-        raise wrong(response, "has no access token")
+        raise invalid_response(response, "has no access token")
     return found
 
 

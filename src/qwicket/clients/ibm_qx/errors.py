@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import InvalidResponse, NoResponse, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
-from qwicket.clients.http.sending import refusal_of
+from qwicket.clients.http.sending import error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,8 @@ RETRIABLE: Final = frozenset({429, 500, 502, 503, 504, 520, 522, 524})
 """Pass with time: too many requests, and what IBM's own clients repeat."""
 
 NOT_CONNECTED: Final = "NOT_CONNECTED"
-NO_ANSWER: Final = "NO_ANSWER"
-BAD_ANSWER: Final = "BAD_ANSWER"
+NO_RESPONSE: Final = "NO_RESPONSE"
+INVALID_RESPONSE: Final = "INVALID_RESPONSE"
 _JOB_LIMIT: Final = 3458
 
 
@@ -98,16 +98,16 @@ class IBMQXRetriableError(IBMQXAPIError, RetriableError):
 def failure(found: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
     """Return the error for a refusal, or for a missing or wrong answer."""
     if isinstance(found, InvalidResponse):
-        return IBMQXAPIError(str(found), found.status, None, BAD_ANSWER, {})
+        return IBMQXAPIError(str(found), found.status, None, INVALID_RESPONSE, {})
     if isinstance(found, NoResponse):
         kind = IBMQXAPIError if found.is_absent else IBMQXRetriableError
-        return kind(str(found), None, None, NO_ANSWER if found.was_sent else NOT_CONNECTED, {})
-    error = refusal_of(found.text).get("error")
+        return kind(str(found), None, None, NO_RESPONSE if found.was_sent else NOT_CONNECTED, {})
+    error = error_body(found.text).get("error")
     error = error if isinstance(error, dict) else {}
-    code, name = error.get("code"), plain(error.get("name")) or "ERROR"
+    code, name = error.get("code"), sanitized(error.get("name")) or "ERROR"
     number = code if isinstance(code, int) else None
     kind = IBMQXRetriableError if found.status in RETRIABLE else IBMQXAPIError
     if number == _JOB_LIMIT:
         kind = IBMQXJobLimitError
-    message = plain(error.get("message")) or f"The server answered {found.status}."
+    message = sanitized(error.get("message")) or f"The server answered {found.status}."
     return kind(message, found.status, number, name, found.headers)

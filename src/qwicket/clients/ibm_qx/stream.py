@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 DONE: Final = 4002
-_MOST_BYTES: Final = 1 << 20
+_MAX_BYTES: Final = 1 << 20
 _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 0.2
 """How long to wait for the server's side of a closing handshake."""
@@ -51,7 +51,7 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
             proxy=None if is_this_machine(url) else True,
             open_timeout=max(_CLOSE_S, min(_OPEN_S, last_read - time.monotonic())),
             close_timeout=_CLOSE_S,
-            max_size=_MOST_BYTES,
+            max_size=_MAX_BYTES,
             compression=None,
         ) as line:
             line.send(json.dumps({"type": "authentication", "data": token}))

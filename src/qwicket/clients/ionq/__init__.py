@@ -1,4 +1,4 @@
-"""The client of IonQ's REST API, v0.3 and v0.4: of IonQ's own service, and of Qwicket's door."""
+"""Client of IonQ's REST API, v0.3 and v0.4, for IonQ's own service and for Qwicket."""
 
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ionq.circuits import Circuit, NativeCircuit

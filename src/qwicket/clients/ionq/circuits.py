@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Gates:
-    """A number of qubits and a list of gates, each as IonQ writes it."""
+    """Circuit: a number of qubits, and a list of gates in IonQ's JSON format."""
 
     gateset: ClassVar[Literal["qis", "native"]]
 
@@ -38,25 +38,27 @@ class _Gates:
             if not _is_whole(qubit):
                 raise IonQClientError(f"{where}: a qubit is a whole number, not {qubit!r}.")
             if not 0 <= qubit < self.qubits:
-                raise IonQClientError(f"{where}: there is no qubit {qubit} of {self.qubits}.")
+                raise IonQClientError(
+                    f"{where}: qubit {qubit} does not exist; there are {self.qubits} qubits."
+                )
         if len(set(operands)) < len(operands):
-            raise IonQClientError(f"{where}: its qubits are not distinct.")
+            raise IonQClientError(f"{where}: a qubit occurs twice.")
         self.gates.append({"gate": gate, **fields})
         return self
 
-    def _number(self, value: float, what: str) -> float:
+    def _number(self, value: float, name: str) -> float:
         number = float(value)
         if not math.isfinite(number):
-            raise IonQClientError(f"gate {len(self.gates)}: {what} must be finite, not {value!r}.")
+            raise IonQClientError(f"gate {len(self.gates)}: {name} must be finite, not {value!r}.")
         return number
 
 
 class Circuit(_Gates):
-    """A circuit of abstract gates (gateset `qis`). Angles are in radians.
+    """Circuit of abstract gates (gateset `qis`). Angles are in radians.
 
     Args:
-        qubits: Their number.
-        name: For people, in a job of several circuits.
+        qubits: Number of qubits.
+        name: Name of the circuit in a job of several circuits.
     """
 
     gateset = "qis"
@@ -68,7 +70,7 @@ class Circuit(_Gates):
         controls: Sequence[int] = (),
         rotation: float | None = None,
     ) -> Self:
-        """Add any gate by IonQ's name for it."""
+        """Add a gate by IonQ's name."""
         fields: dict[str, Any] = {"targets": list(targets)}
         if controls:
             fields["controls"] = list(controls)
@@ -152,16 +154,16 @@ class Circuit(_Gates):
         """Add exp(-i·time·Σ coefficient·term).
 
         Args:
-            targets: The rightmost letter of a term acts on the first of them.
-            terms: Words of the letters I, X, Y and Z, one letter per target.
-            coefficients: One per term.
-            time: In the unit that makes the product an angle in radians.
+            targets: Qubits; the rightmost letter of a term acts on the first one.
+            terms: Pauli strings of I, X, Y and Z, with one letter per target.
+            coefficients: One coefficient per term.
+            time: Evolution time; time × coefficient is an angle in radians.
         """
         where = f"gate {len(self.gates)} (pauliexp)"
         if not terms or len(terms) != len(coefficients):
-            raise IonQClientError(f"{where}: there must be one coefficient for each term.")
+            raise IonQClientError(f"{where}: each term needs one coefficient.")
         if any(len(term) != len(targets) or set(term) - set("IXYZ") for term in terms):
-            raise IonQClientError(f"{where}: a term has one of I, X, Y, Z for each target.")
+            raise IonQClientError(f"{where}: each term needs one of I, X, Y, Z for each target.")
         return self._add(
             "pauliexp",
             targets,
@@ -173,11 +175,11 @@ class Circuit(_Gates):
 
 
 class NativeCircuit(_Gates):
-    """A circuit of the machines' own gates (gateset `native`). Angles are in turns.
+    """Circuit of the hardware's native gates (gateset `native`). Angles are in turns.
 
     Args:
-        qubits: Their number.
-        name: For people, in a job of several circuits.
+        qubits: Number of qubits.
+        name: Name of the circuit in a job of several circuits.
     """
 
     gateset = "native"
@@ -189,7 +191,7 @@ class NativeCircuit(_Gates):
         return self._add("gpi2", [target], target=target, phase=self._number(phase, "phase"))
 
     def ms(self, a: int, b: int, phases: tuple[float, float], angle: float = 0.25) -> Self:
-        """Add a Mølmer-Sørensen gate; it entangles fully at an angle of a quarter turn."""
+        """Add a Mølmer-Sørensen gate; an angle of a quarter turn gives maximal entanglement."""
         first, second = (self._number(phase, "phase") for phase in phases)
         return self._add(
             "ms",

@@ -1,4 +1,4 @@
-"""`IonQClient`: one method for each thing that can be asked of the server."""
+"""`IonQClient`: one method for each route of the API."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, header
-from qwicket.clients.http.addresses import Service, choose
+from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
+from qwicket.clients.http.addresses import Service, choose_target
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
+    invalid_response,
     json_of,
     object_of,
     objects_of,
     send,
-    wrong,
 )
-from qwicket.clients.http.text import LEAST_SECRET_CHARS, json_bytes, path_of
+from qwicket.clients.http.text import MIN_SECRET_CHARS, json_bytes, quoted_path
 from qwicket.clients.ionq.errors import (
     IonQAPIError,
     IonQClientError,
@@ -48,21 +48,21 @@ _RESULT_ADDRESS: Final = re.compile(r"(?:/v\d+\.\d+)?(/jobs/[\w-]+/results(?:/[\
 
 
 class IonQClient(ServiceClient):
-    """A client of IonQ's API, for any number of threads. Nothing is sent when it is made.
+    """Client of IonQ's API. It is thread-safe, and sends no request when it is created.
 
     Args:
-        token: The API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`.
+        token: API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
-            `IONQ_API_URL`, then the server in `QWICKET_URL`, then IonQ's own service. Below
-            `…/v0.3` the older API is spoken.
-        custom_headers: Headers to send besides the client's own, which win.
+            `IONQ_API_URL`, then the server in `QWICKET_URL`, then IonQ's own service. An address
+            that ends in `/v0.3` selects the older API.
+        custom_headers: Additional headers. They cannot replace the client's own.
 
     Attributes:
-        retry_policy: Bounds on trying again, in tries and time.
-        timeout_s: Seconds for one answer.
+        retry_policy: Bounds of retries.
+        timeout_s: Seconds for one response.
 
     Raises:
-        IonQClientError: The address is none, or a Qwicket token would go to IonQ.
+        IonQClientError: The address is invalid, or a Qwicket token would be sent to IonQ.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class IonQClient(ServiceClient):
         url: str | None = None,
         custom_headers: Mapping[str, str] | None = None,
     ) -> None:
-        target = choose(_SERVICE, url, token, IonQClientError)
+        target = choose_target(_SERVICE, url, token, IonQClientError)
         self._token = target.token
         self._custom_headers = dict(custom_headers or {})
         url = target.url or DEFAULT_URL
@@ -87,22 +87,20 @@ class IonQClient(ServiceClient):
 
     @property
     def api_headers(self) -> dict[str, str]:
-        """Headers of every request: the custom ones, and this client's own, which win.
-
-        They hold the key. Without a key there is no `Authorization`.
+        """Headers of every request, including `Authorization` with the key if there is one.
 
         Raises:
-            IonQClientError: One of them cannot be sent.
+            IonQClientError: A header is not printable ASCII.
         """
         own = {
             "Content-Type": "application/json",
             "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
         }
         if self._token:
-            own["Authorization"] = f"apiKey {header(self._token, 'key', IonQClientError)}"
+            own["Authorization"] = f"apiKey {validated_header(self._token, 'key', IonQClientError)}"
         fixed = {"authorization", *(name.lower() for name in own)}
         custom = {
-            header(name, "name of a custom header", IonQClientError): header(
+            validated_header(name, "name of a custom header", IonQClientError): validated_header(
                 value, "value of a custom header", IonQClientError
             )
             for name, value in self._custom_headers.items()
@@ -111,7 +109,7 @@ class IonQClient(ServiceClient):
         return {**custom, **own}
 
     def make_path(self, *parts: str) -> str:
-        """Return the address of what these parts name, as they are."""
+        """Return the address of a path; its parts are not quoted."""
         return f"{self._url}/{'/'.join(parts)}"
 
     # --- jobs ----------------------------------------------------------------------------------
@@ -119,66 +117,67 @@ class IonQClient(ServiceClient):
     def submit_job(self, job: Submittable, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Submit a job.
 
-        A submission is repeated only where it cannot double: after 429, or when no connection was
-        made. With an idempotency key it is repeated like a read.
+        A submission is only repeated if the first one certainly had no effect: after status 429,
+        or if no connection was made. With an idempotency key it is repeated like a read.
 
         Args:
-            job: The body of a submission as a dict; a `Job`; a circuit or several, which then run
-                on the simulator; or an object with the attributes of qiskit-ionq's job.
-            idempotency_key: A text of one's own under which the server takes a job only once. Give
-                one only to a server that knows such keys: any other would make the job twice.
+            job: Body of a submission as a dict; a `Job`; one or several circuits, which run on the
+                simulator; or an object with the attributes of qiskit-ionq's job.
+            idempotency_key: Key under which the server creates only one job. Pass one only to a
+                server that supports such keys; another server may create the job twice.
 
         Returns:
             At least `id` and `status`.
 
         Raises:
-            IonQClientError: It cannot be sent; nothing was.
-            IonQAPIError: It was refused; nothing is stored.
-            IonQRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
+            IonQClientError: The job is invalid; no request was sent.
+            IonQAPIError: The server refused the submission; no job exists.
+            IonQRetriableError: The outcome is unknown: the job may exist, unless
+                `was_surely_not_done` is true.
         """
         body = body_of(job, is_v03=self._is_v03)
         return self._send("POST", "/jobs", _with_id, body, key=idempotency_key, can_repeat=False)
 
     def retrieve_job(self, job_id: str) -> dict[str, Any]:
-        """Return what the server says of a job.
+        """Return a job's document.
 
         Raises:
-            IonQAPIError: There is no such job for this key, or the server could not be asked.
+            IonQAPIError: This key has no access to a job with this id, or the request failed.
         """
         return self._send("GET", _path("jobs", job_id), object_of)
 
     def list_jobs(self, **query: Any) -> Iterator[dict[str, Any]]:
-        """Yield jobs, page by page, as the server orders them.
+        """Yield jobs, page by page, in the server's order.
 
         Args:
-            **query: Filters such as `status`, `session_id`, `limit` (of one page).
+            **query: Filters, such as `status`, `session_id`, `limit` (of one page).
 
         Raises:
-            IonQAPIError: The server could not be asked.
+            IonQAPIError: The request failed.
         """
-        seen: set[str] = set()
+        read_pages: set[str] = set()
         while True:
             page = self._send("GET", "/jobs", object_of, query=query)
-            jobs, following = page.get("jobs") or [], page.get("next")
+            jobs, next_page = page.get("jobs") or [], page.get("next")
             yield from jobs
-            if not jobs or not following or following in seen:
+            if not jobs or not next_page or next_page in read_pages:
                 return
-            seen.add(following)
-            query["next"] = following
+            read_pages.add(next_page)
+            query["next"] = next_page
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
-        """Wait until a job has ended, and return what the server says of it.
+        """Wait until a job has ended, and return its document.
 
-        It is asked after half a second at first, later every five. A server that is away for some
-        minutes, because it restarts, does not end the wait.
+        The first pause is half a second, later ones five seconds. The wait continues while the
+        server restarts, for up to five minutes.
 
         Args:
-            job_id: The job.
-            timeout: Seconds to wait at most, whatever the server does.
+            job_id: Id of the job.
+            timeout: Seconds after which the wait ends in any case.
 
         Raises:
-            IonQJobTimeoutError: It has not ended; it goes on without us.
-            IonQAPIError: The server could not be asked.
+            IonQJobTimeoutError: The job has not ended in time; it continues on the server.
+            IonQAPIError: The request failed.
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
@@ -190,33 +189,33 @@ class IonQClient(ServiceClient):
                 return job
             if not polling.pause():
                 raise IonQJobTimeoutError(
-                    f"Job {job_id} has not ended within {timeout:g} s and goes on."
+                    f"Job {job_id} has not ended within {timeout:g} s. It continues on the server."
                 )
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Cancel a job; one that has ended stays as it is.
+        """Cancel a job. A job that has ended does not change.
 
         Returns:
             At least `id` and `status`.
 
         Raises:
-            IonQAPIError: It was refused, or the server could not be asked.
+            IonQAPIError: The request failed.
         """
         return self._send("PUT", _path("jobs", job_id, "status", "cancel"), object_of)
 
     def cancel_jobs(self, job_ids: Iterable[str]) -> list[dict[str, Any]]:
-        """Cancel several jobs, one after the other."""
+        """Cancel several jobs in sequence."""
         return [self.cancel_job(job_id) for job_id in job_ids]
 
     def delete_job(self, job_id: str) -> dict[str, Any]:
-        """Delete a job and what it gave.
+        """Delete a job and its result.
 
         Returns:
             At least `id` and `status`.
 
         Raises:
-            IonQAPIError: It was refused, or the server could not be asked. A 404 may follow on an
-                answer that was lost: the job is gone then.
+            IonQAPIError: The request failed. A status of 404 may mean that an earlier attempt
+                deleted the job and its response was lost.
         """
         return self._send("DELETE", _path("jobs", job_id), object_of)
 
@@ -230,50 +229,50 @@ class IonQClient(ServiceClient):
         *,
         results_url: str = "",
     ) -> Any:
-        """Return what a completed job gave: probabilities by outcome, or by child job.
+        """Return the result of a completed job: probabilities by outcome, or by child job.
 
         Args:
-            job_id: The job, or one of the addresses in the job's `results`.
-            sharpen: For jobs with debiasing: whether to favour what most variants agree on.
-            extra_query_params: Further parameters, as they are.
-            results_url: Another name for `job_id`, by which qiskit-ionq 1.1 gives an address.
+            job_id: Id of the job, or one of the addresses in the job's `results`.
+            sharpen: For jobs with debiasing: whether to favour outcomes that most variants share.
+            extra_query_params: Further query parameters.
+            results_url: Alternative to `job_id`, under the name that qiskit-ionq 1.1 uses.
 
         Raises:
-            IonQClientError: It is neither an id nor the address of a result of this server.
-            IonQAPIError: There is no result (404), or the server could not be asked.
+            IonQClientError: The text is neither an id nor the address of a result.
+            IonQAPIError: There is no result (404), or the request failed.
         """
         query = {} if sharpen is None else {"sharpen": str(bool(sharpen))}
         query |= extra_query_params or {}
         return self._send("GET", self._result_path(job_id or results_url), json_of, query=query)
 
     def get_artifact(self, job_id: str, artifact_id: str) -> Any:
-        """Return a file that belongs to a job: JSON, text or bytes, by its media type.
+        """Return a file of a job: JSON, text or bytes, according to its media type.
 
-        Without a media type it is JSON if it can be read as such, else text.
+        Without a media type, content that is valid JSON is decoded; other content is text.
 
         Raises:
-            IonQAPIError: There is none, or the server could not be asked.
+            IonQAPIError: There is no such file (404), or the request failed.
         """
         return self._send("GET", _path("jobs", job_id, "artifacts", artifact_id), _artifact)
 
     # --- backends ------------------------------------------------------------------------------
 
     def list_backends(self) -> list[dict[str, Any]]:
-        """Return what the server says of each backend; no key is needed.
+        """Return the documents of all backends. This request needs no key.
 
         Raises:
-            IonQAPIError: The server could not be asked.
+            IonQAPIError: The request failed.
         """
         return self._send("GET", "/backends", objects_of, is_public=True)
 
     def get_calibration_data(self, backend_name: str) -> dict[str, Any]:
-        """Return the calibration in force; {} for a backend that has none.
+        """Return the present calibration; {} for a backend without calibration.
 
         Args:
-            backend_name: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
+            backend_name: Name, such as `qpu.aria-1`; a leading `ionq_` is ignored.
 
         Raises:
-            IonQAPIError: The backend is unknown, or the server could not be asked.
+            IonQAPIError: The backend is unknown, or the request failed.
         """
         if not self._is_v03:
             found = self.list_calibrations(backend_name, limit=1)
@@ -290,15 +289,15 @@ class IonQClient(ServiceClient):
     def list_calibrations(
         self, backend_name: str, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Return the calibrations of a backend, newest first (v0.4); no key is needed.
+        """Return the calibrations of a backend, newest first (v0.4). This request needs no key.
 
         Args:
-            backend_name: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
-            limit: Entries at most, from 1 to 10.
+            backend_name: Name, such as `qpu.aria-1`; a leading `ionq_` is ignored.
+            limit: Most entries to return, from 1 to 10.
 
         Raises:
-            IonQClientError: The address is one of v0.3, which has no such list.
-            IonQAPIError: The backend is unknown, or the server could not be asked.
+            IonQClientError: The address selects v0.3, which has no such list.
+            IonQAPIError: The backend is unknown, or the request failed.
         """
         if self._is_v03:
             raise IonQClientError("Version 0.3 of the API lists no calibrations.")
@@ -307,7 +306,7 @@ class IonQClient(ServiceClient):
         return self._send("GET", path, _calibrations, query=query, is_public=True)
 
     def _backend_names(self) -> list[str]:
-        return [str(each.get("backend")) for each in self.list_backends()]
+        return [str(backend.get("backend")) for backend in self.list_backends()]
 
     def estimate_job(
         self,
@@ -320,20 +319,20 @@ class IonQClient(ServiceClient):
         session: bool = False,
         job_type: str = "ionq.circuit.v1",
     ) -> JobEstimate:
-        """Return what such a job would cost, and how long it would take.
+        """Return the estimated cost and time of a job.
 
         Args:
-            backend: Such as `qpu.aria-1`; a leading `ionq_` does not matter.
-            oneq_gates: Gates on one qubit.
-            twoq_gates: Gates on two.
-            qubits: Their number.
-            shots: Their number.
+            backend: Name, such as `qpu.aria-1`; a leading `ionq_` is ignored.
+            oneq_gates: Number of one-qubit gates.
+            twoq_gates: Number of two-qubit gates.
+            qubits: Number of qubits.
+            shots: Number of shots.
             error_mitigation: Whether errors are mitigated.
             session: Whether the job runs in a session.
-            job_type: IonQ's word for the kind of job.
+            job_type: IonQ's name of the kind of job.
 
         Raises:
-            IonQAPIError: It was refused, or the server could not be asked.
+            IonQAPIError: The request failed.
         """
         query = {
             "type": job_type,
@@ -347,19 +346,19 @@ class IonQClient(ServiceClient):
         }
         return JobEstimate.from_body(self._send("GET", "/jobs/estimate", object_of, query=query))
 
-    # --- sessions; `Session` is the comfortable way ----------------------------------------------
+    # --- sessions, see also `Session` ------------------------------------------------------------
 
     def create_session(self, backend: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Start a session on a backend."""
+        """Start a session on a backend; return its document."""
         body = {"backend": backend.removeprefix("ionq_"), "settings": dict(settings)}
         return self._send("POST", "/sessions", _with_id, body, can_repeat=False)
 
     def retrieve_session(self, session_id: str) -> dict[str, Any]:
-        """Return what the server says of a session."""
+        """Return the document of a session."""
         return self._send("GET", _path("sessions", session_id), object_of)
 
     def end_session(self, session_id: str) -> dict[str, Any]:
-        """End a session; one that has ended stays so."""
+        """End a session. Ending it twice succeeds."""
         return self._send("POST", _path("sessions", session_id, "end"), object_of)
 
     # -------------------------------------------------------------------------------------------
@@ -370,8 +369,8 @@ class IonQClient(ServiceClient):
             return _path("jobs", job, *ending)
         found = _RESULT_ADDRESS.match(job)
         if found is None:
-            # Whatever else it is, it might lead the key to another server.
-            raise IonQClientError("That is neither a job's id nor the address of its result.")
+            # Any other address could send the key to another server.
+            raise IonQClientError("Pass the id of a job or the address of its result.")
         return found[1]
 
     def _send(
@@ -388,17 +387,17 @@ class IonQClient(ServiceClient):
         retry_policy: RetryPolicy | None = None,
     ) -> T:
         if not self._token and not is_public:
-            raise IonQCredentialsError("No key: pass token=… or set IONQ_API_KEY.")
+            raise IonQCredentialsError("No API key: pass token=… or set IONQ_API_KEY.")
         headers = self.api_headers
         if key is not None:
-            headers["Idempotency-Key"] = header(key, "idempotency key", IonQClientError)
-        asked = f"{path}?{urlencode(query)}" if query else path
+            headers["Idempotency-Key"] = validated_header(key, "idempotency key", IonQClientError)
+        target = f"{path}?{urlencode(query)}" if query else path
         content = None if body is None else json_bytes(body, "The job", IonQClientError)
         secrets = [(self._token or "").strip(), *self._custom_headers.values()]
-        hidden = [each for each in secrets if len(each) >= LEAST_SECRET_CHARS]
+        hidden = [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS]
         can_repeat = can_repeat or key is not None
         request = Request(
-            method, asked, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
+            method, target, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
         )
         return send(
             self._http, request, read, partial(failure, method), retry_policy or self.retry_policy
@@ -406,20 +405,20 @@ class IonQClient(ServiceClient):
 
 
 def _path(*parts: object) -> str:
-    return path_of(parts, "id", IonQClientError)
+    return quoted_path(parts, "id", IonQClientError)
 
 
 def _with_id(response: Response) -> dict[str, Any]:
     document = object_of(response)
     if "id" not in document:
-        raise wrong(response, "has no id")
+        raise invalid_response(response, "has no id")
     return document
 
 
 def _calibrations(response: Response) -> list[dict[str, Any]]:
     found = object_of(response).get("characterizations") or []
     if not isinstance(found, list):
-        raise wrong(response, "is no list")
+        raise invalid_response(response, "has no list of calibrations")
     return found
 
 

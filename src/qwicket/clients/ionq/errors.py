@@ -1,21 +1,21 @@
-"""What can go wrong, as one tree, and which of it passes. No text in it ever holds a key.
+"""Errors of the client, and which of them are temporary. Their texts never contain a key.
 
 IonQError
-├── IonQCredentialsError    a request needs a key, and there is none
-├── IonQClientError         what was asked for cannot be sent
-│   └── IonQGateError       a gate that IonQ's format has no word for
-├── IonQJobTimeoutError     the wait is over, the job is not (also a TimeoutError)
-└── IonQAPIError            the server refused, or gave no answer that makes sense
-    └── IonQRetriableError  and it may pass: raised when the tries or the time are over
+├── IonQCredentialsError    a request needs a key, and the client has none
+├── IonQClientError         invalid arguments; no request was sent
+│   └── IonQGateError       IonQ's format does not have the gate
+├── IonQJobTimeoutError     the job has not ended in time (also a TimeoutError)
+└── IonQAPIError            the server refused, or its response is missing or invalid
+    └── IonQRetriableError  temporary error, raised after the last retry
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwicket.clients.http import InvalidResponse, NoResponse, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
-from qwicket.clients.http.sending import refusal_of
+from qwicket.clients.http.sending import error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
-"""Pass with time, whatever was asked: too many requests (429), and the proxies in front of the
-service that find nobody behind them (502 to 504; 520 to 529 are Cloudflare's own)."""
+"""Temporary for every method: too many requests (429), and proxies that cannot reach the service
+(502 to 504; Cloudflare's 520 to 529)."""
 
 RETRIABLE_FOR_GETS: Final = frozenset({409})
-"""Cloudflare words a name that it cannot resolve (its error 1001) as a conflict. A read conflicts
-with nothing, so that there it means just this; for a write it may be the service's refusal."""
+"""Temporary for reads: Cloudflare reports a failed name resolution (its error 1001) as a conflict.
+For a write, 409 may also be the service's refusal."""
 
 NOT_CONNECTED: Final = "not_connected"
-NO_ANSWER: Final = "no_answer"
-BAD_ANSWER: Final = "bad_answer"
+NO_RESPONSE: Final = "no_response"
+INVALID_RESPONSE: Final = "invalid_response"
 _INTERNAL: Final = "internal_error"
 
 
 class ResponseLike(Protocol):
-    """An answer as `requests` and `httpx` have it, and this client."""
+    """Response of `requests`, `httpx` or this client."""
 
     @property
     def status_code(self) -> int: ...
@@ -48,48 +48,48 @@ class ResponseLike(Protocol):
 
 
 class IonQError(ServiceError):
-    """Root of the tree.
+    """Base of the client's errors.
 
     Attributes:
-        message: What is wrong.
+        message: Text of the error.
     """
 
 
 class IonQCredentialsError(IonQError):
-    """A request needs a key, and there is none."""
+    """A request needs a key, and the client has none."""
 
 
 class IonQClientError(IonQError):
-    """What was asked for cannot be sent; nothing was."""
+    """Invalid arguments; no request was sent."""
 
 
 class IonQGateError(IonQClientError):
     """A circuit has a gate that its gateset lacks.
 
     Attributes:
-        gate_name: The gate.
+        gate_name: Name of the gate.
         gateset: `qis` or `native`.
     """
 
     def __init__(self, gate_name: str, gateset: str) -> None:
-        self.gate_name = plain(gate_name)
+        self.gate_name = sanitized(gate_name)
         self.gateset = gateset
         super().__init__(f"The gateset {gateset!r} has no gate {self.gate_name!r}.")
 
 
 class IonQJobTimeoutError(IonQError, TimeoutError):
-    """The time to wait has passed; the job lives on."""
+    """The job has not ended in time; it continues on the server."""
 
 
 class IonQAPIError(APIError, IonQError):
-    """The server refused a request, or there was no answer that makes sense.
+    """The server refused a request, or its response is missing or invalid.
 
     Attributes:
-        message: What is wrong, as the server says it.
-        status_code: HTTP status; None when there was no answer.
-        headers: Of the answer.
-        body: Text of the answer.
-        error_type: The server's word for it; without an answer one of this client's own.
+        message: Text of the error, from the server.
+        status_code: HTTP status; None without a response.
+        headers: Headers of the response.
+        body: Text of the response.
+        error_type: The server's name of the error; without a response one of this client's.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class IonQAPIError(APIError, IonQError):
 
     @classmethod
     def from_response(cls, response: ResponseLike) -> Self:
-        """Return the error that an answer tells of, in any of the shapes that IonQ has used."""
-        message, error_type = _told(refusal_of(response.text))
+        """Return the error in a response, in any of IonQ's formats."""
+        message, error_type = _message_and_type(error_body(response.text))
         return cls(
-            plain(message) or f"The server answered {response.status_code}.",
+            sanitized(message) or f"The server answered {response.status_code}.",
             response.status_code,
             response.headers,
             response.text,
-            plain(error_type) or _INTERNAL,
+            sanitized(error_type) or _INTERNAL,
         )
 
     def __str__(self) -> str:
@@ -122,22 +122,22 @@ class IonQAPIError(APIError, IonQError):
 
 
 class IonQRetriableError(IonQAPIError, RetriableError):
-    """It may pass: the same request may succeed later."""
+    """Temporary error: the same request may succeed later."""
 
 
 def failure(method: str, found: Response | NoResponse | InvalidResponse) -> IonQAPIError:
-    """Return the error for a refusal, or for a missing or wrong answer."""
+    """Return the error for a refusal, or for a missing or invalid response."""
     if isinstance(found, InvalidResponse):
-        return IonQAPIError(str(found), found.status, {}, "", BAD_ANSWER)
+        return IonQAPIError(str(found), found.status, {}, "", INVALID_RESPONSE)
     if isinstance(found, NoResponse):
         kind = IonQAPIError if found.is_absent else IonQRetriableError
-        return kind(str(found), None, {}, "", NO_ANSWER if found.was_sent else NOT_CONNECTED)
+        return kind(str(found), None, {}, "", NO_RESPONSE if found.was_sent else NOT_CONNECTED)
     is_conflicting_read = method == "GET" and found.status in RETRIABLE_FOR_GETS
-    can_pass = found.status in RETRIABLE or is_conflicting_read
-    return (IonQRetriableError if can_pass else IonQAPIError).from_response(found)
+    is_temporary = found.status in RETRIABLE or is_conflicting_read
+    return (IonQRetriableError if is_temporary else IonQAPIError).from_response(found)
 
 
-def _told(document: Mapping[str, Any]) -> tuple[object, object]:
+def _message_and_type(document: Mapping[str, Any]) -> tuple[object, object]:
     """Return message and type: `{code, message}`, `{statusCode, error, message}` or `{error}`."""
     error = document.get("error")
     if "code" in document:

@@ -1,4 +1,4 @@
-"""What a job would cost and how long it would take."""
+"""Estimates of a job's cost and time."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class JobEstimate:
-    """The server's estimate. What it does not say is None.
+    """The server's estimate. Fields that the response lacks are None.
 
     Attributes:
-        backend: Asked about, like the five that follow.
-        oneq_gates: Gates on one qubit.
-        twoq_gates: Gates on two.
-        qubits: Their number.
-        shots: Their number.
-        error_mitigation: Whether errors were to be mitigated.
-        session: Whether the job was to run in a session.
-        cost: In `cost_unit`.
-        cost_unit: A currency.
-        exec_time: Running, as the server says it: milliseconds by IonQ's own description.
-        queue_time: Waiting, in the same unit.
-        estimated_at: When.
-        rate_information: How the cost was reckoned.
+        backend: Name of the backend in the request.
+        oneq_gates: Number of one-qubit gates in the request.
+        twoq_gates: Number of two-qubit gates in the request.
+        qubits: Number of qubits in the request.
+        shots: Number of shots in the request.
+        error_mitigation: Whether the request included error mitigation.
+        session: Whether the request was for a job in a session.
+        cost: Cost in `cost_unit`.
+        cost_unit: Currency of the cost.
+        exec_time: Execution time in the server's unit; milliseconds in IonQ's documentation.
+        queue_time: Waiting time in the same unit.
+        estimated_at: Time of the estimate.
+        rate_information: Prices behind the cost.
     """
 
     backend: str | None = None
@@ -44,16 +44,16 @@ class JobEstimate:
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> JobEstimate:
-        """Return an estimate from either of the two shapes that IonQ's service has."""
-        asked = body.get("input_values") or body.get("estimate_context") or {}
+        """Return an estimate from either of the two formats of IonQ's service."""
+        request = body.get("input_values") or body.get("estimate_context") or {}
         return cls(
-            backend=asked.get("backend"),
-            oneq_gates=asked.get("1q_gates"),
-            twoq_gates=asked.get("2q_gates"),
-            qubits=asked.get("qubits"),
-            shots=asked.get("shots"),
-            error_mitigation=asked.get("error_mitigation"),
-            session=asked.get("session"),
+            backend=request.get("backend"),
+            oneq_gates=request.get("1q_gates"),
+            twoq_gates=request.get("2q_gates"),
+            qubits=request.get("qubits"),
+            shots=request.get("shots"),
+            error_mitigation=request.get("error_mitigation"),
+            session=request.get("session"),
             cost=body.get("estimated_cost", body.get("estimated_total_cost")),
             cost_unit=body.get("cost_unit", body.get("estimated_unit")),
             exec_time=body.get("estimated_execution_time"),
@@ -65,13 +65,13 @@ class JobEstimate:
 
     @property
     def total_runtime(self) -> float | None:
-        """Waiting and running together."""
+        """Sum of waiting and execution time."""
         if self.exec_time is None or self.queue_time is None:
             return None
         return self.exec_time + self.queue_time
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the server said."""
+        """Return the server's response."""
         return dict(self._raw)
 
 

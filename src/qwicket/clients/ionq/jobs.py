@@ -1,4 +1,4 @@
-"""A job of this package's circuits, and how anything that is submitted becomes a body."""
+"""Jobs, and their conversion to the body of a submission."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qwicket.clients.ionq import foreign
+from qwicket.clients.ionq import qiskit_conversion
 from qwicket.clients.ionq.circuits import AnyCircuit, Circuit, NativeCircuit
 from qwicket.clients.ionq.errors import IonQClientError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to run, where and how.
+    """Job to submit.
 
     Attributes:
         circuit: One circuit, or several of one gateset.
-        backend: Such as `simulator` or `qpu.aria-1`.
-        shots: Per circuit.
-        name: For people.
-        noise: Name of the simulator's noise model; by default it is ideal.
-        seed: Of the noise; by default the server draws one.
-        debiasing: Whether to mitigate errors so; by default the backend decides.
-        metadata: Returned with the job, unchanged.
-        settings: IonQ's further settings, as they are.
-        session_id: The session that the job belongs to.
-        dry_run: Only compile it (v0.4).
+        backend: Name of the backend, such as `simulator` or `qpu.aria-1`.
+        shots: Shots per circuit.
+        name: Name of the job.
+        noise: Name of the simulator's noise model; by default no noise.
+        seed: Seed of the noise; by default the server draws one.
+        debiasing: Whether to mitigate errors by debiasing; by default the backend decides.
+        metadata: Data that the server returns unchanged with the job.
+        settings: Further settings of IonQ's API.
+        session_id: Id of the job's session.
+        dry_run: Whether to only compile the job (v0.4).
     """
 
     circuit: AnyCircuit | Sequence[AnyCircuit]
@@ -68,35 +68,41 @@ class Job:
 
     def _input(self) -> tuple[dict[str, Any], str]:
         if isinstance(self.circuit, Circuit | NativeCircuit):
-            one = self.circuit
-            content = {"gateset": one.gateset, "qubits": one.qubits, "circuit": one.gates}
+            circuit = self.circuit
+            content = {
+                "gateset": circuit.gateset,
+                "qubits": circuit.qubits,
+                "circuit": circuit.gates,
+            }
             return content, "ionq.circuit.v1"
-        gatesets = {each.gateset for each in self.circuit}
+        gatesets = {circuit.gateset for circuit in self.circuit}
         if len(gatesets) != 1:
-            raise IonQClientError("A job has one circuit or more, all of one gateset.")
-        named = [{"name": each.name} if each.name else {} for each in self.circuit]
+            raise IonQClientError("A job needs one circuit or more, all of one gateset.")
+        names = [{"name": circuit.name} if circuit.name else {} for circuit in self.circuit]
         content = {
             "gateset": gatesets.pop(),
-            "qubits": max(each.qubits for each in self.circuit),
+            "qubits": max(circuit.qubits for circuit in self.circuit),
             "circuits": [
-                {**name, "circuit": each.gates}
-                for name, each in zip(named, self.circuit, strict=True)
+                {**name, "circuit": circuit.gates}
+                for name, circuit in zip(names, self.circuit, strict=True)
             ],
         }
         return content, "ionq.multi-circuit.v1"
 
 
 IonQJob = Job
-"""The name that the original's page has for what is submitted."""
+"""Name of `Job` in the documentation of qiskit-ionq."""
 
-Submittable = Mapping[str, Any] | Job | AnyCircuit | Sequence[AnyCircuit] | foreign.ForeignJob
+Submittable = (
+    Mapping[str, Any] | Job | AnyCircuit | Sequence[AnyCircuit] | qiskit_conversion.QiskitIonQJob
+)
 
 
 def body_of(job: Submittable, *, is_v03: bool) -> Mapping[str, Any]:
-    """Return the body that submits this.
+    """Return the body of a submission.
 
     Raises:
-        IonQClientError: It is nothing that can be submitted.
+        IonQClientError: The job has an unsupported type.
     """
     if isinstance(job, Mapping):
         return job
@@ -104,9 +110,11 @@ def body_of(job: Submittable, *, is_v03: bool) -> Mapping[str, Any]:
         return job.body(is_v03=is_v03)
     if isinstance(job, Circuit | NativeCircuit):
         return Job(circuit=job).body(is_v03=is_v03)
-    if isinstance(job, Sequence) and all(isinstance(it, Circuit | NativeCircuit) for it in job):
+    if isinstance(job, Sequence) and all(isinstance(item, Circuit | NativeCircuit) for item in job):
         return Job(circuit=job).body(is_v03=is_v03)
-    if isinstance(job, foreign.ForeignJob):
-        return foreign.body(job, is_v03=is_v03)
+    if isinstance(job, qiskit_conversion.QiskitIonQJob):
+        return qiskit_conversion.submission(job, is_v03=is_v03)
     kind = type(job).__name__
-    raise IonQClientError(f"A job is a dict, a circuit, several, or a job object, not a {kind}.")
+    raise IonQClientError(
+        f"A job cannot be a {kind}. Pass a dict, a circuit, a list of circuits, or a job object."
+    )

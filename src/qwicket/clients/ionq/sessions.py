@@ -1,4 +1,4 @@
-"""A session: jobs that run one after the other on one backend, within limits."""
+"""Sessions: jobs that run in sequence on one backend, within limits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _WAITING: Final = frozenset({"submitted", "ready"})
 
 
 class Session:
-    """A session on a backend; as a context manager it ends with the block.
+    """Session on a backend. As a context manager it ends with the block.
 
     Args:
-        client: The client.
-        backend: Such as `qpu.aria-1`.
-        max_time: Minutes.
-        max_cost: US dollars.
-        max_jobs: Their number.
-        session_id: A session that exists already, instead of a new one.
+        client: Client of the server.
+        backend: Name of the backend, such as `qpu.aria-1`.
+        max_time: Longest duration in minutes.
+        max_cost: Highest cost in US dollars.
+        max_jobs: Most jobs.
+        session_id: Id of an existing session, in place of a new one.
 
     Attributes:
-        session_id: Its id.
+        session_id: Id of the session.
 
     Raises:
-        IonQAPIError: It was refused, or there is no such session.
+        IonQAPIError: The server refused the session, or it does not exist.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Session:
 
     @classmethod
     def from_id(cls, session_id: str, *, client: IonQClient, backend: str) -> Session:
-        """Return a session by its id, from any process."""
+        """Return a session by its id, also one that another process started."""
         return cls(client, backend, session_id=session_id)
 
     def __repr__(self) -> str:
@@ -68,14 +68,14 @@ class Session:
             self.close()
 
     def run(self, job: Submittable, *, idempotency_key: str | None = None) -> dict[str, Any]:
-        """Submit a job to this session, and to its backend; else as `IonQClient.submit_job`."""
+        """Submit a job to this session and its backend; see `IonQClient.submit_job`."""
         where = "target" if self._client._is_v03 else "backend"
         body = dict(body_of(job, is_v03=self._client._is_v03))
         body |= {where: self.backend, "session_id": self.session_id}
         return self._client.submit_job(body, idempotency_key=idempotency_key)
 
     def details(self) -> dict[str, Any]:
-        """Return what the server says of the session."""
+        """Return the document of the session."""
         return self._client.retrieve_session(self.session_id)
 
     def status(self) -> str | None:
@@ -84,16 +84,16 @@ class Session:
         return details.get("status") or details.get("state")
 
     def usage(self) -> float | None:
-        """Return the seconds that were used."""
+        """Return the used time in seconds."""
         return self.details().get("usage_time")
 
     def cancel(self) -> None:
-        """Cancel the session's jobs that wait."""
+        """Cancel the session's waiting jobs."""
         jobs = list(self._client.list_jobs(session_id=self.session_id))
         self._client.cancel_jobs(job["id"] for job in jobs if job.get("status") in _WAITING)
 
     def close(self) -> None:
-        """End the session; it may have ended already."""
+        """End the session. Ending it twice succeeds."""
         self._client.end_session(self.session_id)
 
 

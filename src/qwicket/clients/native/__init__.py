@@ -1,4 +1,4 @@
-"""The client of Qwicket's own API: connect, run, wait, read the result."""
+"""Client of Qwicket's own API: connect, run a program, wait, read the result."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from qwicket.clients.native.client import Client, Device, aconnect, connect
 from qwicket.clients.native.errors import (
     ApiError,
-    BadAnswer,
     ClientError,
     JobFailed,
     ServerBusy,
+    UnexpectedResponse,
     Unreachable,
     WaitTimeout,
 )
@@ -27,7 +27,6 @@ __all__ = [
     "AsyncClient",
     "AsyncDevice",
     "AsyncJob",
-    "BadAnswer",
     "Change",
     "Client",
     "ClientError",
@@ -38,22 +37,23 @@ __all__ = [
     "Part",
     "Result",
     "ServerBusy",
+    "UnexpectedResponse",
     "Unreachable",
     "WaitTimeout",
     "aconnect",
     "connect",
 ]
 
-_LATE = {
+_LAZY = {
     **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
     **dict.fromkeys(("Change", "Event"), "events"),
     "Part": "results",
     "Result": "results",
 }
-"""Imported when first used: to connect takes none of it, least of all what event loops need."""
+"""Modules that are imported at first use, because connecting does not need them."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(f"qwicket.clients.native.{_LATE[name]}"), name)
+    if name in _LAZY:
+        return getattr(import_module(f"qwicket.clients.native.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'qwicket.clients.native' has no attribute {name!r}")

@@ -1,14 +1,14 @@
-"""The client for event loops: what `Client` is for threads, with `await` before what asks."""
+"""Client for event loops: the methods of `Client` as coroutines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
 from qwicket.clients.http import ends_by
-from qwicket.clients.http.polling import wait_ends
+from qwicket.clients.http.polling import wait_deadline
 from qwicket.clients.native import operations
-from qwicket.clients.native.events import Change, Event, of_account, of_job
-from qwicket.clients.native.progress import shown
+from qwicket.clients.native.events import Change, Event, account_stream, job_stream
+from qwicket.clients.native.progress import progress_display
 from qwicket.clients.native.views import DeviceView, JobView, Listing
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """A connection to one server with one token; any tasks of one event loop may share it.
+    """Client of one server with one token, for the tasks of one event loop.
 
-    A task that is cancelled closes the connection of its request. A submission whose task is
-    cancelled may be stored all the same: only its `key` finds it again.
+    Create it with `aconnect`. Cancelling a task closes the connection of its request. A submission
+    whose task is cancelled may be stored: submit with the same `key` to get the job.
     """
 
     def __init__(self, transport: AsyncTransport) -> None:
@@ -53,52 +53,52 @@ class AsyncClient:
         await self._transport.close()
 
     async def devices(self) -> Listing[AsyncDevice]:
-        """As `Client.devices`."""
+        """Return the server's devices; see `Client.devices`."""
         found = await self._transport.run(operations.devices(self._transport.api))
         return Listing(AsyncDevice(self, body) for body in found)
 
     async def device(self, name: str) -> AsyncDevice:
-        """As `Client.device`."""
-        plan = operations.device(self._transport.api, name)
-        return AsyncDevice(self, await self._transport.run(plan))
+        """Return one device; see `Client.device`."""
+        operation = operations.device(self._transport.api, name)
+        return AsyncDevice(self, await self._transport.run(operation))
 
     async def submit(
         self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
-        """As `Client.submit`."""
+        """Submit a program; see `Client.submit`."""
         operations.check_options("submit", options)
-        plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
-        return AsyncJob(self._transport, await self._transport.run(plan))
+        operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
+        return AsyncJob(self._transport, await self._transport.run(operation))
 
     async def job(self, id: str) -> AsyncJob:
-        """As `Client.job`."""
-        plan = operations.job(self._transport.api, id)
-        return AsyncJob(self._transport, await self._transport.run(plan))
+        """Return a job by its id; see `Client.job`."""
+        operation = operations.job(self._transport.api, id)
+        return AsyncJob(self._transport, await self._transport.run(operation))
 
     async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[AsyncJob]:
-        """As `Client.jobs`."""
-        plan = operations.jobs(self._transport.api, limit, filters)
-        found = await self._transport.run(plan)
+        """Return the account's newest jobs; see `Client.jobs`."""
+        operation = operations.jobs(self._transport.api, limit, filters)
+        found = await self._transport.run(operation)
         return Listing(AsyncJob(self._transport, body) for body in found)
 
     async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
-        """As `Client.calibration`."""
+        """Return the calibration of a device; see `Device.calibration`."""
         return await self._transport.run(operations.calibration(self._transport.api, device, at))
 
     async def account(self) -> dict[str, Any]:
-        """As `Client.account`."""
+        """Return the account and the token; see `Client.account`."""
         return await self._transport.run(operations.account(self._transport.api))
 
     def events(self, since: int | None = None) -> AsyncGenerator[Change, None]:
-        """As `Client.events`: `async for change in client.events()`."""
-        return self._transport.follow(of_account(self._transport.api, since))
+        """Yield changes of the account's jobs: `async for change in client.events()`."""
+        return self._transport.follow(account_stream(self._transport.api, since))
 
     async def _itself(self) -> AsyncClient:
         return self
 
 
 class AsyncDevice(DeviceView):
-    """As `Device`."""
+    """Device of a server; see `Device`."""
 
     def __init__(self, client: AsyncClient, body: dict[str, Any]) -> None:
         super().__init__(body)
@@ -107,22 +107,22 @@ class AsyncDevice(DeviceView):
     async def run(
         self, program: Program, shots: int = 1000, **options: Unpack[Options]
     ) -> AsyncJob:
-        """As `Device.run`."""
+        """Submit a program to this device; see `Device.run`."""
         operations.check_options("run", options)
-        asked: Options = {**self.suited(program), **options}
-        return await self._client.submit(program, self.name, shots=shots, **asked)
+        chosen: Options = {**self.default_options(program), **options}
+        return await self._client.submit(program, self.name, shots=shots, **chosen)
 
     async def refresh(self) -> AsyncDevice:
-        """As `Device.refresh`."""
+        """Return the present state of the device; see `Device.refresh`."""
         return await self._client.device(self.name)
 
     async def calibration(self, at: str | None = None) -> dict[str, Any]:
-        """As `Device.calibration`."""
+        """Return the calibration of the device; see `Device.calibration`."""
         return await self._client.calibration(self.name, at)
 
 
 class AsyncJob(JobView):
-    """As `Job`; what asks the server is awaited, `status` and `position` as well."""
+    """Job on the server; see `Job`. `status` and `position` are awaited: `await job.status`."""
 
     def __init__(self, transport: AsyncTransport, body: dict[str, Any]) -> None:
         super().__init__(body)
@@ -130,24 +130,28 @@ class AsyncJob(JobView):
 
     @property
     def status(self) -> Awaitable[str]:
-        """To be awaited; as `Job.status`."""
+        """Awaitable of the present state; see `Job.status`."""
         return self._status()
 
     @property
     def position(self) -> Awaitable[int | None]:
-        """To be awaited; as `Job.position`."""
+        """Awaitable of the present position in the queue; see `Job.position`."""
         return self._position()
 
     async def refresh(self) -> AsyncJob:
-        """As `Job.refresh`."""
-        return self.see(await self._transport.run(operations.job(self._transport.api, self.id)))
+        """Update the job from the server; see `Job.refresh`."""
+        return self.update(await self._transport.run(operations.job(self._transport.api, self.id)))
 
     async def wait(
         self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False
     ) -> AsyncJob:
-        """As `Job.wait`. Thousands of jobs may be waited for; they share connections in turns."""
+        """Wait until the job has ended; see `Job.wait`. Thousands of waits share 64 connections."""
         transport = self._transport
-        with shown(progress) as watch, transport.wait() as hold_s, ends_by(wait_ends(timeout)):
+        with (
+            progress_display(progress) as watch,
+            transport.wait() as hold_s,
+            ends_by(wait_deadline(timeout)),
+        ):
             await transport.run(operations.wait(transport.api, self, timeout, watch, hold_s))
         return self
 
@@ -158,30 +162,33 @@ class AsyncJob(JobView):
         progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
-        """As `Job.result`; NumPy arrays are there only with `arrays=True`."""
+        """Wait for the job and return its result; see `Job.result`.
+
+        The result has NumPy arrays only with `arrays=True`.
+        """
         await self.wait(timeout, progress=progress)
-        plan = operations.result(self._transport.api, self, with_arrays=arrays)
-        return await self._transport.run(plan)
+        operation = operations.result(self._transport.api, self, with_arrays=arrays)
+        return await self._transport.run(operation)
 
     async def compiled(self, part: int = 0) -> str:
-        """As `Job.compiled`."""
+        """Return a compiled circuit as OpenQASM 3; see `Job.compiled`."""
         transport = self._transport
         return await transport.run(operations.compiled(transport.api, self.id, part))
 
     async def cancel(self) -> AsyncJob:
-        """As `Job.cancel`."""
-        return self.see(await self._transport.run(operations.cancel(self._transport.api, self)))
+        """Cancel the job; see `Job.cancel`."""
+        return self.update(await self._transport.run(operations.cancel(self._transport.api, self)))
 
     async def delete(self) -> None:
-        """As `Job.delete`."""
+        """Delete the job; see `Job.delete`."""
         await self._transport.run(operations.delete(self._transport.api, self))
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """As `Job.events`: `async for event in job.events()`."""
-        return self._transport.follow(of_job(self._transport.api, self))
+        """Yield changes of the job: `async for event in job.events()`."""
+        return self._transport.follow(job_stream(self._transport.api, self))
 
     async def _status(self) -> str:
         return self.state if self.is_final else (await self.refresh()).state
 
     async def _position(self) -> int | None:
-        return None if self.is_final else (await self.refresh()).place
+        return None if self.is_final else (await self.refresh()).queue_position

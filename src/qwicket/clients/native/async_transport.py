@@ -1,4 +1,4 @@
-"""Plans driven by an event loop. A plan whose task is cancelled is over, and so is its request."""
+"""Run the client's operations in an event loop. Cancelling a task closes its connection."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from qwicket.clients.http.async_client import AsyncHTTPClient
 from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import (
+from qwicket.clients.native.protocol import (
     HOLD_S,
     RETRY_POLICY,
     STREAM_POLICY,
     Api,
-    Outcome,
+    Operation,
     Pause,
-    Plan,
     Send,
+    StepResult,
     StreamPolicy,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from qwicket.clients.native.events import Following
+    from qwicket.clients.native.events import EventStream
 
 T = TypeVar("T")
 
 WAITING: Final = 64
-"""Requests that the server may hold back at once; further waits take turns with them."""
+"""Most long polls at once; further waits take turns."""
 _OTHERS: Final = 32
-_LEAST_HOLD_S: Final = 1.0
+_MIN_HOLD_S: Final = 1.0
 
 
 class AsyncTransport:
     """Requests to one server with one token, for any number of tasks of one event loop.
 
-    At most `WAITING` + 32 connections are open. Requests that the server holds back never keep
-    others from theirs.
+    At most `WAITING` + 32 connections are open: long polls never use up the connections of other
+    requests.
 
     Args:
         url: Address of the server.
         token: The secret.
-        timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        retry_policy: How long requests are tried again.
-        outage: How long a wait outlasts a server that is away.
+        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        retry_policy: When requests are repeated.
+        outage: When requests are repeated within a wait.
         stream_policy: When streams of events are reopened.
         url_source: Where the address comes from, for the error where no server runs.
 
     Raises:
-        ClientError: The address or the token cannot be one.
+        ClientError: The address or the token is invalid.
     """
 
     def __init__(
@@ -75,48 +75,47 @@ class AsyncTransport:
     def __repr__(self) -> str:
         return f"<AsyncTransport {self.url}>"
 
-    async def run(self, plan: Plan[T]) -> T:
-        """Do what a plan says; return what it returns."""
-        told: Outcome = None
+    async def run(self, operation: Operation[T]) -> T:
+        """Run an operation and return its value."""
+        result: StepResult = None
         while True:
             try:
-                step = plan.send(told)
+                step = operation.send(result)
             except StopIteration as end:
                 value: T = end.value
                 return value
-            told = await self._do(step)
+            result = await self._do(step)
 
     @contextmanager
     def wait(self) -> Iterator[Callable[[], float]]:
-        """Count a wait while it goes on; give how long the server may hold its answers back.
+        """Count a wait; yield a function that returns the longest long poll in seconds.
 
-        The more waits share the connections, the shorter each turn is: all of them come round in
-        half a minute, as long as there are fewer than 2,000.
+        With more waits each long poll is shorter: up to 2,000 waits all get a turn within 30 s.
         """
         self._waiting += 1
         try:
-            yield lambda: max(_LEAST_HOLD_S, HOLD_S * min(1.0, WAITING / self._waiting))
+            yield lambda: max(_MIN_HOLD_S, HOLD_S * min(1.0, WAITING / self._waiting))
         finally:
             self._waiting -= 1
 
-    async def follow(self, following: Following[T]) -> AsyncGenerator[T, None]:
-        """Yield the events of a stream, which is taken up again where it broke, to its end."""
-        while not following.is_over:
+    async def follow(self, stream: EventStream[T]) -> AsyncGenerator[T, None]:
+        """Yield the events of a stream to its end; reconnect after the last event received."""
+        while not stream.is_over:
             failure: NoResponse | InvalidResponse | None = None
             try:
-                async with aclosing(self._http.stream(following.request())) as pieces:
-                    async for piece in pieces:
-                        for event in following.feed(piece):
+                async with aclosing(self._http.stream(stream.request())) as chunks:
+                    async for chunk in chunks:
+                        for event in stream.feed(chunk):
                             yield event
             except (NoResponse, InvalidResponse) as error:
                 failure = error
-            if not following.is_over:
-                await asyncio.sleep(following.pause_s(failure))
+            if not stream.is_over:
+                await asyncio.sleep(stream.pause_s(failure))
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _do(self, step: Send | Pause) -> Outcome:
+    async def _do(self, step: Send | Pause) -> StepResult:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
@@ -126,13 +125,14 @@ class AsyncTransport:
             async with asyncio.timeout(deadlines.within(step.left_s)):
                 await self._held.acquire()
         except TimeoutError:
-            return NoResponse("Too many other waits go on.", was_sent=False)
+            # Not sent, so the wait's next attempt repeats it.
+            return NoResponse("Too many other waits are running.", was_sent=False)
         try:
             return await self._send(step)
         finally:
             self._held.release()
 
-    async def _send(self, step: Send) -> Outcome:
+    async def _send(self, step: Send) -> StepResult:
         try:
             return await self._http.exchange(step)
         except (NoResponse, InvalidResponse) as error:

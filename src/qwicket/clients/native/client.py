@@ -24,7 +24,7 @@ __all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "aconnect", 
 
 
 class Options(TypedDict, total=False):
-    """What a submission may say beside program, device and shots; `Client.submit` has the words."""
+    """Options of a submission besides program, device and shots; see `Client.submit`."""
 
     format: str | None
     seed: int | None
@@ -38,7 +38,7 @@ class Options(TypedDict, total=False):
 
 
 class Filters(TypedDict, total=False):
-    """Which jobs are listed; times are ISO 8601 with an offset from UTC."""
+    """Filters of a list of jobs. Times are ISO 8601 with an offset from UTC."""
 
     state: str | None
     device: str | None
@@ -59,24 +59,33 @@ def connect(
     timeout: float | None = None,
     deadline: float | None = None,
 ) -> Client:
-    """Return a client of a Qwicket server. Nothing is sent yet.
+    """Return a client of a Qwicket server. No request is sent yet.
 
-    Each setting is what is given here; else what the environment says; else what the profile in
-    `~/.config/qwicket/config.toml` says; else its default.
+    Each setting comes from the argument, else the environment variable, else the profile in
+    `~/.config/qwicket/config.toml`, else the default.
 
     Args:
-        url: Address of the server; `QWICKET_URL`; by default this machine's port 8000.
-        token: A token; `QWICKET_TOKEN`. That of a profile goes to the profile's address alone.
-        profile: Name of a profile; `QWICKET_PROFILE`; by default the one that the file names. One
-            that is named here stands before the environment.
-        config: The file with profiles; `QWICKET_CLIENT_CONFIG`.
-        timeout: Seconds for one answer of the server, by default 30; one with much to say may take
-            longer.
-        deadline: Seconds for which a request is tried again, by default 90. Waits have no end but
-            their own.
+        url: Address of the server; variable `QWICKET_URL`; default `http://127.0.0.1:8000`.
+        token: API token; variable `QWICKET_TOKEN`. A token from a profile is only sent to the
+            address in the same profile.
+        profile: Name of a profile; variable `QWICKET_PROFILE`; default is the file's `default`.
+            A profile that is passed here takes precedence over the environment.
+        config: File with profiles; variable `QWICKET_CLIENT_CONFIG`.
+        timeout: Seconds for one response, by default 30. Large responses may take longer.
+        deadline: Seconds during which a failed request is repeated, by default 90. Waiting for a
+            job has a timeout of its own.
 
     Raises:
-        ClientError: There is no token, the address is none, or the file makes no sense.
+        ClientError: There is no token, or the address, the file or the profile is invalid.
+
+    Example:
+        ```python
+        import qwicket
+
+        with qwicket.connect() as client:
+            job = client.submit("bell.qasm", "simulator", shots=1000)
+            print(job.result().counts)
+        ```
     """
     return client_from(settings(url, token, profile, config, timeout, deadline))
 
@@ -103,15 +112,15 @@ def aconnect(
     timeout: float | None = None,
     deadline: float | None = None,
 ) -> AsyncClient:
-    """Return a client for an event loop; its settings are those of `connect`. Nothing is sent yet.
+    """Return a client for an event loop. No request is sent yet.
 
-    `async with qwicket.aconnect() as client` closes it; `client = await qwicket.aconnect()` leaves
-    that to `await client.close()`.
+    The arguments are those of `connect`. Either `async with qwicket.aconnect() as client` closes
+    the client, or `client = await qwicket.aconnect()` and later `await client.close()`.
 
     Raises:
-        ClientError: There is no token, the address is none, or the file makes no sense.
+        ClientError: There is no token, or the address, the file or the profile is invalid.
     """
-    # Here, because an event loop's HTTP takes a moment to import, and few need it.
+    # Imported here, because httpcore slows down the start of programs that do not need it.
     from qwicket.clients.native.aio import AsyncClient
     from qwicket.clients.native.async_transport import AsyncTransport
 
@@ -124,7 +133,10 @@ def aconnect(
 
 
 class Client:
-    """A connection to one server with one token; made by `connect`. Any threads may share it."""
+    """Client of one server with one token. Create it with `connect`.
+
+    It is thread-safe. As a context manager it closes its connections at the end of the block.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -144,13 +156,14 @@ class Client:
         return self._transport.url
 
     def close(self) -> None:
+        """Close the connections."""
         self._transport.close()
 
     def devices(self) -> Listing[Device]:
-        """Return the devices.
+        """Return the server's devices.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         found = self._transport.run(operations.devices(self._transport.api))
         return Listing(Device(self, body) for body in found)
@@ -159,7 +172,7 @@ class Client:
         """Return one device, with the length of its queue.
 
         Raises:
-            ApiError: There is no such device for this token.
+            ApiError: This token has no access to a device of this name.
         """
         return Device(self, self._transport.run(operations.device(self._transport.api, name)))
 
@@ -171,44 +184,45 @@ class Client:
         shots: int = 1000,
         **options: Unpack[Options],
     ) -> Job:
-        """Submit a program. When this returns, the job is on the server's disk.
+        """Submit a program. On return, the job is on the server's disk.
 
-        Every try bears the same idempotency key, so that a lost answer makes no second job.
+        A submission whose response is lost is repeated with the same idempotency key, so it never
+        creates a second job.
 
         Args:
-            program: Text; the path of a file, as `Path` or text; the object of a JSON format; a
+            program: Source text; path of a file, as `Path` or text; object of a JSON format;
                 circuit of Qiskit or Cirq; or a list of these, each with a result of its own.
             device: Name of the device.
             shots: Shots per circuit.
-            options: Further words.
+            options: Further options:
 
-                - `format`: The program's format; by default it is told from the text.
-                - `seed`: 0 ≤ seed < 2^63; by default the server draws one.
-                - `noise`: Name of one of the device's noise models; by default none.
-                - `engine`: Name of one of the device's engines; by default the one that suits each
-                  circuit.
+                - `format`: Format of the program; by default detected from the text.
+                - `seed`: Seed of random numbers, 0 ≤ seed < 2^63; by default the server draws one.
+                - `noise`: Name of one of the device's noise models; by default no noise.
+                - `engine`: Name of one of the device's engines; by default the server chooses one
+                  for each circuit.
                 - `inputs`: Values of the program's declared inputs, or of the parameters of a
-                  circuit of Qiskit; angles in radians.
-                - `outputs`: Of `counts` (the default), `memory`, `probabilities`.
-                - `name`: A name for people.
-                - `tags`: Words to find it by.
-                - `key`: The idempotency key, by default a fresh one. With one of your own,
-                  submitting the same again within 24 hours returns the same job, also from another
-                  process.
+                  Qiskit circuit; angles in radians.
+                - `outputs`: Any of `counts` (the default), `memory`, `probabilities`.
+                - `name`: Name of the job, for lists and filters.
+                - `tags`: Tags of the job, for lists and filters.
+                - `key`: Idempotency key; by default a new one. Two submissions with the same key
+                  within 24 hours return the same job, also from different processes.
 
         Raises:
-            ApiError: It was refused; nothing is stored.
-            Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
+            ApiError: The server refused the submission; no job exists.
+            Unreachable: No response arrived, so the job may exist; submit with the same `key` to
+                get it.
         """
         operations.check_options("submit", options)
-        plan = operations.submit(self._transport.api, program, device, shots=shots, **options)
-        return Job(self._transport, self._transport.run(plan))
+        operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
+        return Job(self._transport, self._transport.run(operation))
 
     def job(self, id: str) -> Job:
-        """Return a job by its id, from any process at any time.
+        """Return a job by its id, also one that another process submitted.
 
         Raises:
-            ApiError: There is no such job for this token.
+            ApiError: This token has no access to a job with this id.
         """
         return Job(self._transport, self._transport.run(operations.job(self._transport.api, id)))
 
@@ -216,86 +230,89 @@ class Client:
         """Return the account's newest jobs, the newest first.
 
         Args:
-            limit: Jobs at most.
-            filters: Which: `state` (several with commas), `device`, `name`, `tag` (one or a list: a
-                job must bear all), `group`, `door`, `created_from`, `created_to`.
+            limit: Most jobs to return.
+            filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
+                a list; a job must have all of them), `group`, `door`, `created_from`,
+                `created_to`.
 
         Raises:
-            ClientError: It was refused, or the server could not be asked.
+            ClientError: The request failed.
         """
-        plan = operations.jobs(self._transport.api, limit, filters)
-        return Listing(Job(self._transport, body) for body in self._transport.run(plan))
+        operation = operations.jobs(self._transport.api, limit, filters)
+        return Listing(Job(self._transport, body) for body in self._transport.run(operation))
 
     def account(self) -> dict[str, Any]:
-        """Return who asks, with which token, and the number of the last change of the jobs.
+        """Return the account, the token, and the number of the last change of the account's jobs.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return self._transport.run(operations.account(self._transport.api))
 
     def events(self, since: int | None = None) -> Iterator[Change]:
-        """Yield each change of the account's jobs, without an end.
+        """Yield changes of the account's jobs, without an end.
 
-        A lost connection is taken up again where it broke. Changes that follow one another closely
-        are told as one; that a job was deleted is not told.
+        After a lost connection the stream resumes without a gap. Changes of one job in quick
+        succession may arrive as one. Deletions are not reported.
 
         Args:
-            since: The `number` of a change, or `client.account()["change"]`: every job that changed
-                after it is told first, as it is now. By default what changes from now on is told.
+            since: `number` of a change, or `client.account()["change"]`. The stream begins with
+                the present state of every job that changed after it. By default it begins with
+                the next change.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The server refused the stream, or was away for too long.
         """
-        from qwicket.clients.native.events import of_account
+        from qwicket.clients.native.events import account_stream
 
-        return self._transport.follow(of_account(self._transport.api, since))
+        return self._transport.follow(account_stream(self._transport.api, since))
 
     def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
-        """Return what was measured of a device; see `Device.calibration`."""
+        """Return the calibration of a device; see `Device.calibration`."""
         return self._transport.run(operations.calibration(self._transport.api, device, at))
 
 
 class Device(DeviceView):
-    """A device of a server: a mapping of what the server says, that runs programs."""
+    """Device of a server. As a mapping it holds the server's description of the device."""
 
     def __init__(self, client: Client, body: dict[str, Any]) -> None:
         super().__init__(body)
         self._client = client
 
     def run(self, program: Program, shots: int = 1000, **options: Unpack[Options]) -> Job:
-        """Submit a program to this device. When this returns, the job is on the server's disk.
+        """Submit a program to this device. On return, the job is on the server's disk.
 
         Args:
-            program: OpenQASM text, a path, a circuit of Qiskit or Cirq, IonQ's JSON as a dict, ...;
-                or a list of these, each with a result of its own.
+            program: OpenQASM text, path of a file, circuit of Qiskit or Cirq, IonQ's JSON as a
+                dict; or a list of these, each with a result of its own.
             shots: Shots per circuit.
-            options: `seed`, `noise`, `outputs`, `name`, `key` and more: those of `Client.submit`.
-                For atoms and photons `format` and `outputs` are the device's own by default.
+            options: Options of `Client.submit`, such as `seed`, `noise`, `outputs`, `name`, `key`.
+                For atoms and photons, `format` and `outputs` default to those of the device.
 
         Raises:
-            ApiError: It was refused; nothing is stored.
-            Unreachable: No answer came: it may be stored. Only the same `key` finds it again.
+            ApiError: The server refused the submission; no job exists.
+            Unreachable: No response arrived, so the job may exist; submit with the same `key` to
+                get it.
         """
         operations.check_options("run", options)
-        asked: Options = {**self.suited(program), **options}
-        return self._client.submit(program, self.name, shots=shots, **asked)
+        chosen: Options = {**self.default_options(program), **options}
+        return self._client.submit(program, self.name, shots=shots, **chosen)
 
     def refresh(self) -> Device:
-        """Read the device anew, with the length of its queue.
+        """Return the present state of the device, with the length of its queue.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return self._client.device(self.name)
 
     def calibration(self, at: str | None = None) -> dict[str, Any]:
-        """Return what was measured of the device, in seconds and infidelities.
+        """Return the calibration of the device, in seconds and infidelities.
 
         Args:
-            at: A time in ISO 8601 with an offset from UTC; by default now.
+            at: Time in ISO 8601 with an offset from UTC; by default now.
 
         Raises:
-            ApiError: Nothing was.
+            ApiError: The device has no calibration.
         """
         return self._client.calibration(self.name, at)

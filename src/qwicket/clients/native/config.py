@@ -1,11 +1,11 @@
-"""Where a client finds its server and token: arguments, environment, a file with profiles.
+"""Settings of a client: arguments, environment variables, and profiles in a TOML file.
 
 default = "lab"
 
 [profiles.lab]
 url = "https://quantum.example.org"
 token = "qw_…"            # or token_file = "~/.secrets/qwicket"
-timeout = 60              # optional, as deadline
+timeout = 60              # optional, like deadline
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KEYS: Final[dict[str, type | tuple[type, ...]]] = {
     "timeout": _NUMBER,
     "deadline": _NUMBER,
 }
-_PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
+_POSITION: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
 _OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -68,13 +68,13 @@ def settings(
     deadline: float | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Return settings: the argument, or what the environment says, or the profile, or a default.
+    """Return settings from the arguments, else the environment, else the profile, else defaults.
 
-    A profile that is named as an argument stands before the environment. A profile's token goes to
-    the profile's address alone.
+    A profile that is named by the argument takes precedence over the environment. A profile's
+    token is only sent to the profile's address.
 
     Raises:
-        ClientError: There is no token, or the file or profile makes no sense.
+        ClientError: There is no token, or the file or the profile is invalid.
     """
     chosen = _profile(profile, config, environ)
     variables = {"url": environ.get(_URL), "token": environ.get("QWICKET_TOKEN")}
@@ -91,10 +91,10 @@ def settings(
         layers.remove(chosen)
     secret = token or _first(layers, "token")
     if not secret:
-        stays = bool(chosen.get("token")) and not is_at_home
-        why = f" The profile's token goes to {home} alone." if stays else ""
+        is_withheld = bool(chosen.get("token")) and not is_at_home
+        why = f" The profile's token is only sent to {home}." if is_withheld else ""
         raise ClientError(
-            "No token: set QWICKET_TOKEN, name one in a profile of"
+            "No token: set QWICKET_TOKEN, add one to a profile in"
             f" {path_of(config, environ)}, or in Python pass token=….{why}"
         )
     return Settings(
@@ -110,8 +110,8 @@ def _first(layers: Sequence[Mapping[str, Any]], key: str) -> str | None:
     return next((str(layer[key]) for layer in layers if layer.get(key)), None)
 
 
-def _either(given: float | None, told: float | None) -> float | None:
-    seconds = told if given is None else given
+def _either(given: float | None, configured: float | None) -> float | None:
+    seconds = configured if given is None else given
     if seconds is not None and not 0 < seconds < math.inf:
         raise ClientError("timeout and deadline must be positive numbers of seconds.")
     return seconds
@@ -129,14 +129,14 @@ def path_of(config: str | Path | None, environ: Mapping[str, str]) -> Path:
 def _at_home(path: str) -> Path:
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # nobody knows where home is, as in some containers
+    except RuntimeError:  # the user has no home folder, as in some containers
         return Path(path)
 
 
 def _profile(
     name: str | None, config: str | Path | None, environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the profile that is asked for; {} when nobody asks for one and there is none."""
+    """Return the chosen or the default profile; {} if there is neither."""
     path = path_of(config, environ)
     wanted = name or environ.get("QWICKET_PROFILE")
     must_be_there = bool(wanted or config or environ.get("QWICKET_CLIENT_CONFIG"))
@@ -147,7 +147,7 @@ def _profile(
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not isinstance(profiles.get(wanted), dict):
         known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) and profiles else "none"
-        raise ClientError(f"{path} has no profile {wanted!r}; there are: {known}.")
+        raise ClientError(f"{path} has no profile {wanted!r}. Its profiles: {known}.")
     return _checked(profiles[wanted], f"{path}, profile {wanted!r}", path)
 
 
@@ -160,24 +160,24 @@ def _document(path: Path, must_be_there: bool) -> dict[str, Any]:
         if not must_be_there:
             return {}
         is_hidden = isinstance(error, PermissionError)
-        what = "permission denied" if is_hidden else "there is no such file"
+        reason = "permission denied" if is_hidden else "the file does not exist"
     except OSError as error:
-        what = error.strerror or type(error).__name__
+        reason = error.strerror or type(error).__name__
     except UnicodeDecodeError:
-        what = "it is no UTF-8 text"
+        reason = "it is not UTF-8 text"
     except tomllib.TOMLDecodeError as error:
-        # Its text may quote a line with a token.
-        place = _PLACE.search(str(error))
-        what = f"it is no TOML{f' (at {place[1]})' if place else ''}"
-    raise ClientError(f"{path} cannot be read: {what}.")
+        # The error's text may quote a line with a token, so only its position is shown.
+        position = _POSITION.search(str(error))
+        reason = f"it is not valid TOML{f' (at {position[1]})' if position else ''}"
+    raise ClientError(f"{path} cannot be read: {reason}.")
 
 
 def _checked(profile: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
-    """Return a profile with its token, whatever is said wrongly refused; no value is quoted."""
+    """Validate a profile and read its token file. Errors do not quote values."""
     for key, value in profile.items():
         kind = _KEYS.get(key)
         if kind is None:
-            raise ClientError(f"{where}: {key!r} is not one of {', '.join(_KEYS)}.")
+            raise ClientError(f"{where}: unknown key {key!r}. Valid keys: {', '.join(_KEYS)}.")
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ClientError(f"{where}: {key} must be a {'text' if kind is str else 'number'}.")
     if "token" in profile and "token_file" in profile:
@@ -193,17 +193,17 @@ def _secret_in(path: Path, where: str) -> str:
     try:
         secret = path.read_text("utf-8").strip()
     except OSError as error:
-        what = error.strerror or type(error).__name__
+        reason = error.strerror or type(error).__name__
     except UnicodeDecodeError:
-        what = "it is no UTF-8 text"
+        reason = "it is not UTF-8 text"
     else:
         _warn_if_open(path)
         return secret
-    raise ClientError(f"{where}: {path} cannot be read: {what}.")
+    raise ClientError(f"{where}: {path} cannot be read: {reason}.")
 
 
 def _warn_if_open(path: Path) -> None:
     if path.stat().st_mode & _OTHERS_READ:
         warnings.warn(
-            f"{path} holds a token and others may read it: chmod 600 {path}", stacklevel=2
+            f"{path} contains a token, but other users can read it: chmod 600 {path}", stacklevel=2
         )

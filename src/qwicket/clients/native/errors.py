@@ -1,26 +1,26 @@
-"""What can go wrong, as one tree. No text in it ever holds a token.
+"""Errors of the client. Their texts never contain a token.
 
 ClientError
-├── ApiError         the server refused; says why and what to do
-│   └── ServerBusy   it asks to come back later, and still did at the last try
-├── Unreachable      no answer within the tries and the time allowed
-├── BadAnswer        what answered does not speak Qwicket's API
-├── JobFailed        the job ended without a result
-└── WaitTimeout      the wait is over, the job is not (also a TimeoutError)
+├── ApiError             the server refused a request
+│   └── ServerBusy       the server stayed overloaded, starting or stopping
+├── Unreachable          no response within the attempts and the time allowed
+├── UnexpectedResponse   the response is not one of Qwicket's API
+├── JobFailed            the job ended without a result
+└── WaitTimeout          the job has not ended in time (also a TimeoutError)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 class ClientError(Exception):
-    """Root of the tree."""
+    """Base of the client's errors."""
 
 
 class ApiError(ClientError):
@@ -31,15 +31,15 @@ class ApiError(ClientError):
         code: Stable code of the error.
         detail: What is wrong.
         remedy: What to do about it.
-        field: The field at fault, if one is.
+        field: Name of the invalid field; None if no single field is invalid.
     """
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status = status
-        self.code = plain(body.get("code")) or "error"
-        self.detail = plain(body.get("detail")) or f"The server answered {status}."
-        self.remedy = plain(body.get("remedy"))
-        self.field = plain(body.get("field")) or None
+        self.code = sanitized(body.get("code")) or "error"
+        self.detail = sanitized(body.get("detail")) or f"The server answered {status}."
+        self.remedy = sanitized(body.get("remedy"))
+        self.field = sanitized(body.get("field")) or None
         super().__init__(f"{self.detail} ({self.code}, HTTP {status})")
 
 
@@ -47,7 +47,7 @@ class ServerBusy(ApiError):
     """The server is overloaded, starting or stopping.
 
     Attributes:
-        retry_after_s: Seconds after which it wants to be asked again; 0 when it does not say.
+        retry_after_s: Pause in seconds that the server requests; 0 if it requests none.
     """
 
     def __init__(self, status: int, body: Mapping[str, Any], retry_after_s: float) -> None:
@@ -56,11 +56,11 @@ class ServerBusy(ApiError):
 
 
 class Unreachable(ClientError):
-    """The server gave no answer, or only the beginning of one.
+    """The server sent no response, or only a part of one.
 
     Attributes:
-        is_absent: Whether no server was started at an address of this machine: trying again does
-            not help.
+        is_absent: Whether no server listens at an address of this machine that has never
+            answered; the client then does not repeat the request.
     """
 
     def __init__(self, text: str, *, is_absent: bool = False) -> None:
@@ -68,8 +68,8 @@ class Unreachable(ClientError):
         super().__init__(text)
 
 
-class BadAnswer(ClientError):
-    """An answer came, but not one that a Qwicket server gives. Is the address right?"""
+class UnexpectedResponse(ClientError):
+    """The response is not one of Qwicket's API. Is the address right?"""
 
 
 class JobFailed(ClientError):
@@ -77,4 +77,4 @@ class JobFailed(ClientError):
 
 
 class WaitTimeout(ClientError, TimeoutError):
-    """The time to wait has passed; the job lives on."""
+    """The job has not ended within the timeout; it continues on the server."""

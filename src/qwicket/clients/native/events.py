@@ -1,4 +1,4 @@
-"""Streams of events of a job or an account: read piece by piece, resumed where they broke."""
+"""Parse event streams of a job or an account, and resume them after a lost connection."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qwicket.clients.http import Attempts, InvalidResponse, NoResponse, Response
 from qwicket.clients.native import wire
-from qwicket.clients.native.errors import BadAnswer, ClientError
-from qwicket.clients.native.operations import path_of
-from qwicket.clients.native.plans import asked_s, validated
+from qwicket.clients.native.errors import ClientError, UnexpectedResponse
+from qwicket.clients.native.operations import job_path
+from qwicket.clients.native.protocol import requested_s, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from qwicket.clients.native.plans import Api, Send
+    from qwicket.clients.native.protocol import Api, Send
     from qwicket.clients.native.views import JobView
     from qwicket.schema.jobs import JobBody
 
 T = TypeVar("T")
 
 
-_MOST_LINE_BYTES: Final = 1 << 20
+_MAX_LINE_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Event:
 
     Attributes:
         version: Rises with each change.
-        state: Which the job has since.
-        info: All that the server said of the job then.
+        state: State after the change.
+        info: The server's document of the job at that time.
     """
 
     version: int
@@ -45,10 +45,10 @@ class Change:
     """One change of a job of the account.
 
     Attributes:
-        number: Rises with each change; `client.events(since=number)` goes on after this one.
+        number: Rises with each change; `client.events(since=number)` continues after this one.
         job: Id of the job.
-        state: Which the job has since.
-        info: All that the server said of the job then.
+        state: State after the change.
+        info: The server's document of the job at that time.
         body: The same as a struct.
     """
 
@@ -59,35 +59,35 @@ class Change:
     body: JobBody
 
 
-def of_job(api: Api, job: JobView) -> Following[Event]:
-    """Return what follows a job to its end, and tells it each news."""
+def job_stream(api: Api, job: JobView) -> EventStream[Event]:
+    """Return the stream of a job's changes; each event updates `job`."""
 
     def event(number: int, body: dict[str, Any]) -> tuple[Event, bool]:
-        job.see(body)
+        job.update(body)
         return Event(number, job.state, body), job.is_final
 
-    return Following(api, f"{path_of(job.id)}/stream", event)
+    return EventStream(api, f"{job_path(job.id)}/stream", event)
 
 
-def of_account(api: Api, since: int | None) -> Following[Change]:
-    """Return what follows all jobs of an account, without an end."""
+def account_stream(api: Api, since: int | None) -> EventStream[Change]:
+    """Return the stream of changes of all jobs of an account, without an end."""
 
     def change(number: int, body: dict[str, Any]) -> tuple[Change, bool]:
         job = wire.job(body)
         return Change(number, job.id, job.state, body, job), False
 
-    return Following(api, "/v1/events", change, since)
+    return EventStream(api, "/v1/events", change, since)
 
 
-class Following(Generic[T]):
-    """A stream being followed; knows what came and what to ask for, does no I/O.
+class EventStream(Generic[T]):
+    """Parser and reconnection state of a server-sent event stream, without I/O.
 
     Args:
-        api: Where it is.
-        path: Of the stream, quoted.
-        event: Makes an event of a number and a document; says whether it was the last one.
-        last: Number of the event after which the stream begins; by default it is the server's
-            affair.
+        api: The server's API.
+        path: Quoted path of the stream.
+        event: Function of a number and a document that returns an event, and whether it is the
+            last one.
+        last: Number of the event after which the stream begins; by default the server chooses.
     """
 
     def __init__(
@@ -103,33 +103,35 @@ class Following(Generic[T]):
         self._last = last
         self._rest = b""
         self._fields: dict[str, str] = {}
-        self._tries = Attempts(api.outage)
+        self._attempts = Attempts(api.outage)
         self._refusal: ClientError | None = None
         self._began_at = 0.0
         self.is_over = False
 
     def request(self) -> Send:
-        """Return what to ask for now."""
+        """Return the next request: for the stream after the last event received."""
         self._rest, self._fields = b"", {}
         self._refusal = None
         self._began_at = time.monotonic()
-        self._tries.begin()
+        self._attempts.begin()
         return self._api.stream(self._path, self._last)
 
-    def feed(self, piece: bytes | Response) -> Iterator[T]:
-        """Take what arrived; yield the events that are complete with it.
+    def feed(self, chunk: bytes | Response) -> Iterator[T]:
+        """Parse a received chunk; yield the events that it completes.
 
         Raises:
-            ClientError: It is no stream of events.
+            ClientError: The response is not a stream of events.
         """
-        if isinstance(piece, Response):
-            self._refused(piece)
+        if isinstance(chunk, Response):
+            self._refused(chunk)
             return
         if time.monotonic() - self._began_at >= self._api.stream_policy.healthy_s:
-            self._forgive()
-        *lines, self._rest = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
-        if len(self._rest) > _MOST_LINE_BYTES:
-            raise BadAnswer("The stream of events has a line without an end.")
+            self._reset_attempts()
+        *lines, self._rest = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        if len(self._rest) > _MAX_LINE_BYTES:
+            raise UnexpectedResponse(
+                f"A line of the event stream exceeds {_MAX_LINE_BYTES:,} bytes."
+            )
         for line in lines:
             if line:
                 name, _, value = line.decode("utf-8", "replace").partition(":")
@@ -138,45 +140,49 @@ class Following(Generic[T]):
                 yield from self._events()
 
     def pause_s(self, error: NoResponse | InvalidResponse | None) -> float:
-        """Return the seconds to pause before the stream is taken up again.
+        """Return the seconds to pause before the next connection.
 
         Args:
-            error: Why it broke off; None when it ended.
+            error: Why the connection was lost; None if the server closed it.
 
         Raises:
-            ClientError: It is not taken up again.
+            ClientError: The stream cannot continue.
         """
         found = validated(error) if error else self._refusal
-        assert not isinstance(found, bytes), "an error is no answer"
-        wished_s = 0.0 if found is None else asked_s(found)
-        pause_s = self._tries.pause_s(wished_s)
+        assert not isinstance(found, bytes), "an error has no body"
+        retry_after_s = 0.0 if found is None else requested_s(found)
+        pause_s = self._attempts.pause_s(retry_after_s)
         if pause_s is None:
-            raise found or BadAnswer("The server's streams of events end at once, again and again.")
+            raise found or UnexpectedResponse(
+                f"The server ends every stream at {self._path} at once."
+            )
         return pause_s
 
     def _refused(self, response: Response) -> None:
-        if response.status == 204:  # it was told the end
+        if response.status == 204:  # the last event was received before
             self.is_over = True
             return
         found = validated(response)
         if isinstance(found, bytes):
-            raise BadAnswer("The answer is no stream of events. Is the address right?")
+            raise UnexpectedResponse(
+                "The response is not a stream of events. Is the address right?"
+            )
         self._refusal = found
 
-    def _forgive(self) -> None:
-        """Forget the failures so far: jobs may wait for days, and streams break and are resumed."""
-        self._tries = Attempts(self._api.outage)
-        self._tries.begin()
+    def _reset_attempts(self) -> None:
+        """Reset the count of failures: a job may wait for days, with many reconnections."""
+        self._attempts = Attempts(self._api.outage)
+        self._attempts.begin()
 
     def _events(self) -> Iterator[T]:
-        """Yield the event that is complete; a number alone says where later ones begin."""
+        """Yield the completed event; an id without data only sets where to resume."""
         fields, self._fields = self._fields, {}
         number = fields.get("id", "")
         if not (number.isascii() and number.isdigit() and len(number) < 20):
             return
         self._last = int(number)
         if "data" in fields:
-            body = wire.read(fields["data"].encode(), dict[str, Any])
+            body = wire.decode(fields["data"].encode(), dict[str, Any])
             event, self.is_over = self._make(self._last, body)
-            self._forgive()
+            self._reset_attempts()
             yield event

@@ -1,4 +1,4 @@
-"""A job as its user holds it."""
+"""Jobs of the client for threads."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qwicket.clients.http import ends_by
-from qwicket.clients.http.polling import wait_ends
+from qwicket.clients.http.polling import wait_deadline
 from qwicket.clients.native import operations
-from qwicket.clients.native.progress import shown
+from qwicket.clients.native.progress import progress_display
 from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class Job(JobView):
-    """One job on the server. The object is only a view: the job lives on without it.
+    """Job on the server.
 
-    `state` and `place` are as last read; `status` and `position` ask the server.
+    `state` and `queue_position` are values of the last response; `status` and `position` send a
+    request. The job continues on the server when this object is discarded.
     """
 
     def __init__(self, transport: Transport, body: dict[str, Any]) -> None:
@@ -33,46 +34,46 @@ class Job(JobView):
 
     @property
     def status(self) -> str:
-        """The state now: queued, running, cancelling, completed, failed, cancelled, ...
+        """Present state: queued, running, cancelling, completed, failed, cancelled, ...
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return self.state if self.is_final else self.refresh().state
 
     @property
     def position(self) -> int | None:
-        """The place in the queue now, from 1: an estimate; None when the job does not wait.
+        """Present position in the queue, from 1 (an estimate); None if the job does not wait.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
-        return None if self.is_final else self.refresh().place
+        return None if self.is_final else self.refresh().queue_position
 
     def refresh(self) -> Job:
-        """Read the job anew.
+        """Update the job from the server.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
-        return self.see(self._transport.run(operations.job(self._transport.api, self.id)))
+        return self.update(self._transport.run(operations.job(self._transport.api, self.id)))
 
     def wait(self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False) -> Job:
-        """Wait until the job has ended, however long others stand before it.
+        """Wait until the job has ended.
 
-        The server is asked about twice a minute, and once a second for whoever looks on. A server
-        that is away for some minutes, because it restarts, does not end the wait.
+        The client polls about twice a minute, with `progress` once a second. The wait continues
+        while the server restarts, for up to five minutes.
 
         Args:
-            timeout: Seconds to wait at most, whatever the server does; None waits for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error; or
-                what is called with the job after each news.
+            timeout: Seconds after which the wait ends in any case; None waits without a limit.
+            progress: Whether to show the position in the queue, then the progress, on standard
+                error; or a function that is called with the job after each response.
 
         Raises:
-            WaitTimeout: It has not ended; it goes on without us.
-            ClientError: The server could not be asked.
+            WaitTimeout: The job has not ended in time; it continues on the server.
+            ClientError: The request failed.
         """
-        with shown(progress) as watch, ends_by(wait_ends(timeout)):
+        with progress_display(progress) as watch, ends_by(wait_deadline(timeout)):
             transport = self._transport
             transport.run(operations.wait(transport.api, self, timeout, watch))
         return self
@@ -84,18 +85,18 @@ class Job(JobView):
         progress: Progress = False,
         arrays: bool = False,
     ) -> Result:
-        """Wait for the job and return what it gave.
+        """Wait for the job and return its result.
 
         Args:
-            timeout: Seconds to wait at most; None waits for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error; or
-                what is called with the job after each news.
-            arrays: Whether to fetch NumPy arrays at once; by default when `arrays` is first read.
+            timeout: Seconds to wait; None waits without a limit.
+            progress: Whether to show the position in the queue, then the progress, on standard
+                error; or a function that is called with the job after each response.
+            arrays: Whether to fetch NumPy arrays now; by default at the first access to `arrays`.
 
         Raises:
-            JobFailed: It ended without a result.
-            WaitTimeout: It has not ended within `timeout` seconds.
-            ClientError: The server could not be asked.
+            JobFailed: The job ended without a result.
+            WaitTimeout: The job has not ended within `timeout` seconds.
+            ClientError: The request failed.
         """
         self.wait(timeout, progress=progress)
         transport = self._transport
@@ -106,48 +107,48 @@ class Job(JobView):
         return found
 
     def compiled(self, part: int = 0) -> str:
-        """Return a circuit in the gates that its lab's device announces, as OpenQASM 3.
+        """Return a circuit, compiled to the gates of its lab's device, as OpenQASM 3.
 
         Args:
             part: Number of the circuit, from 0.
 
         Raises:
-            ApiError: The device is no lab's, or the language has no words for the circuit.
-            ClientError: The server could not be asked.
+            ApiError: The device belongs to no lab, or OpenQASM cannot express the circuit.
+            ClientError: The request failed.
         """
         return self._transport.run(operations.compiled(self._transport.api, self.id, part))
 
     def cancel(self) -> Job:
-        """Cancel the job: at once when it waits; a running one is asked to stop.
+        """Cancel the job. A waiting job is cancelled at once, a running job is requested to stop.
 
         Raises:
-            ClientError: It was refused, or the server could not be asked.
+            ClientError: The request failed.
         """
-        return self.see(self._transport.run(operations.cancel(self._transport.api, self)))
+        return self.update(self._transport.run(operations.cancel(self._transport.api, self)))
 
     def delete(self) -> None:
-        """Delete the job, which has ended, with its program and its result.
+        """Delete the job with its program and its result. The job must have ended.
 
-        It is no error that it is gone already: whoever loses an answer may ask again.
+        Deleting a job that does not exist any more succeeds.
 
         Raises:
-            ApiError: It has not ended, or it is another account's.
-            ClientError: The server could not be asked.
+            ApiError: The job has not ended, or belongs to another account.
+            ClientError: The request failed.
         """
         self._transport.run(operations.delete(self._transport.api, self))
 
     def events(self) -> Iterator[Event]:
-        """Yield the job's present state and then each change, to its end.
+        """Yield the job's present state, then each change until it has ended.
 
-        Changes that follow one another closely are told as one. A lost connection is taken up
-        again where it broke.
+        Changes in quick succession may arrive as one. After a lost connection the stream resumes
+        without a gap.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The server refused the stream, or was away for too long.
         """
-        from qwicket.clients.native.events import of_job
+        from qwicket.clients.native.events import job_stream
 
-        return self._transport.follow(of_job(self._transport.api, self))
+        return self._transport.follow(job_stream(self._transport.api, self))
 
     def _archive(self, part: int) -> bytes:
         return self._transport.run(operations.archive(self._transport.api, self.id, part))

@@ -1,4 +1,4 @@
-"""What the clients do, each as a plan: the same for threads and for event loops."""
+"""The operations that the clients for threads and for event loops share."""
 
 from __future__ import annotations
 
@@ -14,77 +14,77 @@ from qwicket.clients.http.polling import LAST_S
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
-    BadAnswer,
     JobFailed,
     ServerBusy,
+    UnexpectedResponse,
     Unreachable,
     WaitTimeout,
 )
-from qwicket.clients.native.plans import HOLD_S, Pause, Plan
 from qwicket.clients.native.programs import bound, read
+from qwicket.clients.native.protocol import HOLD_S, Operation, Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from qwicket.clients.native.plans import Api
     from qwicket.clients.native.programs import Program
+    from qwicket.clients.native.protocol import Api
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.views import JobView
 
 J = TypeVar("J", bound="JobView")
 
 WAIT_S: Final = 3600.0
-"""How long to wait for a job's end where nothing else is asked for."""
+"""Default of `timeout` when waiting for a job."""
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
-"""How long the server may hold answers back from somebody who watches the place in the queue."""
+"""Longest long poll with a progress display: the position in the queue changes between events."""
 _PAGE: Final = 500
 _ANY: Final = dict[str, Any]
 
 
-def path_of(job: str) -> str:
+def job_path(job: str) -> str:
     """Return the path of a job."""
     return f"/v1/jobs/{quote(job, safe='')}"
 
 
-def path_of_device(name: str) -> str:
+def device_path(name: str) -> str:
     """Return the path of a device."""
     return f"/v1/devices/{quote(name, safe='')}"
 
 
-def account(api: Api) -> Plan[dict[str, Any]]:
+def account(api: Api) -> Operation[dict[str, Any]]:
     return (yield from api.get("/v1/account", _ANY))
 
 
-def devices(api: Api) -> Plan[list[dict[str, Any]]]:
+def devices(api: Api) -> Operation[list[dict[str, Any]]]:
     return (yield from api.get("/v1/devices", wire.DevicesBody)).devices
 
 
-def device(api: Api, name: str) -> Plan[dict[str, Any]]:
-    return (yield from api.get(path_of_device(name), _ANY))
+def device(api: Api, name: str) -> Operation[dict[str, Any]]:
+    return (yield from api.get(device_path(name), _ANY))
 
 
-def calibration(api: Api, name: str, at: str | None) -> Plan[dict[str, Any]]:
-    asked = f"?{urlencode({'at': at})}" if at else ""
-    return (yield from api.get(f"{path_of_device(name)}/calibration{asked}", _ANY))
+def calibration(api: Api, name: str, at: str | None) -> Operation[dict[str, Any]]:
+    query = f"?{urlencode({'at': at})}" if at else ""
+    return (yield from api.get(f"{device_path(name)}/calibration{query}", _ANY))
 
 
-def job(api: Api, name: str) -> Plan[dict[str, Any]]:
-    return (yield from api.get(path_of(name), _ANY))
+def job(api: Api, name: str) -> Operation[dict[str, Any]]:
+    return (yield from api.get(job_path(name), _ANY))
 
 
-def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Plan[list[dict[str, Any]]]:
+def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Operation[list[dict[str, Any]]]:
     """List the newest jobs, page by page, until there are `limit`."""
     found: list[dict[str, Any]] = []
-    asked = {name: value for name, value in filters.items() if value is not None}
+    query = {name: value for name, value in filters.items() if value is not None}
     while len(found) < limit:
-        asked["limit"] = min(limit - len(found), _PAGE)
-        page = yield from api.get(f"/v1/jobs?{urlencode(asked, doseq=True)}", wire.JobsBody)
+        query["limit"] = min(limit - len(found), _PAGE)
+        page = yield from api.get(f"/v1/jobs?{urlencode(query, doseq=True)}", wire.JobsBody)
         found += page.jobs
         if page.next is None:
             break
-        asked["before"] = page.next
+        query["before"] = page.next
     return found
 
 
@@ -103,15 +103,15 @@ def submit(
     name: str = "",
     tags: Sequence[str] = (),
     key: str | None = None,
-) -> Plan[dict[str, Any]]:
-    """Submit; every try bears the same idempotency key."""
+) -> Operation[dict[str, Any]]:
+    """Submit a program; every attempt has the same idempotency key."""
     program, values = bound(program, inputs or {})
-    source, told = read(program, format)
+    source, format = read(program, format)
     body = {
         "program": source,
         "device": device,
         "shots": shots,
-        "format": told,
+        "format": format,
         "seed": seed,
         "noise": noise,
         "engine": engine,
@@ -125,14 +125,14 @@ def submit(
 
 
 def check_options(function: str, options: Mapping[str, Any]) -> None:
-    """Refuse words that no submission knows.
+    """Check the names of a submission's options.
 
     Args:
-        function: What the user called.
-        options: What they gave by name.
+        function: Name of the called function, for the error.
+        options: Options by name.
 
     Raises:
-        TypeError: There is one; the nearest right one is named.
+        TypeError: An option is unknown; the text suggests the nearest name.
     """
     known = submit.__kwdefaults__ or {}
     for name in options:
@@ -142,14 +142,14 @@ def check_options(function: str, options: Mapping[str, Any]) -> None:
             raise TypeError(f"{function}() has no argument {name!r}.{hint}")
 
 
-def cancel(api: Api, job: JobView) -> Plan[dict[str, Any]]:
-    return (yield from api.post(f"{path_of(job.id)}/cancel", None, _ANY))
+def cancel(api: Api, job: JobView) -> Operation[dict[str, Any]]:
+    return (yield from api.post(f"{job_path(job.id)}/cancel", None, _ANY))
 
 
-def delete(api: Api, job: JobView) -> Plan[None]:
-    """Delete; a job that is gone is deleted, by a try whose answer was lost or by somebody else."""
+def delete(api: Api, job: JobView) -> Operation[None]:
+    """Delete a job; a job that does not exist counts as deleted (its response may be lost)."""
     try:
-        yield from api.delete(path_of(job.id))
+        yield from api.delete(job_path(job.id))
     except ApiError as error:
         if error.status != 404:
             raise
@@ -160,53 +160,55 @@ def wait(
     job: J,
     timeout: float | None,
     watch: Callable[[J], None] | None,
-    longest_hold_s: Callable[[], float] = lambda: HOLD_S,
-) -> Plan[None]:
+    max_hold_s: Callable[[], float] = lambda: HOLD_S,
+) -> Operation[None]:
     """Wait until the job has ended; see `Job.wait`.
 
     Args:
-        api: Where it is.
-        job: Is told each news.
-        timeout: Seconds to wait at most; None is without end.
-        watch: Is called with the job after each news; the server is asked about once a second.
-        longest_hold_s: For how long the server may hold an answer back at present.
+        api: The server's API.
+        job: Job that is updated with each response.
+        timeout: Seconds; None waits without a limit.
+        watch: Function that is called with the job after each response, about once a second.
+        max_hold_s: Function that returns the longest long poll at present.
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     has_ended = job.is_final
     while not has_ended:
-        hold_s = min(longest_hold_s(), _WATCHED_HOLD_S) if watch else longest_hold_s()
-        has_ended = yield from _ask(api, job, deadline - time.monotonic(), hold_s)
+        hold_s = min(max_hold_s(), _WATCHED_HOLD_S) if watch else max_hold_s()
+        has_ended = yield from _poll(api, job, deadline - time.monotonic(), hold_s)
         if watch:
             watch(job)
         if not has_ended and time.monotonic() >= deadline:
             raise WaitTimeout(
-                f"Job {job.id} has not ended within {timeout:g} s (last seen: {job.state})"
-                f" and goes on; find it again with client.job({job.id!r})."
+                f"Job {job.id} has not ended within {timeout:g} s (last state: {job.state})."
+                f" It continues on the server: client.job({job.id!r}) returns it."
             )
 
 
-def _ask(api: Api, job: JobView, left_s: float, hold_s: float) -> Plan[bool]:
-    """Ask once for news, for at most `left_s` seconds; return whether the job has ended."""
+def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[bool]:
+    """Poll a job once, for at most `left_s` seconds; return whether it has ended."""
     asked_at = time.monotonic()
     hold_s = max(0.0, min(left_s - LAST_S, hold_s))
     try:
-        job.see((yield from api.get_news(path_of(job.id), _ANY, hold_s=hold_s, within_s=left_s)))
+        job.update(
+            (yield from api.get_change(job_path(job.id), _ANY, hold_s=hold_s, within_s=left_s))
+        )
     except (Unreachable, ServerBusy):
         if time.monotonic() < asked_at + left_s:
             raise
     if not job.is_final:
-        # A server that stops, or a proxy in between, may not hold its answers back.
+        # A stopping server or a proxy may respond at once, without the long poll.
         sooner_s = asked_at + min(_SPACING_S, left_s) - time.monotonic()
         yield Pause(max(0.0, sooner_s))
     return job.is_final
 
 
-def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
-    """Return what an ended job gave; see `Job.result`."""
+def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
+    """Return the result of a job that has ended; see `Job.result`."""
     from qwicket.clients.native.results import Part, Result
 
     try:
-        body = yield from api.get(f"{path_of(job.id)}/result", schema.results.ResultBody)
+        body = yield from api.get(f"{job_path(job.id)}/result", schema.results.ResultBody)
     except ApiError as error:
         if error.code != "no_result":
             raise
@@ -221,15 +223,17 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Plan[Result]:
     raise JobFailed(f"Job {job.id}: {detail}")
 
 
-def compiled(api: Api, job: str, part: int) -> Plan[str]:
-    """Return one circuit as its lab's device gets it, in OpenQASM 3."""
-    content = yield from api.get_raw(f"{path_of(job)}/parts/{part}/compiled", "text/plain")
+def compiled(api: Api, job: str, part: int) -> Operation[str]:
+    """Return one circuit, compiled for its lab's device, as OpenQASM 3."""
+    content = yield from api.get_raw(f"{job_path(job)}/parts/{part}/compiled", "text/plain")
     return content.decode("utf-8", "replace")
 
 
-def archive(api: Api, job: str, part: int) -> Plan[bytes]:
-    """Return the archive of arrays of one circuit."""
-    content = yield from api.get_raw(f"{path_of(job)}/parts/{part}?format=npz", _NPZ_TYPE)
+def archive(api: Api, job: str, part: int) -> Operation[bytes]:
+    """Return the NumPy archive (npz) of one circuit's arrays."""
+    content = yield from api.get_raw(f"{job_path(job)}/parts/{part}?format=npz", _NPZ_TYPE)
     if not content.startswith(b"PK"):
-        raise BadAnswer("The answer is no archive of NumPy. Is the address right?")
+        raise UnexpectedResponse(
+            "The response is not an archive of NumPy arrays. Is the address right?"
+        )
     return content

@@ -1,4 +1,4 @@
-"""Small pieces of HTML for notebooks; whatever a server said is escaped."""
+"""HTML tables for notebooks. All values are escaped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_MOST_CHARS: Final = 300
+_MAX_CHARS: Final = 300
 
 
 def table(rows: Iterable[tuple[str, Any]]) -> str:
-    """Return rows of a name and a value; those without a value are left out."""
+    """Return a table of names and values, without the empty values."""
     shown = ((name, _text(value)) for name, value in rows)
     lines = [
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
@@ -23,9 +23,9 @@ def table(rows: Iterable[tuple[str, Any]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def grid(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a table with a line of heads."""
-    first = "".join(f"<th style='text-align:left'>{escape(head)}</th>" for head in heads)
+def grid(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table with headings."""
+    first = "".join(f"<th style='text-align:left'>{escape(head)}</th>" for head in headings)
     lines = [
         "".join(f"<td style='text-align:left'>{_text(cell)}</td>" for cell in cells)
         for cells in rows
@@ -35,7 +35,7 @@ def grid(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def bars(rows: Sequence[tuple[str, float]], left_out: int) -> str:
-    """Return bars of the given heights; the highest is as wide as there is room."""
+    """Return a bar chart; the longest bar fills its column."""
     most = max((height for _, height in rows), default=1) or 1
     lines = [
         f"<tr><td style='text-align:left'><code>{escape(label)}</code></td>"
@@ -53,4 +53,4 @@ def _text(value: Any) -> str:
     if value in (None, "", [], {}):
         return ""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return escape(text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…")
+    return escape(text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…")

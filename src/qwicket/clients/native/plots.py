@@ -1,4 +1,4 @@
-"""What a job gave, drawn by matplotlib where it is installed, in the terminal elsewhere."""
+"""Plots of results: with matplotlib, or as text without it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def heights(part: Part) -> dict[str, float]:
-    """Return what a plot shows: counts, or else probabilities, or else samples counted by value."""
+    """Return a plot's bars: counts, else probabilities, else samples counted by value."""
     if part.counts or part.probabilities or part.memory:
         return dict(sorted((part.counts or part.probabilities or Counter(part.memory)).items()))
     return _counted(part.samples)
@@ -29,15 +29,15 @@ def heights(part: Part) -> dict[str, float]:
 def highest(
     of: Mapping[str, float], most: int, sort: Sort = "key"
 ) -> tuple[list[tuple[str, float]], int]:
-    """Return the highest entries and how many are left out.
+    """Return the highest entries and the number of omitted ones.
 
     Args:
         of: Heights by label.
-        most: Entries at most.
-        sort: `key` leaves them in their order, `height` puts the highest first.
+        most: Most entries to return.
+        sort: `key` keeps the order of the labels, `height` puts the highest first.
 
     Raises:
-        ValueError: There is no such order.
+        ValueError: `sort` is neither of these.
     """
     if sort not in ("key", "height"):
         raise ValueError(f"sort must be 'key' or 'height', not {str(sort)[:100]!r}.")
@@ -50,7 +50,7 @@ def highest(
 
 
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
-    """Return bars for a terminal."""
+    """Return a bar chart as text."""
     rows = list(rows)
     most = max((height for _, height in rows), default=1) or 1
     label_width = max((len(label) for label, _ in rows), default=0)
@@ -62,8 +62,8 @@ def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
     return "\n".join(lines) if lines else "(no outcomes)"
 
 
-def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, axes: Any) -> Any:
-    """Draw bars with matplotlib; return the axes, or None where it is not installed."""
+def draw(rows: list[tuple[str, float]], left_out: int, label: str, title: str, axes: Any) -> Any:
+    """Draw bars with matplotlib; return the axes, or None without matplotlib."""
     axes = _new_axes() if axes is None else axes
     if axes is None:
         return None
@@ -73,14 +73,14 @@ def draw(rows: list[tuple[str, float]], left_out: int, what: str, title: str, ax
     turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
     axes.set_xticks(range(len(rows)), labels, **turned)
     axes.set_xlabel("outcome")
-    axes.set_ylabel(what)
-    rarer = f"{left_out:,} rarer outcomes left out" if left_out else ""
+    axes.set_ylabel(label)
+    rarer = f"{left_out:,} rarer outcomes omitted" if left_out else ""
     axes.set_title("\n".join(filter(None, (title, rarer))))
     return axes
 
 
 def values(evs: Sequence[float], stds: Sequence[float]) -> list[tuple[str, str]]:
-    """Return expectation values with their standard errors, each with its number."""
+    """Return the number, and the expectation value with its standard error, of each observable."""
     return [
         (str(number), f"{ev:+.6f} ± {std:.6f}" if std else f"{ev:+.6f}")
         for number, (ev, std) in enumerate(zip(evs, stds, strict=False))
@@ -88,7 +88,7 @@ def values(evs: Sequence[float], stds: Sequence[float]) -> list[tuple[str, str]]
 
 
 def values_text(evs: Sequence[float], stds: Sequence[float], most: int) -> str:
-    """Return the first expectation values for a terminal."""
+    """Return the first expectation values as text."""
     rows = values(evs[:most], stds)
     lines = [f"{number:>{len(rows[-1][0])}}  {value}" for number, value in rows]
     if len(evs) > most:
@@ -97,7 +97,7 @@ def values_text(evs: Sequence[float], stds: Sequence[float], most: int) -> str:
 
 
 def draw_values(evs: Sequence[float], stds: Sequence[float], title: str, axes: Any) -> Any:
-    """Draw expectation values with matplotlib; return the axes, or None where it is not there."""
+    """Draw expectation values with matplotlib; return the axes, or None without matplotlib."""
     axes = _new_axes() if axes is None else axes
     if axes is None:
         return None
@@ -124,7 +124,7 @@ def _bar(share: float) -> str:
 
 
 def _counted(samples: list[list[Any]]) -> dict[str, float]:
-    """Count shots by their values; where values are reals, those of the first column by ranges."""
+    """Count shots by value; for real values, bin the first column into `_BINS` ranges."""
     if not samples or not samples[0]:
         return {}
     if all(isinstance(value, int) for row in samples for value in row):

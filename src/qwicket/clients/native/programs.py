@@ -1,4 +1,4 @@
-"""Programs of many kinds as what the server takes. Imports none of the packages that made them."""
+"""Convert programs to the JSON of a submission, without importing Qiskit or Cirq."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native.errors import ClientError
 
 Program = str | Path | Mapping[str, Any] | Sequence[Any] | Any
-"""Text, a file's path, the object of a JSON format, a circuit of Qiskit or Cirq, or a list."""
+"""Source text, path, object of a JSON format, circuit of Qiskit or Cirq, or a list of these."""
 
 _SUFFIXES: Final = {
     ".qasm": None,
@@ -21,18 +21,18 @@ _SUFFIXES: Final = {
     ".json": None,
     ".xbb": "blackbird",
 }
-_LONGEST_PATH: Final = 4096
+_MAX_PATH_CHARS: Final = 4096
 
 
 def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
-    """Return what goes into a submission's `program`, and the format's name where it is known.
+    """Return the `program` of a submission, and its format if known.
 
     Args:
-        program: As `Client.submit` takes it.
-        stated: The format's name, if its user says it.
+        program: Program in any form that `Client.submit` takes.
+        stated: Name of the format; None detects it.
 
     Raises:
-        ClientError: It is nothing that can be submitted.
+        ClientError: The program has an unsupported type, or its file cannot be read.
     """
     if isinstance(program, str):
         path = _path_in(program)
@@ -48,8 +48,8 @@ def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
 
 
 def _path_in(text: str) -> Path | None:
-    """Return the path that a text is: one line, no program, and there or of a known suffix."""
-    if len(text) > _LONGEST_PATH or any(char in text for char in "\n;{\0") or not text.strip():
+    """Return the path in a text, if it is one line and a file or has a known suffix; else None."""
+    if len(text) > _MAX_PATH_CHARS or any(char in text for char in "\n;{\0") or not text.strip():
         return None
     path = Path(text).expanduser()
     try:
@@ -63,27 +63,27 @@ def _file(path: Path, stated: str | None) -> tuple[str, str | None]:
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
-        what = error.strerror or type(error).__name__
+        reason = error.strerror or type(error).__name__
     except UnicodeDecodeError:
-        what = "it is no UTF-8 text"
+        reason = "it is not UTF-8 text"
     else:
         return text, stated or _SUFFIXES.get(path.suffix.lower())
-    raise ClientError(f"The program {str(path)!r} cannot be read: {what}.")
+    raise ClientError(f"The program {str(path)!r} cannot be read: {reason}.")
 
 
 def _batch(programs: Sequence[Any], stated: str | None) -> tuple[list[Any], str]:
     """Return a list of programs as one program of the format `batch`."""
     if not programs:
         raise ClientError("The list of programs is empty.")
-    each = None if stated == "batch" else stated
-    return [_member(program, each) for program in programs], "batch"
+    stated = None if stated == "batch" else stated
+    return [_member(program, stated) for program in programs], "batch"
 
 
 def _member(program: Program, stated: str | None) -> dict[str, str]:
     if isinstance(program, Mapping) and set(program) == {"format", "source"}:
         return dict(program)
     if isinstance(program, list | tuple):
-        raise ClientError("A list of programs holds programs, not lists.")
+        raise ClientError("A list of programs cannot contain a list.")
     source, found = read(program, stated)
     if not isinstance(source, str):
         text = json_bytes(source, "The program", ClientError).decode()
@@ -92,7 +92,7 @@ def _member(program: Program, stated: str | None) -> dict[str, str]:
 
 
 def _guess(text: str) -> str:
-    """Return the format of a text within a list; the server guesses only for single programs."""
+    """Return the format of a text in a list: the server only detects it for single programs."""
     if text.lstrip().startswith("{"):
         return "ionq.circuit.v1"
     for line in text.splitlines():
@@ -103,10 +103,8 @@ def _guess(text: str) -> str:
 
 
 def _circuit(program: Any) -> tuple[str, str]:
-    """Return a circuit of Qiskit or Cirq as OpenQASM.
-
-    Whoever has a circuit has imported its package: it is only looked up.
-    """
+    """Convert a circuit of Qiskit or Cirq to OpenQASM."""
+    # A process with such a circuit has imported its package, so no import is needed here.
     qiskit, cirq = sys.modules.get("qiskit"), sys.modules.get("cirq")
     if qiskit is not None and isinstance(program, qiskit.QuantumCircuit):
         return _openqasm3(program), "openqasm3"
@@ -114,27 +112,26 @@ def _circuit(program: Any) -> tuple[str, str]:
         return _written(program.to_qasm, "Cirq"), "openqasm2"
     kind = type(program)
     raise ClientError(
-        f"A {kind.__module__}.{kind.__qualname__} is no program: give OpenQASM text, a path, IonQ's"
-        " JSON as a dict, a circuit of Qiskit or Cirq, or a list of these."
+        f"A program cannot be a {kind.__module__}.{kind.__qualname__}. Pass OpenQASM text, a path,"
+        " IonQ's JSON as a dict, a circuit of Qiskit or Cirq, or a list of these."
     )
 
 
 def bound(program: Program, inputs: Mapping[Any, float]) -> tuple[Program, dict[str, float]]:
-    """Return a program and the inputs that are still to be sent with it.
-
-    Parameters of a circuit of Qiskit are bound here: OpenQASM may have to call them differently.
+    """Bind the parameters of a Qiskit circuit; return it and the inputs that remain to be sent.
 
     Raises:
-        ClientError: The circuit has no such parameter.
+        ClientError: The circuit has no parameter of an input's name.
     """
+    # Bound here, because OpenQASM output may rename parameters.
     qiskit = sys.modules.get("qiskit")
     if not inputs or qiskit is None or not isinstance(program, qiskit.QuantumCircuit):
         return program, dict(inputs)
     try:
         return program.assign_parameters(dict(inputs)), {}
     except Exception as error:
-        what = plain(str(error))
-    raise ClientError(f"inputs: {what}")
+        reason = sanitized(str(error))
+    raise ClientError(f"inputs: {reason}")
 
 
 def _openqasm3(circuit: Any) -> str:
@@ -143,11 +140,11 @@ def _openqasm3(circuit: Any) -> str:
     return _written(lambda: qiskit.qasm3.dumps(circuit), "Qiskit")
 
 
-def _written(write: Any, who: str) -> str:
-    """Return what a package writes; whatever it cannot write is an error of ours, with its text."""
+def _written(write: Any, package: str) -> str:
+    """Return a package's OpenQASM output; turn any of its errors into a `ClientError`."""
     try:
         return str(write())
     except Exception as error:
         raise ClientError(
-            f"{who} cannot write the circuit as OpenQASM: {plain(str(error))}"
+            f"{package} cannot write the circuit as OpenQASM: {sanitized(str(error))}"
         ) from error

@@ -1,6 +1,7 @@
-"""What a wait shows on standard error: the place in the queue, then the run.
+"""Progress display of a wait, on standard error.
 
-A bar of rich where it is installed and somebody looks on; else a line for each change.
+A progress bar if rich is installed and standard error is a terminal or a notebook; otherwise one
+line per change.
 """
 
 from __future__ import annotations
@@ -20,26 +21,28 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound="JobView")
 
 
-def shown(wanted: bool | Callable[[J], None]) -> AbstractContextManager[Callable[[J], None] | None]:
-    """Return what shows a job while the block runs; it gives None when nothing is to be shown."""
-    if callable(wanted):
-        return nullcontext(wanted)
-    if not wanted:
+def progress_display(
+    progress: bool | Callable[[J], None],
+) -> AbstractContextManager[Callable[[J], None] | None]:
+    """Return a context manager of the function that displays a job; None for no display."""
+    if callable(progress):
+        return nullcontext(progress)
+    if not progress:
         return nullcontext()
-    if _is_watched():
+    if _is_interactive():
         try:
             return _bar()
         except ImportError:
             pass
-    return nullcontext(_Lines())
+    return nullcontext(_LineDisplay())
 
 
-def words(job: JobView) -> str:
-    """Say in a few words how a job stands."""
+def state_text(job: JobView) -> str:
+    """Return the state of a job with its position or progress."""
     if job.state == "queued":
-        place = "" if job.place is None else f", place {job.place}"
+        position = "" if job.queue_position is None else f", position {job.queue_position}"
         starts = job.starts_in_s
-        return f"queued{place}" + (
+        return f"queued{position}" + (
             "" if starts is None else f", starts in about {duration(starts)}"
         )
     if job.state == "running" and job.progress:
@@ -48,21 +51,22 @@ def words(job: JobView) -> str:
     return job.state
 
 
-def _is_watched() -> bool:
+def _is_interactive() -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
-class _Lines:
-    """Writes a line whenever what there is to say has changed, but for the expected start."""
+class _LineDisplay:
+    """Write a line when the state, position or progress has changed."""
 
     def __init__(self) -> None:
-        self._said: object = None
+        self._last: object = None
 
     def __call__(self, job: JobView) -> None:
-        says = (job.state, job.place, job.progress)
-        if says != self._said:
-            self._said = says
-            sys.stderr.write(f"job {job.id}: {words(job)}\n")
+        # Without the expected start, which changes with every response.
+        current = (job.state, job.queue_position, job.progress)
+        if current != self._last:
+            self._last = current
+            sys.stderr.write(f"job {job.id}: {state_text(job)}\n")
             sys.stderr.flush()
 
 
@@ -81,29 +85,29 @@ def _bar() -> AbstractContextManager[Watch]:
 
 @contextmanager
 def _running(progress: Any) -> Iterator[Watch]:
-    first_place = 0
+    first_position = 0
     task = progress.add_task("job", total=None)
 
     def watch(job: JobView) -> None:
-        nonlocal first_place
+        nonlocal first_position
         done: float | None = None
         if job.is_final:
             done = 1.0
-        elif job.state == "queued" and job.place is not None:
-            first_place = max(first_place, job.place)
-            done = 1 - job.place / (first_place + 1)
+        elif job.state == "queued" and job.queue_position is not None:
+            first_position = max(first_position, job.queue_position)
+            done = 1 - job.queue_position / (first_position + 1)
         elif job.progress is not None:
             done = job.progress[0]
-        # Without a total the bar moves to and fro: something happens, nobody knows how much.
+        # Without a total rich shows an indeterminate bar.
         total = None if done is None else 1.0
-        progress.update(task, description=words(job), completed=done or 0.0, total=total)
+        progress.update(task, description=state_text(job), completed=done or 0.0, total=total)
 
     with progress:
         yield watch
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a duration as text, in s, min or h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""What a job gave. Keys are bit texts, the highest classical bit first."""
+"""Results of jobs. Keys are bit strings, with the highest classical bit first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from functools import cached_property
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final, overload
 
-from qwicket.clients.http import plain
+from qwicket.clients.http import sanitized
 from qwicket.clients.native import pages, plots
-from qwicket.clients.native.errors import BadAnswer, ClientError, JobFailed
+from qwicket.clients.native.errors import ClientError, JobFailed, UnexpectedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from qwicket.schema.results import OutcomeBody, Sample
 
 _PACKED: Final = ("keys", "memory")
-_MOST_BARS: Final = 16
+_MAX_BARS: Final = 16
 _SHOWN: Final = (
     *("counts", "probabilities", "memory", "samples", "evs", "stds"),
     *("engine", "seed", "notes", "error"),
 )
 _short: Final = Repr()
-"""Results may have a million numbers; whoever looks at one wants to go on working."""
+"""Shortens reprs: a result may have a million numbers, which would block a terminal."""
 _short.maxdict, _short.maxstring, _short.maxother = 8, 64, 2_000
 
 
@@ -40,16 +40,16 @@ class Part:
 
     Attributes:
         counts: Shots per outcome.
-        probabilities: Exact probabilities, where asked for and known.
-        memory: One outcome per shot in shot order, where asked for.
-        engine: Name and version of the engine that ran.
-        seed: The seed that the numbers were drawn with.
+        probabilities: Exact probabilities, if requested and known.
+        memory: One outcome per shot in shot order, if requested.
+        engine: Name and version of the engine.
+        seed: Seed of the random numbers.
         seconds: Time spent in the engine.
-        error: Why there is nothing, if there is nothing.
-        samples: Numbers per shot, one for each measurement, where outcomes are no bits; a complex
-            number is its real and imaginary part.
+        error: Why the circuit has no outcome; None if it has one.
+        samples: Numbers per shot, one for each measurement, of devices for atoms and photons; a
+            complex number is a pair of its real and imaginary part.
         registers: Name and size of each classical register; the first has the lowest bits.
-        notes: What the engine wishes to be known.
+        notes: Remarks of the engine, such as `sampled_only`.
         evs: Expectation values of an estimation, one for each observable.
         stds: The standard error of each; 0 where it is exact.
     """
@@ -69,7 +69,7 @@ class Part:
 
     @classmethod
     def from_body(cls, body: OutcomeBody) -> Part:
-        """Return the part that one entry of the server's answer describes."""
+        """Return the part that a part of the server's response describes."""
         error = body.error
         return cls(
             counts=body.counts or {},
@@ -79,7 +79,7 @@ class Part:
             engine=f"{body.engine} {body.engine_version}".strip(),
             seed=body.seed,
             seconds=body.seconds,
-            error=f"{plain(error.code)}: {plain(error.message)}" if error else None,
+            error=f"{sanitized(error.code)}: {sanitized(error.message)}" if error else None,
             registers=body.registers,
             notes=body.notes,
             evs=body.evs or [],
@@ -87,61 +87,61 @@ class Part:
         )
 
     def __repr__(self) -> str:
-        there = ((name, getattr(self, name)) for name in _SHOWN)
-        told = (f"{name}={_short.repr(value)}" for name, value in there if value or value == 0)
-        return f"Part({', '.join(told)})"
+        fields = ((name, getattr(self, name)) for name in _SHOWN)
+        shown = (f"{name}={_short.repr(value)}" for name, value in fields if value or value == 0)
+        return f"Part({', '.join(shown)})"
 
     @property
     def frequencies(self) -> dict[str, float]:
-        """Share of the shots per outcome: what was drawn, where `probabilities` are exact."""
+        """Share of the shots per outcome; unlike `probabilities`, with sampling noise."""
         total = sum(self.counts.values())
         return {key: count / total for key, count in self.counts.items()}
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The outcome as NumPy arrays, fetched from the server the first time.
+        """Outcome as NumPy arrays, fetched from the server at the first access.
 
-        Of what the job gave: `keys` (uint8, outcomes × bits), aligned with it `counts` (int64) and
-        `probabilities` (float64); `memory` (uint8, shots × bits); `samples` (integers, float64 or
-        complex128, shots × measurements); `evs` and `stds` (float64). Column *i* of bits is
-        classical bit *i*.
+        Depending on the job's outputs: `keys` (uint8, outcomes × bits) with `counts` (int64) and
+        `probabilities` (float64) in the same order; `memory` (uint8, shots × bits); `samples`
+        (integers, float64 or complex128, shots × measurements); `evs` and `stds` (float64).
+        Column *i* of bits is classical bit *i*.
 
         Raises:
             JobFailed: The circuit has no outcome.
-            ClientError: The arrays could not be fetched.
+            ClientError: The request failed.
         """
         if self.error is not None:
             raise JobFailed(self.error)
         if "_content" not in self.__dict__:
             fetch: Callable[[], bytes] | None = self.__dict__.get("_fetch")
             if fetch is None:
-                raise ClientError("The arrays are not here: ask for result(arrays=True).")
+                raise ClientError("The arrays were not fetched: call result(arrays=True).")
             self.fill(fetch())
         return self._arrays
 
     def fill(self, content: bytes | Callable[[], bytes]) -> None:
-        """Take the archive that holds the arrays, or what fetches it."""
+        """Set the archive of the arrays, or the function that fetches it."""
         self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
 
     @property
     def shots_text(self) -> str:
-        """The number of shots in words; "" where there were none."""
+        """Number of shots as text; "" without shots."""
         shots = sum(self.counts.values()) or len(self.memory) or len(self.samples)
         return f"{shots:,} shot{'s' if shots != 1 else ''}" if shots else ""
 
     def plot(
-        self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "", sort: plots.Sort = "key"
+        self, axes: Any = None, *, top: int = _MAX_BARS, title: str = "", sort: plots.Sort = "key"
     ) -> Any:
         """Draw the most frequent outcomes, or the expectation values with their standard errors.
 
         Args:
-            axes: Of matplotlib, to draw into; by default new ones.
-            top: Bars at most.
-            title: Above the bars; by default the number of shots.
-            sort: `key` has the outcomes in their order, `height` the most frequent first.
+            axes: Matplotlib axes to draw into; by default new ones.
+            top: Most bars.
+            title: Title; by default the number of shots.
+            sort: `key` sorts by outcome, `height` puts the most frequent first.
 
         Returns:
-            The axes; or None, where matplotlib is not installed and the bars were printed.
+            The axes; None if matplotlib is not installed and the bars were printed.
 
         Raises:
             JobFailed: The circuit has no outcome.
@@ -154,8 +154,8 @@ class Part:
         else:
             rows, left_out = plots.highest(plots.heights(self), top, sort)
             text = plots.text(rows, left_out)
-            what = "shots" if self.counts or not self.probabilities else "probability"
-            drawn = plots.draw(rows, left_out, what, title or self.shots_text, axes)
+            label = "shots" if self.counts or not self.probabilities else "probability"
+            drawn = plots.draw(rows, left_out, label, title or self.shots_text, axes)
         if drawn is None:
             sys.stdout.write(f"{text}\n")
         return drawn
@@ -165,7 +165,7 @@ class Part:
             return pages.table([("error", self.error)])
         if self.evs:
             return pages.table(plots.values(self.evs, self.stds))
-        return pages.bars(*plots.highest(plots.heights(self), _MOST_BARS))
+        return pages.bars(*plots.highest(plots.heights(self), _MAX_BARS))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_fetch"}
@@ -178,14 +178,14 @@ class Part:
             with np.load(io.BytesIO(self.__dict__["_content"]), allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            what = type(error).__name__
+            reason = type(error).__name__
         else:
             n_bits = sum(size for _, size in self.registers)
             return {
                 name: _unpacked(array, n_bits) if name in _PACKED else array
                 for name, array in arrays.items()
             }
-        raise BadAnswer(f"The answer is no archive of NumPy ({what}).")
+        raise UnexpectedResponse(f"The response is not an archive of NumPy arrays ({reason}).")
 
 
 def _unpacked(packed: NDArray[Any], n_bits: int) -> NDArray[np.uint8]:
@@ -196,9 +196,14 @@ def _unpacked(packed: NDArray[Any], n_bits: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Result(Sequence[Part]):
-    """The outcomes of all circuits of a job, in the order of submission: a sequence of parts.
+    """Sequence of the outcomes of a job's circuits, in the order of submission.
 
-    A job of one circuit is read right here. `device` is the name of the one that ran it.
+    For a job of one circuit, the attributes of its part are available here, such as `counts`.
+
+    Attributes:
+        job: Id of the job.
+        parts: Outcome of each circuit.
+        device: Name of the device.
     """
 
     job: str
@@ -228,7 +233,7 @@ class Result(Sequence[Part]):
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Exact probabilities of a job of one circuit, where they were asked for and are known."""
+        """Exact probabilities of a job of one circuit, if requested and known."""
         return self._only().probabilities
 
     @property
@@ -258,36 +263,36 @@ class Result(Sequence[Part]):
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """NumPy arrays of a job of one circuit; `Part.arrays` says which."""
+        """NumPy arrays of a job of one circuit; see `Part.arrays`."""
         return self._only().arrays
 
     def plot(
-        self, axes: Any = None, *, top: int = _MOST_BARS, title: str = "", sort: plots.Sort = "key"
+        self, axes: Any = None, *, top: int = _MAX_BARS, title: str = "", sort: plots.Sort = "key"
     ) -> Any:
-        """Draw the most frequent outcomes of a job of one circuit, as `Part.plot` does.
+        """Draw the most frequent outcomes of a job of one circuit; see `Part.plot`.
 
-        The title is by default the device and the number of shots.
+        By default the title is the device and the number of shots.
 
         Raises:
-            ValueError: The job has several circuits: plot each of them.
+            ValueError: The job has several circuits.
         """
         if len(self.parts) > 1:
             raise ValueError(
-                f"The job has {len(self.parts)} circuits: plot one of them, such as"
-                " result[0].plot(), or several into the axes of one figure."
+                f"The job has {len(self.parts)} circuits. Plot each one by its number:"
+                " result[0].plot()."
             )
         part = self._only()
         title = title or ", ".join(filter(None, (self.device, part.shots_text)))
         return part.plot(axes, top=top, title=title, sort=sort)
 
     def _repr_html_(self) -> str:
-        shown = [part._repr_html_() for part in self.parts[:_MOST_BARS]]
+        shown = [part._repr_html_() for part in self.parts[:_MAX_BARS]]
         left_out = len(self.parts) - len(shown)
         return "".join(shown) + (f"<p>… and {left_out} more circuits</p>" if left_out else "")
 
     def _only(self) -> Part:
         if len(self.parts) != 1:
-            raise ValueError(f"The job has {len(self.parts)} circuits: read .parts.")
+            raise ValueError(f"The job has {len(self.parts)} circuits: use .parts.")
         (part,) = self.parts
         if part.error is not None:
             raise JobFailed(part.error)

@@ -1,4 +1,4 @@
-"""Plans driven by a thread: it sends, pauses, and tells the plan what came."""
+"""Run the client's operations in the calling thread."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, RetryP
 from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
-from qwicket.clients.native.plans import (
+from qwicket.clients.native.protocol import (
     NO_HEADERS,
     RETRY_POLICY,
     STREAM_POLICY,
     Api,
-    Outcome,
+    Operation,
     Pause,
-    Plan,
     Send,
+    StepResult,
     StreamPolicy,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from qwicket.clients.native.events import Following
+    from qwicket.clients.native.events import EventStream
 
 T = TypeVar("T")
 
@@ -35,15 +35,15 @@ class Transport:
     Args:
         url: Address of the server.
         token: The secret.
-        timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        retry_policy: How long requests are tried again.
-        outage: How long a wait outlasts a server that is away.
-        most_bytes: Size of the largest answer.
+        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        retry_policy: When requests are repeated.
+        outage: When requests are repeated within a wait.
+        max_bytes: Size of the largest response.
         stream_policy: When streams of events are reopened.
         url_source: Where the address comes from, for the error where no server runs.
 
     Raises:
-        ClientError: The address or the token cannot be one.
+        ClientError: The address or the token is invalid.
     """
 
     def __init__(
@@ -53,35 +53,35 @@ class Transport:
         timeout_s: float,
         retry_policy: RetryPolicy = RETRY_POLICY,
         outage: RetryPolicy = OUTAGE,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
         *,
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
     ) -> None:
-        self._http = HTTPClient(url, ClientError, most_bytes, url_source=url_source)
+        self._http = HTTPClient(url, ClientError, max_bytes, url_source=url_source)
         self.url = self._http.url
         self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
 
-    def run(self, plan: Plan[T]) -> T:
-        """Do what a plan says; return what it returns."""
-        told: Outcome = None
+    def run(self, operation: Operation[T]) -> T:
+        """Run an operation and return its value."""
+        result: StepResult = None
         while True:
             try:
-                step = plan.send(told)
+                step = operation.send(result)
             except StopIteration as end:
                 value: T = end.value
                 return value
-            told = self._do(step)
+            result = self._do(step)
 
     def get(self, path: str, of: type[T]) -> T:
-        """Read, as `Api.get` says."""
+        """Run `Api.get`."""
         return self.run(self.api.get(path, of))
 
     def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> T:
-        """Write, as `Api.post` says."""
+        """Run `Api.post`."""
         return self.run(self.api.post(path, body, of, key=key))
 
     def send(
@@ -94,29 +94,29 @@ class Transport:
         headers: Mapping[str, str] = NO_HEADERS,
         hold_s: float = 0.0,
     ) -> T:
-        """Write, as `Api.send` says."""
+        """Run `Api.send`."""
         return self.run(self.api.send(method, path, body, of, headers=headers, hold_s=hold_s))
 
-    def follow(self, following: Following[T]) -> Iterator[T]:
-        """Yield the events of a stream, which is taken up again where it broke, to its end.
+    def follow(self, stream: EventStream[T]) -> Iterator[T]:
+        """Yield the events of a stream to its end; reconnect after the last event received.
 
         Raises:
-            ClientError: It is not to be had, or no longer.
+            ClientError: The server refused the stream, or was away for too long.
         """
-        while not following.is_over:
+        while not stream.is_over:
             failure: NoResponse | InvalidResponse | None = None
             try:
-                for piece in self._http.stream(following.request()):
-                    yield from following.feed(piece)
+                for chunk in self._http.stream(stream.request()):
+                    yield from stream.feed(chunk)
             except (NoResponse, InvalidResponse) as error:
                 failure = error
-            if not following.is_over:
-                time.sleep(following.pause_s(failure))
+            if not stream.is_over:
+                time.sleep(stream.pause_s(failure))
 
     def close(self) -> None:
         self._http.close()
 
-    def _do(self, step: Send | Pause) -> Outcome:
+    def _do(self, step: Send | Pause) -> StepResult:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None

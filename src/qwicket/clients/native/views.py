@@ -1,4 +1,4 @@
-"""What a user holds of a job and of a device: the server's documents, with words for them."""
+"""Views of the server's documents of jobs and devices."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
 
 class Listing(list[T]):
-    """A list of jobs or devices, which notebooks show as a table."""
+    """List of jobs or devices that notebooks show as a table."""
 
     def _repr_html_(self) -> str:
         from qwicket.clients.native.pages import grid
 
-        return grid(self[0].heads if self else (), [each.cells for each in self])
+        return grid(self[0].headings if self else (), [view.cells for view in self])
 
 
 class JobView:
-    """A job as it was when it was last read.
+    """Job as of the last response.
 
     Attributes:
-        id: Its id; `client.job(id)` finds it again from any process.
-        body: What the server said of it when it was last read.
+        id: Id of the job; `client.job(id)` returns it in any process.
+        body: The server's last document of the job, as a struct.
     """
 
-    heads: ClassVar = ("job", "device", "state", "name", "shots", "created")
+    headings: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
     def __init__(self, document: dict[str, Any]) -> None:
-        self.see(document)
+        self.update(document)
         self.id = self.body.id
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class JobView:
         rows = [
             ("job", self.id),
             ("state", self.state),
-            ("place", "" if self.place is None else str(self.place)),
+            ("position", self.queue_position or ""),
             ("device", body.device),
             ("name", body.name),
             ("shots", body.shots or ""),
@@ -59,46 +59,46 @@ class JobView:
 
     @property
     def cells(self) -> tuple[Any, ...]:
-        """What a table shows of it, under `heads`."""
+        """Cells of a table, under `headings`."""
         body, created = self.body, _moment(self.body.created_at, 16)
         return (self.id, body.device, self.state, body.name, body.shots or "", created)
 
     @property
     def state(self) -> str:
-        """State when last read: queued, running, cancelling, completed, failed, cancelled, ..."""
+        """State: queued, running, cancelling, completed, failed, cancelled, ..."""
         return self.body.state
 
     @property
     def is_final(self) -> bool:
-        """Whether the job had ended when last read."""
+        """Whether the job has ended."""
         return self.state in _FINAL
 
     @property
-    def place(self) -> int | None:
-        """Place in the queue when last read, from 1; None while it is not known, or has none."""
+    def queue_position(self) -> int | None:
+        """Position in the queue, from 1; None if unknown, or if the job does not wait."""
         return self.body.queue.position if self.body.queue else None
 
     @property
     def starts_in_s(self) -> float | None:
-        """Seconds until the expected start, when last read: an estimate; None when not known."""
+        """Estimated seconds until the start; None if unknown."""
         return self.body.queue.starts_in_s if self.body.queue else None
 
     @property
     def progress(self) -> tuple[float, str] | None:
-        """How far a lab says that it is, from 0 to 1, and its words; None when it says nothing."""
+        """Progress from 0 to 1 and a message, as the lab reports them; None without a report."""
         progress = self.body.progress
         return (progress.done, progress.text) if progress else None
 
     @property
     def info(self) -> dict[str, Any]:
-        """All that the server said of the job when last read."""
+        """The server's last document of the job."""
         return dict(self._document)
 
-    def see(self, document: dict[str, Any]) -> Self:
-        """Take a newer document.
+    def update(self, document: dict[str, Any]) -> Self:
+        """Replace the document by a newer one.
 
         Raises:
-            BadAnswer: It is no job's.
+            UnexpectedResponse: The document does not describe a job.
         """
         self.body = wire.job(document)
         self._document = document
@@ -106,19 +106,19 @@ class JobView:
 
 
 class DeviceView(Mapping[str, Any]):
-    """A device: a mapping of all that the server says of it.
+    """Device: a mapping of the server's document.
 
     Attributes:
-        info: The same as a plain dictionary.
-        body: The same as a struct.
-        name: What submissions call it.
+        info: The document as a dictionary.
+        body: The document as a struct.
+        name: Name of the device.
     """
 
-    heads: ClassVar = ("device", "family", "qubits", "status", "description")
+    headings: ClassVar = ("device", "family", "qubits", "status", "description")
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.info = document
-        self.body = wire.converted(document, schema.devices.DeviceBody, "no device")
+        self.body = wire.convert(document, schema.devices.DeviceBody)
         self.name = self.body.name
 
     def __getitem__(self, key: str) -> Any:
@@ -139,26 +139,26 @@ class DeviceView(Mapping[str, Any]):
     def _repr_html_(self) -> str:
         from qwicket.clients.native.pages import table
 
-        words = ("name", "status", "family", "qubits", "description", "formats", "outputs")
-        rows = [(word, getattr(self.body, word) or "") for word in words]
+        names = ("name", "status", "family", "qubits", "description", "formats", "outputs")
+        rows = [(name, getattr(self.body, name) or "") for name in names]
         queue = self.body.queue
         return table([*rows, ("queue", f"{queue.length} waiting" if queue else "")])
 
     @property
     def cells(self) -> tuple[Any, ...]:
-        """What a table shows of it, under `heads`."""
+        """Cells of a table, under `headings`."""
         body = self.body
         return (self.name, body.family, body.qubits or "", body.status, body.description)
 
     @property
     def status(self) -> str:
-        """`on`, `off`, or `away` while no agent is there to run its jobs."""
+        """`on`, `off`, or `away` (no agent is connected to run its jobs)."""
         return self.body.status
 
-    def suited(self, program: Any) -> Options:
-        """Return what a submission says where its user does not: format and outputs of the device.
+    def default_options(self, program: Any) -> Options:
+        """Return the device's default `format` and `outputs` for a program.
 
-        Programs for qubits tell their format by themselves; no program for atoms or photons does.
+        Empty for qubits, because the server detects those formats.
         """
         formats = self.body.formats
         if self.family == "qubit" or not formats:

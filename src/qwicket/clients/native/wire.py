@@ -1,4 +1,4 @@
-"""Decodes the server's JSON, and says what is wrong with what is something else."""
+"""Decode the server's JSON, with errors for responses of other servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from qwicket import schema
-from qwicket.clients.native.errors import BadAnswer
+from qwicket.clients.native.errors import UnexpectedResponse
 
 T = TypeVar("T")
 
@@ -21,45 +21,51 @@ class DevicesBody(msgspec.Struct, frozen=True):
     devices: list[dict[str, Any]]
 
 
-def read(content: bytes, of: type[T]) -> T:
-    """Return an answer's body as what it must be.
+def decode(content: bytes, of: type[T]) -> T:
+    """Decode the body of a response.
 
     Raises:
-        BadAnswer: It is something else.
+        UnexpectedResponse: The body does not have the type `of`.
     """
     try:
         return msgspec.json.decode(content, type=of)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        what = str(error)
+        reason = str(error)
     except RecursionError:
-        what = "nested too deeply"
-    raise BadAnswer(f"The answer is not of Qwicket's API ({what}). Is the address right?")
+        reason = "nested too deeply"
+    raise _not_qwicket(reason)
 
 
 def job(body: dict[str, Any]) -> schema.jobs.JobBody:
     """Return a job's document as its struct.
 
     Raises:
-        BadAnswer: It is no job.
+        UnexpectedResponse: The document does not describe a job.
     """
-    return converted(body, schema.jobs.JobBody, "no job")
+    return convert(body, schema.jobs.JobBody)
 
 
-def converted(body: dict[str, Any], of: type[T], said: str = "not") -> T:
-    """Return a document as a struct.
+def convert(body: dict[str, Any], of: type[T]) -> T:
+    """Convert a document to a struct.
 
     Raises:
-        BadAnswer: It is something else.
+        UnexpectedResponse: The document does not have the type `of`.
     """
     try:
         return msgspec.convert(body, of)
     except msgspec.ValidationError as error:
-        what = str(error)
-    raise BadAnswer(f"The answer is {said} of Qwicket's API ({what}). Is the address right?")
+        reason = str(error)
+    raise _not_qwicket(reason)
+
+
+def _not_qwicket(reason: str) -> UnexpectedResponse:
+    return UnexpectedResponse(
+        f"The response is not one of Qwicket's API ({reason}). Is the address right?"
+    )
 
 
 def problem(content: bytes) -> dict[str, Any]:
-    """Return an error's document, or nothing when the body is none: a proxy's page, for example."""
+    """Decode the document of an error; return {} for another body, such as a proxy's page."""
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

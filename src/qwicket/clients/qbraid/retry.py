@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STATUS_FORCELIST: Final = (500, 502, 503, 504, 520, 522, 524)
 """Answers after which even a POST is sent again: it carries a key, so that it is done once."""
 
-_LONGEST_WAIT_S: Final = 120.0
+_MAX_RETRY_AFTER_S: Final = 120.0
 """What a Retry-After may ask for; a server must not park its clients."""
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class PostForcelistRetry(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """Return the seconds that the server asks for, within reason."""
         asked = super().get_retry_after(response)
-        return None if asked is None else deadlines.within(min(asked, _LONGEST_WAIT_S))
+        return None if asked is None else deadlines.within(min(asked, _MAX_RETRY_AFTER_S))
 
     def get_backoff_time(self) -> float:
         """Return the seconds to pause, within those that are left."""
@@ -62,4 +62,4 @@ class PostForcelistRetry(Retry):
 
     def is_exhausted(self) -> bool:
         """Return whether no try is left, or no time."""
-        return super().is_exhausted() or deadlines.is_over()
+        return super().is_exhausted() or deadlines.has_passed()

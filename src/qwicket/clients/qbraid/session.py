@@ -157,7 +157,7 @@ class QbraidSession(Runs):
         }
         found = ((source, url) for source, url in sources.items() if url)
         self._url_source, url = next(found, (failures.URL_SOURCE, None))
-        self._settings["url"] = texts.address(url, ApiError) if url else None
+        self._settings["url"] = texts.validated_address(url, ApiError) if url else None
 
     def _settle_on_qwicket(self) -> None:
         """Choose the server that `QWICKET_URL` names, where nothing else says where to go."""
@@ -173,7 +173,7 @@ class QbraidSession(Runs):
         in_environment = [os.environ.get(variable) for variable in variables]
         chosen = _first(value, None if value else config.read(name), *in_environment)
         if chosen and name in _CREDENTIALS:
-            chosen = texts.header(chosen, name, ApiError)
+            chosen = texts.validated_header(chosen, name, ApiError)
         self._settings[name] = chosen
         has_refresh = self._settings.get("refresh-token")
         for each in _OURS:

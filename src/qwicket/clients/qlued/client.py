@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import HTTPClient, Polling, Request, plain, redacted
-from qwicket.clients.http.addresses import Service, choose
+from qwicket.clients.http import HTTPClient, Polling, Request, redacted, sanitized
+from qwicket.clients.http.addresses import Service, choose_target
 from qwicket.clients.http.retries import OUTAGE
-from qwicket.clients.http.sending import ServiceClient, object_of, objects_of, send, wrong
-from qwicket.clients.http.text import LEAST_SECRET_CHARS, json_bytes, path_of
+from qwicket.clients.http.sending import (
+    ServiceClient,
+    invalid_response,
+    object_of,
+    objects_of,
+    send,
+)
+from qwicket.clients.http.text import MIN_SECRET_CHARS, json_bytes, quoted_path
 from qwicket.clients.qlued.circuits import Circuit
 from qwicket.clients.qlued.errors import (
     QluedClientError,
@@ -57,7 +63,7 @@ class QluedClient(ServiceClient):
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        target = choose(_SERVICE, url, token, QluedClientError)
+        target = choose_target(_SERVICE, url, token, QluedClientError)
         if target.url is None:
             raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
         self._token = target.token
@@ -183,7 +189,7 @@ class QluedClient(ServiceClient):
     def _check(self, found: Mapping[str, Any]) -> None:
         """Refuse the status of a job that ended in an error, or is not there."""
         if found.get("status") in _ERROR:
-            said = plain(found.get("error_message")) or plain(found.get("detail"))
+            said = sanitized(found.get("error_message")) or sanitized(found.get("detail"))
             raise QluedJobError(redacted(said, self._secrets()) or "The job failed.")
 
     def _ask(
@@ -226,13 +232,13 @@ class QluedClient(ServiceClient):
     def _secrets(self) -> list[str]:
         """Return the token in every form in which a server may repeat it."""
         token = self._token or ""
-        if len(token) < LEAST_SECRET_CHARS:
+        if len(token) < MIN_SECRET_CHARS:
             return []
         return [token, quote(token, safe=""), quote_plus(token)]
 
 
 def _path(name: object, route: str) -> str:
-    return path_of([name, route], "device", QluedClientError)
+    return quoted_path([name, route], "device", QluedClientError)
 
 
 def _experiments(job: Job) -> Mapping[str, Any]:
@@ -247,5 +253,5 @@ def _experiments(job: Job) -> Mapping[str, Any]:
 def _job_id(response: Response) -> str:
     job_id = object_of(response).get("job_id")
     if not isinstance(job_id, str):
-        raise wrong(response, "has no job_id")
+        raise invalid_response(response, "has no job_id")
     return job_id

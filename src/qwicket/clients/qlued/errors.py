@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import InvalidResponse, NoResponse, plain
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
-from qwicket.clients.http.sending import refusal_of
+from qwicket.clients.http.sending import error_body
 
 if TYPE_CHECKING:
     from qwicket.clients.http import Response
@@ -73,9 +73,9 @@ def failure(found: Response | NoResponse | InvalidResponse) -> QluedAPIError:
     if isinstance(found, NoResponse):
         kind = QluedAPIError if found.is_absent else QluedRetriableError
         return kind(str(found), was_sent=found.was_sent)
-    refusal = refusal_of(found.text)
+    refusal = error_body(found.text)
     detail = refusal.get("detail")
     said = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
-    message = plain(refusal.get("error_message")) or plain(said)
+    message = sanitized(refusal.get("error_message")) or sanitized(said)
     kind = QluedRetriableError if found.status in RETRIABLE else QluedAPIError
     return kind(message or f"The server answered {found.status}.", found.status, found.headers)

@@ -9,10 +9,10 @@ import requests
 from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
-from qwicket.clients.http import failures, plain, redacted
+from qwicket.clients.http import failures, redacted, sanitized
 from qwicket.clients.http.addresses import refuse_our_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
-from qwicket.clients.http.text import LEAST_SECRET_CHARS
+from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.xanadu import responses
 from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settings
 
@@ -247,8 +247,8 @@ class Connection:
         """Return a text as an error may show it."""
         bearer = self._headers.get("Authorization", "").partition(" ")[2]
         secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
-        long = [each for each in secrets if each and len(each) >= LEAST_SECRET_CHARS]
-        return plain(redacted(text, sorted(long, key=len, reverse=True)))
+        long = [each for each in secrets if each and len(each) >= MIN_SECRET_CHARS]
+        return sanitized(redacted(text, sorted(long, key=len, reverse=True)))
 
 
 def _masked(token: str | None) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Result = dict[str, NDArray[Any] | list[NDArray[Any]]]
 
 _CHUNK_BYTES: Final = 64 << 10
-_MOST_BYTES: Final = 4 << 30
+_MAX_BYTES: Final = 4 << 30
 """Of an answer, and of all arrays in it together."""
 
 
@@ -48,15 +48,15 @@ def _read(response: requests.Response) -> io.BytesIO:
     with response:
         for chunk in response.iter_content(_CHUNK_BYTES):
             body.write(chunk)
-            if body.tell() > _MOST_BYTES:
-                raise RequestException(f"The result is over {_MOST_BYTES >> 30} GiB.")
+            if body.tell() > _MAX_BYTES:
+                raise RequestException(f"The result is over {_MAX_BYTES >> 30} GiB.")
     return body
 
 
 def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(body) as archive:
-        if sum(each.file_size for each in archive.infolist()) > _MOST_BYTES:
-            raise RequestException(f"The result is over {_MOST_BYTES >> 30} GiB.")
+        if sum(each.file_size for each in archive.infolist()) > _MAX_BYTES:
+            raise RequestException(f"The result is over {_MAX_BYTES >> 30} GiB.")
     body.seek(0)
     with np.load(body, allow_pickle=False) as archive:
         return {name: np.asarray(archive[name]) for name in archive.files}

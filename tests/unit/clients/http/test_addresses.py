@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http.addresses import Service, Target, choose
+from qwicket.clients.http.addresses import Service, Target, choose_target
 from qwicket.clients.ibm_qx import IBMQXClient, IBMQXClientError
 from qwicket.clients.ionq import IonQClient, IonQClientError
 from qwicket.clients.qbraid import ApiError, QbraidSession
@@ -92,7 +92,7 @@ def test_an_address_and_a_token_are_chosen_together(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert choose(SERVICE, url, token, ValueError) == Target(*expected)
+    assert choose_target(SERVICE, url, token, ValueError) == Target(*expected)
 
 
 def test_a_target_does_not_show_its_token() -> None:

@@ -58,7 +58,7 @@ def test_an_answer_in_pieces_is_read() -> None:
 
 def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     # At 1 kB/s for a megabyte the test would be long: here a byte is worth a fiftieth of a second.
-    monkeypatch.setattr(deadline_connections, "SLOWEST_BYTES_PER_S", 50)
+    monkeypatch.setattr(deadline_connections, "MIN_BYTES_PER_S", 50)
     with BadServer(drip(0.005, {"text": "x" * 60}, at_once=HEAD_BYTES)) as server:
         began = time.monotonic()
         get(server.url, 0.1)
@@ -66,11 +66,12 @@ def test_a_large_answer_may_take_longer_than_the_timeout(monkeypatch: pytest.Mon
 
 
 def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
-    slow = drip(0.002, {"text": "x" * 10})  # some 0.2 s for 80 bytes, so 1.6 s for all
-    with BadServer(kept(*[slow] * 8)) as server:
+    # Three pauses of 0.2 s in each response: longer than the limit in all, far shorter in each.
+    slow = drip(0.2, GOOD, at_once=len(response(200, GOOD)) - 3)
+    with BadServer(kept(*[slow] * 4)) as server:
         line = HTTPClient(server.url, ValueError)
-        for _ in range(8):
-            line.exchange(Request("GET", "/x", limit_s=1.2))
+        for _ in range(4):
+            line.exchange(Request("GET", "/x", limit_s=2.0))
         assert server.connections == 1
         line.close()
 
@@ -112,7 +113,7 @@ def test_hosts_that_no_proxy_names_are_reached_without_one(
 
 def test_a_proxy_that_is_away_is_named_as_the_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(NoResponse, match="the proxy makes no connection"):
+    with pytest.raises(NoResponse, match="the proxy cannot connect"):
         get("http://lab.invalid", 5.0)
 
 

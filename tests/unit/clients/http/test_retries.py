@@ -12,7 +12,7 @@ EXAMPLE_S = 784111777.0
 
 
 def test_pauses_double_from_try_to_try() -> None:
-    retry_policy = RetryPolicy(first_pause_s=0.4, longest_pause_s=30.0)
+    retry_policy = RetryPolicy(first_pause_s=0.4, max_pause_s=30.0)
     pauses = [retry_policy.pause_s(tried, 0.0, 1.0) for tried in (1, 2, 3, 4)]
     assert pauses == pytest.approx([0.4, 0.8, 1.6, 3.2])
 
@@ -28,11 +28,11 @@ def test_what_the_server_asks_for_is_the_least_pause() -> None:
 
 
 def test_a_huge_retry_after_is_capped() -> None:
-    assert RetryPolicy(longest_pause_s=30.0).pause_s(1, 1e9, 0.5) == 30.0
+    assert RetryPolicy(max_pause_s=30.0).pause_s(1, 1e9, 0.5) == 30.0
 
 
 def test_the_pause_after_very_many_tries_is_capped() -> None:
-    assert RetryPolicy(longest_pause_s=10.0).pause_s(1000, 0.0, 1.0) == 10.0
+    assert RetryPolicy(max_pause_s=10.0).pause_s(1000, 0.0, 1.0) == 10.0
 
 
 @pytest.mark.parametrize("text", ["120", " 120 ", "000000120"])
@@ -70,12 +70,12 @@ def test_no_retry_after_asks_for_nothing() -> None:
 def test_whatever_the_headers_say_the_pause_is_within_bounds(
     retry_after: str, date: str, tried: int
 ) -> None:
-    asked_s = retry_after_s({"Retry-After": retry_after, "Date": date}, now_s=EXAMPLE_S)
-    retry_policy = RetryPolicy(longest_pause_s=30.0)
-    assert 0.0 <= retry_policy.pause_s(tried, asked_s, 0.5) <= 30.0
+    requested_s = retry_after_s({"Retry-After": retry_after, "Date": date}, now_s=EXAMPLE_S)
+    retry_policy = RetryPolicy(max_pause_s=30.0)
+    assert 0.0 <= retry_policy.pause_s(tried, requested_s, 0.5) <= 30.0
 
 
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.02)
 
 
 class Busy(Exception):
@@ -96,19 +96,19 @@ class Attempts:
         return "done"
 
 
-def asked_s(error: Exception) -> float | None:
+def requested_s(error: Exception) -> float | None:
     return 0.0 if isinstance(error, Busy) else None
 
 
 def test_an_attempt_is_repeated_while_that_may_help() -> None:
     attempts = Attempts(Busy(), Busy())
-    assert retry(QUICK, attempts, asked_s) == "done"
+    assert retry(QUICK, attempts, requested_s) == "done"
     assert len(attempts.lefts_s) == 3
 
 
 def test_each_attempt_is_told_the_time_that_is_left() -> None:
     attempts = Attempts(Busy(), Busy())
-    retry(QUICK, attempts, asked_s)
+    retry(QUICK, attempts, requested_s)
     first, second, third = attempts.lefts_s
     assert QUICK.total_s >= first > second > third > 0
 
@@ -116,7 +116,7 @@ def test_each_attempt_is_told_the_time_that_is_left() -> None:
 def test_the_last_error_is_told_when_the_tries_are_over() -> None:
     last = Busy("last")
     with pytest.raises(Busy) as caught:
-        retry(QUICK, Attempts(Busy(), Busy(), last, Busy()), asked_s)
+        retry(QUICK, Attempts(Busy(), Busy(), last, Busy()), requested_s)
     assert caught.value is last
     assert last.__context__ is None
 
@@ -124,12 +124,12 @@ def test_the_last_error_is_told_when_the_tries_are_over() -> None:
 def test_an_error_that_does_not_pass_is_told_at_once() -> None:
     attempts = Attempts(Busy(), KeyError(), Busy())
     with pytest.raises(KeyError):
-        retry(QUICK, attempts, asked_s)
+        retry(QUICK, attempts, requested_s)
     assert len(attempts.lefts_s) == 2
 
 
 def test_no_attempt_begins_when_the_time_is_over() -> None:
     attempts = Attempts(Busy())
     with pytest.raises(Busy):
-        retry(RetryPolicy(total_s=0.0), attempts, asked_s)
+        retry(RetryPolicy(total_s=0.0), attempts, requested_s)
     assert len(attempts.lefts_s) == 1

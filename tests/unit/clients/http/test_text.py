@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.clients.http import header, plain, redacted
+from qwicket.clients.http import redacted, sanitized, validated_header
 
 
 def test_escape_sequences_do_not_reach_the_terminal() -> None:
-    assert plain("red \x1b[31m alert\x07\r\nDone.\udc80") == "red �[31m alert� Done.�"
+    assert sanitized("red \x1b[31m alert\x07\r\nDone.\udc80") == "red �[31m alert� Done.�"
 
 
 def test_long_texts_are_cut() -> None:
-    assert plain("x" * 10_000) == "x" * 499 + "…"
+    assert sanitized("x" * 10_000) == "x" * 499 + "…"
 
 
 @pytest.mark.parametrize("value", [None, 5, b"text", ["text"]])
 def test_what_is_no_text_is_empty(value: object) -> None:
-    assert plain(value) == ""
+    assert sanitized(value) == ""
 
 
 def test_every_secret_is_erased_wherever_it_stands() -> None:
@@ -25,4 +25,4 @@ def test_every_secret_is_erased_wherever_it_stands() -> None:
 @pytest.mark.parametrize("text", ["", "a\nb", "a\r\nX: y", "pässword"])
 def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(LookupError, match=r"^The key must be printable ASCII\.$"):
-        header(text, "key", LookupError)
+        validated_header(text, "key", LookupError)

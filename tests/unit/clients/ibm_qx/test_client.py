@@ -37,7 +37,7 @@ PASS = "the-pass-of-ada"
 SIGNED = answer(200, {"id": PASS, "ttl": 10})
 JOB = {"id": "7", "status": "QUEUED", "kind": "q-object"}
 DONE = {**JOB, "status": "COMPLETED", "qObjectResult": {"success": True, "results": []}}
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.02)
 ERROR = {"error": {"status": 400, "message": "no", "code": 3100, "name": "INVALID_REQUEST"}}
 
 
@@ -80,7 +80,9 @@ def test_a_pass_that_is_refused_is_renewed_once() -> None:
 def test_a_read_is_repeated(trouble: Step) -> None:
     with BadServer(SIGNED, trouble, trouble, answer(200, JOB)) as server:
         made = client(server)
-        made.retry_policy = replace(QUICK, tries=6)  # a kept connection that was closed costs one
+        made.retry_policy = replace(
+            QUICK, max_attempts=6
+        )  # a kept connection that was closed costs one
         assert made.job("7") == JOB
         assert server.connections == 4
 
@@ -105,7 +107,7 @@ def test_the_time_to_try_is_bounded() -> None:
     with BadServer(SIGNED, answer(503)) as server:
         made = client(server)
         made.retry_policy = RetryPolicy(
-            tries=1000, total_s=0.5, first_pause_s=0.01, longest_pause_s=0.05
+            max_attempts=1000, total_s=0.5, first_pause_s=0.01, max_pause_s=0.05
         )
         began = time.monotonic()
         with pytest.raises(IBMQXRetriableError):
@@ -145,7 +147,7 @@ def test_no_secret_is_in_any_text() -> None:
     for script in ((leaky,), (SIGNED, leaky), (SIGNED, drop())):
         with BadServer(*script) as server:
             made = client(server)
-            made.retry_policy = RetryPolicy(tries=1)
+            made.retry_policy = RetryPolicy(max_attempts=1)
             with pytest.raises(IBMQXAPIError) as caught:
                 made.job("7")
             text = "".join(traceback.format_exception(caught.value)) + repr(made)

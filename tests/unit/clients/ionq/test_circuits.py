@@ -71,20 +71,20 @@ def test_native_gates_are_written_in_turns_and_in_their_own_words() -> None:
     [
         (lambda: Circuit(0), "qubits must be a positive whole number"),
         (lambda: Circuit(True), "qubits must be a positive whole number"),
-        (lambda: Circuit(2).h(2), r"gate 0 \(h\): there is no qubit 2 of 2"),
-        (lambda: Circuit(2).h(-1), "there is no qubit -1"),
+        (lambda: Circuit(2).h(2), r"gate 0 \(h\): qubit 2 does not exist; there are 2 qubits"),
+        (lambda: Circuit(2).h(-1), "qubit -1 does not exist"),
         (
             lambda: Circuit(2).h(0).h(1.0),  # type: ignore[arg-type]  # on purpose
             r"gate 1 \(h\): a qubit is a whole number, not 1\.0",
         ),
-        (lambda: Circuit(2).cnot(1, 1), "not distinct"),
+        (lambda: Circuit(2).cnot(1, 1), "a qubit occurs twice"),
         (lambda: Circuit(2).rx(0, math.nan), "rotation must be finite, not nan"),
         (lambda: Circuit(2).pauliexp([0], ["X", "Y"], [1.0], time=1.0), "one coefficient"),
         (lambda: Circuit(2).pauliexp([0], [], [], time=1.0), "one coefficient"),
         (lambda: Circuit(2).pauliexp([0], ["Q"], [1.0], time=1.0), "one of I, X, Y, Z"),
         (lambda: Circuit(2).pauliexp([0], ["XX"], [1.0], time=1.0), "one of I, X, Y, Z"),
         (lambda: NativeCircuit(2).gpi(0, math.inf), "phase must be finite"),
-        (lambda: NativeCircuit(2).ms(0, 0, (0, 0)), "not distinct"),
+        (lambda: NativeCircuit(2).ms(0, 0, (0, 0)), "a qubit occurs twice"),
     ],
 )
 def test_a_gate_that_cannot_be_is_refused_and_named(build: Callable[[], object], what: str) -> None:

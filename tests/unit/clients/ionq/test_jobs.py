@@ -83,5 +83,5 @@ def test_circuits_of_one_job_have_one_gateset(circuits: Any) -> None:
 
 @pytest.mark.parametrize("thing", [None, 5, "OPENQASM 3;", b"{}", [5], object(), {1}])
 def test_what_is_no_job_is_refused_by_its_kind(thing: Any) -> None:
-    with pytest.raises(IonQClientError, match=f"not a {type(thing).__name__}"):
+    with pytest.raises(IonQClientError, match=f"cannot be a {type(thing).__name__}"):
         body_of(thing, is_v03=False)

@@ -16,7 +16,7 @@ from support.secrets import assert_silent, troubles
 KEY = "ThisKeyMustNeverBeSeenInAnyTextAtAll012345"
 CUSTOM = "ThisHeaderMustNeverBeSeenEither6789"
 JOB = {"id": "7", "status": "ready"}
-QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=2, total_s=1.0, first_pause_s=0.01, max_pause_s=0.02)
 
 
 def sent(request: Request) -> str:

@@ -14,7 +14,7 @@ from support.bad_server import BadServer, Step, answer, cut, drip, drop, raw, re
 from support.pairwise import pairs
 
 JOB = {"id": "7", "status": "ready"}
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.02)
 READS: list[Callable[[IonQClient], Any]] = [
     lambda made: made.retrieve_job("7"),
     lambda made: made.get_results("7"),
@@ -93,7 +93,7 @@ def test_a_write_whose_fate_is_unknown_is_not_repeated(ask: Any, trouble: Step) 
 @pytest.mark.parametrize("ask", WRITES)
 def test_a_write_without_a_connection_is_repeated_until_the_last_try(ask: Any) -> None:
     # Pauses of 0.05 to 0.1 s, and then 0.1 to 0.2 s.
-    retry_policy = RetryPolicy(tries=3, first_pause_s=0.1)
+    retry_policy = RetryPolicy(max_attempts=3, first_pause_s=0.1)
     with BadServer(answer(201, JOB)) as server:
         asking = client(server.url, retry_policy)
         ask(asking)
@@ -111,11 +111,13 @@ def test_there_is_a_last_try(ask: Any, trouble: Step) -> None:
     with BadServer(trouble) as server:
         with pytest.raises(IonQRetriableError):
             ask(client(server.url))
-        assert server.connections == QUICK.tries
+        assert server.connections == QUICK.max_attempts
 
 
 def test_there_is_no_try_after_the_total_time() -> None:
-    retry_policy = RetryPolicy(tries=1_000, total_s=0.3, first_pause_s=0.05, longest_pause_s=0.05)
+    retry_policy = RetryPolicy(
+        max_attempts=1_000, total_s=0.3, first_pause_s=0.05, max_pause_s=0.05
+    )
     with BadServer(answer(503)) as server:
         began = time.monotonic()
         with pytest.raises(IonQRetriableError):
@@ -127,7 +129,7 @@ def test_there_is_no_try_after_the_total_time() -> None:
 def test_retry_after_is_obeyed(ask: Any) -> None:
     steps = answer(429, b"", {"retry-after": "1"}), answer(200, JOB)
     with BadServer(*steps) as server:
-        ask(client(server.url, RetryPolicy(tries=2, first_pause_s=0.01)))
+        ask(client(server.url, RetryPolicy(max_attempts=2, first_pause_s=0.01)))
         first, second = server.requests
     assert second.at - first.at >= 1.0
 
@@ -138,7 +140,7 @@ def test_a_huge_retry_after_is_capped() -> None:
         with pytest.raises(IonQRetriableError):
             client(server.url).submit_job({})
         assert time.monotonic() - began < 2.0
-        assert len(server.requests) == QUICK.tries
+        assert len(server.requests) == QUICK.max_attempts
 
 
 @pytest.mark.parametrize("trouble", [silent(), drip(0.02, {"text": "x" * 2_000})])
@@ -146,9 +148,9 @@ def test_an_answer_that_does_not_come_in_time_is_left(trouble: Step) -> None:
     with BadServer(trouble) as server:
         began = time.monotonic()
         with pytest.raises(IonQRetriableError, match="no answer came in time") as caught:
-            client(server.url, RetryPolicy(tries=1), timeout_s=0.3).retrieve_job("7")
+            client(server.url, RetryPolicy(max_attempts=1), timeout_s=0.3).retrieve_job("7")
         assert 0.3 <= time.monotonic() - began < 3.0
-    assert (caught.value.status_code, caught.value.error_type) == (None, "no_answer")
+    assert (caught.value.status_code, caught.value.error_type) == (None, "no_response")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -15,7 +15,7 @@ from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer, drop, reset
 
 JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
-QUICK = RetryPolicy(tries=4, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(max_attempts=4, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
 
 
 def client(server: BadServer) -> Client:
@@ -97,7 +97,7 @@ def test_a_submission_without_an_answer_is_unreachable_after_the_last_try() -> N
     with BadServer(reset()) as server:
         with pytest.raises(Unreachable):
             client(server).submit("text", "simulator")
-        assert len(server.requests) == QUICK.tries
+        assert len(server.requests) == QUICK.max_attempts
 
 
 def test_a_refused_submission_is_sent_once() -> None:

@@ -89,7 +89,7 @@ def test_arguments_stand_before_everything(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [None, "lab"])
 def test_a_profiles_token_goes_to_no_other_address(folder: Path, name: str | None) -> None:
-    with pytest.raises(ClientError, match=r"token goes to https://lab\.example alone") as caught:
+    with pytest.raises(ClientError, match=r"token is only sent to https://lab\.example") as caught:
         asked(folder, "https://evil.example", None, name)
     assert TOKEN not in str(caught.value)
 
@@ -119,16 +119,16 @@ def test_without_a_token_the_error_says_all_three_ways(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"token = {TOKEN}\n", r"no TOML \(at line 1, column 9\)"),
-        (f'[profiles.lab]\ntokn = "{TOKEN}"\n', "'tokn' is not one of url, token"),
+        (f"token = {TOKEN}\n", r"not valid TOML \(at line 1, column 9\)"),
+        (f'[profiles.lab]\ntokn = "{TOKEN}"\n', "unknown key 'tokn'. Valid keys: url, token"),
         ("[profiles.lab]\ntoken = 5\n", "token must be a text"),
         (f'[profiles.lab]\ntoken = "{TOKEN}"\ntimeout = "x"\n', "timeout must be a number"),
         (f'[profiles.lab]\ntoken = "{TOKEN}"\ntimeout = -1\n', "must be positive"),
         (f'[profiles.lab]\ntoken = "{TOKEN}"\ntimeout = true\n', "timeout must be a number"),
         (f'[profiles.lab]\ntoken = "{TOKEN}"\ntoken_file = "x"\n', "not both"),
         ('[profiles.lab]\ntoken_file = "/nowhere/at/all"\n', "No such file"),
-        (f'[profiles.other]\ntoken = "{TOKEN}"\n', "no profile 'lab'; there are: other"),
-        ("profiles = 5\n", "no profile 'lab'; there are: none"),
+        (f'[profiles.other]\ntoken = "{TOKEN}"\n', "no profile 'lab'. Its profiles: other"),
+        ("profiles = 5\n", "no profile 'lab'. Its profiles: none"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_and_not_quoted(
@@ -141,13 +141,13 @@ def test_a_file_that_makes_no_sense_is_refused_and_not_quoted(
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ClientError, match="no such file"):
+    with pytest.raises(ClientError, match="the file does not exist"):
         settings("http://127.0.0.1", "token", config=tmp_path / "none.toml", environ={})
 
 
 def test_a_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ClientError, match="no UTF-8 text"):
+    with pytest.raises(ClientError, match="not UTF-8 text"):
         settings(config=tmp_path / "bad.toml", environ={})
 
 
@@ -164,7 +164,7 @@ def test_a_token_that_others_can_read_is_warned_of(folder: Path) -> None:
 def test_a_file_that_nobody_asked_for_and_nobody_may_read_is_not_missed(tmp_path: Path) -> None:
     (tmp_path / "qwicket").write_text("a file where a folder should be")
     assert asked(tmp_path, None, "token").token == "token"
-    with pytest.raises(ClientError, match="no such file"):
+    with pytest.raises(ClientError, match="the file does not exist"):
         asked(tmp_path, None, "token", "lab")
 
 

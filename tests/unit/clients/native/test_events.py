@@ -14,22 +14,22 @@ from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import (
     ApiError,
     AsyncClient,
-    BadAnswer,
     Change,
     Client,
     ClientError,
     Event,
     Job,
+    UnexpectedResponse,
     Unreachable,
 )
 from qwicket.clients.native.aio import AsyncJob
 from qwicket.clients.native.async_transport import AsyncTransport
-from qwicket.clients.native.plans import STREAM_POLICY, StreamPolicy
+from qwicket.clients.native.protocol import STREAM_POLICY, StreamPolicy
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, raw, reset
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
@@ -136,7 +136,7 @@ def test_the_changes_of_an_account_begin_where_they_are_asked_to(is_async: bool)
 def test_a_quiet_stream_is_reopened_without_a_bound(is_async: bool) -> None:
     # By default a stream counts as healthy after 5 s, which is too long for a test.
     policy = StreamPolicy(healthy_s=0.0)
-    quiet = [stream(b": still here\n\n")] * (3 * QUICK.tries)
+    quiet = [stream(b": still here\n\n")] * (3 * QUICK.max_attempts)
     with BadServer(*quiet, stream(event(2, "completed"))) as server:
         assert [each.version for each in told(server.url, is_async, QUICK, policy)] == [2]
 
@@ -149,7 +149,7 @@ def test_who_was_told_the_end_hears_so(is_async: bool) -> None:
 def test_a_stream_that_is_refused_for_now_is_asked_for_when_the_server_says(is_async: bool) -> None:
     busy = answer(429, {}, {"Retry-After": "1"})
     with BadServer(busy, stream(event(2, "completed"))) as server:
-        retry_policy = RetryPolicy(tries=3, total_s=9.0, first_pause_s=0.01)
+        retry_policy = RetryPolicy(max_attempts=3, total_s=9.0, first_pause_s=0.01)
         assert [each.version for each in told(server.url, is_async, retry_policy)] == [2]
         first, second = server.requests
         assert second.at - first.at >= 1.0
@@ -166,20 +166,20 @@ def test_a_refused_stream_is_told_at_once(is_async: bool) -> None:
     ("step", "kind"),
     [
         (drop(), Unreachable),
-        (stream(), BadAnswer),
+        (stream(), UnexpectedResponse),
         (answer(503), ApiError),
-        (answer(302, b"", {"Location": "http://x.invalid"}), BadAnswer),
-        (answer(201, {}), BadAnswer),
-        (stream(b"id: 1\ndata: [5]\n\n"), BadAnswer),
-        (stream(b"id: 1\ndata: {}\n\n"), BadAnswer),
-        (stream(b"id: " + b"1" * (2 << 20)), BadAnswer),
+        (answer(302, b"", {"Location": "http://x.invalid"}), UnexpectedResponse),
+        (answer(201, {}), UnexpectedResponse),
+        (stream(b"id: 1\ndata: [5]\n\n"), UnexpectedResponse),
+        (stream(b"id: 1\ndata: {}\n\n"), UnexpectedResponse),
+        (stream(b"id: " + b"1" * (2 << 20)), UnexpectedResponse),
     ],
 )
 def test_there_is_an_end_of_trying(step: Step, kind: type[ClientError], is_async: bool) -> None:
     with BadServer(step) as server:
         with pytest.raises(kind):
             told(server.url, is_async)
-        assert server.connections <= QUICK.tries
+        assert server.connections <= QUICK.max_attempts
 
 
 @pytest.mark.parametrize("nonsense", [b"id: x\ndata: {}\n\n", b"data: {}\n\n", b"id: 5\n\n", b"\n"])
@@ -191,7 +191,9 @@ def test_events_that_are_none_are_passed_over(nonsense: bytes, is_async: bool) -
 def test_a_line_without_an_end_is_given_up_while_it_comes(is_async: bool) -> None:
     endless = stream(b"id: " + b"1" * (2 << 20), event(2, "completed"))
     with BadServer(endless) as server:
-        with pytest.raises(BadAnswer, match="a line without an end"):
+        with pytest.raises(
+            UnexpectedResponse, match="line of the event stream exceeds 1,048,576 bytes"
+        ):
             told(server.url, is_async)
         assert server.connections == 1
 

@@ -11,11 +11,11 @@ import pytest
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import (
     ApiError,
-    BadAnswer,
     Client,
     Job,
     JobFailed,
     ServerBusy,
+    UnexpectedResponse,
     Unreachable,
     WaitTimeout,
 )
@@ -23,7 +23,7 @@ from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Step, answer, drop, hold, silent
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.05)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
 
 
 def body(state: str, **more: Any) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def test_wait_without_time_sees_that_the_job_has_ended() -> None:
 
 @pytest.mark.parametrize("away", [drop(), answer(503), answer(429, b"", {"Retry-After": "3600"})])
 def test_wait_ends_in_time_although_the_server_is_away(away: Step) -> None:
-    endless = RetryPolicy(tries=1_000, total_s=60.0, first_pause_s=0.05, longest_pause_s=0.2)
+    endless = RetryPolicy(max_attempts=1_000, total_s=60.0, first_pause_s=0.05, max_pause_s=0.2)
     with BadServer(away) as server:
         began = time.monotonic()
-        with pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last seen: queued\)"):
+        with pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last state: queued\)"):
             job(server, outage=endless).wait(timeout=0.5)
         assert 0.5 <= time.monotonic() - began < 2.0
 
@@ -108,7 +108,7 @@ def test_wait_ends_soon_after_its_time_although_the_server_is_silent() -> None:
 
 def test_wait_outlasts_a_server_that_restarts() -> None:
     away: list[Step] = [drop(), answer(503), answer(502, b"<html>"), drop(), drop(), drop()]
-    outage = RetryPolicy(tries=7, total_s=60.0, first_pause_s=0.01, longest_pause_s=0.05)
+    outage = RetryPolicy(max_attempts=7, total_s=60.0, first_pause_s=0.01, max_pause_s=0.05)
     with BadServer(*away, answer(200, body("completed"))) as server:
         assert job(server, outage=outage).wait(timeout=60).state == "completed"
 
@@ -117,18 +117,18 @@ def test_wait_gives_up_when_the_server_stays_away() -> None:
     with BadServer(drop()) as server:
         with pytest.raises(Unreachable):
             job(server).wait(timeout=60)
-        assert server.connections == QUICK.tries
+        assert server.connections == QUICK.max_attempts
 
 
 def test_wait_gives_up_when_the_server_stays_busy() -> None:
     with BadServer(answer(503)) as server:
         with pytest.raises(ServerBusy):
             job(server).wait(timeout=60)
-        assert len(server.requests) == QUICK.tries
+        assert len(server.requests) == QUICK.max_attempts
 
 
 def test_pauses_of_a_long_outage_grow_to_a_bound() -> None:
-    outage = RetryPolicy(tries=6, total_s=60.0, first_pause_s=0.02, longest_pause_s=0.08)
+    outage = RetryPolicy(max_attempts=6, total_s=60.0, first_pause_s=0.02, max_pause_s=0.08)
     with BadServer(answer(503)) as server:
         with pytest.raises(ServerBusy):
             job(server, outage=outage).wait(timeout=60)
@@ -155,7 +155,7 @@ def test_the_end_of_the_wait_says_how_to_find_the_job_again() -> None:
 def test_an_answer_that_is_no_job_leaves_the_job_as_it_was(answered: Any) -> None:
     with BadServer(answer(200, answered)) as server:
         held = job(server)
-        with pytest.raises(BadAnswer):
+        with pytest.raises(UnexpectedResponse):
             held.refresh()
         assert (held.id, held.state) == (ID, "queued")
 
@@ -175,7 +175,7 @@ def test_result_of_a_job_without_one_names_the_job_and_the_cause() -> None:
 
 @pytest.mark.parametrize("answered", [{}, {"parts": 5}, {"parts": [{"counts": {"0": "x"}}]}, []])
 def test_a_result_of_another_shape_is_a_bad_answer(answered: Any) -> None:
-    with BadServer(answer(200, answered)) as server, pytest.raises(BadAnswer):
+    with BadServer(answer(200, answered)) as server, pytest.raises(UnexpectedResponse):
         job(server, "completed").result()
 
 

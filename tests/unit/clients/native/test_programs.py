@@ -54,7 +54,7 @@ def test_a_path_that_is_not_there_is_told(as_text: bool, tmp_path: Path) -> None
 
 def test_a_file_of_other_bytes_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.qasm").write_bytes(b"\xff\xff")
-    with pytest.raises(ClientError, match="no UTF-8 text"):
+    with pytest.raises(ClientError, match="not UTF-8 text"):
         read(tmp_path / "a.qasm")
 
 
@@ -81,11 +81,11 @@ def test_members_of_a_batch_are_sent_as_they_are() -> None:
     ("program", "said"),
     [
         ([], "list of programs is empty"),
-        ([[QASM2]], "not lists"),
-        ([{"angle": float("nan")}], "no JSON"),
-        (5, "builtins.int is no program"),
-        (None, "builtins.NoneType is no program"),
-        (b"OPENQASM 3.0;", "builtins.bytes is no program"),
+        ([[QASM2]], "cannot contain a list"),
+        ([{"angle": float("nan")}], "cannot be encoded as JSON"),
+        (5, "program cannot be a builtins.int"),
+        (None, "program cannot be a builtins.NoneType"),
+        (b"OPENQASM 3.0;", "program cannot be a builtins.bytes"),
     ],
 )
 def test_what_is_no_program_is_refused(program: Any, said: str) -> None:

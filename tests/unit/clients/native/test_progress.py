@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.native.progress import shown, words
+from qwicket.clients.native.progress import progress_display, state_text
 from qwicket.clients.native.views import JobView
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
@@ -21,7 +21,7 @@ def job(state: str, **more: Any) -> JobView:
 
 
 def shown_job(*, wanted: bool) -> AbstractContextManager[Callable[[JobView], None] | None]:
-    return shown(wanted)
+    return progress_display(wanted)
 
 
 def queued(position: int, starts_in_s: float | None = None) -> JobView:
@@ -32,10 +32,10 @@ def queued(position: int, starts_in_s: float | None = None) -> JobView:
     ("view", "said"),
     [
         (job("queued"), "queued"),
-        (queued(3), "queued, place 3"),
-        (queued(1, 12.4), "queued, place 1, starts in about 12 s"),
-        (queued(900, 600.0), "queued, place 900, starts in about 10 min"),
-        (queued(9, 9000.0), "queued, place 9, starts in about 2.5 h"),
+        (queued(3), "queued, position 3"),
+        (queued(1, 12.4), "queued, position 1, starts in about 12 s"),
+        (queued(900, 600.0), "queued, position 900, starts in about 10 min"),
+        (queued(9, 9000.0), "queued, position 9, starts in about 2.5 h"),
         (job("running"), "running"),
         (job("running", progress={"done": 0.5, "text": ""}), "running, 50%"),
         (job("running", progress={"done": 0.5, "text": "cooling"}), "running, 50%, cooling"),
@@ -43,7 +43,7 @@ def queued(position: int, starts_in_s: float | None = None) -> JobView:
     ],
 )
 def test_a_job_is_said_in_a_few_words(view: JobView, said: str) -> None:
-    assert words(view) == said
+    assert state_text(view) == said
 
 
 def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,8 +54,8 @@ def test_each_change_is_a_line_and_nothing_else_is(capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert captured.out == ""
     assert [line.partition(": ")[2] for line in captured.err.splitlines()] == [
-        "queued, place 2, starts in about 9 s",
-        *("queued, place 1", "running", "completed"),
+        "queued, position 2, starts in about 9 s",
+        *("queued, position 1", "running", "completed"),
     ]
 
 
@@ -71,7 +71,7 @@ class Terminal(io.StringIO):
 
 
 def test_who_wants_to_see_it_is_called_with_each_news() -> None:
-    with shown(print) as watch:
+    with progress_display(print) as watch:
         assert watch is print
 
 
@@ -96,4 +96,4 @@ def test_a_terminal_without_rich_gets_lines(monkeypatch: pytest.MonkeyPatch) -> 
     with shown_job(wanted=True) as watch:
         assert watch
         watch(queued(4))
-    assert terminal.getvalue() == f"job {ID}: queued, place 4\n"
+    assert terminal.getvalue() == f"job {ID}: queued, position 4\n"

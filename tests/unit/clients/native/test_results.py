@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qwicket.clients.native import BadAnswer, ClientError, JobFailed, Part, Result
+from qwicket.clients.native import ClientError, JobFailed, Part, Result, UnexpectedResponse
 from qwicket.clients.native.views import DeviceView, JobView
 from qwicket.schema.jobs import ErrorBody
 from qwicket.schema.results import OutcomeBody
@@ -44,7 +44,7 @@ def test_a_result_of_one_circuit_is_read_without_naming_it() -> None:
 
 @pytest.mark.parametrize("parts", [(), (GOOD, GOOD)])
 def test_a_result_of_several_circuits_must_be_read_by_part(parts: tuple[Part, ...]) -> None:
-    with pytest.raises(ValueError, match=r"circuits: read \.parts"):
+    with pytest.raises(ValueError, match=r"circuits: use \.parts"):
         _ = Result("job", parts).counts
 
 
@@ -74,7 +74,7 @@ def filled(content: bytes | Callable[[], bytes]) -> Part:
 
 
 def test_bits_are_unpacked_column_by_column() -> None:
-    # Outcome 0b1000000001 of ten bits: packed bytes, the lowest first (docs/api.md, Parts).
+    # StepResult 0b1000000001 of ten bits: packed bytes, the lowest first (docs/api.md, Parts).
     part = filled(archive(keys=np.array([[1, 2]], np.uint8), counts=np.array([5])))
     assert part.arrays["keys"].tolist() == [[1, *[0] * 8, 1]]
     assert part.arrays["counts"].tolist() == [5]
@@ -106,7 +106,7 @@ def test_a_result_can_be_pickled_with_the_arrays_that_are_there() -> None:
     "content", [b"", b"PK", b"PK\x03\x04 no archive", archive(x=np.array([{}]))]
 )
 def test_what_is_no_archive_is_a_bad_answer(content: bytes) -> None:
-    with pytest.raises(BadAnswer, match="no archive of NumPy"):
+    with pytest.raises(UnexpectedResponse, match="not an archive of NumPy"):
         _ = filled(content).arrays
 
 

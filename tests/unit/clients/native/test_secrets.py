@@ -11,7 +11,7 @@ import pytest
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import AsyncClient, AsyncJob, Client, ClientError, Job
 from qwicket.clients.native.async_transport import AsyncTransport
-from qwicket.clients.native.plans import StreamPolicy
+from qwicket.clients.native.protocol import StreamPolicy
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, Request, Step, answer
 from support.pairwise import pairs
@@ -20,7 +20,7 @@ from support.secrets import assert_silent, troubles
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 SECRETS = (TOKEN, TOKEN.removeprefix("qw_"))
 JOB = {"id": "0198f3a0-0000-7000-8000-000000000000", "state": "queued"}
-QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=2, total_s=1.0, first_pause_s=0.01, max_pause_s=0.02)
 SHORT_STREAMS = StreamPolicy(limit_s=0.2)
 
 

@@ -103,7 +103,7 @@ def test_a_plot_says_device_shots_and_axes() -> None:
     assert named.said("set_title") == "Bell"
     assert Part(counts={"0": 1}).plot(Axes()).said("set_title") == "1 shot"
     few = Part(counts=COUNTS).plot(Axes(), top=2)
-    assert few.said("set_title") == "100 shots\n1 rarer outcomes left out"
+    assert few.said("set_title") == "100 shots\n1 rarer outcomes omitted"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_an_order_that_does_not_exist_is_refused() -> None:
 
 
 def test_the_plot_of_a_batch_says_how_to_plot_one() -> None:
-    with pytest.raises(ValueError, match=r"has 2 circuits: .* result\[0\]\.plot\(\)"):
+    with pytest.raises(ValueError, match=r"has 2 circuits. .* result\[0\]\.plot\(\)"):
         Result(ID, (Part(counts=COUNTS), Part(counts=COUNTS))).plot()
 
 

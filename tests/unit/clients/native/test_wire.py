@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qwicket import schema
 from qwicket.clients.native import wire
-from qwicket.clients.native.errors import BadAnswer
+from qwicket.clients.native.errors import UnexpectedResponse
 
 NOT_A_RESULT: list[Any] = [
     None,
@@ -36,8 +36,8 @@ NOT_A_RESULT: list[Any] = [
 
 @pytest.mark.parametrize("value", NOT_A_RESULT, ids=json.dumps)
 def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> None:
-    with pytest.raises(BadAnswer, match=r"^The answer is not of Qwicket's API"):
-        wire.read(json.dumps(value).encode(), schema.results.ResultBody)
+    with pytest.raises(UnexpectedResponse, match=r"^The response is not one of Qwicket's API"):
+        wire.decode(json.dumps(value).encode(), schema.results.ResultBody)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> No
     ids=["empty", "html", "cut", "twice", "no utf-8 in a text", "no utf-8", "deep", "nan"],
 )
 def test_an_answer_that_is_no_json_is_refused_with_a_sentence(content: bytes) -> None:
-    with pytest.raises(BadAnswer, match="Is the address right"):
-        wire.read(content, schema.results.ResultBody)
+    with pytest.raises(UnexpectedResponse, match="Is the address right"):
+        wire.decode(content, schema.results.ResultBody)
 
 
 def test_fields_that_a_newer_server_adds_are_no_error() -> None:
     content = b'{"id": "x", "parts": [{"part": 0, "counts": {"0": 3}, "colour": [1]}]}'
-    (part,) = wire.read(content, schema.results.ResultBody).parts
+    (part,) = wire.decode(content, schema.results.ResultBody).parts
     assert part.counts == {"0": 3}
 
 
@@ -83,7 +83,7 @@ def test_fields_that_a_newer_server_adds_are_no_error() -> None:
     ids=json.dumps,
 )
 def test_a_document_that_is_no_job_is_refused_with_a_sentence(body: dict[str, Any]) -> None:
-    with pytest.raises(BadAnswer, match="is no job"):
+    with pytest.raises(UnexpectedResponse, match="is not one of Qwicket's API"):
         wire.job(body)
 
 
@@ -100,5 +100,5 @@ def test_any_bytes_are_a_problem_or_none(content: bytes) -> None:
 @settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_an_answer_or_refused(content: bytes) -> None:
-    with contextlib.suppress(BadAnswer):
-        wire.read(content, schema.results.ResultBody)
+    with contextlib.suppress(UnexpectedResponse):
+        wire.decode(content, schema.results.ResultBody)

@@ -26,7 +26,7 @@ from qwicket.clients.qlued.errors import RETRIABLE
 from support.bad_server import BadServer, Step, answer, cut, drip, drop, raw, reset, silent
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-QUICK = RetryPolicy(tries=3, total_s=5.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.02)
 
 
 def msg(status: str, error: str = "None") -> dict[str, str]:
@@ -193,14 +193,14 @@ def test_reads_have_a_last_try(ask: Any) -> None:
     with BadServer(answer(503)) as server:
         with pytest.raises(QluedRetriableError):
             ask(client(server.url))
-        assert server.connections == QUICK.tries
+        assert server.connections == QUICK.max_attempts
 
 
 def test_retry_after_is_obeyed() -> None:
     """Names of headers have no case (RFC 9110, 5.1), and some servers write all in lower case."""
     with BadServer(answer(429, b"", {"retry-after": "1"}), answer(200, WAITS)) as server:
         made = client(server.url)
-        made.retry_policy = RetryPolicy(tries=2, first_pause_s=0.01)
+        made.retry_policy = RetryPolicy(max_attempts=2, first_pause_s=0.01)
         assert made.post("rydberg", {}) == "7"
         first, second = server.requests
     assert second.at - first.at >= 1.0

@@ -17,7 +17,7 @@ from support.secrets import assert_silent, troubles
 TOKEN = "This token/must+never be=seen%in any&text?at#all"
 FORMS = (TOKEN, quote(TOKEN, safe=""), quote_plus(TOKEN))
 STATUS = {"job_id": "7", "status": "QUEUED", "detail": "", "error_message": "None"}
-QUICK = RetryPolicy(tries=2, total_s=1.0, first_pause_s=0.01, longest_pause_s=0.02)
+QUICK = RetryPolicy(max_attempts=2, total_s=1.0, first_pause_s=0.01, max_pause_s=0.02)
 
 
 def sent(request: Request) -> str:

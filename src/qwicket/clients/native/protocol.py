@@ -1,10 +1,8 @@
-"""Requests as plans: what is sent, when it is sent again, and what the answers mean. No I/O.
+"""The native API's requests, retries and errors, without I/O.
 
-A plan is a generator: it yields a step and is told what came of it. `Transport` drives plans with
-a thread, `AsyncTransport` with an event loop, so that both clients do the same. Whatever is sent
-cannot double, so that it is tried again within bounds of tries and time, as the server's
-Retry-After asks. What a plan returns has the right shape; what it raises is a `ClientError` that
-knows no secret.
+An operation is a generator that yields steps (`Send`, `Pause`) and receives their results.
+`Transport` runs operations in a thread, `AsyncTransport` in an event loop, so both clients behave
+alike. Every request is idempotent and is therefore repeated; errors never contain the token.
 """
 
 from __future__ import annotations
@@ -25,17 +23,17 @@ from qwicket.clients.http import (
     Request,
     Response,
     RetryPolicy,
-    header,
     retry_after_s,
+    validated_header,
 )
 from qwicket.clients.http.retries import GRACE_S, OUTAGE
 from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
-    BadAnswer,
     ClientError,
     ServerBusy,
+    UnexpectedResponse,
     Unreachable,
 )
 
@@ -44,7 +42,7 @@ T = TypeVar("T")
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 RETRY_POLICY: Final = RetryPolicy()
 HOLD_S: Final = 30.0
-"""For how long the server is asked to hold an answer back at most."""
+"""Longest long poll that the client requests."""
 _TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
 _FROM_PROXIES: Final = frozenset({502, 503, 504})
 
@@ -68,11 +66,11 @@ STREAM_POLICY: Final = StreamPolicy()
 
 @dataclass(frozen=True)
 class Send(Request):
-    """Send a request once; be told its `Response`, or why there is none.
+    """Send a request once; the result is a `Response`, or the error in its place.
 
     Attributes:
-        hold_s: For how many seconds of `limit_s` the server may hold its answer back.
-        left_s: Seconds after which nobody wants it any more, should it have to wait for its turn.
+        hold_s: Seconds of `limit_s` for which the server may delay its response (long poll).
+        left_s: Seconds for which the step may wait for a free connection.
     """
 
     hold_s: float = 0.0
@@ -81,31 +79,31 @@ class Send(Request):
 
 @dataclass(frozen=True)
 class Pause:
-    """Let so many seconds pass; be told None."""
+    """Pause for a time in seconds; the result is None."""
 
     seconds: float
 
 
-Outcome = Response | NoResponse | InvalidResponse | None
-Plan = Generator[Send | Pause, Outcome, T]
+StepResult = Response | NoResponse | InvalidResponse | None
+Operation = Generator[Send | Pause, StepResult, T]
 
 
 class Api:
-    """Plans for one server's API with one token.
+    """Operations of one server's API with one token.
 
     Args:
         token: The secret.
-        timeout_s: Time for one answer; a large one may take longer, a slow one may not.
-        retry_policy: How long requests are tried again.
-        outage: How long a wait outlasts a server that is away.
+        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        retry_policy: When requests are repeated.
+        outage: When requests are repeated within a wait.
         url: Address of the server, for the texts of errors.
         stream_policy: When streams of events are reopened.
 
     Attributes:
-        secret: The token, which no answer may repeat.
+        secret: The token, which is redacted from responses.
 
     Raises:
-        ClientError: The token cannot be one.
+        ClientError: The token is invalid.
     """
 
     def __init__(
@@ -117,43 +115,43 @@ class Api:
         url: str = "",
         stream_policy: StreamPolicy = STREAM_POLICY,
     ) -> None:
-        self.secret = header(token, "token", ClientError)
+        self.secret = validated_header(token, "token", ClientError)
         self._timeout_s = timeout_s
         self._retry_policy = retry_policy
         self._url = url
         self.outage = outage
         self.stream_policy = stream_policy
 
-    def get(self, path: str, of: type[T]) -> Plan[T]:
-        """Read; `path` is quoted, `of` is what the answer must be."""
-        return wire.read((yield from self._retry(Send("GET", path), self._retry_policy)), of)
+    def get(self, path: str, of: type[T]) -> Operation[T]:
+        """Read a quoted path; decode the response as `of`."""
+        return wire.decode((yield from self._retry(Send("GET", path), self._retry_policy)), of)
 
-    def get_raw(self, path: str, accept: str) -> Plan[bytes]:
-        """Read what is no JSON, of the media type `accept`."""
+    def get_raw(self, path: str, accept: str) -> Operation[bytes]:
+        """Read a response of the media type `accept` as bytes."""
         return (
             yield from self._retry(
                 Send("GET", path, headers={"Accept": accept}), self._retry_policy
             )
         )
 
-    def get_news(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Plan[T]:
-        """Read, letting the server hold its answer back for `hold_s` until there is news.
+    def get_change(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Operation[T]:
+        """Read with a long poll: the server responds after a change or after `hold_s` seconds.
 
         Args:
-            path: What to read, quoted.
-            of: What the answer must be.
+            path: Quoted path.
+            of: Type of the response.
             hold_s: Seconds, at most `within_s`.
-            within_s: Seconds after which no try begins.
+            within_s: Seconds after which no attempt begins.
         """
         send = Send("GET", f"{path}?wait={hold_s:.3f}" if hold_s else path, hold_s=hold_s)
         retry_policy = replace(self.outage, total_s=min(self.outage.total_s, within_s))
-        return wire.read((yield from self._retry(send, retry_policy)), of)
+        return wire.decode((yield from self._retry(send, retry_policy)), of)
 
-    def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> Plan[T]:
-        """Write what cannot double: by the nature of the request, or by its idempotency key."""
+    def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> Operation[T]:
+        """Send an idempotent POST request; a submission is idempotent by its key."""
         headers = {}
         if key is not None:
-            headers["Idempotency-Key"] = header(key, "idempotency key", ClientError)
+            headers["Idempotency-Key"] = validated_header(key, "idempotency key", ClientError)
         return (yield from self.send("POST", path, body, of, headers=headers))
 
     def send(
@@ -165,34 +163,34 @@ class Api:
         *,
         headers: Mapping[str, str] = NO_HEADERS,
         hold_s: float = 0.0,
-    ) -> Plan[T]:
-        """Write what cannot double.
+    ) -> Operation[T]:
+        """Send an idempotent request with a body.
 
         Args:
-            method: Of HTTP.
-            path: Quoted.
-            body: A struct or a value to be encoded as JSON, or None.
-            of: What the answer must be.
-            headers: Beside the usual ones, checked.
-            hold_s: Seconds for which the server may hold its answer back.
+            method: HTTP method.
+            path: Quoted path.
+            body: Struct or value that is encoded as JSON, or None.
+            of: Type of the response.
+            headers: Validated headers besides the usual ones.
+            hold_s: Seconds for which the server may delay its response.
         """
         named = {"Content-Type": "application/json", **headers}
         send = Send(method, path, named, _json(body), hold_s=hold_s)
-        return wire.read((yield from self._retry(send, self._retry_policy)), of)
+        return wire.decode((yield from self._retry(send, self._retry_policy)), of)
 
-    def delete(self, path: str) -> Plan[None]:
-        """Delete; a try whose answer was lost makes the next one a refusal with status 404."""
+    def delete(self, path: str) -> Operation[None]:
+        """Send a DELETE request; after a lost response the next attempt raises a 404."""
         yield from self._retry(Send("DELETE", path), self._retry_policy)
 
     def stream(self, path: str, last: int | None) -> Send:
-        """Return the request for a stream of events after the one numbered `last`."""
+        """Return the request for a stream that begins after event number `last`."""
         headers = {"Accept": "text/event-stream"}
         if last is not None:
             headers["Last-Event-ID"] = str(last)
         send = Send("GET", path, headers, can_be_empty=True)
         return self._ready(send, self.stream_policy.limit_s)
 
-    def _retry(self, send: Send, retry_policy: RetryPolicy) -> Plan[bytes]:
+    def _retry(self, send: Send, retry_policy: RetryPolicy) -> Operation[bytes]:
         tries = Attempts(retry_policy)
         while True:
             left_s = tries.begin()
@@ -201,7 +199,7 @@ class Api:
             found = validated((yield ready), self._url)
             if isinstance(found, bytes):
                 return found
-            pause_s = tries.pause_s(asked_s(found))
+            pause_s = tries.pause_s(requested_s(found))
             if pause_s is None:
                 raise found
             yield Pause(pause_s)
@@ -216,29 +214,30 @@ class Api:
         return replace(send, headers=headers, limit_s=limit_s, secrets=[self.secret])
 
 
-def validated(told: Outcome, url: str = "") -> bytes | ClientError:
-    """Return the body of a good answer, or what is wrong; `url` is the server's."""
-    if isinstance(told, NoResponse):
-        return Unreachable(str(told), is_absent=told.is_absent)
-    if isinstance(told, InvalidResponse):
-        return BadAnswer(str(told))
-    assert told is not None, "a request is told its answer"
-    if told.status < 400:
-        return told.content
-    problem = wire.problem(told.content)
-    if not problem and told.status in _FROM_PROXIES:
+def validated(result: StepResult, url: str = "") -> bytes | ClientError:
+    """Return the body of a successful response, or the error that it means."""
+    if isinstance(result, NoResponse):
+        return Unreachable(str(result), is_absent=result.is_absent)
+    if isinstance(result, InvalidResponse):
+        return UnexpectedResponse(str(result))
+    assert result is not None, "the result of a request is not None"
+    if result.status < 400:
+        return result.content
+    problem = wire.problem(result.content)
+    if not problem and result.status in _FROM_PROXIES:
         problem = {
-            "detail": f"{url or 'The server'} answered {told.status}.",
+            "detail": f"{url or 'The server'} answered {result.status}.",
             "remedy": "A proxy in front of the server cannot reach it. Does `qwicket serve` run"
             " there, at the address that the proxy forwards to?",
         }
-    if told.status in _TRY_AGAIN and problem.get("field") != "device":  # one that is off stays so
-        return ServerBusy(told.status, problem, retry_after_s(told.headers, time.time()))
-    return ApiError(told.status, problem)
+    # A device that is off is a 503 too, but stays off: repeating would not help.
+    if result.status in _TRY_AGAIN and problem.get("field") != "device":
+        return ServerBusy(result.status, problem, retry_after_s(result.headers, time.time()))
+    return ApiError(result.status, problem)
 
 
-def asked_s(error: ClientError) -> float | None:
-    """Return the seconds that the server asks for before another try; None when none would help."""
+def requested_s(error: ClientError) -> float | None:
+    """Return the pause that the server requests; None if repeating the request cannot help."""
     if isinstance(error, ServerBusy):
         return error.retry_after_s
     return 0.0 if isinstance(error, Unreachable) and not error.is_absent else None

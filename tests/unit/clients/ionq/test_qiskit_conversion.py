@@ -229,7 +229,7 @@ def test_a_gate_without_a_word_is_refused_and_named(name: str, gateset: str) -> 
 
 
 def test_a_qubit_that_is_used_after_its_measurement_is_refused() -> None:
-    with pytest.raises(IonQClientError, match=r"used \(h\) after it was measured"):
+    with pytest.raises(IonQClientError, match=r"gate \(h\) acts on a qubit after its measurement"):
         gates_of(("measure", [0], 0), ("h", [0]))
 
 

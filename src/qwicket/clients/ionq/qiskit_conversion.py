@@ -1,8 +1,8 @@
-"""Jobs of other packages: anything with the attributes of qiskit-ionq's job.
+"""Convert jobs and circuits of qiskit-ionq to the JSON of a submission, without importing Qiskit.
 
-Those are `circuit` (one of Qiskit's circuits, one of ours, or a list), `backend()`, `_passed_args`,
-`extra_query_params` and `extra_metadata`. Nothing of Qiskit is imported: its circuits are read by
-the names of their gates. What is written lets qiskit-ionq read the job again.
+A job has the attributes `circuit` (a circuit of Qiskit or of this package, or a list),
+`backend()`, `_passed_args`, `extra_query_params` and `extra_metadata`. The metadata of the
+submission allows qiskit-ionq to read the job again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from qwicket import __version__
 from qwicket.clients.ionq.circuits import Circuit, NativeCircuit
 from qwicket.clients.ionq.errors import IonQClientError, IonQGateError
 
-_NOTHING: Final = frozenset({"barrier", "id"})
+_WITHOUT_EFFECT: Final = frozenset({"barrier", "id"})
 
-# Qiskit's name, IonQ's name, and the number of targets; all qubits before them are controls.
+# Qiskit's name: IonQ's name and the number of targets. Qubits before the targets are controls.
 _QIS: Final[dict[str, tuple[str, int]]] = {
     **{name: (name, 1) for name in ("x", "y", "z", "h", "s", "t", "rx", "ry", "rz")},
     **{f"c{name}": (name, 1) for name in ("x", "y", "z", "h", "rx", "ry", "rz")},
@@ -42,8 +42,8 @@ _QIS: Final[dict[str, tuple[str, int]]] = {
 
 
 @runtime_checkable
-class ForeignJob(Protocol):
-    """What is read of a job."""
+class QiskitIonQJob(Protocol):
+    """Job of qiskit-ionq."""
 
     circuit: Any
     _passed_args: Any
@@ -52,16 +52,18 @@ class ForeignJob(Protocol):
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A circuit as IonQ writes it.
+class _ConvertedCircuit:
+    """Circuit in IonQ's JSON format.
 
     Attributes:
-        name: For people.
-        gates: In IonQ's words.
+        name: Name of the circuit.
+        gates: Gates in IonQ's format.
         qubits: Width of the circuit.
-        used: One more than the highest qubit that is used.
-        measured: For each classical bit the qubit that is measured into it; None for ours.
-        header: What qiskit-ionq needs to make sense of the result; None for ours.
+        used: One more than the highest used qubit.
+        measured: For each classical bit, the qubit that is measured into it; None for circuits of
+            this package.
+        header: Header from which qiskit-ionq decodes the result; None for circuits of this
+            package.
     """
 
     name: str
@@ -72,18 +74,19 @@ class _Read:
     header: dict[str, Any] | None = None
 
 
-def body(job: ForeignJob, *, is_v03: bool) -> dict[str, Any]:
-    """Return the body that submits the job, in the words of the client that it comes from.
+def submission(job: QiskitIonQJob, *, is_v03: bool) -> dict[str, Any]:
+    """Return the body of a submission, with the fields that qiskit-ionq sends.
 
     Raises:
-        IonQClientError: It has no circuit, or one that the format has no words for.
+        IonQClientError: The job has no circuit, or IonQ's format cannot express one of them.
     """
     backend = job.backend()
     name = backend.name() if callable(backend.name) else backend.name
     target = str(name).removeprefix("ionq_")
     gateset = backend.gateset()
     several = isinstance(job.circuit, list | tuple)
-    circuits = [_read(each, gateset) for each in (job.circuit if several else [job.circuit])]
+    given = job.circuit if several else [job.circuit]
+    circuits = [_converted(circuit, gateset) for circuit in given]
     if not circuits:
         raise IonQClientError("The job has no circuit.")
     arguments = dict(job._passed_args or {})
@@ -106,36 +109,40 @@ def body(job: ForeignJob, *, is_v03: bool) -> dict[str, Any]:
     return text
 
 
-def _content(circuits: list[_Read], gateset: str, several: bool, is_v03: bool) -> dict[str, Any]:
+def _content(
+    circuits: list[_ConvertedCircuit], gateset: str, several: bool, is_v03: bool
+) -> dict[str, Any]:
     content: dict[str, Any] = {
         "gateset": gateset,
-        "qubits": max(_width(it, is_v03) for it in circuits),
+        "qubits": max(_width(circuit, is_v03) for circuit in circuits),
     }
     if several:
-        return {**content, "circuits": [_member(each, is_v03) for each in circuits]}
+        return {**content, "circuits": [_member(circuit, is_v03) for circuit in circuits]}
     return {**content, "circuit": circuits[0].gates}
 
 
-def _width(circuit: _Read, is_v03: bool) -> int:
-    """Return what qiskit-ionq takes for the width: of the circuit, and later of what is used."""
+def _width(circuit: _ConvertedCircuit, is_v03: bool) -> int:
+    """Return the width that qiskit-ionq sends: of the whole circuit (v0.3), or of its used part."""
     return circuit.qubits if is_v03 else circuit.used
 
 
-def _member(circuit: _Read, is_v03: bool) -> dict[str, Any]:
+def _member(circuit: _ConvertedCircuit, is_v03: bool) -> dict[str, Any]:
     member = {"name": circuit.name, "circuit": circuit.gates}
     return {**member, "registers": _registers(circuit)} if is_v03 else member
 
 
-def _registers(circuit: _Read) -> dict[str, Any]:
+def _registers(circuit: _ConvertedCircuit) -> dict[str, Any]:
     return {"meas_mapped": circuit.measured} if circuit.measured else {}
 
 
 def _metadata(
-    circuits: list[_Read], several: bool, arguments: dict[str, Any], is_v03: bool
+    circuits: list[_ConvertedCircuit], several: bool, arguments: dict[str, Any], is_v03: bool
 ) -> dict[str, str]:
     metadata = {key: str(arguments.get(key)) for key in ("shots", "sampler_seed")}
     headers = [
-        {**each.header, "n_qubits": _width(each, is_v03)} for each in circuits if each.header
+        {**circuit.header, "n_qubits": _width(circuit, is_v03)}
+        for circuit in circuits
+        if circuit.header
     ]
     if len(headers) == len(circuits):
         content = json.dumps(headers if several else headers[0], default=str).encode()
@@ -144,7 +151,7 @@ def _metadata(
 
 
 def _options(backend: Any, target: str, arguments: dict[str, Any], is_v03: bool) -> dict[str, Any]:
-    """Return noise, settings and the like: a job's own, else its backend's."""
+    """Return noise, settings and other options of the job, else of its backend."""
     options = getattr(backend, "options", None)
     found: dict[str, Any] = {}
     if target == "simulator":
@@ -163,18 +170,18 @@ def _options(backend: Any, target: str, arguments: dict[str, Any], is_v03: bool)
     return found | {key: value for key, value in given.items() if value}
 
 
-def _read(circuit: Any, gateset: str) -> _Read:
+def _converted(circuit: Any, gateset: str) -> _ConvertedCircuit:
     if isinstance(circuit, Circuit | NativeCircuit):
         if circuit.gateset != gateset:
             raise IonQClientError(f"The backend takes {gateset} gates, not {circuit.gateset}.")
-        return _Read(circuit.name, circuit.gates, circuit.qubits, circuit.qubits)
+        return _ConvertedCircuit(circuit.name, circuit.gates, circuit.qubits, circuit.qubits)
     if not all(hasattr(circuit, name) for name in ("data", "qubits", "clbits")):
-        raise IonQClientError(f"A {type(circuit).__name__} is no circuit.")
+        raise IonQClientError(f"A circuit cannot be a {type(circuit).__name__}.")
     qubit_at = {bit: index for index, bit in enumerate(circuit.qubits)}
     clbit_at = {bit: index for index, bit in enumerate(circuit.clbits)}
     measured: list[int | None] = [None] * len(clbit_at)
     gates: list[dict[str, Any]] = []
-    ended: set[int] = set()
+    measured_qubits: set[int] = set()
     used = 0
     for step in circuit.data:
         name = step.operation.name
@@ -184,13 +191,13 @@ def _read(circuit: Any, gateset: str) -> _Read:
         used = max([used, *(qubit + 1 for qubit in qubits)])
         if name == "measure":
             measured[clbit_at[step.clbits[0]]] = qubits[0]
-            ended.update(qubits)
-        elif not ended.isdisjoint(qubits):
-            raise IonQClientError(f"A qubit is used ({name}) after it was measured.")
-        elif name not in _NOTHING:
+            measured_qubits.update(qubits)
+        elif not measured_qubits.isdisjoint(qubits):
+            raise IonQClientError(f"A gate ({name}) acts on a qubit after its measurement.")
+        elif name not in _WITHOUT_EFFECT:
             gates.append(_gate(step.operation, qubits, gateset))
     header = _header(circuit, measured)
-    return _Read(circuit.name, gates, len(qubit_at), used, measured, header)
+    return _ConvertedCircuit(circuit.name, gates, len(qubit_at), used, measured, header)
 
 
 def _gate(operation: Any, qubits: list[int], gateset: str) -> dict[str, Any]:
