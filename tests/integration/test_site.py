@@ -42,6 +42,7 @@ def load(name: str) -> ModuleType:
 
 
 REFERENCE = load("reference")
+TERMINAL = load("terminal")
 
 
 @pytest.fixture(scope="session")
@@ -241,6 +242,12 @@ def test_a_page_says_its_version_and_the_file_to_edit(site: Path) -> None:
         assert f"<code>{file}</code>" in text
         assert (ROOT / file).is_file()
     assert "written from the code" in (site / "reference" / "limits.html").read_text("utf-8")
+
+
+def test_the_picture_of_the_terminal_shows_what_the_demo_prints() -> None:
+    """Another test runs the demo and compares its output with the tutorial's text."""
+    command = "write it with: python docs/_site/terminal.py > docs/demo.svg"
+    assert (ROOT / "docs" / "demo.svg").read_text("utf-8") == TERMINAL.svg(TERMINAL.output()), command
 
 
 def test_the_tables_of_security_are_those_of_the_routes() -> None:

@@ -342,7 +342,7 @@ def test_every_text_is_an_output_or_says_what_it_is() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_demo_prints_what_the_readme_shows() -> None:
+def test_the_demo_prints_what_the_tutorial_shows() -> None:
     (block,) = [each for each in of("text") if each.note == "output of: make demo"]
     vendor = [str(interpreter("ionq/qiskit_ionq_1_1")), "-W", "ignore"]
     command = [sys.executable, "-m", "qwicket", "demo", "--", *vendor]
