@@ -1,0 +1,112 @@
+"""The words of the project: one table, from which `docs/glossary.md` is made.
+
+    python docs/_site/glossary.py > docs/glossary.md
+
+A test compares the page with this table, and keeps the names and idioms that are listed as gone out of the
+repository. Add the old name to `GONE` when you rename something.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """One word of the project."""
+
+    name: str
+    meaning: str
+    page: str = ""
+    """Where to read more, as a link from `docs/`."""
+
+
+TERMS = [
+    Term("access token", "A signed, short-lived token that a client gets for its token. It needs no row in the database, and ends with the token it was made from.", "decisions/0016-passes.md"),
+    Term("account", "A user of a server. It has tokens, a project of its own, and a role: `user` or `admin`.", "cli.md"),
+    Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
+    Term("attempt", "One run of a job that ended with the death of its process. The third attempt fails the job.", "states.md"),
+    Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
+    Term("calibration", "Measured figures of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
+    Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
+    Term("claim", "The change of a job from queued to running, together with a new lease.", "states.md"),
+    Term("device", "Something that jobs can be submitted to: a simulator, a twin, or a lab's machine.", "devices.md"),
+    Term("dialect", "One cloud's REST API in front of the queue. It translates requests and responses, and decides nothing.", "howto/dialect.md"),
+    Term("dispatcher", "The part of a server that claims jobs and gives them to worker processes."),
+    Term("draft", "A job whose program is still being uploaded.", "states.md"),
+    Term("driver", "The part that runs jobs of a device: on this server's workers, or by a lab's agent."),
+    Term("engine", "A simulator that runs circuits: state vector, Clifford, cold atoms, photons.", "engines.md"),
+    Term("express slot", "A process that runs short jobs while all workers are busy.", "queue.md#short-jobs"),
+    Term("extra", "A set of optional dependencies: `pip install 'qwicket[server]'`.", "cli.md#what-is-installed"),
+    Term("fair share", "The rule that the project with the least recent use of a device goes next.", "queue.md"),
+    Term("fencing token", "A number in each lease that only rises. Results with an old number are refused.", "states.md"),
+    Term("format", "The language of a program, such as OpenQASM 3 or Blackbird.", "formats.md"),
+    Term("gateway", "The services between dialects and database: they check rights and limits, and know nothing of HTTP."),
+    Term("group", "Jobs that belong together; it can be closed or cancelled as a whole.", "queue.md#groups"),
+    Term("idempotency key", "A client's name for one submission. Two submissions with the same key are one job.", "api.md"),
+    Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
+    Term("lease", "A runner's temporary right to a job. It must be renewed, and ends with its runner.", "states.md"),
+    Term("limit", "A bound that a request must respect. All limits have names; errors contain them.", "operations.md"),
+    Term("long poll", "A request that the server answers when something has changed, or after a time.", "api.md#polling-and-retries"),
+    Term("noise model", "Errors with which an ideal device runs a job on request.", "explanation/noise.md"),
+    Term("outcome", "What the circuits of a job gave, before it is stored.", "agents.md#the-function"),
+    Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),
+    Term("part", "The result of one circuit of a job.", "api.md#parts"),
+    Term("profile", "A named address and token in a client's configuration file.", "clients/python.md#address-and-token"),
+    Term("project", "What use and shares are counted for. Each job belongs to one project.", "queue.md"),
+    Term("provider", "The owner of devices; it can be switched off as a whole.", "devices.md#providers"),
+    Term("pub", "One circuit of a Qiskit primitive, with its parameter values and shots.", "ibm-runtime.md"),
+    Term("runner", "What holds leases: a server, or a lab's agent."),
+    Term("scope", "A right of a token, such as `jobs:read`.", "../SECURITY.md#scopes"),
+    Term("share", "A project's weight in the queue.", "queue.md"),
+    Term("shot", "One run of a circuit, with one outcome for each measured bit, mode or wire."),
+    Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-passes.md"),
+    Term("token", "A secret with which programs sign in. The server stores only its hash.", "../SECURITY.md#how-secrets-are-stored"),
+    Term("twin", "A simulated device whose noise follows from a calibration.", "devices.md#twins"),
+    Term("worker", "A process that runs engines. Cancelling a job ends its process.", "decisions/0004-own-worker-pool.md"),
+]  # fmt: skip
+
+GONE = {
+    "AsyncLine": "AsyncHTTPClient",
+    "NoAnswer": "NoResponse",
+    "WrongAnswer": "InvalidResponse",
+    "Patience": "RetryPolicy",
+    "keep_from_strangers": "refuse_our_token",
+}
+"""Names of code that were replaced, and by what."""
+
+IDIOMS = {
+    "whoever": "the user, the client, anyone who",
+    "blotted": "redacted",
+    "foresaw": "unexpected",
+    "bulletin": "notification",
+    "lookout": "liveness monitor",
+    "nursery": "worker spawner",
+    "chores": "maintenance",
+    "in the making": "in progress",
+    "hears of": "learns of, receives",
+    "who asks": "the caller",
+}
+"""Words that the documents no longer use, and what to write instead."""
+
+HEAD = """\
+# Glossary
+
+The words of this project, in alphabetical order. This page is generated from `docs/_site/glossary.py`.
+
+| word | meaning |
+|---|---|
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    rows = []
+    for term in TERMS:
+        name = f"[{term.name}]({term.page})" if term.page else term.name
+        rows.append(f"| {name} | {term.meaning} |\n")
+    return HEAD + "".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
