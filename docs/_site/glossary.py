@@ -22,7 +22,7 @@ class Term(NamedTuple):
 
 
 TERMS = [
-    Term("access token", "A signed, short-lived token that a client gets for its token. It needs no row in the database, and ends with the token it was made from.", "decisions/0016-passes.md"),
+    Term("access token", "A signed, short-lived token that a client gets for its token. It needs no row in the database, and ends with the token it was made from.", "decisions/0016-access-tokens.md"),
     Term("account", "A user of a server. It has tokens, a project of its own, and a role: `user` or `admin`.", "cli.md"),
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
     Term("attempt", "One run of a job that ended with the death of its process. The third attempt fails the job.", "states.md"),
@@ -60,7 +60,7 @@ TERMS = [
     Term("scope", "A right of a token, such as `jobs:read`.", "../SECURITY.md#scopes"),
     Term("share", "A project's weight in the queue.", "queue.md"),
     Term("shot", "One run of a circuit, with one outcome for each measured bit, mode or wire."),
-    Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-passes.md"),
+    Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-access-tokens.md"),
     Term("token", "A secret with which programs sign in. The server stores only its hash.", "../SECURITY.md#how-secrets-are-stored"),
     Term("twin", "A simulated device whose noise follows from a calibration.", "devices.md#twins"),
     Term("worker", "A process that runs engines. Cancelling a job ends its process.", "decisions/0004-own-worker-pool.md"),

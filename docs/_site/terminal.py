@@ -15,7 +15,9 @@ from pathlib import Path
 TUTORIAL = Path(__file__).parents[1] / "tutorial.md"
 WIDTH, LINE, LEFT, TOP = 760, 19, 18, 58
 
-_OUTPUT = re.compile(r"^<!-- output of: make demo -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_OUTPUT = re.compile(
+    r"^<!-- output of: make demo -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def output() -> str:

@@ -247,7 +247,9 @@ def test_a_page_says_its_version_and_the_file_to_edit(site: Path) -> None:
 def test_the_picture_of_the_terminal_shows_what_the_demo_prints() -> None:
     """Another test runs the demo and compares its output with the tutorial's text."""
     command = "write it with: python docs/_site/terminal.py > docs/demo.svg"
-    assert (ROOT / "docs" / "demo.svg").read_text("utf-8") == TERMINAL.svg(TERMINAL.output()), command
+    assert (ROOT / "docs" / "demo.svg").read_text("utf-8") == TERMINAL.svg(TERMINAL.output()), (
+        command
+    )
 
 
 def test_the_tables_of_security_are_those_of_the_routes() -> None:
