@@ -60,7 +60,9 @@ def test_a_replaced_name_is_gone(old: str) -> None:
 
 def prose(text: str) -> str:
     """Return a page without its code."""
-    return re.sub(r"`[^`]*`", " ", re.sub(r"^```.*?^```$", " ", text, flags=re.DOTALL | re.M))
+    return re.sub(
+        r"`[^`]*`", " ", re.sub(r"^```.*?^```$", " ", text, flags=re.DOTALL | re.MULTILINE)
+    )
 
 
 @pytest.mark.parametrize("idiom", GLOSSARY.IDIOMS)
