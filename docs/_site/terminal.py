@@ -2,7 +2,8 @@
 
     python docs/_site/terminal.py > docs/demo.svg
 
-A test runs the demo and compares the tutorial's text with its output, and this picture with the text.
+A test runs the demo and compares the tutorial's text with its output. Another one compares this
+picture with the text.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 TUTORIAL = Path(__file__).parents[1] / "tutorial.md"
 WIDTH, LINE, LEFT, TOP = 760, 19, 18, 58
+FONTS = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 _OUTPUT = re.compile(
     r"^<!-- output of: make demo -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL
@@ -42,11 +44,12 @@ def svg(text: str) -> str:
     buttons = "".join(f'<circle cx="{x}" cy="20" r="6" fill="#3a474a"/>' for x in (24, 44, 64))
     rows = "\n".join(row(number, line) for number, line in enumerate(lines) if line)
     return f"""\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"
+  width="{WIDTH}" height="{height}" role="img">
 <title>The output of make demo</title>
 <rect width="{WIDTH}" height="{height}" rx="10" fill="#12181a"/>
 {buttons}
-<g font-family="ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="#dfe7e6">
+<g font-family="{FONTS}" font-size="14" fill="#dfe7e6">
 {rows}
 </g>
 </svg>
