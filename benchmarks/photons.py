@@ -27,7 +27,7 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicCircuit
 from qwicket.engines import photonic
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic.engine import _Machine
+from qwicket.engines.photonic.engine import _Simulation
 from qwicket.model.limits import PhotonicLimits
 
 HAS_PIQUASSO: Final = find_spec("piquasso") is not None
@@ -177,7 +177,7 @@ def _piquasso_ms(case: Case) -> float:
 def _walrus_ms(case: Case) -> float:
     from thewalrus.samples import hafnian_sample_state
 
-    machine = _Machine(case.n_modes or 8, 1, np.random.default_rng(0), PhotonicLimits())
+    machine = _Simulation(case.n_modes or 8, 1, np.random.default_rng(0), PhotonicLimits())
     for gate in _gates(case):
         machine.apply(gate)
     cov: Any = machine._state.cov

@@ -302,7 +302,7 @@ def formats() -> Iterator[str]:
     yield "| format | | devices |\n|---|---|---|"
     for name, known in programs.FORMATS.items():
         found = [each.name for each in devices.built_in() if name in each.spec.formats]
-        yield f"| `{name}` | {_cell(known.what)} | {_words(found)} |"
+        yield f"| `{name}` | {_cell(known.description)} | {_words(found)} |"
 
 
 def states() -> str:

@@ -55,7 +55,9 @@ def refusal(http: httpx.Client, program: str) -> str:
 def processor_s(program: str) -> float:
     """Return the processor time of reading a program, which neighbours do not disturb."""
     began = time.thread_time()
-    answer = programs.read_apart(programs.guess(program.encode()), program.encode(), LIMITS)
+    answer = programs.read_in_worker(
+        programs.guess_format(program.encode()), program.encode(), LIMITS
+    )
     assert isinstance(answer, programs.Refusal)
     return time.thread_time() - began
 

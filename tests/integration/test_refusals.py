@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from qwicket.dialects.bodies import quoted
+from qwicket.dialects.validation import quoted
 from support.server import LiveServer
 
 LONG = "x" * 500

@@ -167,7 +167,7 @@ def test_every_device_and_format_is_documented(site: Path) -> None:
     text = said(site, "reference/formats")
     for name, known in programs.FORMATS.items():
         assert name in text
-        assert flat(known.what) in text
+        assert flat(known.description) in text
 
 
 def test_every_step_of_a_jobs_life_is_on_the_page_of_states(site: Path) -> None:

@@ -35,7 +35,7 @@ from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.numpy_engine import NumpyState
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator, State, evolve
-from qwicket.engines.qubit.tasks import Engine, Found, Task
+from qwicket.engines.qubit.tasks import Engine, EngineResult, Task
 from qwicket.model.limits import Limits
 
 Matrix = NDArray[np.complex128]
@@ -247,7 +247,7 @@ def task(
     return Task(read, noise_of(noise, read), shots, sequence, tuple(outputs))
 
 
-def outcome(circuit: QubitCircuit, found: Found) -> Outcome:
+def outcome(circuit: QubitCircuit, found: EngineResult) -> Outcome:
     return Outcome(
         registers=circuit.registers,
         arrays=found.arrays,

@@ -143,7 +143,7 @@ def _read(
         )
     if device.family == "qubit" and spec.gates:
         gates = (*spec.gates, *spec.native_gates)
-        answer = programs.compile_to_basis_apart(checked.circuits, gates, device.name, limits)
+        answer = programs.compile_to_basis_in_worker(checked.circuits, gates, device.name, limits)
         if isinstance(answer, programs.Refusal):
             raise answer.error()
         checked = answer
@@ -158,7 +158,7 @@ def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
         return "blackbird"
     if spec is not None and len(spec.formats) == 1 and not spec.formats[0].startswith("openqasm"):
         return spec.formats[0]
-    return programs.guess(source)
+    return programs.guess_format(source)
 
 
 def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> RunOptions:

@@ -58,7 +58,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     name = str(getattr(file, "name", "<stdin>"))
     try:
         source = file.read(limits.programs.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
-        known = format_name or _told(Path(name).suffix.lower(), programs.guess(source))
+        known = format_name or _told(Path(name).suffix.lower(), programs.guess_format(source))
         checked = programs.read(known, source, limits, dict(inputs))
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}.") from None

@@ -36,11 +36,11 @@ _PROCESSES: Final = 2
 _SHORT_BYTES: Final = 64 << 10
 """Programs up to this size are expected to be read in 0.1 s, Blackbird being the slowest."""
 _BAR_S: Final = 60.0
-_READ: Final = "qwicket.programs:read_apart"
-_COMPILE: Final = "qwicket.programs:compile_apart"
-_CHECK_LAYOUT: Final = "qwicket.programs:check_layout_apart"
-_COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_apart"
-_WRITE: Final = "qwicket.programs:write_apart"
+_READ: Final = "qwicket.programs:read_in_worker"
+_COMPILE: Final = "qwicket.programs:compile_in_worker"
+_CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_worker"
+_COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_worker"
+_WRITE: Final = "qwicket.programs:write_in_worker"
 _RETURNS: Final = {
     _READ: Checked | Refusal,
     _COMPILE: bytes | Refusal,
@@ -49,7 +49,7 @@ _RETURNS: Final = {
     _WRITE: str | Refusal,
 }
 _WARM: Final = "qwicket.programs:warm"
-_WARM_QPY: Final = "qwicket.programs:warm_qpy"
+_WARM_QPY: Final = "qwicket.programs:preload_qiskit"
 _log = logging.getLogger(__name__)
 
 

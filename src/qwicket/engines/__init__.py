@@ -1,4 +1,4 @@
-"""Engines: packed circuits in, encoded outcomes out. Knows no job, database or network.
+"""Engines: packed circuits in, encoded outcomes out. Independent of jobs, database and network.
 
 `run` and `warm` belong in a worker process, as engines hold the interpreter lock; the others are
 for the server and import neither NumPy nor a simulator.
@@ -22,21 +22,21 @@ from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
 from qwicket.model.failures import Failure
 
-__all__ = ["Estimate", "estimate", "installed", "objection", "run", "run_jobs", "warm"]
+__all__ = ["Estimate", "estimate", "installed", "run", "run_jobs", "unsupported_reason", "warm"]
 
 _ROOMS: Final[Mapping[str, str]] = {
     "qubit": "qwicket.engines.qubit",
     "atoms": "qwicket.engines.atoms",
     "photonic": "qwicket.engines.photonic",
 }
-"""Where each family's engines live. A new family is a package and a line here."""
+"""Package of each family's engines. A new family is a package and a line here."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
-class _Room(Protocol):
-    """What a family's package offers; a circuit is opaque to everyone else."""
+class _EngineFamily(Protocol):
+    """Interface of a family's package; a circuit is opaque to all other code."""
 
     def unpack(self, blob: bytes, /) -> Sequence[Any]: ...
 
@@ -46,7 +46,7 @@ class _Room(Protocol):
 
     def installed(self) -> tuple[str, ...]: ...
 
-    def objection(self, summary: Summary, options: RunOptions, /) -> str | None: ...
+    def unsupported_reason(self, summary: Summary, options: RunOptions, /) -> str | None: ...
 
     def warm(self) -> None: ...
 
@@ -79,13 +79,13 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
         options: `RunOptions` as msgpack.
 
     Returns:
-        One outcome or failure per circuit, in order. A circuit that fails leaves the others be.
+        One outcome or failure per circuit, in order. A failed circuit does not affect the others.
 
     Raises:
         KeyError: No such family.
         msgspec.DecodeError: The bytes are not circuits or options.
     """
-    room = _room(family)
+    room = _family(family)
     chosen = _options.decode(options)
     parts = enumerate(room.unpack(circuits))
     return tuple([_run_part(room, circuit, chosen, part) for part, circuit in parts])
@@ -93,17 +93,17 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
     """Return what a job will need, from its summary and how it is to be run."""
-    return _room(summary.family).estimate(summary, options)
+    return _family(summary.family).estimate(summary, options)
 
 
 def installed(family: str) -> tuple[str, ...]:
     """Return the names of a family's engines that a job may ask for on this machine."""
-    return _room(family).installed()
+    return _family(family).installed()
 
 
-def objection(summary: Summary, options: RunOptions) -> str | None:
-    """Say why the engine that the options name cannot run a job, in a clause; None if it can."""
-    return _room(summary.family).objection(summary, options)
+def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
+    """Return why the engine named in the options cannot run a job, as a clause, or None."""
+    return _family(summary.family).unsupported_reason(summary, options)
 
 
 def _nothing(options: RunOptions) -> Outcome:
@@ -115,14 +115,14 @@ def _nothing(options: RunOptions) -> Outcome:
 def warm() -> None:
     """Import the engines that are light and run something tiny, so that first jobs start warm."""
     for family in _ROOMS:
-        _room(family).warm()
+        _family(family).warm()
 
 
-def _room(family: str) -> _Room:
-    return cast(_Room, import_module(_ROOMS[family]))
+def _family(family: str) -> _EngineFamily:
+    return cast(_EngineFamily, import_module(_ROOMS[family]))
 
 
-def _run_part(room: _Room, circuit: Any, options: RunOptions, part: int) -> PartResult:
+def _run_part(room: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
     if options.is_dry:
         return encode(_nothing(options))
     try:

@@ -167,7 +167,7 @@ class Admission:
         """Tell the format from the source where none was named."""
         if submission.format:
             return submission
-        return structs.replace(submission, format=programs.guess(submission.source))
+        return structs.replace(submission, format=programs.guess_format(submission.source))
 
     async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
         """Return the job that this very submission made within 24 h, if it did.
@@ -391,7 +391,7 @@ class Admission:
 
     def _needs(self, summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
         self._check_width(summary, device, options.engine)
-        objection = engines.objection(summary, options) if options.engine else None
+        objection = engines.unsupported_reason(summary, options) if options.engine else None
         if objection is not None:
             raise InvalidRequest(
                 f"engine: {options.engine} does not run this: {objection}.", field="engine"

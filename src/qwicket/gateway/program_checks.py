@@ -22,26 +22,26 @@ def check_format(submission: Submission, device: Device) -> None:
     """
     known = submission.format in programs.FORMATS
     if submission.format not in device.spec.formats or not known:
-        found = programs.recognise(submission.source) or submission.format
+        found = programs.recognise_format(submission.source) or submission.format
         near = "" if known else closest(submission.format, device.spec.formats)
         raise InvalidRequest(
             f"format: {device.name} takes {', '.join(device.spec.formats)};"
-            f" this is {programs.title(found)}.{near}",
+            f" this is {programs.format_title(found)}.{near}",
             field="format",
         )
 
 
 def in_its_format(error: InvalidProgram, submission: Submission, device: Device) -> InvalidProgram:
     """Return what is wrong with a program: first of all its format, if that is another."""
-    named, found = submission.format, programs.recognise(submission.source)
-    if named == "batch" or programs.is_alike(found, named):
+    named, found = submission.format, programs.recognise_format(submission.source)
+    if named == "batch" or programs.may_be_meant(found, named):
         return error
     if found in device.spec.formats:
-        detail = f"this is {programs.title(found)}, not {programs.title(named)}"
+        detail = f"this is {programs.format_title(found)}, not {programs.format_title(named)}"
         return InvalidProgram(f"{detail}: the format is {found}", field="program")
     if found:
         formats = ", ".join(device.spec.formats)
-        detail = f"{device.name} takes {formats}; this is {programs.title(found)}"
+        detail = f"{device.name} takes {formats}; this is {programs.format_title(found)}"
         return InvalidProgram(detail, field="program")
     if named.startswith("openqasm"):
         return InvalidProgram(f"this is no OpenQASM program: {error.detail}", field=error.field)
@@ -85,7 +85,7 @@ def _check_experiments(summary: Summary, device: Device, most: int) -> None:
 
 
 def _check_measured(summary: Summary, format_name: str) -> None:
-    if summary.unmeasured and programs.must_measure(format_name):
+    if summary.unmeasured and programs.requires_measurement(format_name):
         which = f"circuit {summary.unmeasured - 1}" if summary.n_circuits > 1 else "the program"
         raise InvalidProgram(
             f"{which} measures nothing; add a measurement of qubits into classical bits, such as"

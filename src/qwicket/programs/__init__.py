@@ -1,4 +1,4 @@
-"""Formats of programs: text in, checked circuits out. Knows nothing of jobs, devices or engines."""
+"""Formats of programs: text in, checked circuits out. Independent of jobs, devices and engines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
 from qwicket.programs.primitives.wire import PrimitiveLimits
-from qwicket.programs.recognition import is_alike, recognise, title
+from qwicket.programs.recognition import format_title, may_be_meant, recognise_format
 
 __all__ = [
     "FORMATS",
@@ -47,20 +47,20 @@ __all__ = [
     "Format",
     "Layout",
     "Refusal",
-    "check_layout_apart",
-    "compile_apart",
-    "compile_to_basis_apart",
-    "guess",
-    "is_alike",
-    "must_measure",
+    "check_layout_in_worker",
+    "compile_in_worker",
+    "compile_to_basis_in_worker",
+    "format_title",
+    "guess_format",
+    "may_be_meant",
+    "preload_qiskit",
     "read",
-    "read_apart",
+    "read_in_worker",
     "read_small",
-    "recognise",
-    "title",
+    "recognise_format",
+    "requires_measurement",
     "warm",
-    "warm_qpy",
-    "write_apart",
+    "write_in_worker",
 ]
 
 
@@ -82,11 +82,11 @@ class Format(NamedTuple):
 
     Attributes:
         name: What a submission calls it.
-        version: Rises when the reader starts to give other circuits for the same source.
+        version: Rises when the reader returns other circuits for the same source.
         read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
         inline_bytes: Largest source that the server itself tries to read, under small limits.
-        finish: Sums its circuits up and packs them.
-        what: What it is, in a sentence for people.
+        finish: Returns its circuits packed, with their summary.
+        description: What it is, in a sentence for people.
     """
 
     name: str
@@ -94,11 +94,13 @@ class Format(NamedTuple):
     read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
     finish: Callable[..., Checked]
-    what: str
+    description: str
 
 
-def _plain(name: str, read: Callable[[bytes, Limits], C]) -> Callable[[bytes, Limits, Inputs], C]:
-    """Return the reader of a format without inputs, which refuses them."""
+def _without_inputs(
+    name: str, read: Callable[[bytes, Limits], C]
+) -> Callable[[bytes, Limits, Inputs], C]:
+    """Return a reader that rejects inputs, for a format without them."""
 
     def checked(source: bytes, limits: Limits, inputs: Inputs) -> C:
         if inputs:
@@ -108,7 +110,7 @@ def _plain(name: str, read: Callable[[bytes, Limits], C]) -> Callable[[bytes, Li
     return checked
 
 
-_read_ionq: Final = _plain("ionq.circuit.v1", ionq_json.read)
+_read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
 _IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
         "openqasm3": openqasm.read_openqasm3,
@@ -120,9 +122,9 @@ _IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
 
 def _cold_atoms(machine: str) -> Format:
     name = f"qlued.{machine}"
-    read = _plain(name, partial(cold_atoms.read, machine=machine))
-    what = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
-    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms, what)
+    read = _without_inputs(name, partial(cold_atoms.read, machine=machine))
+    description = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
+    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms, description)
 
 
 _FORMATS: Final = (
@@ -153,7 +155,7 @@ _FORMATS: Final = (
     Format(
         "qobj",
         qobj.VERSION,
-        _plain("qobj", qobj.read),
+        _without_inputs("qobj", qobj.read),
         4 << 10,
         _qubits,
         "Qiskit's Qobj of type QASM, one experiment or several.",
@@ -161,7 +163,7 @@ _FORMATS: Final = (
     Format(
         "qiskit.primitives",
         primitives.VERSION,
-        _plain("qiskit.primitives", primitives.read),
+        _without_inputs("qiskit.primitives", primitives.read),
         0,
         _qubits,
         "What Qiskit's Sampler and Estimator send: circuits in QPY, values, observables.",
@@ -169,7 +171,7 @@ _FORMATS: Final = (
     Format(
         "batch",
         batch.VERSION,
-        _plain("batch", partial(batch.read, readers=_IN_A_BATCH)),
+        _without_inputs("batch", partial(batch.read, readers=_IN_A_BATCH)),
         0,
         _qubits,
         "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
@@ -178,7 +180,7 @@ _FORMATS: Final = (
     Format(
         "qlued.lab",
         lab_atoms.VERSION,
-        _plain("qlued.lab", lab_atoms.read),
+        _without_inputs("qlued.lab", lab_atoms.read),
         4 << 10,
         lab_atoms.check,
         "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread.",
@@ -186,7 +188,7 @@ _FORMATS: Final = (
     Format(
         "ahs",
         ahs.VERSION,
-        _plain("ahs", ahs.read),
+        _without_inputs("ahs", ahs.read),
         4 << 10,
         _atoms,
         "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
@@ -215,7 +217,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for k
 """Every known format by its name."""
 
 LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits)
-"""What formats declare beside `Limits`."""
+"""Limits that formats declare in addition to `Limits`."""
 
 
 def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS) -> Checked:
@@ -224,7 +226,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
     Args:
         format_name: One of `FORMATS`.
         source: The program's text.
-        limits: Bounds on what the program may ask for.
+        limits: Bounds on description the program may ask for.
         inputs: A value for each input that the program declares.
 
     Raises:
@@ -241,17 +243,17 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
     return known.finish(known.read(source, limits, inputs))
 
 
-def must_measure(format_name: str) -> bool:
-    """Tell whether a program of this format without measurements is refused.
+def requires_measurement(format_name: str) -> bool:
+    """Return whether this format rejects a program without measurements.
 
-    In others all is measured in the end, or the program says so itself. Qobj is as in Qiskit's own
-    simulators, which give zeros.
+    Other formats measure everything at the end or declare what is measured. Qobj accepts such a
+    program, as Qiskit's own simulators do, and returns zeros.
     """
     return format_name in _MUST_MEASURE
 
 
-def guess(source: bytes) -> str:
-    """Return the format that a source most likely is in, by its beginning."""
+def guess_format(source: bytes) -> str:
+    """Return the most likely format of a source, by its beginning."""
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] == b"{":
         return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
@@ -259,14 +261,14 @@ def guess(source: bytes) -> str:
 
 
 class Refusal(NamedTuple):
-    """A refusal as it travels from the process that read the program."""
+    """Error of a program, in a form that a worker process can return."""
 
     code: str
     detail: str
     field: str | None
 
     def error(self) -> InvalidRequest | LimitExceeded:
-        """Return the error that it was."""
+        """Return the error as an exception."""
         return _REFUSALS[self.code](self.detail, field=self.field)
 
 
@@ -278,17 +280,17 @@ class Layout(NamedTuple):
 
     Attributes:
         device: Its name.
-        spec: Has the layout's text and what its parameters may be.
+        spec: Has the layout's text and description its parameters may be.
     """
 
     device: str
     spec: PhotonicSpec
 
     def check(self, checked: Checked) -> None:
-        """Refuse a program that is not this circuit.
+        """Check that a program is this circuit.
 
         Raises:
-            InvalidProgram: It is not.
+            InvalidProgram: The program differs from the layout.
         """
         layout = blackbird.read_layout(self.spec.layout)
         if layout is None:
@@ -307,14 +309,14 @@ class Layout(NamedTuple):
             ) from None
 
 
-def read_apart(
+def read_in_worker(
     format_name: str,
     source: bytes,
     limits: Limits,
     inputs: Inputs = _NO_INPUTS,
     layout: Layout | None = None,
 ) -> Checked | Refusal:
-    """Read a program in a process of its own: as `read`, but a refusal is a value."""
+    """Read a program in a worker process: as `read`, but return an error as a value."""
     try:
         checked = read(format_name, source, limits, inputs)
         if layout is not None:
@@ -327,10 +329,10 @@ def read_apart(
 def read_small(
     format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
 ) -> Checked | None:
-    """Read a program that takes a few milliseconds at most, else return None.
+    """Read a program within a few milliseconds; return None if it needs a worker process.
 
-    A short text may stand for much: 4,000 bytes of IonQ's JSON for a million operations. So it is
-    read under small limits, and whatever exceeds them, or is refused, is left to `read_apart`.
+    A short text may expand: 4,000 bytes of IonQ's JSON to a million operations. So it is read under
+    small limits, and a program that exceeds them or is invalid is left to `read_in_worker`.
     """
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
@@ -343,8 +345,8 @@ def read_small(
         return None
 
 
-def check_layout_apart(text: str) -> Refusal | None:
-    """Say why a text is no layout of a photonic device, in a process of its own."""
+def check_layout_in_worker(text: str) -> Refusal | None:
+    """Return the error of a photonic device's layout, or None. Runs in a worker process."""
     try:
         blackbird.read_layout(text)
     except (InvalidRequest, LimitExceeded) as error:
@@ -352,42 +354,44 @@ def check_layout_apart(text: str) -> Refusal | None:
     return None
 
 
-def compile_apart(
+def compile_in_worker(
     circuits: bytes, number: int, limits: Limits, entangler: Entangler
 ) -> bytes | Refusal:
-    """Compile one of a job's packed circuits to native gates; return JSON, or a refusal."""
+    """Return one of a job's packed circuits in native gates as JSON, or an error."""
     try:
-        found = ionq_native.compiled(unpack(circuits)[number], entangler, limits)
+        found = ionq_native.compile_circuit(unpack(circuits)[number], entangler, limits)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
     return msgspec.json.encode(found)
 
 
-def compile_to_basis_apart(
+def compile_to_basis_in_worker(
     circuits: bytes, gates: Sequence[str], device: str, limits: Limits
 ) -> Checked | Refusal:
-    """Compile a program's packed circuits to the gates of a lab's device, or say why not."""
+    """Return a program's packed circuits in the gates of a lab's device, or an error."""
     try:
-        return _qubits(basis.compiled(unpack(circuits), gates, device, limits))
+        return _qubits(basis.compile_circuits(unpack(circuits), gates, device, limits))
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 
 
-def write_apart(circuits: bytes, number: int) -> str | Refusal:
-    """Return one of a job's packed circuits as OpenQASM 3, or say why not."""
+def write_in_worker(circuits: bytes, number: int) -> str | Refusal:
+    """Return one of a job's packed circuits as OpenQASM 3, or an error."""
     try:
         return openqasm.write(unpack(circuits)[number])
     except (openqasm.NotWritable, RecursionError) as error:
-        why = str(error) if isinstance(error, openqasm.NotWritable) else "it is nested too deeply"
-        text = f"The circuit cannot be written as OpenQASM 3: {why}"
+        reason = (
+            str(error) if isinstance(error, openqasm.NotWritable) else "it is nested too deeply"
+        )
+        text = f"The circuit cannot be written as OpenQASM 3: {reason}"
         return Refusal(InvalidProgram.code, text, "part")
 
 
 def warm() -> None:
-    """Do nothing: importing this module has loaded every reader."""
+    """Do nothing: the import of this module has loaded every reader."""
 
 
-def warm_qpy() -> None:
-    """Load Qiskit too, if it is installed: the first QPY of a process takes a second without."""
+def preload_qiskit() -> None:
+    """Import Qiskit if installed, which would delay the first QPY of a process by a second."""
     with suppress(ImportError):
         importlib.import_module("qiskit.qpy")

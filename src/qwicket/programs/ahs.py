@@ -89,7 +89,7 @@ class _Curve(NamedTuple):
         return v0 + (v1 - v0) * (time - t0) / (t1 - t0)
 
 
-class _Stretch(NamedTuple):
+class _LinearSegment(NamedTuple):
     """A time in which amplitude and detuning are linear."""
 
     seconds: float
@@ -99,7 +99,7 @@ class _Stretch(NamedTuple):
     def steps(self, blockade: float, n_atoms: int, error: float) -> int:
         """Return how many steps keep the error below a bound.
 
-        The exponential midpoint rule is off by τ³/12 ‖[H, dH/dt]‖ over one stretch of τ, by N² less
+        The exponential midpoint rule is off by τ³/12 ‖[H, dH/dt]‖ over one segment of τ, by N² less
         in N steps (Magnus, second order).
         """
         (a, b), (c, d), tau = self.amplitude, self.detuning, self.seconds
@@ -129,8 +129,8 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
     program = json_text.decode(_decoder, source, lambda *_: "")
     n_atoms, spacing = _chain(program.register)
     blockade = C6 / spacing**6 if n_atoms > 1 else 0.0
-    stretches = _stretches(program.hamiltonian)
-    gates = tuple(_gates(stretches, n_atoms, blockade, limits))
+    segments = _segments(program.hamiltonian)
+    gates = tuple(_gates(segments, n_atoms, blockade, limits))
     everyone = tuple(range(n_atoms))
     return (AtomCircuit("spins", (1,) * n_atoms, gates, everyone, 0),)
 
@@ -157,7 +157,7 @@ def _chain(register: _Register) -> tuple[int, float]:
     return len(places), spacing
 
 
-def _stretches(hamiltonian: _Hamiltonian) -> list[_Stretch]:
+def _segments(hamiltonian: _Hamiltonian) -> list[_LinearSegment]:
     if hamiltonian.local_detuning:
         raise _refusal("hamiltonian.localDetuning", "is not simulated: leave it empty")
     if len(hamiltonian.driving_fields) != 1:
@@ -172,7 +172,7 @@ def _stretches(hamiltonian: _Hamiltonian) -> list[_Stretch]:
         raise _refusal("hamiltonian.drivingFields[0].phase", text)
     times = sorted({*amplitude.times, *detuning.times})
     return [
-        _Stretch(b - a, (amplitude.at(a), amplitude.at(b)), (detuning.at(a), detuning.at(b)))
+        _LinearSegment(b - a, (amplitude.at(a), amplitude.at(b)), (detuning.at(a), detuning.at(b)))
         for a, b in pairwise(times)
     ]
 
@@ -191,16 +191,16 @@ def _curve(field: _Field, name: str) -> _Curve:
 
 
 def _gates(
-    stretches: Sequence[_Stretch], n_atoms: int, blockade: float, limits: Limits
+    segments: Sequence[_LinearSegment], n_atoms: int, blockade: float, limits: Limits
 ) -> Iterator[AtomGate]:
     wires = tuple(range(n_atoms))
-    error = _STEP_ERROR / len(stretches)
+    error = _STEP_ERROR / len(segments)
     n_gates = 0
-    for stretch in stretches:
-        n_steps = stretch.steps(blockade, n_atoms, error)
+    for segment in segments:
+        n_steps = segment.steps(blockade, n_atoms, error)
         n_gates += n_steps
         check_limit("operations", n_gates, limits.programs.operations, " or more")
-        (a, b), (c, d), dt = stretch.amplitude, stretch.detuning, stretch.seconds / n_steps
+        (a, b), (c, d), dt = segment.amplitude, segment.detuning, segment.seconds / n_steps
         for k in range(n_steps):
             middle = (k + 0.5) / n_steps
             params = ((a + (b - a) * middle) * dt, (c + (d - c) * middle) * dt, blockade * dt)

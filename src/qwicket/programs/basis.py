@@ -23,7 +23,7 @@ from qwicket.programs.synthesis import (
     UNIT,
     X_FROM_Z,
     Matrix,
-    NoExactWay,
+    NoExactDecomposition,
     Synthesis,
     euler,
     on_one,
@@ -31,9 +31,9 @@ from qwicket.programs.synthesis import (
     u,
 )
 
-Name = tuple[str, int]
+FlatGate = tuple[str, int]
 """A flat gate and its number of controls."""
-Word = tuple[Gate, ...]
+GateSequence = tuple[Gate, ...]
 """Gates on qubit 0, in time order."""
 
 _FIXED: Final = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg")
@@ -42,7 +42,7 @@ _ON_TWO: Final = ("swap", "rxx", "ryy", "rzz")
 _IONS: Final = ("gpi", "gpi2", "ms", "zz")
 
 _CONTROLLED: Final = ("x", "y", "z", "h", "s", "sdg", "sx", "sxdg", *_ROTATIONS, "u")
-NAMES: Final[Mapping[str, Name]] = MappingProxyType(
+NAMES: Final[Mapping[str, FlatGate]] = MappingProxyType(
     {
         **{name: (name, 0) for name in (*_FIXED, *_ROTATIONS, *_ON_TWO, *_IONS, "u", "gphase")},
         **{f"c{name}": (name, 1) for name in (*_CONTROLLED, "swap")},
@@ -75,7 +75,7 @@ RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
 """What a device announces that resets qubits, and one whose gates may hang on bits."""
 
-_MOST_WORDS: Final = 1_000
+_MOST_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
 _CLIFFORD_DIGITS: Final = 9
 """As `circuits.analysis` has it: an angle in a text may have ten digits."""
@@ -83,7 +83,7 @@ _SHOWN_GATES: Final = 12
 _SHOWN_CHARS: Final = 100
 
 
-def compiled(
+def compile_circuits(
     circuits: tuple[QubitCircuit, ...], gates: Sequence[str], device: str, limits: Limits
 ) -> tuple[QubitCircuit, ...]:
     """Return circuits in the gates of a device; those that are in them already as they are.
@@ -104,12 +104,12 @@ def compiled(
         work = _Compiler(circuit, tuple(gates), n_left)
         try:
             found.append(work.compile())
-        except NoExactWay as error:
+        except NoExactDecomposition as error:
             raise InvalidProgram(
-                f"{device} takes {_list(gates)}; {error} cannot be compiled to them",
+                f"{device} takes {_listed(gates)}; {error} cannot be compiled to them",
                 field="program",
             ) from None
-        except _TooMany:
+        except _TooManyOperations:
             raise LimitExceeded(
                 f"In the gates of {device} the program has more than"
                 f" {limits.programs.operations} operations (limit operations)",
@@ -119,11 +119,11 @@ def compiled(
     return tuple(found)
 
 
-class _TooMany(Exception):
+class _TooManyOperations(Exception):
     """More operations come out than may."""
 
 
-def _list(gates: Sequence[str]) -> str:
+def _listed(gates: Sequence[str]) -> str:
     names = [name[:_SHOWN_CHARS] for name in gates[:_SHOWN_GATES]]
     return ", ".join(names) + (", …" if len(gates) > _SHOWN_GATES else "")
 
@@ -158,33 +158,33 @@ class Basis:
     def __init__(self, gates: tuple[str, ...]) -> None:
         self.names = frozenset(NAMES[gate] for gate in gates if gate in NAMES)
         self.resets = RESET in gates
-        self.branches = any(word in gates for word in CONDITIONS)
+        self.branches = any(sequence in gates for sequence in CONDITIONS)
         self._z = next((name for name in ("rz", "p") if self.has(name)), "")
-        self._way = self._find_way()
-        self.is_universal = self._way is not None
+        self._decompose = self._find_decomposition()
+        self.is_universal = self._decompose is not None
         self._digits = _DIGITS if self.is_universal else _CLIFFORD_DIGITS
         self._fixed = {
             _key(on_one(Gate(name, (0,))), self._digits): (Gate(name, (0,)),)
             for name in reversed(_FIXED)
             if self.has(name) and name != "id"
         }
-        self._words = {} if self.is_universal else _words(self._fixed)
+        self._shortest_sequences = {} if self.is_universal else _shortest_sequences(self._fixed)
 
     def has(self, name: str, n_controls: int = 0) -> bool:
         return (name, n_controls) in self.names
 
-    def word(self, matrix: Matrix) -> Word | None:
+    def sequence_for(self, matrix: Matrix) -> GateSequence | None:
         """Return gates that make a matrix but for a phase; None where there is no way."""
         key = _key(matrix, self._digits)
         if key == _UNIT_KEY:
             return ()
         if key in self._fixed:
             return self._fixed[key]
-        if self._way is not None:
-            return tuple(_tidied(self._way(matrix)))
-        return self._turn(matrix) or self._words.get(key)
+        if self._decompose is not None:
+            return tuple(_normalised(self._decompose(matrix)))
+        return self._turn(matrix) or self._shortest_sequences.get(key)
 
-    def _find_way(self) -> Callable[[Matrix], Word] | None:
+    def _find_decomposition(self) -> Callable[[Matrix], GateSequence] | None:
         """Return how every matrix is made, by the fewest gates."""
         if self.has("u"):
             return lambda matrix: (Gate("u", (0,), tuple(euler(matrix))),)
@@ -207,7 +207,7 @@ class Basis:
     def _rz(self, angle: float) -> Gate:
         return Gate(self._z, (0,), (angle,))
 
-    def _by_sx(self, matrix: Matrix) -> Word:
+    def _by_sx(self, matrix: Matrix) -> GateSequence:
         """Rz SX Rz SX Rz: McKay et al., Phys. Rev. A 96, 022330 (2017)."""
         theta, phi, lam = euler(matrix)
         sx = Gate("sx", (0,))
@@ -219,7 +219,7 @@ class Basis:
             return self._rz(lam - pi / 2), sx, self._rz(phi + pi / 2)
         return self._rz(lam), sx, self._rz(theta + pi), sx, self._rz(phi + pi)
 
-    def _by_sxdg(self, matrix: Matrix) -> Word:
+    def _by_sxdg(self, matrix: Matrix) -> GateSequence:
         theta, phi, lam = euler(matrix)
         sxdg = Gate("sxdg", (0,))
         if theta == 0:
@@ -228,7 +228,7 @@ class Basis:
             return self._rz(lam + pi / 2), sxdg, self._rz(phi - pi / 2)
         return self._rz(lam - pi), sxdg, self._rz(theta + pi), sxdg, self._rz(phi)
 
-    def _by_h(self, matrix: Matrix) -> Word:
+    def _by_h(self, matrix: Matrix) -> GateSequence:
         theta, phi, lam = euler(matrix)
         h = Gate("h", (0,))
         if theta == 0:
@@ -237,17 +237,17 @@ class Basis:
             return self._rz(lam - pi), h, self._rz(phi)
         return self._rz(lam - pi / 2), h, self._rz(theta), h, self._rz(phi + pi / 2)
 
-    def _by_ry(self, matrix: Matrix) -> Word:
+    def _by_ry(self, matrix: Matrix) -> GateSequence:
         theta, phi, lam = euler(matrix)
         return self._rz(lam), Gate("ry", (0,), (theta,)), self._rz(phi)
 
-    def _by_rx(self, matrix: Matrix) -> Word:
+    def _by_rx(self, matrix: Matrix) -> GateSequence:
         theta, phi, lam = euler(matrix)
         if theta == 0:
             return (self._rz(lam),)
         return self._rz(lam - pi / 2), Gate("rx", (0,), (theta,)), self._rz(phi + pi / 2)
 
-    def _by_rx_and_ry(self, matrix: Matrix) -> Word:
+    def _by_rx_and_ry(self, matrix: Matrix) -> GateSequence:
         turned = X_FROM_Z.adjoint.after(matrix).after(X_FROM_Z)
         theta, phi, lam = euler(turned)
         return (
@@ -256,7 +256,7 @@ class Basis:
             Gate("rx", (0,), (phi,)),
         )
 
-    def _by_pulses(self, matrix: Matrix) -> Word:
+    def _by_pulses(self, matrix: Matrix) -> GateSequence:
         """Two half pulses, and what is left, a rotation about Z, as two whole ones."""
         theta, phi, lam = euler(matrix)
         first = (_gpi2(-lam), _gpi2(pi - lam - theta)) if theta else ()
@@ -265,10 +265,10 @@ class Basis:
             return first
         return (*first, *self._whole_pulse(0.0), *self._whole_pulse(angle / 2))
 
-    def _whole_pulse(self, phi: float) -> Word:
+    def _whole_pulse(self, phi: float) -> GateSequence:
         return (Gate("gpi", (0,), (phi,)),) if self.has("gpi") else (_gpi2(phi), _gpi2(phi))
 
-    def _turn(self, matrix: Matrix) -> Word | None:
+    def _turn(self, matrix: Matrix) -> GateSequence | None:
         """Return one rotation, where the device has no second axis."""
         for letter, name in (("Z", self._z), ("X", "rx"), ("Y", "ry")):
             if name and self.has(name):
@@ -296,30 +296,32 @@ def _key(matrix: Matrix, digits: int) -> tuple[complex, ...]:
 _UNIT_KEY: Final = _key(UNIT, _DIGITS)
 
 
-def _words(fixed: Mapping[tuple[complex, ...], Word]) -> dict[tuple[complex, ...], Word]:
+def _shortest_sequences(
+    fixed: Mapping[tuple[complex, ...], GateSequence],
+) -> dict[tuple[complex, ...], GateSequence]:
     """Return shortest words of fixed gates for all matrices that they make, or for the first ones.
 
     Of Clifford gates alone there are 24; with `t` there is no end.
     """
-    known: dict[tuple[complex, ...], Word] = {_UNIT_KEY: ()}
-    edge: list[tuple[Matrix, Word]] = [(UNIT, ())]
+    known: dict[tuple[complex, ...], GateSequence] = {_UNIT_KEY: ()}
+    edge: list[tuple[Matrix, GateSequence]] = [(UNIT, ())]
     letters = [(on_one(gate), gate) for (gate,) in fixed.values()]
-    while edge and len(known) < _MOST_WORDS:
+    while edge and len(known) < _MOST_SEQUENCES:
         grown = []
-        for matrix, word in edge:
+        for matrix, sequence in edge:
             for letter, gate in letters:
                 made = letter.after(matrix)
                 key = _key(made, _CLIFFORD_DIGITS)
                 if key not in known:
-                    known[key] = (*word, gate)
+                    known[key] = (*sequence, gate)
                     grown.append((made, known[key]))
         edge = grown
     return known
 
 
-def _tidied(word: Word) -> Iterator[Gate]:
+def _normalised(sequence: GateSequence) -> Iterator[Gate]:
     """Leave out rotations by nothing; bring other angles into (-π, π]."""
-    for gate in word:
+    for gate in sequence:
         if gate.name in _ROTATIONS:
             angle = remainder(gate.params[0], tau)
             if abs(angle) >= TINY:
@@ -340,7 +342,7 @@ class _Compiler(Synthesis):
         self._basis = _basis(gates)
         self._most = most
         self._ops: list[Op] = []
-        self._waiting: set[int] = set()
+        self._unflushed: set[int] = set()
         self._label = ""
 
     def compile(self) -> QubitCircuit:
@@ -376,12 +378,12 @@ class _Compiler(Synthesis):
                 self._emit(op)
             case Reset():
                 if not basis.resets:
-                    raise NoExactWay("'reset'")
+                    raise NoExactDecomposition("'reset'")
                 self.pending[op.qubit] = UNIT
                 self._emit(op)
             case Branch() | Jump():
                 if not basis.branches:
-                    raise NoExactWay("'if'")
+                    raise NoExactDecomposition("'if'")
                 self._flush_all()
                 self._emit(op)
 
@@ -393,41 +395,41 @@ class _Compiler(Synthesis):
             return
         self._label = repr(label(gate))
         if gate.name in _IONS:
-            raise NoExactWay(f"{self._label}, a native gate, is never rewritten and")
+            raise NoExactDecomposition(f"{self._label}, a native gate, is never rewritten and")
         try:
             self.add(gate)
-        except NoExactWay:
-            raise NoExactWay(self._label) from None
+        except NoExactDecomposition:
+            raise NoExactDecomposition(self._label) from None
 
     def do(self, matrix: Matrix, qubit: int) -> None:
-        """Multiply what is pending; where the product has no word, its factors have."""
+        """Multiply the pending matrix; if no gates make the product, emit its factors."""
         product = matrix.after(self.pending[qubit])
-        if not self._basis.is_universal and self._basis.word(product) is None:
+        if not self._basis.is_universal and self._basis.sequence_for(product) is None:
             self.flush(qubit)
             product = matrix
-            if self._basis.word(matrix) is None:
-                raise NoExactWay(self._label)
+            if self._basis.sequence_for(matrix) is None:
+                raise NoExactDecomposition(self._label)
         self.pending[qubit] = product
-        self._waiting.add(qubit)
+        self._unflushed.add(qubit)
 
     def flush(self, qubit: int) -> float:
         """Do all that is pending: a device's gates need not commute with rotations about Z."""
-        if qubit in self._waiting:
-            self._waiting.discard(qubit)
-            word = self._basis.word(self.pending[qubit])
-            assert word is not None  # `do` has seen to it
+        if qubit in self._unflushed:
+            self._unflushed.discard(qubit)
+            sequence = self._basis.sequence_for(self.pending[qubit])
+            assert sequence is not None  # `do` has seen to it
             self.pending[qubit] = UNIT
-            for gate in word:
+            for gate in sequence:
                 self._emit(Gate(gate.name, (qubit,), gate.params))
         return 0.0
 
     def _flush_all(self) -> None:
-        for qubit in sorted(self._waiting):
+        for qubit in sorted(self._unflushed):
             self.flush(qubit)
 
     def _emit(self, op: Op) -> None:
         if len(self._ops) >= self._most:
-            raise _TooMany
+            raise _TooManyOperations
         self._ops.append(op)
 
     def _emit_on(self, name: str, params: tuple[float, ...], *qubits: int, n_controls: int) -> None:
@@ -465,7 +467,7 @@ class _Compiler(Synthesis):
             self._do_cz(one, other)
         elif not (self._rotated(theta, one, other) or self._rotated_by_phase(theta, one, other)):
             if self._controlled_pauli() is None:
-                raise NoExactWay(self._label)
+                raise NoExactDecomposition(self._label)
             self._cx(one, other)
             self.do(rz(theta), other)
             self._cx(one, other)

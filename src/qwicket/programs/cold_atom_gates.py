@@ -111,7 +111,7 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
         known = ", ".join(machine.rules)
         raise Fault(f"{quoted(name)} is not known to {machine.name}; known: {known}", "name")
     try:
-        named = tuple([whole(wire, "wires") for wire in wires])
+        named = tuple([whole_number(wire, "wires") for wire in wires])
         _check_wires(named, machine.n_wires)
         meant = rule.wires(named, n_wires)
     except Fault as fault:
@@ -124,14 +124,14 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
     return _Action(_ALIASES.get(name, name), meant, params, mosts)
 
 
-def whole(number: float, field: str) -> int:
+def whole_number(number: float, field: str) -> int:
     """Return a number that stands for an integer, though some clients write all as floats.
 
     Raises:
-        Fault: It is none.
+        Fault: The number has a fraction or is too large.
     """
     if number != int(number) or abs(number) > INT64_MAX:
-        raise Fault(f"{field}: {number:g} is not a whole number", field)
+        raise Fault(f"{field}: {number:g} is not a whole_number number", field)
     return int(number)
 
 
@@ -147,7 +147,7 @@ def _check_wires(wires: _Wires, n_wires: int) -> None:
 
 def _check_atoms(number: float) -> None:
     if number != int(number):
-        raise Fault(f"load: params: {number:g} is not a whole number", "params")
+        raise Fault(f"load: params: {number:g} is not a whole_number number", "params")
     if number < 1:
         raise Fault(f"load: N must be 1 to {MOST_ATOMS}, not 0", "params")
 
@@ -162,15 +162,15 @@ def _inside(wires: _Wires, n_wires: int) -> _Wires:
     return wires
 
 
-def _one(wires: _Wires, n_wires: int) -> _Wires:
+def _single_wire(wires: _Wires, n_wires: int) -> _Wires:
     if len(wires) != 1:
         raise Fault(f"acts on one wire, not on {list(wires)}", "wires")
     return _inside(wires, n_wires)
 
 
-def _only(wires: _Wires, n_wires: int) -> _Wires:
+def _single_qudit_wire(wires: _Wires, n_wires: int) -> _Wires:
     """The single qudit's wire need not be named."""
-    return _one(wires or (0,), n_wires)
+    return _single_wire(wires or (0,), n_wires)
 
 
 def _all(wires: _Wires, n_wires: int) -> _Wires:
@@ -202,7 +202,7 @@ def _any(wires: _Wires, _n_wires: int) -> _Wires:
 
 def _mode(wires: _Wires, _n_wires: int) -> _Wires:
     """All eight wires of the fermions are there, whatever the experiment says."""
-    return _one(wires, FERMION_WIRES)
+    return _single_wire(wires, FERMION_WIRES)
 
 
 def _modes(wires: _Wires, _n_wires: int) -> _Wires:
@@ -238,33 +238,33 @@ def _strong(*names: str) -> tuple[tuple[str, float], ...]:
 
 
 _SINGLE: Final = {
-    "rlx": _Rule(_one, (_OMEGA,)),
-    "rlz": _Rule(_one, (_DELTA,)),
-    "rlz2": _Rule(_one, (_CHI,)),
-    "sq_full": _Rule(_one, _strong("omega", "delta", "chi")),
-    "load": _Rule(_only, _LOADED),
+    "rlx": _Rule(_single_wire, (_OMEGA,)),
+    "rlz": _Rule(_single_wire, (_DELTA,)),
+    "rlz2": _Rule(_single_wire, (_CHI,)),
+    "sq_full": _Rule(_single_wire, _strong("omega", "delta", "chi")),
+    "load": _Rule(_single_qudit_wire, _LOADED),
     "barrier": _Rule(_any),
-    "measure": _Rule(_only),
+    "measure": _Rule(_single_qudit_wire),
 }
 _MULTI: Final = {
-    "rlx": _Rule(_one, (_OMEGA,)),
-    "rlz": _Rule(_one, (_DELTA,)),
-    "rlz2": _Rule(_one, (_CHI,)),
+    "rlx": _Rule(_single_wire, (_OMEGA,)),
+    "rlz": _Rule(_single_wire, (_DELTA,)),
+    "rlz2": _Rule(_single_wire, (_CHI,)),
     "rlxly": _Rule(_pair_or_all, (_J,)),
     "rlzlz": _Rule(_pair_or_all, (_J,)),
     "multiqudit_full": _Rule(_all, _strong("omega", "delta", "chi", "Jxy", "Jzz")),
-    "load": _Rule(_one, _LOADED),
+    "load": _Rule(_single_wire, _LOADED),
     "barrier": _Rule(_any),
-    "measure": _Rule(_one),
+    "measure": _Rule(_single_wire),
 }
 _RYDBERG: Final = {
-    "rlx": _Rule(_one, (_OMEGA,)),
-    "rlz": _Rule(_one, (_DELTA,)),
+    "rlx": _Rule(_single_wire, (_OMEGA,)),
+    "rlz": _Rule(_single_wire, (_DELTA,)),
     "rydberg_block": _Rule(_rydberg_all, (("phi", _TURN),)),
     "rydberg_blockade": _Rule(_rydberg_all, (("phi", _TURN),)),
     "rydberg_full": _Rule(_rydberg_all, _strong("omega", "delta", "phi")),
     "barrier": _Rule(_any),
-    "measure": _Rule(_one),
+    "measure": _Rule(_single_wire),
 }
 _FERMIONS: Final = {
     "fhop": _Rule(_bonds, (("J", _TURN),), is_repeated=True),

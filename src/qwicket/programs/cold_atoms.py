@@ -21,7 +21,7 @@ from qwicket.circuits.atoms import AtomCircuit, AtomGate
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole
+from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole_number
 from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
 
 VERSION: Final = 1
@@ -34,7 +34,7 @@ _Instruction = tuple[str, tuple[float, ...], tuple[float, ...]]
 
 
 class Experiment(msgspec.Struct):
-    """An experiment as it is written: whole numbers may come as floats."""
+    """An experiment as it is written: clients may send whole numbers as floats."""
 
     instructions: tuple[_Instruction, ...]
     num_wires: float
@@ -122,11 +122,11 @@ def _settings(
     experiment: Experiment, machine: Machine, limits: Limits
 ) -> tuple[int, int, int | None]:
     """Return shots, wires and seed."""
-    shots = whole(experiment.shots, "shots")
+    shots = whole_number(experiment.shots, "shots")
     if not 1 <= shots <= limits.jobs.shots:
         text = f"shots must be 1 to {limits.jobs.shots} (limit shots), not {shots}"
         raise LimitExceeded(text, field="shots")
-    n_wires = whole(experiment.num_wires, "num_wires")
+    n_wires = whole_number(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= machine.n_wires:
         raise Fault(f"num_wires must be 1 to {machine.n_wires}, not {n_wires}", "num_wires")
     orders = ("interleaved",) if machine.is_fermionic else _ORDERS
@@ -134,7 +134,7 @@ def _settings(
         text = f"wire_order must be {' or '.join(orders)}, not {quoted(experiment.wire_order)}"
         raise Fault(text, "wire_order")
     seed = experiment.seed
-    return shots, n_wires, None if seed is None else whole(seed, "seed")
+    return shots, n_wires, None if seed is None else whole_number(seed, "seed")
 
 
 def _flat(

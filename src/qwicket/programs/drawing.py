@@ -24,7 +24,7 @@ _MOST_PARAMETERS: Final = 3
 _NO_QUBIT: Final = -1
 _SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
 _ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz", "zz"))
-"""Gates that do not tell their targets apart."""
+"""Gates that are symmetric in their targets."""
 
 _ASCII_WORDS: Final = {"π": "pi", "√": "sqrt", "†": "dg", "→": "->", "⟩": ">", "·": "*"}
 _ASCII_LINES: Final = str.maketrans("─│┼║╫┄●⊕✕⋮…", "-|+::.@Xx:~")
@@ -34,7 +34,7 @@ Names = Mapping[tuple[int, ...], str]
 
 @dataclass
 class _Column:
-    """What stands on the rows of one column, and below them; its texts share one middle."""
+    """Marks and connecting bars of one column; its texts are centred on one axis."""
 
     marks: dict[int, str] = field(default_factory=dict)
     bars: dict[int, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class _Page:
         self._rows = {wire: row for row, wire in enumerate(self.wires, 1)} | {_NO_QUBIT: 0}
         self._others = len(self.wires) + 1
         self._words = str.maketrans(_ASCII_WORDS if is_ascii else {})
-        self._room = max(12, width - len(self._names[0]) - 2)
+        self._width = max(12, width - len(self._names[0]) - 2)
         self._columns: list[_Column] = []
         self._free: dict[int, int] = defaultdict(int)
         self._open = set(range(1, self._others)) or {0}
@@ -99,14 +99,14 @@ class _Page:
         return True
 
     def _short(self, text: str) -> str:
-        text, most = text.translate(self._words), min(_LABEL_CHARS, self._room - 2)
+        text, most = text.translate(self._words), min(_LABEL_CHARS, self._width - 2)
         return text if len(text) <= most else text[: most - 9] + "…" + text[-8:]
 
     def lines(self) -> Iterator[str]:
         """Return blocks of columns, an empty line between them."""
         start = used = 0
         for end, column in enumerate(self._columns):
-            if used + column.left + column.right > self._room and end > start:
+            if used + column.left + column.right > self._width and end > start:
                 yield from self._block(self._columns[start:end], "┄" if start else "─", "┄")
                 yield ""
                 start, used = end, 0
@@ -211,7 +211,7 @@ def _bit_names(registers: Sequence[Register]) -> Names:
 
 
 def _signs(ops: Sequence[Op], bits: Names) -> Mapping[int, Sequence[str]]:
-    """Return the words about the flow that stand before each operation and after the last."""
+    """Return the control-flow labels before each operation and after the last."""
     tests = {k: _test(op, bits) for k, op in enumerate(ops) if isinstance(op, Branch)}
     ends = {k: k + 1 + op.skip for k, op in enumerate(ops) if isinstance(op, Branch | Jump)}
     return _nested_signs(ends, tests) or _numbered_signs(ends, tests)
@@ -226,7 +226,7 @@ def _test(branch: Branch, bits: Names) -> str:
 
 
 def _nested_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
-    """Tell the flow as if, else and end; nothing where jumps do not nest like that."""
+    """Return labels such as `if`, `else` and `end`; empty if the jumps are not nested so."""
     signs: dict[int, list[str]] = defaultdict(list)
     open_ends: list[int] = []
     for place in sorted({*ends, *ends.values()}):
@@ -243,7 +243,7 @@ def _nested_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int
 
 
 def _numbered_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
-    """Tell the flow as jumps to numbered places."""
+    """Return labels of jumps to numbered places."""
     numbers = {end: number for number, end in enumerate(sorted(set(ends.values())), 1)}
     signs = defaultdict(list, {end: [f"{number}:"] for end, number in numbers.items()})
     for place, end in ends.items():

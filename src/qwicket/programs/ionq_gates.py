@@ -92,8 +92,8 @@ def _add_pauliexp(flat: list[Gate], gate: Gate) -> int:
 
 def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return targets and controls, each qubit of which exists and comes once."""
-    targets = _together(gate.target, gate.targets, "target")
-    controls = _together(gate.control, gate.controls, "control")
+    targets = _operand_list(gate.target, gate.targets, "target")
+    controls = _operand_list(gate.control, gate.controls, "control")
     if len(targets) != rule.n_targets or controls or rule.n_controls:
         _check_shape(len(targets), len(controls), rule)
     operands = targets + controls if controls else targets
@@ -107,12 +107,14 @@ def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], 
     return targets, controls
 
 
-def _together(one: int | None, several: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
-    if one is None:
+def _operand_list(
+    single: int | None, several: tuple[int, ...] | None, name: str
+) -> tuple[int, ...]:
+    if single is None:
         return several or ()
     if several:
         raise Fault(f"{name} and {name}s are both given", f"{name}s")
-    return (one,)
+    return (single,)
 
 
 def _check_shape(n_targets: int, n_controls: int, rule: Rule) -> None:

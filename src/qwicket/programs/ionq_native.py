@@ -19,7 +19,15 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.json_text import check_limit
-from qwicket.programs.synthesis import TINY, UNIT, X_FROM_Z, NoExactWay, Synthesis, euler, rz
+from qwicket.programs.synthesis import (
+    TINY,
+    UNIT,
+    X_FROM_Z,
+    NoExactDecomposition,
+    Synthesis,
+    euler,
+    rz,
+)
 
 Entangler = Literal["ms", "zz"]
 
@@ -42,7 +50,7 @@ class NativeCircuit(msgspec.Struct, frozen=True):
     circuit: tuple[NativeGate, ...]
 
 
-def compiled(circuit: QubitCircuit, entangler: Entangler, limits: Limits) -> NativeCircuit:
+def compile_circuit(circuit: QubitCircuit, entangler: Entangler, limits: Limits) -> NativeCircuit:
     """Return a circuit in native gates.
 
     Args:
@@ -58,7 +66,7 @@ def compiled(circuit: QubitCircuit, entangler: Entangler, limits: Limits) -> Nat
     work = _Compiler(circuit.n_qubits, entangler, limits.of(IonQLimits).ionq_gates)
     try:
         _compile(circuit, work)
-    except NoExactWay as error:
+    except NoExactDecomposition as error:
         raise InvalidProgram(f"The circuit is not compiled: {error}.", field="circuit") from None
     return NativeCircuit(circuit.n_qubits, tuple(work.gates))
 
@@ -71,7 +79,7 @@ def _compile(circuit: QubitCircuit, work: _Compiler) -> None:
         elif isinstance(op, Gate) and measured.isdisjoint(op.targets + op.controls):
             work.add(op)
         else:
-            raise NoExactWay("it measures on its way, resets or has conditions")
+            raise NoExactDecomposition("it measures on its way, resets or has conditions")
     for qubit in range(circuit.n_qubits):
         work.end(qubit, is_measured=qubit in measured)
 

@@ -12,7 +12,7 @@ from qwicket.circuits.atoms import AtomCircuit, AtomGate, pack
 from qwicket.circuits.summary import Checked, Summary
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs.cold_atom_gates import whole
+from qwicket.programs.cold_atom_gates import whole_number
 from qwicket.programs.cold_atoms import Experiment, experiments
 from qwicket.programs.json_text import Fault, check_limit
 
@@ -42,7 +42,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
 
 
 def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
-    """Return circuits with what can be counted of gates that nobody here knows, packed."""
+    """Return packed circuits with a summary. Only the lab knows what their gates do."""
     n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
     n_gates = sum(len(circuit.gates) for circuit in circuits)
     summary = Summary(
@@ -57,15 +57,15 @@ def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
 
 
 def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
-    shots = whole(experiment.shots, "shots")
+    shots = whole_number(experiment.shots, "shots")
     if not 1 <= shots <= limits.jobs.shots:
         text = f"shots must be 1 to {limits.jobs.shots} (limit shots), not {shots}"
         raise LimitExceeded(text, field="shots")
-    n_wires = whole(experiment.num_wires, "num_wires")
+    n_wires = whole_number(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= limits.programs.clbits:
         raise Fault(f"num_wires must be 1 to {limits.programs.clbits} (limit clbits)", "num_wires")
     gates = [_gate(*each, n_wires) for each in experiment.instructions]
-    seed = None if experiment.seed is None else whole(experiment.seed, "seed")
+    seed = None if experiment.seed is None else whole_number(experiment.seed, "seed")
     measured = tuple([wire for gate in gates if gate.name == "measure" for wire in gate.wires])
     acting = tuple([gate for gate in gates if gate.name not in ("measure", "barrier")])
     return AtomCircuit("spins", (1,) * n_wires, acting, measured, shots, seed)
@@ -74,7 +74,7 @@ def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
 def _gate(name: str, wires: tuple[float, ...], params: tuple[float, ...], n_wires: int) -> AtomGate:
     if len(name) > _NAME_CHARS:
         raise Fault(f"an instruction's name has at most {_NAME_CHARS} characters", "instructions")
-    named = tuple([whole(wire, "wires") for wire in wires])
+    named = tuple([whole_number(wire, "wires") for wire in wires])
     for wire in named:
         if not 0 <= wire < n_wires:
             raise Fault(f"{name}: wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")

@@ -42,8 +42,8 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
 """What formats are called in a sentence; all that begin with `qlued.` alike."""
 
 
-def recognise(source: bytes) -> str:
-    """Return a program's format, `qlued` for that whole family; empty if it cannot be told."""
+def recognise_format(source: bytes) -> str:
+    """Return a program's format, `qlued` for that whole family; empty if unknown."""
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] in (b"{", b"["):
         return next((name for name, key in _JSON if key in head), "")
@@ -53,13 +53,13 @@ def recognise(source: bytes) -> str:
     return "blackbird" if is_blackbird(text) else ""
 
 
-def title(format_name: str) -> str:
+def format_title(format_name: str) -> str:
     """Return what a format is called in a sentence."""
     return TITLES.get(format_name, TITLES.get(_family(format_name), repr(format_name[:64])))
 
 
-def is_alike(found: str, format_name: str) -> bool:
-    """Tell whether a text of one format may well be meant as one of the other."""
+def may_be_meant(found: str, format_name: str) -> bool:
+    """Return whether a text of one format may be meant as the other format."""
     return _family(found) == _family(format_name)
 
 

@@ -19,7 +19,7 @@ from qwicket.circuits.qubit import Gate
 TINY: Final = 1e-12
 
 
-class NoExactWay(Exception):
+class NoExactDecomposition(Exception):
     """A gate cannot be made of those that come out; the text says why."""
 
 
@@ -107,7 +107,7 @@ def on_one(gate: Gate) -> Matrix:
         case "unitary", (ar, ai, br, bi, cr, ci, dr, di):
             return Matrix(complex(ar, ai), complex(br, bi), complex(cr, ci), complex(dr, di))
         case _:
-            raise NoExactWay(f"there is no exact way for {gate.name}")
+            raise NoExactDecomposition(f"there is no exact way for {gate.name}")
 
 
 class Euler(NamedTuple):
@@ -207,7 +207,7 @@ class Synthesis(ABC):
 
     def _pauliexp(self, gate: Gate) -> None:
         if _any_anticommute(gate.terms):
-            raise NoExactWay("terms of a pauliexp do not commute")
+            raise NoExactDecomposition("terms of a pauliexp do not commute")
         for term, amount in zip(gate.terms, gate.params, strict=True):
             places = [place for place, letter in enumerate(term[::-1]) if letter != "I"]
             if places:

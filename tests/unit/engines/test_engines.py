@@ -229,7 +229,7 @@ def test_the_server_imports_no_simulator() -> None:
         checked = programs.read("ionq.circuit.v1", source, Limits())
         options = RunOptions(shots=100, seed=0, outputs=("counts",), engine="clifford")
         engines.estimate(checked.summary, options)
-        engines.objection(checked.summary, options)
+        engines.unsupported_reason(checked.summary, options)
         engines.installed("qubit")
         print(sorted({"numpy", "scipy", "qulacs", "stim", "qiskit_aer"} & set(sys.modules)))
     """

@@ -17,7 +17,7 @@ from scipy.stats import unitary_group
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs.basis import NAMES, compiled, label
+from qwicket.programs.basis import NAMES, compile_circuits, label
 from support import qubit_lab
 
 Matrix = NDArray[np.complex128]
@@ -58,7 +58,7 @@ def circuit(ops: Sequence[Op], n_qubits: int, n_bits: int = 2) -> QubitCircuit:
 def made(
     ops: Sequence[Op], n_qubits: int, gates: Sequence[str], limits: Limits = LIMITS
 ) -> QubitCircuit:
-    (found,) = compiled((circuit(ops, n_qubits),), gates, "fridge7", limits)
+    (found,) = compile_circuits((circuit(ops, n_qubits),), gates, "fridge7", limits)
     return found
 
 
@@ -211,7 +211,7 @@ def test_what_is_announced_passes_as_it_is() -> None:
         Measure(0, 0),
     ]
     program = circuit(ops, 2)
-    assert compiled((program,), ("rz", "sx", "cz"), "fridge7", LIMITS) == (program,)
+    assert compile_circuits((program,), ("rz", "sx", "cz"), "fridge7", LIMITS) == (program,)
 
 
 def test_a_gate_that_passes_does_not_overtake_one_that_is_compiled() -> None:
@@ -274,9 +274,9 @@ def test_long_lists_of_gates_are_cut_in_a_refusal() -> None:
 def test_more_operations_than_are_allowed_are_refused() -> None:
     limits = Limits.from_names(operations=4)
     program = circuit([Gate("h", (0,))], 1)
-    assert len(compiled((program,), ("rz", "sx"), "fridge7", limits)[0].ops) == 3
+    assert len(compile_circuits((program,), ("rz", "sx"), "fridge7", limits)[0].ops) == 3
     with pytest.raises(LimitExceeded, match=r"more than 4 operations \(limit operations\)"):
-        compiled((program, program), ("rz", "sx"), "fridge7", limits)
+        compile_circuits((program, program), ("rz", "sx"), "fridge7", limits)
 
 
 def test_resets_and_measurements_stay_where_they_were() -> None:
@@ -312,7 +312,7 @@ CONDITIONAL: list[Op] = [
 @pytest.mark.parametrize("gates", [("rz", "sx", "cz", "if"), ("u", "rxx", "if_else")])
 def test_conditions_hold_for_what_their_gates_become(gates: tuple[str, ...]) -> None:
     program = circuit(CONDITIONAL, 3, 3)
-    (found,) = compiled((program,), gates, "fridge7", LIMITS)
+    (found,) = compile_circuits((program,), gates, "fridge7", LIMITS)
     ours, theirs = (
         qubit_lab.run(each, shots=20_000, seed=7, outputs=["counts"]).counts()
         for each in (found, program)

@@ -61,7 +61,7 @@ def test_every_format_is_listed_under_its_name() -> None:
     ],
 )
 def test_format_is_guessed_from_the_beginning(source: bytes, name: str) -> None:
-    assert programs.guess(source) == name
+    assert programs.guess_format(source) == name
 
 
 @pytest.mark.parametrize("name", ["blackbird", "ionq.circuit.v1", "qobj", "qlued.fermions"])

@@ -17,7 +17,7 @@ from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Regi
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_gates import IonQLimits
-from qwicket.programs.ionq_native import Entangler, NativeCircuit, NativeGate, compiled
+from qwicket.programs.ionq_native import Entangler, NativeCircuit, NativeGate, compile_circuit
 from support import qubit_lab
 from support.pairwise import pairs
 
@@ -35,7 +35,7 @@ def circuit(ops: Sequence[Op], n_qubits: int) -> QubitCircuit:
 
 
 def native(ops: Sequence[Op], n_qubits: int, entangler: Entangler) -> NativeCircuit:
-    return compiled(circuit(ops, n_qubits), entangler, LIMITS)
+    return compile_circuit(circuit(ops, n_qubits), entangler, LIMITS)
 
 
 def flat(gate: NativeGate) -> Gate:
@@ -232,12 +232,12 @@ def test_more_gates_than_a_job_may_have_do_not_come_out() -> None:
     limits = Limits.from_names(IonQLimits, ionq_gates=3)
     bell = circuit(BELL, 2)
     with pytest.raises(LimitExceeded, match=re.escape("ionq_gates: 4 or more")):
-        compiled(bell, "ms", limits)
-    assert len(compiled(circuit(BELL[:1], 2), "ms", limits).circuit) <= 3
+        compile_circuit(bell, "ms", limits)
+    assert len(compile_circuit(circuit(BELL[:1], 2), "ms", limits).circuit) <= 3
 
 
 def test_the_bound_holds_inside_one_gate() -> None:
     """28 controls make tens of thousands of gates; they are never all there."""
     gate = Gate("x", (28,), (), tuple(range(28)))
     with pytest.raises(LimitExceeded, match=re.escape("ionq_gates: 1001 or more")):
-        compiled(circuit([gate], 29), "zz", Limits.from_names(IonQLimits, ionq_gates=1000))
+        compile_circuit(circuit([gate], 29), "zz", Limits.from_names(IonQLimits, ionq_gates=1000))

@@ -281,8 +281,8 @@ def _layout(text: str) -> object:
 
 
 OTHERS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "recognised": ("openqasm3", lambda text: recognition.recognise(text.encode())),
-    "guessed": ("openqasm3", lambda text: programs.guess(text.encode())),
+    "recognised": ("openqasm3", lambda text: recognition.recognise_format(text.encode())),
+    "guessed": ("openqasm3", lambda text: programs.guess_format(text.encode())),
     "is Blackbird": ("blackbird", blackbird.is_blackbird),
     "header": ("blackbird", lambda text: blackbird.read_header(text.encode(), LIMITS)),
     "layout": ("blackbird", _layout),

@@ -14,7 +14,7 @@ from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.programs import batch, guess
+from qwicket.programs import batch, guess_format
 
 if TYPE_CHECKING:
     from qwicket.model.devices import Device
@@ -275,7 +275,7 @@ def _v0_program_text(body: V0Body) -> ProgramText:
         if bytes(given) not in _NOTHING:
             return _text(format_, given, name)
     if body.open_qasm:
-        is_2 = guess(body.open_qasm.encode()) == "openqasm2"
+        is_2 = guess_format(body.open_qasm.encode()) == "openqasm2"
         return ProgramText("qasm2" if is_2 else "qasm3", body.open_qasm)
     others = {
         "bitcode": body.bitcode,

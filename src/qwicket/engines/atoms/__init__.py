@@ -8,7 +8,7 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.summary import Summary
 from qwicket.engines.atoms.cost import estimate
 
-__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
 
 
 def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
@@ -28,11 +28,11 @@ def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def installed() -> tuple[str, ...]:
-    """Return no names: each circuit has one engine, and nobody asks for it."""
+    """Return no names: each circuit has one engine, so a job cannot choose."""
     return ()
 
 
-def objection(_summary: Summary, _options: RunOptions) -> str | None:
+def unsupported_reason(_summary: Summary, _options: RunOptions) -> str | None:
     """Return nothing: there is no engine to name."""
     return None
 

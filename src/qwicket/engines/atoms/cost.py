@@ -1,4 +1,4 @@
-"""What a job on cold atoms will need. Imported by the server: no NumPy."""
+"""Cost estimate of a job on cold atoms. Imported by the server: no NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qwicket.engines.estimates import Estimate
 # Measured with one thread on x86-64; bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20
 _SAMPLE_BYTES: Final = 48
-"""One number of a shot: its share of the draw, itself, and its copies on the way out."""
+"""One number of a shot: its share of the draw, itself, and its copies in the outcome."""
 _SAMPLE_S: Final = 1.5e-7
 _CIRCUIT_S: Final = 5e-4
 

@@ -63,7 +63,7 @@ def _hops(sites: list[int], energies: tuple[float, ...]) -> Floats:
 
 @cache
 def _hop(site: int) -> Floats:
-    """Return c†_s c_{s+1} + h.c. of one spin: nothing stands between the two."""
+    """Return c†_s c_{s+1} + h.c. of one spin; neighbours need no sign string."""
     found: Floats = np.zeros((_SIZE, _SIZE))
     for here in np.flatnonzero(_FILLED[:, site] > _FILLED[:, site + 1]):
         there = here ^ (0b11 << site)

@@ -65,7 +65,7 @@ def _m(n: int) -> Floats:
 
 
 def _raising(n: int) -> Floats:
-    """Return what stands above the diagonal in L+."""
+    """Return the entries above the diagonal of L+."""
     k = np.arange(1, n + 1)
     root: Floats = np.sqrt(k * (n - k + 1))
     return root
@@ -145,7 +145,7 @@ class Bases:
     """Eigenvectors that circuits on the same atoms share, whatever their angles.
 
     Args:
-        atoms: Atoms on each wire: the dimension bounds what can be kept here.
+        atoms: Atoms on each wire: the dimension bounds the size of this cache.
     """
 
     def __init__(self, atoms: tuple[int, ...]) -> None:
@@ -238,7 +238,7 @@ def _dense(gate: AtomGate, atoms: tuple[int, ...]) -> Floats:
 
 @lru_cache(maxsize=8)
 def _rydberg(atoms: tuple[int, ...]) -> tuple[Floats, ...]:
-    """Return what Ω, Δ and φ of `rydberg_full` stand before: ramps ask for it a thousand times."""
+    """Return the operators of Ω, Δ and φ in `rydberg_full`; cached, as ramps need them often."""
     unit = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     gates = [AtomGate("rydberg_full", (), params) for params in unit]
     return tuple([_filled(_whole(gate, atoms)) for gate in gates])

@@ -11,7 +11,7 @@ from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
 from qwicket.model.limits import PhotonicLimits
 
-__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
 
 _BASE_BYTES: Final = 64 << 20
 _AMPLITUDE_BYTES: Final = 64
@@ -41,7 +41,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return what a whole job needs; how many photons there will be, a summary cannot tell."""
+    """Return what a whole job needs. A summary does not contain the number of photons."""
     values = options.shots * summary.n_qubits
     n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
     seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S
@@ -57,9 +57,9 @@ def installed() -> tuple[str, ...]:
     return ("gaussian",)
 
 
-def objection(_summary: Summary, options: RunOptions) -> str | None:
-    """Say why the engine cannot run a job, in a clause; None if it can."""
-    return "its noise stands in the program, as loss" if options.noise is not None else None
+def unsupported_reason(_summary: Summary, options: RunOptions) -> str | None:
+    """Return why the engine cannot run a job, as a clause, or None."""
+    return "its noise is part of the program, as loss" if options.noise is not None else None
 
 
 def warm() -> None:

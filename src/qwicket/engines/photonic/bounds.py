@@ -1,4 +1,4 @@
-"""Where numbers end. What users may ask for stands in `Limits` and comes with the job."""
+"""Numerical bounds of the engine. Bounds on what users may ask for are in `Limits`."""
 
 from __future__ import annotations
 

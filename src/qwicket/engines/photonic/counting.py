@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic import halves, lattice
+from qwicket.engines.photonic import lattice, pair_states
 from qwicket.engines.photonic.gates import Real
 from qwicket.engines.photonic.moments import classical_counts, is_classical, mean_photons
 from qwicket.model.limits import PhotonicLimits
@@ -35,16 +35,16 @@ def draw(
     _refuse_above("shots of photon counting", shots, "counted_shots", bounds.counted_shots)
     photons = mean_photons(cov, means)
     mean = float(photons.sum())
-    found = None if np.any(means) else halves.split(cov)
+    found = None if np.any(means) else pair_states.split(cov)
     if found is not None:
         _refuse_above("mean photons", mean, "pair_photons", bounds.pair_photons)
-        return halves.draw(cov, found, shots, rng, bounds.amplitudes)
+        return pair_states.draw(cov, found, shots, rng, bounds.amplitudes)
     _refuse_above("mean photons", mean, "counted_photons", bounds.counted_photons)
     order = np.argsort(photons).tolist()
     return lattice.draw(cov, means, order, shots, rng, bounds.amplitudes)
 
 
-def _refuse_above(what: str, number: float, name: str, limit: float) -> None:
+def _refuse_above(noun: str, number: float, name: str, limit: float) -> None:
     if number > limit:
-        text = f"{number:,.6g} {what} are too many; the limit '{name}' is {limit:,.6g}"
+        text = f"{number:,.6g} {noun} are too many; the limit '{name}' is {limit:,.6g}"
         raise CannotRun("unsupported", text)

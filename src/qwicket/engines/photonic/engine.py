@@ -65,7 +65,7 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
     Raises:
         CannotRun: A bound is exceeded, or a matrix is not what its operation needs.
     """
-    machine = _Machine(circuit.n_modes, shots, rng, bounds)
+    machine = _Simulation(circuit.n_modes, shots, rng, bounds)
     for op in circuit.ops:
         if isinstance(op, Gate):
             machine.apply(op)
@@ -76,7 +76,7 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
     return np.stack(columns, axis=1)
 
 
-class _Machine:
+class _Simulation:
     """A state, what was measured of it, and what is to be counted at the end."""
 
     def __init__(self, n_modes: int, shots: int, rng: Generator, bounds: PhotonicLimits) -> None:

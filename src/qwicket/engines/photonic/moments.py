@@ -35,7 +35,7 @@ def pure_amplitudes(cov: Real) -> Complex:
     """Return B of the pure state exp(½ Σ B_ij a_i† a_j†)|0⟩, up to its displacement."""
     n = len(cov) // 2
     within, across = moments(cov)
-    # Q holds ⟨a a†⟩ and ⟨a a⟩; B stands off the diagonal of its inverse.
+    # Q holds ⟨a a†⟩ and ⟨a a⟩; B is off the diagonal of its inverse.
     q = np.block([[within.T + np.eye(n), across], [across.conj(), within + np.eye(n)]])
     made: Complex = -np.linalg.inv(q)[:n, n:]
     symmetric: Complex = (made + made.T) / 2

@@ -7,9 +7,9 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.engines.qubit.cost import estimate
-from qwicket.engines.qubit.names import installed, objection
+from qwicket.engines.qubit.names import installed, unsupported_reason
 
-__all__ = ["estimate", "installed", "objection", "run", "unpack", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:

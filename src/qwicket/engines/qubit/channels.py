@@ -16,7 +16,7 @@ import numpy as np
 
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit.gates import Matrix, dense, matrix
-from qwicket.engines.qubit.noise import After, Blow, Noise
+from qwicket.engines.qubit.noise import GateErrors, Noise, PauliError
 from qwicket.engines.qubit.sampling import Floats
 
 _CLASHES: Final = np.array([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0]])
@@ -54,11 +54,11 @@ def transfers(unitaries: Matrix) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def following(after: After, width: int) -> Floats:
+def following(after: GateErrors, width: int) -> Floats:
     """Return what follows a gate as a matrix; `after` numbers its qubits from 0."""
     factors = np.ones((4,) * width)
-    for blow in after.blows:
-        factors = factors * _factors(blow, width)
+    for error in after.blows:
+        factors = factors * _factors(error, width)
     gammas = dict(after.damped)
     return kron([_damping(gammas.get(qubit, 0.0)) for qubit in range(width)]) * factors.reshape(-1)
 
@@ -83,7 +83,9 @@ def _what_follows(gate: Gate, noise: Noise) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def _following_dense(after: After, n_controls: int, n_targets: int, is_reversed: bool) -> Floats:
+def _following_dense(
+    after: GateErrors, n_controls: int, n_targets: int, is_reversed: bool
+) -> Floats:
     targets = range(n_controls, n_controls + n_targets)
     in_order = reversed(targets) if is_reversed else targets
     return following(after.on((*in_order, *range(n_controls))), n_controls + n_targets)
@@ -100,17 +102,17 @@ def _strings(size: int) -> Matrix:
     return made.reshape(len(made), -1)
 
 
-def _factors(blow: Blow, width: int) -> Floats:
+def _factors(error: PauliError, width: int) -> Floats:
     """Return by what Paulis that strike shrink each mean: those that anticommute change its sign.
 
     One axis for each qubit, of length 1 where no Pauli strikes.
     """
-    codes = np.arange(blow.low, blow.high)
+    codes = np.arange(error.low, error.high)
     is_odd = np.zeros((codes.size, *(1,) * width), dtype=np.int64)
-    for digit, qubit in enumerate(blow.qubits):
+    for digit, qubit in enumerate(error.qubits):
         clashes = _CLASHES[codes >> 2 * digit & 3]
         is_odd = is_odd ^ np.expand_dims(clashes, [1 + q for q in range(width) if q != qubit])
-    factors: Floats = 1 - 2 * blow.probability * is_odd.mean(axis=0)
+    factors: Floats = 1 - 2 * error.probability * is_odd.mean(axis=0)
     return factors
 
 

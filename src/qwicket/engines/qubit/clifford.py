@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from qwicket.circuits.analysis import clifford_steps, is_pauli
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, Reset
-from qwicket.engines.qubit.noise import EXACT, QUIET, After, Noise
+from qwicket.engines.qubit.noise import EXACT, QUIET, GateErrors, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
 
@@ -94,14 +94,14 @@ class _Writer:
         if self._noise is not None:
             self._add_noise(self._noise.after(gate))
 
-    def _add_noise(self, found: After) -> None:
+    def _add_noise(self, found: GateErrors) -> None:
         if found.damped:
             raise NotClifford("its noise has amplitude damping")
-        for blow in found.blows:
-            p, operands = blow.probability, " ".join(map(str, blow.qubits))
-            if blow.is_depolarizing:
-                self._lines.append(f"DEPOLARIZE{len(blow.qubits)}({p!r}) {operands}")
-            elif blow.is_phase_flip:
+        for error in found.blows:
+            p, operands = error.probability, " ".join(map(str, error.qubits))
+            if error.is_depolarizing:
+                self._lines.append(f"DEPOLARIZE{len(error.qubits)}({p!r}) {operands}")
+            elif error.is_phase_flip:
                 self._lines.append(f"Z_ERROR({p!r}) {operands}")
             else:
                 self._lines.append(f"PAULI_CHANNEL_1({p / 2!r}, {p / 2!r}, 0) {operands}")

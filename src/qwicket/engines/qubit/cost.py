@@ -1,7 +1,7 @@
 """What a qubit job costs, by measured rules, and the rules by which plans are chosen.
 
-Imported by the server: no NumPy, no simulator. Where a summary cannot tell (which measurements
-part the shots, how outcomes are distributed) the worst is assumed.
+Imported by the server: no NumPy, no simulator. Where a summary does not say (which measurements
+divide the shots, how outcomes are distributed) the worst case is assumed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SAMPLER_QUBITS: Final = 20
 MAX_QUBITS: Final = 48
 """Wider states are counted as this wide: no machine has either, and numbers stay in range."""
 
-KEPT_BYTES: Final = 1 << 28
+SAVED_STATES_BYTES: Final = 1 << 28
 """Memory for the states of branches that wait; the others walk again from the start."""
 
 # Measured with one thread on x86-64 with AVX-512: bytes as peaks of a worker over its start.
@@ -40,7 +40,7 @@ _ROW_BYTES: Final = 72
 _KEY_BYTES: Final = 200
 """One distinct outcome of many branches, beside the bits of its key."""
 _SHOT_BYTES: Final = 64
-"""One shot kept in order: a Python integer at first, then two indices and a key."""
+"""One shot in order: a Python integer at first, then two indices and a key."""
 _STRIKE_BYTES: Final = 64
 _PATTERN_BYTES: Final = 160
 _TABLEAU_BYTES: Final = 1
@@ -58,7 +58,7 @@ _ROW_S: Final = 600e-9
 _SHOT_S: Final = 500e-9
 _LEAF_S: Final = 40e-6
 _CHOICE_GATES: Final = 4
-"""A measurement on the way looks at the state and scales it: as long as so many gates."""
+"""A mid-circuit measurement reads and scales the state, which takes as long as so many gates."""
 _TEXT_S: Final = 2e-6
 _RECORD_S: Final = 2.5e-11
 _SUPPORT_S: Final = 2e-11
@@ -190,10 +190,10 @@ def _engine(job: Job) -> str:
 def suits_stabilizers(
     n_qubits: int, n_ops: float, is_straight: bool, is_noisy: bool, exact: bool
 ) -> bool:
-    """Say whether a circuit, if it is Clifford, is better run on stabilizers.
+    """Return whether a circuit, if it is Clifford, is better run on stabilizers.
 
-    Up to 12 qubits a state vector is the quicker. It also knows exact probabilities where
-    measurements stand on the way.
+    Up to 12 qubits a state vector is faster. It also gives exact probabilities with mid-circuit
+    measurements.
     """
     if exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
         return False
@@ -203,7 +203,7 @@ def suits_stabilizers(
 def suits_density(
     n_qubits: int, n_gates: float, n_joint: float, n_operands: int, shots: int, events: float
 ) -> bool:
-    """Say whether noise is better followed exactly than one pattern after the other.
+    """Return whether noise is better followed exactly than one pattern after the other.
 
     Args:
         n_qubits: Qubits.
@@ -228,7 +228,7 @@ def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -
 
 
 def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
-    """Say whether qsim, if it is installed, is the quicker to draw shots of a final state.
+    """Return whether qsim, if it is installed, is the quicker to draw shots of a final state.
 
     Its gates cost next to nothing beside ours, and each of its shots costs something.
     """
@@ -237,16 +237,16 @@ def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
 
 
 def product_bytes(n_qubits: int, bond_bits: int) -> int:
-    """Return the memory of a matrix product state and of what is copied of it on the way."""
+    """Return the memory of a matrix product state and of its copies."""
     return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MOST_BOND_BITS)
 
 
-def copies_kept(n_qubits: int) -> int:
+def max_saved_states(n_qubits: int) -> int:
     """Return how many waiting branches keep their state."""
-    return KEPT_BYTES // (_STATE_BYTES << n_qubits)
+    return SAVED_STATES_BYTES // (_STATE_BYTES << n_qubits)
 
 
-def worth(ops: Iterable[Op]) -> int:
+def gate_equivalents(ops: Iterable[Op]) -> int:
     """Return how long a walk through operations takes at most, in gates."""
     gates = 0
     for op in ops:
@@ -258,7 +258,7 @@ def worth(ops: Iterable[Op]) -> int:
 
 
 def exact_leaves(n_qubits: int, n_gates: float) -> int:
-    """Return how many ends of branches are walked to for exact probabilities: about 5 s' worth."""
+    """Return how many branches are walked for exact probabilities: about 5 s of work."""
     return max(1, min(_EXACT_LEAVES, int(_EXACT_S / _walk_s(1 << n_qubits, n_gates))))
 
 
@@ -282,7 +282,7 @@ def _runs_on_stabilizers(job: Job) -> bool:
 
 
 def _runs_on_density(job: Job) -> bool:
-    """Say whether exact noise, or else patterns in less time, will run all of a job.
+    """Return whether exact noise, or else patterns in less time, will run all of a job.
 
     The engines choose by what happens in a shot on average; it is at most what is taken here.
     """
@@ -336,7 +336,7 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
     if job.exact:
         seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
-    waiting = min(choices, job.shots.bit_length(), copies_kept(n_qubits))
+    waiting = min(choices, job.shots.bit_length(), max_saved_states(n_qubits))
     whole = job.exact or n_qubits <= SAMPLER_QUBITS
     n_states = waiting + (strikes > 0)
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)

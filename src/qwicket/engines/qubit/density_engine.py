@@ -12,9 +12,9 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.cost import suits_density
 from qwicket.engines.qubit.density import probabilities
-from qwicket.engines.qubit.misreads import flips, misread
+from qwicket.engines.qubit.readout_errors import flips, misread
 from qwicket.engines.qubit.tally import found_of, split
-from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.engines.qubit.tasks import EngineResult, Task
 
 
 class DensityEngine:
@@ -23,7 +23,7 @@ class DensityEngine:
     name: Final = "density"
     version: Final = f"1 (numpy {np.__version__})"
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         """Run one circuit.
 
         Raises:

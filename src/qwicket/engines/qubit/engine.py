@@ -20,7 +20,7 @@ from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers
 from qwicket.engines.qubit.cost import MAX_QUBITS, suits_qsim, suits_stabilizers
 from qwicket.engines.qubit.noise import noise_of
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
-from qwicket.engines.qubit.tasks import Engine, Found, Task, Unreliable
+from qwicket.engines.qubit.tasks import Engine, EngineResult, Task, UnreliableResult
 
 if TYPE_CHECKING:
     from qwicket.engines.qubit.qsim_engine import QsimEngine
@@ -53,13 +53,13 @@ def _notes(circuit: QubitCircuit) -> tuple[str, ...]:
 
 def _estimated(
     circuit: QubitCircuit, options: RunOptions, part: int
-) -> tuple[Engine | None, Found]:
+) -> tuple[Engine | None, EngineResult]:
     """Estimate expectation values; no engine is needed where all of them are constants."""
     from qwicket.engines.qubit import estimates
 
     engine: Engine | None = None
 
-    def run_once(measured: QubitCircuit, outputs: tuple[str, ...], number: int) -> Found:
+    def run_once(measured: QubitCircuit, outputs: tuple[str, ...], number: int) -> EngineResult:
         nonlocal engine
         engine, found = _run(measured, structs.replace(options, outputs=outputs), (part, number))
         return found
@@ -70,7 +70,7 @@ def _estimated(
 
 def _run(
     circuit: QubitCircuit, options: RunOptions, spawn_key: tuple[int, ...]
-) -> tuple[Engine, Found]:
+) -> tuple[Engine, EngineResult]:
     """Run one circuit; no two spawn keys draw the same numbers."""
     program = programs.read(circuit)
     noise = noise_of(options.noise, program)
@@ -86,11 +86,11 @@ def _run(
     engine = choose(task)
     try:
         if noise is not None and options.noise is not None and options.variants > 1:
-            return engine, Found(
+            return engine, EngineResult(
                 *symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
             )
         return engine, engine.run(task)
-    except Unreliable as reason:
+    except UnreliableResult as reason:
         _log.warning("%s went wrong: %s", engine.name, reason)
         if task.engine:
             raise CannotRun("unsupported", f"{engine.name} went wrong on this circuit") from reason

@@ -18,12 +18,12 @@ from qwicket.circuits import estimation as estimations
 from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, STDS, Array, float64_array
 from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit.tasks import Found
+from qwicket.engines.qubit.tasks import EngineResult
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Run = Callable[[QubitCircuit, tuple[str, ...], int], Found]
-"""Runs a circuit for some outputs; the number tells the runs of one circuit apart."""
+Run = Callable[[QubitCircuit, tuple[str, ...], int], EngineResult]
+"""Runs a circuit for some outputs; the number identifies a run of the circuit."""
 
 _CHUNK: Final = 1 << 21
 """Values that are held at once."""
@@ -32,7 +32,7 @@ _ZERO: Final = "0+r"
 _ONE: Final = "1-l"
 
 
-def run(circuit: QubitCircuit, shots: int, run_once: Run) -> Found:
+def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
     """Return `evs` and `stds` of a circuit's estimation, and the notes of its runs.
 
     Args:
@@ -57,7 +57,7 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run) -> Found:
         means += mean
         if not asked.is_exact:
             variances += np.maximum(square - mean**2, 0) / shots
-    return Found({EVS: _array(means), STDS: _array(np.sqrt(variances))})
+    return EngineResult({EVS: _array(means), STDS: _array(np.sqrt(variances))})
 
 
 def _array(values: Floats) -> Array:

@@ -1,8 +1,7 @@
 """Wide circuits that entangle little, as matrix product states, with Qiskit Aer.
 
-Qubits stand in the order of their numbers and stay there: Aer would move them about, and then the
-bounds of `circuits/bonds.py` were none. Importing Aer takes a second and 100 MB, so that only a
-worker that was given such a job does it.
+Qubits stay in the order of their numbers: if Aer moved them, the bounds of `circuits/bonds.py`
+would not hold. The import of Aer takes 1 s and 100 MB, so only a worker with such a job does it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from qwicket.engines.qubit.gates import dense
 from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Readout
-from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _SPARE_BYTES: Final = 64 << 20
 
@@ -50,7 +49,7 @@ class ProductStateEngine:
         f" numpy {np.__version__})"
     )
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         """Run one circuit; exact probabilities are never known.
 
         Raises:
@@ -76,7 +75,7 @@ class ProductStateEngine:
         made = tally.arrays(counts, None, reads.n_bits, outputs)
         if MEMORY in outputs:
             made[MEMORY] = tally.memory(counts, reads.n_bits, default_rng(task.seed))
-        return Found(made, notes)
+        return EngineResult(made, notes)
 
 
 def _drawn(program: Program, reads: Readout, shots: int, seed: SeedSequence) -> dict[int, int]:

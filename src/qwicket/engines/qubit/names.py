@@ -37,7 +37,7 @@ def installed() -> tuple[str, ...]:
     return tuple([name for name, package in _PACKAGES.items() if find_spec(package)])
 
 
-def objection(summary: Summary, options: RunOptions) -> str | None:
+def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     """Say why the engine that the options name cannot run a job, in a clause; None if it can."""
     if options.engine == CLIFFORD:
         fits = fits_stabilizers(summary, options.noise)

@@ -20,14 +20,14 @@ from qwicket.engines.qubit.program import Program
 
 EXACT: Final = ReadoutError()
 
-# A Pauli by number: 0 is none, then X, Y and Z; that of a second qubit counts fourfold.
+# Number of a Pauli: 0 is the identity, then X, Y and Z; a second qubit counts fourfold.
 _ANY: Final = 1
 _FLIPS: Final = (1, 3)
 _Z: Final = (3, 4)
 
 
-class Blow(NamedTuple):
-    """Paulis that may strike together.
+class PauliError(NamedTuple):
+    """Pauli errors that may occur together.
 
     Attributes:
         qubits: One or two.
@@ -43,7 +43,7 @@ class Blow(NamedTuple):
 
     @property
     def kind(self) -> tuple[float, int, int]:
-        """What is drawn alike wherever it strikes."""
+        """Parameters of the draw, equal for equal kinds of error."""
         return self.probability, self.low, self.high
 
     @property
@@ -56,32 +56,32 @@ class Blow(NamedTuple):
         return (self.low, self.high) == _Z
 
 
-class After(NamedTuple):
+class GateErrors(NamedTuple):
     """What follows one gate: Paulis, then amplitude damping with probability γ on some qubits."""
 
-    blows: tuple[Blow, ...]
+    blows: tuple[PauliError, ...]
     damped: tuple[tuple[int, float], ...]
 
     @property
     def events(self) -> float:
         """How many Paulis strike and how many qubits decay, on average and at most."""
         events = 0.0
-        for blow in self.blows:
-            events += blow.probability
+        for error in self.blows:
+            events += error.probability
         for _, gamma in self.damped:
             events += gamma
         return events
 
-    def on(self, operands: Sequence[int]) -> After:
+    def on(self, operands: Sequence[int]) -> GateErrors:
         """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
         blows = [
-            blow._replace(qubits=tuple([operands[place] for place in blow.qubits]))
-            for blow in self.blows
+            error._replace(qubits=tuple([operands[place] for place in error.qubits]))
+            for error in self.blows
         ]
-        return After(tuple(blows), tuple([(operands[place], g) for place, g in self.damped]))
+        return GateErrors(tuple(blows), tuple([(operands[place], g) for place, g in self.damped]))
 
 
-QUIET: Final = After((), ())
+QUIET: Final = GateErrors((), ())
 
 
 class Noise:
@@ -97,13 +97,13 @@ class Noise:
         self._program = program
         self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
         self._is_alike = not (model.sites or model.relaxation_of)
-        self._known: dict[tuple[str, int, int | tuple[int, ...]], After] = {}
+        self._known: dict[tuple[str, int, int | tuple[int, ...]], GateErrors] = {}
 
-    def after(self, gate: Gate) -> After:
+    def after(self, gate: Gate) -> GateErrors:
         """Return what follows a gate."""
         return self.following(gate).on(gate.targets + gate.controls)
 
-    def following(self, gate: Gate) -> After:
+    def following(self, gate: Gate) -> GateErrors:
         """Return what follows a gate, whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
         key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)
@@ -116,7 +116,7 @@ class Noise:
         """Return the read-out error of a qubit, by its number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
-    def _following(self, name: str, operands: tuple[int, ...]) -> After:
+    def _following(self, name: str, operands: tuple[int, ...]) -> GateErrors:
         places = range(len(operands))
         pairs: list[tuple[int, ...]] = list(combinations(places, 2))
         groups = pairs or [(place,) for place in places]
@@ -127,21 +127,21 @@ class Noise:
             on = [operands[place] for place in group]
             found = self._found(name, on, is_one_of_several=len(groups) > 1)
             if found.depolarizing:
-                blows.append(Blow(group, found.depolarizing, _ANY, 4 ** len(group)))
+                blows.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
             for place in group:
                 decay = self._decay(operands[place], found.duration_s)
                 if decay.bit_flip:
-                    flips.append(Blow((place,), decay.bit_flip, *_FLIPS))
+                    flips.append(PauliError((place,), decay.bit_flip, *_FLIPS))
                 coherence[place] += log_coherence(found.phase_damping) + decay.log_coherence
                 for part in (found.amplitude_damping, decay.amplitude_damping):
                     amplitude[place] += part - amplitude[place] * part
         blows += flips
         blows += [
-            Blow((place,), flip_probability(coherence[place]), *_Z)
+            PauliError((place,), flip_probability(coherence[place]), *_Z)
             for place in places
             if coherence[place]
         ]
-        return After(tuple(blows), tuple((p, amplitude[p]) for p in places if amplitude[p]))
+        return GateErrors(tuple(blows), tuple((p, amplitude[p]) for p in places if amplitude[p]))
 
     def _found(self, name: str, group: Sequence[int], is_one_of_several: bool) -> GateNoise:
         """Return what the model has for a gate, the most special first."""

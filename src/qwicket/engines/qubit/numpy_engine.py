@@ -59,8 +59,8 @@ class NumpyState:
     def p_one(self, qubit: int) -> float:
         return min(1.0, float(squared(self._half(qubit, 1)).sum()))
 
-    def scale(self, qubit: int, zero: float, one: float) -> None:
-        for bit, factor in enumerate((zero, one)):
+    def scale(self, qubit: int, factor_0: float, factor_1: float) -> None:
+        for bit, factor in enumerate((factor_0, factor_1)):
             half = self._half(qubit, bit)
             half *= factor
 

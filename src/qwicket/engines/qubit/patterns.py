@@ -65,9 +65,9 @@ class Sites:
             yield Pattern((), undisturbed)
 
     def _add_gate(self, place: int, gate: Gate, noise: Noise) -> None:
-        for blow in noise.after(gate).blows:
-            self._alike.setdefault(blow.kind, []).append(len(self._sites))
-            self._sites.append((place, blow.qubits))
+        for error in noise.after(gate).blows:
+            self._alike.setdefault(error.kind, []).append(len(self._sites))
+            self._sites.append((place, error.qubits))
 
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
         """Count the shots of every pattern but the empty one; its events are big-endian bytes."""

@@ -1,6 +1,6 @@
-"""A circuit as the engines take it: checked, without idle qubits, its last measurements set apart.
+"""Circuit for the engines: checked, without idle qubits, with its last measurements set apart.
 
-Simulators write outside their memory when told to, so this is their guard.
+The checks matter: with an operand out of range, simulators write outside of their memory.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _check_jump(place: int, op: Branch | Jump, circuit: QubitCircuit) -> None:
         if not (
             op.value.isascii() and op.value.isdigit() and len(op.value) <= circuit.n_clbits + 9
         ):
-            raise _invalid(f"operation {place} compares with what is no number")
+            raise _invalid(f"operation {place} compares with a value that is not a number")
 
 
 def _check_range(kind: str, found: Collection[int], number: int) -> None:

@@ -1,10 +1,10 @@
 """Sampled circuits on qsim: single precision, gates fused, many times faster than Qulacs.
 
-The compiled module inside the wheel of qsimcirq is loaded directly, as the package itself imports
-Cirq (1.3 s, 190 MB). That is no public interface, hence only versions that were tried, a test on
-load, and no answer is taken on trust.
+The compiled module inside the wheel of qsimcirq is loaded directly, because the package itself
+imports Cirq (1.3 s, 190 MB). That interface is private. So only known versions are loaded, a test
+runs on load, and every result is checked.
 
-Danger: qsim tells of an error by a line on stderr and an empty list, and crashes when it cannot
+Danger: qsim reports an error by a line on stderr and an empty list, and crashes when it cannot
 allocate.
 """
 
@@ -34,14 +34,14 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers, arrays_of
 from qwicket.engines.qubit.states import evolve, reserve
-from qwicket.engines.qubit.tasks import Found, Task, Unreliable
+from qwicket.engines.qubit.tasks import EngineResult, Task, UnreliableResult
 
 _log = logging.getLogger(__name__)
 
 _PACKAGE: Final = "qsimcirq"
 
 KNOWN_VERSIONS: Final = ("0.22.0", "0.22.1")
-"""Whose private interface is as it is used here."""
+"""Versions whose private interface is known."""
 
 _MODULES: Final = ("qsim_avx512", "qsim_avx2", "qsim_sse", "qsim_basic")
 """By the number that the wheel's own look at the processor gives."""
@@ -79,7 +79,7 @@ class QsimEngine:
         release: Version of qsimcirq.
 
     Raises:
-        Unreliable: This version was never tried.
+        UnreliableResult: This version was never tried.
         ImportError: The module cannot be loaded.
     """
 
@@ -87,7 +87,7 @@ class QsimEngine:
 
     def __init__(self, folder: list[str], release: str) -> None:
         if release not in KNOWN_VERSIONS:
-            raise Unreliable(f"version {release} is not one of {', '.join(KNOWN_VERSIONS)}")
+            raise UnreliableResult(f"version {release} is not one of {', '.join(KNOWN_VERSIONS)}")
         kind = _MODULES[min(_loaded("qsim_decide", folder).detect_instructions(), 3)]
         self._qsim: Any = _loaded(kind, folder)
         self.version = f"2 ({kind} {release}, numpy {np.__version__})"
@@ -99,13 +99,13 @@ class QsimEngine:
             return True
         return all(len(gate.targets) <= _most_targets(gate) for gate in gates)
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         """Run one circuit.
 
         Raises:
             CannotRun: Not this circuit.
             MemoryError: It does not fit.
-            Unreliable: qsim gave no answer, or none that can be right.
+            UnreliableResult: qsim gave no answer, or none that can be right.
         """
         if task.noise is not None or not task.program.is_straight:
             raise CannotRun("unsupported", "qsim runs ideal circuits, measured at the end")
@@ -114,13 +114,13 @@ class QsimEngine:
         samples = self._samples(task.program, task.shots, task.seed)
         if MEMORY in task.outputs:
             samples = default_rng(task.seed).permutation(samples)  # qsim sorts what it draws
-        return Found(arrays_of(samples, task.program.reads(), task.outputs))
+        return EngineResult(arrays_of(samples, task.program.reads(), task.outputs))
 
     def test(self) -> None:
         """Compare every kind of gate with NumPy's answer.
 
         Raises:
-            Unreliable: The shots do not follow it.
+            UnreliableResult: The shots do not follow it.
         """
         program = Program(4, _TEST_GATES, True, {}, 0, ())
         state = NumpySimulator().zero(4)
@@ -130,7 +130,7 @@ class QsimEngine:
         # total variation: its mean, and a bound that 10^9 tries would not pass
         expected = np.sqrt(p * (1 - p) / (2 * pi * _TEST_SHOTS)).sum()
         if np.abs(found / _TEST_SHOTS - p).sum() / 2 > expected + 3.3 / sqrt(_TEST_SHOTS):
-            raise Unreliable("its shots do not follow the circuit of the test")
+            raise UnreliableResult("its shots do not follow the circuit of the test")
 
     def _samples(self, program: Program, shots: int, seed: SeedSequence) -> Integers:
         if program.n_qubits > MAX_QUBITS:
@@ -140,7 +140,7 @@ class QsimEngine:
         drawn = self._qsim.qsim_sample_final(_options(circuit, program.n_qubits, seed), shots)
         samples = np.fromiter(drawn, dtype=np.int64, count=len(drawn))
         if samples.size != shots or samples.max() >> program.n_qubits:
-            raise Unreliable(f"{samples.size} of {shots} shots came back")
+            raise UnreliableResult(f"{samples.size} of {shots} shots came back")
         return samples
 
     def _circuit(self, program: Program) -> Any:

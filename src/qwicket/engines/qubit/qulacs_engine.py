@@ -121,8 +121,8 @@ class QulacsState:
         p_zero: float = self._state.get_zero_probability(qubit)
         return min(1.0, max(0.0, 1 - p_zero))
 
-    def scale(self, qubit: int, zero: float, one: float) -> None:
-        factors = np.array((zero, one), dtype=np.complex128)
+    def scale(self, qubit: int, factor_0: float, factor_1: float) -> None:
+        factors = np.array((factor_0, factor_1), dtype=np.complex128)
         make.DiagonalMatrix([qubit], factors).update_quantum_state(self._state)
 
     def amplitudes(self) -> Vector:

@@ -21,7 +21,7 @@ class Row:
 
     Args:
         simulator: What evolves states.
-        program: Whose gates; they are kept ready, if they are not too many.
+        program: Its gates are prepared once, unless there are too many.
     """
 
     def __init__(self, simulator: Simulator, program: Program) -> None:

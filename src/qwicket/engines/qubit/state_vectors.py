@@ -1,8 +1,8 @@
 """Runs circuits on a simulator of state vectors, by one of three plans.
 
-Everything measured at the end: evolve once, sample once. Measurements on the way: `split`. Noise:
-one walk, as in `split`, for each `pattern` of Paulis, the patterns sharing the state before their
-first strike; amplitude damping is a choice like a measurement.
+Measurements at the end: evolve once, sample once. Mid-circuit measurements: `branching`. Noise: one
+walk, as in `branching`, for each `pattern` of Paulis. The patterns share the state before their
+first error; amplitude damping branches like a measurement.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from numpy.random import Generator, default_rng
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES
 from qwicket.engines.qubit import sampling
-from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, worth
-from qwicket.engines.qubit.misreads import flips, misread
+from qwicket.engines.qubit.branching import Leaf, Walk, by_shots, by_weight
+from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, gate_equivalents
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import Sites
 from qwicket.engines.qubit.program import Program
+from qwicket.engines.qubit.readout_errors import flips, misread
 from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import Integers
-from qwicket.engines.qubit.split import Leaf, Walk, by_shots, by_weight
 from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import Run, Step, has_no_choices, steps
 from qwicket.engines.qubit.tally import Tally, counted, found_of
-from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.engines.qubit.tasks import EngineResult, Task
 
 
 class StateVectorEngine:
@@ -46,14 +46,14 @@ class StateVectorEngine:
     def version(self) -> str:
         return self._simulator.version
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         if task.program.n_qubits > MAX_QUBITS:
             raise MemoryError
         rng = default_rng(task.seed)
         if task.noise is None and task.program.is_straight:
             state = self._evolved(task.program)
             reads = task.program.reads()
-            return Found(
+            return EngineResult(
                 *sampling.arrays(state, reads, task.shots, rng, task.outputs, task.most_outcomes)
             )
         return self._run_branches(task, rng)
@@ -63,7 +63,7 @@ class StateVectorEngine:
         evolve(self._simulator, state, program.gates())
         return state
 
-    def _run_branches(self, task: Task, rng: Generator) -> Found:
+    def _run_branches(self, task: Task, rng: Generator) -> EngineResult:
         p = None
         if PROBABILITIES in task.outputs and task.noise is None:
             p = self._probabilities(task.program, task.most_outcomes)
@@ -74,7 +74,7 @@ class StateVectorEngine:
     def _probabilities(self, program: Program, most_outcomes: int) -> Mapping[bytes, float] | None:
         """Return exact probabilities, or None where they are too many or take too long."""
         tally = Tally(program)
-        most = exact_leaves(program.n_qubits, worth(program.ops))
+        most = exact_leaves(program.n_qubits, gate_equivalents(program.ops))
         p: defaultdict[bytes, float] = defaultdict(float)
         walk = Walk(self._simulator, program, steps(program), by_weight)
         for number, leaf in enumerate(walk.leaves(1.0)):

@@ -1,6 +1,6 @@
-"""What simulates state vectors: the seam between plans and libraries.
+"""Interface of state-vector simulators, between plans and libraries.
 
-Whoever calls must have checked operands: they exist, and differ within a gate.
+Callers check operands first: they exist, and differ within a gate.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def reserve(n_qubits: int, amplitude_bytes: int) -> None:
 
 
 class State(sampling.State, Protocol):
-    """A state that gates change. It starts, and is kept, normalised up to rounding."""
+    """State vector that gates change. It is always normalised up to rounding."""
 
     def apply(self, prepared: Prepared, start: int, stop: int) -> None:
         """Apply the gates of a row from `start` on, before `stop`."""
@@ -46,8 +46,8 @@ class State(sampling.State, Protocol):
     def p_one(self, qubit: int) -> float:
         """Return the probability of reading 1, between 0 and 1."""
 
-    def scale(self, qubit: int, zero: float, one: float) -> None:
-        """Multiply the amplitudes by `zero` where the qubit is |0⟩ and by `one` where it is |1⟩."""
+    def scale(self, qubit: int, factor_0: float, factor_1: float) -> None:
+        """Multiply amplitudes by `factor_0` where the qubit is |0⟩, by `factor_1` where |1⟩."""
 
 
 class Simulator(Protocol):

@@ -1,4 +1,4 @@
-"""A program as the steps of a small machine: jumps have targets, noise has its place."""
+"""Program as a list of steps: jumps have targets, noise is a step of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Misread(NamedTuple):
 
 
 class If(NamedTuple):
-    """Go on if a number among the bits stands in a relation to `value`, else go to `target`."""
+    """Continue if a comparison of bits with `value` holds, else go to `target`."""
 
     number: Callable[[int], int]
     holds: Callable[[int, int], bool]

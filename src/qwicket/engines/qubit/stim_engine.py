@@ -19,11 +19,11 @@ from qwicket.circuits.outcomes import (
     key_width,
 )
 from qwicket.engines.qubit.clifford import Stabilizers
-from qwicket.engines.qubit.misreads import flip, flips
+from qwicket.engines.qubit.readout_errors import flip, flips
 from qwicket.engines.qubit.sampling import check_size
 from qwicket.engines.qubit.support import support
 from qwicket.engines.qubit.tally import Rows, arrays, split
-from qwicket.engines.qubit.tasks import Found, Task
+from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _CHUNK_BYTES: Final = 1 << 25
 _LEAST_SHOTS: Final = 1_024
@@ -43,7 +43,7 @@ class StimEngine:
     def __init__(self, plan: Stabilizers) -> None:
         self._plan = plan
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         outputs, p = set(task.outputs), None
         notes: tuple[str, ...] = ()
         if PROBABILITIES in outputs:
@@ -65,7 +65,7 @@ class StimEngine:
         made = arrays(counts, p, n_bits, outputs)
         if MEMORY in outputs:
             made[MEMORY] = key_array(b"".join(parts), n_bits)
-        return Found(made, notes)
+        return EngineResult(made, notes)
 
     def _rows(self, task: Task) -> Iterator[Rows]:
         """Draw all shots, in order, as packed keys."""

@@ -23,7 +23,7 @@ def support(plan: Stabilizers, n_bits: int, most_outcomes: int) -> list[int] | N
     Args:
         plan: A circuit of gates and then measurements, without noise.
         n_bits: Classical bits.
-        most_outcomes: Distinct outcomes that are kept.
+        most_outcomes: Limit on distinct outcomes.
     """
     reference = stim.Circuit(plan.text).reference_sample()
     one = sum(1 << bit for bit, record in plan.record_of.items() if reference[record])
@@ -50,11 +50,11 @@ def reduced(vectors: Iterable[int], most: int) -> list[int] | None:
     return sorted(basis)
 
 
-def span(one: int, basis: Sequence[int]) -> list[int]:
-    """Return `one` plus all sums of a reduced basis, ascending."""
+def span(origin: int, basis: Sequence[int]) -> list[int]:
+    """Return `origin` plus all sums of a reduced basis, ascending."""
     for vector in basis:
-        one = min(one, one ^ vector)
-    found = [one]
+        origin = min(origin, origin ^ vector)
+    found = [origin]
     for vector in basis:
         found += [vector ^ other for other in found]
     return found

@@ -39,7 +39,7 @@ from qwicket.circuits.outcomes import (
 )
 from qwicket.engines.qubit import tally
 from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.tasks import Engine, Found, Task
+from qwicket.engines.qubit.tasks import Engine, EngineResult, Task
 
 _DRAWN: Final = (COUNTS,)
 
@@ -50,7 +50,7 @@ def run(
     n_qubits: int,
     model: NoiseModel,
     options: RunOptions,
-) -> Found:
+) -> EngineResult:
     """Run a noisy task as variants that share its shots.
 
     Args:
@@ -116,13 +116,13 @@ def _split(shots: int, parts: int) -> list[int]:
     return [shots // parts + (part < shots % parts) for part in range(parts)]
 
 
-def _counts(found: Found, width: int) -> dict[bytes, int]:
+def _counts(found: EngineResult, width: int) -> dict[bytes, int]:
     rows = tally.split(np.frombuffer(found.arrays["keys"].data, np.uint8).reshape(-1, width))
     numbers = np.frombuffer(found.arrays[COUNTS].data, dtype="<i8").tolist()
     return {key: n for key, n in zip(rows, numbers, strict=True) if n}
 
 
-def _aggregated(votes: Sequence[Mapping[bytes, int]], task: Task, rng: Generator) -> Found:
+def _aggregated(votes: Sequence[Mapping[bytes, int]], task: Task, rng: Generator) -> EngineResult:
     counts: Counter[bytes] = Counter()
     for vote in votes:
         counts.update(vote)
@@ -134,7 +134,7 @@ def _aggregated(votes: Sequence[Mapping[bytes, int]], task: Task, rng: Generator
     arrays[SHARPENED] = float64_array(found.tobytes())
     if MEMORY in task.outputs:
         arrays[MEMORY] = tally.memory(counts, n_bits, rng)
-    return Found(arrays, (SAMPLED_ONLY,) if PROBABILITIES in task.outputs else ())
+    return EngineResult(arrays, (SAMPLED_ONLY,) if PROBABILITIES in task.outputs else ())
 
 
 def plurality(votes: Sequence[Mapping[bytes, int]]) -> dict[bytes, float]:

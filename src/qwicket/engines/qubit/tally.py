@@ -26,10 +26,10 @@ from qwicket.circuits.outcomes import (
     key_width,
 )
 from qwicket.engines.qubit import sampling
+from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
-from qwicket.engines.qubit.split import Leaf
-from qwicket.engines.qubit.tasks import Found
+from qwicket.engines.qubit.tasks import EngineResult
 
 Rows = NDArray[np.uint8]
 """Packed keys, one per row."""
@@ -136,7 +136,7 @@ def found_of(
     n_bits: int,
     wanted: Collection[str],
     rng: Generator,
-) -> Found:
+) -> EngineResult:
     """Return what is wanted of shots that were counted.
 
     Args:
@@ -157,7 +157,7 @@ def found_of(
     made = arrays(counts, p, n_bits, outputs)
     if MEMORY in outputs:
         made[MEMORY] = memory(counts, n_bits, rng)
-    return Found(made, notes)
+    return EngineResult(made, notes)
 
 
 def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:

@@ -23,7 +23,7 @@ class Task(NamedTuple):
         seed: Equal seeds give equal numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
         engine: Which engine is to run it; empty for the one that suits it.
-        most_outcomes: Distinct outcomes that are kept.
+        most_outcomes: Limit on distinct outcomes.
     """
 
     program: Program
@@ -35,14 +35,14 @@ class Task(NamedTuple):
     most_outcomes: int = Limits().jobs.outcomes
 
 
-class Found(NamedTuple):
+class EngineResult(NamedTuple):
     """The arrays of an outcome and its notes."""
 
     arrays: dict[str, Array]
     notes: tuple[str, ...] = ()
 
 
-class Unreliable(Exception):
+class UnreliableResult(Exception):
     """An engine gave what cannot be right; another one should run the task."""
 
 
@@ -56,11 +56,11 @@ class Engine(Protocol):
     def version(self) -> str:
         """Rises with us and with the library beneath: equal seeds repeat within one version."""
 
-    def run(self, task: Task) -> Found:
+    def run(self, task: Task) -> EngineResult:
         """Run one circuit.
 
         Raises:
             CannotRun: Not this circuit.
             MemoryError: It does not fit.
-            Unreliable: It went wrong here, and another engine may do better.
+            UnreliableResult: It went wrong here, and another engine may do better.
         """

@@ -1,7 +1,7 @@
 """Reader of Blackbird 1.x: text in, one photonic circuit out.
 
-No file is ever opened. Every limit holds while the text is read, nothing is kept from one program
-to the next, and nothing but `QwicketError` leaves; each refusal of a line says which.
+The reader opens no file, checks every limit while it reads, carries no state from one program to
+the next, and raises `QwicketError` only. An error in a line names the line.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ MAX_HEADER_CHARS: Final = 1 << 12
 """Characters of a line of the header, for the same reason as the next."""
 
 MAX_HEADER_TOKENS: Final = 200
-"""Words, numbers and signs of a `target` or `type` line: doors read those on their loop."""
+"""Words, numbers and signs of a `target` or `type` line: dialects read those on the event loop."""
 
 MAX_DEPTH: Final = 50
 """Operators, brackets and quotes that are open at once in one expression."""

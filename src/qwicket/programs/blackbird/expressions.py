@@ -145,7 +145,7 @@ class Expressions:
             return self._literal(word)
         if word == "{":
             raise self.line.refuse("free parameters in braces must be given a value before")
-        if not word.isidentifier():  # the empty word at the end is none either
+        if not word.isidentifier():  # the empty token at the end is no identifier
             raise self.line.refuse(f"expected a value, found {quoted(word)}")
         return self._named(word)
 

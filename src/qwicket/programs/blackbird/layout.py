@@ -56,7 +56,7 @@ def read_layout(text: str) -> Layout | None:
     free = dict.fromkeys(_FREE.findall(text))
     if len(free) > _MOST_FREE:
         raise InvalidProgram(f"a layout has at most {_MOST_FREE} free parameters")
-    # Each is a number while the layout is read, one that nobody would write.
+    # While the layout is read, each parameter is a number that no layout would contain.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
     own = BlackbirdLimits(blackbird_operations=_MOST_GATES)

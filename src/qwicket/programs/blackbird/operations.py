@@ -106,9 +106,9 @@ def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Argument
 
 
 def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
-    """Refuse a gate that squeezes or displaces too much, as far as its arguments tell.
+    """Check a gate's squeezing and displacement, as far as its arguments determine them.
 
-    A matrix is looked at where it is applied.
+    The engine checks gates that are given by a matrix.
 
     Raises:
         LimitExceeded: It does; the limit is named.
@@ -149,8 +149,8 @@ def _matrix(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments)
                 raise line.refuse(f"{name}: {key} is an array")
             found, wanted = value.elements, n * n
         if len(found) != wanted:
-            what = f"{len(found)} elements, and {wanted} are needed for {len(modes)} modes"
-            raise line.refuse(f"{name}: {key} has {what}")
+            text = f"{len(found)} elements, and {wanted} are needed for {len(modes)} modes"
+            raise line.refuse(f"{name}: {key} has {text}")
         for element in found:
             if name == "Interferometer":
                 params += (complex(element).real, complex(element).imag)

@@ -45,7 +45,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class Header(NamedTuple):
-    """What a program's header says, as far as a door needs it; fields as of `Program`."""
+    """What a program's header says, as far as a dialect needs it; fields as of `Program`."""
 
     name: str
     target: str

@@ -29,7 +29,7 @@ HEADERS: Final = frozenset({"name", "version", "target", "type", "include"})
 """What the lines of a program's header begin with."""
 
 _END: Final = [""] * 4
-"""Enough that nobody who looks ahead falls off."""
+"""Enough empty tokens for every look-ahead."""
 
 
 class Line(NamedTuple):
@@ -43,10 +43,10 @@ class Line(NamedTuple):
         """Return the error that the line is wrong for a reason."""
         return InvalidProgram(f"line {self.number}: {reason}")
 
-    def exceed(self, what: str, limit: float, name: str = "") -> LimitExceeded:
+    def exceed(self, text: str, limit: float, name: str = "") -> LimitExceeded:
         """Return the error that the line has too much of something; `name` is that of a limit."""
-        which = f"the limit {name!r}" if name else "the limit"
-        return LimitExceeded(f"line {self.number}: {what}; {which} is {limit:,}")
+        limit_name = f"the limit {name!r}" if name else "the limit"
+        return LimitExceeded(f"line {self.number}: {text}; {limit_name} is {limit:,}")
 
 
 def lines(text: str, most: int, *, is_header: bool = False) -> Iterator[Line]:
@@ -59,8 +59,8 @@ def lines(text: str, most: int, *, is_header: bool = False) -> Iterator[Line]:
     """
     parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(parts) > most:
-        what = f"the text has {len(parts):,} lines"
-        raise LimitExceeded(f"{what}; the limit 'program_lines' is {most:,}")
+        text = f"the text has {len(parts):,} lines"
+        raise LimitExceeded(f"{text}; the limit 'program_lines' is {most:,}")
     for number, part in enumerate(parts, 1):
         stripped = part.strip()
         if not stripped or stripped[0] == "#":
@@ -71,8 +71,8 @@ def lines(text: str, most: int, *, is_header: bool = False) -> Iterator[Line]:
             return
         longest = bounds.MAX_HEADER_CHARS if of_header else bounds.MAX_LINE_CHARS
         if len(stripped) > longest:
-            what = f"{len(stripped):,} characters"
-            raise LimitExceeded(f"line {number}: {what}; the limit is {longest:,}")
+            text = f"{len(stripped):,} characters"
+            raise LimitExceeded(f"line {number}: {text}; the limit is {longest:,}")
         tokens = [token for token in _TOKEN.findall(stripped) if token[0] != "#"]
         yield Line(number, part[0] in " \t", tokens + _END)
 

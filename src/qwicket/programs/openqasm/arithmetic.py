@@ -2,7 +2,7 @@
 
 Integers are exact and bounded, floats finite. Integer division truncates and the remainder has
 the sign of the dividend, as in C, which the OpenQASM 3 specification follows. Angles are floats
-and are not reduced to [0, 2π): `rz` tells θ from θ + 2π once it is controlled.
+and are not reduced to [0, 2π), because a controlled `rz` differs between θ and θ + 2π.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONSTANTS: Final[Mapping[str, float]] = {
 }
 
 
-class Unfit(Exception):
+class OperandError(Exception):
     """The operands do not fit the operation; the text says why. Never leaves this package."""
 
 
@@ -40,7 +40,7 @@ def unary(symbol: str, value: Constant) -> Constant:
     """Return `-value`, `!value` or `~value`.
 
     Raises:
-        Unfit: The operator does not take such a value.
+        OperandError: The operator does not take such a value.
     """
     if symbol == "!":
         return not number(value)
@@ -50,14 +50,14 @@ def unary(symbol: str, value: Constant) -> Constant:
         return not value
     if symbol == "~" and isinstance(value, Word):
         return Word(~value.value & (1 << value.width) - 1, value.width)
-    raise Unfit(f"'{symbol}' does not take {kind(value)}")
+    raise OperandError(f"'{symbol}' does not take {kind(value)}")
 
 
 def binary(symbol: str, left: Constant, right: Constant) -> Constant:
     """Return `left symbol right`.
 
     Raises:
-        Unfit: The operands do not fit, or the result is out of range.
+        OperandError: The operands do not fit, or the result is out of range.
     """
     if type(left) is float and type(right) is float and symbol in _ON_NUMBERS:
         return _finite(_ON_NUMBERS[symbol](left, right))
@@ -68,7 +68,7 @@ def binary(symbol: str, left: Constant, right: Constant) -> Constant:
     if symbol in _BITWISE and isinstance(left, bool) and isinstance(right, bool):
         return bool(_BITWISE[symbol](left, right))
     if isinstance(left, Word) or isinstance(right, Word):
-        raise Unfit(f"'{symbol}' does not take a bit string; cast it to uint")
+        raise OperandError(f"'{symbol}' does not take a bit string; cast it to uint")
     if isinstance(left, int) and isinstance(right, int):
         return _on_integers(symbol, _bounded(left), _bounded(right))
     return _on_floats(symbol, to_float(left), to_float(right))
@@ -78,18 +78,18 @@ def call(function: str, values: tuple[Constant, ...]) -> Constant:
     """Return the value of a built-in function.
 
     Raises:
-        Unfit: Wrong number or kind of arguments, or a result that is no finite number.
+        OperandError: Wrong number or kind of arguments, or a result that is not finite.
     """
     n_arguments, compute = FUNCTIONS[function]
     if len(values) != n_arguments:
-        raise Unfit(f"'{function}' takes {n_arguments} arguments, not {len(values)}")
+        raise OperandError(f"'{function}' takes {n_arguments} arguments, not {len(values)}")
     try:
         return compute(*values)
     except (ValueError, ZeroDivisionError):
         arguments = ", ".join(f"{number(value):g}" for value in values)
-        raise Unfit(f"{function}({arguments}) is not defined") from None
+        raise OperandError(f"{function}({arguments}) is not defined") from None
     except OverflowError:
-        raise Unfit("the result is not finite") from None
+        raise OperandError("the result is not finite") from None
 
 
 def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> Constant:
@@ -102,7 +102,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
         is_cast: True for an explicit cast, which may also drop a fraction.
 
     Raises:
-        Unfit: The value does not fit the type.
+        OperandError: The value does not fit the type.
     """
     if name in ("float", "angle"):
         return to_float(value)
@@ -113,12 +113,12 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     plain = number(value)
     if isinstance(plain, float):
         if not is_cast:
-            raise Unfit(f"a float is no {name}; write {name}(…) to drop its fraction")
+            raise OperandError(f"a float is no {name}; write {name}(…) to drop its fraction")
         plain = int(plain)
     bits = size or 64
     low, high = (-(1 << bits - 1), 1 << bits - 1) if name == "int" else (0, 1 << bits)
     if not low <= plain < high:
-        raise Unfit(f"the value does not fit {name}[{bits}]")
+        raise OperandError(f"the value does not fit {name}[{bits}]")
     return int(plain)
 
 
@@ -126,14 +126,14 @@ def to_float(value: Constant) -> float:
     """Return a number as a finite float.
 
     Raises:
-        Unfit: It is a bit string, or too large.
+        OperandError: It is a bit string, or too large.
     """
     if isinstance(value, Word):
-        raise Unfit("a bit string is no number; cast it to uint first")
+        raise OperandError("a bit string is no number; cast it to uint first")
     try:
         return float(value)
     except OverflowError:
-        raise Unfit("the number is too large") from None
+        raise OperandError("the number is too large") from None
 
 
 def kind(value: Constant) -> str:
@@ -149,14 +149,14 @@ def kind(value: Constant) -> str:
 def _on_integers(symbol: str, left: int, right: int) -> int | float:
     if symbol in ("/", "%"):
         if right == 0:
-            raise Unfit("division by zero")
+            raise OperandError("division by zero")
         quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
         return quotient if symbol == "/" else left - quotient * right
     if symbol == "**":
         return _integer_power(left, right)
     if symbol in ("<<", ">>"):
         if not 0 <= right <= 64:
-            raise Unfit("a shift is by 0 to 64 bits")
+            raise OperandError("a shift is by 0 to 64 bits")
         return _bounded(left << right if symbol == "<<" else left >> right)
     compute = _BITWISE[symbol] if symbol in _BITWISE else _ON_NUMBERS[symbol]
     return _bounded(int(compute(left, right)))
@@ -166,7 +166,7 @@ def _integer_power(base: int, exponent: int) -> int | float:
     if exponent < 0:
         return _on_floats("**", float(base), float(exponent))
     if abs(base) > 1 and exponent > 64:
-        raise Unfit("the integer is too large")
+        raise OperandError("the integer is too large")
     return _bounded(int(base**exponent))
 
 
@@ -179,37 +179,37 @@ def _on_floats(symbol: str, left: float, right: float) -> float:
         if symbol == "%":
             return _finite(math.fmod(left, right))
     except ZeroDivisionError:
-        raise Unfit("division by zero") from None
+        raise OperandError("division by zero") from None
     except ValueError:
-        raise Unfit(f"{left:g} {symbol} {right:g} is not defined") from None
+        raise OperandError(f"{left:g} {symbol} {right:g} is not defined") from None
     except OverflowError:
-        raise Unfit("the result is not finite") from None
+        raise OperandError("the result is not finite") from None
     compute = _ON_NUMBERS.get(symbol)
     if compute is None:
-        raise Unfit(f"'{symbol}' does not take a float")
+        raise OperandError(f"'{symbol}' does not take a float")
     return _finite(compute(left, right))
 
 
 def _bounded(value: int) -> int:
     if not -MAX_INTEGER <= value <= MAX_INTEGER:
-        raise Unfit("the integer is too large")
+        raise OperandError("the integer is too large")
     return value
 
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
-        raise Unfit("the result is not finite")
+        raise OperandError("the result is not finite")
     return value
 
 
 def _to_word(width: int, value: Constant) -> Word:
     if isinstance(value, float):
-        raise Unfit("a float is no bit string")
+        raise OperandError("a float is no bit string")
     plain = number(value)
     if isinstance(value, Word) and value.width != width:
-        raise Unfit(f"the bit string has {value.width} bits, not {width}")
+        raise OperandError(f"the bit string has {value.width} bits, not {width}")
     if not 0 <= plain < 1 << width:
-        raise Unfit(f"the value does not fit bit[{width}]")
+        raise OperandError(f"the value does not fit bit[{width}]")
     return Word(int(plain), width)
 
 
@@ -250,7 +250,7 @@ def _mod(left: Constant, right: Constant) -> Constant:
 def _popcount(value: Constant) -> Constant:
     plain = number(value)
     if isinstance(plain, float) or plain < 0:
-        raise Unfit(f"'popcount' does not take {kind(value)} below zero or with a fraction")
+        raise OperandError(f"'popcount' does not take {kind(value)} below zero or with a fraction")
     return int(plain).bit_count()
 
 

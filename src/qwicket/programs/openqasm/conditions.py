@@ -9,8 +9,8 @@ from qwicket.circuits.qubit import Branch, Jump, Op, Relation
 from qwicket.programs.openqasm.syntax import Node
 
 
-class Test(Node, frozen=True):
-    """The unsigned number in some bits (first bit lowest) stands in a relation to a constant."""
+class Comparison(Node, frozen=True):
+    """Comparison of the unsigned number in some bits (first bit lowest) with a constant."""
 
     clbits: tuple[int, ...]
     relation: Relation
@@ -21,21 +21,21 @@ class Not(Node, frozen=True):
     term: Condition
 
 
-class Every(Node, frozen=True):
+class AllOf(Node, frozen=True):
     terms: tuple[Condition, ...]
 
 
-class Some(Node, frozen=True):
+class AnyOf(Node, frozen=True):
     terms: tuple[Condition, ...]
 
 
-class Odd(Node, frozen=True):
+class OddParity(Node, frozen=True):
     """An odd number of the terms holds."""
 
     terms: tuple[Condition, ...]
 
 
-Condition = Test | Not | Every | Some | Odd
+Condition = Comparison | Not | AllOf | AnyOf | OddParity
 
 _OPPOSITE: Final[Mapping[Relation, Relation]] = {
     "==": "!=",
@@ -54,33 +54,33 @@ def negate(term: Condition | bool) -> Condition | bool:
     return term.term if isinstance(term, Not) else Not(term)
 
 
-def test(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
+def compare(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
     """Return a test on bits, or its answer where it does not depend on them."""
     if value < 0:
         return relation in ("!=", ">", ">=")
-    return Test(clbits, relation, value)
+    return Comparison(clbits, relation, value)
 
 
-def test_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
+def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
     """Return a test on bits as a number in two's complement, or its answer."""
     half = 1 << len(clbits) - 1
     match relation:
         case "==":
-            return -half <= value < half and test(clbits, "==", value % (2 * half))
+            return -half <= value < half and compare(clbits, "==", value % (2 * half))
         case "<" if value < -half or value >= half:
             return value >= half
         case "<":
             is_negative, unsigned = (
-                Test(clbits[-1:], "!=", 0),
-                test(clbits, "<", value % (2 * half)),
+                Comparison(clbits[-1:], "!=", 0),
+                compare(clbits, "<", value % (2 * half)),
             )
-            return every((is_negative, unsigned)) if value < 0 else some((is_negative, unsigned))
+            return all_of((is_negative, unsigned)) if value < 0 else any_of((is_negative, unsigned))
         case "<=":
-            return test_signed(clbits, "<", value + 1)
-    return negate(test_signed(clbits, _OPPOSITE[relation], value))
+            return compare_signed(clbits, "<", value + 1)
+    return negate(compare_signed(clbits, _OPPOSITE[relation], value))
 
 
-def every(terms: Iterable[Condition | bool]) -> Condition | bool:
+def all_of(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that all terms hold."""
     open_terms = []
     for term in terms:
@@ -90,10 +90,10 @@ def every(terms: Iterable[Condition | bool]) -> Condition | bool:
             open_terms.append(term)
     if not open_terms:
         return True
-    return open_terms[0] if len(open_terms) == 1 else Every(tuple(open_terms))
+    return open_terms[0] if len(open_terms) == 1 else AllOf(tuple(open_terms))
 
 
-def some(terms: Iterable[Condition | bool]) -> Condition | bool:
+def any_of(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that at least one term holds."""
     open_terms = []
     for term in terms:
@@ -103,10 +103,10 @@ def some(terms: Iterable[Condition | bool]) -> Condition | bool:
             open_terms.append(term)
     if not open_terms:
         return False
-    return open_terms[0] if len(open_terms) == 1 else Some(tuple(open_terms))
+    return open_terms[0] if len(open_terms) == 1 else AnyOf(tuple(open_terms))
 
 
-def odd(terms: Iterable[Condition | bool]) -> Condition | bool:
+def odd_parity(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that an odd number of terms holds."""
     open_terms = []
     is_flipped = False
@@ -117,7 +117,7 @@ def odd(terms: Iterable[Condition | bool]) -> Condition | bool:
             open_terms.append(term)
     if not open_terms:
         return is_flipped
-    condition = open_terms[0] if len(open_terms) == 1 else Odd(tuple(open_terms))
+    condition = open_terms[0] if len(open_terms) == 1 else OddParity(tuple(open_terms))
     return negate(condition) if is_flipped else condition
 
 
@@ -143,21 +143,21 @@ class Flow:
         label.sources.append(len(self._ops))
         self._ops.append(Jump(0))
 
-    def jump_if(self, condition: Condition, wanted: bool, label: Label) -> None:
-        """Go to a label if a condition is as wanted, else go on; terms short-circuit."""
+    def jump_if(self, condition: Condition, expected: bool, label: Label) -> None:
+        """Go to a label if a condition is as expected, else go on; terms short-circuit."""
         match condition:
-            case Test(clbits, relation, value):
+            case Comparison(clbits, relation, value):
                 label.sources.append(len(self._ops))
-                kept = _OPPOSITE[relation] if wanted else relation
+                kept = _OPPOSITE[relation] if expected else relation
                 self._ops.append(Branch(clbits, kept, str(value), 0))
             case Not(term):
-                self.jump_if(term, not wanted, label)
-            case Every(terms):
-                self._jump_if_all(terms, True, wanted, label)
-            case Some(terms):
-                self._jump_if_all(terms, False, not wanted, label)
-            case Odd(terms):
-                self._jump_if_odd(terms, wanted, label)
+                self.jump_if(term, not expected, label)
+            case AllOf(terms):
+                self._jump_if_all(terms, True, expected, label)
+            case AnyOf(terms):
+                self._jump_if_all(terms, False, not expected, label)
+            case OddParity(terms):
+                self._jump_if_odd(terms, expected, label)
 
     def place(self, label: Label) -> None:
         """Let all jumps to a label end here."""
@@ -171,20 +171,20 @@ class Flow:
             self._ops[source] = jump
 
     def _jump_if_all(
-        self, terms: tuple[Condition, ...], held: bool, wanted: bool, label: Label
+        self, terms: tuple[Condition, ...], term_value: bool, expected: bool, label: Label
     ) -> None:
-        """Go to a label if "every term is `held`" is as wanted."""
-        if not wanted:
+        """Go to a label if the answer to "is every term `term_value`?" is `expected`."""
+        if not expected:
             for term in terms:
-                self.jump_if(term, not held, label)
+                self.jump_if(term, not term_value, label)
             return
         end = Label()
         for term in terms[:-1]:
-            self.jump_if(term, not held, end)
-        self.jump_if(terms[-1], held, label)
+            self.jump_if(term, not term_value, end)
+        self.jump_if(terms[-1], term_value, label)
         self.place(end)
 
-    def _jump_if_odd(self, terms: tuple[Condition, ...], wanted: bool, label: Label) -> None:
+    def _jump_if_odd(self, terms: tuple[Condition, ...], expected: bool, label: Label) -> None:
         """Go to a label by parity: one rail of code is for even so far, the other for odd."""
         odd_rail = Label()
         for n_before, term in enumerate(terms):
@@ -198,8 +198,8 @@ class Flow:
             self.place(next_even)
             odd_rail = next_odd
         end = Label()
-        self.jump(end if wanted else label)
+        self.jump(end if expected else label)
         self.place(odd_rail)
-        if wanted:
+        if expected:
             self.jump(label)
             self.place(end)

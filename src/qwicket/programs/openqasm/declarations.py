@@ -10,10 +10,10 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
-from qwicket.programs.openqasm.gatebook import GateBook
+from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Evaluator, Number, Qubits, Variable
+from qwicket.programs.openqasm.values import Bits, Evaluator, MeasuredInteger, Qubits, Variable
 
 _LARGEST_INPUT: Final = 1e300
 
@@ -29,7 +29,7 @@ class Declarations:
 
     Attributes:
         evaluator: Computes expressions with the declared names.
-        book: The gates that the program knows.
+        gate_table: The gates that the program knows.
         elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
         registers: The classical registers so far.
         n_qubits: The number of qubits so far.
@@ -39,7 +39,7 @@ class Declarations:
         self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
     ) -> None:
         self.evaluator = Evaluator(tokens, self._physical_qubit)
-        self.book = GateBook(tokens, version, self.evaluator, limits.programs.operations)
+        self.gate_table = GateTable(tokens, version, self.evaluator, limits.programs.operations)
         self.elements: dict[str, int] = {}
         self.registers: list[Register] = []
         self.n_qubits = 0
@@ -65,11 +65,11 @@ class Declarations:
             case syntax.GateDefinition():
                 if statement.name in self.evaluator.scopes.stack[0]:
                     raise self._twice(statement.name, statement.at)
-                self.book.define(statement)
+                self.gate_table.define(statement)
             case syntax.OpaqueDeclaration():
-                self.book.declare_opaque(statement.name, statement.at)
+                self.gate_table.declare_opaque(statement.name, statement.at)
             case syntax.Include():
-                self.book.include(statement.at)
+                self.gate_table.include(statement.at)
             case _:
                 raise AssertionError(statement)
 
@@ -80,23 +80,23 @@ class Declarations:
         if isinstance(target, syntax.Name):
             variable = self.evaluator.scopes.find(target.name)
         if variable is None or isinstance(variable.value, Bits):
-            what = "bits are assigned by measurements only"
+            reason = "bits are assigned by measurements only"
             if not isinstance(self.evaluator.value(target), Bits):
-                what = "only whole variables can be assigned"
-            raise self._tokens.refuse(at, what)
+                reason = "only whole variables can be assigned"
+            raise self._tokens.refuse(at, reason)
         if variable.is_constant or not variable.type_name:
             raise self._tokens.refuse(at, "this is not a variable that can change")
         name, size = variable.type_name, variable.size
-        value: Constant | Number | None = None
+        value: Constant | MeasuredInteger | None = None
         if statement.operator == "=":
-            value = self.evaluator.reading(name, size, statement.value, at)
+            value = self.evaluator.value_for(name, size, statement.value, at)
         if variable.guard != guard:
-            if not isinstance(value, Number):
+            if not isinstance(value, MeasuredInteger):
                 reason = "the value would depend on a measurement; only bits can do that"
                 raise self._tokens.refuse(at, reason)
             self.evaluator.tentative.append(variable)
         if value is not None:
-            self.evaluator.set_reading(variable, value, at)
+            self.evaluator.set_value(variable, value, at)
             return
         former = self.evaluator.constant(target, at)
         step = self.evaluator.constant(statement.value, at)
@@ -118,20 +118,20 @@ class Declarations:
             reason = f"a name has at most {self._max_name} letters (limit 'name_chars')"
             raise self._tokens.exceed(at, reason)
         names = self.evaluator.scopes.stack[-1]
-        if name in names or self.book.is_user_gate(name):
+        if name in names or self.gate_table.is_user_gate(name):
             raise self._twice(name, at)
         names[name] = variable
 
     def _twice(self, name: str, at: int) -> InvalidProgram:
         return self._tokens.refuse(at, f"{quoted(name)} is declared twice")
 
-    def _size(self, size: Expression | None, used: int, limit: int, at: int, what: str) -> int:
+    def _size(self, size: Expression | None, used: int, limit: int, at: int, noun: str) -> int:
         """Return the size of a new register."""
         n_elements = 1 if size is None else self.evaluator.integer(size, at)
         if n_elements < 1:
             raise self._tokens.refuse(at, f"a register has at least 1 element, not {n_elements}")
         if used + n_elements > limit:
-            raise self._tokens.exceed(at, f"a program has at most {limit:,} {what}")
+            raise self._tokens.exceed(at, f"a program has at most {limit:,} {noun}")
         return n_elements
 
     def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
@@ -177,15 +177,15 @@ class Declarations:
     def _declare_variable(self, statement: syntax.Declaration, guard: int) -> None:
         type_, node, at = statement.type, statement.value, statement.at
         size = self.evaluator.size(type_)
-        value: Constant | Number = 0
+        value: Constant | MeasuredInteger = 0
         if node is None or statement.is_constant:
             known = 0 if node is None else self.evaluator.constant(node, at)
             value = self.evaluator.fit(type_.name, size, known, type_.at)
         else:
-            value = self.evaluator.reading(type_.name, size, node, type_.at)
+            value = self.evaluator.value_for(type_.name, size, node, type_.at)
         is_constant = statement.is_constant
         variable = Variable(None, type_.name, size, is_constant=is_constant, guard=guard)
-        self.evaluator.set_reading(variable, value, at)
+        self.evaluator.set_value(variable, value, at)
         self._add_name(statement.name, variable, at)
 
     def _declare_input(self, statement: syntax.InputDeclaration) -> None:
@@ -212,7 +212,7 @@ class Declarations:
         if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
             raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
         registers = [part for part in parts if isinstance(part, Bits | Qubits)]
-        self.evaluator.spend(sum(len(part.indices) for part in registers), at)
+        self.evaluator.count_steps(sum(len(part.indices) for part in registers), at)
         indices = tuple(index for part in registers for index in part.indices)
         if len(set(indices)) < len(indices):
             raise self._tokens.refuse(at, "an alias holds the same element twice")

@@ -1,6 +1,6 @@
-"""The recursive-descent parser of expressions, for both versions.
+"""Recursive-descent parser of expressions, for both versions.
 
-Its depth is counted at every turn. What is made of literals alone is computed at once.
+The depth is bounded at every recursion. Expressions of literals are folded while they are parsed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from typing import Final
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.openqasm import arithmetic
-from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, Unfit
+from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, OperandError
 from qwicket.programs.openqasm.bounds import (
     MAX_CLBITS,
     MAX_EXPRESSION_DEPTH,
     MAX_LITERAL_DIGITS,
+)
+from qwicket.programs.openqasm.keywords import (
+    CLASSICAL_TYPES,
+    RESERVED_2,
+    RESERVED_3,
+    UNSUPPORTED,
 )
 from qwicket.programs.openqasm.syntax import (
     Call,
@@ -33,12 +39,6 @@ from qwicket.programs.openqasm.syntax import (
     Word,
 )
 from qwicket.programs.openqasm.tokens import Tokens, is_digits, is_name, quoted, split_element
-from qwicket.programs.openqasm.words import (
-    CLASSICAL_TYPES,
-    RESERVED_2,
-    RESERVED_3,
-    UNSUPPORTED,
-)
 
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
 _PRECEDENCE: Final = (
@@ -96,11 +96,11 @@ class ExpressionParser:
             raise self.tokens.expect(self.at, f"'{text}' {context}")
         self.at += 1
 
-    def name(self, what: str) -> str:
+    def name(self, expected: str) -> str:
         """Step over a name that is free to be declared."""
         text = self._texts[self.at]
         if not is_name(text):
-            raise self.tokens.expect(self.at, what)
+            raise self.tokens.expect(self.at, expected)
         if text in self._reserved or (self.version == 3 and text in CONSTANTS):
             raise self.tokens.refuse(self.at, f"'{text}' is a word of the language and no name")
         self.at += 1
@@ -176,8 +176,8 @@ class ExpressionParser:
         if type(operand) is Literal:
             try:
                 return Literal(arithmetic.unary(symbol, operand.value))
-            except Unfit as why:
-                raise self.tokens.refuse(at, str(why)) from None
+            except OperandError as error:
+                raise self.tokens.refuse(at, str(error)) from None
         return Unary(symbol, operand, at)
 
     def _power(self, base: Expression) -> Expression:
@@ -200,8 +200,8 @@ class ExpressionParser:
                 return chain
             try:
                 value = arithmetic.binary(step.operator, value, step.operand.value)
-            except Unfit as why:
-                raise self.tokens.refuse(step.at, str(why)) from None
+            except OperandError as error:
+                raise self.tokens.refuse(step.at, str(error)) from None
         return Literal(value)
 
     # --- operands ---------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class ExpressionParser:
         raise self.tokens.expect(at, "a value")
 
     def _word(self, text: str, at: int) -> Expression:
-        """Read what starts with a name: a constant, a function, a cast, a variable, an element."""
+        """Read an operand that starts with a name: constant, function, cast, variable, element."""
         word, _ = split_element(text)
         if self.version == 3 and word in CLASSICAL_TYPES:
             type_ = self.type()
@@ -260,8 +260,8 @@ class ExpressionParser:
             return Call(function, arguments, at)
         try:
             return Literal(arithmetic.call(function, values))
-        except Unfit as why:
-            raise self.tokens.refuse(at, str(why)) from None
+        except OperandError as error:
+            raise self.tokens.refuse(at, str(error)) from None
 
     def _indexed(self, base: Expression) -> Expression:
         while self._texts[self.at] == "[":

@@ -9,9 +9,9 @@ from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
-from qwicket.programs.openqasm.arithmetic import Unfit
+from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
-from qwicket.programs.openqasm.machine import Left, Machine
+from qwicket.programs.openqasm.interpreter import ControlFlowExit, Interpreter
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import Literal, Word
 from qwicket.programs.openqasm.tokens import Tokens
@@ -43,21 +43,21 @@ class Reader:
         self._version = version
         self._max_operations = limits.programs.operations
         self._parser = Parser(self._tokens, version)
-        self._machine = Machine(self._tokens, version, limits, inputs)
+        self._interpreter = Interpreter(self._tokens, version, limits, inputs)
         self._values: dict[tuple[str, ...], float] = {}
 
     def circuit(self) -> QubitCircuit:
         """Read to the end of the text."""
-        parser, machine = self._parser, self._machine
+        parser, interpreter = self._parser, self._interpreter
         self._read_version()
         is_over = False
         n_unusual = 0
         while True:
-            if not is_over and not machine.dropped:
+            if not is_over and not interpreter.dropped:
                 parser.at = self._plain_gates(parser.at)
             parser.skip_blanks()
             if parser.is_at_end():
-                return machine.circuit(parser.at)
+                return interpreter.circuit(parser.at)
             start = parser.at
             statement = parser.statement()
             n_unusual += parser.at - start
@@ -65,8 +65,8 @@ class Reader:
                 raise _too_long(MAX_UNUSUAL_TOKENS, " outside of plain gates")
             if not is_over:
                 try:
-                    machine.run(statement)
-                except Left:
+                    interpreter.run(statement)
+                except ControlFlowExit:
                     is_over = True
 
     def _read_version(self) -> None:
@@ -86,8 +86,8 @@ class Reader:
         Most of most programs is such gates: `cx q[0], q[1];` costs five tokens, no node and no
         scope. Whatever is unusual, errors included, is left to the parser.
         """
-        texts, ops, most = self._tokens.texts, self._machine.ops, self._max_operations
-        find_gate, find_qubit = self._machine.plain.get, self._machine.elements.get
+        texts, ops, most = self._tokens.texts, self._interpreter.ops, self._max_operations
+        find_gate, find_qubit = self._interpreter.plain.get, self._interpreter.elements.get
         params: tuple[float, ...]
         while len(ops) < most and (gate := find_gate(texts[at])) is not None:
             place, params = at + 1, ()
@@ -114,7 +114,7 @@ class Reader:
                 break
             ops.append(op)
             if gate.phase is not None:
-                self._machine.add_phase(gate.phase(*params), at)
+                self._interpreter.add_phase(gate.phase(*params), at)
             at = place + 2
         return at
 
@@ -156,7 +156,7 @@ class Reader:
             return None
         try:
             known = arithmetic.to_float(node.value)
-        except Unfit:
+        except OperandError:
             return None
         if not -MAX_ANGLE <= known <= MAX_ANGLE:
             return None

@@ -1,4 +1,4 @@
-"""The recursive-descent parser of statements, for both versions. Knows the grammar, no meaning."""
+"""Recursive-descent parser of statements, for both versions. Owns the grammar, not its meaning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final, cast
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.bounds import MAX_BLOCKS
 from qwicket.programs.openqasm.expressions import ExpressionParser
+from qwicket.programs.openqasm.keywords import CLASSICAL_TYPES, UNSUPPORTED
 from qwicket.programs.openqasm.syntax import (
     Alias,
     Assignment,
@@ -17,6 +18,8 @@ from qwicket.programs.openqasm.syntax import (
     Case,
     Chain,
     Declaration,
+    Exit,
+    ExitKind,
     Expression,
     For,
     GateCall,
@@ -26,13 +29,11 @@ from qwicket.programs.openqasm.syntax import (
     Index,
     IndexSet,
     InputDeclaration,
-    Leave,
-    Leaving,
     Literal,
     MeasuredDeclaration,
     Measurement,
-    Modification,
     Modifier,
+    ModifierKind,
     Name,
     OpaqueDeclaration,
     QuantumDeclaration,
@@ -44,7 +45,6 @@ from qwicket.programs.openqasm.syntax import (
     Type,
 )
 from qwicket.programs.openqasm.tokens import Tokens, is_digits, is_name, quoted, split_element
-from qwicket.programs.openqasm.words import CLASSICAL_TYPES, UNSUPPORTED
 
 _ASSIGNMENTS: Final = frozenset(
     {"=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="}
@@ -90,7 +90,7 @@ class Parser(ExpressionParser):
         self._readers |= {
             **dict.fromkeys(CLASSICAL_TYPES, self._declaration),
             **dict.fromkeys((*_MODIFIERS, "gphase"), self._gate_call),
-            **dict.fromkeys(("break", "continue", "end"), self._leave),
+            **dict.fromkeys(("break", "continue", "end"), self._exit),
             "{": self._block,
             "box": self._box,
             "const": self._constant,
@@ -103,7 +103,7 @@ class Parser(ExpressionParser):
         }
 
     def skip_blanks(self) -> None:
-        """Step over what means nothing: empty statements, and annotations in version 3."""
+        """Skip empty statements, and annotations in version 3."""
         while (text := self._texts[self.at]) == ";" or (self.version == 3 and text[:1] == "\n"):
             self.at += 1
 
@@ -141,10 +141,10 @@ class Parser(ExpressionParser):
 
     def _check_place(self, word: str) -> None:
         if self._in_gate and word not in self._in_gates:
-            reason = f"'{word}' cannot stand in a gate body, which holds gates only"
+            reason = f"'{word}' is not allowed in a gate body, which holds gates only"
             raise self.tokens.refuse(self.at, reason)
         if self._blocks and word in _TOP_LEVEL:
-            raise self.tokens.refuse(self.at, f"'{word}' can stand at the top level only")
+            raise self.tokens.refuse(self.at, f"'{word}' is allowed at the top level only")
 
     # --- gates and other operations ---------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Parser(ExpressionParser):
 
     def _modifier(self) -> Modifier:
         at = self.at
-        kind = cast(Modification, self._texts[at])
+        kind = cast(ModifierKind, self._texts[at])
         self.at += 1
         argument = None
         if kind == "pow" or (kind != "inv" and self._texts[self.at] == "("):
@@ -174,21 +174,21 @@ class Parser(ExpressionParser):
         self.need("@", f"after '{kind}'")
         return Modifier(kind, argument, at)
 
-    def _operands(self, what: str) -> tuple[Expression, ...]:
-        operands = [self._operand(what)]
+    def _operands(self, expected: str) -> tuple[Expression, ...]:
+        operands = [self._operand(expected)]
         while self.take(","):
             if self.version == 3 and self._texts[self.at] == ";":
                 break
-            operands.append(self._operand(what))
+            operands.append(self._operand(expected))
         return tuple(operands)
 
-    def _operand(self, what: str) -> Expression:
+    def _operand(self, expected: str) -> Expression:
         at, text = self.at, self._texts[self.at]
         name, digits = split_element(text)
         if not is_name(name) or name in self._reserved:
             if text[:1] == "$" and self.version == 3 and not self._in_gate:
                 return self._primary()
-            raise self.tokens.expect(at, what)
+            raise self.tokens.expect(at, expected)
         self.at += 1
         base: Expression = Name(name, at)
         if digits:
@@ -384,7 +384,7 @@ class Parser(ExpressionParser):
         return GateDefinition(name, parameters, qubits, body, self.at - at, at)
 
     def _names(self, end: str) -> tuple[str, ...]:
-        """Read distinct names with commas between them, and what ends them."""
+        """Read distinct names separated by commas, and the token that ends them."""
         names: dict[str, None] = {}
         while not self.take(end):
             at = self.at
@@ -512,9 +512,9 @@ class Parser(ExpressionParser):
         body = self._body()
         return For(type_, name, values, body, self.at - start, at)
 
-    def _leave(self) -> Statement:
+    def _exit(self) -> Statement:
         at = self.at
-        kind = cast(Leaving, self._texts[at])
+        kind = cast(ExitKind, self._texts[at])
         self.at += 1
         self.need(";", f"after '{kind}'")
-        return Leave(kind, at)
+        return Exit(kind, at)

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
-    """A piece of a program."""
+    """Node of the syntax tree."""
 
 
 class Word(Node, frozen=True):
@@ -46,7 +46,7 @@ class Unary(Node, frozen=True):
 
 
 class Step(Node, frozen=True):
-    """One operator of a `Chain` and what stands to its right."""
+    """One operator of a `Chain` and its right operand."""
 
     operator: str
     operand: Expression
@@ -105,11 +105,11 @@ class Index(Node, frozen=True):
 Expression = Literal | Name | PhysicalQubit | Unary | Chain | Call | Cast | Index
 
 
-Modification = OneOf["ctrl", "negctrl", "inv", "pow"]
+ModifierKind = OneOf["ctrl", "negctrl", "inv", "pow"]
 
 
 class Modifier(Node, frozen=True):
-    kind: Modification
+    kind: ModifierKind
     argument: Expression | None
     at: int
 
@@ -225,11 +225,11 @@ class For(Node, frozen=True):
     at: int
 
 
-Leaving = OneOf["break", "continue", "end"]
+ExitKind = OneOf["break", "continue", "end"]
 
 
-class Leave(Node, frozen=True):
-    kind: Leaving
+class Exit(Node, frozen=True):
+    kind: ExitKind
     at: int
 
 
@@ -264,7 +264,7 @@ Statement = (
     | If
     | Switch
     | For
-    | Leave
+    | Exit
     | GateDefinition
     | OpaqueDeclaration
 )

@@ -1,7 +1,7 @@
 """The tokenizer of both versions, and the errors that point into the text.
 
-Tokens are bare strings, because most programs are long lists of plain gates; where a token stands
-is worked out only when an error or a line needs it. Owns no grammar.
+Tokens are bare strings, because most programs are long lists of plain gates. The position of a
+token is computed only for an error. Owns no grammar.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LONGEST_QUOTE: Final = 40
 
 
 class Tokens:
-    """The tokens of one text, and where they stand.
+    """Tokens of one text, and their positions.
 
     Args:
         text: A program, its line breaks in any of the three styles.
@@ -60,7 +60,7 @@ class Tokens:
         self.texts += [""] * _LOOKAHEAD
 
     def place(self, at: int) -> str:
-        """Return where token `at` stands, as in "line 4, column 7", both counted from 1."""
+        """Return the position of token `at`, as in "line 4, column 7", both counted from 1."""
         match = next(islice(_TOKEN.finditer(self._text), at, None), None)
         start = match.start(1) if match is not None else len(self._text)
         line_start = self._text.rfind("\n", 0, start)
@@ -75,7 +75,7 @@ class Tokens:
         return InvalidProgram(f"{self.place(at)}: {reason}")
 
     def expect(self, at: int, wanted: str) -> InvalidProgram:
-        """Return the error that something else was expected where token `at` stands."""
+        """Return the error that something else was expected at token `at`."""
         return self.refuse(at, f"expected {wanted}, found {self.quote(at)}")
 
     def exceed(self, at: int, reason: str) -> LimitExceeded:
@@ -98,7 +98,7 @@ def quoted(text: str) -> str:
 
 
 def is_name(token: str) -> bool:
-    """Tell whether a token is a bare name, keywords included."""
+    """Return whether a token is a bare name, keywords included."""
     return token.isidentifier()
 
 
@@ -112,5 +112,5 @@ def split_element(token: str) -> tuple[str, str]:
 
 
 def is_digits(token: str) -> bool:
-    """Tell whether a token is made of the digits 0 to 9, which `str.isdecimal` alone does not."""
+    """Return whether a token has digits 0 to 9 only; `str.isdecimal` accepts others as well."""
     return token.isdecimal() and token.isascii()

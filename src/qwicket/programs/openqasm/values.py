@@ -12,7 +12,7 @@ from typing import Any, Final, final
 from qwicket.circuits.qubit import Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
-from qwicket.programs.openqasm.arithmetic import Unfit
+from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.syntax import (
@@ -45,7 +45,7 @@ class Bits(Node, frozen=True):
 
 
 @final
-class Number(Node, frozen=True):
+class MeasuredInteger(Node, frozen=True):
     """Classical bits read as an integer, first bit lowest; in two's complement if signed."""
 
     bits: tuple[int, ...]
@@ -60,7 +60,7 @@ class Qubits(Node, frozen=True):
     is_scalar: bool
 
 
-Value = Constant | Bits | Number | Qubits | Condition
+Value = Constant | Bits | MeasuredInteger | Qubits | Condition
 
 _CONSTANT: Final = (bool, int, float, Word)
 _MIRRORED: Final[dict[str, Relation]] = {
@@ -147,7 +147,7 @@ class Evaluator:
         self._tokens = tokens
         self._physical = physical
         self._steps_left = MAX_STEPS - len(tokens.texts)
-        self._readings: dict[int, list[tuple[Variable, Number]]] = {}
+        self._readings: dict[int, list[tuple[Variable, MeasuredInteger]]] = {}
         self.tentative: list[Variable] = []
         self._ways: Mapping[type[Expression], Callable[[Any], Value]] = {
             Index: self._index,
@@ -160,8 +160,8 @@ class Evaluator:
             PhysicalQubit: self._physical_qubit,
         }
 
-    def spend(self, steps: int, at: int) -> None:
-        """Count work before it is done, so that no short text is long in the reading."""
+    def count_steps(self, steps: int, at: int) -> None:
+        """Count work before it is done, so that no short text takes long to read."""
         self._steps_left -= steps
         if self._steps_left < 0:
             reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
@@ -175,33 +175,35 @@ class Evaluator:
         """Return a value that is known now."""
         return self._known(self.value(node), at)
 
-    def reading(self, name: str, size: int | None, node: Expression, at: int) -> Constant | Number:
+    def value_for(
+        self, name: str, size: int | None, node: Expression, at: int
+    ) -> Constant | MeasuredInteger:
         """Return the value of a variable: known now, or read from measured bits."""
         value = self.value(node)
-        if isinstance(value, Bits | Number):
+        if isinstance(value, Bits | MeasuredInteger):
             return self._as_number(name, size, value, at)
         return self.fit(name, size, self._known(value, at), at)
 
-    def set_reading(self, variable: Variable, value: Constant | Number, at: int) -> None:
-        """Give a variable its value, and note which bits it stands for.
+    def set_value(self, variable: Variable, value: Constant | MeasuredInteger, at: int) -> None:
+        """Set a variable, and record the measured bits that its value depends on.
 
-        It is no copy, so that it is lost with the next measurement into these bits.
+        The bits are not copied, so the next measurement into them invalidates the value.
         """
         variable.value = value
-        if isinstance(value, Number):
-            self.spend(len(value.bits) * _STEPS_OF_TERM, at)
+        if isinstance(value, MeasuredInteger):
+            self.count_steps(len(value.bits) * _STEPS_OF_TERM, at)
             for bit in value.bits:
                 self._readings.setdefault(bit, []).append((variable, value))
 
-    def forget_readings(self, bits: Sequence[int]) -> None:
-        """Take their values from the variables that stand for some bits: these change now."""
+    def invalidate_readings(self, bits: Sequence[int]) -> None:
+        """Invalidate the variables that depend on bits about to be measured again."""
         for bit in bits if self._readings else ():
             for variable, value in self._readings.pop(bit, ()):
                 if variable.value is value:
                     variable.value = None
 
-    def forget_tentative(self, n_before: int) -> None:
-        """Take their values from variables that a branch gave one, now that it ends."""
+    def invalidate_tentative(self, n_before: int) -> None:
+        """Invalidate the variables that were set inside a branch, at its end."""
         for variable in self.tentative[n_before:]:
             variable.value = None
         del self.tentative[n_before:]
@@ -231,7 +233,7 @@ class Evaluator:
             value = self.constant(node, at)
         try:
             return arithmetic.to_float(value)
-        except Unfit as why:
+        except OperandError as why:
             raise self._refuse(at, why) from None
 
     def angle(self, node: Expression, at: int) -> float:
@@ -245,12 +247,12 @@ class Evaluator:
         """Return an expression as a condition, or as its answer if that is known now."""
         return self._truth(self.value(node), at)
 
-    def equals(self, subject: Bits | Number, value: int) -> Condition | bool:
+    def equals(self, subject: Bits | MeasuredInteger, value: int) -> Condition | bool:
         """Return whether bits are a number."""
-        if isinstance(subject, Number) and subject.is_signed:
-            return conditions.test_signed(subject.bits, "==", value)
-        bits = subject.bits if isinstance(subject, Number) else subject.indices
-        return conditions.test(bits, "==", value)
+        if isinstance(subject, MeasuredInteger) and subject.is_signed:
+            return conditions.compare_signed(subject.bits, "==", value)
+        bits = subject.bits if isinstance(subject, MeasuredInteger) else subject.indices
+        return conditions.compare(bits, "==", value)
 
     def size(self, type_: Type) -> int | None:
         """Return the number of bits of a type, if it has one."""
@@ -273,14 +275,14 @@ class Evaluator:
         """Return a constant as the type of this name and size."""
         try:
             return arithmetic.convert(name, size, value, is_cast=is_cast)
-        except Unfit as why:
+        except OperandError as why:
             raise self._refuse(at, why) from None
 
     def binary(self, symbol: str, left: Constant, right: Constant, at: int) -> Constant:
         """Return `left symbol right` for constants."""
         try:
             return arithmetic.binary(symbol, left, right)
-        except Unfit as why:
+        except OperandError as why:
             raise self._refuse(at, why) from None
 
     def integers(self, range_: Range, size: int | None = None) -> range:
@@ -348,7 +350,7 @@ class Evaluator:
 
     def _places(self, selector: Range | IndexSet, size: int) -> Sequence[int]:
         if isinstance(selector, IndexSet):
-            self.spend(len(selector.items), selector.at)
+            self.count_steps(len(selector.items), selector.at)
             items = [self.integer(item, selector.at) for item in selector.items]
             return [self._place(item, size, selector.at) for item in items]
         places = self.integers(selector, size)
@@ -356,7 +358,7 @@ class Evaluator:
             raise self._tokens.refuse(selector.at, "the range selects nothing")
         self._place(places[0], size, selector.at)
         self._place(places[-1], size, selector.at)
-        self.spend(len(places), selector.at)
+        self.count_steps(len(places), selector.at)
         return places
 
     def _place(self, index: int, size: int, at: int) -> int:
@@ -372,12 +374,12 @@ class Evaluator:
         if isinstance(value, _CONSTANT):
             try:
                 return arithmetic.unary(node.operator, value)
-            except Unfit as why:
+            except OperandError as why:
                 raise self._refuse(node.at, why) from None
         is_bit = True
         if isinstance(value, Bits):
             is_bit = value.is_scalar
-        elif isinstance(value, Number):
+        elif isinstance(value, MeasuredInteger):
             is_bit = len(value.bits) == 1
         if node.operator == "!" or (node.operator == "~" and is_bit):
             return conditions.negate(self._truth(value, node.at))
@@ -407,9 +409,9 @@ class Evaluator:
         for step in node.steps:
             if terms[-1] is settled:
                 return settled
-            self.spend(_STEPS_OF_TERM, step.at)
+            self.count_steps(_STEPS_OF_TERM, step.at)
             terms.append(self.truth(step.operand, step.at))
-        return conditions.some(terms) if settled else conditions.every(terms)
+        return conditions.any_of(terms) if settled else conditions.all_of(terms)
 
     def _bitwise(self, symbol: str, node: Chain) -> Value:
         value = self.value(node.first)
@@ -419,17 +421,19 @@ class Evaluator:
                 value = self._binary(step, value, right)
             return value
         at = node.steps[0].at
-        self.spend(len(values) * _STEPS_OF_TERM, at)
+        self.count_steps(len(values) * _STEPS_OF_TERM, at)
         terms = [self._single(value, at) for value in values]
-        combine = {"&": conditions.every, "|": conditions.some, "^": conditions.odd}[symbol]
+        combine = {"&": conditions.all_of, "|": conditions.any_of, "^": conditions.odd_parity}[
+            symbol
+        ]
         return combine(terms)
 
     def _single(self, value: Value, at: int) -> Condition | bool:
         """Return one bit or truth value as a condition."""
-        if isinstance(value, Number):
+        if isinstance(value, MeasuredInteger):
             value = Bits(value.bits, False)
         if isinstance(value, Bits) and not value.is_scalar and len(value.indices) > 1:
-            raise self._tokens.refuse(at, "a whole register cannot stand here, only single bits")
+            raise self._tokens.refuse(at, "a whole register is not allowed here, only single bits")
         if isinstance(value, _CONSTANT) and arithmetic.number(value) not in (0, 1):
             raise self._tokens.refuse(at, "a bit is 0 or 1")
         return self._truth(value, at)
@@ -438,28 +442,30 @@ class Evaluator:
         if type(value) is Qubits:
             raise self._tokens.refuse(at, "a qubit is no condition; measure it into a bit first")
         if type(value) is Bits:
-            return conditions.test(value.indices, "!=", 0)
-        if type(value) is Number:
-            return conditions.test(value.bits, "!=", 0)
-        if type(value) is not conditions.Test and isinstance(value, _CONSTANT):
+            return conditions.compare(value.indices, "!=", 0)
+        if type(value) is MeasuredInteger:
+            return conditions.compare(value.bits, "!=", 0)
+        if type(value) is not conditions.Comparison and isinstance(value, _CONSTANT):
             return bool(arithmetic.number(value))
         return value
 
     def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
         relation = _RELATIONS[step.operator]
-        if (type(right) is Bits or type(right) is Number) and isinstance(left, _CONSTANT):
+        if (type(right) is Bits or type(right) is MeasuredInteger) and isinstance(left, _CONSTANT):
             left, right, relation = right, left, _MIRRORED[relation]
-        if type(left) is Number and left.is_signed and isinstance(right, _CONSTANT):
-            return conditions.test_signed(left.bits, relation, self._integer(right, step.at))
+        if type(left) is MeasuredInteger and left.is_signed and isinstance(right, _CONSTANT):
+            return conditions.compare_signed(left.bits, relation, self._integer(right, step.at))
         left, right = self._bits_of(left, right, step.at)
         if type(left) is Bits and isinstance(right, _CONSTANT):
-            return conditions.test(left.indices, relation, self._unsigned(right, left, step.at))
+            return conditions.compare(left.indices, relation, self._unsigned(right, left, step.at))
         if relation not in ("==", "!="):
             raise self._tokens.refuse(step.at, "measured bits can be ordered by a constant only")
         if isinstance(left, Bits) and isinstance(right, Bits):
             differ = self._registers_differ(left, right, step.at)
         else:
-            differ = conditions.odd((self._single(left, step.at), self._single(right, step.at)))
+            differ = conditions.odd_parity(
+                (self._single(left, step.at), self._single(right, step.at))
+            )
         return differ if relation == "!=" else conditions.negate(differ)
 
     def _bits_of(self, left: Value, right: Value, at: int) -> tuple[Value, Value]:
@@ -467,7 +473,7 @@ class Evaluator:
 
         Signed ones are equal where their bits are, if both are signed.
         """
-        numbers = [side for side in (left, right) if type(side) is Number]
+        numbers = [side for side in (left, right) if type(side) is MeasuredInteger]
         if any(side.is_signed for side in numbers) and (
             len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
         ):
@@ -489,10 +495,11 @@ class Evaluator:
     def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
         if len(left.indices) != len(right.indices):
             raise self._tokens.refuse(at, "registers of different sizes cannot be compared")
-        self.spend(len(left.indices) * _STEPS_OF_TERM, at)
+        self.count_steps(len(left.indices) * _STEPS_OF_TERM, at)
         pairs = zip(left.indices, right.indices, strict=True)
-        return conditions.some(
-            conditions.odd(conditions.test((bit,), "!=", 0) for bit in pair) for pair in pairs
+        return conditions.any_of(
+            conditions.odd_parity(conditions.compare((bit,), "!=", 0) for bit in pair)
+            for pair in pairs
         )
 
     # --- calls and casts --------------------------------------------------------------------------
@@ -501,7 +508,7 @@ class Evaluator:
         values = tuple(self.constant(argument, node.at) for argument in node.arguments)
         try:
             return arithmetic.call(node.function, values)
-        except Unfit as why:
+        except OperandError as why:
             raise self._refuse(node.at, why) from None
 
     def _cast(self, node: Cast) -> Value:
@@ -513,24 +520,26 @@ class Evaluator:
             return self._truth(value, node.at)
         return self._as_number(name, size, value, node.at)
 
-    def _as_number(self, name: str, size: int | None, value: Value, at: int) -> Number:
+    def _as_number(self, name: str, size: int | None, value: Value, at: int) -> MeasuredInteger:
         """Return measured bits as a type."""
-        is_plain = isinstance(value, Bits) or (isinstance(value, Number) and not value.is_signed)
+        is_plain = isinstance(value, Bits) or (
+            isinstance(value, MeasuredInteger) and not value.is_signed
+        )
         bits = value.indices if isinstance(value, Bits) else getattr(value, "bits", ())
         if is_plain and name == "bool" and len(bits) == 1:
-            return Number(bits, False)
+            return MeasuredInteger(bits, False)
         if not is_plain or name not in ("int", "uint"):
             raise self._tokens.refuse(at, f"measured bits cannot be cast to '{name}'")
         width = size or max(64, len(bits) + 1)
         if width < len(bits):
             reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"
             raise self._tokens.refuse(at, reason)
-        return Number(bits, name == "int" and width == len(bits))
+        return MeasuredInteger(bits, name == "int" and width == len(bits))
 
-    def _refuse(self, at: int, why: Unfit) -> InvalidProgram:
+    def _refuse(self, at: int, why: OperandError) -> InvalidProgram:
         return self._tokens.refuse(at, str(why))
 
 
 def _with_bits(side: Value) -> Value:
     """Return a value with its bits in place of an unsigned number."""
-    return Bits(side.bits, False) if type(side) is Number else side
+    return Bits(side.bits, False) if type(side) is MeasuredInteger else side

@@ -13,7 +13,7 @@ from typing import Final
 
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.programs.openqasm.gates import BUILT_IN_3, STDGATES
-from qwicket.programs.openqasm.words import RESERVED_3
+from qwicket.programs.openqasm.keywords import RESERVED_3
 
 
 class NotWritable(Exception):

@@ -9,13 +9,13 @@ nothing here unpickles or imports what a program names.
 
 from __future__ import annotations
 
-from qwicket.programs.primitives.circuits import LOOSE
+from qwicket.programs.primitives.circuits import UNASSIGNED_REGISTER
 from qwicket.programs.primitives.layout import Layout, broadcast
 from qwicket.programs.primitives.reader import VERSION, read
 from qwicket.programs.primitives.wire import Settings, Shape, settings, shapes, write
 
 __all__ = [
-    "LOOSE",
+    "UNASSIGNED_REGISTER",
     "VERSION",
     "Layout",
     "Settings",

@@ -31,21 +31,21 @@ _HEAD_BYTES: Final = 18
 _DEPTH: Final = 64
 """Definitions and blocks within one another."""
 _STANDARD: Final = "qiskit.circuit.library.standard_gates."
-_BY_CHANCE: Final = "Cannot bind following parameters"
-_READINGS: Final = 24
+_SPURIOUS_ERROR: Final = "Cannot bind following parameters"
+_MAX_READS: Final = 24
 """At five failures in eight readings, one sound file in 80,000 is refused."""
 
 _LOSSY: Final = re.compile(
     rb"(.{4})(.{4})(?:MCPhaseGate|MCU1Gate|MCXGate|MCXGrayCode|MCXRecursive|MCXVChain)", re.DOTALL
 )
-"""A gate as it stands in a file: how many controls, which of them must be one, its class. Of these
-classes Qiskit 2.3 forgets the second number while it reads them."""
+"""Controlled gates in a file: number of controls, control state, class. Qiskit 2.3 loses the
+control state of these classes when it reads them."""
 _TOLERANCE: Final = 1e-8
-LOOSE: Final = "_loose"
+UNASSIGNED_REGISTER: Final = "_loose"
 """The register of bits that are in none; no register of a program may be called so."""
 
 
-class Turn(NamedTuple):
+class ParametricGate(NamedTuple):
     """A gate whose angles are to be computed: numbers, or expressions of Qiskit's."""
 
     name: str
@@ -53,7 +53,7 @@ class Turn(NamedTuple):
     params: tuple[Any, ...]
 
 
-class Choice(NamedTuple):
+class Conditional(NamedTuple):
     """Operations that are done if a condition holds, and others if it does not."""
 
     condition: Condition | bool
@@ -61,7 +61,7 @@ class Choice(NamedTuple):
     other: tuple[Item, ...]
 
 
-Item = Op | Turn | Choice
+Item = Op | ParametricGate | Conditional
 
 
 class Template(NamedTuple):
@@ -105,10 +105,10 @@ class _Binder:
 
     def add(self, items: Sequence[Item]) -> None:
         for item in items:
-            if isinstance(item, Turn):
+            if isinstance(item, ParametricGate):
                 angles = tuple([self._angle(each) for each in item.params])
                 add_gate(self._ops, Instruction(item.name, item.qubits, angles))
-            elif isinstance(item, Choice):
+            elif isinstance(item, Conditional):
                 self._choose(item)
             else:
                 self._ops.append(item)
@@ -124,7 +124,7 @@ class _Binder:
         except Exception:
             raise Fault("an angle is no real number", "values") from None
 
-    def _choose(self, choice: Choice) -> None:
+    def _choose(self, choice: Conditional) -> None:
         if isinstance(choice.condition, bool):
             self.add(choice.then if choice.condition else choice.other)
             return
@@ -142,7 +142,7 @@ def read(data: bytes, limits: Limits) -> Template:
     """Read a file with one circuit.
 
     Raises:
-        InvalidProgram: It is none, or holds what cannot be run.
+        InvalidProgram: The file is malformed, or holds what cannot be run.
         LimitExceeded: It has more qubits, bits or operations than it may.
     """
     _check_head(data)
@@ -178,7 +178,7 @@ def _check_controls(data: bytes) -> None:
         n_controls, state = (int.from_bytes(part, "big") for part in found.groups())
         if n_controls > 32 or state != (1 << n_controls) - 1:
             raise InvalidProgram(
-                "a gate with many controls, some of which must be zero, is not kept in QPY:"
+                "QPY loses the state of a gate with many controls, some of which must be zero:"
                 " transpile the circuit"
             )
 
@@ -199,7 +199,7 @@ def _loaded(data: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            circuit = _first_sound_reading(lambda: qpy.load(BytesIO(data)))
+            circuit = _read_with_retries(lambda: qpy.load(BytesIO(data)))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException:  # a panic of its Rust code is no Exception
@@ -209,17 +209,17 @@ def _loaded(data: bytes) -> Any:
     return circuit
 
 
-def _first_sound_reading(read: Callable[[], list[Any]]) -> Any:
+def _read_with_retries(read: Callable[[], list[Any]]) -> Any:
     """Return the one circuit of a file, reading it again where Qiskit failed by chance.
 
     From 2.4 to 2.6 Qiskit refuses about half of the readings of a sound file whose angles are
     expressions as Qiskit 2.0 wrote them. A file that is really so costs the parser's time alone.
     """
-    for _ in range(_READINGS - 1):
+    for _ in range(_MAX_READS - 1):
         try:
             (circuit,) = read()
         except Exception as error:
-            if _BY_CHANCE not in str(error):
+            if _SPURIOUS_ERROR not in str(error):
                 raise
         else:
             return circuit
@@ -232,8 +232,8 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
     numbers: dict[Any, int] = {}
     registers = []
     for register in circuit.cregs:
-        if register.name == LOOSE:
-            raise InvalidProgram(f"a register must not be called {LOOSE}")
+        if register.name == UNASSIGNED_REGISTER:
+            raise InvalidProgram(f"a register must not be called {UNASSIGNED_REGISTER}")
         if any(bit in numbers for bit in register):
             raise InvalidProgram(f"register {quoted(register.name)} shares bits with another")
         for bit in register:
@@ -243,7 +243,7 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
     if loose:
         for bit in loose:
             numbers[bit] = len(numbers)
-        registers.append(Register(LOOSE, len(loose)))
+        registers.append(Register(UNASSIGNED_REGISTER, len(loose)))
     return tuple(registers), numbers
 
 
@@ -301,7 +301,7 @@ class _Reader:
                     tuple(self._block(block, qubits, clbits, depth)) if block else ()
                     for block in operation.blocks + (None,) * (2 - len(operation.blocks))
                 ]
-                yield Choice(condition, then, other)
+                yield Conditional(condition, then, other)
             case known.ForLoopOp():
                 yield from self._loop(operation, qubits, clbits, depth)
             case known.BoxOp():
@@ -318,7 +318,7 @@ class _Reader:
     ) -> Iterator[Item]:
         if _is_standard(operation):
             params = tuple([_parameter(each) for each in operation.params])
-            yield from _turned(Turn(operation.name, qubits, params))
+            yield from _resolved(ParametricGate(operation.name, qubits, params))
             return
         try:
             definition = operation.definition
@@ -366,11 +366,11 @@ def _parameter(value: Any) -> Any:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise Fault("has a parameter that is no real number", "params") from None
+            raise Fault("has a parameter that is not a real number", "params") from None
     return value
 
 
-def _turned(turn: Turn) -> Iterator[Item]:
+def _resolved(turn: ParametricGate) -> Iterator[Item]:
     """Return a gate without parameters at once as what it is."""
     if all(isinstance(each, float) for each in turn.params):
         ops: list[Op] = []
@@ -406,9 +406,9 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
         raise Fault("its condition is nested too deeply", "condition")
     match found:
         case (bits, value):
-            return conditions.test(_bits(bits, clbits), "==", int(value))
+            return conditions.compare(_bits(bits, clbits), "==", int(value))
         case expr.Var():
-            return conditions.test(_bits(found.var, clbits), "!=", 0)
+            return conditions.compare(_bits(found.var, clbits), "!=", 0)
         case expr.Value():
             return bool(found.value)
         case expr.Cast():
@@ -427,11 +427,11 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
 
     kind = expr.Binary.Op
     joins = {
-        kind.LOGIC_AND: conditions.every,
-        kind.LOGIC_OR: conditions.some,
-        kind.BIT_AND: conditions.every,
-        kind.BIT_OR: conditions.some,
-        kind.BIT_XOR: conditions.odd,
+        kind.LOGIC_AND: conditions.all_of,
+        kind.LOGIC_OR: conditions.any_of,
+        kind.BIT_AND: conditions.all_of,
+        kind.BIT_OR: conditions.any_of,
+        kind.BIT_XOR: conditions.odd_parity,
     }
     if found.op in joins and _is_bool(found):
         sides = [_condition(each, clbits, depth + 1) for each in (found.left, found.right)]
@@ -448,9 +448,9 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
     if found.op in relations:
         usual, turned = relations[found.op]
         if isinstance(left, expr.Var) and isinstance(right, expr.Value):
-            return conditions.test(_bits(left.var, clbits), usual, int(right.value))
+            return conditions.compare(_bits(left.var, clbits), usual, int(right.value))
         if isinstance(left, expr.Value) and isinstance(right, expr.Var):
-            return conditions.test(_bits(right.var, clbits), turned, int(left.value))
+            return conditions.compare(_bits(right.var, clbits), turned, int(left.value))
     raise Fault("its condition computes with bits: that cannot be run", "condition")
 
 

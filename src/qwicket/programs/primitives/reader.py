@@ -25,7 +25,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     """Read a document of Qiskit's primitives.
 
     Raises:
-        InvalidProgram: The text is none, or a circuit cannot be run; the detail says which.
+        InvalidProgram: The text is malformed, or a circuit cannot be run; the detail says which.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     reader = _Reader(limits)

@@ -52,7 +52,7 @@ _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
     SAMPLER: (1, ("circuit", "values", "shots")),
     ESTIMATOR: (2, ("circuit", "observables", "values", "precision")),
 }
-"""What stands in a pub, and how much of it must."""
+"""Entries of a pub by primitive, and how many of them are required."""
 
 Observable = tuple[tuple[Pauli, float], ...]
 """A sum of Paulis with their coefficients."""
@@ -125,7 +125,7 @@ class Pub(NamedTuple):
     """One pub, unpacked but for its circuit.
 
     Attributes:
-        place: Where it stands in the document.
+        place: Its path in the document.
         circuit: QPY.
         values: Parameter values, `(*shape, n_parameters)`, float64.
         shape: What it gives.
@@ -157,7 +157,7 @@ def settings(source: bytes) -> Settings:
     """Return what a document says of the job.
 
     Raises:
-        InvalidProgram: It is none.
+        InvalidProgram: The document is malformed.
     """
     document = _decode(source)
     options = document.params.options
@@ -174,7 +174,7 @@ def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Itera
     """Yield the pubs of a document.
 
     Raises:
-        InvalidProgram: It is none, or a pub makes no sense.
+        InvalidProgram: The document or a pub is malformed.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     document = _decode(source)
@@ -282,7 +282,7 @@ class _Unpacker:
         self._n_terms = 0
 
     def circuit(self, text: msgspec.Raw, place: str) -> bytes:
-        """Return QPY, whose contents nobody has looked at yet."""
+        """Return QPY, unchecked."""
         if not self._wants_circuits:
             return b""
         return self._inflated(_value(text, "QuantumCircuit", place), place)

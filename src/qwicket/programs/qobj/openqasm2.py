@@ -19,7 +19,7 @@ _SILENT: Final = ("delay",)
 _sizes_decoder: Final = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 
 
-class _Unsaid(Exception):
+class _NotExpressible(Exception):
     """The language has no words for it."""
 
 
@@ -34,7 +34,7 @@ def to_openqasm2(source: bytes) -> list[str | None]:
     for experiment in qobj.experiments:
         try:
             found.append(_HEAD + "".join(f"{line}\n" for line in _lines(qobj, experiment)))
-        except _Unsaid:
+        except _NotExpressible:
             found.append(None)
     return found
 
@@ -56,13 +56,13 @@ def _lines(qobj: wire.Qobj, experiment: wire.Experiment) -> Iterator[str]:
         if instruction.name == "bfunc":
             register = instruction.register
             if not isinstance(register, int):
-                raise _Unsaid
+                raise _NotExpressible
             tests[register] = _test(instruction, cregs)
             continue
         condition = ""
         if instruction.conditional is not None:
             if instruction.conditional not in tests:
-                raise _Unsaid
+                raise _NotExpressible
             condition = tests[instruction.conditional]
         yield from (f"{condition}{line}" for line in _instruction(instruction, bits))
 
@@ -95,10 +95,10 @@ def _test(instruction: wire.Instruction, cregs: Sequence[tuple[str, int]]) -> st
     for name, size in cregs:
         if mask == ((1 << size) - 1) << first and instruction.relation == "==":
             if value & ~mask:
-                raise _Unsaid
+                raise _NotExpressible
             return f"if({name}=={value >> first}) "
         first += size
-    raise _Unsaid
+    raise _NotExpressible
 
 
 def _instruction(instruction: wire.Instruction, bits: Sequence[str]) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _instruction(instruction: wire.Instruction, bits: Sequence[str]) -> Iterator
     if name == "measure":
         memory = instruction.memory if isinstance(instruction.memory, tuple) else ()
         if instruction.register not in (None, memory):
-            raise _Unsaid  # a test would read another bit than that of the memory
+            raise _NotExpressible  # a test would read another bit than that of the memory
         yield from (
             f"measure {qubit} -> {bits[slot]};" for qubit, slot in zip(qubits, memory, strict=False)
         )
@@ -121,9 +121,9 @@ def _instruction(instruction: wire.Instruction, bits: Sequence[str]) -> Iterator
         angles = []
         for value in instruction.params:
             if not isinstance(value, float):
-                raise _Unsaid
+                raise _NotExpressible
             angles.append(repr(value))
         shown = f"({','.join(angles)})" if angles else ""
         yield f"{name}{shown} {','.join(qubits)};"
     else:
-        raise _Unsaid
+        raise _NotExpressible

@@ -19,7 +19,7 @@ from qwicket.programs.json_text import Fault, check_limit, quoted
 from qwicket.programs.qobj import wire
 from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.matrices import initialize, unitary
-from qwicket.programs.qobj.registers import Registers, Test
+from qwicket.programs.qobj.registers import Registers, RegisterTest
 from qwicket.programs.qobj.wire import Config, Experiment, Header, Instruction, Qobj
 
 VERSION: Final = 1
@@ -147,14 +147,14 @@ class _Reader:
         self._ops = []
         self._run(instruction, place, condition)
         guarded, self._ops = self._ops, ops
-        if isinstance(condition, Test) and guarded:
+        if isinstance(condition, RegisterTest) and guarded:
             ops.append(condition.branch(len(guarded)))
             self.n_ops += 1 + len(condition.slots)
         if condition:
             ops += guarded
         self.n_ops += len(guarded)
 
-    def _run(self, instruction: Instruction, place: int, condition: Test | bool) -> None:
+    def _run(self, instruction: Instruction, place: int, condition: RegisterTest | bool) -> None:
         match instruction.name:
             case "measure":
                 self._measure(instruction, place, condition)
@@ -172,7 +172,9 @@ class _Reader:
             case _:
                 add_gate(self._ops, instruction)
 
-    def _measure(self, instruction: Instruction, place: int, condition: Test | bool) -> None:
+    def _measure(
+        self, instruction: Instruction, place: int, condition: RegisterTest | bool
+    ) -> None:
         slots = _numbers(instruction, "memory")
         bits: tuple[int, ...] = ()
         for slot in slots:

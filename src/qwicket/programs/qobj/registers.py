@@ -18,7 +18,7 @@ from qwicket.programs.json_text import Fault, check_limit
 _HEX: Final = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 
 
-class Test(NamedTuple):
+class RegisterTest(NamedTuple):
     """Whether a number in memory slots is, or is not, some value."""
 
     slots: tuple[int, ...]
@@ -30,15 +30,15 @@ class Test(NamedTuple):
         return Branch(self.slots, self.relation, str(self.value), skip)
 
 
-def _is_bit(slot: int) -> Test:
+def _is_bit(slot: int) -> RegisterTest:
     """Return the test that stands for the bit in a slot."""
-    return Test((slot,), "==", 1)
+    return RegisterTest((slot,), "==", 1)
 
 
 class _Known(NamedTuple):
     """What a register bit holds, and the place since when."""
 
-    test: Test | bool
+    test: RegisterTest | bool
     since: int
 
 
@@ -88,7 +88,7 @@ class Registers:
         values: list[bool] = []
         for number in [found.start() for found in re.finditer("1", ones)]:
             test = self._test(number, "mask")
-            if isinstance(test, Test) and test == _is_bit(test.slots[0]):
+            if isinstance(test, RegisterTest) and test == _is_bit(test.slots[0]):
                 slots += test.slots
                 values.append(wanted[number : number + 1] == "1")
             elif test is not False:
@@ -107,14 +107,14 @@ class Registers:
     ) -> None:
         """Note a test; its answer is known if `val` has a bit that the register has not."""
         is_negated = relation == "!="
-        test: Test | bool = is_negated
+        test: RegisterTest | bool = is_negated
         if sum(values) == n_ones:
             value = sum(1 << k for k, is_one in enumerate(values) if is_one)
-            test = Test(tuple(slots), "!=" if is_negated else "==", value)
+            test = RegisterTest(tuple(slots), "!=" if is_negated else "==", value)
             test = test if slots else not is_negated
         self._known[bit] = _Known(test, place)
 
-    def condition(self, bit: int) -> Test | bool:
+    def condition(self, bit: int) -> RegisterTest | bool:
         """Return what makes a register bit 1.
 
         Raises:
@@ -122,7 +122,7 @@ class Registers:
         """
         return self._test(bit, "conditional")
 
-    def _test(self, bit: int, field: str) -> Test | bool:
+    def _test(self, bit: int, field: str) -> RegisterTest | bool:
         if bit not in self._known:
             return False
         known = self._known[bit]

@@ -459,7 +459,7 @@ def test_a_gate_out_of_range_is_no_result() -> None:
     assert found is not None
     task = qubit_lab.task(wide(3), outputs=COUNTS)
     wrong = task.program._replace(ops=[Gate("x", (7,))])
-    with pytest.raises(engine.Unreliable):
+    with pytest.raises(engine.UnreliableResult):
         found.run(task._replace(program=wrong))
 
 

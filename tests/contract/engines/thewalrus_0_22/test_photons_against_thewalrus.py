@@ -14,8 +14,8 @@ from thewalrus import threshold_detection_prob
 from thewalrus.quantum import density_matrix_element
 
 from qwicket.circuits.photonic import Gate, Measure
-from qwicket.engines.photonic import halves, lattice
-from qwicket.engines.photonic.engine import _Machine
+from qwicket.engines.photonic import lattice, pair_states
+from qwicket.engines.photonic.engine import _Simulation
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
@@ -38,7 +38,7 @@ states = pytest.mark.parametrize("ops", STATES.values(), ids=STATES.keys())
 
 
 def state(ops, n):
-    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicLimits())
+    machine = _Simulation(n, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         machine.apply(op)
     return machine._state.cov, machine._state.means[0]
@@ -83,9 +83,9 @@ def test_counts_by_halves_follow_hafnians():
     unitary = lab.unitary(2, np.random.default_rng(22))
     ops += [lab.interferometer(unitary, modes) for modes in ((0, 1), (2, 3))]
     cov, means = state(ops, 4)
-    found = halves.split(cov)
+    found = pair_states.split(cov)
     assert found is not None
-    drawn = halves.draw(cov, found, SHOTS, np.random.default_rng(32), MOST)
+    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(32), MOST)
     assert p_value(drawn, lambda pattern: exact(cov, means, pattern), 4) > 1e-3
 
 

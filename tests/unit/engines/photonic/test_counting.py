@@ -8,8 +8,8 @@ from scipy.stats import chi2_contingency
 
 from qwicket.circuits.photonic import Gate, Op
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic import counting, halves, lattice
-from qwicket.engines.photonic.engine import _Machine
+from qwicket.engines.photonic import counting, lattice, pair_states
+from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.moments import is_classical
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
@@ -19,7 +19,7 @@ MOST = PhotonicLimits().amplitudes
 
 
 def made(ops: list[Op], n: int) -> tuple[np.ndarray, np.ndarray]:
-    machine = _Machine(n, 1, np.random.default_rng(0), PhotonicLimits())
+    machine = _Simulation(n, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         assert isinstance(op, Gate)
         machine.apply(op)
@@ -66,18 +66,18 @@ def test_classical_counts_follow_exact_probabilities() -> None:
 @pytest.mark.parametrize("r", [(0.6,), (0.5, 0.3)])
 def test_counts_by_halves_follow_exact_probabilities(r: tuple[float, ...]) -> None:
     cov, means = made(pairs(r, 5), 2 * len(r))
-    found = halves.split(cov)
+    found = pair_states.split(cov)
     assert found is not None
-    drawn = halves.draw(cov, found, SHOTS, np.random.default_rng(14), MOST)
+    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(14), MOST)
     assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
 
 
 def test_both_methods_draw_pairs_alike() -> None:
     """Three modes a half: too many patterns for exact ones, so one sample against the other."""
     cov, means = made(pairs((0.6, 0.5, 0.4), 6), 6)
-    found = halves.split(cov)
+    found = pair_states.split(cov)
     assert found is not None
-    one = halves.draw(cov, found, SHOTS, np.random.default_rng(15), MOST)
+    one = pair_states.draw(cov, found, SHOTS, np.random.default_rng(15), MOST)
     other = lattice.draw(cov, means, list(range(6)), SHOTS // 2, np.random.default_rng(16), MOST)
     assert np.array_equal(other[:, :3].sum(axis=1), other[:, 3:].sum(axis=1))
     keys, where = np.unique(np.vstack([one, other]), axis=0, return_inverse=True)
@@ -109,10 +109,10 @@ def test_x8_counts_have_the_moments_of_its_unitary() -> None:
 
 
 def test_a_state_is_split_into_halves_only_where_that_is_exact() -> None:
-    assert halves.split(made(pairs((0.5, 0.3), 5), 4)[0]) == ([0, 1], [2, 3])
+    assert pair_states.split(made(pairs((0.5, 0.3), 5), 4)[0]) == ([0, 1], [2, 3])
     lossy = [*pairs((0.5, 0.3), 5), Gate("LossChannel", (0,), (0.9,))]
-    assert halves.split(made(lossy, 4)[0]) is None
-    assert halves.split(made([Gate("Sgate", (0,), (0.3, 0.0))], 2)[0]) is None
+    assert pair_states.split(made(lossy, 4)[0]) is None
+    assert pair_states.split(made([Gate("Sgate", (0,), (0.3, 0.0))], 2)[0]) is None
 
 
 def test_a_pure_state_lies_below_every_state() -> None:

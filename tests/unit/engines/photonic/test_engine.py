@@ -227,13 +227,13 @@ def test_a_job_is_estimated_without_running_it() -> None:
     assert small.bytes < large.bytes
     assert small.seconds < large.seconds
     assert small.state_qubits == 0
-    assert photonic.objection(summary, few) is None
+    assert photonic.unsupported_reason(summary, few) is None
 
 
 def test_noise_models_of_gates_are_objected_to() -> None:
     noise = NoiseModel(name="", source="")
     options = RunOptions(shots=1, seed=0, outputs=(), noise=noise)
-    assert photonic.objection(summarise(()), options)
+    assert photonic.unsupported_reason(summarise(()), options)
 
 
 def test_random_programs_end_in_finite_samples_or_a_refusal() -> None:

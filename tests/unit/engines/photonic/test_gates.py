@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.circuits.photonic import Gate, Op
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic.engine import _Machine
+from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.gaussian import Gaussian
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
@@ -21,7 +21,7 @@ Operators = list[np.ndarray]
 
 
 def state(ops: Sequence[Op]) -> Gaussian:
-    machine = _Machine(N, 1, np.random.default_rng(0), PhotonicLimits())
+    machine = _Simulation(N, 1, np.random.default_rng(0), PhotonicLimits())
     for op in ops:
         assert isinstance(op, Gate)
         machine.apply(op)

@@ -12,7 +12,7 @@ from qwicket.circuits.noise import GateNoise
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.channels import channels, following, transfers
-from qwicket.engines.qubit.noise import QUIET, After, Blow, Noise
+from qwicket.engines.qubit.noise import QUIET, GateErrors, Noise, PauliError
 from support import qubit_lab
 from support.noise_lab import cx, model
 
@@ -74,14 +74,14 @@ def test_a_sequence_of_gates_is_a_product_of_matrices() -> None:
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_depolarizing_is_its_kraus_sum(width: int, p: float) -> None:
-    blow = Blow(tuple(range(width)), p, 1, 4**width)
-    found = following(After((blow,), ()), width)
+    blow = PauliError(tuple(range(width)), p, 1, 4**width)
+    found = following(GateErrors((blow,), ()), width)
     assert abs(found - on_means(width, qubit_lab.depolarizing(p, width))).max() < 1e-15
 
 
 @pytest.mark.parametrize(("low", "high", "letters"), [(1, 3, "XY"), (3, 4, "Z")])
 def test_paulis_on_one_of_two_qubits_are_their_kraus_sum(low: int, high: int, letters: str) -> None:
-    found = following(After((Blow((1,), 0.3, low, high),), ()), 2)
+    found = following(GateErrors((PauliError((1,), 0.3, low, high),), ()), 2)
     weights = {"I": 0.7, **dict.fromkeys(letters, 0.3 / len(letters))}
     kraus = [w**0.5 * qubit_lab.string("I" + letter) for letter, w in weights.items()]
     assert abs(found - on_means(2, kraus)).max() < 1e-15
@@ -91,7 +91,7 @@ def test_damping_comes_after_what_strikes() -> None:
     strikes = [0.7**0.5 * qubit_lab.PAULI["I"], *(0.15**0.5 * qubit_lab.PAULI[s] for s in "XY")]
     damps = qubit_lab.damping_of_amplitude(GateNoise(amplitude_damping=0.4))
     kraus = [damp @ strike for strike in strikes for damp in damps]
-    found = following(After((Blow((0,), 0.3, 1, 3),), ((0, 0.4),)), 1)
+    found = following(GateErrors((PauliError((0,), 0.3, 1, 3),), ((0, 0.4),)), 1)
     assert abs(found - on_means(1, kraus)).max() < 1e-15
 
 

@@ -12,7 +12,7 @@ from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxati
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Gate, Measure
 from qwicket.circuits.summary import Summary
-from qwicket.engines.qubit.cost import copies_kept, estimate, exact_leaves, worth
+from qwicket.engines.qubit.cost import estimate, exact_leaves, gate_equivalents, max_saved_states
 from qwicket.model.limits import INT64_MAX
 
 GIB = 1 << 30
@@ -133,8 +133,8 @@ def test_waiting_branches_take_a_state_each_up_to_a_bound() -> None:
     for n_splits, n_states in ((1, 1), (5, 5), (30, 10)):
         n_bytes, _ = cost(splitting(20, n_splits), 1_000, ("counts",))
         assert n_bytes - straight == pytest.approx(n_states * 16 * 2**20, rel=0.05)
-    assert copies_kept(20) == 16
-    assert copies_kept(25) == 0
+    assert max_saved_states(20) == 16
+    assert max_saved_states(25) == 0
     wide, _ = cost(splitting(28, 30), 1_000, ("counts",))
     assert wide == pytest.approx(24 * 2**28, rel=0.05)
 
@@ -148,7 +148,7 @@ def test_exact_branches_cost_time_at_most_five_seconds_more() -> None:
 
 def test_a_walk_is_worth_its_gates_and_four_for_each_look() -> None:
     sums = Gate("pauliexp", (0, 1), (0.1, 0.2, 0.3), (), ("XX", "YY", "ZZ"))
-    assert worth([Gate("h", (0,)), Measure(0, 0), sums]) == 1 + 4 + (1 + 3)
+    assert gate_equivalents([Gate("h", (0,)), Measure(0, 0), sums]) == 1 + 4 + (1 + 3)
 
 
 def test_fewer_leaves_are_walked_to_where_they_are_dear() -> None:

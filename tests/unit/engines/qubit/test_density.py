@@ -127,7 +127,7 @@ def test_any_noise_is_exact(noise: NoiseModel, gates: list[Gate]) -> None:
 
 
 def test_coherence_that_is_nearly_gone_is_exact() -> None:
-    """After 31 T2 beyond T1 phase damping is 1 - 3e-14, of which a float has few digits."""
+    """GateErrors 31 T2 beyond T1 phase damping is 1 - 3e-14, of which a float has few digits."""
     noise = model(two_qubit=GateNoise(duration_s=1.0), relaxation=Relaxation(t1_s=1.0, t2_s=1 / 16))
     turn = Gate("ry", (0,), (0.5,))
     gates = (turn, cx(2, 0), turn, *(Gate("t", (qubit,)) for qubit in range(3)))

@@ -11,7 +11,7 @@ from qwicket import devices
 from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation, SiteNoise
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.summary import Summary
-from qwicket.engines.qubit.names import MAX_BOND_BITS, installed, objection
+from qwicket.engines.qubit.names import MAX_BOND_BITS, installed, unsupported_reason
 
 PAULIS = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 DAMPED = NoiseModel(name="", source="", gates={"cx": GateNoise(amplitude_damping=0.1)})
@@ -28,7 +28,7 @@ def ask(
     outputs: tuple[str, ...] = ("counts",),
 ) -> str | None:
     options = RunOptions(shots=1, seed=0, outputs=outputs, noise=noise, engine=engine)
-    return objection(summary, options)
+    return unsupported_reason(summary, options)
 
 
 def test_what_is_installed_is_told_without_importing_it() -> None:

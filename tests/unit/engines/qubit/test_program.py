@@ -38,11 +38,14 @@ def circuit(*ops: Op, n_qubits: int = 2, n_bits: int = 2) -> QubitCircuit:
         (Jump(2), "operation 1 leads out of the circuit"),
         (Jump(-1), "operation 1 leads out of the circuit"),
         (Branch((0,), "==", "1", 2), "operation 1 leads out of the circuit"),
-        (Branch((0,), "==", "one", 0), "operation 1 compares with what is no number"),
-        (Branch((0,), "==", "-1", 0), "operation 1 compares with what is no number"),
-        (Branch((0,), "==", "", 0), "operation 1 compares with what is no number"),
-        (Branch((0,), "==", "²", 0), "operation 1 compares with what is no number"),
-        (Branch((0,), "==", "1" * 4_001, 0), "operation 1 compares with what is no number"),
+        (Branch((0,), "==", "one", 0), "operation 1 compares with a value that is not a number"),
+        (Branch((0,), "==", "-1", 0), "operation 1 compares with a value that is not a number"),
+        (Branch((0,), "==", "", 0), "operation 1 compares with a value that is not a number"),
+        (Branch((0,), "==", "²", 0), "operation 1 compares with a value that is not a number"),
+        (
+            Branch((0,), "==", "1" * 4_001, 0),
+            "operation 1 compares with a value that is not a number",
+        ),
     ],
 )
 def test_what_a_simulator_would_crash_on_is_refused(op: Op, text: str) -> None:

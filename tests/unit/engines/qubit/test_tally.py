@@ -12,8 +12,8 @@ from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program, sampling
 from qwicket.engines.qubit import tally as tally_module
+from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
-from qwicket.engines.qubit.split import Leaf
 from qwicket.engines.qubit.tally import Tally, arrays, joined, memory, split
 from support import qubit_lab
 

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from qwicket.circuits.qubit import Branch, Gate, Jump, Op, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm.conditions import (
+    AllOf,
+    AnyOf,
     Condition,
-    Every,
     Flow,
     Label,
     Not,
-    Odd,
-    Some,
-    every,
+    OddParity,
+    all_of,
+    any_of,
     negate,
-    odd,
-    some,
+    odd_parity,
 )
-from qwicket.programs.openqasm.conditions import Test as BitTest
-from qwicket.programs.openqasm.conditions import test as make_test
+from qwicket.programs.openqasm.conditions import Comparison as BitTest
+from qwicket.programs.openqasm.conditions import compare as make_test
 from support.pairwise import pairs
 from unit.programs.openqasm.execution import path
 from unit.programs.openqasm.reading import listing, read3, why2, why3, with2, with3
@@ -163,7 +163,7 @@ def test_a_number_may_be_wider_than_64_bits() -> None:
         ("c[0:1] < c[2:3]", "measured bits can be ordered by a constant only"),
         ("c + 1 == 2", "measured bits can be compared and combined with && || ! & | ^ only"),
         ("~c == 2", "measured bits can be compared and combined with && || ! & | ^ only"),
-        ("c & 3", "a whole register cannot stand here, only single bits"),
+        ("c & 3", "a whole register is not allowed here, only single bits"),
         ("c[0] & 2", "a bit is 0 or 1"),
         ("int[3](c) == 2", "4 measured bits need int[4] or wider"),
         ("uint[3](c) == 2", "4 measured bits need uint[4] or wider"),
@@ -212,7 +212,7 @@ def conditions(n_bits: int = 4) -> st.SearchStrategy[Condition | bool]:
             inner.map(negate),
             *(
                 st.lists(inner, min_size=1, max_size=4).map(combine)
-                for combine in (every, some, odd)
+                for combine in (all_of, any_of, odd_parity)
             ),
         ),
         max_leaves=12,
@@ -228,11 +228,11 @@ def evaluate(condition: Condition | bool, bits: Bits) -> bool:
             return bool(eval(f"{number(bits, *clbits)} {relation} {value}"))
         case Not(term=term):
             return not evaluate(term, bits)
-        case Every(terms=terms):
+        case AllOf(terms=terms):
             return all(evaluate(term, bits) for term in terms)
-        case Some(terms=terms):
+        case AnyOf(terms=terms):
             return any(evaluate(term, bits) for term in terms)
-        case Odd(terms=terms):
+        case OddParity(terms=terms):
             return sum(evaluate(term, bits) for term in terms) % 2 == 1
 
 

@@ -197,8 +197,8 @@ DEPENDS = "the value would depend on a measurement; only bits can do that"
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("break;", "column 1: 'break' stands in no loop"),
-        ("continue;", "column 1: 'continue' stands in no loop"),
+        ("break;", "column 1: 'break' is outside of a loop"),
+        ("continue;", "column 1: 'continue' is outside of a loop"),
         ("int n = 1; if (c[0]) { n = 2; }", f"column 26: {DEPENDS}"),
         ("int n = 1; switch (c) { case 1 { n += 2; } }", f"column 36: {DEPENDS}"),
         ("int n = 1; for int i in [0:1] { if (c[i]) break; n += 1; }", f"column 52: {DEPENDS}"),

@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     seconds: float
 
 
-def read_apart(*texts: tuple[int, str]) -> list[Answer]:
+def read_in_worker(*texts: tuple[int, str]) -> list[Answer]:
     """Read texts in a process with little memory; it must survive all of them."""
     child = subprocess.run(
         [sys.executable, "-c", CHILD],
@@ -77,7 +77,7 @@ def bomb(head: str, levels: int, fan: int, innermost: str, parameter: str = "") 
 
 
 def assert_refused(texts: dict[str, tuple[int, str]], *reasons: str) -> None:
-    answers = read_apart(*texts.values())
+    answers = read_in_worker(*texts.values())
     for name, answer in zip(texts, answers, strict=True):
         assert any(reason in answer.reason for reason in reasons), (name, answer)
         assert answer.seconds < SECONDS, name
@@ -197,7 +197,7 @@ def test_long_names_do_not_make_long_errors() -> None:
         f"gate {name} a {{}} {name}(1) q[0];", f"'{name}'", f"include '{name}';", f"pragma {name}",
         f"const bit[2] b = \"{name}\";", f"rx({name}) q[0];",
     )  # fmt: skip
-    for answer in read_apart(*((3, HEAD_3 + body) for body in bodies)):
+    for answer in read_in_worker(*((3, HEAD_3 + body) for body in bodies)):
         assert answer.reason
         assert len(answer.reason) < 300
         assert answer.seconds < SECONDS
@@ -206,7 +206,7 @@ def test_long_names_do_not_make_long_errors() -> None:
 def test_no_file_is_opened() -> None:
     names = ("/dev/zero", "/etc/passwd", "/no/such/file", "../qelib1.inc", "stdgates.inc/../x")
     texts = {name: (3, f'include "{name}";') for name in names}
-    answers = read_apart(*texts.values(), *((2, text) for _, text in texts.values()))
+    answers = read_in_worker(*texts.values(), *((2, text) for _, text in texts.values()))
     reasons = {
         answer.reason.replace(name, "") for name, answer in zip(names, answers, strict=False)
     }
@@ -264,7 +264,7 @@ FULL = ("words, numbers and signs", "operations", "tokens")
     ],
 )
 def test_long_texts_are_read_in_bounded_time(unit: str, n_tokens: int) -> None:
-    (answer,) = read_apart((3, fill(HEAD_3, unit, n_tokens)))
+    (answer,) = read_in_worker((3, fill(HEAD_3, unit, n_tokens)))
     assert answer.seconds < SECONDS
     assert not answer.reason or any(word in answer.reason for word in FULL)
 
@@ -287,13 +287,13 @@ def test_a_megabyte_of_what_people_write_is_read(unit: str) -> None:
     head = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[20] q;\nbit[20] c;\n'
     head += "gate swap_twice a, b {\n  swap a, b;\n  swap a, b;\n}\n"
     times = (MEGABYTE - len(head)) // len(unit)
-    (answer,) = read_apart((3, head + unit * times))
+    (answer,) = read_in_worker((3, head + unit * times))
     assert answer.n_ops >= times, answer.reason
 
 
 def test_a_million_operations_fit_into_memory() -> None:
     registers = 'include "stdgates.inc";qubit[5000] q;qubit[5000] r;'
-    answers = read_apart(
+    answers = read_in_worker(
         (3, f"{registers}{'cx q,r;' * 200}"),
         (3, f"{registers}gate g a,b {{cx a,b;rx(0.1) b;}}{'g q,r;' * 100}"),
         (3, f"{registers}{'cx q,r;' * 201}"),

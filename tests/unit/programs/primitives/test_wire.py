@@ -166,7 +166,7 @@ def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])
     source = pubs.source("sampler", [pubs.typed("QuantumCircuit", pubs.packed(data)), None, 1])
     bases: dict[str, float] = {}
-    call = ("qwicket.programs:read_apart", "qiskit.primitives", source, LIMITS, bases)
+    call = ("qwicket.programs:read_in_worker", "qiskit.primitives", source, LIMITS, bases)
     task = parser.submit(*call, timeout_s=30, returns=Checked | Refusal)
     try:
         answer = task.future.result()

@@ -51,7 +51,7 @@ def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     start = 0
     for register in parts[0].registers:
-        if register.size and register.name != primitives.LOOSE:
+        if register.size and register.name != primitives.UNASSIGNED_REGISTER:
             rows = np.stack([_shots(part, start, register.size) for part in parts])
             array = _array(rows.reshape(*shape.values, *rows.shape[1:]))
             fields[register.name] = _typed("BitArray", {"array": array, "num_bits": register.size})

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY
-from qwicket.dialects.bodies import decode, invalid, quoted
+from qwicket.dialects.bodies import decode, invalid
 from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import RUNTIME
 from qwicket.dialects.times import parse_time
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import INT64_MAX

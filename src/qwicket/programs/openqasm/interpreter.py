@@ -1,8 +1,8 @@
-"""Carries out parsed statements and collects the flat operations of the circuit.
+"""Interpreter of parsed statements: collects the flat operations of the circuit.
 
-What is known while reading happens at once: loops are unrolled, gates expanded, conditions on
-constants decided. What is measured becomes branches that only go forward. A global phase is
-counted up and stands in front; inside a branch it stays where it is.
+Constants are evaluated while the program is read: loops are unrolled, gates expanded, conditions on
+constants decided. Conditions on measured bits become forward branches. A global phase is summed up
+and comes first; inside a branch it stays in place.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from qwicket.programs.openqasm.arithmetic import number
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.conditions import Flow, Label
 from qwicket.programs.openqasm.declarations import Declarations
-from qwicket.programs.openqasm.gatebook import UserGate
+from qwicket.programs.openqasm.gate_table import UserGate
 from qwicket.programs.openqasm.gates import Standard, Template
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Number, Qubits, Scopes, Variable
+from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
-"""Expansions of one gate that are kept, one for each set of angles."""
+"""Cached expansions of one gate, one for each set of angles."""
 
 _MAX_PLACED: Final = 1_000
-"""Gates on registers that are remembered, as the same ones may come again in a loop."""
+"""Cached gates on registers, because a loop repeats them."""
 
 _STEPS_OF_GATE: Final = 50
 _STEPS_OF_OP: Final = 4
-"""What an expansion costs, in steps: these keep reading below a second."""
+"""Cost of an expansion in steps. With these values a program is read within a second."""
 
 _SMALLEST_PHASE: Final = 1e-12
 
 
-class Left(Exception):
+class ControlFlowExit(Exception):
     """A `break`, `continue` or `end` that is certain. Never leaves this package."""
 
     def __init__(self, kind: str) -> None:
@@ -67,7 +67,7 @@ class _Frame:
         self.loops: list[_Loop] = []
 
 
-class Machine:
+class Interpreter:
     """Runs statements.
 
     Args:
@@ -88,10 +88,10 @@ class Machine:
     ) -> None:
         self._declarations = Declarations(tokens, version, limits, inputs)
         self._evaluator = self._declarations.evaluator
-        self._book = self._declarations.book
+        self._gate_table = self._declarations.gate_table
         self.ops: list[Op] = []
         self.elements = self._declarations.elements
-        self.plain = self._book.plain
+        self.plain = self._gate_table.plain
         self._tokens = tokens
         self._max_operations = limits.programs.operations
         self._main = self._frame = _Frame(self.ops, None)
@@ -108,7 +108,7 @@ class Machine:
             syntax.For: self._for,
             syntax.Switch: self._switch,
             syntax.Block: self._block,
-            syntax.Leave: self._leave,
+            syntax.Exit: self._exit,
             syntax.Assignment: self._assign,
         }
 
@@ -118,7 +118,7 @@ class Machine:
         self._main.flow.place(self._end)
         phase = remainder(self._main.phase, tau)
         if abs(phase) > _SMALLEST_PHASE:
-            self._make_room(1, at)
+            self._check_operations(1, at)
             self.ops.insert(0, Gate("gphase", (), (phase,)))
         registers = tuple(self._declarations.registers)
         return QubitCircuit(self._declarations.n_qubits, tuple(self.ops), registers)
@@ -127,7 +127,7 @@ class Machine:
         """Carry out one statement.
 
         Raises:
-            Left: The statement certainly ends the program, or the loop around it.
+            ControlFlowExit: The statement certainly ends the program, or the loop around it.
         """
         run = self._runners.get(type(statement))
         if run is not None:
@@ -138,7 +138,7 @@ class Machine:
     def add_phase(self, phase: float, at: int) -> None:
         """Multiply by e^{i·phase}."""
         if self._frame.guard and phase:
-            self._make_room(1, at)
+            self._check_operations(1, at)
             self._frame.ops.append(Gate("gphase", (), (phase,)))
         else:
             self._frame.phase += phase
@@ -148,10 +148,10 @@ class Machine:
     def _gate_call(self, call: syntax.GateCall) -> None:
         frame = self._frame
         if frame.callees is None:
-            gate = self._book.find(call.name, call.at)
+            gate = self._gate_table.find(call.name, call.at)
         else:
             gate = frame.callees[call.name]
-        self._book.check(call, gate)
+        self._gate_table.check(call, gate)
         parameters = tuple([self._evaluator.angle(value, call.at) for value in call.arguments])
         operands = [self._qubits(operand, call.at) for operand in call.operands]
         if self.dropped and frame is self._main:
@@ -165,10 +165,10 @@ class Machine:
         else:
             template = gate.template(parameters)
         if call.modifiers:
-            template = self._book.modified(template, call)
-        self._make_room(len(template.ops) * n_copies, call.at)
+            template = self._gate_table.modified(template, call)
+        self._check_operations(len(template.ops) * n_copies, call.at)
         if frame is not self._main:
-            self._evaluator.spend(len(template.ops) * _STEPS_OF_OP, call.at)
+            self._evaluator.count_steps(len(template.ops) * _STEPS_OF_OP, call.at)
         self.add_phase(template.phase * n_copies, call.at)
         self._place(template, operands, n_copies, call)
 
@@ -190,12 +190,12 @@ class Machine:
     ) -> Template:
         """Return a user gate as flat gates on its own qubits."""
         if not any(modifier.kind == "pow" for modifier in call.modifiers):
-            self._make_room(gate.weight * n_copies, call.at)
+            self._check_operations(gate.weight * n_copies, call.at)
         template = gate.templates.get(parameters)
         if template is not None:
             return template
         definition = gate.definition
-        self._evaluator.spend(definition.n_tokens + _STEPS_OF_GATE, call.at)
+        self._evaluator.count_steps(definition.n_tokens + _STEPS_OF_GATE, call.at)
         outer, outer_scopes = self._frame, self._evaluator.scopes
         outside = outer_scopes.stack[0] if outer_scopes.outside is None else outer_scopes.outside
         scopes = self._evaluator.scopes = Scopes(outside)
@@ -232,7 +232,7 @@ class Machine:
         call: syntax.GateCall,
     ) -> None:
         """Append one flat gate for each element of the operands."""
-        self._make_room(n_copies, call.at)
+        self._check_operations(n_copies, call.at)
         key = (gate.flat, params, *operands)
         gates = self._placed.get(key)
         if gates is None:
@@ -286,7 +286,7 @@ class Machine:
 
     def _measurement(self, statement: syntax.Measurement) -> None:
         if statement.target is None:
-            # What is measured last and kept nowhere changes no outcome.
+            # A last measurement without a target changes no outcome.
             self.dropped.update(self._qubits(statement.source, statement.at).indices)
         else:
             self._measure(statement.source, statement.target, statement.at)
@@ -298,7 +298,7 @@ class Machine:
 
     def _reset(self, statement: syntax.Reset) -> None:
         qubits = self._qubits(statement.operand, statement.at)
-        self._make_room(len(qubits.indices), statement.at)
+        self._check_operations(len(qubits.indices), statement.at)
         if not self._frame.guard:
             self.dropped.difference_update(qubits.indices)
         self._frame.ops += map(Reset, qubits.indices)
@@ -319,8 +319,8 @@ class Machine:
         if n_qubits != n_bits:
             reason = f"a measurement of {n_qubits} qubits does not fit {n_bits} bits"
             raise self._tokens.refuse(at, reason)
-        self._make_room(n_qubits, at)
-        self._evaluator.forget_readings(bits.indices)
+        self._check_operations(n_qubits, at)
+        self._evaluator.invalidate_readings(bits.indices)
         self._frame.ops += map(Measure, qubits.indices, bits.indices)
 
     def _qubits(self, node: Expression, at: int) -> Qubits:
@@ -329,10 +329,10 @@ class Machine:
             raise self._tokens.refuse(getattr(node, "at", at), "qubits are needed here")
         return value
 
-    def _make_room(self, n_ops: int, at: int) -> None:
+    def _check_operations(self, n_ops: int, at: int) -> None:
         """Refuse more operations than the limit, before they are made."""
         if len(self._frame.ops) + n_ops > self._max_operations:
-            raise self._book.too_many(at)
+            raise self._gate_table.too_many(at)
 
     # --- control flow -----------------------------------------------------------------------------
 
@@ -349,7 +349,7 @@ class Machine:
                 self.run(statement)
         finally:
             del stack[depth:]
-            self._evaluator.forget_tentative(n_tentative)
+            self._evaluator.invalidate_tentative(n_tentative)
 
     def _if(self, statement: syntax.If) -> None:
         frame, end = self._frame, Label()
@@ -371,7 +371,7 @@ class Machine:
             self._run_block(statement.otherwise)
         frame.flow.place(end)
         frame.guard -= is_open
-        self._make_room(0, statement.at)
+        self._check_operations(0, statement.at)
 
     def _branch(
         self,
@@ -392,7 +392,7 @@ class Machine:
     def _switch(self, statement: syntax.Switch) -> None:
         frame, end, at = self._frame, Label(), statement.at
         subject = self._evaluator.value(statement.subject)
-        if not isinstance(subject, int | Bits | Number | Word):
+        if not isinstance(subject, int | Bits | MeasuredInteger | Word):
             raise self._tokens.refuse(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
         if isinstance(subject, int | Word):
@@ -403,14 +403,14 @@ class Machine:
         frame.guard += 1
         for place, (values, body) in enumerate(cases):
             tests = [self._evaluator.equals(subject, value) for value in values]
-            condition = conditions.some(tests)
+            condition = conditions.any_of(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
             if not isinstance(condition, bool):
                 self._branch(condition, body, end, is_last=is_last)
         self._run_block(statement.otherwise)
         frame.flow.place(end)
         frame.guard -= 1
-        self._make_room(0, at)
+        self._check_operations(0, at)
 
     def _case_values(
         self, statement: syntax.Switch
@@ -435,7 +435,7 @@ class Machine:
     def _for(self, statement: syntax.For) -> None:
         frame, stack, at = self._frame, self._evaluator.scopes.stack, statement.at
         values, n_values = self._loop_values(statement)
-        self._evaluator.spend(n_values * (statement.n_tokens + 1), at)
+        self._evaluator.count_steps(n_values * (statement.n_tokens + 1), at)
         size = self._evaluator.size(statement.type)
         depth = len(stack)
         loop = _Loop(frame.guard)
@@ -448,21 +448,21 @@ class Machine:
             try:
                 for inner in statement.body:
                     self.run(inner)
-            except Left as leave:
+            except ControlFlowExit as leave:
                 left = leave.kind
             del stack[depth:]
             if loop.next.sources:
                 frame.flow.place(loop.next)
                 loop.next = Label()
-                self._evaluator.forget_tentative(n_tentative)
+                self._evaluator.invalidate_tentative(n_tentative)
             if left in ("break", "end"):
                 break
         frame.loops.pop()
         frame.flow.place(loop.end)
-        self._evaluator.forget_tentative(n_tentative)
+        self._evaluator.invalidate_tentative(n_tentative)
         frame.guard -= loop.n_raised
         if left == "end":
-            raise Left(left)
+            raise ControlFlowExit(left)
 
     def _loop_values(self, statement: syntax.For) -> tuple[Iterable[Constant | Bits], int]:
         """Return what a loop runs over, and how often it runs."""
@@ -489,20 +489,20 @@ class Machine:
         reason = "a loop runs over '[start:stop]', '{a, b, c}' or, as 'for bit', a register of bits"
         raise self._tokens.refuse(at, reason)
 
-    def _leave(self, statement: syntax.Leave) -> None:
+    def _exit(self, statement: syntax.Exit) -> None:
         """End the program or a loop: at once if that is certain, else by a jump."""
         frame, kind = self._frame, statement.kind
         if kind != "end" and not frame.loops:
-            raise self._tokens.refuse(statement.at, f"'{kind}' stands in no loop")
+            raise self._tokens.refuse(statement.at, f"'{kind}' is outside of a loop")
         if kind == "end":
             if not frame.guard:
-                raise Left(kind)
+                raise ControlFlowExit(kind)
             frame.flow.jump(self._end)
             frame.guard += 1
             return
         loop = frame.loops[-1]
         if frame.guard == loop.guard:
-            raise Left(kind)
+            raise ControlFlowExit(kind)
         frame.flow.jump(loop.end if kind == "break" else loop.next)
         frame.guard += 1
         loop.n_raised += 1

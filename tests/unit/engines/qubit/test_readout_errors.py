@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from qwicket.engines.qubit import misreads
-from qwicket.engines.qubit.misreads import Flip, flip, misread
+from qwicket.engines.qubit import readout_errors
+from qwicket.engines.qubit.readout_errors import Flip, flip, misread
 from support.qubit_lab import assert_follows
 
 SHOTS = 100_000
@@ -24,7 +24,7 @@ def test_certain_errors_flip_the_bits_they_name() -> None:
 @pytest.mark.parametrize("chunk", [1 << 16, 999])
 def test_each_way_has_its_own_rate(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit 9 of keys of ten bits, a quarter of which are 1."""
-    monkeypatch.setattr(misreads, "_CHUNK_SHOTS", chunk)
+    monkeypatch.setattr(readout_errors, "_CHUNK_SHOTS", chunk)
     zero, one = bytes(2), b"\0\2"
     counts = {one: SHOTS // 4, zero: SHOTS - SHOTS // 4}
     found = misread(counts, [Flip(9, 0.1, 0.4)], 10, default_rng(3))

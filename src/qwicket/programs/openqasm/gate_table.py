@@ -68,7 +68,7 @@ class UserGate(Node, frozen=True):
         return len(self.definition.qubits)
 
 
-class GateBook:
+class GateTable:
     """Finds gates by name, takes in definitions and applies modifiers.
 
     Args:
@@ -172,7 +172,7 @@ class GateBook:
     def modified(self, template: Template, call: GateCall) -> Template:
         """Return a template under the modifiers of a call, the one next to the gate first."""
         for modifier in reversed(call.modifiers):
-            self._evaluator.spend(_STEPS_OF_MODIFIER + len(template.ops), modifier.at)
+            self._evaluator.count_steps(_STEPS_OF_MODIFIER + len(template.ops), modifier.at)
             if modifier.kind == "inv":
                 template = modifiers.invert(template)
             elif modifier.kind == "pow":

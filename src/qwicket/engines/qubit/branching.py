@@ -1,12 +1,12 @@
-"""Circuits that measure on their way: at each measurement the shots part in two branches.
+"""Mid-circuit measurements: at each one the shots of a branch are divided between two branches.
 
-A branch has one state and definite classical bits, so a condition merely moves its place in the
-program. Branches are walked depth first. The one with fewer shots goes first: each wait at most
-halves what goes on, so at most log2(shots) branches ever wait, however long the circuit is.
+A branch has one state and definite classical bits, so a condition only moves its position in the
+program. Branches are walked depth first, the one with fewer shots first: each waiting branch has at
+most half the shots of the one before, so at most log2(shots) branches wait at any time.
 
-A waiting branch keeps a copy of the state where it left, as long as `KEPT_BYTES` hold the copies;
-beyond that the oldest lose theirs and walk again from the start along the outcomes they took,
-which gives the same state to the last bit.
+A waiting branch keeps a copy of its state while `SAVED_STATES_BYTES` suffices. Beyond that the
+oldest branch loses its copy and is walked again from the start along the outcomes it took, which
+gives the same state to the last bit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from numpy.random import Generator
 
 from qwicket.circuits.qubit import Gate, Measure, Reset
-from qwicket.engines.qubit.cost import copies_kept
+from qwicket.engines.qubit.cost import max_saved_states
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.rows import Row
@@ -100,7 +100,7 @@ class Walk:
         self._steps = steps
         self._divide = divide
         self.row = Row(simulator, program)
-        self._kept = copies_kept(program.n_qubits)
+        self._kept = max_saved_states(program.n_qubits)
         self._waiting: list[_Waiting] = []
         self._choices: list[int] = []
         self._strikes: Sequence[Strike] = ()
@@ -116,7 +116,7 @@ class Walk:
 
         Args:
             amount: Shots, or weight, of all branches together.
-            strikes: Paulis that strike on the way.
+            strikes: Pauli errors that occur during the walk.
             begun: A state to begin with, which is changed.
             done: How many operations, all gates of the first step, it has behind it.
         """

@@ -26,7 +26,7 @@ modes, are scaled back."""
 
 
 def split(cov: Real) -> tuple[list[int], list[int]] | None:
-    """Return the halves of a pure pair state, the larger first; None if the state is none."""
+    """Return the halves of a pure pair state, the larger first; None for any other state."""
     n = len(cov) // 2
     scale = float(np.abs(cov).max())
     form = omega(n)
@@ -43,7 +43,7 @@ def split(cov: Real) -> tuple[list[int], list[int]] | None:
 
 
 def _colour(start: int, within: Complex, across: Complex, side: list[int], least: float) -> bool:
-    """Put all modes that hang together with one on their sides; say whether that goes."""
+    """Assign all modes coupled to one to their sides; return whether that is consistent."""
     side[start] = 0
     waiting = [start]
     while waiting:
@@ -76,11 +76,13 @@ def draw(
     order = np.argsort(of_shot.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(of_shot.ravel()))
     for pattern, rows in zip(patterns, np.split(order, ends[:-1]), strict=True):
-        found[rows[:, None], second] = _twins(coupling, pattern, len(rows), rng, most)
+        found[rows[:, None], second] = _second_half_counts(coupling, pattern, len(rows), rng, most)
     return found
 
 
-def _twins(coupling: Complex, pattern: Counts, shots: int, rng: Generator, most: int) -> Counts:
+def _second_half_counts(
+    coupling: Complex, pattern: Counts, shots: int, rng: Generator, most: int
+) -> Counts:
     """Draw the second half's counts, given the first's."""
     total, n = int(pattern.sum()), coupling.shape[1]
     if n == 1:

@@ -24,7 +24,7 @@ from qwicket.circuits.qubit import (
     Relation,
     Reset,
 )
-from qwicket.engines.qubit import cost, split, state_vectors
+from qwicket.engines.qubit import branching, cost, state_vectors
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
@@ -338,7 +338,7 @@ def test_keys_ascend() -> None:
 @pytest.mark.parametrize("kept", [0, 1, 3])
 def test_walking_again_gives_what_a_copy_gives(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = qubit_lab.run(ROUNDS, 300).arrays
-    monkeypatch.setattr(split, "copies_kept", lambda _: kept)
+    monkeypatch.setattr(branching, "max_saved_states", lambda _: kept)
     assert qubit_lab.run(ROUNDS, 300).arrays == expected
 
 
@@ -384,7 +384,7 @@ def test_live_states_are_at_most_the_logarithm_of_the_shots() -> None:
 
 def test_live_states_keep_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Room for three copies: those, the walked one, and one in the making."""
-    monkeypatch.setattr(cost, "KEPT_BYTES", 3 * (16 << 2))
+    monkeypatch.setattr(cost, "SAVED_STATES_BYTES", 3 * (16 << 2))
     simulator = Counting()
     qubit_lab.run_on(simulator, flips(30), 512, 1, ("counts",))
     assert simulator.most <= 3 + 2
