@@ -228,8 +228,8 @@ CIRCUIT = "MeasureFock() | 0"
 MANY = "target simulon_gaussian (shots=700000)\n"
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"circuit": ""}, "circuit", "must not be empty"),
-    ({"circuit": None}, "circuit", "Expected `str`"),
-    ({"circuit": 5}, "circuit", "Expected `str`"),
+    ({"circuit": None}, "circuit", "^circuit must be a text, not null.$"),
+    ({"circuit": 5}, "circuit", "^circuit must be a text, not 5.$"),
     ({"circuit": "Sgate(1 | 0\nMeasureFock() | 0"}, "circuit", "line 1"),
     ({"circuit": "name x\n\n\nNogate() | 0"}, "circuit", "line 4: .*'Nogate' is not known"),
     ({"circuit": "Vacuum() | 0"}, "circuit", "measures nothing"),
@@ -248,14 +248,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"target": "simulator"}, "target", "no device simulator"),
     ({"target": ""}, "target", "must name a device"),
     ({"target": None}, "target", "must name a device"),
-    ({"target": 5}, "target", "Expected `str"),
+    ({"target": 5}, "target", "^target must be a text, not 5.$"),
     ({"target": "t" * 4_000}, "target", "no device"),
     ({"target": "X8_01", "circuit": pair()}, "target", 'for "simulon_gaussian", the job for'),
     ({"language": "openqasm:2"}, "language", "blackbird:1.0"),
     ({"language": ""}, "language", "blackbird:1.0"),
     ({"language": "blackbird:1.0\n"}, "language", "blackbird:1.0"),
     ({"name": "n" * 256}, "name", "limit name_chars"),
-    ({"name": 5}, "name", "Expected `str"),
+    ({"name": 5}, "name", "^name must be a text, not 5.$"),
 ]
 
 

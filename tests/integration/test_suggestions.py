@@ -44,7 +44,7 @@ def env(server: LiveServer, tmp_path: Path) -> dict[str, str]:
         ({"engine": "statevectr"}, "Did you mean 'statevector'?"),
         ({"format": "openqsm3"}, "Did you mean 'openqasm3'?"),
         ({"device": "qpu.aria-1", "noise": "foo"}, "no noise model 'foo': it is noisy itself"),
-        ({"shots": 0}, "shots: must be a whole number of at least 1, in 0."),
+        ({"shots": 0}, "shots must be a whole number of at least 1, not 0."),
     ],
 )
 def test_the_server_names_what_was_probably_meant(

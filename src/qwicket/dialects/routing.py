@@ -18,9 +18,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from qwicket.dialects.bodies import SMALL_BODY_BYTES, clipped, decode
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.requests import REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
+from qwicket.dialects.validation import SMALL_BODY_BYTES, clipped
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (

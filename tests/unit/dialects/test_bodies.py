@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -86,4 +87,7 @@ def test_what_is_decoded_later_is_refused_by_its_place_in_the_body(raw: bytes, f
     with pytest.raises(InvalidRequest) as refused:
         decode_field(msgspec.Raw(raw), msgspec.json.Decoder(tuple[str, ...]), "tags")
     assert refused.value.field == field
-    assert refused.value.detail.startswith(f"{field}: Expected ")
+    assert re.fullmatch(
+        rf"{re.escape(field)} must be a (list|text), not (1|null|an object)\.",
+        refused.value.detail,
+    )

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import re2
 
-from qwicket.dialects.bodies import quoted
 from qwicket.dialects.ibm import statuses
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.times import parse_time
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState

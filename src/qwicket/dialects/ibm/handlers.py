@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from qwicket.circuits.outcomes import Outcome
-from qwicket.dialects.bodies import SMALL_BODY_BYTES
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, statuses, wire
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.limits import IBMLimits
@@ -22,6 +21,7 @@ from qwicket.dialects.ibm.sockets import Sockets
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
 from qwicket.dialects.times import format_time
+from qwicket.dialects.validation import SMALL_BODY_BYTES
 from qwicket.gateway.answers import SMALL_ANSWER_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, PROBABILITIES
-from qwicket.dialects.bodies import check_document, decode, invalid, quoted
+from qwicket.dialects.bodies import check_document, decode, invalid
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
     Conflict,
     InvalidRequest,

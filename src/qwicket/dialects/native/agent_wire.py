@@ -11,7 +11,6 @@ from qwicket import schema
 from qwicket.circuits.calibrations import Calibration
 from qwicket.circuits.outcomes import Encoded
 from qwicket.dialects.bodies import check_document, decode
-from qwicket.dialects.native import complaints
 from qwicket.model.devices import DeviceSpec, Family
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.failures import Failure
@@ -97,7 +96,7 @@ def announcement(text: bytes, limits: Limits) -> AnnounceBody:
         LimitExceeded: It is too large.
     """
     check_document(text, "body", limits)
-    return complaints.read(text, _announce)
+    return decode(text, _announce)
 
 
 def calibration(text: bytes, limits: Limits) -> Calibration:
@@ -108,7 +107,7 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
         LimitExceeded: It is too large.
     """
     check_document(text, "body", limits)
-    return complaints.read(text, _calibration)
+    return decode(text, _calibration)
 
 
 def claim(text: bytes, limits: Limits) -> schema.agents.ClaimBody:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import quoted
 from qwicket.dialects.qlued import catalogue, results, wire
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.validation import quoted
 from qwicket.gateway.recent import Recent
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, QwicketError, Unauthenticated

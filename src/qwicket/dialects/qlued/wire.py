@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, quoted
+from qwicket.dialects.bodies import decode
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
     BodyTooLarge,
     Conflict,

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, invalid, quoted
+from qwicket.dialects.bodies import decode, invalid
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
 from qwicket.model.states import JobState

@@ -1,4 +1,4 @@
-"""What is wrong with an announcement: the field, its value, and what may stand there."""
+"""Errors of announced devices: the field, what it may be, and its value."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
 @pytest.mark.parametrize(
     ("document", "field", "said"),
     [
-        (of("qudit"), "family", 'family is "qudit"; it must be one of atoms, photonic, qubit.'),
+        (of("qudit"), "family", 'family must be one of atoms, photonic, qubit, not "qudit".'),
         (
             of("x" * 5_000),
             "family",
-            f'family is "{"x" * 98}…; it must be one of atoms, photonic, qubit.',
+            f'family must be one of atoms, photonic, qubit, not "{"x" * 98}….',
         ),
-        (of(qubits="five"), "spec.qubits", 'spec.qubits is "five"; it must be a whole number.'),
-        (of(qubits=None), "spec.qubits", "spec.qubits is null; it must be a whole number."),
-        (of(gates="rz"), "spec.gates", 'spec.gates is "rz"; it must be a list.'),
-        (of(gates=["rz", 3]), "spec.gates[1]", "spec.gates[1] is 3; it must be a text."),
+        (of(qubits="five"), "spec.qubits", 'spec.qubits must be a whole number, not "five".'),
+        (of(qubits=None), "spec.qubits", "spec.qubits must be a whole number, not null."),
+        (of(gates="rz"), "spec.gates", 'spec.gates must be a list, not "rz".'),
+        (of(gates=["rz", 3]), "spec.gates[1]", "spec.gates[1] must be a text, not 3."),
         (of(gats=["rz"]), "spec.gats", "There is no field spec.gats. Did you mean gates?"),
         ({"family": "qubit", "spec": {}}, "spec.description", "spec.description is missing."),
-        (of(doors=3), "doors", "doors is 3; it must be a list."),
+        (of(doors=3), "doors", "doors must be a list, not 3."),
         (
             of("atoms", atoms={**ATOMS, "kind": "spinn"}),
             "spec.atoms.kind",
-            'spec.atoms.kind is "spinn"; it must be one of boson, fermion, mixed, spin.',
+            'spec.atoms.kind must be one of boson, fermion, mixed, spin, not "spinn".',
         ),
         (
             of("photonic", photonic={"modes": 1, "since": "yesterday"}),
             "spec.photonic.since",
-            'spec.photonic.since is "yesterday"; it must be a time such as 2026-01-31T12:00:00Z.',
+            'spec.photonic.since must be a time such as 2026-01-31T12:00:00Z, not "yesterday".',
         ),
-        ([], None, "body is a list; it must be a table."),
+        ([], None, "The body must be an object, not a list."),
         (
             of(qubits=0),
             "qubits",
@@ -100,11 +100,11 @@ def test_a_name_that_cannot_be_one_is_shown() -> None:
         announce(of(), "-lab")
 
 
-def test_what_is_no_json_keeps_its_own_words() -> None:
-    with pytest.raises(InvalidRequest, match="The body is no valid JSON"):
+def test_malformed_json_is_reported_with_its_position() -> None:
+    with pytest.raises(InvalidRequest, match="The body is not valid JSON"):
         agent_wire.announcement(b"{", LIMITS)
 
 
-def test_a_calibration_is_told_alike() -> None:
-    with pytest.raises(InvalidRequest, match='readout_s is "slow"; it must be a number'):
+def test_a_calibration_has_the_same_errors() -> None:
+    with pytest.raises(InvalidRequest, match='readout_s must be a number, not "slow"'):
         agent_wire.calibration(b'{"readout_s": "slow"}', LIMITS)
