@@ -158,7 +158,7 @@ def test_serve_on_a_port_in_use_is_one_line(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--host", "192.0.2.1"), "--host: 192.0.2.1 is no address of this machine."),
+        (("--host", "192.0.2.1"), "--host: 192.0.2.1 is not an address of this machine."),
         (("--host", "no-such-host.invalid"), "--host: no-such-host.invalid is no address"),
     ],
 )

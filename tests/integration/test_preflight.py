@@ -76,9 +76,11 @@ BROKEN = {
     "port-range": Broken(lambda: env(PORT="65536"), "--port"),
     "taken": Broken(taken, "another program listens on"),
     "workers": Broken(lambda: env(WORKERS="0"), "--workers"),
-    "host": Broken(lambda: env(HOST="203.0.113.7"), "203.0.113.7 is no address of this machine"),
+    "host": Broken(
+        lambda: env(HOST="203.0.113.7"), "203.0.113.7 is not an address of this machine"
+    ),
     "host-name": Broken(
-        lambda: env(HOST="nowhere.invalid"), "nowhere.invalid is no address of this machine"
+        lambda: env(HOST="nowhere.invalid"), "nowhere.invalid is not an address of this machine"
     ),
     "folder": Broken(lambda: env(DATA_DIR="/proc/nope"), "/proc/nope"),
     "public-url": Broken(lambda: env(PUBLIC_URL="lab.example"), "--public-url"),

@@ -1,4 +1,4 @@
-"""The server: settings, start-up, one application out of all doors, shutdown."""
+"""The server: settings, start-up, one application of all dialects, shutdown."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def run(settings: Settings, hint: str = "") -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
 
     Args:
-        settings: All that the operator set.
-        hint: What to tell a person once the server listens.
+        settings: The operator's settings.
+        hint: Advice to print once the server listens.
     """
     # Late: commands that only ask for the default folder need no web server.
     from qwicket.server.run import run as serve

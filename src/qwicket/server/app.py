@@ -1,4 +1,4 @@
-"""One ASGI application out of all doors: what starts, in which order, and how it stops."""
+"""One ASGI application of all dialects: start-up in order, and shutdown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MEMORY_SHARE: Final = 0.8
 _ANSWER_MARGIN_BYTES: Final = 16 << 20
 _WORKERS_NICENESS: Final = 5
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-With five steps between them the kernel gives the server three parts of four when it asks."""
+Five steps of niceness give the server three quarters of a core whenever it needs one."""
 
 
 def now_ms() -> int:
@@ -48,10 +48,10 @@ def now_ms() -> int:
 
 
 class App:
-    """The server without its socket: doors, queue and workers.
+    """The server without its socket: dialects, queue and workers.
 
     Attributes:
-        summary: What it serves, for the operator; there once it has started.
+        summary: One sentence for the operator; empty before `start`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,25 +71,25 @@ class App:
             await self._router(scope, receive, send)
 
     def supports_websocket(self, path: str) -> bool:
-        """Say whether the door of a path speaks websockets."""
+        """Return whether the dialect of a path has websockets."""
         return self._router is not None and self._router.supports_websocket(path)
 
     def begin_stop(self) -> None:
-        """Stop being ready, claim no more, and answer every long poll now with what it has."""
+        """Become unready, stop claiming jobs, and end every long poll now."""
         self._is_ready = False
         if self._store is not None:
             self._dispatcher.stop_claiming()
             self._store.changes.close()
 
     def release_running(self) -> None:
-        """Give running jobs back at once: the operator asks a second time."""
+        """Return running jobs to the queue at once, after a second signal."""
         self._dispatcher.hurry()
 
     async def start(self) -> None:
-        """Open the store, start the workers, offer again what a former server held.
+        """Open the store, start the workers, and queue again what a former server held.
 
         Raises:
-            Unavailable: Another server runs on the folder, or no database answers.
+            Unavailable: Another server uses the folder, or the database does not respond.
             OSError: The folder cannot be used.
         """
         settings, limits = self._settings, self._limits.jobs
@@ -113,7 +113,7 @@ class App:
         await store.devices.park(devices.parked(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
         if self._lock is not None:
-            # The folder's lock is ours, so that every other server is gone.
+            # This process holds the folder's lock, so no other server runs.
             for each in await store.leases.runners():
                 if each.kind == "server":
                     await store.leases.void_runner(each.id, now_ms())
@@ -189,7 +189,7 @@ class App:
         self.summary = f"Qwicket serves {n_devices} devices; simulations run in {workers}."
 
     async def stop(self) -> None:
-        """Let running jobs finish for a while, give the others back, close everything."""
+        """Wait for running jobs within the grace time, requeue the others, and close."""
         self.begin_stop()
         for task in self._tasks:
             task.cancel()
@@ -200,7 +200,8 @@ class App:
         await self._express.close()
         await self._readers.close()
         if self._store is not None:
-            with contextlib.suppress(QwicketError):  # others notice when it does not beat
+            # If this fails, other servers notice that the heartbeat has stopped.
+            with contextlib.suppress(QwicketError):
                 await self._store.leases.void_runner(self._runner.id, now_ms())
             await self._store.close()
         if self._access is not None:

@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded in size, in time, and in the memory that they take together."""
+"""Request bodies, with limits on size, on time, and on the memory of all bodies together."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from qwicket.model.limits import BodyLimits
 
 _KEPT_BYTES: Final = 64 << 10
-"""Longest rest of a body after which the connection is used again."""
+"""Longest unread rest of a body for which the connection is reused."""
 _SKIPPED_BYTES: Final = 4 << 20
-"""What is read of a refused body: many clients read no answer before they have sent so much."""
+"""Most bytes read of a refused body: many clients read no response before they have sent it."""
 _LINGER_S: Final = 1.0
 _SMALL_BYTES: Final = 64 << 10
-"""What a body may have without being counted: so many connections can hold it anyway."""
+"""Bodies up to this size take no memory budget, because every connection may hold one."""
 _SLOW_S: Final = 2.0
-"""A body of which so long no 64 kB came gives way to others: 32 kB/s is the least rate that
-`body_bytes_per_s` promises."""
+"""A body that receives no 64 kB for so long is evicted for others: 32 kB/s is the rate that
+`body_bytes_per_s` guarantees."""
 
 
 class BodyBudget:
-    """Memory for the bodies that are held at the same time, taken as their bytes arrive.
+    """Memory budget of all bodies that are held at the same time, taken as their bytes arrive.
 
-    Where none is left, the slowest incomplete body gives way: of the owner that is over its share,
-    or else of the owner that holds most.
+    When it is exhausted, the slowest incomplete body is evicted: of the owner that is over its
+    share, or else of the owner that holds most.
 
     Args:
-        limit: Name of the limit of all together.
+        limit: Name of the limit of all bodies together.
         limit_each: Name of the limit of one owner.
-        limits: Limits of bodies, which have both.
+        limits: Limits of bodies.
     """
 
     def __init__(self, limit: str, limit_each: str, limits: BodyLimits) -> None:
@@ -46,18 +46,18 @@ class BodyBudget:
         self._owners: dict[str, _Owner] = {}
 
     def take(self, body: Body, size_bytes: int) -> None:
-        """Take room for more bytes of a body.
+        """Take memory for more bytes of a body.
 
         Raises:
-            TooManyRequests: The body's owner has its share.
-            Unavailable: All owners together hold too much.
+            TooManyRequests: The body's owner has used its share.
+            Unavailable: All owners together use the whole budget.
         """
         owner = self._owners.get(body.owner) or _Owner()
-        # One body always may: operators can set `body_bytes` above the share.
+        # A single body is always allowed, because operators can set `body_bytes` above the share.
         while owner.has_others(body) and owner.held_bytes + size_bytes > self._most_bytes_each:
             if not self._evict(owner, body):
                 raise TooManyRequests(
-                    f"Your bodies of over {self._most_bytes_each} bytes together are being received"
+                    f"You are sending bodies of over {self._most_bytes_each} bytes together"
                     f" (limit {self._limit_each}).",
                     retry_after_s=1.0,
                     limit=self._limit_each,
@@ -66,7 +66,7 @@ class BodyBudget:
         while size_bytes > self._free_bytes:
             if not any(self._evict(each, body) for each in self._by_size()):
                 raise Unavailable(
-                    f"Bodies of over {self._most_bytes} bytes together are being received"
+                    f"The server is receiving bodies of over {self._most_bytes} bytes together"
                     f" (limit {self._limit}).",
                     retry_after_s=1.0,
                 )
@@ -76,7 +76,7 @@ class BodyBudget:
         self._free_bytes -= size_bytes
 
     def give_back(self, body: Body, size_bytes: int) -> None:
-        """Count out all that a body holds."""
+        """Return all memory of a body."""
         owner = self._owners[body.owner]
         del owner.bodies[body]
         owner.held_bytes -= size_bytes
@@ -85,9 +85,9 @@ class BodyBudget:
             del self._owners[body.owner]
 
     def refusal(self) -> Unavailable:
-        """Return what is raised for a body that gave way."""
+        """Return the error of an evicted body."""
         return Unavailable(
-            f"The body came too slowly while others needed its room (limit {self._limit}).",
+            f"The body arrived too slowly while others needed its memory (limit {self._limit}).",
             retry_after_s=1.0,
         )
 
@@ -95,7 +95,7 @@ class BodyBudget:
         return sorted(self._owners.values(), key=lambda owner: -owner.held_bytes)
 
     def _evict(self, owner: _Owner, other: Body) -> bool:
-        """Let the slowest body of an owner give way, if one is slow."""
+        """Evict the slowest body of an owner; return False if none is slow."""
         slow_since = asyncio.get_running_loop().time() - _SLOW_S
         slow = (
             body
@@ -120,22 +120,22 @@ class _Owner:
 
 
 class Body:
-    """The body of one request: bounded while a door reads it, skipped when none wants the rest.
+    """Body of one request: limited while a dialect reads it; an unread rest is skipped.
 
-    An error is raised where the door reads, so that the door renders it. The rest is skipped after
-    the answer, up to 4 MB and within the same time: many clients read nothing before they have sent
-    everything, and a socket that closes on unread bytes takes the answer down with it.
+    Errors are raised where the dialect reads, so that the dialect renders them. The rest is skipped
+    after the response, up to 4 MB and within the same time: many clients read nothing before they
+    have sent everything, and closing a socket with unread bytes discards the response.
 
     Args:
-        scope: Of the request.
-        receive: Of the server.
-        limits: Bounds on sizes and rates.
-        budget: Where it takes memory.
-        owner: Says for whom it is held; asked when it first takes memory.
+        scope: ASGI scope of the request.
+        receive: The server's ASGI callable.
+        limits: Limits on sizes and rates.
+        budget: Memory budget.
+        owner: Returns the owner; called when the body first takes memory.
 
     Attributes:
-        is_complete: Whether all of it came.
-        progress_at: When it last had 64 kB more, by the loop's clock.
+        is_complete: Whether the whole body was received.
+        progress_at: Time at which the last 64 kB were complete, by the loop's clock.
     """
 
     def __init__(
@@ -167,39 +167,39 @@ class Body:
 
     @property
     def owner(self) -> str:
-        """For whom it is held."""
+        """Owner whose share the body uses."""
         if self._owner is None:
             self._owner = self._find_owner()
         return self._owner
 
     @property
     def is_too_much_to_skip(self) -> bool:
-        """Whether waiting for the rest, to use the connection again, is no good."""
+        """Whether the rest is too long or late to reuse the connection after it."""
         if self.is_complete:
             return False
         return self._is_late or not 0 < self._declared <= _KEPT_BYTES
 
     def bound(self, limit: str) -> None:
-        """Be bounded by another limit."""
+        """Use another limit on the size."""
         self._limit, self._most = limit, getattr(self._limits, limit)
 
     def stream(self, limit: str) -> None:
-        """Be bounded by another limit, and not in memory: nobody keeps what was read."""
+        """Use another limit on the size, and no memory budget, because chunks are not held."""
         self.bound(limit)
         self._is_streamed = True
 
     def move(self, budget: BodyBudget) -> None:
-        """Be held in another budget. Nothing may have been read yet."""
+        """Use another budget; must be called before the first read."""
         self._budget = budget
 
     async def receive(self) -> Message:
         """Return the next message.
 
         Raises:
-            BodyTooLarge: It, or what was declared, is over `body_bytes`, or what bounds it instead.
-            RequestTimeout: It comes more slowly than `body_timeout_s` and `body_bytes_per_s` allow.
-            TooManyRequests: Its owner has its share of memory for bodies.
-            Unavailable: All bodies together have theirs, or it gave way because it was slow.
+            BodyTooLarge: The received or declared size is over the limit.
+            RequestTimeout: The body exceeds the time of `body_timeout_s` and `body_bytes_per_s`.
+            TooManyRequests: Its owner has used its share of memory for bodies.
+            Unavailable: The budget of all bodies is used, or this body was evicted as too slow.
         """
         if self.is_complete:
             return await self._receive()
@@ -216,27 +216,27 @@ class Body:
         return message
 
     def evict(self) -> None:
-        """Give way to another body: what reads this one gets an error now."""
+        """Release the memory for another body; the reader of this one receives an error now."""
         self._is_evicted = True
         self.release()
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def skip(self) -> None:
-        """Read what is left, as far as it comes in time and is not too much."""
+        """Read and discard the rest, within its deadline and 4 MB."""
         self.release()
         skipped = 0
         with contextlib.suppress(TimeoutError):
             while not self.is_complete:
                 skipped += len((await self._next()).get("body", b""))
                 if skipped > _SKIPPED_BYTES:
-                    # The client has the answer by now. A while to look at it, and the connection
-                    # is closed on what is unread.
+                    # The client has the response by now. It gets a moment to read it before the
+                    # connection is closed with unread bytes.
                     await asyncio.sleep(_LINGER_S)
                     return
 
     def release(self) -> None:
-        """Make room for other bodies: nobody needs this one any more."""
+        """Return the memory of this body."""
         if self._held:
             self._budget.give_back(self, self._held)
             self._held = 0

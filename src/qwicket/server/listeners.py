@@ -1,4 +1,4 @@
-"""Who listens on a port or serves a folder, as far as Linux shows it to this user."""
+"""Processes that listen on a port or serve a folder, as far as Linux shows them to this user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Holder(NamedTuple):
 
 
 def holder(port: int) -> Holder | None:
-    """Return a process that listens on a port; None if there is none, or it is another user's."""
+    """Return a process that listens on a port; None if unknown, or another user's."""
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for folder in _PROC.glob("[0-9]*") if sockets else ():
         try:
@@ -53,7 +53,7 @@ def _inodes(port: int) -> set[str]:
 
 
 def is_served(folder: Path) -> bool:
-    """Return whether a server holds the lock of a folder, which stays as it is."""
+    """Return whether a server holds the lock of a folder, without taking it."""
     try:
         found = (folder / "serve.lock").stat()
         locks = (_PROC / "locks").read_text()

@@ -1,6 +1,6 @@
 """The server's log: plain lines, or one JSON object each. No line has a secret in it.
 
-The access log is written by a thread of its own; a request only leaves a entry for it.
+A thread writes the access log; a request only appends an entry to its queue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qwicket.server.settings import LogFormat
 
 REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
-"""The id of the request that is being answered."""
+"""Id of the current request."""
 _MOST_ENTRIES: Final = 10_000
 _PAUSE_S: Final = 0.1
 _PATH_CHARS: Final = 200
@@ -53,7 +53,7 @@ def hide_secrets(*secrets: str) -> None:
 
 
 def announce(text: str, log_format: LogFormat) -> None:
-    """Tell the operator something: on a line by itself, or as JSON among the others."""
+    """Print a message for the operator: as a plain line, or as a JSON record of the log."""
     if log_format == "json":
         _log.info(text)
     else:
@@ -62,7 +62,7 @@ def announce(text: str, log_format: LogFormat) -> None:
 
 
 def log_startup_failure(reason: str, log_format: LogFormat) -> None:
-    """Tell the operator reason the server cannot start."""
+    """Print why the server cannot start."""
     if log_format == "json":
         _log.error(reason)
     else:
@@ -70,10 +70,10 @@ def log_startup_failure(reason: str, log_format: LogFormat) -> None:
 
 
 def without_secrets(line: str) -> str:
-    """Hide what looks like a secret, whoever wrote it there: a client may send it as a path.
+    """Return a line with everything that looks like a secret replaced; clients send some in paths.
 
-    The time is linear in the line's length, because anybody can write a long one. So `_DOTTED`
-    begins only where a word begins, instead of at every `eyJ` within one.
+    The time is linear in the length, because any client can cause a long line. So `_DOTTED` starts
+    at the beginning of a word only, instead of at every `eyJ` within one.
     """
     for secret in _known_secrets:
         line = line.replace(secret, _HIDDEN)
@@ -87,7 +87,7 @@ def _without_web_token(dotted: re.Match[str]) -> str:
 
 
 def one_record(text: str) -> str:
-    """Return a text of which no part looks like another record of the log, or moves a cursor.
+    """Return a text that cannot imitate another log record or move the cursor.
 
     Lines after the first are indented; characters that do not print are escaped.
     """
@@ -102,7 +102,7 @@ def _escaped(line: str) -> str:
 
 
 class TextLines(logging.Formatter):
-    """Time, level, logger and text; then the ids of request and job, where there are any."""
+    """Plain format: time, level, logger, text, then the ids of request and job if any."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(about)s")
@@ -113,7 +113,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """An object with time, level, logger, event; request, job, trace where there are any."""
+    """JSON format: time, level, logger, event; request, job and trace if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         shown: dict[str, Any] = {
@@ -171,14 +171,14 @@ class AccessLog:
         self._thread.start()
 
     def add(self, scope: Scope, request: str, status: int, seconds: float) -> None:
-        """Have a line written. Returns at once, and wakes nobody."""
+        """Queue a line for the writer thread; never blocks."""
         if len(self._entries) < _MOST_ENTRIES:
             self._entries.append(_Entry(scope, request, status, seconds))
         else:
             self.dropped += 1
 
     def close(self) -> None:
-        """Write what is noted."""
+        """Write all queued lines and stop."""
         self._is_closed.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""The server's memory: short garbage collections, and free pages that go back to the system."""
+"""Memory of the server process: short garbage collections, and free pages returned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUICK_OBJECTS: Final = 15_000
 
 
 def use_one_malloc_arena() -> None:
-    """Have all threads allocate from one heap, where the C library is glibc.
+    """Make all threads allocate from one heap, if the C library is glibc.
 
     By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
     largest body ever parsed in it took: after the abuse suite a server held 160 MiB instead of 95.
@@ -30,7 +30,7 @@ def use_one_malloc_arena() -> None:
 
 
 def tune_garbage_collector() -> None:
-    """Leave what the start made out of garbage collections, and make them short.
+    """Exclude start-up objects from garbage collections, and keep collections short.
 
     A collection visits its objects in the event loop's thread. One of 50,000 young objects took
     19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So a collection of young
@@ -43,10 +43,10 @@ def tune_garbage_collector() -> None:
 
 
 async def collect_periodically(connections: Sized) -> None:
-    """Collect garbage when that keeps nobody waiting, and give free pages back, for ever.
+    """Collect garbage while it is quick, and return free pages to the system, periodically.
 
     Args:
-        connections: Those that are open.
+        connections: The open connections.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim

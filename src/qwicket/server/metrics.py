@@ -1,8 +1,8 @@
-"""What an operator asks of a server, counted as it happens or read when somebody looks.
+"""Prometheus metrics: counted as events happen, or read from components on a scrape.
 
-A request pays for two additions; a commit, in the writer's thread, for two observations; the end of
-a job for three. No label holds an id or anything that a client wrote: their values are mounts,
-classes of status, states, and the operator's devices. docs/operations.md explains each metric.
+A request costs two additions; a commit, in the writer's thread, two observations; the end of a job
+three. Labels never hold ids or client input: their values are dialects, classes of status, states
+and devices. docs/operations.md explains each metric.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _JOB_S: Final = (0.005, 0.02, 0.1, 0.5, 1, 5, 20, 60, 300, 1200, 3600, 14400, 86
 
 
 class MetricSources(NamedTuple):
-    """Where numbers are read: each room counts for itself."""
+    """Components that metrics are read from."""
 
     store: Store
     gateway: Gateway
@@ -62,7 +62,7 @@ class MetricSources(NamedTuple):
 
 
 class Metrics:
-    """The metrics of one server. What is called here must be on its event loop, but `committed`."""
+    """Metrics of one server. All methods but `committed` must run on the event loop."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they are noise beside each count
@@ -114,7 +114,7 @@ class Metrics:
         )
 
     def answered(self, mount: str, status: int, seconds: float) -> None:
-        """Count an answer; 0 is the status of a request whose client went away."""
+        """Count a response; status 0 means that the client disconnected."""
         self._requests.count(mount, status // 100, seconds)
 
     def websocket_opened(self) -> None:
@@ -130,7 +130,7 @@ class Metrics:
             return
         self._ended.labels(job.device, job.state.value).inc()
         if job.started_at is not None and job.queued_at is not None:
-            # A clock that was set back since makes no time negative.
+            # A clock that was set back must not make a time negative.
             self._queued_s.labels(job.device).observe(_seconds(job.queued_at, job.started_at))
             self._ran_s.labels(job.device).observe(_seconds(job.started_at, job.ended_at))
 
@@ -151,7 +151,7 @@ class Metrics:
 
 
 class _Snapshot(Collector):
-    """Gives what was read at the last look."""
+    """Metrics that were read for the current scrape."""
 
     def __init__(self) -> None:
         self.metrics: Sequence[Metric] = ()
@@ -208,7 +208,7 @@ def _queue(depths: Mapping[str, Depth], waits: Mapping[str, float | None]) -> It
     )
     expected = GaugeMetricFamily(
         "qwicket_expected_wait_seconds",
-        "When a job that came now would be expected to start; absent where nobody serves",
+        "Expected wait of a job submitted now; absent for a device without a runner",
         labels=("device",),
     )
     for name, depth in depths.items():

@@ -1,7 +1,7 @@
-"""What keeps a server from starting, or from working as its operator meant, by setting.
+"""Problems with settings that keep a server from starting or from working as intended.
 
-`qwicket doctor` reports these. TLS files and the port are judged by the very functions that
-`qwicket serve` starts with, so that both agree. A check changes nothing that stays.
+`qwicket doctor` reports them. TLS files and the port are checked by the functions that `qwicket
+serve` uses, so both agree. A check leaves no changes behind.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DAY_S: Final = 86_400
 
 
 class Problem(NamedTuple):
-    """Something to mend.
+    """Problem with one setting.
 
     Attributes:
         setting: The option at fault.
@@ -51,10 +51,10 @@ class Problem(NamedTuple):
 
 
 def problems(settings: Settings) -> Iterator[Problem]:
-    """Yield detail is wrong with settings on this machine.
+    """Yield the problems of settings on this machine.
 
-    While a server runs on the folder, the port is not looked at: that server may have it, and a
-    second one is refused for the folder's sake.
+    While a server uses the folder, the port is not checked: that server may listen on it, and the
+    folder's lock prevents a second server anyway.
     """
     if settings.database_url is None:
         yield from check_folder(settings.data_dir)
@@ -68,7 +68,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
 
 def check_folder(folder: Path) -> Iterator[Problem]:
-    """Yield why a folder cannot hold the database."""
+    """Yield the problems of the database's folder."""
     remedy = "Name another folder, or run as the owner of this one."
     try:
         if folder.exists():
@@ -77,7 +77,7 @@ def check_folder(folder: Path) -> Iterator[Problem]:
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, "it cannot be written")
             return
-        # Only trying tells: for root, and for file systems such as /proc, the rights do not.
+        # Tested by creating a folder: for root and in /proc, permissions prove nothing.
         above = next(each for each in folder.absolute().parents if each.exists())
         Path(tempfile.mkdtemp(dir=above, prefix=".qwicket-")).rmdir()
     except OSError as error:

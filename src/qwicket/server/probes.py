@@ -1,4 +1,4 @@
-"""Probes: is the process alive, does it take work, and what do its metrics say."""
+"""Probes: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _FORWARDED: Final = frozenset(
     ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
 )
-"""What proxies write, beside all that begins with `x-forwarded-`: behind one, every client comes
-from this machine."""
+"""Headers that proxies add, beside `x-forwarded-…`: behind a local proxy, every client has a local
+address."""
 
 
 class _Handlers:
@@ -51,11 +51,11 @@ class _Handlers:
         return await self._sign_in(request.token("bearer"), request.address)
 
     async def live(self, request: Request[None]) -> Response:
-        """Tell that the process is alive."""
+        """Read whether the process is alive."""
         return json({"status": "alive"})
 
     async def ready(self, request: Request[None]) -> Response:
-        """Tell whether the server takes work."""
+        """Read whether the server accepts work."""
         if not self._is_ready():
             raise Unavailable("The server is starting or stopping.", retry_after_s=1.0)
         return json({"status": "ready"})
@@ -101,10 +101,10 @@ def probes(
 
 
 def _is_local(request: Request[None]) -> bool:
-    """Say whether a request comes from this machine, and through no proxy on it.
+    """Return whether a request comes from this machine, and not through a proxy on it.
 
-    It must ask for this machine too: a page in a browser here can reach the server under a name of
-    its own (DNS rebinding). HTTP/1.0 is what nginx speaks to what is behind it, by default without
+    The Host header must be local as well: a page in a local browser can reach the server under its
+    own name (DNS rebinding). HTTP/1.0 counts as a proxy: nginx uses it upstream, by default without
     any other sign of itself.
     """
     names = request.headers.keys()

@@ -1,4 +1,4 @@
-"""What is the same for every request, whatever its app: id, bounds on its body, its mount."""
+"""Router of all requests: gives each an id and limits, and chooses its application."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _USUAL_HEADERS: Final = (
 
 
 class Router:
-    """Gives each request an id and bounds, and hands it to the app of its path.
+    """Gives each request an id and limits, and passes it to the application of its path.
 
     Args:
         mounts: Prefix to app; the longest prefix that fits wins, "" takes the rest.

@@ -1,4 +1,4 @@
-"""Serving: the application on a socket, until a signal ends it."""
+"""Serves the application on a socket until a signal."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
 _TLS_SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 2048
-"""Connections that the kernel keeps until they are accepted."""
+"""Connections that the kernel queues until they are accepted."""
 _ACCEPTED_AT_ONCE: Final = 128
-"""Asyncio accepts as many in one turn of its loop as it was told to keep: 2,048 took 40 ms."""
+"""Asyncio accepts up to its backlog in one turn of the event loop: 2,048 took 40 ms."""
 _PING_S: Final = 20.0
-"""A websocket whose other end is silent is asked for life, and closed when it shows none."""
+"""Interval of websocket pings; a client that does not respond to one is disconnected."""
 _MESSAGE_BYTES: Final = 16 << 10
 """Clients send an access token over a websocket, and nothing else."""
 _SPARE_FILES: Final = 64
-"""For what is opened for moments: new workers, a command's database, connections being refused."""
+"""Files for new workers, a command's database and connections that are being refused."""
 
 
 def run(settings: Settings, hint: str = "") -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
 
     Args:
-        settings: All that the operator set.
-        hint: What to tell a person once the server listens.
+        settings: The operator's settings.
+        hint: Advice to print once the server listens.
     """
     memory.use_one_malloc_arena()
     start_log(settings.log_format)
@@ -68,7 +68,7 @@ def run(settings: Settings, hint: str = "") -> int:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says where it listens, and wakes long polls before it waits for them."""
+    """Uvicorn that prints its addresses, and ends long polls before it waits for them."""
 
     def __init__(self, app: App, settings: Settings, hint: str) -> None:
         self._app = app
@@ -121,17 +121,17 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `interrupt`: uvicorn knows no time before or after it serves."""
+        """Leave signals to `interrupt`: uvicorn handles them only while it serves."""
         yield
 
     def interrupt(self) -> None:
-        """Stop in good order; when asked again, do not wait for running jobs."""
+        """Stop gracefully; on a second signal, do not wait for running jobs."""
         if self.should_exit and self._loop is not None:
             self._loop.call_soon_threadsafe(self._app.release_running)
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen with connections of our own; uvicorn would bound neither them nor handshakes."""
+        """Listen with `Connection`, which limits connections and handshakes; uvicorn does not."""
         settings, limits = self._settings, self._settings.limits.connections
         most = _raise_file_limit(limits.connections)
         connections = Connections(most, limits.connections_each, settings.trusted_proxy)
@@ -183,14 +183,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _abort_stalled(self) -> None:
-        """End answers that nobody takes, before their handlers would be cancelled."""
+        """Abort stalled responses before uvicorn cancels their handlers."""
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
                 each.abort_if_stalled()
 
 
 def listen_failure(error: OSError, settings: Settings) -> str:
-    """Return reason the server cannot listen, and which option to change."""
+    """Return why the server cannot listen, starting with the option to change."""
     host, port = settings.host, settings.port
     if error.errno == errno.EADDRINUSE:
         return (
@@ -200,12 +200,12 @@ def listen_failure(error: OSError, settings: Settings) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"--port: {port} is for the system's own programs; choose one above 1023."
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"--host: {host} is no address of this machine."
+        return f"--host: {host} is not an address of this machine."
     return f"--host, --port: {host}:{port}: {error.strerror}."
 
 
 def _raise_file_limit(connections: int) -> int:
-    """Raise the limit of open files as far as needed; return how many connections then fit."""
+    """Raise the limit of open files if needed; return how many connections it allows."""
     others = len([*Path("/proc/self/fd").iterdir()]) + _SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = others + connections

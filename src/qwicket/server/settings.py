@@ -1,4 +1,4 @@
-"""What an operator can set. Flags, environment and `qwicket.toml` all end in one `Settings`."""
+"""Settings of the server, from flags, environment and `qwicket.toml`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LogFormat = Literal["text", "json"]
 
 
 def passwords(database_url: str) -> list[str]:
-    """Return the passwords in a database's address, as they stand there and as they are."""
+    """Return the passwords in a database's address, percent-encoded and decoded."""
     try:
         parts = urlsplit(database_url)
         written = [parts.password, *re.findall(r"[?&]password=([^&#]*)", database_url)]
@@ -37,7 +37,7 @@ def passwords(database_url: str) -> list[str]:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `qwicket serve` can be told.
+    """All settings of `qwicket serve`.
 
     Attributes:
         host: Address to listen on.

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def context(settings: Settings) -> ssl.SSLContext | None:
-    """Return what speaks TLS, if it is asked for.
+    """Return the TLS context, or None if TLS is not configured.
 
     Raises:
-        InvalidRequest: A file cannot be read, or is not what it should be; the text names it.
+        InvalidRequest: A file cannot be read or is invalid; the text names it.
     """
     cert, key = settings.tls_cert, settings.tls_key
     if cert is None or key is None:

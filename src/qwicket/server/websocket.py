@@ -20,18 +20,18 @@ _LINE_BYTES: Final = MAX_LINE_LENGTH - len(b": \r\n")
 
 
 def handshake_error(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-    """Return status and text for a handshake that the websocket library would not answer.
+    """Return status and text for a handshake that the websocket library would ignore.
 
-    Its parser ends on these without an event, so uvicorn would neither answer nor close.
+    Its parser stops on these without an event, so uvicorn would neither respond nor close.
     """
     names = {name for name, _ in headers}
     lengths = {value for name, value in headers if name == b"content-length"}
     if b"transfer-encoding" in names or not lengths <= {b"0"}:
-        return 400, "A websocket handshake has no body."
+        return 400, "A websocket handshake must not have a body."
     if not url.isascii():
-        return 400, "The path of a websocket handshake is ASCII."
+        return 400, "The path of a websocket handshake must be ASCII."
     if len(b"GET  HTTP/1.1\r\n") + len(url) > MAX_LINE_LENGTH:
-        return 414, f"The request line of a websocket handshake has {MAX_LINE_LENGTH} bytes."
+        return 414, f"The request line of a websocket may have {MAX_LINE_LENGTH} bytes."
     if len(headers) > MAX_NUM_HEADERS:
         return 431, f"A websocket handshake has at most {MAX_NUM_HEADERS} headers."
     if any(len(name) + len(value) > _LINE_BYTES for name, value in headers):

@@ -1,8 +1,8 @@
-"""What the server tells people of itself under `/docs`: its API and every error code.
+"""Documentation pages under `/docs`: the API and every error code.
 
-All pages are made once, when the first is asked for, from the OpenAPI document and the tables of
-codes, and answered from memory: nothing that a client wrote gets into a page, and no file is opened
-by a name that came in. Examples show the server's own address.
+The first request renders all pages from the OpenAPI document and the table of codes; later ones are
+served from memory. Pages contain nothing from clients, and no request names a file to open.
+Examples show the server's own address.
 """
 
 from __future__ import annotations
@@ -45,12 +45,11 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "public, no-cache",
 }
-"""Of every answer: no script runs on these pages, nothing is loaded from elsewhere, and what a
-browser keeps it asks about again."""
+"""Headers of every page: no scripts, nothing from other hosts, and caches revalidate."""
 
 
 class File(NamedTuple):
-    """What is answered to a path."""
+    """Response to a path."""
 
     content: bytes
     media_type: str = _HTML
@@ -60,7 +59,7 @@ class File(NamedTuple):
         return f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
 
     def at(self, url: str) -> File:
-        """Return the file as the server at `url` shows it: with its own address in examples."""
+        """Return the file with the server's address in examples."""
         address = escape(url).encode()
         return self._replace(content=self.content.replace(ADDRESS.encode(), address))
 
@@ -68,11 +67,11 @@ class File(NamedTuple):
 def files(
     description: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, File]:
-    """Return all there is under `/docs`, by its path.
+    """Return all files under `/docs` by path.
 
     Args:
         description: The OpenAPI document of `/v1`.
-        dialects: Those of the vendors' dialects, by their names.
+        dialects: OpenAPI documents of the vendors' dialects by name.
     """
     table = errors.table()
     titles = {name: str(of["info"]["title"]) for name, of in dialects.items()}
@@ -89,7 +88,7 @@ def files(
 
 
 def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, File]:
-    """Return what is answered below the vendors' own addresses, by its path."""
+    """Return the files below the vendors' own addresses by path."""
     found = {}
     for each in REGISTRATIONS:
         for path in each.described_at:
@@ -146,7 +145,7 @@ def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect]) -> ASGIAp
 
 
 def with_browser_redirect(app: ASGIApp) -> ASGIApp:
-    """Return the door of the root, which sends browsers that ask for `/` itself to the pages."""
+    """Return the app of the root, with a redirect to the pages for browsers that request `/`."""
 
     async def serve_or_redirect(scope: Scope, receive: Receive, send: Send) -> None:
         is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
@@ -168,7 +167,7 @@ class _Handlers:
     """Handlers of the pages.
 
     Args:
-        files: What there is, by its path.
+        files: All files by path.
     """
 
     limits = Limits()

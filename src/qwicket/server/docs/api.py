@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page to read: every operation, every schema, no script."""
+"""The OpenAPI document as one page: every operation, every schema, no script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _ANY_TEXT: Final = r"^[^\u0000]*$"
-"""What no database keeps need not be told to people."""
+"""Pattern of any text without NUL, which is not worth showing."""
 _LIST_OF_WORDS: Final = re.compile(r"\^\((?P<words>[a-z|]+)\)\(,\((?P=words)\)\)\*\$")
 _PATTERNS: Final[Mapping[str, str]] = {
     "^[a-z0-9]{8,32}$": "8 to 32 characters, each a to z or 0 to 9",
@@ -197,7 +197,7 @@ def _fields(fields: Iterable[tuple[Html, Html]]) -> Html:
 
 
 def _kind(schema: Mapping[str, Any]) -> Html:
-    """Return in words what a value may be."""
+    """Return a description of a type."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REF)
         return tag("a", name, href=f"#{name}")
@@ -220,7 +220,7 @@ def _kind(schema: Mapping[str, Any]) -> Html:
 
 
 def _pattern(pattern: str) -> Html:
-    """Return in words what a text looks like."""
+    """Return a description of a pattern."""
     words = _LIST_OF_WORDS.fullmatch(pattern)
     if words:
         one_of = join((tag("code", each) for each in words["words"].split("|")), " ")

@@ -1,4 +1,4 @@
-"""HTML as values: what is not made here is escaped. No templates, no scripts."""
+"""HTML as values: text that was not built here is escaped. No templates, no scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 ADDRESS: Final = SERVER
-"""Stands in a page where its reader needs the address of the server that shows it."""
+"""Placeholder in pages for the address of the server."""
 _VOID: Final = frozenset({"link", "meta", "br"})
 
 
