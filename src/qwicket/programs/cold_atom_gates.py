@@ -131,7 +131,7 @@ def whole_number(number: float, field: str) -> int:
         Fault: The number has a fraction or is too large.
     """
     if number != int(number) or abs(number) > INT64_MAX:
-        raise Fault(f"{field}: {number:g} is not a whole_number number", field)
+        raise Fault(f"{field}: {number:g} is not a whole number", field)
     return int(number)
 
 
@@ -147,7 +147,7 @@ def _check_wires(wires: _Wires, n_wires: int) -> None:
 
 def _check_atoms(number: float) -> None:
     if number != int(number):
-        raise Fault(f"load: params: {number:g} is not a whole_number number", "params")
+        raise Fault(f"load: params: {number:g} is not a whole number", "params")
     if number < 1:
         raise Fault(f"load: N must be 1 to {MOST_ATOMS}, not 0", "params")
 
