@@ -173,7 +173,7 @@ def test_words_of_version_3_are_plain_names_in_version_2() -> None:
         ("gate g a { rx a; }", "line 4, column 12: gate 'rx' takes 1 parameter, not 0"),
         ("gate g a { cx a; } g q[0];", "line 4, column 12: gate 'cx' acts on 2 qubits, not 1"),
         ("gate g a { rx(t) a; } g q[0];", "line 4, column 15: 't' is not declared"),
-        ("gate g a { measure a -> c[0]; }", "line 4, column 12: 'measure' is not allowed in a gate"),
+        ("gate g a { measure a -> c[0]; }", "line 4, column 12: 'measure' is not allowed"),
         ("gate g a { reset a; }", "line 4, column 12: 'reset' is not allowed in a gate body"),
         ("gate g a { if(c==1) x a; }", "line 4, column 12: 'if' is not allowed in a gate body"),
         ("gate g a { x a;", "line 4, column 16: expected '}' at the end of the block"),
