@@ -1,8 +1,9 @@
 # The names that people and CI call. Everything installs itself into .venv and .vendor.
 
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 # Tests start thousands of interpreters. Without bytecode files each compiles all that it imports,
 # which takes half of the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -79,12 +80,12 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .vendor
+	rm -rf .venv .venv-* .vendor
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name it with: make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=$(UV)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[postgres,qiskit,rich]' --group dev
 	@touch $@
