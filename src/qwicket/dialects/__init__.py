@@ -1,4 +1,4 @@
-"""The dialects: their registrations, and what follows from these."""
+"""All dialects: registrations, applications by address, descriptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REGISTRATIONS: Final = (
 """The vendors' dialects. The native one is the server's own, and shows every device."""
 
 LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is not None])
-"""What dialects declare beside `Limits`."""
+"""Limits that dialects declare in addition to `Limits`."""
 
 
 def mounts(
@@ -35,8 +35,8 @@ def mounts(
 
     Args:
         gateway: Does the work.
-        settings: Those of single dialects.
-        public_url: The server's address, where it has one beside those of its sockets.
+        settings: Settings of single dialects.
+        public_url: The server's public address, if it differs from its sockets'.
     """
     found = {"/v1": native.dialect(gateway, shown_by, public_url)}
     settings = settings or DialectSettings()
@@ -62,7 +62,7 @@ def shown_by(family: Family, formats: Sequence[str] | None = None) -> tuple[str,
     """Return the names of the dialects that show devices of a family, the native one first.
 
     Args:
-        family: Of the devices.
+        family: Family of the devices.
         formats: If given, only dialects whose clients write in one of these, in their order.
     """
     of_family = {each.name: each.shows[family] for each in REGISTRATIONS if family in each.shows}

@@ -25,7 +25,7 @@ _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 _ANY_TEXT: Final = {"type": "string"}
 SERVER: Final = "{the server's address}"
-"""Stands where the address of the server that shows the description goes."""
+"""Placeholder for the address of the server."""
 
 
 def first_word(path: str) -> str:
@@ -35,15 +35,15 @@ def first_word(path: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What the description of a dialect says beside its routes.
+    """Description of a dialect, in addition to its routes.
 
     Attributes:
         title: For people.
         lead: Some sentences for people: how to sign in, what clients there are.
         server: Address of the server; empty where the description does not name it.
         security: OpenAPI's security schemes, of which one is enough.
-        error: What every refusal looks like.
-        error_type: Content type of a refusal.
+        error: Struct of an error body.
+        error_type: Content type of an error body.
         parameters: Meaning and schema of parameters by name, those in a path in braces.
         described_as: Types to describe in place of others, as `Schemas` takes them.
         tag: Returns the group of a path's operations.
@@ -66,8 +66,8 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
     """Return the description of a dialect.
 
     Args:
-        about: What its routes do not say.
-        routes: Those of its applications, by address.
+        about: Title, sign-in and other data that routes lack.
+        routes: Routes of its applications by address.
     """
     listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
     bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
@@ -80,7 +80,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
         of_path[route.method.lower()] = operation = _operation(about, schemas, route)
         name = operation["operationId"]
         times[name] += 1
-        if times[name] > 1:  # every operation has a name of its own
+        if times[name] > 1:  # OpenAPI requires unique names
             operation["operationId"] = f"{name}_{times[name]}"
     info = {"title": about.title, "version": "1"}
     return {

@@ -1,4 +1,4 @@
-"""Registration of a dialect: all that the server knows of it beside its routes."""
+"""Registration of a dialect: its addresses, devices, limits and description."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def with_etag(request: Request, response: Response, retry_after_s: int | None) -
     Args:
         request: Its `If-None-Match` names the tags that the client holds.
         response: Its body is hashed.
-        retry_after_s: When the client should ask again, if ever.
+        retry_after_s: Seconds after which the client should poll again; None if never.
     """
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:24]}"'
     headers = {"ETag": tag} | ({"Retry-After": str(retry_after_s)} if retry_after_s else {})

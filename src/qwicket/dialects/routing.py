@@ -54,14 +54,14 @@ _log = logging.getLogger("qwicket.dialect")
 
 
 class Handlers(Protocol):
-    """The handlers of a dialect, with the one way in which its clients sign in."""
+    """Handlers of a dialect, and how its clients sign in."""
 
     @property
     def limits(self) -> Limits:
         """Return the bounds on all requests."""
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        """Return who sends a request.
+        """Return the actor of a request.
 
         Raises:
             Unauthenticated: The token is absent, unknown, expired or revoked.
@@ -231,7 +231,7 @@ class Dialect:
             if has_begun:
                 raise
             refused = self._error(_as_qwicket(error, scope))
-        # Only here, where the error is gone and with it the body that its frames held.
+        # Outside of `except`: the error's frames hold the request body until it is released.
         await refused(scope, receive, send)
 
     async def _respond(self, scope: ASGIScope, receive: Receive) -> ASGIApp:
@@ -296,7 +296,7 @@ class Dialect:
 
 
 async def _answer(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
-    """Call a route; return its own response to an error, where it has one."""
+    """Call a route; an error may have a response of the route's own."""
     try:
         return await _call(handlers, route, request)
     except QwicketError as error:
@@ -328,7 +328,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
 async def _payload(body: Body[B], content: bytes, handlers: Handlers) -> B:
     if len(content) <= body.inline_bytes:
         return body.parse(content, handlers.limits)
-    # It takes many steps, between which other requests come through.
+    # In a thread, so that other requests run in between.
     return await asyncio.to_thread(body.parse, content, handlers.limits)
 
 

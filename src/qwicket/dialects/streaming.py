@@ -1,7 +1,7 @@
-"""Large answers in chunks: as they are encoded, as they are kept, as they are sent.
+"""Large responses in chunks: encoded, held and sent without ever being copied as a whole.
 
-No step copies a large answer in one go: that keeps the interpreter, and with it everyone else, for
-as long as it takes. Each chunk goes when the client has taken the one before.
+Copying a large response holds the interpreter lock, which blocks every other request. A chunk is
+sent when the client has received the one before.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from qwicket.gateway.answers import Answer
 
 _ITEMS: Final = 1_000
-"""How many items of a list or object are encoded in one go."""
+"""Items of a list or object that are encoded at once."""
 _CHUNK_BYTES: Final = 128 << 10
 _INLINE_BYTES: Final = 4 << 10
-"""Up to here a part is encoded where it stands."""
+"""Parts up to this size are encoded in place."""
 
 _encoder: Final = msgspec.json.Encoder()
 
 
 class _Placeholders:
-    """Parts of one answer that are kept placeholders, and the marks that stand in their place.
+    """Encoded parts of one response, and the placeholders for them in its JSON.
 
-    A mark is a text that nobody can have foreseen, with the part's number.
+    A placeholder is a random text, which no client can guess, with the number of the part.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _Placeholders:
         return msgspec.Raw(f'"{self._secret}:{len(self._parts) - 1}"'.encode())
 
     def expanded(self, text: bytes) -> Iterator[bytes]:
-        """Yield a text with every part in its place."""
+        """Yield a text with its placeholders replaced."""
         if not self._parts:
             yield text
             return
@@ -69,22 +69,22 @@ _placeholders: ContextVar[_Placeholders | None] = ContextVar("placeholders", def
 
 
 def raw_object(pairs: Iterable[tuple[str, Any]]) -> msgspec.Raw:
-    """Encode a large object in slices: the encoder keeps everyone else from running meanwhile."""
+    """Encode a large object in slices, because the encoder blocks other threads."""
     return _encoded_in_slices(pairs, dict, b"{", b"}")
 
 
 def raw_list(items: Iterable[Any]) -> msgspec.Raw:
-    """As `raw_object`, for a list."""
+    """Encode a large list in slices, as `raw_object`."""
     return _encoded_in_slices(items, list, b"[", b"]")
 
 
 def raw(text: bytes) -> msgspec.Raw:
-    """Return a text that is JSON already; a large one is not copied."""
+    """Return JSON text as a value; a large one is not copied."""
     return _whole_or_placeholder([text], len(text))
 
 
 def raw_base64(data: bytes) -> msgspec.Raw:
-    """Return bytes as a text in base64, made chunk by chunk."""
+    """Return bytes as base64 text, encoded in chunks."""
     step = 3 * (_CHUNK_BYTES // 4)
     texts = [b64encode(data[start : start + step]) for start in range(0, len(data), step)]
     return _whole_or_placeholder([b'"', *texts, b'"'], len(data))
@@ -112,9 +112,9 @@ def _whole_or_placeholder(texts: list[bytes], size: int) -> msgspec.Raw:
 
 
 def encode_in_chunks(render: Callable[[], Any]) -> tuple[deque[bytes], int]:
-    """Return what `render` returns as JSON in chunks, with the bytes of all. Runs beside the loop.
+    """Return the value that `render` returns as JSON in chunks, and their total size.
 
-    What `raw`, `raw_list` and `raw_object` make meanwhile is put in its place at the end.
+    Must run in a thread. Parts from `raw`, `raw_list` and `raw_object` are inserted at the end.
     """
     placeholders = _Placeholders()
     before = _placeholders.set(placeholders)
@@ -131,7 +131,7 @@ def encode_in_chunks(render: Callable[[], Any]) -> tuple[deque[bytes], int]:
 
 
 def _coalesced(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield texts joined to chunks of about one size, and what is larger cut to it."""
+    """Yield texts joined or split to chunks of about one size."""
     held: list[bytes] = []
     size = 0
     for text in texts:
@@ -153,7 +153,7 @@ def _split(text: bytes) -> Iterator[bytes]:
 
 
 class ChunkedResponse(Response):
-    """An answer in chunks, each of which is forgotten once it is sent.
+    """Response in chunks, each of which is released once it is sent.
 
     Args:
         chunks: All of its body.
@@ -179,7 +179,7 @@ class ChunkedResponse(Response):
 
     @classmethod
     def of(cls, whole: Response) -> ChunkedResponse:
-        """Return an answer that was made whole."""
+        """Return a chunked response with the content of a plain one."""
         body = bytes(whole.body)
         made = cls(body, len(body), whole.status_code)
         made.raw_headers = whole.raw_headers
@@ -200,7 +200,7 @@ class ChunkedResponse(Response):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             if answer is not None and not isinstance(self._body, bytes):
                 answer.taken(len(chunk))
-            await asyncio.sleep(0)  # a client that takes all at once does not keep others waiting
+            await asyncio.sleep(0)  # other requests run, however fast the client reads
         await send({"type": "http.response.body", "body": b""})
 
     def _chunks(self) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
-"""The filter of a list: JSON with conditions on fields, as LoopBack has it.
+"""Filters of lists: JSON with conditions on fields, in LoopBack's syntax.
 
-It becomes a value, never text of SQL: what the store can look up goes into the query, and all of it
-is checked on each job that comes back. Patterns are matched in linear time (docs/decisions/0017).
+A filter becomes a value, never SQL text. The query contains what the database can look up, and the
+whole filter is checked on each job that the query returns. Patterns are matched in linear time
+(docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _DEPTH: Final = 16
 _PATTERN_BYTES: Final = 1 << 20
-"""What a compiled pattern may take; larger ones are refused by the library at once."""
+"""Memory of a compiled pattern; the library rejects larger ones."""
 _CHARS: Final = 16 << 10
 _RANGES: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,
@@ -45,12 +46,12 @@ _CREATED: Final = "creationDate"
 
 
 class Field(NamedTuple):
-    """A field that can be asked for.
+    """A field that a filter may name.
 
     Attributes:
         kind: What its values are.
         get: Returns the value of a job; None when it has none.
-        is_kept: Whether that takes what was kept beside the job's row.
+        is_kept: Whether the value is in the vendor fields instead of the job's row.
     """
 
     kind: str
@@ -112,7 +113,7 @@ class Test(NamedTuple):
         return self.holds_of(value)
 
     def holds_of(self, value: Any) -> bool:
-        """Say whether it holds of a value; of a missing one only what denies does."""
+        """Return whether the comparison holds; only negations hold for a missing value."""
         match self.operator:
             case "eq":
                 return bool(value == self.operand)
@@ -130,7 +131,7 @@ class Test(NamedTuple):
                 return value is not None and _RANGES[self.operator](value, self.operand)
 
     def _holds_of_some(self, values: tuple[str, ...]) -> bool:
-        """Say whether it holds of one of several values; what denies must hold of each."""
+        """Return whether it holds for any of several values; a negation must hold for each."""
         if self.operator in ("neq", "nin"):
             return all(map(self.holds_of, values))
         if self.operand is None or (self.operator == "inq" and not values):
@@ -168,15 +169,15 @@ Clause = Test | All | Some
 
 
 class Filter(NamedTuple):
-    """What a list is asked for.
+    """Parsed filter of a list.
 
     Attributes:
-        where: What holds of its jobs.
-        oldest_first: Its order.
-        limit: Most jobs, None for as many as a list may have.
-        skip: How many are left out first.
-        shown: Whether each field named is shown, or is not; none is all.
-        needs_kept: Whether what was kept beside the jobs' rows must be read.
+        where: Conditions on jobs.
+        oldest_first: Order of the list.
+        limit: Most jobs; None for the limit of lists.
+        skip: Number of jobs to leave out at the beginning.
+        shown: Fields to include (true) or leave out (false); empty for all.
+        needs_kept: Whether the vendor fields must be read.
     """
 
     where: All = All(())
@@ -187,7 +188,7 @@ class Filter(NamedTuple):
     needs_kept: bool = False
 
     def narrow(self, query: JobQuery) -> JobQuery:
-        """Return a query that finds no fewer jobs than the filter holds of, and not many more."""
+        """Return a query that finds all jobs that match the filter, and few others."""
         changes: dict[str, Any] = {"oldest_first": self.oldest_first}
         since, until = query.created_from, query.created_to
         states = frozenset(query.states or JobState)
@@ -200,7 +201,7 @@ class Filter(NamedTuple):
             elif test.operator == "eq":
                 _narrow(changes, test.field, test.operand)
         if not states:
-            until = -1  # no job has such a status, as none was made before 1970
+            until = -1  # no job matches, because no job is older than 1970
         elif len(states) < len(JobState):
             changes["states"] = tuple(sorted(states))
         changes |= {"created_from": since, "created_to": until}
@@ -216,7 +217,7 @@ class Filter(NamedTuple):
 
 
 def _narrow(changes: dict[str, Any], field: str, operand: Any) -> None:
-    """Let the database look for what a field must be."""
+    """Add a condition that the database can look up."""
     if field in ("backend.name", "backend.id"):
         changes["device"] = operand or ""
     elif field == "name" and operand and "\0" not in operand:
@@ -233,7 +234,7 @@ def parse(text: str | None, limits: Limits) -> Filter:
         limits: Bounds its size.
 
     Raises:
-        InvalidRequest: It is no filter, or asks for what there is not.
+        InvalidRequest: The filter is malformed, or names an unknown field.
         LimitExceeded: It is too large.
     """
     if not text:
@@ -293,7 +294,7 @@ _properties_decoder: Final = msgspec.json.Decoder(_PropertiesFilter)
 
 
 class _Reader:
-    """Reads the conditions, and counts them."""
+    """Parses conditions, and counts them."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._most_clauses = limits, limits.of(IBMLimits).filter_clauses
@@ -314,7 +315,7 @@ class _Reader:
             else:
                 clauses += self._tests(key, value)
         if bare := {key: asked[key] for key in asked if key in _OPERATORS}:
-            # A client that pages on forgets the name of the field.
+            # A client that requests the next page omits the field's name.
             clauses += self._tests(_CREATED, bare)
         return All(tuple(clauses))
 

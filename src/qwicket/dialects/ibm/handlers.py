@@ -55,9 +55,9 @@ _UPLOAD: Final = "upload"
 _PROGRAM: Final = "program"
 _RESULT: Final = "result"
 _QASM_BYTES: Final = 1 << 20
-"""Larger programs are not written as OpenQASM: nobody reads that, and it takes seconds."""
+"""Larger programs are not written as OpenQASM, which would take seconds."""
 _LIST_BYTES: Final = 4 << 20
-"""Programs, as sent or as shown, and counts in one list; what comes after is listed without."""
+"""Programs and counts in one list; later jobs are listed without theirs."""
 
 
 class Handlers:
@@ -185,7 +185,7 @@ class Handlers:
         submission = await asyncio.to_thread(word, body, headers, limits)
         names = await projects.names(self._gateway, actor)
         job = await self._store(actor, submission, has_program=body.has_program)
-        # Of what follows nothing may fail: clients would submit the job again.
+        # Nothing below may fail: clients would submit the job again.
         row = Shown(job, wire.kept(submission.wire), names.get(job.project, job.project))
         position = await self._last(job)
         shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
@@ -228,7 +228,7 @@ class Handlers:
         return await json_in_thread(render)
 
     async def _whole(self, request: Request[None], job: Job) -> tuple[bytes, JobResults | None]:
-        """Return a job's program, and what it gave if it gave anything."""
+        """Return a job's program, and its results if it has any."""
         program = await self._gateway.results.program(job, request.answer)
         return program.source, await self._results(request, job)
 
@@ -241,7 +241,7 @@ class Handlers:
     async def _found(
         self, actor: Actor, request: Request[Any]
     ) -> tuple[filters.Filter, list[Shown]]:
-        """Return what a list is asked for, and the jobs that are in it."""
+        """Return the filter of a list, and the jobs that it selects."""
         asked = filters.parse(request.query_params.get("filter"), self.limits)
         project = await self._project(actor, request)
         return asked, await search.found(self._gateway, actor, asked, project)
@@ -419,10 +419,10 @@ class Handlers:
         await self._job(actor, request)
         return json({})
 
-    # --- what several need ------------------------------------------------------------------------
+    # --- shared -----------------------------------------------------------------------------------
 
     async def _project(self, actor: Actor, request: Request[Any]) -> str | None:
-        """Return the id of the project below which the path stands, if it does."""
+        """Return the id of the project in the path, if any."""
         return await projects.find(self._gateway, actor, _place(request))
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
@@ -434,7 +434,7 @@ class Handlers:
         return job
 
     async def _named(self, actor: Actor, request: Request[Any]) -> Shown:
-        """Return the job that the path names, with what was kept of it."""
+        """Return the job of the path with its vendor fields."""
         id_text = request.path_params["id"]
         try:
             job, document = await self._gateway.jobs.get_with_vendor_fields(
@@ -446,7 +446,7 @@ class Handlers:
         return await self._with_name(actor, job, document)
 
     async def _settled(self, actor: Actor, request: Request[None]) -> Shown:
-        """Return the job that the path names; a young one perhaps after its end."""
+        """Return the job of the path; the first read of a new job may wait for its end."""
         shown = await self._named(actor, request)
         job = await self._gateway.first_polls.settled(actor, shown.job, request.disconnected)
         return shown._replace(job=job)
@@ -463,7 +463,7 @@ class Handlers:
         return Shown(job, wire.kept(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
-        """Return where a waiting job stands; one just come stands behind all others."""
+        """Return the queue position of a waiting job; a new job is last."""
         if statuses.status(job) != statuses.QUEUED:
             return None
         place = await self._gateway.queue.position(job)
@@ -473,7 +473,7 @@ class Handlers:
         return Position(place, time.time_ns() // 1_000_000)
 
     async def _last(self, job: Job) -> Position | None:
-        """Return where a job just stored stands; nothing where nobody can tell now."""
+        """Return the queue position of a job just stored; None if it cannot be read now."""
         try:
             return await self._position(job)
         except QwicketError:
@@ -527,12 +527,12 @@ async def _token(request: Request[Any]) -> str | None:
 
 
 def _is_old(request: Request[Any]) -> bool:
-    """Return whether the client is one up to 0.4, as its header says."""
+    """Return whether the client is version 0.4 or older, by its header."""
     name, _, rest = request.headers.get(wire.CLIENT, "").partition("/")
     return name.startswith(_OLD_CLIENT) and rest.startswith(("0.3.", "0.4."))
 
 
 def _place(request: Request[Any]) -> Place | None:
-    """Return the hub, group and project below which the path stands, if it does."""
+    """Return the hub, group and project in the path, if any."""
     path = request.scope["path"].removeprefix(request.scope["root_path"])
     return canonical(path)[1].place

@@ -1,7 +1,7 @@
-"""What goes out of jobs. No key is null, as clients trip over that.
+"""Bodies of jobs in IBM's JSON. No value is null, because clients fail on null.
 
-Every key of the printed document is there: an empty text where there is nothing to say, and absent
-only until it is known (`endDate`, `summaryData`).
+Every key of IBM's document is present, with an empty text for an unknown value. `endDate` and
+`summaryData` are absent until the job has ended.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ENTRY_WORDS: Final = {
 
 
 class Shown(NamedTuple):
-    """A job with what it takes to show it: what was kept of it, and its project's name."""
+    """A job with its vendor fields and the name of its project."""
 
     job: Job
     kept: Kept
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a waiting job stands, and when it was looked at."""
+    """Queue position of a waiting job, and the time of reading it."""
 
     place: Place
     now_ms: int
@@ -52,9 +52,9 @@ def status(
 
     Args:
         shown: The job.
-        position: Where it stands, if it waits.
-        is_for_old: Whether for clients up to 0.4: they know of a queue only of jobs that run, and
-            show these as queued.
+        position: Queue position, if it waits.
+        is_for_old: Whether for clients up to 0.4, which read a queue position only from running
+            jobs and show these as queued.
     """
     job = shown.job
     body: dict[str, Any] = {
@@ -88,7 +88,7 @@ def body(
 
     Args:
         shown: The job.
-        position: Where it stands, if it waits.
+        position: Queue position, if it waits.
         sizes: Of program and results, once it has ended.
         root: Where this door is, for addresses.
         is_for_old: As for `status`.
@@ -102,7 +102,7 @@ def body(
         "timePerStep": _steps(job),
         "runMode": _RUN_MODE,
         "codeId": "",
-        "ip": dict.fromkeys(("ip", "city", "country", "continent"), ""),  # never kept: privacy
+        "ip": dict.fromkeys(("ip", "city", "country", "continent"), ""),  # not stored, for privacy
         "objectStorageInfo": storage(job, root),
         "liveDataEnabled": kept.is_live,
     }
@@ -126,7 +126,7 @@ def entries(job: Job) -> list[dict[str, Any]]:
 
 
 def storage(job: Job, root: str) -> dict[str, str]:
-    """Return where program and results are asked for."""
+    """Return the addresses of program and results."""
     at = f"{root}/jobs/{job.id}"
     return {
         "jobId": job.id,
@@ -161,7 +161,7 @@ def _queue(job: Job, position: Position) -> dict[str, Any]:
 
 
 def _expected(job: Job, position: Position) -> dict[str, str | None]:
-    """Return when a waiting job is expected to start and end; nothing where nobody knows."""
+    """Return the expected start and end of a waiting job; empty if unknown."""
     if position.place.start_in_s is None:
         return {}
     start_ms = position.now_ms + round(1000 * position.place.start_in_s)
@@ -172,7 +172,7 @@ def _expected(job: Job, position: Position) -> dict[str, str | None]:
 
 
 def _steps(job: Job) -> dict[str, str | None]:
-    """Return when a job came to which state; only what really happened."""
+    """Return the time at which a job entered each status."""
     steps = {
         statuses.CREATING: job.created_at,
         statuses.QUEUED: job.queued_at,

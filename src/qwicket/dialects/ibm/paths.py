@@ -1,4 +1,4 @@
-"""The many spellings of one path.
+"""Normalises the spellings of paths.
 
 Words are written in any case, devices and jobs in the singular or plural, with or without a version
 at the end, and everything once more below a hub, group and project. Names and ids are taken as they
@@ -16,10 +16,10 @@ _ID_CHARS: Final = 36
 
 
 class Spelling(NamedTuple):
-    """What a path says beside its route.
+    """Parts of a path that are not part of its route.
 
     Attributes:
-        place: The hub, group and project below which it stands, if it does.
+        place: Hub, group and project in the path, if any.
         has_version: Whether it ended in a version.
     """
 
@@ -28,7 +28,7 @@ class Spelling(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The hub, group and project below which a path stands."""
+    """Hub, group and project in a path."""
 
     hub: str
     group: str
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 def canonical(path: str) -> tuple[str, Spelling]:
-    """Return a path as the routes spell it, and what else it says.
+    """Return a path in the routes' spelling, and its other parts.
 
     Args:
         path: What follows the door's prefix.
@@ -52,7 +52,7 @@ def canonical(path: str) -> tuple[str, Spelling]:
         head, thing = ("devices", segments[1:2]) if head in _DEVICES else ("jobs", _job(segments))
         segments = [head, *thing, *map(str.lower, segments[2:])]
     elif place is not None:
-        return path, Spelling()  # nothing else stands below a project
+        return path, Spelling()  # a project has no other paths
     elif head == "network" and [segment.lower() for segment in segments[1:2]] == ["devices"]:
         segments = [*map(str.lower, segments[:2]), *segments[2:3], *map(str.lower, segments[3:])]
     elif head == "storage":

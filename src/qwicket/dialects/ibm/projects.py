@@ -1,4 +1,4 @@
-"""Which project a hub, group and project stand for, and who acts for it."""
+"""Projects by hub, group and project, and actors that submit for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def find(gateway: Gateway, actor: Actor, place: Place | None) -> str | Non
     """Return the id of a project by its place; None where none is named.
 
     Raises:
-        NotFound: The account is in no such project, or there is none.
+        NotFound: The project does not exist, or the account is not a member.
     """
     if place is None:
         return None

@@ -1,4 +1,4 @@
-"""The jobs that a filter holds for."""
+"""Jobs that match a filter."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _ROWS_PER_TURN: Final = 20
 _SCAN: Final = 200
-"""Jobs that a filter looks at in one go; more than that beside the loop."""
+"""Jobs that are matched on the event loop; more are matched in a thread."""
 _NOTHING: Final = wire.Kept(kind="")
 
 
 async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[Shown]:
-    """Return the jobs of one list, with what was kept of them.
+    """Return the jobs of one list with their vendor fields.
 
     Raises:
-        LimitExceeded: The filter holds for so few that too many would be looked at.
+        LimitExceeded: The filter matches so few jobs that too many would be read.
     """
     limits = gateway.limits
     names = await projects.names(gateway, actor)
@@ -63,7 +63,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
 
 
 async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
-    """Yield rows, and let others run now and then: each takes a look-up or two."""
+    """Yield rows, and let other requests run in between, because each row takes look-ups."""
     for number, row in enumerate(rows):
         if number % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
 
 
 async def _all_kept(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
-    """Return rows with what was kept of their jobs; what was deleted meanwhile is left out."""
+    """Return rows with vendor fields, without jobs that were deleted meanwhile."""
     kept = []
     async for row in in_turns(rows):
         with suppress(NotFound):
@@ -81,7 +81,7 @@ async def _all_kept(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
 
 
 async def _matching(asked: Filter, rows: list[Shown]) -> list[Shown]:
-    """Return the rows of which the filter holds; many are looked at beside the loop."""
+    """Return the rows that match the filter; many are matched in a thread."""
 
     def matching() -> list[Shown]:
         return [row for row in rows if asked.where.holds(row)]

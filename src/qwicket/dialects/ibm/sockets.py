@@ -31,30 +31,30 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
-    Worded = Callable[[Actor, Job], Awaitable[bytes]]
+    RenderStatus = Callable[[Actor, Job], Awaitable[bytes]]
 
 FAILED: Final = 4001
 DONE: Final = 4002
 UNKNOWN: Final = 4003
-"""IBM's close codes: the client tries again, has what it wanted, or gives up."""
+"""IBM's close codes: the client retries, has the result, or stops."""
 
 _POLICY: Final = 1008
 _RESTART: Final = 1012
 _REASON_CHARS: Final = 120  # of a close frame, which has 125 bytes
-_LOOK_S: Final = 3.0
-"""How often the token and the job's place in the queue are looked at."""
+_RECHECK_S: Final = 3.0
+"""Interval at which the token and the queue position are read."""
 
 _AUTHENTICATED: Final = b'{"type":"authenticated"}'
 _log = logging.getLogger("qwicket.dialect")
 
 
-class _Sign(msgspec.Struct, frozen=True):
+class _TokenMessage(msgspec.Struct, frozen=True):
     """The first message."""
 
     data: str
 
 
-class _Closed(Exception):
+class _CloseSocket(Exception):
     """The socket is to be closed with a code."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -62,8 +62,8 @@ class _Closed(Exception):
         super().__init__(reason)
 
 
-_SPOKE: Final = "Nothing more is expected."
-_sign_decoder: Final = msgspec.json.Decoder(_Sign)
+_UNEXPECTED: Final = "Nothing more is expected."
+_token_decoder: Final = msgspec.json.Decoder(_TokenMessage)
 
 
 class Sockets:
@@ -79,14 +79,16 @@ class Sockets:
         self._n_open = 0
         self._n_of_account: Counter[str] = Counter()
 
-    async def serve(self, socket: WebSocket, id_text: str, address: str, worded: Worded) -> None:
+    async def serve(
+        self, socket: WebSocket, id_text: str, address: str, render: RenderStatus
+    ) -> None:
         """Serve one socket to its end.
 
         Args:
             socket: The socket.
             id_text: The job's id.
             address: Where the client is.
-            worded: Makes the JSON of the job's status.
+            render: Renders the status as JSON.
 
         Raises:
             Unavailable: Too many are open; nothing was accepted yet.
@@ -94,7 +96,7 @@ class Sockets:
         self._check_room()
         try:
             await socket.accept()
-            await self._watched(_Stream(self._gateway, socket, address, worded), id_text)
+            await self._watched(_Stream(self._gateway, socket, address, render), id_text)
         except WebSocketDisconnect:
             return
 
@@ -104,7 +106,7 @@ class Sockets:
             raise Unavailable(f"{most} websockets are open (limit sockets).", retry_after_s=5.0)
 
     async def _watched(self, stream: _Stream, id_text: str) -> None:
-        """Let a stream run, and close it with the code that says why it ended."""
+        """Run a stream, then close it with the code of its end."""
         try:
             async with self._unsigned():
                 text = await stream.message()
@@ -113,7 +115,7 @@ class Sockets:
                 await stream.run(actor, id_text)
         except WebSocketDisconnect:
             raise
-        except _Closed as end:
+        except _CloseSocket as end:
             code, reason = end.code, str(end)
         except NotFound as error:
             code, reason = UNKNOWN, error.detail
@@ -129,30 +131,30 @@ class Sockets:
 
     @contextlib.asynccontextmanager
     async def _unsigned(self) -> AsyncIterator[None]:
-        """Give a socket its time to say whose it is, which ends early when too many others come.
+        """Limit the time for sign-in; it ends early when too many other sockets open.
 
-        Clients say so at once. Strangers, who cannot, take no room from those who can.
+        Clients sign in at once. Sockets without a token must not exclude those with one.
 
         Raises:
-            _Closed: The time is over.
+            _CloseSocket: The time is over.
         """
         limits, silent = self._gateway.limits, self._silent
         own, within_s = limits.of(IBMLimits), limits.connections.head_timeout_s
         detail = f"No token came within {within_s:g} s (limit head_timeout_s)"
         try:
-            async with asyncio.timeout(within_s) as patience:
-                silent[patience] = None
+            async with asyncio.timeout(within_s) as timeout:
+                silent[timeout] = None
                 if len(silent) > own.unsigned_sockets:
                     oldest = next(iter(silent))
                     del silent[oldest]
-                    _end(oldest)
+                    _expire(oldest)
                 try:
                     yield
                 finally:
-                    silent.pop(patience, None)
+                    silent.pop(timeout, None)
         except TimeoutError:
             more = f", or before {own.unsigned_sockets} others came (limit unsigned_sockets)."
-            raise _Closed(_POLICY, detail + more) from None
+            raise _CloseSocket(_POLICY, detail + more) from None
 
     @contextlib.contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:
@@ -174,56 +176,60 @@ class Sockets:
 class _Stream:
     """One socket."""
 
-    def __init__(self, gateway: Gateway, socket: WebSocket, address: str, worded: Worded) -> None:
+    def __init__(
+        self, gateway: Gateway, socket: WebSocket, address: str, render: RenderStatus
+    ) -> None:
         self._gateway = gateway
         self.socket = socket
         self._address = address
-        self._worded = worded
+        self._render = render
         self._token = ""
 
     async def sign_in(self, text: str | bytes) -> Actor:
-        """Return whose the token is that came first."""
+        """Return the actor of the token in the first message."""
         try:
-            self._token = _sign_decoder.decode(text).data
+            self._token = _token_decoder.decode(text).data
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise _Closed(_POLICY, "The first message must bear the access token.") from None
+            raise _CloseSocket(_POLICY, "The first message must bear the access token.") from None
         return await self._actor()
 
     async def run(self, actor: Actor, id_text: str) -> None:
-        """Tell each change of a job, until it ends."""
+        """Send each change of a job until it ends."""
         await self.socket.send_bytes(_AUTHENTICATED)
         job = await self._gateway.jobs.get(actor, id_text, door=DOOR)
-        speaks = asyncio.create_task(self.message())
+        client_message = asyncio.create_task(self.message())
         try:
-            await self._tell(actor, job, speaks)
+            await self._send_changes(actor, job, client_message)
         finally:
-            _forget(speaks)
+            _cancel_quietly(client_message)
 
-    async def _tell(self, actor: Actor, job: Job, speaks: asyncio.Task[str | bytes]) -> None:
-        told = b""
+    async def _send_changes(
+        self, actor: Actor, job: Job, client_message: asyncio.Task[str | bytes]
+    ) -> None:
+        last_sent = b""
         while True:
-            text = await self._worded(actor, job)
-            if text != told:
+            text = await self._render(actor, job)
+            if text != last_sent:
                 await self.socket.send_bytes(b'{"type":"job-status","data":' + text + b"}")
-                told = text
+                last_sent = text
             if job.state.is_final:
-                raise _Closed(DONE, "The job has ended.")
+                raise _CloseSocket(DONE, "The job has ended.")
             if self._gateway.jobs.is_stopping:
-                raise _Closed(_RESTART, "The server is stopping.")
-            news = asyncio.create_task(self._gateway.jobs.wait_for_change(actor, job, _LOOK_S))
+                raise _CloseSocket(_RESTART, "The server is stopping.")
+            change = asyncio.create_task(self._gateway.jobs.wait_for_change(actor, job, _RECHECK_S))
             try:
-                await asyncio.wait({news, speaks}, return_when=asyncio.FIRST_COMPLETED)
-                if speaks.done():
-                    is_gone = isinstance(speaks.exception(), WebSocketDisconnect)
-                    # Not the task's own error: its frames would hold the task, which holds it.
-                    raise WebSocketDisconnect if is_gone else _Closed(_POLICY, _SPOKE)
-                job = news.result()
+                await asyncio.wait({change, client_message}, return_when=asyncio.FIRST_COMPLETED)
+                if client_message.done():
+                    is_gone = isinstance(client_message.exception(), WebSocketDisconnect)
+                    # A new error: the task's own holds the task in its frames, a reference cycle.
+                    raise WebSocketDisconnect if is_gone else _CloseSocket(_POLICY, _UNEXPECTED)
+                job = change.result()
             finally:
-                _forget(news)
+                _cancel_quietly(change)
             actor = await self._actor()
 
     async def _actor(self) -> Actor:
-        """Return whose the token is now."""
+        """Return the actor of the token, which may have been revoked."""
         actor = await self._gateway.access_tokens.actor(self._token, DOOR, self._address)
         actor.require(Scope.JOBS_READ)
         return actor
@@ -240,13 +246,13 @@ class _Stream:
         return message.get("text") or message.get("bytes") or b""
 
 
-def _end(patience: asyncio.Timeout) -> None:
-    """Let a time be over now."""
-    if not patience.expired():
-        patience.reschedule(asyncio.get_running_loop().time())
+def _expire(timeout: asyncio.Timeout) -> None:
+    """Expire a timeout now."""
+    if not timeout.expired():
+        timeout.reschedule(asyncio.get_running_loop().time())
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
-    """End a task whose outcome nobody wants any more, an error neither."""
+def _cancel_quietly(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and ignore its result and its error."""
     task.cancel()
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,4 +1,4 @@
-"""What comes in through IBM's door, what is kept of it, and the field_names of errors."""
+"""What comes in through IBM's door, what is kept of it, and error bodies."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: bool = False
 
     def client_info(self) -> dict[str, str]:
-        """Return who submitted: names before the first slash, versions before the next."""
+        """Return name and version of the submitting client from its header."""
         name, _, rest = self.client.partition("/")
         return {"name": name, "version": rest.partition("/")[0]}
 
@@ -156,7 +156,7 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
 
 
 def known(job: Job, document: bytes) -> Submission:
-    """Return what is known of a job that was kept as a draft."""
+    """Return the submission of a job that is stored as a draft."""
     return Submission(
         door=DOOR,
         device=job.device,
@@ -220,7 +220,7 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
 
 
 def kept(document: bytes) -> Kept:
-    """Return what was kept with a job."""
+    """Return the vendor fields of a job."""
     return _kept_decoder.decode(document)
 
 
@@ -235,7 +235,7 @@ def _kept(kind: str, body: JobBody, headers: Headers) -> Kept:
 
 
 def _spelt(source: bytes) -> bytes:
-    """Return a Qobj whose experiments are spelt right: one printed document spells them wrong."""
+    """Return a Qobj with `experiments`, which one printed document misspells."""
     if _MISPRINT.encode() not in source:
         return source
     try:
@@ -258,7 +258,7 @@ class JobNotFound(NotFound):
 
 
 class JobLimit(LimitExceeded):
-    """A project has as many unfinished jobs on a device as it may; clients have an error of it."""
+    """A project has too many unfinished jobs on a device; clients have an error class for it."""
 
     code = "job_limit_reached"
 
@@ -295,10 +295,10 @@ _FIELD_NAMES: Final[Mapping[str, str]] = {
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error that no client repeats in vain: they repeat 503, a submission too.
+    """Return an error whose status makes clients retry only where that helps.
 
-    A device that is off is not there today, whoever asks again. For a result there will be room
-    soon, and of 429 they repeat nothing.
+    Clients retry 503, submissions too, and never 429. A device that is off stays off, so it is a
+    400. Memory for a large result is soon available, so its 429 becomes a 503.
     """
     if isinstance(error, Unavailable) and error.field == "device":
         return InvalidRequest(error.detail, field="device")

@@ -74,7 +74,7 @@ def calibrations(
 
 
 def characterization(version: Version, device: Device, found: Calibrated) -> dict[str, Any]:
-    """Return a calibration in IonQ's words: fidelities, and times in seconds."""
+    """Return a calibration in IonQ's JSON: fidelities, and times in seconds."""
     body = found.body
     return {
         "id": found.id,
@@ -100,7 +100,7 @@ def characterization(version: Version, device: Device, found: Calibrated) -> dic
 
 
 def _fidelity(error: float) -> dict[str, float]:
-    """Return a fidelity; one figure is known, so that it is both mean and median."""
+    """Return a fidelity; the only known figure serves as mean and median."""
     fidelity = round(1 - error, 12)
     return {"median": fidelity, "mean": fidelity}
 
@@ -109,7 +109,7 @@ def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
     """Return what an estimate is asked for.
 
     Raises:
-        InvalidRequest: A number or truth value is none, or the backend is missing.
+        InvalidRequest: A number or truth value is malformed, or the backend is missing.
     """
     if not query.get("backend"):
         raise InvalidRequest("backend is missing.", field="backend")
@@ -128,7 +128,7 @@ def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
 def estimate(
     actor: Actor, asked: dict[str, Any], run_s: float, queue_s: float, now: int
 ) -> dict[str, Any]:
-    """Return what a job would take, in the words of clients and of IonQ's document."""
+    """Return the estimate of a job, with the keys of clients and of IonQ's document."""
     inputs = {key: value for key, value in asked.items() if key != "type"}
     context = {key: value for key, value in asked.items() if key != "session"}
     return {

@@ -1,6 +1,6 @@
-"""What goes out of jobs: their bodies in both versions, lists, cost.
+"""Bodies of jobs in both versions, and their cost.
 
-Some keys must be absent rather than null and others the reverse; the clients insist.
+Clients require that some keys are absent rather than null, and others the reverse.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def v04_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
         "qubits": job.n_qubits,
         "circuits": 1 if is_child else job.n_circuits,
     }
-    if not is_child:  # of one circuit among several nobody counted them
+    if not is_child:  # counted per job only
         stats["gate_counts"] = {"1q": job.n_ops_1q, "2q": job.n_ops_2q}
     shown: dict[str, Any] = {
         "id": id_of(part),
@@ -166,13 +166,13 @@ def cost(job: Job, kept: Kept) -> dict[str, Any]:
 
 
 def is_compiled(part: JobPart, kept: Kept) -> bool:
-    """Return whether there is a compiled circuit to fetch: of OpenQASM 3 there is none."""
+    """Return whether a job has a compiled circuit; OpenQASM 3 has none."""
     is_one = kept.type == CIRCUIT or part.number is not None
     return is_one and part.state is JobState.COMPLETED
 
 
 def entangler(device: Device, kept: Kept) -> Entangler:
-    """Return a machine's gate on two qubits; on the simulator that of the machine whose noise."""
+    """Return a machine's two-qubit gate; on the simulator, that of its noise model."""
     has_zz = "zz" in device.spec.native_gates or kept.noise.model.startswith("forte")
     return "zz" if has_zz else "ms"
 
@@ -201,7 +201,7 @@ def _member(part: JobPart, kept: Kept) -> Member:
 
 
 def _failure(failure: Failure | None) -> dict[str, str]:
-    """Return why a job failed. The document says `message`, all clients read `error`."""
+    """Return why a job failed. IonQ documents `message`, but all clients read `error`."""
     if failure is None:
         return {}
     text = failure.message or failure.code
@@ -210,7 +210,7 @@ def _failure(failure: Failure | None) -> dict[str, str]:
 
 
 def _results(job: str, type_: str) -> dict[str, Any]:
-    """Return where results are. Clients glue `url` to their base: it begins with the version."""
+    """Return the addresses of results. Clients append `url` to their base URL."""
     at = f"/v0.4/jobs/{job}/results"
     if type_ == MULTI:
         url = f"{at}/probabilities/aggregated"

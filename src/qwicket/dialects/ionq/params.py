@@ -16,7 +16,7 @@ def integer(query: Mapping[str, str], name: str, default: int, least: int, most:
     """Return a whole number of a query.
 
     Raises:
-        InvalidRequest: It is none, or out of range.
+        InvalidRequest: The text is not a number, or out of range.
     """
     text = query.get(name)
     if text is None:
@@ -31,7 +31,7 @@ def instant(query: Mapping[str, str], name: str, default: int) -> int:
     """Return a time of a query in Unix milliseconds, given as such or in ISO 8601.
 
     Raises:
-        InvalidRequest: It is neither.
+        InvalidRequest: The text is neither.
     """
     text = query.get(name)
     if text is None:
@@ -50,7 +50,7 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
     """Return whether a query says `true`, as Python or as JSON writes it.
 
     Raises:
-        InvalidRequest: It says neither that nor `false`.
+        InvalidRequest: The text is neither.
     """
     text = query.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
@@ -59,9 +59,9 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def cursor(query: Mapping[str, str]) -> int | None:
-    """Return where a list goes on.
+    """Return the position at which a list continues.
 
     Raises:
-        InvalidRequest: It is no cursor of ours.
+        InvalidRequest: The cursor is malformed.
     """
     return integer(query, "next", 0, 1, INT64_MAX) if "next" in query else None

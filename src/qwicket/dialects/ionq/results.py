@@ -1,8 +1,8 @@
 """JobResults in IonQ's formats.
 
 Keys are decimal integers as text, qubit 0 the least significant bit; the formats of version 2 have
-bit strings by register, the last bit leftmost. Shots are independent of each other, so that their
-order carries nothing: it is drawn from the job's seed when somebody asks for it.
+bit strings by register, the last bit leftmost. Shots are independent, so their order has
+no meaning: it is drawn from the job's seed when shots are requested.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _AGGREGATIONS = ("average", "voting")
 
 
 def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
-    """Return whether a result is asked for by plurality vote. Of a plain run there is none.
+    """Return whether a plurality vote is requested; a run without debiasing has none.
 
     Raises:
         InvalidRequest: The aggregation is not one of ours.
@@ -55,7 +55,7 @@ def nested(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
 
 
 def only(results: JobResults) -> Outcome:
-    """Return what the one circuit gave.
+    """Return the outcome of a job with one circuit.
 
     Raises:
         NotFound: It gave nothing: it failed, or it was a dry run.

@@ -20,7 +20,7 @@ UNUSED: Final = GroupUse(0, 0, 0, None)
 
 
 class CostLimit(msgspec.Struct, frozen=True):
-    """Kept and shown; nothing costs anything here, so that it is never reached."""
+    """Limit on cost: stored and shown, but never reached, because jobs cost nothing."""
 
     unit: Annotated[str, msgspec.Meta(max_length=16)]
     value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -48,7 +48,7 @@ def opening(text: bytes, _: Limits) -> OpenBody:
 
 
 def kept(settings: Settings) -> bytes:
-    """Return what is kept with a session."""
+    """Return the vendor fields of a session."""
     return msgspec.json.encode(settings)
 
 

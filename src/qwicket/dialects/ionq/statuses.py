@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """A version of the API: how it begins its paths, and its word for a job that runs."""
+    """A version of the API: first part of its paths, and its status for a running job."""
 
     name: str
     running: str
 
     def status(self, job: Job, state: JobState | None = None) -> str:
-        """Return the word for a job's state. Once it ran, it does so until it ends.
+        """Return the status of a job. A job that has started is running until it ends.
 
         Args:
             job: The job.

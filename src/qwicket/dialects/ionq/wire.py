@@ -1,6 +1,6 @@
 """What comes in through IonQ's doors: both versions' submissions, and the words of errors.
 
-A job is kept in one form whichever version it came through, so that either can read it.
+A job is stored in one form for both versions, so that either can read it.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ _outline_decoder: Final = msgspec.json.Decoder(_Outline)
 
 
 class _CommonSubmission(NamedTuple):
-    """A submission in neither version's words."""
+    """A submission of either version."""
 
     kept: Kept
     device: str
@@ -261,7 +261,7 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
 
 
 def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limits) -> Submission:
-    """Return a job again, with what its clone is to have otherwise.
+    """Return the submission of a job's clone.
 
     Raises:
         InvalidRequest: As for `submission`.
@@ -301,12 +301,12 @@ def parse_ids(text: bytes, limits: Limits) -> list[str]:
 
 
 def kept(document: bytes) -> Kept:
-    """Return what was kept with a job."""
+    """Return the vendor fields of a job."""
     return _kept_decoder.decode(document)
 
 
 def warnings(job: Job, kept: Kept) -> list[str]:
-    """Return what a job asked for in vain."""
+    """Return warnings about options that had no effect."""
     found = []
     if kept.is_debiased and job.calibration is None:
         found.append("Debiasing is for QPUs: the simulator was run without.")
@@ -389,17 +389,17 @@ def _shots(shots: int | str) -> int:
 
 # --- errors ---------------------------------------------------------------------------------------
 
-# These two are worded differently from one Python version to the next.
+# Python changed these two phrases between versions.
 _PHRASES: Final = {413: "Payload Too Large", 422: "Unprocessable Entity"}
 _FIELD_NAMES: Final = {"device": "backend", "noise": "noise.model", "group": "session_id"}
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error that makes no client hang: 409 and 503 are repeated, some without end.
+    """Return an error whose status does not make clients retry for ever, as 409 and 503 do.
 
-    A result that is not there is a 404; what the present state forbids, and a device that is off,
-    no repetition helps. A body that names what is not there is a 400: of a 404 cirq-ionq drops the
-    message.
+    A missing result is a 404. A conflict with the job's state and a device that is off are 400,
+    because a retry does not help. An unknown device or session in a body is a 400 as well:
+    cirq-ionq drops the message of a 404.
     """
     if isinstance(error, NotFinished | NoResult):
         return NotFound(error.detail)

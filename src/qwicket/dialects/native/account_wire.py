@@ -23,8 +23,8 @@ _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len
 _LIFE_S: Final = 100 * 365 * 86_400
 
 
-class TokenWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/tokens`. What is absent is as that of the token that asks.
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/tokens`. Absent fields are those of the calling token.
 
     Attributes:
         scopes: What it may do.
@@ -39,11 +39,11 @@ class TokenWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     life_s: Annotated[int, msgspec.Meta(ge=1, le=_LIFE_S)] | None = None
 
 
-_token_decoder: Final = msgspec.json.Decoder(TokenWish)
+_token_decoder: Final = msgspec.json.Decoder(TokenRequest)
 
 
-def token_wish(text: bytes, limits: Limits) -> TokenWish:
-    """Return what a token shall be.
+def token_request(text: bytes, limits: Limits) -> TokenRequest:
+    """Return the properties of a new token.
 
     Raises:
         InvalidRequest: It is malformed; `field` says where.

@@ -89,7 +89,7 @@ _AGENT: Final = msgspec.json.Decoder(schema.agents.AgentName)
 
 
 def announcement(text: bytes, limits: Limits) -> AnnounceBody:
-    """Return what a lab says of its device.
+    """Return the announcement of a lab's device.
 
     Raises:
         InvalidRequest: It is malformed; `field` says where.
@@ -143,16 +143,16 @@ def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
 
 
 def agent(text: str) -> str:
-    """Return an agent's name for itself, from a path.
+    """Return an agent's name from a path.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: The name is malformed.
     """
     return decode(msgspec.json.encode(text), _AGENT)
 
 
 def result(body: schema.agents.FinishBody) -> list[Encoded | Failure] | Failure:
-    """Return what came of a job, in the gateway's words."""
+    """Return the parts of a job, or its failure, as the gateway takes them."""
     if body.error is not None:
         return _failure(body.error)
     return [_part(number, part) for number, part in enumerate(body.parts or ())]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AgentHandlers:
-    """What agents ask for.
+    """Handlers for agents.
 
     Args:
         gateway: Does the work.
@@ -77,7 +77,7 @@ class AgentHandlers:
         (await self.sign_in(request)).require(Scope.DEVICES_SERVE)
 
     async def _is_gone(self, request: Request[Any]) -> bool:
-        """Return whether nobody may have the response any more: a revoked token gets no job."""
+        """Return whether the client is gone or its token revoked, so that it gets no job."""
         try:
             await self._sign_in_again(request)
         except (Forbidden, Unauthenticated):

@@ -1,4 +1,4 @@
-"""What one circuit gave as the arrays of docs/api.md, in the archive that NumPy reads."""
+"""Outcome of one circuit as NumPy arrays, which docs/api.md describes, in an npz archive."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NPZ_TYPE: Final = "application/x-npz"
 
 
-def are_wanted(accept: str, params: Mapping[str, str]) -> bool:
-    """Say whether a request asks for arrays: `?format=` counts before the header.
+def are_requested(accept: str, params: Mapping[str, str]) -> bool:
+    """Return whether a request asks for arrays: `?format=` counts before the header.
 
     Raises:
         InvalidRequest: There is no such format.
@@ -32,7 +32,7 @@ def are_wanted(accept: str, params: Mapping[str, str]) -> bool:
 
 
 def npz(part: Outcome | Failure) -> bytes:
-    """Return the arrays of an outcome. Runs beside the loop.
+    """Return the arrays of an outcome; must run in a thread.
 
     Raises:
         NoResult: The circuit failed.

@@ -31,14 +31,14 @@ _TAG_CHARS: Final = 64 << 10
 
 
 class Handlers(AgentHandlers):
-    """What everybody else asks for."""
+    """Handlers for users."""
 
     def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:
         super().__init__(gateway, shown_by)
         self._streams = Streams(gateway)
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the account and the token that ask."""
+        """Read the account and the token of the caller."""
         account = await self._gateway.accounts.of(actor)
         token = await self._gateway.tokens.own(actor)
         projects = await self._gateway.accounts.projects(actor)
@@ -54,7 +54,9 @@ class Handlers(AgentHandlers):
         tokens = await self._gateway.tokens.live(actor)
         return json(account_wire.token_list(tokens, await self._gateway.accounts.projects(actor)))
 
-    async def make_token(self, actor: Actor, request: Request[account_wire.TokenWish]) -> Response:
+    async def make_token(
+        self, actor: Actor, request: Request[account_wire.TokenRequest]
+    ) -> Response:
         """Make a token of no more rights."""
         body = request.payload
         made = await self._gateway.tokens.make(
@@ -139,7 +141,7 @@ class Handlers(AgentHandlers):
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of one circuit: as JSON, or with its arrays as an archive of NumPy."""
-        is_archive = arrays.are_wanted(request.headers.get("accept", ""), request.query_params)
+        is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
         job, told = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
         results = await self._gateway.results.of(job, request.answer, number, told=told)

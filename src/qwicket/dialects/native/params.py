@@ -31,7 +31,7 @@ _KNOWN: Final = {
 
 
 def query(params: QueryParams, limits: Limits) -> JobQuery:
-    """Return the list that a query string asks for.
+    """Return the query of a list.
 
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
@@ -57,7 +57,7 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
 
 
 def _check_texts(params: QueryParams) -> None:
-    """Refuse names that are none, and NUL: PostgreSQL takes no such text."""
+    """Reject unknown parameters, and NUL, which PostgreSQL cannot store."""
     for name, value in params.multi_items():
         if name not in _KNOWN:
             known = ", ".join(sorted(_KNOWN))
@@ -82,7 +82,7 @@ def integer(
     """Return a query parameter as an integer.
 
     Raises:
-        InvalidRequest: It is none, or out of bounds.
+        InvalidRequest: The text is not an integer, or out of range.
     """
     text = params.get(name)
     if text is None:
@@ -96,7 +96,7 @@ def seconds(params: Mapping[str, str], name: str, most: float) -> float:
     """Return a query parameter as seconds: 0 when absent, `most` when it asks for more.
 
     Raises:
-        InvalidRequest: It is no number.
+        InvalidRequest: The text is not a number.
     """
     text = params.get(name, "0")
     asked = float(text) if _SECONDS.fullmatch(text) else inf
@@ -109,7 +109,7 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
     """Return a query parameter as Unix milliseconds.
 
     Raises:
-        InvalidRequest: It is no time in ISO 8601 with its offset from UTC.
+        InvalidRequest: The text is not a time in ISO 8601 with an offset from UTC.
     """
     text = params.get(name)
     if text is None:

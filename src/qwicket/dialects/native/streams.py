@@ -1,7 +1,7 @@
 """Server-sent events: the changes of one job, or of all jobs of an account.
 
-Nothing is kept for a reader: a stream holds the number of what it told last, and reads what came
-after it when the client has taken that (WHATWG HTML, section 9.2, has the format).
+A stream holds no backlog: it stores the number of the last event sent, and reads later ones once
+the client has received it. WHATWG HTML, section 9.2, defines the format.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
-    Tell = Callable[[], AsyncGenerator[bytes, None]]
+    Events = Callable[[], AsyncGenerator[bytes, None]]
     SignIn = Callable[[Request[Any]], Awaitable[Actor]]
     Check = Callable[[], Awaitable[None]]
 
 _LOOK_S: Final = 3.0
-"""How often the token is looked at."""
+"""Interval at which the token is checked."""
 _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
-"""How often an account's jobs are looked at though no change was heard of."""
+"""Interval at which an account's jobs are read without a notification."""
 _GATHER_S: Final = 0.1
-"""Pause between two looks of one stream at an account's jobs, so that bursts come together."""
+"""Pause between two reads of an account's jobs, so that a burst is sent together."""
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
 _BEGIN: Final = b"retry: 2000\n\n"
@@ -67,7 +67,7 @@ class Streams:
     async def of_job(self, actor: Actor, request: Request[None], sign_in: SignIn) -> ASGIApp:
         """Stream a job from the version that `Last-Event-ID` names, to its end.
 
-        A client that has seen the end receives 204, so that no browser asks again.
+        A client that has seen the end receives 204, so that browsers do not reconnect.
         """
         last = _last(request)
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
@@ -134,7 +134,7 @@ class Streams:
                     look_at = time.monotonic() + _POLL_S
                     found = await self._changed(actor, change)
                 for number, text in found:
-                    await check()  # whoever takes long may have lost the right
+                    await check()  # the token may have been revoked while the client was slow
                     change = number
                     yield text
                 await check()
@@ -154,21 +154,23 @@ class Streams:
         return await asyncio.shield(self._reads[key])
 
     async def _read(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
-        # This begins when all that one change woke have asked. Who asks from now on may have been
-        # woken by a later change, which this read may not see.
+        # All streams that one change woke share this read. A stream that asks later may have been
+        # woken by a later change, which this read may not see, so it starts a new one.
         del self._reads[actor.account, actor.devices, change]
         found = await self._gateway.jobs.changed(actor, change, _PAGE)
         return [(job.change, _event(job.change, job)) for job in found]
 
 
 class Stream:
-    """The answer to one request: what `tell` yields, with heartbeats while it yields nothing."""
+    """Response with the events that `events` yields, and heartbeats in between."""
 
-    def __init__(self, streams: Streams, request: Request[None], actor: Actor, tell: Tell) -> None:
+    def __init__(
+        self, streams: Streams, request: Request[None], actor: Actor, events: Events
+    ) -> None:
         self._streams = streams
         self._is_head = request.method == "HEAD"
         self._actor = actor
-        self._tell = tell
+        self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.counted(self._actor):
@@ -178,16 +180,16 @@ class Stream:
             await send({"type": "http.response.body", "body": b""})
 
     async def _run(self, receive: Receive, send: Send) -> None:
-        """Tell until it is all told, nobody listens, or the token does not count any more."""
-        telling = asyncio.create_task(self._send_all(send))
+        """Send events until they end, the client disconnects, or the token is revoked."""
+        sending = asyncio.create_task(self._send_all(send))
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (telling, gone):
+            for task in (sending, gone):
                 task.cancel()
-            await asyncio.gather(telling, gone, return_exceptions=True)
-        if not telling.cancelled() and (error := telling.exception()) is not None:
+            await asyncio.gather(sending, gone, return_exceptions=True)
+        if not sending.cancelled() and (error := sending.exception()) is not None:
             raise error
 
     async def _send_all(self, send: Send) -> None:
@@ -195,13 +197,13 @@ class Stream:
             await send({"type": "http.response.body", "body": text, "more_body": True})
 
         await put(_BEGIN)
-        told_at = time.monotonic()
+        sent_at = time.monotonic()
         with contextlib.suppress(QwicketError):
-            async with contextlib.aclosing(self._tell()) as texts:
+            async with contextlib.aclosing(self._events()) as texts:
                 async for text in texts:
-                    if text or time.monotonic() - told_at >= _HEARTBEAT_S:
+                    if text or time.monotonic() - sent_at >= _HEARTBEAT_S:
                         await put(text or _HEARTBEAT)
-                        told_at = time.monotonic()
+                        sent_at = time.monotonic()
 
 
 def _last(request: Request[None]) -> int | None:

@@ -122,7 +122,7 @@ def job(
 
 
 def pause(of: Job, place: Place | None) -> int | None:
-    """Return in how many seconds it is worth to ask for a job again; None when it has ended."""
+    """Return the seconds until the next useful poll of a job; None when it has ended."""
     if of.state.is_final:
         return None
     wait_s = place.start_in_s if place and place.start_in_s else 1.0
@@ -188,7 +188,7 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> schema.devices.D
         family=device.family,
         provider=device.provider,
         description=spec.description,
-        status=_standing(view),
+        status=_status(view),
         reason=status.reason,
         until=time(status.until_at),
         qubits=view.qubits,
@@ -207,15 +207,15 @@ def device(view: DeviceView, outlook: Outlook | None = None) -> schema.devices.D
     )
 
 
-def _standing(view: DeviceView) -> str:
-    """Say how a device stands: `on`; `away` while no agent is there to run its jobs; `off`."""
+def _status(view: DeviceView) -> str:
+    """Return the status of a device: `on`; `away` while it has no agent; or `off`."""
     if view.is_online:
         return "on"
     return "away" if view.status.is_on else "off"
 
 
 def calibration(found: Calibrated) -> dict[str, Any]:
-    """Return a calibration: its id and device, and its figures as its file words them."""
+    """Return a calibration: its id and device, and the figures of its file."""
     return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
 
 
@@ -229,10 +229,10 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
 
 
 def part(of: Job, number: int, outcome: Outcome | Failure) -> dict[str, Any]:
-    """Return what one circuit gave, beside the id of the part and of its job."""
+    """Return the outcome of one circuit, with the ids of the part and of its job."""
     body = msgspec.structs.asdict(_part(number, outcome))
-    told = {name: value for name, value in body.items() if value is not None}
-    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **told}
+    fields = {name: value for name, value in body.items() if value is not None}
+    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **fields}
 
 
 def part_number(text: str, of: Job) -> int:
@@ -294,8 +294,8 @@ def problem(error: QwicketError, public_url: str = "") -> bytes:
 
     Args:
         error: What went wrong.
-        public_url: Where the page of its code is; without one its path is told, which is resolved
-            against the address that was asked (RFC 9457, 3.1.1).
+        public_url: Address of the server for the page of the code; without one `type` is a path,
+            which clients resolve against the request's address (RFC 9457, 3.1.1).
     """
     body = schema.problems.Problem(
         type=f"{public_url}/docs/errors/{error.code}",

@@ -1,4 +1,4 @@
-"""Devices and calibrations in the words of two generations."""
+"""Devices and calibrations in the JSON of v0 and v1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _is_analog(view: DeviceView) -> bool:
 
 
 def _status(view: DeviceView) -> str:
-    """Return the word: offline is what is off without an end."""
+    """Return the status: OFFLINE for a device that is off without an end time."""
     if view.is_online:
         return "ONLINE"
     is_off = not view.status.is_on and view.status.until_at is None
@@ -46,7 +46,7 @@ def _title(view: DeviceView) -> str:
 
 
 def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
-    """Return a device as today's generation reads it."""
+    """Return a device for v1."""
     device, status = view.device, view.status
     is_simulated = device.driver == "simulated"
     return {
@@ -81,7 +81,7 @@ def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]
 
 
 def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
-    """Return a device as the two former generations read it."""
+    """Return a device for the registry and v0."""
     device = view.device
     inputs = _inputs(view)
     return {

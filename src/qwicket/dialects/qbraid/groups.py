@@ -1,4 +1,4 @@
-"""Groups in qBraid's words: what they are opened with, and the five states that clients know."""
+"""Groups of jobs in qBraid's JSON, with the five statuses that clients know."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def opening(text: bytes, limits: Limits) -> Opening:
 
 
 def cancelled(group: Group) -> bytes:
-    """Return what is kept of a group once its user has cancelled it."""
+    """Return the vendor fields of a group that its user has cancelled."""
     return msgspec.json.encode(msgspec.structs.replace(_kept(group), is_cancelled=True))
 
 
 def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
-    """Return the word for a group: closed is what takes no more and still has jobs to end."""
+    """Return the status of a group: CLOSED takes no more jobs but has unfinished ones."""
     if _kept(group).is_cancelled:
         return "CANCELLED"
     if group.is_open(now):

@@ -73,7 +73,7 @@ class CommonHandlers:
         """Return a device by its name in either generation.
 
         Raises:
-            NotFound: There is none.
+            NotFound: The device does not exist.
         """
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
@@ -190,7 +190,7 @@ class CommonHandlers:
 
 
 def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:
-    """Say whether a filter lets through what is all of one kind here, such as the vendor."""
+    """Return whether a filter accepts the only value of this server, such as the vendor."""
     return query.get(name, accepted[0]).lower() in accepted
 
 

@@ -1,4 +1,4 @@
-"""What goes out of jobs: their documents in two generations, their programs and results."""
+"""Documents, programs and results of jobs in the JSON of v0 and v1."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 
 def v1_document(shown: Shown) -> dict[str, Any]:
-    """Return a job as today's generation reads it."""
+    """Return a job for v1."""
     job, kept = shown.job, shown.kept
     is_final = job.state.is_final
     return {
@@ -62,7 +62,7 @@ def v1_document(shown: Shown) -> dict[str, Any]:
 
 
 def v0_document(shown: Shown, owner: str, email: str) -> dict[str, Any]:
-    """Return a job as the native generation reads it. `metadata` must not be there."""
+    """Return a job for v0, without `metadata`, which its clients reject."""
     job, kept = shown.job, shown.kept
     return {
         "_id": object_id(job.id),
@@ -142,7 +142,7 @@ def _position(shown: Shown) -> int | None:
 
 
 def v1_result(found: JobResults, kept: Kept) -> dict[str, Any]:
-    """Return a result as today's generation reads it; that of a batch has one per program."""
+    """Return a result for v1; the result of a batch has one entry per program."""
     job, parts = found.job, found.parts
     frame = {"cost": 0, "timeStamps": times(job)}
     if not kept.is_batch and job.n_circuits == 1:
@@ -152,7 +152,7 @@ def v1_result(found: JobResults, kept: Kept) -> dict[str, Any]:
 
 
 def v0_result(found: JobResults) -> dict[str, Any]:
-    """Return a result as the native generation reads it; of a batch, which it cannot have, less."""
+    """Return a result for v0, which has no results of batches."""
     part = found.parts[0]
     if len(found.parts) > 1 or not isinstance(part, Outcome):
         return {"runnerVersion": "", "runnerSeed": None}

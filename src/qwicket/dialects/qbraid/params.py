@@ -14,7 +14,7 @@ def integer(query: Mapping[str, str], name: str, default: int, most: int) -> int
     """Return a whole number of a query, from 1.
 
     Raises:
-        InvalidRequest: It is none, or out of range.
+        InvalidRequest: The text is not a number, or out of range.
     """
     text = query.get(name)
     if text is None:

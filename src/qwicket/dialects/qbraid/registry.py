@@ -1,4 +1,4 @@
-"""The oldest generation: documents of jobs that ran elsewhere. Nothing here enters the queue."""
+"""The registry of the oldest clients: documents of jobs that ran elsewhere, not in our queue."""
 
 from __future__ import annotations
 
@@ -114,17 +114,18 @@ class Registry:
     async def update(
         self, actor: Actor, email: str, fields: dict[str, list[str]]
     ) -> dict[str, Any]:
-        """Return a document, with new words for its status if both are given.
+        """Return a document, with a new status if both spellings of it are given.
 
         Raises:
-            NotFound: There is none, or it is another user's.
-            InvalidRequest: The status is no word of qBraid's.
+            NotFound: The document does not exist, or is another user's.
+            InvalidRequest: The status is unknown.
             Forbidden: The actor's token may change nothing.
         """
         texts = {name: values[-1] for name, values in fields.items()}
         changes = bool(texts.get("status") and texts.get("qbraidStatus"))
         if changes:
-            actor.require(Scope.JOBS_WRITE)  # before a record that is absent is told from another
+            # Checked before the read, so that the error does not reveal which records exist.
+            actor.require(Scope.JOBS_WRITE)
         key = texts.get("qbraidJobId", "").rpartition("-")[2]
         record = await self._gateway.records.get(actor, DOOR, key)
         document = _decoder.decode(record.body)

@@ -1,4 +1,4 @@
-"""Submissions of two generations as one order, and the order as what the gateway takes."""
+"""Submissions of v0 and v1 in one common form, and that form as a `Submission`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORMATS: Final = {
 _NOT_OFFERED: Final = ("qir.bc", "qir.ll", "pulser.sequence", "quil", "problem", "gst")
 _NULL: Final = msgspec.Raw(b"null")
 _NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
-"""What a client sends where its user asked for nothing."""
+"""Values that clients send for an option that their user left out."""
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -39,14 +39,14 @@ _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One program as today's generation sends it."""
+    """One program of v1."""
 
     format: str
     data: msgspec.Raw
 
 
 class V1Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`POST /jobs` of today's generation. What is not set arrives as null."""
+    """`POST /jobs` of v1. Clients send null for a field that is not set."""
 
     device_qrn: str
     program: Program | tuple[Program, ...]
@@ -58,7 +58,7 @@ class V1Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class V0Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`POST /quantum-jobs` of the generation before it: the program is in a field of its own."""
+    """`POST /quantum-jobs` of v0, with a field for each kind of program."""
 
     qbraid_device_id: str
     open_qasm: str | None = None
@@ -85,7 +85,7 @@ class V0Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class _Options(msgspec.Struct, frozen=True, rename="camel"):
-    """As much of `runtimeOptions` as means something here; the rest is kept and given back."""
+    """The `runtimeOptions` that have an effect here; others are only stored and returned."""
 
     noise_model: str | None = None
     seed: _Seed | None = None
@@ -100,7 +100,7 @@ _tags_decoder: Final = msgspec.json.Decoder(dict[str, str | bool | _Int64])
 
 
 class ProgramText(NamedTuple):
-    """One program: what its format is called today, and its text."""
+    """One program: its format in v1's spelling, and its text."""
 
     format: str
     source: str
@@ -108,7 +108,7 @@ class ProgramText(NamedTuple):
 
 
 class ParsedJob(NamedTuple):
-    """A submission in neither generation's words, but for the names of device and group."""
+    """A submission of either version; device and group still have the version's names."""
 
     device: str
     programs: tuple[ProgramText, ...]
@@ -119,7 +119,7 @@ class ParsedJob(NamedTuple):
     group: str | None = None
 
     def for_device(self, device: Device) -> ParsedJob:
-        """Return the order with its device known.
+        """Return the submission for a device.
 
         Raises:
             InvalidRequest: The device does not take such a program, or no batches.
@@ -172,7 +172,7 @@ class ParsedJob(NamedTuple):
 
 
 def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
-    """Return the order of a body of today's generation.
+    """Return the submission in a body of v1.
 
     Raises:
         InvalidRequest: A field is wrong.
@@ -199,7 +199,7 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
 
 
 def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
-    """Return the order of a body of the native generation; raises as `current`."""
+    """Return the submission in a body of v0; raises as `parse_v1`."""
     body = decode(text, _v0_decoder)
     wishes = {
         "preflight": body.preflight,
@@ -244,7 +244,7 @@ def read_tags(text: str) -> tuple[str, ...]:
     """Return the tags that a list is asked for, as a JSON object in a query.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: The text is not such an object.
     """
     try:
         return flat_tags(msgspec.Raw(text.encode()))

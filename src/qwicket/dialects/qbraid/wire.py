@@ -58,7 +58,7 @@ _kept_decoder: Final = msgspec.json.Decoder(Kept)
 
 
 def kept(document: bytes) -> Kept:
-    """Return what was kept with a job."""
+    """Return the vendor fields of a job."""
     return _kept_decoder.decode(document)
 
 

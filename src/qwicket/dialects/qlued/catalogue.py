@@ -1,4 +1,4 @@
-"""Devices by qlued's names, and what it tells of them.
+"""Devices under qlued's names, and their descriptions.
 
 A device is called by its short name, which means the default provider's, or by its full name
 `PROVIDER_SHORT_KIND`.
@@ -21,12 +21,12 @@ _DUMMY: Final = "dummy"
 
 
 class Name(NamedTuple):
-    """What a text calls a device.
+    """Parsed name of a device.
 
     Attributes:
-        devices: What it may be called in the house, where those of all providers are together.
-        provider: Whose it must be.
-        kind: What it must be, if the text says so.
+        devices: Possible names on this server, which has the devices of all providers.
+        provider: Provider of the device.
+        kind: Kind of the device, if the name contains it.
     """
 
     devices: tuple[str, ...]
@@ -38,7 +38,7 @@ class Name(NamedTuple):
 
 
 def name(text: str) -> Name | None:
-    """Return what a text calls; None if it can be no device's name."""
+    """Return a parsed name; None if the text cannot be one."""
     match text.split("_"):
         case [short] if short:
             return Name((short,), _DEFAULT_PROVIDER, None)
@@ -56,12 +56,12 @@ def full_name(device: Device) -> str:
 
 
 def is_listed(device: Device) -> bool:
-    """Say whether lists show a device: not if it is for tests, or no name here can call it."""
+    """Return whether lists show a device: not if it is for tests, or has no name in qlued."""
     return _DUMMY not in device.name and "_" not in short_name(device)
 
 
 def atoms(device: Device) -> AtomsSpec:
-    """Return what a device tells of its atoms."""
+    """Return the description of a device's atoms."""
     return device.spec.atoms or AtomsSpec(version="0.0", kind="spin", gates=())
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 
 class StatusMsgDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a job stands, or what is wrong; the word `None` stands for nothing."""
+    """Status of a job, or an error; the text `None` means no value."""
 
     job_id: str
     status: str

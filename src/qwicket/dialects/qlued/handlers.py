@@ -30,7 +30,7 @@ _SMALL_BYTES: Final = 16 << 10
 
 
 class Handlers:
-    """What both versions answer; here the token is in the header, as in version 3.
+    """Handlers of both versions, with the token in the header, as in version 3.
 
     Args:
         gateway: Does the work.
@@ -61,7 +61,7 @@ class Handlers:
         return Response(listed, media_type="application/json")
 
     async def _list_once(self, base_url: str) -> bytes:
-        """Return the list, made once for all requests that wait for it: they need no token."""
+        """Return the list, rendered once for all concurrent requests, which need no token."""
         if base_url not in self._listing:
             task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
             task.add_done_callback(lambda _: self._listing.pop(base_url))
@@ -165,7 +165,7 @@ class V2Handlers(Handlers):
 
 
 def old_refusal(error: QwicketError, request: Request[Any]) -> Response | None:
-    """Return an error that ends the polling of old clients, in the words that they know."""
+    """Return an error that ends the polling of old clients, with a status that they know."""
     if _is_old(request) and isinstance(error, Forbidden | NotFound | Unauthenticated):
         return json(_render(wire.refusal(error), is_old=True), error.status)
     return None
@@ -183,4 +183,4 @@ def _status(id_text: str, job: Job | None, is_old: bool = False) -> Response:
 
 
 def _render(body: dict[str, Any], is_old: bool) -> dict[str, Any]:
-    return wire.in_old_words(body) if is_old else body
+    return wire.with_old_statuses(body) if is_old else body

@@ -1,4 +1,4 @@
-"""What a completed job gave, in qlued's words: one text of numbers for each shot."""
+"""Results in qlued's JSON: one text of numbers for each shot."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _each(results: JobResults, echoes: dict[str, _Echo]) -> Iterator[dict[str, A
         if isinstance(outcome, Failure):
             raise ValueError("a completed job has a failed part")
         shots = _samples(outcome)
-        shown = words(shots)
+        shown = render_shots(shots)
         yield {
             "header": {"name": name, "extra metadata": "text"},
             "shots": len(shots),
@@ -90,24 +90,26 @@ def _samples(outcome: Outcome) -> NDArray[np.int16]:
     return np.frombuffer(array.data, array.dtype).reshape(array.shape)
 
 
-class Words(NamedTuple):
-    """Shots as texts, in their order as JSON, and how often each came."""
+class RenderedShots(NamedTuple):
+    """Shots as texts: in order as JSON, and the count of each."""
 
     memory: msgspec.Raw
     counts: dict[str, int]
 
 
-def words(shots: NDArray[np.int16]) -> Words:
-    """Return each shot as its numbers with blanks between; different shots are worded once."""
+def render_shots(shots: NDArray[np.int16]) -> RenderedShots:
+    """Return each shot as numbers separated by blanks; equal shots are rendered once."""
     if not shots.size:
-        return Words(msgspec.Raw(b"[]"), {})
+        return RenderedShots(msgspec.Raw(b"[]"), {})
     _, first, place, counts = np.unique(
         _codes(shots), return_index=True, return_inverse=True, return_counts=True
     )
     texts = [" ".join(map(str, row)) for row in shots[first].tolist()]
     quoted = np.array([f'"{text}"' for text in texts], dtype=object)
     memory = ",".join(quoted[place]).encode()
-    return Words(msgspec.Raw(b"[" + memory + b"]"), dict(zip(texts, counts.tolist(), strict=True)))
+    return RenderedShots(
+        msgspec.Raw(b"[" + memory + b"]"), dict(zip(texts, counts.tolist(), strict=True))
+    )
 
 
 def _codes(shots: NDArray[np.int16]) -> NDArray[np.int64]:

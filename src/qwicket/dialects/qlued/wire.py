@@ -44,7 +44,7 @@ UNKNOWN_DEVICE: Final = "Unknown back-end!"
 
 Status = Literal["INITIALIZING", "QUEUED", "DONE", "ERROR"]
 
-_OLD_WORDS: Final = {"DONE": "finished", "ERROR": "error"}
+_OLD_STATUSES: Final = {"DONE": "finished", "ERROR": "error"}
 _NOTHING: Final = "None"
 _RECEIVED: Final = "Got your json."
 _RUN: Final = f"{_RECEIVED}; Passed json sanity check; Compilation done. Shots sent to solver."
@@ -56,7 +56,7 @@ _MOST_FIELDS: Final = 16
 _KEYS_EACH: Final = 10
 """An experiment has five keys or six."""
 _LENIENT_BYTES: Final = 64 << 10
-"""Up to here a text is given to Python's parser, which lets nobody else run meanwhile."""
+"""Longest text for Python's JSON parser, which blocks all other requests."""
 
 
 class Unprocessable(InvalidRequest):
@@ -66,7 +66,7 @@ class Unprocessable(InvalidRequest):
 
 
 class NotTaken(InvalidRequest):
-    """What came is whole, and no job all the same."""
+    """The body is complete, but not a valid job."""
 
     status = 406
 
@@ -241,7 +241,7 @@ def _check_object(job: bytes) -> None:
 
 
 def _is_object_to_python(job: bytes) -> bool:
-    """Say whether Python writes such objects: with NaN, which the reader then refuses by name."""
+    """Return whether a text is an object with NaN, which Python's clients write."""
     if len(job) > _LENIENT_BYTES or not (b"NaN" in job or b"Infinity" in job):
         return False
     try:
@@ -274,12 +274,12 @@ def status_msg(
     return {"job_id": job_id, "status": status, "detail": detail, "error_message": error}
 
 
-def in_old_words(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer with the words by which qiskit-cold-atom knows that a job has ended.
+def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body with the statuses by which qiskit-cold-atom recognises the end of a job.
 
-    Whatever else it reads there, it asks again, without end.
+    On any other status it polls for ever.
     """
-    return {**body, "status": _OLD_WORDS.get(body["status"], body["status"])}
+    return {**body, "status": _OLD_STATUSES.get(body["status"], body["status"])}
 
 
 def received(job: Job) -> dict[str, str]:
@@ -288,7 +288,7 @@ def received(job: Job) -> dict[str, str]:
 
 
 def job_status(job: Job) -> dict[str, str]:
-    """Return how a job stands."""
+    """Return the status of a job."""
     match job.state:
         case JobState.COMPLETED:
             return status_msg("DONE", _RUN, job_id=job.id)

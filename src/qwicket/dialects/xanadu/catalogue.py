@@ -1,4 +1,4 @@
-"""Devices in Xanadu Cloud's words: what Strawberry Fields compiles against."""
+"""Devices in Xanadu Cloud's JSON, which Strawberry Fields compiles programs against."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _Modes = int | Mapping[str, Any]
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _ALL_DAY: Final = ["00:00:00+00:00", "23:59:59+00:00"]
-_UNSAID: Final = PhotonicSpec(modes=0, since=datetime(2026, 1, 1, tzinfo=UTC))
+_DEFAULT_SPEC: Final = PhotonicSpec(modes=0, since=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def overview(view: DeviceView) -> dict[str, Any]:
@@ -53,5 +53,5 @@ def certificate(device: Device) -> dict[str, Any]:
 
 
 def _spec(device: Device) -> PhotonicSpec:
-    """Return what a device says to those who compile; one that says nothing takes any circuit."""
-    return device.spec.photonic or _UNSAID
+    """Return a device's specification for compilers; a default one accepts any circuit."""
+    return device.spec.photonic or _DEFAULT_SPEC

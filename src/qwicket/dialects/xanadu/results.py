@@ -1,4 +1,4 @@
-"""Samples as the files that NumPy writes. All of this runs beside the loop."""
+"""Samples as NumPy files. These functions must run in a thread."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ STATES: Final[Mapping[str, tuple[JobState, ...]]] = {
     "failed": (JobState.FAILED,),
     CANCELLED: (JobState.CANCELLED,),
 }
-"""The dialect's words for a job's state, each with what it covers."""
-_WORDS: Final = {state: word for word, states in STATES.items() for state in states}
+"""The dialect's field_names for a job's state, each with what it covers."""
+_STATUSES: Final = {state: word for word, states in STATES.items() for state in states}
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,12 +134,12 @@ def _target(asked: str | None, written: str) -> str:
 
 
 def in_circuit(error: QwicketError) -> QwicketError:
-    """Return a refusal of a submission with its field in this dialect's words.
+    """Return an error of a submission with the field's name in this dialect.
 
-    What has no word of its own is said by the circuit: its shots, modes and operations.
+    Shots, modes and operations have no field of their own: the circuit declares them.
     """
-    words = {"device": "target", "name": "name", "target": "target"}
-    error.field = words.get(error.field or "", "circuit")
+    field_names = {"device": "target", "name": "name", "target": "target"}
+    error.field = field_names.get(error.field or "", "circuit")
     return error
 
 
@@ -171,7 +171,7 @@ def states(word: str | None) -> tuple[JobState, ...]:
 
 
 def access(text: str, token: str, life_s: float) -> dict[str, Any]:
-    """Return a pass as OpenID Connect words it. The token is never another one."""
+    """Return a pass as OpenID Connect field_names it. The token is never another one."""
     return {
         "access_token": text,
         "expires_in": round(life_s),
@@ -184,7 +184,7 @@ def access(text: str, token: str, life_s: float) -> dict[str, Any]:
 
 
 def kept(document: bytes) -> Kept:
-    """Return what was kept with a job."""
+    """Return the vendor fields of a job."""
     return _kept_decoder.decode(document)
 
 
@@ -193,13 +193,13 @@ def job(job: Job, kept: Kept, status: str | None = None) -> dict[str, Any]:
 
     Args:
         job: The job.
-        kept: What was kept with it.
-        status: What to say of it instead of its state.
+        kept: Its vendor fields.
+        status: Status to return in place of the job's own.
     """
     return {
         "id": job.id,
         "name": kept.name,
-        "status": status or _WORDS[job.state],
+        "status": status or _STATUSES[job.state],
         "target": job.device,
         "language": kept.language,
         "created_at": _time(job.created_at),
@@ -269,5 +269,5 @@ def problem(error: QwicketError) -> bytes:
 
 
 def refused_grant(code: str, description: str) -> dict[str, str]:
-    """Return the body of a refused grant, as OAuth 2.0 words it (RFC 6749, 5.2)."""
+    """Return the body of a refused grant (OAuth 2.0, RFC 6749, 5.2)."""
     return {"error": code, "error_description": description}

@@ -44,7 +44,7 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
         if "requestBody" in operation
     }
     assert bodies["post /v1/jobs"] == {"$ref": "#/components/schemas/SubmitBody"}
-    assert bodies["post /v1/tokens"] == {"$ref": "#/components/schemas/TokenWish"}
+    assert bodies["post /v1/tokens"] == {"$ref": "#/components/schemas/TokenRequest"}
     assert len(bodies) == sum(each.body is not None for each in ROUTES)
 
 
@@ -52,7 +52,7 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
     "struct",
     [
         schema.jobs.SubmitBody,
-        account_wire.TokenWish,
+        account_wire.TokenRequest,
         schema.groups.GroupBody,
         schema.agents.FinishBody,
     ],

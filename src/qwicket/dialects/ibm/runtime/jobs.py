@@ -1,4 +1,4 @@
-"""What goes out of jobs and sessions. Times are ISO 8601; a key without a value is absent."""
+"""Bodies of jobs and sessions. Times are ISO 8601; a key without a value is absent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
 
     Args:
         job: The job.
-        kept: What was kept with it.
+        kept: Its vendor fields.
         project: The name of its project.
     """
     state: dict[str, Any] = {"status": status(job)}
@@ -72,7 +72,7 @@ def reason(job: Job) -> str:
 
 
 def metrics(job: Job, place: Place | None) -> dict[str, Any]:
-    """Return when a job was where, what it took, and where it stands if it waits."""
+    """Return the times and the usage of a job, and its queue position if it waits."""
     seconds = run_s(job)
     shown: dict[str, Any] = {
         "timestamps": {

@@ -140,7 +140,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
     """Return what the gateway takes. A job is called what its program is.
 
     Raises:
-        InvalidProgram: The parameters are none of a primitive's.
+        InvalidProgram: The parameters are not those of a primitive.
     """
     source = primitives.write(body.program_id, bytes(body.params))
     settings = primitives.settings(source)
@@ -168,7 +168,7 @@ def place(text: str | None, field: str) -> Place | None:
     """Return a place as `hub/group/project`.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: The text is malformed.
     """
     if text is None:
         return None
@@ -179,7 +179,7 @@ def place(text: str | None, field: str) -> Place | None:
 
 
 def asked(query: QueryParams, limits: Limits) -> Asked:
-    """Return what a list of jobs is asked for.
+    """Return the query of a list of jobs.
 
     Raises:
         InvalidRequest: A filter is malformed.
@@ -270,7 +270,7 @@ def problem(error: QwicketError) -> bytes:
 
 
 def of_a_submission(error: QwicketError) -> QwicketError:
-    """Return what a refused submission is: clients take 404 for a program that is not there."""
+    """Return the error of a submission: clients read 404 as an unknown program."""
     if isinstance(error, NotFound | Conflict) and error.field in ("device", "group"):
         return InvalidRequest(error.detail, field=error.field)
     return error

@@ -1,4 +1,4 @@
-"""The handlers of the first two generations: the registry, and the first API that runs jobs."""
+"""Handlers before v1: the registry, and the first API that runs jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Today's generation. Every success is `{"success": true, "data": …}`."""
+"""Version 1 of the API. Every success is `{"success": true, "data": …}`."""
 
 from qwicket.dialects.qbraid.v1.routes import dialect
 

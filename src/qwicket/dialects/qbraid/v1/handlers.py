@@ -1,4 +1,4 @@
-"""The handlers of today's generation. Every success is `{"success": true, "data": …}`."""
+"""Handlers of version 1. Every success is `{"success": true, "data": …}`."""
 
 from __future__ import annotations
 
