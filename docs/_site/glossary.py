@@ -74,10 +74,20 @@ GONE = {
     "WrongAnswer": "InvalidResponse",
     "Patience": "RetryPolicy",
     "keep_from_strangers": "refuse_our_token",
+    "Outlet": "WriteBuffer",
+    "speaks_websocket": "supports_websocket",
+    "tell_failure": "log_startup_failure",
+    "for_people": "with_browser_redirect",
+    "share_one_heap": "use_one_malloc_arena",
+    "shorten_collections": "tune_garbage_collector",
+    "why_not_listening": "listen_failure",
+    "give_up_untaken": "abort_if_stalled",
+    "in_pieces": "encode_in_chunks",
 }
 """Names of code that were replaced, and by what."""
 
 IDIOMS = {
+    "doors?": "dialect",
     "whoever": "the user, the client, anyone who",
     "blotted": "redacted",
     "foresaw": "unexpected",

@@ -1,4 +1,4 @@
-"""The reference, written from the code: what it says cannot differ from what runs."""
+"""Generate the reference from the code, so that it cannot differ from what runs."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def options(command: click.Command) -> list[click.Option]:
 
 def commands() -> Iterator[str]:
     yield "# Command line\n"
-    yield "`qwicket COMMAND --help` says the same as this page, which is made from it.\n"
-    yield "[The guide](../cli.md) has the exit statuses, and what commands print to scripts.\n"
+    yield "`qwicket COMMAND --help` has the same text; this page is generated from it.\n"
+    yield "[The guide](../cli.md) has the exit statuses and the output for scripts.\n"
     for name, command in every_command():
         depth = "##" if name.count(" ") < 2 else "###"
         context = click.Context(command, info_name=name)
@@ -77,11 +77,10 @@ def commands() -> Iterator[str]:
 
 def settings() -> Iterator[str]:
     yield "# Settings\n"
-    yield "A setting is an option of a command, a variable of the environment and, where a key is"
-    yield "given, a key of `qwicket.toml`. The command line wins over the environment, the"
-    yield "environment over the file: the `qwicket.toml` of the working folder, or what"
-    yield "`qwicket --config FILE` names. Limits are a table in it, `[limits]`"
-    yield "([all of them](limits.md)).\n"
+    yield "A setting is an option of a command, an environment variable and, where a key is given,"
+    yield "a key of `qwicket.toml`. An option overrides the environment, and the environment"
+    yield "overrides the file. The file is `qwicket.toml` in the working folder, or the one of"
+    yield "`qwicket --config FILE`. Its table `[limits]` has the limits ([all limits](limits.md)).\n"
     found: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in every_command():
         for option in options(command):
@@ -125,8 +124,8 @@ def _said(option: click.Option, context: click.Context) -> str:
 def api() -> Iterator[str]:
     document = msgspec.to_builtins(native.description())
     yield "# The API\n"
-    yield "A server shows this at `/docs`, and for programs as OpenAPI 3.1 at `/v1/openapi.json`."
-    yield "[The guide](../api.md) says how its parts are meant.\n"
+    yield "A server has this page at `/docs`, and as OpenAPI 3.1 at `/v1/openapi.json`."
+    yield "[The guide](../api.md) explains it by topic.\n"
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield f"## {method.upper()} {path}\n"
@@ -179,7 +178,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def scopes() -> Iterator[str]:
     yield "# Scopes\n"
-    yield "What a token may do. Without `--scope` a token gets "
+    yield "The rights of a token. Without `--scope` a token gets "
     yield ", ".join(f"`{each}`" for each in DEFAULT_SCOPES) + ".\n"
     yield "| scope | | routes |\n|---|---|---|"
     said = attribute_texts(Scope)
@@ -248,7 +247,7 @@ def limits() -> Iterator[str]:
     yield "# Limits\n"
     yield f"{_paragraphs(Limits.__doc__ or '')}"
     yield "Each can be set with `--limit NAME=VALUE`, `QWICKET_LIMIT` or in `[limits]` of"
-    yield "`qwicket.toml`, and each refusal names the limit that it met.\n"
+    yield "`qwicket.toml`, and each error names its limit.\n"
     for group in (*SHARED.values(), *own_limits()):
         said = attribute_texts(group)
         for field in msgspec.structs.fields(group):
@@ -258,10 +257,10 @@ def limits() -> Iterator[str]:
 
 def device_pages() -> Iterator[str]:
     yield "# Built-in devices\n"
-    yield "[Devices](../devices.md) says what twins are, and how to write a device. A server offers"
-    yield "fewer qubits where its machine has less memory.\n"
-    yield "A dialect shows the devices that read one of these formats, unless a device's file names"
-    yield "other dialects. The native one shows all.\n"
+    yield "[Devices](../devices.md) explains twins, and how to write a device. A server offers fewer"
+    yield "qubits if its machine has less memory.\n"
+    yield "A dialect shows the devices that take one of these formats, unless a device's file names"
+    yield "other dialects. The native dialect shows all devices.\n"
     yield "| dialect | family | formats |\n|---|---|---|"
     for each in REGISTRATIONS:
         for family, known in each.shows.items():
@@ -298,7 +297,7 @@ def _wires(family: str) -> str:
 
 def formats() -> Iterator[str]:
     yield "# Formats\n"
-    yield "What a program may be written in. [Formats](../formats.md) has the details.\n"
+    yield "The formats of programs. [Formats](../formats.md) has the details.\n"
     yield "| format | | devices |\n|---|---|---|"
     for name, known in programs.FORMATS.items():
         found = [each.name for each in devices.built_in() if name in each.spec.formats]

@@ -17,7 +17,7 @@ from qwicket.model.failures import Failure
 
 
 def run(program: Program) -> list[Outcome]:
-    """Run every circuit; tell how far it is, and stop between two of them when asked to."""
+    """Run every circuit, report progress, and stop between two circuits on request."""
     outcomes: list[Outcome] = []
     for number, outcome in enumerate(measure(program)):
         if program.stop_asked:
