@@ -80,7 +80,7 @@ def settings() -> Iterator[str]:
     yield "A setting is an option of a command, an environment variable and, where a key is given,"
     yield "a key of `qwicket.toml`. An option overrides the environment, and the environment"
     yield "overrides the file. The file is `qwicket.toml` in the working folder, or the one of"
-    yield "`qwicket --config FILE`. Its table `[limits]` has the limits ([all limits](limits.md)).\n"
+    yield "`qwicket --config FILE`. Its table `[limits]` has the limits ([list](limits.md)).\n"
     found: dict[str, tuple[click.Option, list[str]]] = {}
     for name, command in every_command():
         for option in options(command):
@@ -257,8 +257,8 @@ def limits() -> Iterator[str]:
 
 def device_pages() -> Iterator[str]:
     yield "# Built-in devices\n"
-    yield "[Devices](../devices.md) explains twins, and how to write a device. A server offers fewer"
-    yield "qubits if its machine has less memory.\n"
+    yield "[Devices](../devices.md) explains twins, and how to write a device. A server offers"
+    yield "fewer qubits if its machine has less memory.\n"
     yield "A dialect shows the devices that take one of these formats, unless a device's file names"
     yield "other dialects. The native dialect shows all devices.\n"
     yield "| dialect | family | formats |\n|---|---|---|"
