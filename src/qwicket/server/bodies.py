@@ -203,6 +203,7 @@ class Body:
         """
         if self.is_complete:
             return await self._receive()
+        # A body that declares too much is rejected before any of it is read.
         self._check(self._declared)
         with self._refused_when_late():
             message = await self._next()

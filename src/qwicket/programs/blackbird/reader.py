@@ -205,6 +205,7 @@ class Reader:
         reader.expect("=")
         reader.end()
         indented = self._indented()
+        # Counted by commas, before the rows are parsed.
         self._count_elements(line, sum(row.tokens.count(",") + 1 for row in indented))
         rows = [self._row(kind, row) for row in indented]
         if not rows or any(len(row) != len(rows[0]) for row in rows):
@@ -249,6 +250,7 @@ class Reader:
         turns: Sequence[Number]
         turns = self._list(reader).elements if reader.here == "[" else self._range(reader)
         reader.end()
+        # Counted before the loop is unrolled.
         self._count_turns(line, len(turns), body)
         for value in turns:
             self._bind(line, tokens[2], _converted(line, tokens[1], value))
@@ -314,6 +316,7 @@ class Reader:
         most = self._limits.photonic.time_bins
         if self._bins > most:
             raise where.exceed(f"{self._bins:,} time bins are too many", most, "time_bins")
+        # Counted before the time bins are unrolled.
         self._count_turns(where, self._bins, body)
         for time in range(self._bins):
             self._names |= {name: array.elements[time] for name, array in columns.items()}

@@ -148,8 +148,9 @@ class Flow:
         match condition:
             case Comparison(clbits, relation, value):
                 label.sources.append(len(self._ops))
-                kept = _OPPOSITE[relation] if expected else relation
-                self._ops.append(Branch(clbits, kept, str(value), 0))
+                # A branch jumps if its comparison fails, so a jump on true writes the opposite.
+                written = _OPPOSITE[relation] if expected else relation
+                self._ops.append(Branch(clbits, written, str(value), 0))
             case Not(term):
                 self.jump_if(term, not expected, label)
             case AllOf(terms):

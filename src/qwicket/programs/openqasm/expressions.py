@@ -194,6 +194,7 @@ class ExpressionParser:
         """Return a chain, or its value if it is made of literals."""
         if type(chain.first) is not Literal:
             return chain
+        # Folded once here, so that a loop does not compute it again.
         value = chain.first.value
         for step in chain.steps:
             if type(step.operand) is not Literal:
@@ -309,6 +310,7 @@ class ExpressionParser:
     # --- literals ---------------------------------------------------------------------------------
 
     def _number(self, text: str, at: int) -> int | float:
+        # The usual case: up to 15 digits, integers and floats are both exact.
         if text.isdecimal() and len(text) < 16:
             return int(text) if self.version == 3 else float(text)
         if not any(mark in text for mark in ".eE") or text[:2] in ("0x", "0X"):
@@ -329,6 +331,7 @@ class ExpressionParser:
         return number
 
     def _integer(self, text: str, at: int) -> int:
+        # Python converts a long integer in quadratic time, and refuses more than 4,300 digits.
         if len(text) > MAX_LITERAL_DIGITS:
             reason = f"an integer has at most {MAX_LITERAL_DIGITS:,} digits"
             raise self.tokens.exceed(at, reason)

@@ -209,6 +209,7 @@ class GateTable:
         if abs(exponent) > MAX_POWER:
             reason = f"the exponent of 'pow' is larger than {MAX_POWER:,}"
             raise self._tokens.exceed(modifier.at, reason)
+        # Checked before the gates are made.
         if len(template.ops) * abs(exponent) > self._max_operations:
             raise self.too_many(modifier.at)
         try:
@@ -246,10 +247,12 @@ class GateTable:
                     weight += self._weigh(definition, statement.body, callees)
                 case If():
                     bodies = [*(body for _, body in statement.branches), statement.otherwise]
+                    # Which branch runs is unknown, so branches are checked but add no weight.
                     for branch in bodies:
                         self._weigh(definition, branch, callees)
                 case _:
                     pass
+            # Clipped, because a weight that doubles at each level of nesting has no bound.
             weight = min(weight, _HUGE)
         return weight
 

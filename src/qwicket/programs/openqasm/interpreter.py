@@ -119,6 +119,7 @@ class Interpreter:
         phase = remainder(self._main.phase, tau)
         if abs(phase) > _SMALLEST_PHASE:
             self._check_operations(1, at)
+            # Skips of jumps are relative, so an operation before all of them changes no target.
             self.ops.insert(0, Gate("gphase", (), (phase,)))
         registers = tuple(self._declarations.registers)
         return QubitCircuit(self._declarations.n_qubits, tuple(self.ops), registers)
@@ -189,6 +190,7 @@ class Interpreter:
         call: syntax.GateCall,
     ) -> Template:
         """Return a user gate as flat gates on its own qubits."""
+        # An exponent of 0 or a fraction may shrink the gate, so then only its result is checked.
         if not any(modifier.kind == "pow" for modifier in call.modifiers):
             self._check_operations(gate.weight * n_copies, call.at)
         template = gate.templates.get(parameters)
@@ -197,6 +199,7 @@ class Interpreter:
         definition = gate.definition
         self._evaluator.count_steps(definition.n_tokens + _STEPS_OF_GATE, call.at)
         outer, outer_scopes = self._frame, self._evaluator.scopes
+        # A gate body sees the global constants, even if it is expanded inside another gate body.
         outside = outer_scopes.stack[0] if outer_scopes.outside is None else outer_scopes.outside
         scopes = self._evaluator.scopes = Scopes(outside)
         frame = self._frame = _Frame([], gate.callees)
@@ -435,6 +438,7 @@ class Interpreter:
     def _for(self, statement: syntax.For) -> None:
         frame, stack, at = self._frame, self._evaluator.scopes.stack, statement.at
         values, n_values = self._loop_values(statement)
+        # Counted before the loop is unrolled, so that a short text cannot take long.
         self._evaluator.count_steps(n_values * (statement.n_tokens + 1), at)
         size = self._evaluator.size(statement.type)
         depth = len(stack)
@@ -451,6 +455,7 @@ class Interpreter:
             except ControlFlowExit as leave:
                 left = leave.kind
             del stack[depth:]
+            # A `continue` inside a run-time branch jumps here.
             if loop.next.sources:
                 frame.flow.place(loop.next)
                 loop.next = Label()
@@ -505,6 +510,7 @@ class Interpreter:
             raise ControlFlowExit(kind)
         frame.flow.jump(loop.end if kind == "break" else loop.next)
         frame.guard += 1
+        # The rest of the body runs only if the jump is not taken, as in a branch.
         loop.n_raised += 1
 
 

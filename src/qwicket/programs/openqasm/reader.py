@@ -53,6 +53,8 @@ class Reader:
         is_over = False
         n_unusual = 0
         while True:
+            # After a measurement without a target, gates on its qubits need the check of the
+            # interpreter.
             if not is_over and not interpreter.dropped:
                 parser.at = self._plain_gates(parser.at)
             parser.skip_blanks()
@@ -60,6 +62,8 @@ class Reader:
                 return interpreter.circuit(parser.at)
             start = parser.at
             statement = parser.statement()
+            # Only tokens of the full parser count: the fast path takes a small fraction of its
+            # time.
             n_unusual += parser.at - start
             if n_unusual > MAX_UNUSUAL_TOKENS:
                 raise _too_long(MAX_UNUSUAL_TOKENS, " outside of plain gates")
@@ -145,11 +149,13 @@ class Reader:
                 value = float(texts[end - 1])
             except ValueError:
                 return None
+            # An angle that is too large is left to the parser, which reports its position.
             return (-value if is_negative else value) if value <= MAX_ANGLE else None
         key = tuple(texts[start : min(end, start + _LONGEST_KNOWN)])
         known = self._values.get(key)
         if known is not None or len(key) in (0, _LONGEST_KNOWN):
             return known
+        # This moves the parser, but `circuit` sets its position after the plain gates.
         parser.at = start
         node = parser.expression()
         if parser.at != end or not isinstance(node, Literal) or isinstance(node.value, Word):

@@ -115,6 +115,7 @@ class Parser(ExpressionParser):
         """Read the statement that starts at the next token."""
         text = word = self._texts[self.at]
         reader = self._readers.get(text)
+        # The tokenizer returns `int[32]` as one token.
         if reader is None and text[-1:] == "]":
             word, _ = split_element(text)
             if word in CLASSICAL_TYPES or word == "qubit":
@@ -378,6 +379,7 @@ class Parser(ExpressionParser):
         if not qubits:
             raise self.tokens.expect(self.at - 1, "the qubits of the gate")
         self.at -= 1
+        # Statements that a gate body may not hold are rejected while this is set.
         self._in_gate = True
         body = self._body()
         self._in_gate = False
@@ -402,6 +404,7 @@ class Parser(ExpressionParser):
     def _body(self) -> tuple[Statement, ...]:
         """Read a block in braces, or one statement."""
         self._blocks += 1
+        # Checked before the recursion, so that nested blocks cannot exhaust the stack.
         if self._blocks > MAX_BLOCKS:
             raise self.tokens.exceed(self.at, f"blocks are nested deeper than {MAX_BLOCKS}")
         statements: list[Statement] = []
