@@ -445,72 +445,75 @@ class _Compiler(Synthesis):
         else:
             super().turn_phase(lam, qubits)
 
-    def _do_ccz(self, one: int, two: int, target: int) -> None:
+    def _do_ccz(self, qubit_a: int, qubit_b: int, target: int) -> None:
         """Six CX: Nielsen and Chuang, "Quantum Computation and Quantum Information", fig. 4.9."""
         t, tdg = u(0, 0, pi / 4), u(0, 0, -pi / 4)
-        for control, turn in ((two, tdg), (one, t), (two, tdg), (one, t)):
+        for control, turn in ((qubit_b, tdg), (qubit_a, t), (qubit_b, tdg), (qubit_a, t)):
             self._cx(control, target)
             self.do(turn, target)
-        self.do(t, two)
-        self._cx(one, two)
-        self.do(t, one)
-        self.do(tdg, two)
-        self._cx(one, two)
+        self.do(t, qubit_b)
+        self._cx(qubit_a, qubit_b)
+        self.do(t, qubit_a)
+        self.do(tdg, qubit_b)
+        self._cx(qubit_a, qubit_b)
 
-    def turn_parity(self, theta: float, one: int, other: int) -> None:
+    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         """Do exp(-iθ/2 Z⊗Z): a quarter turn by one CZ, others by a rotation or by two CZ."""
         is_quarter = isclose(abs(theta), pi / 2, abs_tol=TINY)
         if is_quarter and self._controlled_pauli() is not None:
             turn = u(0, 0, pi / 2 if theta > 0 else -pi / 2)
-            self.do(turn, one)
-            self.do(turn, other)
-            self._do_cz(one, other)
-        elif not (self._rotated(theta, one, other) or self._rotated_by_phase(theta, one, other)):
+            self.do(turn, qubit_a)
+            self.do(turn, qubit_b)
+            self._do_cz(qubit_a, qubit_b)
+        elif not (
+            self._rotated(theta, qubit_a, qubit_b)
+            or self._rotated_by_phase(theta, qubit_a, qubit_b)
+        ):
             if self._controlled_pauli() is None:
                 raise NoExactDecomposition(self._label)
-            self._cx(one, other)
-            self.do(rz(theta), other)
-            self._cx(one, other)
+            self._cx(qubit_a, qubit_b)
+            self.do(rz(theta), qubit_b)
+            self._cx(qubit_a, qubit_b)
 
-    def _rotated(self, theta: float, one: int, other: int) -> bool:
+    def _rotated(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
         """Do it by a rotation about a product of Paulis, if the device has one."""
         for name, letter in (("rzz", "Z"), ("zz", "Z"), ("rxx", "X"), ("ryy", "Y"), ("ms", "X")):
             if self._basis.has(name):
                 params = (0.0, 0.0, theta) if name == "ms" else (theta,)
-                for qubit in (one, other):
+                for qubit in (qubit_a, qubit_b):
                     self.do(TO_PAULI[letter], qubit)
-                self._emit_on(name, params, one, other, n_controls=0)
-                for qubit in (one, other):
+                self._emit_on(name, params, qubit_a, qubit_b, n_controls=0)
+                for qubit in (qubit_a, qubit_b):
                     self.do(TO_PAULI[letter].adjoint, qubit)
                 return True
         return False
 
-    def _rotated_by_phase(self, theta: float, one: int, other: int) -> bool:
+    def _rotated_by_phase(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
         """Do it by a controlled phase or rotation by -2θ, if the device has one."""
         if self._basis.has("p", 1):
-            self.do(u(0, 0, theta), one)
-            self.do(u(0, 0, theta), other)
-            self._emit_on("p", (-2 * theta,), one, other, n_controls=1)
+            self.do(u(0, 0, theta), qubit_a)
+            self.do(u(0, 0, theta), qubit_b)
+            self._emit_on("p", (-2 * theta,), qubit_a, qubit_b, n_controls=1)
             return True
         for name, letter in (("rz", "Z"), ("rx", "X"), ("ry", "Y")):
             if self._basis.has(name, 1):
-                self.do(rz(theta), other)
-                self.do(TO_PAULI[letter], other)
-                self._emit_on(name, (-2 * theta,), one, other, n_controls=1)
-                self.do(TO_PAULI[letter].adjoint, other)
+                self.do(rz(theta), qubit_b)
+                self.do(TO_PAULI[letter], qubit_b)
+                self._emit_on(name, (-2 * theta,), qubit_a, qubit_b, n_controls=1)
+                self.do(TO_PAULI[letter].adjoint, qubit_b)
                 return True
         return False
 
     def _controlled_pauli(self) -> str | None:
         return next((name for name in ("z", "x", "y") if self._basis.has(name, 1)), None)
 
-    def _do_cz(self, one: int, other: int) -> None:
+    def _do_cz(self, qubit_a: int, qubit_b: int) -> None:
         name = self._controlled_pauli()
         assert name is not None
         frame = TO_PAULI[name.upper()]
-        self.do(frame, other)
-        self._emit_on(name, (), one, other, n_controls=1)
-        self.do(frame.adjoint, other)
+        self.do(frame, qubit_b)
+        self._emit_on(name, (), qubit_a, qubit_b, n_controls=1)
+        self.do(frame.adjoint, qubit_b)
 
     def _cx(self, control: int, target: int) -> None:
         if self._basis.has("x", 1):

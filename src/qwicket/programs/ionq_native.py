@@ -98,27 +98,29 @@ class _Compiler(Synthesis):
             self._pulse("gpi", qubit, 0)
             self._pulse("gpi", qubit, angle / 2)
 
-    def turn_parity(self, theta: float, one: int, other: int) -> None:
+    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         if self._entangler == "zz":
-            self._zz(theta, one, other)
+            self._zz(theta, qubit_a, qubit_b)
         else:
-            self._ms(theta, one, other)
+            self._ms(theta, qubit_a, qubit_b)
 
-    def _zz(self, theta: float, one: int, other: int) -> None:
-        for qubit in (one, other):
+    def _zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
+        for qubit in (qubit_a, qubit_b):
             self.pending[qubit] = rz(self.flush(qubit))
-        self._emit(NativeGate("zz", targets=(one, other), angle=theta / tau))
+        self._emit(NativeGate("zz", targets=(qubit_a, qubit_b), angle=theta / tau))
 
-    def _ms(self, theta: float, one: int, other: int) -> None:
+    def _ms(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         frames = []
-        for qubit in (one, other):
+        for qubit in (qubit_a, qubit_b):
             self.do(X_FROM_Z, qubit)
             frames.append(self.flush(qubit))
-        for qubit, frame in zip((one, other), frames, strict=True):
+        for qubit, frame in zip((qubit_a, qubit_b), frames, strict=True):
             self.pending[qubit] = X_FROM_Z.adjoint.after(rz(frame))
         first = pi if theta < 0 else 0.0  # half a turn of one phase is a sign
         phases = (_turns(first - frames[0]), _turns(-frames[1]))
-        self._emit(NativeGate("ms", targets=(one, other), phases=phases, angle=abs(theta) / tau))
+        self._emit(
+            NativeGate("ms", targets=(qubit_a, qubit_b), phases=phases, angle=abs(theta) / tau)
+        )
 
     def flush(self, qubit: int) -> float:
         theta, phi, lam = euler(self.pending[qubit])

@@ -160,7 +160,7 @@ class Synthesis(ABC):
         """Do what is pending but for a rotation about Z, whose angle is returned."""
 
     @abstractmethod
-    def turn_parity(self, theta: float, one: int, other: int) -> None:
+    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         """Do exp(-iθ/2 Z⊗Z) for an angle of at most a quarter turn in size."""
 
     def add(self, gate: Gate) -> None:
@@ -197,10 +197,10 @@ class Synthesis(ABC):
         self.turn_phase(beta - alpha, (*controls, target))
         self.do(basis, target)
 
-    def _swap(self, one: int, other: int, controls: tuple[int, ...]) -> None:
-        self._cx(one, other)
-        self.do_controlled(_X, (*controls, other), one)
-        self._cx(one, other)
+    def _swap(self, qubit_a: int, qubit_b: int, controls: tuple[int, ...]) -> None:
+        self._cx(qubit_a, qubit_b)
+        self.do_controlled(_X, (*controls, qubit_b), qubit_a)
+        self._cx(qubit_a, qubit_b)
 
     def _cx(self, control: int, target: int) -> None:
         self.do_controlled(_X, (control,), target)
@@ -278,15 +278,15 @@ class Synthesis(ABC):
             self._flip(few, spare, target)
             self._flip(rest, target, few[0])
 
-    def entangle(self, theta: float, one: int, other: int) -> None:
+    def entangle(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         """Do exp(-iθ/2 Z⊗Z)."""
         n_halves = round(theta / pi)
         theta -= n_halves * pi
         if n_halves % 2:  # exp(-iπ/2 Z⊗Z) is Z⊗Z but for a phase
-            self.do(Z, one)
-            self.do(Z, other)
+            self.do(Z, qubit_a)
+            self.do(Z, qubit_b)
         if abs(theta) >= TINY:
-            self.turn_parity(theta, one, other)
+            self.turn_parity(theta, qubit_a, qubit_b)
 
 
 def _any_anticommute(terms: Sequence[str]) -> bool:
