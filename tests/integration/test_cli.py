@@ -159,7 +159,7 @@ def test_serve_on_a_port_in_use_is_one_line(folder: Path) -> None:
     ("options", "said"),
     [
         (("--host", "192.0.2.1"), "--host: 192.0.2.1 is not an address of this machine."),
-        (("--host", "no-such-host.invalid"), "--host: no-such-host.invalid is no address"),
+        (("--host", "no-such-host.invalid"), "--host: no-such-host.invalid is not an address"),
     ],
 )
 def test_serve_on_an_address_that_is_none_here_names_the_option(
