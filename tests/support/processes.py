@@ -53,6 +53,21 @@ def processor_ns(pid: int) -> int:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
+def wake_ups(pid: int) -> int:
+    """Return how often threads of a process, and of its children, went to sleep of their own will.
+
+    A thread that has ended counts no more.
+    """
+    total = 0
+    for each in (pid, *children_of(pid)):
+        for thread in Path(f"/proc/{each}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                for line in (thread / "status").read_text().splitlines():
+                    if line.startswith("voluntary_ctxt_switches:"):
+                        total += int(line.split()[1])
+    return total
+
+
 def resident_bytes(pid: int) -> int:
     """Return the memory of a process that is in RAM."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

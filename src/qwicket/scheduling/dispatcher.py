@@ -1,9 +1,9 @@
 """The server's own runner: claims jobs for its devices and hands them to their driver.
 
 One task per device claims; a slot is taken before the claim, so that nothing is claimed that
-cannot start at once. It wakes with the commit of a submit. One task looks now and then for waiting
-jobs whose commit was not announced. One claims short jobs for the express slots while every slot is
-busy. Another renews: it compares what is held here with what the store believes.
+cannot start at once. It wakes with the commit of a submit. One claims short jobs for the express
+slots while every slot is busy. One renews: it compares what is held here with what the store
+believes. The only task with a timer is the slow poll, which wakes the others when there is reason.
 """
 
 from __future__ import annotations
@@ -199,6 +199,7 @@ class Dispatcher:
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
         while True:
+            await wake.wait()
             wake.clear()
             await self._slots.acquire()
             claim = await self._claim(self._next(device), device, wake)
@@ -210,26 +211,31 @@ class Dispatcher:
                 self._slots.release()
             if self._claims.is_quiet:
                 self._cancelled_early.clear()
-            if claim.is_last:
-                await wake.wait()
+            if not claim.is_last:
+                wake.set()
 
     async def _poll_slowly(self) -> None:
-        """Wake the claimers of devices whose jobs wait although nothing announced them.
+        """Wake those who have something to do although nothing announced it, now and then.
 
         It reads and never writes: a claim that finds nothing would cost a write transaction.
         """
         while True:
-            await asyncio.sleep(self._slow_poll_s)
             try:
-                waiting = await self._store.leases.devices_with_work()
+                devices = await self._devices_to_claim()
             except QwicketError as error:
                 _tell("the queue could not be read", error)
-                continue
-            if self._driver.forwards:  # forwarded jobs do not count as waiting
-                waiting = set(self._wakes)
-            for device in waiting & self._wakes.keys():
+                devices = set()
+            for device in devices & self._wakes.keys():
                 self._wakes[device].set()
                 self._express_wake.set()
+            await asyncio.sleep(self._slow_poll_s)
+            if self._held:
+                self._renewal.set()
+
+    async def _devices_to_claim(self) -> set[str]:
+        leases = self._store.leases
+        devices = await leases.devices_with_work(self._now_ms())
+        return devices | await leases.unattended_devices() if self._driver.forwards else devices
 
     async def _claim_for_express(self, express: Express) -> None:
         """Have a short job begin while all slots are busy with jobs that last."""
@@ -408,11 +414,8 @@ class Dispatcher:
 
     async def _renew_always(self) -> None:
         while True:
-            await _woken(self._renewal, self._slow_poll_s)
-            is_asked = self._renewal.is_set()
+            await self._renewal.wait()
             self._renewal.clear()
-            if not (self._held or is_asked):
-                continue
             try:
                 await self._renew()
             except Exception as error:
@@ -475,12 +478,3 @@ def _tell(what: str, error: Exception) -> None:
 
 def _key(assignment: Assignment) -> Key:
     return assignment.lease.job, assignment.lease.fence
-
-
-async def _woken(event: asyncio.Event, timeout_s: float) -> bool:
-    """Wait for an event, or for as long as a poll beneath it may take; say whether it came."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await event.wait()
-    except TimeoutError:
-        return event.is_set()

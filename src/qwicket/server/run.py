@@ -8,10 +8,13 @@ import errno
 import resource
 import signal
 import socket
+import time
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.server import loop_cpu, memory, tls
@@ -75,6 +78,7 @@ class _Server(uvicorn.Server):
         self._hint = hint
         self._loop: asyncio.AbstractEventLoop | None = None
         self._collecting: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._settings = settings
         self._tls = tls.context(settings)
         super().__init__(
@@ -98,6 +102,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_REQUEST_GRACE_S,
             )
         )
+        self.server_state = _SharedState()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -126,9 +131,15 @@ class _Server(uvicorn.Server):
 
     def interrupt(self) -> None:
         """Stop gracefully; on a second signal, do not wait for running jobs."""
-        if self.should_exit and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._app.release_running)
+        if self._loop is not None:
+            stop = self._app.release_running if self.should_exit else self._stopping.set
+            self._loop.call_soon_threadsafe(stop)
         self.should_exit = True
+
+    async def main_loop(self) -> None:
+        """Wait for the signal; uvicorn would look for it ten times a second."""
+        if not self.should_exit:
+            await self._stopping.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen with `Connection`, which limits connections and handshakes; uvicorn does not."""
@@ -187,6 +198,29 @@ class _Server(uvicorn.Server):
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
                 each.abort_if_stalled()
+
+
+class _SharedState(ServerState):
+    """State that connections share. The `Date` header is made when a response needs it.
+
+    Uvicorn makes it in its main loop, which would have to run every second.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._headers = now, [(b"date", formatdate(now, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, _headers: list[tuple[bytes, bytes]]) -> None:
+        """Ignore what uvicorn sets: no response has a header from its configuration."""
 
 
 def listen_failure(error: OSError, settings: Settings) -> str:

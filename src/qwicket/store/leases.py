@@ -124,9 +124,14 @@ class Leases(Operations):
         )
 
     @read
-    def devices_with_work(tx: Tx) -> set[str]:
-        """Return the devices that have waiting jobs; this costs no transaction."""
-        return {device for (device,) in tx.all("share_devices")}
+    def devices_with_work(tx: Tx, now: int) -> set[str]:
+        """Return the devices that are on and have waiting jobs; this costs no transaction."""
+        return {device for (device,) in tx.all("share_devices", now=now)}
+
+    @read
+    def unattended_devices(tx: Tx) -> set[str]:
+        """Return the devices that have jobs for `claim_unattended`."""
+        return {device for (device,) in tx.all("job_unattended_devices")}
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
         """Take the next short job of some devices; the database is written only if there is one.
@@ -226,15 +231,25 @@ class Leases(Operations):
         row = tx.one("lease_progress_get", job=job)
         return _progress.decode(row[0]) if row else None
 
-    @write_unflushed
-    def claim_unattended(
-        tx: Tx, device: str, runner: str
-    ) -> Assignment | Deferred[Assignment | None] | None:
+    async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
         """Look after a job that went to another cloud and whose runner is gone.
 
         It is `uncertain`, `cancelling` or, when its vendor's id is known, `running`, and stays so
-        until it is found out what became of it: it is adopted, never sent again.
+        until it is found out what became of it: it is adopted, never sent again. The database is
+        written only if there is such a job.
         """
+        if not await self._has_unattended(device):
+            return None
+        return await self._claim_unattended(device, runner)
+
+    @read
+    def _has_unattended(tx: Tx, device: str) -> bool:
+        return tx.one("job_unattended", device=device) is not None
+
+    @write_unflushed
+    def _claim_unattended(
+        tx: Tx, device: str, runner: str
+    ) -> Assignment | Deferred[Assignment | None] | None:
         row = tx.one("job_unattended", device=device)
         return Deferred(_assign(tx, rows.job(row), runner)) if row else None
 

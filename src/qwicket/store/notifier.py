@@ -11,6 +11,8 @@ import asyncio
 import logging
 import queue
 import secrets
+import select
+import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 _CHANNEL: Final = "qwicket_changes"
 _MOST_CHANGES: Final = 40
 """Of one notification, which must stay below 8,000 bytes."""
-_LOOK_S: Final = 0.1
 _GATHER_S: Final = 0.005
 """Pause between two sendings: a busy server's commits go together, an idle one's at once."""
 _RETRY_S: Final = 0.5
@@ -65,6 +66,7 @@ class Notifier:
         self._loop = _running_loop()
         self._outbox: queue.SimpleQueue[list[Changed] | None] = queue.SimpleQueue()
         self._is_closed = threading.Event()
+        self._waking, self._woken = socket.socketpair()
         works = [self._send_all] if self._loop is None else [self._send_all, self._listen]
         self._threads = [
             threading.Thread(target=work, name="notifier", daemon=True) for work in works
@@ -81,8 +83,10 @@ class Notifier:
         """Send what is left and stop listening."""
         self._is_closed.set()
         self._outbox.put(None)
+        self._waking.close()  # which its other end shows as something to read
         for thread in self._threads:
             thread.join()
+        self._woken.close()
 
     def _send_all(self) -> None:
         connection: Connection | None = None
@@ -129,9 +133,13 @@ class Notifier:
                 self._is_closed.wait(_RETRY_S)
 
     def _receive_all(self, connection: Connection) -> None:
+        waiting = select.poll()  # not select(), which takes no descriptor above 1,023
+        waiting.register(connection, select.POLLIN)
+        waiting.register(self._woken, select.POLLIN)
         while not self._is_closed.is_set():
-            for notification in connection.notifies(timeout=_LOOK_S):
+            for notification in connection.notifies(timeout=0):
                 self._receive(notification.payload)
+            waiting.poll()
 
     def _receive(self, payload: str) -> None:
         try:

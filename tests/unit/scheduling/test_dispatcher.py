@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from qwicket import devices
 from qwicket.circuits.outcomes import Encoded, Ran
 from qwicket.drivers import Desk, Died, NotBegun, Overran, RunApart
 from qwicket.model.accounts import Token
@@ -622,16 +623,18 @@ async def test_an_express_claim_that_goes_wrong_leaves_its_claimer_and_its_slot(
     assert not wrongs
 
 
+@pytest.mark.parametrize("forwards", [False, True])
 async def test_an_idle_server_does_not_write(
-    store: Store,
-    ada: Token,
-    driver: HandDriver,
-    quick: HandDriver,
+    store: Store, ada: Token, driver: HandDriver, quick: HandDriver, forwards: bool
 ) -> None:
+    driver.forwards = forwards
+    await add_job(store, ada, device="clifford")
+    await store.devices.seed(devices.built_in(), "builtin")
+    await store.devices.park({"clifford": "it is being repaired"}, NOW)
     await store.leases.add_runner("server", "server", NOW)
     express = Express(quick, longest_s=2.0, pause_s=60.0)
     dispatcher = Dispatcher(
-        store, driver, ["simulator"], "server", lambda: NOW, express, slow_poll_s=0.01
+        store, driver, ["simulator", "clifford"], "server", lambda: NOW, express, slow_poll_s=0.01
     )
     dispatcher.start()
     await asyncio.sleep(0.1)
@@ -642,6 +645,24 @@ async def test_an_idle_server_does_not_write(
     dispatcher._stop_listening[0]()  # nobody tells it
     job = await add_job(store, ada)
     assert await begun(driver) == job.id, "the slow poll finds it nevertheless"
+    await dispatcher.stop(0)
+
+
+async def test_a_job_in_another_cloud_whose_runner_is_gone_is_adopted(
+    store: Store, ada: Token, driver: HandDriver
+) -> None:
+    driver.forwards = True
+    job = await add_job(store, ada)
+    for runner in ("former", "server"):
+        await store.leases.add_runner(runner, "server", NOW)
+    (claimed,) = (await store.leases.claim("simulator", "former", NOW)).taken
+    await store.leases.intend(claimed.lease, "mark", NOW)
+    dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, slow_poll_s=0.01)
+    dispatcher.start()
+    await asyncio.sleep(0.1)
+    assert driver.begun.empty(), "its runner lives"
+    await store.leases.void_runner("former", NOW)
+    assert await begun(driver) == job.id
     await dispatcher.stop(0)
 
 

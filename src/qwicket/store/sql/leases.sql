@@ -111,6 +111,14 @@ where device = :device and state in ('running', 'cancelling', 'uncertain')
 order by seq
 limit 1;
 
+-- name: job_unattended_devices
+-- The devices of such jobs; index job_begun.
+select distinct device from job
+where state in ('running', 'cancelling', 'uncertain')
+    and not exists (
+        select 1 from lease where lease.job = job.id and lease.runner is not null
+    );
+
 -- name: job_doubt
 update job set
     state = {after:doubt}, version = version + 1, change = {next_change}

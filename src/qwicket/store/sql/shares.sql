@@ -32,8 +32,14 @@ where device = :device and project = :project;
 select 1 from share where device = :device and has_work = 1 limit 1;
 
 -- name: share_devices
--- The devices that have waiting jobs; of all devices and projects, which are few.
-select distinct device from share where has_work = 1;
+-- The devices that are on and have waiting jobs; of all devices and projects, which are few.
+select distinct share.device from share
+where share.has_work = 1
+    and not exists (
+        select 1 from device_state
+        where device_state.device = share.device and device_state.is_on = 0
+            and (device_state.until_at is null or device_state.until_at > :now)
+    );
 
 -- name: share_list
 -- Index share_next.
