@@ -53,7 +53,7 @@ class LiveServer:
         self, folder: Path, *options: str, database_url: str | None = None, **env: str
     ) -> None:
         self.folder = folder
-        self.database_url = database_url
+        self.database_url = database_url or env.get("QWICKET_DATABASE_URL")
         self._place = ["--data-dir", str(folder / "data")]
         if database_url is not None:
             self._place += ["--database-url", database_url]
