@@ -61,7 +61,7 @@ def test_settings_are_saved_with_the_users_own_address(
         key = server.admin("token", "create", "--user", name)
         QbraidSession(said, api_key=key, base_url=url).save_config()
         assert QbraidSession().user_email == saved
-    with pytest.raises(AuthError, match=r"those of mailed@example\.org, not of ada@example"):
+    with pytest.raises(AuthError, match=r"belong to mailed@example\.org, not to ada@example"):
         QbraidSession("ada@example.org", api_key=key, base_url=url).save_config()
 
 

@@ -1,4 +1,4 @@
-"""The client of the IBM Quantum Experience API of 2020, as Qwicket's door speaks it."""
+"""Client of the IBM Quantum Experience API of 2020, as Qwicket's dialect serves it."""
 
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.ibm_qx.client import DEFAULT_URL, IBMQXClient

@@ -1,4 +1,4 @@
-"""`IBMQXClient`: one method for each thing that can be asked of the server.
+"""`IBMQXClient`: one method for each route of the API.
 
 Paths are spelt as in the document of January 2020 that describes this API, misprints included.
 """
@@ -57,40 +57,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_URL: Final = "https://api.quantum-computing.ibm.com/api"
-"""Where IBM served this API; it does so no more."""
+"""Address where IBM served this API in 2020."""
 _SERVICE: Final = Service("QE_URL", "QE_TOKEN", "/ibm/api", DEFAULT_URL)
 _DIRECT_BYTES: Final = 1 << 20
-"""Programs up to here go with the job; larger ones are uploaded."""
+"""Size of the largest program in the body of a submission; larger ones are uploaded."""
 _FIRST_PAUSE_S: Final = 0.5
 _SIGN_IN_S: Final = 120.0
-"""Longest wait for another thread's sign-in, which ends within its own bounds."""
+"""Longest wait for another thread's sign-in, which has a deadline of its own."""
 _DIRECT: Final = "q-object"
 _COMPLETED: Final = "COMPLETED"
 _CANCELLED: Final = "CANCELLED"
-_AROUND: Final = ("limit", "skip", "order", "fields", "where")
+_QUERY_KEYS: Final = ("limit", "skip", "order", "fields", "where")
 
 
 class IBMQXClient(ServiceClient):
-    """A client of the IBM Quantum Experience API of 2020, for any number of threads.
+    """Client of the IBM Quantum Experience API of 2020. It is thread-safe.
 
-    Nothing is sent when it is made; the first request signs in.
+    It sends no request when it is created; the first request signs in.
 
     Args:
-        token: The API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`.
-        email: With `password` in place of a token.
-        password: Its password.
+        token: API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`.
+        email: E-mail address, to sign in with a password instead of a token.
+        password: Password of the e-mail address.
         url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then
-            that of the server in `QWICKET_URL`, then IBM's of 2020.
-        hub: With `group` and `project`, to submit and list there alone.
+            the server in `QWICKET_URL`, then IBM's address of 2020.
+        hub: Hub; with `group` and `project` it limits submissions and lists to that project.
         group: See `hub`.
         project: See `hub`.
 
     Attributes:
-        retry_policy: Bounds on trying again, in tries and time.
-        timeout_s: Seconds for one answer; large programs and results may take longer.
+        retry_policy: Bounds of retries.
+        timeout_s: Seconds for one response; large programs and results may take longer.
 
     Raises:
-        IBMQXClientError: The address is none, or there is not one way to sign in.
+        IBMQXClientError: The address is invalid, or the arguments do not name exactly one way to
+            sign in.
     """
 
     timeout_s = 60.0
@@ -113,16 +114,16 @@ class IBMQXClient(ServiceClient):
         token = target.token or None
         if (token is not None) == has_password or (email is None) != (password is None):
             raise IBMQXClientError("Sign in with a token, or with an e-mail address and password.")
-        place = (hub, group, project)
-        if any(place) and not all(place):
-            raise IBMQXClientError("hub, group and project go together.")
+        scope = (hub, group, project)
+        if any(scope) and not all(scope):
+            raise IBMQXClientError("Pass hub, group and project, or none of them.")
         url = target.url or DEFAULT_URL
         self._http = HTTPClient(url, IBMQXClientError, url_source=target.url_source)
-        self._sign: dict[str, str] = (
+        self._credentials: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
         self._scope = (
-            _path("Network", hub, "Groups", group, "Projects", project) if all(place) else ""
+            _path("Network", hub, "Groups", group, "Projects", project) if all(scope) else ""
         )
         self._access_token: str | None = None
         self._lock = threading.Lock()
@@ -133,82 +134,83 @@ class IBMQXClient(ServiceClient):
     # --- account and devices ----------------------------------------------------------------------
 
     def login(self, email: str | None = None, password: str | None = None) -> Record:
-        """Sign in with an e-mail address and a password, which are used from now on.
+        """Sign in with an e-mail address and a password, and keep them for later sign-ins.
 
         Args:
-            email: By default that of the client.
-            password: By default that of the client.
+            email: E-mail address; by default the client's.
+            password: Password; by default the client's.
 
         Returns:
-            The access token as `id`, its life in seconds as `ttl`, `created` and `userId`.
+            The access token as `id`, its lifetime in seconds as `ttl`, `created` and `userId`.
         """
         given = {"email": email or "", "password": password or ""}
-        return self._sign_in_anew(given if email and password else self._sign)
+        return self._sign_in_with(given if email and password else self._credentials)
 
     def login_with_token(self, token: str | None = None) -> Record:
-        """Sign in with an API token, which is used from now on; by default that of the client.
+        """Sign in with an API token, and keep it for later sign-ins; by default the client's.
 
         Returns:
-            As for `login`.
+            The fields of `login`.
         """
-        return self._sign_in_anew({"apiToken": token} if token else self._sign)
+        return self._sign_in_with({"apiToken": token} if token else self._credentials)
 
     def me(self) -> Account:
-        """Return who is signed in."""
+        """Return the signed-in account."""
         return Account(self._send("GET", "/users/me", object_of))
 
     def network(self) -> list[Record]:
         """Return the hubs with their groups, projects and devices."""
-        return [Record(each) for each in self._send("GET", "/network", objects_of)]
+        return [Record(hub) for hub in self._send("GET", "/network", objects_of)]
 
     def backends(self) -> list[Device]:
-        """Return every device with what it can do.
+        """Return all devices with their configurations.
 
-        A server of the printed document alone has no such list: there the devices are those of
-        `network`, by their names.
+        A server with only the routes of the document has no such list. For it the method returns
+        the names of the devices in `network`.
         """
         try:
             found = self._send("GET", f"{self._scope}/devices/v/1", objects_of)
-            return [Device(each) for each in found]
+            return [Device(device) for device in found]
         except IBMQXAPIError as error:
             if error.status_code != 404 or self._scope:
                 raise
         return [Device({"backend_name": name}) for name in device_names(self.network())]
 
     def properties(self, device: str) -> Record:
-        """Return what was measured of a device; empty when nothing was."""
+        """Return the calibration of a device; empty if it has none."""
         path = self._scope + _path("backends", device, "properties")
         return Record(self._send("GET", path, object_of))
 
     def defaults(self, device: str) -> Record:
-        """Return a device's pulse defaults; empty when it has none."""
+        """Return a device's pulse defaults; empty if it has none."""
         path = self._scope + _path("backend", device, "defaults")
         return Record(self._send("GET", path, object_of))
 
     def queue_status(self, device: str) -> QueueStatus:
-        """Return whether a device takes jobs, and how many wait; nothing is signed in for this."""
+        """Return whether a device takes jobs, and how many wait. This request needs no sign-in."""
         path = self._scope + _path("backend", device, "queue", "status")
         return QueueStatus(self._exchange(Request("GET", path, _HEADERS), object_of))
 
     # --- jobs -------------------------------------------------------------------------------------
 
     def run_qobj(self, qobj: Mapping[str, Any], device: str, **options: Any) -> Job:
-        """Submit a Qobj; a large one is uploaded.
+        """Submit a Qobj; upload it separately if it is large.
 
-        Nothing is submitted twice: a submission is repeated only after 429, or when no connection
-        was made.
+        A submission is only repeated if the first one certainly had no effect: after status 429,
+        or if no connection was made.
 
         Args:
-            qobj: The program as a dict.
-            device: Where to run it.
+            qobj: Program as a dict.
+            device: Name of the device.
             **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
 
         Raises:
-            IBMQXClientError: It is no JSON; nothing was sent.
-            IBMQXJobError: It was uploaded, and then refused; the text says why.
+            IBMQXClientError: The program cannot be encoded as JSON; no request was sent.
+            IBMQXJobError: The server refused the program after the upload.
             IBMQXJobLimitError: The project has too many unfinished jobs.
-            IBMQXAPIError: It was refused.
-            IBMQXRetriableError: No answer tells: unless `was_surely_not_done`, it may be stored.
+            IBMQXAPIError: The server refused the submission.
+            IBMQXRetriableError: The outcome is unknown: the job may exist, unless
+                `was_surely_not_done` is true.
         """
         program = _json(dict(qobj))
         body = {**options, "backend": {"name": device}}
@@ -220,10 +222,10 @@ class IBMQXClient(ServiceClient):
     def _upload(self, program: bytes, body: Mapping[str, Any]) -> Job:
         draft = self._post_job(body)
         try:
-            self._store("PUT", self.job_upload_url(draft.id), _whole, program)
+            self._transfer("PUT", self.job_upload_url(draft.id), _unchanged, program)
             job = self.job_data_uploaded(draft.id)
         except IBMQXError:
-            with contextlib.suppress(IBMQXError):  # the first error is the one to tell
+            with contextlib.suppress(IBMQXError):  # the first error is the one to raise
                 self.cancel(draft.id)
             raise
         if job.status.startswith("ERROR"):
@@ -231,63 +233,63 @@ class IBMQXClient(ServiceClient):
         return job
 
     def job_upload_url(self, id: str) -> str:
-        """Return the address to which the program of a job is sent with PUT."""
-        return self._send("GET", f"{self._at(id)}/jobUploadUrl", _address)
+        """Return the signed URL for uploading a job's program with PUT."""
+        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", _address)
 
     def job_data_uploaded(self, id: str) -> Job:
-        """Say that a job's program was sent, so that it is run."""
-        path = f"{self._at(id)}/jobDataUploaded"
+        """Report that a job's program was uploaded, so that the server runs it."""
+        path = f"{self._job_path(id)}/jobDataUploaded"
         found = self._send("POST", path, object_of, {}, can_repeat=False).get("job")
         return Job(found if isinstance(found, dict) else {})
 
     def job_download_url(self, id: str) -> str:
-        """Return the address of a job's program."""
+        """Return the signed URL of a job's program."""
         return self._send("GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _address)
 
     def program(self, id: str) -> dict[str, Any]:
         """Return a job's program as a Qobj."""
-        return self._store("GET", self.job_download_url(id), object_of)
+        return self._transfer("GET", self.job_download_url(id), object_of)
 
     def jobs(self, **filters: Any) -> list[Job]:
-        """Return this account's jobs, newest first, or those of the client's project.
+        """Return the jobs of the account, or of the client's project, newest first.
 
         Args:
-            **filters: `limit`, `skip`, `order`, `fields`, a whole `where`, and any field of a job
-                with a value or an operator: `status="QUEUED"`, `name={"regexp": "^bell"}`,
-                `tags={"inq": ["a", "b"]}`. `device` is its device's name.
+            **filters: `limit`, `skip`, `order`, `fields`, `where`, or any field of a job with a
+                value or an operator: `status="QUEUED"`, `name={"regexp": "^bell"}`,
+                `tags={"inq": ["a", "b"]}`. `device` filters by the name of the device.
         """
-        asked = {name: filters.pop(name) for name in _AROUND if name in filters}
+        selection = {name: filters.pop(name) for name in _QUERY_KEYS if name in filters}
         if "device" in filters:
             filters["backend.name"] = filters.pop("device")
-        where = {**dict(asked.pop("where", None) or {}), **filters}
+        where = {**dict(selection.pop("where", None) or {}), **filters}
         if where:
-            asked["where"] = where
-        query = f"?{urlencode({'filter': json.dumps(asked)})}" if asked else ""
-        return [Job(each) for each in self._send("GET", f"{self._scope}/jobs{query}", objects_of)]
+            selection["where"] = where
+        query = f"?{urlencode({'filter': json.dumps(selection)})}" if selection else ""
+        return [Job(job) for job in self._send("GET", f"{self._scope}/jobs{query}", objects_of)]
 
     def job(self, id: str) -> Job:
-        """Return a job, from any process."""
-        return self._send("GET", self._at(id), _job)
+        """Return a job by its id, also one that another process submitted."""
+        return self._send("GET", self._job_path(id), _job)
 
     def job_status(self, id: str) -> Status:
-        """Return where a job stands."""
-        return Status(self._send("GET", f"{self._at(id)}/status", object_of))
+        """Return the status of a job."""
+        return Status(self._send("GET", f"{self._job_path(id)}/status", object_of))
 
     def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:
-        """Yield each status of a job, the present one first, to the final one.
+        """Yield each status of a job, from the present one to the final one.
 
-        They come over a websocket; where there is none, the server is asked now and then.
+        The client uses a websocket, and polls if none is available.
 
         Args:
-            id: The job.
-            timeout: Seconds after which to give up; None is never.
+            id: Id of the job.
+            timeout: Seconds after which the wait ends; None for no limit.
 
         Raises:
-            IBMQXTimeoutError: The job has not ended; it goes on without us.
-            IBMQXAPIError: There is no such job, or the server could not be asked.
+            IBMQXTimeoutError: The job has not ended in time; it continues on the server.
+            IBMQXAPIError: The job does not exist, or the request failed.
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
-        first = self._look(id, polling)  # signs in, and says so if there is no such job
+        first = self._poll(id, polling)  # signs in, and raises if the job does not exist
         found: Status | None = None
         url = f"{self._http.url}{_path('jobs', id)}/status/v/1"
         try:
@@ -306,18 +308,18 @@ class IBMQXClient(ServiceClient):
         while not last.is_final:
             if not polling.pause():
                 raise _not_ended(id_)
-            status = self._look(id_, polling)
+            status = self._poll(id_, polling)
             if dict(status) != dict(last):
                 last = status
                 yield status
 
-    def _look(self, id_: str, polling: Polling) -> Status:
-        """Read a job's status, for as long as an outage may last.
+    def _poll(self, id_: str, polling: Polling) -> Status:
+        """Read a job's status, with the retry policy for outages.
 
         Raises:
-            IBMQXTimeoutError: The deadline came first.
+            IBMQXTimeoutError: The deadline has passed.
         """
-        path = f"{self._at(id_)}/status"
+        path = f"{self._job_path(id_)}/status"
         found = polling.ask(
             lambda: self._send("GET", path, object_of, retry_policy=OUTAGE), IBMQXRetriableError
         )
@@ -329,13 +331,13 @@ class IBMQXClient(ServiceClient):
         """Wait until a job has ended, and return it.
 
         Args:
-            id: The job.
-            timeout: Seconds to wait at most, whatever the server does; None waits for ever.
+            id: Id of the job.
+            timeout: Seconds after which the wait ends in any case; None for no limit.
 
         Raises:
-            IBMQXTimeoutError: It has not ended, or could not be read in time; it goes on without
-                us.
-            IBMQXAPIError: There is no such job, or the server could not be asked.
+            IBMQXTimeoutError: The job has not ended or was not read in time; it continues on the
+                server.
+            IBMQXAPIError: The job does not exist, or the request failed.
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
         for _ in self.states(id, timeout):
@@ -346,23 +348,24 @@ class IBMQXClient(ServiceClient):
         return job
 
     def cancel(self, id: str) -> bool:
-        """Cancel a job; return whether it was, or had ended before."""
-        found = self._send("POST", f"{self._at(id)}/cancel", _if_any, {}, can_be_empty=True)
+        """Cancel a job; return whether the server accepted that."""
+        path = f"{self._job_path(id)}/cancel"
+        found = self._send("POST", path, _object_or_none, {}, can_be_empty=True)
         if found is None:
             status = self.job_status(id)
             return status.status == _CANCELLED or not status.is_final
         return found.get("cancelled") is True and "error" not in found
 
     def job_properties(self, id: str) -> Record:
-        """Return what was measured of its device when a job was taken; empty for a simulator."""
-        return Record(self._send("GET", f"{self._at(id)}/properties", object_of))
+        """Return the calibration of a job's device at submission; empty for a simulator."""
+        return Record(self._send("GET", f"{self._job_path(id)}/properties", object_of))
 
     def result(self, id: str) -> Result:
-        """Return what a job gave; of a failed one what its good circuits gave.
+        """Return the result of a job; for a failed job, the results of its completed circuits.
 
         Raises:
-            IBMQXJobError: It has ended without a result, or not ended; `status` says which.
-            IBMQXAPIError: There is no such job, or the server could not be asked.
+            IBMQXJobError: The job has not ended, or has ended without a result; see `status`.
+            IBMQXAPIError: The job does not exist, or the request failed.
         """
         job = self.job(id)
         found = job.get("qObjectResult")
@@ -370,17 +373,18 @@ class IBMQXClient(ServiceClient):
             may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT)
             found = self._download(job) if may_be_stored else None
         if not isinstance(found, dict):
-            why = job.error_message or f"The job is {job.status}."
-            raise IBMQXJobError(why, job.status)
+            reason = job.error_message or f"The job is {job.status}."
+            raise IBMQXJobError(reason, job.status)
         return Result(found)
 
     def result_download_url(self, id: str) -> str:
-        """Return the address of what a job gave."""
-        return self._send("GET", f"{self._at(id)}/resultDownloadUrl", _address)
+        """Return the signed URL of a job's result."""
+        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", _address)
 
     def result_downloaded(self, id: str) -> None:
-        """Say that what a job gave was read; it stays readable."""
-        self._send("POST", f"{self._at(id)}/resultDownloaded", _whole, {}, can_be_empty=True)
+        """Report that a job's result was downloaded. The result remains available."""
+        path = f"{self._job_path(id)}/resultDownloaded"
+        self._send("POST", path, _unchanged, {}, can_be_empty=True)
 
     def _download(self, job: Job) -> Any:
         try:
@@ -389,14 +393,14 @@ class IBMQXClient(ServiceClient):
             if error.status_code != 404:
                 raise
             return None
-        found = self._store("GET", address, json_of)
-        with contextlib.suppress(IBMQXError):  # it only tells the server
+        found = self._transfer("GET", address, json_of)
+        with contextlib.suppress(IBMQXError):  # the result is complete without this report
             self.result_downloaded(job.id)
         return found
 
     # ----------------------------------------------------------------------------------------------
 
-    def _at(self, id_: str) -> str:
+    def _job_path(self, id_: str) -> str:
         return self._scope + _path("jobs", id_)
 
     def _post_job(self, body: Mapping[str, Any]) -> Job:
@@ -413,10 +417,10 @@ class IBMQXClient(ServiceClient):
         can_be_empty: bool = False,
         retry_policy: RetryPolicy | None = None,
     ) -> T:
-        """Send a request signed in; once more when the access token has expired meanwhile.
+        """Send a request with an access token; sign in and repeat it once after status 401.
 
-        The token is in the body, as the document prints it, and in the header that IBM's own
-        clients send: a proxy may drop the body of a GET.
+        The token is in the body, as in the document, and in the header of IBM's own clients,
+        because a proxy may drop the body of a GET request.
         """
         for is_last in (False, True):
             access = self._signed_in()
@@ -438,7 +442,7 @@ class IBMQXClient(ServiceClient):
                     raise
             with self._lock:
                 self._access_token = None if self._access_token == access else self._access_token
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _exchange(
         self,
@@ -446,15 +450,15 @@ class IBMQXClient(ServiceClient):
         read: Callable[[Response], T],
         retry_policy: RetryPolicy | None = None,
     ) -> T:
-        secrets = [*request.secrets, *self._sign.values()]
+        secrets = [*request.secrets, *self._credentials.values()]
         request = replace(request, limit_s=self.timeout_s, secrets=secrets)
         return send(self._http, request, read, failure, retry_policy or self.retry_policy)
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Let one thread sign in, and the others wait for it within their time."""
+    def _signing_in(self) -> Iterator[None]:
+        """Let one thread sign in while the others wait until their deadlines."""
         if not self._lock.acquire(timeout=within(_SIGN_IN_S)):
-            text = "Another thread signs in, and has no answer yet."
+            text = "The sign-in of another thread has received no response yet."
             raise IBMQXRetriableError(text, None, None, NOT_CONNECTED, {})
         try:
             yield
@@ -462,33 +466,33 @@ class IBMQXClient(ServiceClient):
             self._lock.release()
 
     def _signed_in(self) -> str:
-        """Return an access token, a new one when there is none."""
-        with self._held():
+        """Return the access token; sign in if there is none."""
+        with self._signing_in():
             if self._access_token is None:
                 self._sign_in()
             return self._access_token or ""
 
-    def _sign_in_anew(self, sign: dict[str, str]) -> Record:
-        with self._held():
-            self._sign = sign
+    def _sign_in_with(self, credentials: dict[str, str]) -> Record:
+        with self._signing_in():
+            self._credentials = credentials
             return self._sign_in()
 
     def _sign_in(self) -> Record:
-        path = "/users/loginWithToken" if "apiToken" in self._sign else "/users/login"
-        found = self._exchange(Request("POST", path, _HEADERS, _json(self._sign)), _grant)
+        path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
+        found = self._exchange(Request("POST", path, _HEADERS, _json(self._credentials)), _grant)
         self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
 
-    def _store(
+    def _transfer(
         self, method: str, address: str, read: Callable[[Response], T], body: bytes | None = None
     ) -> T:
-        """Send a request to an address that bears its own rights: no token goes there."""
+        """Send a request to a signed URL, without any token."""
         origin, path = _split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
         limit_s = max(self.timeout_s, 600.0)
         request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
-        with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as line:
-            return send(line, request, read, failure, self.retry_policy)
+        with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as http:
+            return send(http, request, read, failure, self.retry_policy)
 
 
 _HEADERS: Final = {
@@ -499,7 +503,7 @@ _HEADERS: Final = {
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    return json_bytes(body, "This", IBMQXClientError, (",", ":"))
+    return json_bytes(body, "The body", IBMQXClientError, (",", ":"))
 
 
 def _path(*parts: object) -> str:
@@ -507,34 +511,34 @@ def _path(*parts: object) -> str:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Return server and path of an address that the server gave out."""
+    """Return server and path of a signed URL."""
     try:
         parts = urlsplit(address)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         is_address = False
     if not is_address:
-        raise failure(InvalidResponse("The server gave out an address that is none."))
+        raise failure(InvalidResponse("The server returned an invalid signed URL."))
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return f"{parts.scheme}://{parts.netloc}", path
 
 
-def _whole(response: Response) -> Response:
+def _unchanged(response: Response) -> Response:
     return response
 
 
-def _if_any(response: Response) -> dict[str, Any] | None:
-    """Return an object; None for an empty answer, as the document prints it."""
+def _object_or_none(response: Response) -> dict[str, Any] | None:
+    """Decode an object; return None for an empty response, which the document allows."""
     return object_of(response) if response.content else None
 
 
 def _job(response: Response) -> Job:
-    """Return a job, which the document prints within a list."""
+    """Decode a job; in the document it is the only item of a list."""
     found = json_of(response)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise invalid_response(response, "is no object")
+        raise invalid_response(response, "is not a JSON object")
     return Job(found)
 
 
@@ -553,4 +557,4 @@ def _grant(response: Response) -> dict[str, Any]:
 
 
 def _not_ended(id_: str) -> IBMQXTimeoutError:
-    return IBMQXTimeoutError(f"Job {id_} has not ended in time and goes on.")
+    return IBMQXTimeoutError(f"Job {id_} has not ended in time. It continues on the server.")

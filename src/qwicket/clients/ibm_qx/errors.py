@@ -1,12 +1,12 @@
-"""What can go wrong, as one tree, and which of it passes. No text in it ever holds a secret.
+"""Errors of the client, and which of them are temporary. Their texts never contain a secret.
 
 IBMQXError
-├── IBMQXClientError         what was asked for cannot be sent
-├── IBMQXTimeoutError        the wait is over, the job is not (also a TimeoutError)
-├── IBMQXJobError            the job has ended without a result
-└── IBMQXAPIError            the server refused, or gave no answer that makes sense
-    ├── IBMQXJobLimitError   the project has as many unfinished jobs as it may
-    └── IBMQXRetriableError  and it may pass: raised when the tries or the time are over
+├── IBMQXClientError         invalid arguments; no request was sent
+├── IBMQXTimeoutError        the job has not ended in time (also a TimeoutError)
+├── IBMQXJobError            the job has ended without a result; see its status
+└── IBMQXAPIError            the server refused, or its response is missing or invalid
+    ├── IBMQXJobLimitError   the project has too many unfinished jobs
+    └── IBMQXRetriableError  temporary error, raised after the last retry
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 500, 502, 503, 504, 520, 522, 524})
-"""Pass with time: too many requests, and what IBM's own clients repeat."""
+"""Temporary: too many requests (429), and the statuses that IBM's own clients repeat."""
 
 NOT_CONNECTED: Final = "NOT_CONNECTED"
 NO_RESPONSE: Final = "NO_RESPONSE"
@@ -32,26 +32,26 @@ _JOB_LIMIT: Final = 3458
 
 
 class IBMQXError(ServiceError):
-    """Root of the tree.
+    """Base of the client's errors.
 
     Attributes:
-        message: What is wrong.
+        message: Text of the error.
     """
 
 
 class IBMQXClientError(IBMQXError):
-    """What was asked for cannot be sent; nothing was."""
+    """Invalid arguments; no request was sent."""
 
 
 class IBMQXTimeoutError(IBMQXError, TimeoutError):
-    """The time to wait has passed; the job lives on."""
+    """The job has not ended in time; it continues on the server."""
 
 
 class IBMQXJobError(IBMQXError):
     """A job has ended without a result.
 
     Attributes:
-        status: How it ended.
+        status: Final status of the job.
     """
 
     def __init__(self, message: str, status: str) -> None:
@@ -60,13 +60,13 @@ class IBMQXJobError(IBMQXError):
 
 
 class IBMQXAPIError(APIError, IBMQXError):
-    """The server refused a request, or there was no answer that makes sense.
+    """The server refused a request, or its response is missing or invalid.
 
     Attributes:
-        status_code: HTTP status; None when there was no answer.
-        code: The server's number of the error; None when it gave none.
-        name: The server's word for it; without an answer one of this client's own.
-        headers: Of the answer.
+        status_code: HTTP status; None without a response.
+        code: The server's number of the error; None without one.
+        name: The server's name of the error; without a response one of this client's.
+        headers: Headers of the response.
     """
 
     def __init__(
@@ -88,15 +88,15 @@ class IBMQXAPIError(APIError, IBMQXError):
 
 
 class IBMQXJobLimitError(IBMQXAPIError):
-    """The project has as many unfinished jobs on this device as it may."""
+    """The project has reached its limit of unfinished jobs on this device."""
 
 
 class IBMQXRetriableError(IBMQXAPIError, RetriableError):
-    """It may pass: the same request may succeed later."""
+    """Temporary error: the same request may succeed later."""
 
 
 def failure(found: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
-    """Return the error for a refusal, or for a missing or wrong answer."""
+    """Return the error for a refusal, or for a missing or invalid response."""
     if isinstance(found, InvalidResponse):
         return IBMQXAPIError(str(found), found.status, None, INVALID_RESPONSE, {})
     if isinstance(found, NoResponse):

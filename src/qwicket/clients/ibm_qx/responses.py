@@ -1,7 +1,4 @@
-"""Answers of the server: mappings with its own field names, and attributes for what is used most.
-
-A field that this package does not know is there all the same, by its key.
-"""
+"""Responses of the server: mappings of all fields, with attributes for the most used ones."""
 
 from __future__ import annotations
 
@@ -21,11 +18,11 @@ FINAL: Final = frozenset(
         "ERROR_TRANSPILING_JOB",
     }
 )
-"""Statuses after which nothing happens to a job any more."""
+"""Final statuses of jobs."""
 
 
 class Record(Mapping[str, Any]):
-    """One JSON object of the server's."""
+    """JSON object of a response."""
 
     __slots__ = ("_body",)
 
@@ -45,7 +42,7 @@ class Record(Mapping[str, Any]):
         return f"{type(self).__name__}({self._body!r})"
 
     def _typed(self, key: str, default: T) -> T:
-        """Return a field; the default where it is missing or of another type."""
+        """Return a field; the default if it is missing or has another type."""
         value = self._body.get(key)
         return value if isinstance(value, type(default)) else default
 
@@ -69,11 +66,11 @@ class _Field(Generic[T]):
         return self._default if record is None else record._typed(self._key, self._default)
 
     def __set__(self, record: Record, value: Never) -> None:
-        raise AttributeError(f"{self._key} is what the server said.")
+        raise AttributeError(f"{self._key} is read-only: it is a value from the server.")
 
 
 class Account(Record):
-    """Who is signed in."""
+    """Signed-in account."""
 
     id = _Field("id", "")
     username = _Field("username", "")
@@ -81,7 +78,7 @@ class Account(Record):
 
 
 class Device(Record):
-    """What a device can do."""
+    """Configuration of a device."""
 
     name = _Field("backend_name", "")
     n_qubits = _Field("n_qubits", 0)
@@ -94,20 +91,20 @@ class Device(Record):
 
     @property
     def coupling_map(self) -> list[list[int]] | None:
-        """Connected pairs in both directions; None when all are."""
+        """Connected pairs in both directions; None if all qubits are connected."""
         found: list[list[int]] | None = self.get("coupling_map")
         return found
 
 
 class QueueStatus(Record):
-    """Whether a device takes jobs, and how many wait."""
+    """State and length of a device's queue."""
 
     is_on = _Field("state", False)
     length = _Field("lengthQueue", 0)
 
 
 class Status(Record):
-    """Where a job stands."""
+    """Status of a job."""
 
     id = _Field("id", "")
     status = _Field("status", "")
@@ -118,7 +115,7 @@ class Status(Record):
 
     @property
     def position(self) -> int | None:
-        """From 1, while it waits."""
+        """Position in the queue, from 1; None if the job does not wait."""
         return self._record("infoQueue")._typed("position", 0) or None
 
     @property
@@ -127,7 +124,7 @@ class Status(Record):
 
 
 class Job(Status):
-    """One job."""
+    """Job."""
 
     kind = _Field("kind", "")
     name = _Field("name", "")
@@ -151,34 +148,34 @@ class Job(Status):
 
 
 class Result(Record):
-    """What a job gave, one entry in `results` for each circuit."""
+    """Result of a job, with one entry in `results` for each circuit."""
 
     success = _Field("success", False)
     """Whether every circuit was run."""
 
     def counts(self, circuit: int = 0) -> dict[str, int]:
-        """Return how often each memory was found, by hexadecimal keys; slot i is bit i.
+        """Return the counts by hexadecimal outcome; memory slot i is bit i.
 
         Raises:
-            IndexError: There is no such circuit.
-            KeyError: It failed: its `status` says why.
+            IndexError: The circuit does not exist.
+            KeyError: The circuit failed; see its `status`.
         """
         found: dict[str, int] = self["results"][circuit]["data"]["counts"]
         return dict(found)
 
     def memory(self, circuit: int = 0) -> list[str]:
-        """Return the memory after each shot, in their order.
+        """Return the outcome of each shot, in shot order.
 
         Raises:
-            IndexError: There is no such circuit.
-            KeyError: It failed, or memory was not asked for.
+            IndexError: The circuit does not exist.
+            KeyError: The circuit failed, or memory was not requested.
         """
         found: list[str] = self["results"][circuit]["data"]["memory"]
         return list(found)
 
 
 def device_names(hubs: list[Record]) -> list[str]:
-    """Return the names of the devices of all hubs, groups and projects, each once, in order."""
+    """Return the names of the devices of all hubs, groups and projects, without duplicates."""
     names: dict[str, None] = {}
     for hub in hubs:
         for group in _members(hub, "groups"):
@@ -192,4 +189,4 @@ def device_names(hubs: list[Record]) -> list[str]:
 def _members(record: Record, key: str) -> list[Record]:
     found = record.get(key)
     members = found.values() if isinstance(found, dict) else ()
-    return [Record(each) for each in members if isinstance(each, dict)]
+    return [Record(member) for member in members if isinstance(member, dict)]

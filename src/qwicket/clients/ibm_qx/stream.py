@@ -1,6 +1,6 @@
-"""The stream of a job's statuses over a websocket.
+"""Stream of a job's statuses over a websocket.
 
-It tells less than it could of what went wrong: whoever reads it polls instead.
+All failures are one error, because the client then polls instead.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DONE: Final = 4002
 _MAX_BYTES: Final = 1 << 20
 _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 0.2
-"""How long to wait for the server's side of a closing handshake."""
+"""Longest wait for the server's part of the closing handshake."""
 _SILENCE_S: Final = 60.0
-"""How long nothing may come before the line is looked at anew: the library pings meanwhile."""
+"""Longest wait for one message; the library sends pings meanwhile."""
 
 
 class StreamBroken(Exception):
@@ -33,15 +33,15 @@ class StreamBroken(Exception):
 
 
 def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
-    """Yield each status of a job as the server tells it, to the last one.
+    """Yield each status of a job until the final one.
 
     Args:
-        url: Of the server, with the path of the job's stream.
-        token: The access token, which goes into the first message.
-        deadline: Monotonic seconds at which to give up; infinity is never.
+        url: Address of the job's stream.
+        token: Access token, which is sent in the first message.
+        deadline: Deadline as monotonic time in seconds; infinity for none.
 
     Raises:
-        StreamBroken: It could not be opened, or ended early.
+        StreamBroken: The stream could not be opened, or ended early.
     """
     address = url.replace("http", "ws", 1)
     last_read = deadline - 2 * _CLOSE_S
@@ -53,25 +53,25 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
             close_timeout=_CLOSE_S,
             max_size=_MAX_BYTES,
             compression=None,
-        ) as line:
-            line.send(json.dumps({"type": "authentication", "data": token}))
-            while (message := _next(line, last_read)) is not None:
+        ) as connection:
+            connection.send(json.dumps({"type": "authentication", "data": token}))
+            while (message := _next(connection, last_read)) is not None:
                 if message.get("type") == "job-status" and isinstance(message.get("data"), dict):
                     yield message["data"]
-            if line.close_code == DONE:
+            if connection.close_code == DONE:
                 return
     except (WebSocketException, OSError, ValueError, RecursionError):
         pass
     raise StreamBroken("The stream ended before the job did.")
 
 
-def _next(line: ClientConnection, last_read: float) -> dict[str, Any] | None:
-    """Return the next message; None when the server closed the stream."""
+def _next(connection: ClientConnection, last_read: float) -> dict[str, Any] | None:
+    """Return the next message; None if the server closed the stream."""
     left_s = last_read - time.monotonic()
     if left_s <= 0:
-        raise OSError("the time is over")
+        raise OSError("the deadline has passed")
     try:
-        message = json.loads(line.recv(timeout=min(left_s, _SILENCE_S)))
+        message = json.loads(connection.recv(timeout=min(left_s, _SILENCE_S)))
     except WebSocketException:
         return None
     return message if isinstance(message, dict) else {}

@@ -1,4 +1,4 @@
-"""The client of qBraid's first API, with what runs jobs on a gateway added to it."""
+"""Client of qBraid's first API, extended by methods that run jobs on a gateway."""
 
 from qwicket.clients.qbraid.errors import (
     ApiError,

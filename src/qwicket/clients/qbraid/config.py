@@ -1,4 +1,4 @@
-"""The file of settings, `~/.qbraid/qbraidrc`: read leniently, written whole or not at all."""
+"""Settings file `~/.qbraid/qbraidrc`. Writing replaces the whole file atomically."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SECTION: Final = "default"
 
 
 def path() -> Path:
-    """Return where the file is: `QBRAID_CONFIG_FILE`, or in the home folder."""
+    """Return the path of the file: `QBRAID_CONFIG_FILE`, or `~/.qbraid/qbraidrc`."""
     named = os.environ.get("QBRAID_CONFIG_FILE")
     return Path(named).expanduser() if named else Path.home() / ".qbraid" / "qbraidrc"
 
 
 def read(name: str) -> str | None:
-    """Return a setting of section `default`; None when file, section or setting are missing.
+    """Return a setting of section `default`; None if file, section or setting are missing.
 
     Raises:
-        ConfigError: There is a file, and it cannot be read.
+        ConfigError: The file exists, but cannot be read.
     """
     parser = _parsed()
     if not parser.has_section(_SECTION):
@@ -37,12 +37,12 @@ def read(name: str) -> str | None:
 
 
 def write(settings: Mapping[str, str]) -> None:
-    """Write settings into section `default`; what else is in the file stays, but for comments.
+    """Write settings into section `default`; keep all other settings, but no comments.
 
-    The file is the owner's alone, and takes the place of the former one at once.
+    Only the owner can read the file.
 
     Raises:
-        ConfigError: It cannot be written, or the former one not be read.
+        ConfigError: The file cannot be written, or the existing one cannot be read.
     """
     parser = _parsed()
     if not parser.has_section(_SECTION):
@@ -51,7 +51,7 @@ def write(settings: Mapping[str, str]) -> None:
         for former in [key for key in parser.options(_SECTION) if key.lower() == name]:
             parser.remove_option(_SECTION, former)
         parser.set(_SECTION, name, value)
-    target = path().resolve()  # a link stays a link
+    target = path().resolve()  # so that a symbolic link is kept
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(target, parser)
@@ -60,14 +60,14 @@ def write(settings: Mapping[str, str]) -> None:
 
 
 class _Parser(RawConfigParser):
-    """Keys keep their case."""
+    """Parser that preserves the case of keys."""
 
     def optionxform(self, optionstr: str) -> str:
         return optionstr
 
 
 def _parsed() -> RawConfigParser:
-    """Return the file's content: raw, so that `%` is a character like any other."""
+    """Parse the file, without interpolation: `%` may occur in a token."""
     parser = _Parser(strict=False)
     file = path()
     try:
@@ -75,13 +75,13 @@ def _parsed() -> RawConfigParser:
     except FileNotFoundError:
         pass
     except (OSError, Error, UnicodeDecodeError) as error:
-        # The error of the parser quotes the line, which may hold a key.
+        # The parser's error quotes the line, which may contain a key.
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}.") from None
     return parser
 
 
 def _replace(target: Path, parser: RawConfigParser) -> None:
-    """Write beside the file and rename; `mkstemp` makes files that only their owner can read."""
+    """Write a temporary file and rename it; `mkstemp` makes it readable for its owner only."""
     handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".qbraidrc-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

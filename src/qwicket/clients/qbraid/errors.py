@@ -1,22 +1,22 @@
-"""What can go wrong, as one tree. No text in it ever holds a key or token.
+"""Errors of the client. Their texts never contain a key or token.
 
 QbraidError
-└── ApiError                a call cannot be made, or its answer makes no sense
+└── ApiError                invalid arguments or response, or one of the following
     ├── AuthError           the credentials are not accepted, or are another user's
-    ├── ConfigError         the file of settings cannot be read or written
-    ├── RequestsApiError    the server refused, or there was no answer; `__cause__` has it
-    └── JobTimeoutError     the wait is over, the job is not (also a TimeoutError)
+    ├── ConfigError         the settings file cannot be read or written
+    ├── RequestsApiError    the server refused or did not respond; see `__cause__`
+    └── JobTimeoutError     the job has not ended in time (also a TimeoutError)
 """
 
 from __future__ import annotations
 
 
 class QbraidError(Exception):
-    """Root of the tree."""
+    """Base of the client's errors."""
 
 
 class ApiError(QbraidError):
-    """A call cannot be made, or its answer makes no sense."""
+    """Invalid arguments or an invalid response; base of the other errors."""
 
 
 class AuthError(ApiError):
@@ -24,12 +24,12 @@ class AuthError(ApiError):
 
 
 class ConfigError(ApiError):
-    """The file of settings cannot be read or written."""
+    """The settings file cannot be read or written."""
 
 
 class RequestsApiError(ApiError):
-    """The server refused, or there was no answer: `__cause__` is the exception of `requests`."""
+    """The server refused or did not respond; `__cause__` is the exception of `requests`."""
 
 
 class JobTimeoutError(ApiError, TimeoutError):
-    """The time to wait has passed; the job lives on."""
+    """The job has not ended in time; it continues on the server."""

@@ -1,4 +1,4 @@
-"""The registry of jobs that ran elsewhere: the module's two functions."""
+"""Registry of jobs at other vendors: `init_job` and `get_job_data`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwicket.clients.qbraid.errors import ApiError
-from qwicket.clients.qbraid.runs import decoded
+from qwicket.clients.qbraid.gateway_session import decoded
 from qwicket.clients.qbraid.session import QbraidSession
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Device(Protocol):
-    """A device as `init_job` reads it."""
+    """Device with the attributes that `init_job` reads."""
 
     @property
     def id(self) -> str: ...
@@ -24,7 +24,7 @@ class Device(Protocol):
 
 
 class Circuit(Protocol):
-    """A circuit as `init_job` reads it."""
+    """Circuit with the attributes that `init_job` reads."""
 
     @property
     def num_qubits(self) -> int: ...
@@ -35,19 +35,19 @@ class Circuit(Protocol):
 def init_job(vendor_job_id: str, device: Device, circuits: Sequence[Circuit], shots: int) -> str:
     """Register a job that was submitted to another vendor.
 
-    The same job of the same device is registered once, however often this is called.
+    Repeated calls for the same job and device return the first registration.
 
     Args:
-        vendor_job_id: What the vendor calls the job.
-        device: With `id` and `vendor_device_id`.
-        circuits: Each with `num_qubits` and `depth`.
+        vendor_job_id: The vendor's id of the job.
+        device: Device with `id` and `vendor_device_id`.
+        circuits: Circuits with `num_qubits` and `depth`.
         shots: Shots of the job.
 
     Returns:
-        The job's id in the registry.
+        Id of the job in the registry.
 
     Raises:
-        ApiError: The server refused, or its answer is no id.
+        ApiError: The request failed, or the response has no id.
     """
     with QbraidSession() as session:
         fields: dict[str, Any] = {
@@ -69,19 +69,19 @@ def init_job(vendor_job_id: str, device: Device, circuits: Sequence[Circuit], sh
             fields["circuitBatchDepth"] = [circuit.depth for circuit in circuits]
         job = decoded(session.post("/init-job", data=fields))
     if not isinstance(job, str) or not job:
-        raise ApiError("The server registered the job and gave no id.")
+        raise ApiError("The server registered the job, but returned no id.")
     return job
 
 
 def get_job_data(qbraid_job_id: str, update: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the document of a registered job, and change its status first.
+    """Update the status of a registered job if requested, and return its document.
 
     Args:
-        qbraid_job_id: What `init_job` returned.
-        update: `status` and `qbraidStatus`; nothing is changed unless both are there.
+        qbraid_job_id: Id from `init_job`.
+        update: New `status` and `qbraidStatus`; ignored unless it has both.
 
     Raises:
-        ApiError: There is no such job, or the server refused.
+        ApiError: The job does not exist, or the request failed.
     """
     fields = {"qbraidJobId": qbraid_job_id}
     if update is not None and "status" in update and "qbraidStatus" in update:

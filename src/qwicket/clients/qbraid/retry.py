@@ -1,4 +1,4 @@
-"""When a request is sent again: as urllib3 does it, and POST too where a server failed."""
+"""Retries of urllib3, extended to POST requests after server errors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 STATUS_FORCELIST: Final = (500, 502, 503, 504, 520, 522, 524)
-"""Answers after which even a POST is sent again: it carries a key, so that it is done once."""
+"""Statuses after which a POST is repeated too; its idempotency key prevents a second effect."""
 
 _MAX_RETRY_AFTER_S: Final = 120.0
-"""What a Retry-After may ask for; a server must not park its clients."""
+"""Longest accepted Retry-After, so that a server cannot block its clients."""
 
 _log = logging.getLogger(__name__)
 
 
 class PostForcelistRetry(Retry):
-    """Sends a POST again after an answer of the status list, and otherwise is urllib3's own."""
+    """Retry policy of urllib3 that also repeats a POST after the statuses in its list."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Return whether a request is sent again after an answer of this status."""
+        """Return whether a request is repeated after a response with this status."""
         if method.upper() == "POST" and status_code in (self.status_forcelist or ()):
             return True
         return super().is_retry(method.upper(), status_code, has_retry_after)
@@ -43,7 +43,7 @@ class PostForcelistRetry(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """Return what is left of the tries: none where no server was started on this machine."""
+        """Return the remaining retries; raise at once if no server was started on this machine."""
         status = response.status if response is not None else None
         _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
         if error is not None and _pool is not None and deadline_connections.is_absent(_pool, error):
@@ -51,15 +51,15 @@ class PostForcelistRetry(Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        """Return the seconds that the server asks for, within reason."""
-        asked = super().get_retry_after(response)
-        return None if asked is None else deadlines.within(min(asked, _MAX_RETRY_AFTER_S))
+        """Return the seconds that the server requests, bounded by 120 s and the deadline."""
+        pause_s = super().get_retry_after(response)
+        return None if pause_s is None else deadlines.within(min(pause_s, _MAX_RETRY_AFTER_S))
 
     def get_backoff_time(self) -> float:
-        """Return the seconds to pause, within those that are left."""
+        """Return the seconds to pause, bounded by the deadline."""
         pause_s = super().get_backoff_time()
         return deadlines.within(pause_s) if pause_s > 0 else pause_s
 
     def is_exhausted(self) -> bool:
-        """Return whether no try is left, or no time."""
+        """Return whether no retry or no time is left."""
         return super().is_exhausted() or deadlines.has_passed()

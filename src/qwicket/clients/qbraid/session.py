@@ -1,7 +1,7 @@
 """`QbraidSession`: a session of `requests` for one server, with its user's credentials.
 
-Two things are not as in the package that this is named after: certificates are checked, and what
-comes back are responses, not their JSON.
+It differs from the class in the original package's documentation in two points: it verifies
+certificates, and its methods return responses instead of their JSON.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from qwicket.clients.http import text as texts
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.qbraid import config
 from qwicket.clients.qbraid.errors import ApiError, AuthError, RequestsApiError
+from qwicket.clients.qbraid.gateway_session import GatewaySession
 from qwicket.clients.qbraid.retry import STATUS_FORCELIST, PostForcelistRetry
-from qwicket.clients.qbraid.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,42 +29,44 @@ DEFAULT_ENDPOINT_URL: Final = "https://api.qbraid.com/api"
 
 _MOUNT: Final = "/qbraid/api"
 _CREDENTIALS: Final = ("api-key", "refresh-token", "id-token")
-_OURS: Final = ("email", *_CREDENTIALS)
+_HEADERS: Final = ("email", *_CREDENTIALS)
 _TIMEOUT_S: Final = (10.0, 60.0)
-"""To connect, and for the next byte of an answer."""
+"""Seconds to connect, and for the next byte of a response."""
 
 
-class _NoOther(AuthBase):
-    """Adds nothing: without it `requests` would add what a `.netrc` has for the host."""
+class _NoAuth(AuthBase):
+    """Authentication that adds nothing; without it `requests` would use a `.netrc`."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         return request
 
 
-class QbraidSession(Runs):
-    """A session of `requests` for a qBraid API, or for a gateway that speaks it.
+class QbraidSession(GatewaySession):
+    """Session of `requests` for qBraid's API, or for a gateway with the same API.
 
-    Each setting is the argument, else what the file of settings has, else the environment's, else
-    the default; an empty text counts as absent. It is settled when it is assigned.
+    Each setting comes from the argument, else the settings file, else the environment variable,
+    else the default. An empty text counts as missing.
 
     Args:
-        user_email: E-mail address of the user; file `email`, environment `JUPYTERHUB_USER`.
-        api_key: File `api-key`, environment `QBRAID_API_KEY`.
-        refresh_token: File `refresh-token`, environment `REFRESH`, then `QBRAID_REFRESH_TOKEN`.
-        id_token: File `id-token`, environment `QBRAID_ID_TOKEN`; sent without a refresh token.
-        base_url: File `url`, environment `QBRAID_API_URL`; by default the server in
-            `QWICKET_URL` where there is no other credential or one of Qwicket, else the public
+        user_email: E-mail address of the user; file `email`, variable `JUPYTERHUB_USER`.
+        api_key: API key; file `api-key`, variable `QBRAID_API_KEY`.
+        refresh_token: Refresh token; file `refresh-token`, variable `REFRESH`, then
+            `QBRAID_REFRESH_TOKEN`.
+        id_token: Id token; file `id-token`, variable `QBRAID_ID_TOKEN`. It is only sent without a
+            refresh token.
+        base_url: Address of the API; file `url`, variable `QBRAID_API_URL`. By default the server
+            in `QWICKET_URL` if there are no credentials or a Qwicket token, else the public
             service.
-        retries_total: How often a request is sent again at most.
-        retries_connect: How often when no connection could be made.
-        backoff_factor: Pauses are 0, then this times 2, 4, 8, … seconds.
+        retries_total: Most retries of a request.
+        retries_connect: Most retries without a connection.
+        backoff_factor: Factor of the pauses: 0, then this times 2, 4, 8, … seconds.
 
     Raises:
         ApiError: A setting cannot be sent in a header.
-        ConfigError: There is a file of settings, and it cannot be read.
+        ConfigError: The settings file exists, but cannot be read.
     """
 
-    __attrs__ = [*Runs.__attrs__, "_settings", "_url_source"]  # noqa: RUF012 - as its base has it
+    __attrs__ = [*GatewaySession.__attrs__, "_settings", "_url_source"]  # noqa: RUF012 - as its base
 
     def __init__(
         self,
@@ -79,19 +81,19 @@ class QbraidSession(Runs):
     ) -> None:
         super().__init__()
         self._settings: dict[str, str | None] = {}
-        self.auth = _NoOther()
+        self.auth = _NoAuth()
         self.user_email = user_email
         self.api_key = api_key
         self.refresh_token = refresh_token
         self.id_token = id_token
         self.base_url = base_url
-        self._settle_on_qwicket()
+        self._default_to_qwicket()
         retry = PostForcelistRetry(
             total=retries_total,
             connect=retries_connect,
             backoff_factor=backoff_factor,
             status_forcelist=STATUS_FORCELIST,
-            raise_on_status=False,  # so that the last answer says why
+            raise_on_status=False,  # so that the error has the last response's text
         )
         for scheme in ("http://", "https://"):
             self.mount(scheme, DeadlineAdapter(max_retries=retry))
@@ -114,7 +116,7 @@ class QbraidSession(Runs):
 
     @user_email.setter
     def user_email(self, value: str | None) -> None:
-        self._settle("email", value, "JUPYTERHUB_USER")
+        self._choose("email", value, "JUPYTERHUB_USER")
 
     @property
     def api_key(self) -> str | None:
@@ -123,7 +125,7 @@ class QbraidSession(Runs):
 
     @api_key.setter
     def api_key(self, value: str | None) -> None:
-        self._settle("api-key", value, "QBRAID_API_KEY")
+        self._choose("api-key", value, "QBRAID_API_KEY")
 
     @property
     def refresh_token(self) -> str | None:
@@ -132,7 +134,7 @@ class QbraidSession(Runs):
 
     @refresh_token.setter
     def refresh_token(self, value: str | None) -> None:
-        self._settle("refresh-token", value, "REFRESH", "QBRAID_REFRESH_TOKEN")
+        self._choose("refresh-token", value, "REFRESH", "QBRAID_REFRESH_TOKEN")
 
     @property
     def id_token(self) -> str | None:
@@ -141,7 +143,7 @@ class QbraidSession(Runs):
 
     @id_token.setter
     def id_token(self, value: str | None) -> None:
-        self._settle("id-token", value, "QBRAID_ID_TOKEN")
+        self._choose("id-token", value, "QBRAID_ID_TOKEN")
 
     @property
     def base_url(self) -> str:
@@ -159,8 +161,8 @@ class QbraidSession(Runs):
         self._url_source, url = next(found, (failures.URL_SOURCE, None))
         self._settings["url"] = texts.validated_address(url, ApiError) if url else None
 
-    def _settle_on_qwicket(self) -> None:
-        """Choose the server that `QWICKET_URL` names, where nothing else says where to go."""
+    def _default_to_qwicket(self) -> None:
+        """Use the server in `QWICKET_URL`, if no setting names another one."""
         given = [self._settings.get(name) for name in _CREDENTIALS]
         url, home = self._settings.get("url"), addresses.qwicket_url()
         if url is None and home and (not any(given) or any(map(addresses.is_qwicket_token, given))):
@@ -168,27 +170,27 @@ class QbraidSession(Runs):
         if url is not None and not any(given):
             self.api_key = addresses.qwicket_token_for(url)
 
-    def _settle(self, name: str, value: str | None, *variables: str) -> None:
-        """Choose a setting, and send what is chosen from now on."""
+    def _choose(self, name: str, value: str | None, *variables: str) -> None:
+        """Choose the value of a setting, and update the session's headers."""
         in_environment = [os.environ.get(variable) for variable in variables]
         chosen = _first(value, None if value else config.read(name), *in_environment)
         if chosen and name in _CREDENTIALS:
             chosen = texts.validated_header(chosen, name, ApiError)
         self._settings[name] = chosen
         has_refresh = self._settings.get("refresh-token")
-        for each in _OURS:
-            text = self._settings.get(each) or ""
-            can_be_sent = text.isascii() and text.isprintable()  # an address may not
-            if text and can_be_sent and not (each == "id-token" and has_refresh):
-                self.headers[each] = text
+        for header in _HEADERS:
+            text = self._settings.get(header) or ""
+            can_be_sent = text.isascii() and text.isprintable()  # an e-mail address may be neither
+            if text and can_be_sent and not (header == "id-token" and has_refresh):
+                self.headers[header] = text
             else:
-                self.headers.pop(each, None)
+                self.headers.pop(header, None)
 
     def get_config_variable(self, config_name: str) -> str | None:
-        """Return the config value of specified config; None where there is none.
+        """Return a setting of the file; None if it is missing.
 
         Raises:
-            ConfigError: There is a file, and it cannot be read.
+            ConfigError: The settings file exists, but cannot be read.
         """
         return config.read(config_name)
 
@@ -200,13 +202,13 @@ class QbraidSession(Runs):
         id_token: str | None = None,
         base_url: str | None = None,
     ) -> None:
-        """Take these settings, check them at the server, and write them to the file.
+        """Set these settings, verify them with the server, and write them to the file.
 
-        The address is compared with that of the account, if the account has one.
+        The e-mail address must be the account's, if the account has one.
 
         Raises:
-            AuthError: The server does not take them, or they belong to another user; nothing is
-                written.
+            AuthError: The server refused the credentials, or they belong to another user. The
+                file does not change.
             ConfigError: The file cannot be written.
         """
         self.user_email = user_email or self.user_email
@@ -217,28 +219,28 @@ class QbraidSession(Runs):
             self.base_url = base_url
         email, is_known = self._identity()
         if is_known and self.user_email and self.user_email != email:
-            raise AuthError(f"The credentials are those of {email}, not of {self.user_email}.")
+            raise AuthError(f"The credentials belong to {email}, not to {self.user_email}.")
         self.user_email = email if is_known else self.user_email or email
-        found = {name: self._settings.get(name) for name in _OURS}
+        found = {name: self._settings.get(name) for name in _HEADERS}
         chosen = {name: text for name, text in found.items() if text}
         config.write({**chosen, "url": self.base_url})
 
     def _identity(self) -> tuple[str, bool]:
-        """Return the e-mail address that the credentials belong to, and whether it is a real one.
+        """Return the account's e-mail address, and whether it is a real one.
 
-        A server calls an account without an address `NAME@localhost`: there is nothing to compare.
+        For an account without an address the server returns `NAME@localhost`.
         """
         try:
-            answer = self.get("/identity")
+            response = self.get("/identity")
         except RequestsApiError as error:
             raise AuthError(str(error)) from error
         email = name = None
         with suppress(ValueError, AttributeError):
-            found = answer.json()
+            found = response.json()
             email, name = found.get("email"), found.get("userName")
-        # Raised out here: the decoder's error carries the text, in which a server may repeat a key.
-        if answer.status_code != 200 or not isinstance(email, str) or not email:
-            raise AuthError("The server does not say whose the credentials are.")
+        # Raised outside the handler: the decoder's error has the text, which may repeat a key.
+        if response.status_code != 200 or not isinstance(email, str) or not email:
+            raise AuthError("The server did not return the account of the credentials.")
         return email, email != f"{name}@localhost"
 
     # --- requests ---------------------------------------------------------------------------------
@@ -247,18 +249,18 @@ class QbraidSession(Runs):
         """Send a request to a path of the server.
 
         Args:
-            method: Of HTTP.
-            url: The path, beginning with `/`; the base is put before it.
-            *args: As for `requests.Session.request`.
-            **kwargs: Likewise; `headers` are for this request alone. A
-                POST without an `Idempotency-Key` is given one, so that sent again it is done once.
+            method: HTTP method.
+            url: Path below the base URL, beginning with `/`.
+            *args: Arguments of `requests.Session.request`.
+            **kwargs: Arguments of `requests.Session.request`. A POST without an `Idempotency-Key`
+                header gets one, so that a retry has no second effect.
 
         Raises:
-            RequestsApiError: The server refused, or there was no answer; `__cause__` has it.
+            RequestsApiError: The server refused or did not respond; see `__cause__`.
         """
         method, path = _text(method), _text(url)
         if not path.startswith("/"):
-            raise RequestsApiError("A path begins with /, which what was asked for does not.")
+            raise RequestsApiError("The path of a request must begin with /.")
         headers = kwargs["headers"] = dict(kwargs.get("headers") or {})
         if method.upper() == "POST" and not any(k.lower() == "idempotency-key" for k in headers):
             headers["Idempotency-Key"] = str(uuid.uuid4())
@@ -273,12 +275,12 @@ class QbraidSession(Runs):
             response.raise_for_status()
         except RequestException as error:
             absent = failures.refused_here(self.base_url, error, self._url_source)
-            self._clean(error, headers)
-            raise RequestsApiError(absent or self._told(error, headers)) from error
+            self._redact(error, headers)
+            raise RequestsApiError(absent or self._message(error, headers)) from error
         return response
 
-    def _told(self, error: RequestException, headers: Mapping[str, Any]) -> str:
-        """Return what an exception and the answer in it say, without secrets."""
+    def _message(self, error: RequestException, headers: Mapping[str, Any]) -> str:
+        """Return the text of an exception and of its response, without secrets."""
         message = str(error)
         if error.response is not None:
             try:
@@ -288,18 +290,20 @@ class QbraidSession(Runs):
                 message += f". {error.response.text}"
         return texts.redacted(message, self._secrets(headers))
 
-    def _clean(self, error: RequestException, headers: Mapping[str, Any]) -> None:
-        """Take the credentials out of an exception: it is printed, logged and sent to strangers."""
+    def _redact(self, error: RequestException, headers: Mapping[str, Any]) -> None:
+        """Remove the credentials from an exception, which users print and post."""
         secrets = self._secrets(headers)
         error.args = tuple(
             [
-                texts.redacted(a, secrets) if isinstance(a, str) else _Said(a, secrets)
-                for a in error.args
+                texts.redacted(arg, secrets)
+                if isinstance(arg, str)
+                else _RedactedError(arg, secrets)
+                for arg in error.args
             ]
         )
-        error.__cause__ = error.__context__ = None  # what a library below said of the same
-        answers = [] if error.response is None else [error.response, *error.response.history]
-        for request in [error.request, *[answer.request for answer in answers]]:
+        error.__cause__ = error.__context__ = None  # errors of urllib3, which contain the request
+        responses = [] if error.response is None else [error.response, *error.response.history]
+        for request in [error.request, *[response.request for response in responses]]:
             if request is not None:
                 _erase(request.headers)
 
@@ -311,21 +315,21 @@ class QbraidSession(Runs):
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """As `requests` does it, but `session.verify` stands before `REQUESTS_CA_BUNDLE`."""
+        """Merge settings, with `session.verify` before `REQUESTS_CA_BUNDLE`, unlike `requests`."""
         if verify is None and self.verify is not True:
             verify = self.verify
         return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
     def rebuild_auth(self, prepared_request: PreparedRequest, response: Response) -> None:
-        """Send no credentials along when the server sends us elsewhere, and none of a `.netrc`."""
+        """Remove the credentials for a redirect to another origin; use no `.netrc`."""
         former = response.request.url or ""
         if addresses.origin(prepared_request.url or "") != addresses.origin(former):
-            for name in ("Authorization", *_OURS):
+            for name in ("Authorization", *_HEADERS):
                 prepared_request.headers.pop(name, None)
 
 
-class _Said:
-    """The inner error of an exception of `requests`, which is shown without secrets."""
+class _RedactedError:
+    """Text of an inner error without secrets."""
 
     def __init__(self, error: object, secrets: list[str]) -> None:
         self._text = texts.redacted(str(error), secrets)

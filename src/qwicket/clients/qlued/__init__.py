@@ -1,4 +1,4 @@
-"""The client of qlued's API, version 2: of qlued's own servers, and of Qwicket's door."""
+"""Client of qlued's API, version 2, for qlued's own servers and for Qwicket."""
 
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.qlued.circuits import Circuit, Fermions, MultiQudit, Rydberg, SingleQudit

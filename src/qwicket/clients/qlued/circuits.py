@@ -2,8 +2,8 @@
 
     SingleQudit(shots=500).load(10).rlx(pi / 2).measure()
 
-Each gate is exp(-iH). Angles are in radians; the server says which are too large. A reading gives
-the level of a wire, from 0 to its number of atoms.
+Each gate is exp(-iH). Angles are in radians; the server refuses angles that are too large. A
+measurement returns the level of a wire, from 0 to its number of atoms.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SITES: Final = 4
 
 
 class Circuit:
-    """One experiment: instructions on some wires, and how often it is run.
+    """Experiment: a list of instructions on wires.
 
     Args:
-        wires: Their number.
-        shots: How often.
-        seed: Of the shots; by default the server draws one.
+        wires: Number of wires.
+        shots: Number of shots.
+        seed: Seed of random numbers; by default the server draws one.
     """
 
     wire_order: ClassVar[str] = "sequential"
@@ -39,19 +39,21 @@ class Circuit:
         self.instructions: list[tuple[str, list[int], list[float]]] = []
 
     def __repr__(self) -> str:
-        what = f"{self.wires} wires, {len(self.instructions)} instructions"
-        return f"<{type(self).__name__} of {what}, {self.shots} shots>"
+        size = f"{self.wires} wires, {len(self.instructions)} instructions"
+        return f"<{type(self).__name__} of {size}, {self.shots} shots>"
 
     def instruction(self, name: str, wires: Sequence[int], *params: float) -> Self:
-        """Add any instruction by its name.
+        """Add an instruction by its name.
 
         Raises:
-            QluedClientError: A wire is none of this experiment's, or a parameter not finite.
+            QluedClientError: A wire does not exist, or a parameter is not finite.
         """
         where = f"instruction {len(self.instructions)} ({name})"
         for wire in wires:
             if not _is_whole(wire) or not 0 <= wire < self.wires:
-                raise QluedClientError(f"{where}: there is no wire {wire!r} of {self.wires}.")
+                raise QluedClientError(
+                    f"{where}: wire {wire!r} does not exist; there are {self.wires} wires."
+                )
         numbers = [float(param) for param in params]
         if not all(map(math.isfinite, numbers)):
             raise QluedClientError(f"{where}: parameters must be finite.")
@@ -59,16 +61,16 @@ class Circuit:
         return self
 
     def measure(self, *wires: int) -> Self:
-        """Read these wires at the end, a column each in this order; all when none is named."""
+        """Measure wires at the end, one column each in this order; by default all wires."""
         for wire in wires or range(self.wires):
             self.instruction("measure", [wire])
         return self
 
     def experiment(self) -> dict[str, Any]:
-        """Return the experiment as it is sent."""
+        """Return the experiment as JSON data."""
         seed = {} if self.seed is None else {"seed": self.seed}
         return {
-            "instructions": [list(each) for each in self.instructions],
+            "instructions": [list(instruction) for instruction in self.instructions],
             "num_wires": self.wires,
             "shots": self.shots,
             "wire_order": self.wire_order,
@@ -77,13 +79,13 @@ class Circuit:
 
 
 class SingleQudit(Circuit):
-    """One spin of many atoms, in level 0; of one atom until some are loaded."""
+    """One collective spin in level 0, of one atom unless more are loaded."""
 
     def __init__(self, *, shots: int = 1000, seed: int | None = None) -> None:
         super().__init__(1, shots=shots, seed=seed)
 
     def load(self, atoms: int) -> Self:
-        """Start with so many atoms."""
+        """Load a number of atoms."""
         return self.instruction("load", [0], atoms)
 
     def rlx(self, omega: float) -> Self:
@@ -116,10 +118,10 @@ class _Spins(Circuit):
 
 
 class MultiQudit(_Spins):
-    """Several spins of many atoms; of one atom each until some are loaded."""
+    """Several collective spins, of one atom each unless more are loaded."""
 
     def load(self, wire: int, atoms: int) -> Self:
-        """Give a wire so many atoms."""
+        """Load a number of atoms into a wire."""
         return self.instruction("load", [wire], atoms)
 
     def rlz2(self, wire: int, chi: float) -> Self:
@@ -138,12 +140,12 @@ class MultiQudit(_Spins):
         self, omega: float, delta: float, chi: float, exchange: float, ising: float
     ) -> Self:
         """Add all gates at once, on all wires."""
-        everything = range(self.wires)
-        return self.instruction("multiqudit_full", everything, omega, delta, chi, exchange, ising)
+        wires = range(self.wires)
+        return self.instruction("multiqudit_full", wires, omega, delta, chi, exchange, ising)
 
 
 class Rydberg(_Spins):
-    """Atoms in a row, of two levels each; those in level 1 block each other."""
+    """Two-level atoms in a row; atoms in level 1 interact (Rydberg blockade)."""
 
     def rydberg_block(self, phi: float) -> Self:
         """Add exp(-i·phi·Σ n·n/distance⁶) over all pairs."""
@@ -169,15 +171,15 @@ class Fermions(Circuit):
         return self
 
     def fhop(self, site: int, *coupling: float) -> Self:
-        """Let atoms hop between a site and the next, and on by one site for each coupling."""
+        """Add hopping between neighbouring sites, from `site` on, with one coupling per pair."""
         return self.instruction("fhop", self._from(site, len(coupling) + 1), *coupling)
 
     def fint(self, energy: float) -> Self:
-        """Let two atoms on one site interact."""
+        """Add an interaction of two atoms on one site."""
         return self.instruction("fint", range(self.wires), energy)
 
     def fphase(self, site: int, *energy: float) -> Self:
-        """Give atoms on a site a phase, and on the following sites, one for each energy."""
+        """Add phases to atoms on successive sites, from `site` on, one for each energy."""
         return self.instruction("fphase", self._from(site, len(energy)), *energy)
 
     def _from(self, site: int, sites: int) -> range:

@@ -1,4 +1,4 @@
-"""`QluedClient`: one method for each thing that can be asked of the server."""
+"""`QluedClient`: one method for each route of the API."""
 
 from __future__ import annotations
 
@@ -36,30 +36,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Job = Mapping[str, Any] | Circuit | Sequence[Circuit]
-"""What can be posted: the experiments as they are sent, one built experiment, or several."""
+"""Argument of `QluedClient.post`: the JSON data of experiments, an experiment, or several."""
 
 _SERVICE: Final = Service("QLUED_URL", "QLUED_TOKEN", "/qlued/api/v2", None)
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"qwicket/{__version__}"}
 _FIRST_PAUSE_S: Final = 0.1
 _DONE: Final = frozenset({"DONE", "finished"})
 _ERROR: Final = frozenset({"ERROR", "error"})
-"""The second word of each is that of servers before 2024."""
+"""The second status of each pair is that of servers before 2024."""
 
 
 class QluedClient(ServiceClient):
-    """A client of qlued's API, for any number of threads. Nothing is sent when it is made.
+    """Client of qlued's API. It is thread-safe, and sends no request when it is created.
 
     Args:
         url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
             `QLUED_URL`, then the server in `QWICKET_URL`.
-        token: By default `QLUED_TOKEN`, then `QWICKET_TOKEN`; without one only devices can be read.
+        token: Token; by default `QLUED_TOKEN`, then `QWICKET_TOKEN`. Jobs need a token, devices
+            do not.
 
     Attributes:
-        retry_policy: Bounds on trying again, in tries and time.
-        timeout_s: Seconds for one answer.
+        retry_policy: Bounds of retries.
+        timeout_s: Seconds for one response.
 
     Raises:
-        QluedClientError: There is no address, or it is none.
+        QluedClientError: The address is missing or invalid.
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
@@ -72,48 +73,49 @@ class QluedClient(ServiceClient):
     # --- devices --------------------------------------------------------------------------------
 
     def backends(self) -> list[dict[str, Any]]:
-        """Return the configurations of all devices; no token is needed.
+        """Return the configurations of all devices. This request needs no token.
 
         Raises:
-            QluedAPIError: The server could not be asked.
+            QluedAPIError: The request failed.
         """
         return self._send("GET", "/backends", objects_of)
 
     def config(self, name: str) -> dict[str, Any]:
-        """Return the configuration of a device; no token is needed.
+        """Return the configuration of a device. This request needs no token.
 
         Args:
-            name: Its short name, such as `rydberg`, or its full one.
+            name: Short name of the device, such as `rydberg`, or its full name.
 
         Raises:
-            QluedAPIError: There is no such device, or the server could not be asked.
+            QluedAPIError: The device does not exist, or the request failed.
         """
         return self._send("GET", _path(name, "get_config"), object_of)
 
     def backend_status(self, name: str) -> dict[str, Any]:
-        """Return whether a device works, and how many jobs wait; no token is needed.
+        """Return whether a device works, and how many jobs wait. This request needs no token.
 
         Raises:
-            QluedAPIError: There is no such device, or the server could not be asked.
+            QluedAPIError: The device does not exist, or the request failed.
         """
         return self._send("GET", _path(name, "get_backend_status"), object_of)
 
     # --- jobs -------------------------------------------------------------------------------------
 
     def post(self, name: str, job: Job) -> str:
-        """Send a job, and return its id.
+        """Submit a job, and return its id.
 
-        It is sent again only where it cannot double: after 429, or when no connection was made. A
-        program that the device refuses is no error here: its job ends in one.
+        A submission is only repeated if the first one certainly had no effect: after status 429,
+        or if no connection was made. If the device refuses the program, the job ends in an error.
 
         Args:
-            name: The device.
-            job: An experiment, several, or the dict that is sent.
+            name: Name of the device.
+            job: One experiment, several, or their JSON data as a dict.
 
         Raises:
-            QluedClientError: It cannot be sent; nothing was.
-            QluedAPIError: It was refused.
-            QluedRetriableError: No answer tells: unless `was_surely_not_done`, it may be there.
+            QluedClientError: The job is invalid; no request was sent.
+            QluedAPIError: The server refused the submission.
+            QluedRetriableError: The outcome is unknown: the job may exist, unless
+                `was_surely_not_done` is true.
         """
         experiments = json_bytes(_experiments(job), "The job", QluedClientError).decode()
         form = {"job": experiments, "token": self._secret()}
@@ -121,50 +123,50 @@ class QluedClient(ServiceClient):
         return self._send("POST", _path(name, "post_job"), _job_id, body)
 
     def status(self, name: str, job_id: str) -> dict[str, Any]:
-        """Return how a job stands, as the server says it, also when it ended in an error.
+        """Return the status document of a job, also of one that ended in an error.
 
         Raises:
-            QluedAPIError: The server could not be asked.
+            QluedAPIError: The request failed.
         """
-        return self._ask(name, "get_job_status", job_id)
+        return self._read_job(name, "get_job_status", job_id)
 
     def result(self, name: str, job_id: str) -> dict[str, Any]:
-        """Return what a job gave; `shots` makes arrays of it.
+        """Return the result of a job; `shots` converts it to arrays.
 
         Raises:
-            QluedNotFinishedError: It has not ended.
-            QluedJobError: It ended in an error, which the message tells, or is not there.
-            QluedAPIError: The server could not be asked.
+            QluedNotFinishedError: The job has not ended.
+            QluedJobError: The job ended in an error or does not exist; the message is the server's.
+            QluedAPIError: The request failed.
         """
         return self._result(name, job_id, self.retry_policy)
 
     def wait(self, name: str, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
-        """Wait for a job, and return what it gave.
+        """Wait for a job, and return its result.
 
-        It is asked after a tenth of a second at first, later every five seconds. A server that is
-        away for some minutes, because it restarts, does not end the wait.
+        The first pause is a tenth of a second, later ones five seconds. The wait continues while
+        the server restarts, for up to five minutes.
 
         Args:
-            name: The device.
-            job_id: The job.
-            timeout: Seconds to wait at most, whatever the server does.
+            name: Name of the device.
+            job_id: Id of the job.
+            timeout: Seconds after which the wait ends in any case.
 
         Raises:
-            QluedTimeoutError: It has not ended; it goes on without us.
-            QluedJobError: It ended in an error, which the message tells.
-            QluedAPIError: The server could not be asked.
+            QluedTimeoutError: The job has not ended in time; it continues on the server.
+            QluedJobError: The job ended in an error; the message is the server's.
+            QluedAPIError: The request failed.
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
-            found = polling.ask(lambda: self._look(name, job_id), QluedRetriableError)
+            found = polling.ask(lambda: self._poll(name, job_id), QluedRetriableError)
             if found:
                 return found
             if not polling.pause():
                 raise QluedTimeoutError(
-                    f"Job {job_id} has not ended within {timeout:g} s and goes on."
+                    f"Job {job_id} has not ended within {timeout:g} s. It continues on the server."
                 )
 
-    # The names of the functions in qlued's own documentation.
+    # The names in qlued's own documentation.
     list_backends = backends
     get_config = config
     get_backend_status = backend_status
@@ -172,30 +174,30 @@ class QluedClient(ServiceClient):
     get_job_status = status
     get_job_result = result
 
-    def _look(self, name: str, job_id: str) -> dict[str, Any]:
-        """Return what a job gave; {} when it has not ended."""
-        found = self._ask(name, "get_job_status", job_id, OUTAGE)
+    def _poll(self, name: str, job_id: str) -> dict[str, Any]:
+        """Return the result of a job; {} if it has not ended."""
+        found = self._read_job(name, "get_job_status", job_id, OUTAGE)
         self._check(found)
-        # The result's own word counts nothing: some servers never bring it up to date.
+        # The status in the result is ignored: some servers never update it.
         return self._result(name, job_id, OUTAGE) if found.get("status") in _DONE else {}
 
     def _result(self, name: str, job_id: str, retry_policy: RetryPolicy) -> dict[str, Any]:
-        found = self._ask(name, "get_job_result", job_id, retry_policy)
+        found = self._read_job(name, "get_job_result", job_id, retry_policy)
         if "results" in found:
             return found
         self._check(found)
         raise QluedNotFinishedError(f"Job {job_id} has not ended.")
 
     def _check(self, found: Mapping[str, Any]) -> None:
-        """Refuse the status of a job that ended in an error, or is not there."""
+        """Raise the error of a job that ended in one, or does not exist."""
         if found.get("status") in _ERROR:
-            said = sanitized(found.get("error_message")) or sanitized(found.get("detail"))
-            raise QluedJobError(redacted(said, self._secrets()) or "The job failed.")
+            message = sanitized(found.get("error_message")) or sanitized(found.get("detail"))
+            raise QluedJobError(redacted(message, self._secrets()) or "The job failed.")
 
-    def _ask(
+    def _read_job(
         self, name: str, route: str, job_id: str, retry_policy: RetryPolicy | None = None
     ) -> dict[str, Any]:
-        """Return the answer about a job: one of 406 tells of the job, not of the request."""
+        """Read a document of a job; with status 406 the error is the job's, not the request's."""
         query = urlencode({"job_id": job_id, "token": self._secret()})
         path = f"{_path(name, route)}?{query}"
         return self._send("GET", path, object_of, also_read=406, retry_policy=retry_policy)
@@ -204,7 +206,9 @@ class QluedClient(ServiceClient):
 
     def _secret(self) -> str:
         if not self._token:
-            raise QluedClientError("No token: jobs need one.")
+            raise QluedClientError(
+                "No token: jobs need one. Pass token=… or set QLUED_TOKEN or QWICKET_TOKEN."
+            )
         return self._token
 
     def _send(
@@ -230,7 +234,7 @@ class QluedClient(ServiceClient):
         return send(self._http, request, read, failure, retry_policy or self.retry_policy)
 
     def _secrets(self) -> list[str]:
-        """Return the token in every form in which a server may repeat it."""
+        """Return the token in each form in which a server may repeat it."""
         token = self._token or ""
         if len(token) < MIN_SECRET_CHARS:
             return []
@@ -245,9 +249,9 @@ def _experiments(job: Job) -> Mapping[str, Any]:
     if isinstance(job, Mapping):
         return job
     circuits = [job] if isinstance(job, Circuit) else list(job)
-    if not circuits or not all(isinstance(each, Circuit) for each in circuits):
+    if not circuits or not all(isinstance(circuit, Circuit) for circuit in circuits):
         raise QluedClientError("A job is a dict, an experiment, or a list of experiments.")
-    return {f"experiment_{number}": each.experiment() for number, each in enumerate(circuits)}
+    return {f"experiment_{number}": circuit.experiment() for number, circuit in enumerate(circuits)}
 
 
 def _job_id(response: Response) -> str:

@@ -1,12 +1,12 @@
-"""What can go wrong, as one tree. No text in it ever holds a token.
+"""Errors of the client. Their texts never contain a token.
 
 QluedError
-├── QluedClientError        what was asked for cannot be sent
-├── QluedJobError           the job ended in an error
-├── QluedNotFinishedError   the job has no result yet
-├── QluedTimeoutError       the wait is over, the job is not (also a TimeoutError)
-└── QluedAPIError           the server refused, or gave no answer that makes sense
-    └── QluedRetriableError and it may pass: raised when the tries or the time are over
+├── QluedClientError         invalid arguments; no request was sent
+├── QluedJobError            the job ended in an error or does not exist
+├── QluedNotFinishedError    the job has no result yet
+├── QluedTimeoutError        the job has not ended in time (also a TimeoutError)
+└── QluedAPIError            the server refused, or its response is missing or invalid
+    └── QluedRetriableError  temporary error, raised after the last retry
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
-"""Pass with time: too many requests, and proxies that find nobody behind them."""
+"""Temporary: too many requests (429), and proxies that cannot reach the server."""
 
 
 class QluedError(ServiceError):
-    """Root of the tree.
+    """Base of the client's errors.
 
     Attributes:
-        message: What is wrong.
+        message: Text of the error.
     """
 
 
 class QluedClientError(QluedError):
-    """What was asked for cannot be sent; nothing was."""
+    """Invalid arguments; no request was sent."""
 
 
 class QluedJobError(QluedError):
-    """The job ended in an error; `message` is the server's."""
+    """The job ended in an error or does not exist; `message` is the server's."""
 
 
 class QluedNotFinishedError(QluedError):
@@ -46,15 +46,15 @@ class QluedNotFinishedError(QluedError):
 
 
 class QluedTimeoutError(QluedError, TimeoutError):
-    """The job has not ended in time; it goes on."""
+    """The job has not ended in time; it continues on the server."""
 
 
 class QluedAPIError(APIError, QluedError):
-    """The server refused, or gave no answer that makes sense.
+    """The server refused a request, or its response is missing or invalid.
 
     Attributes:
-        status_code: Of HTTP; None without an answer.
-        headers: Of the answer.
+        status_code: HTTP status; None without a response.
+        headers: Headers of the response.
         was_sent: Whether the request may have arrived.
     """
 
@@ -63,11 +63,11 @@ class QluedAPIError(APIError, QluedError):
 
 
 class QluedRetriableError(QluedAPIError, RetriableError):
-    """It may pass: the same request may succeed later."""
+    """Temporary error: the same request may succeed later."""
 
 
 def failure(found: Response | NoResponse | InvalidResponse) -> QluedAPIError:
-    """Return the error for a refusal, or for a missing or wrong answer."""
+    """Return the error for a refusal, or for a missing or invalid response."""
     if isinstance(found, InvalidResponse):
         return QluedAPIError(str(found), found.status)
     if isinstance(found, NoResponse):
@@ -75,7 +75,7 @@ def failure(found: Response | NoResponse | InvalidResponse) -> QluedAPIError:
         return kind(str(found), was_sent=found.was_sent)
     refusal = error_body(found.text)
     detail = refusal.get("detail")
-    said = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
-    message = sanitized(refusal.get("error_message")) or sanitized(said)
+    text = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
+    message = sanitized(refusal.get("error_message")) or sanitized(text)
     kind = QluedRetriableError if found.status in RETRIABLE else QluedAPIError
     return kind(message or f"The server answered {found.status}.", found.status, found.headers)

@@ -1,4 +1,4 @@
-"""Results as arrays."""
+"""Conversion of results to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def shots(result: Mapping[str, Any]) -> list[NDArray[np.int64]]:
-    """Return the shots of each experiment, in the order in which they were sent.
+    """Return the shots of each experiment, in the order of submission.
 
     Args:
-        result: As `QluedClient.result` returns it.
+        result: Result from `QluedClient.result`.
 
     Returns:
-        Arrays of integers, (shots, wires): a row for each shot, a column for each reading.
+        Integer arrays (shots × measurements).
 
     Raises:
-        QluedAPIError: It is no such result.
+        QluedAPIError: The result has no shots, or has an unknown format.
     """
     try:
         return [_array(experiment) for experiment in result["results"]]
@@ -33,7 +33,7 @@ def shots(result: Mapping[str, Any]) -> list[NDArray[np.int64]]:
 
 
 def _array(experiment: Mapping[str, Any]) -> NDArray[np.int64]:
-    import numpy as np  # takes longer to import than all the rest
+    import numpy as np  # imported here, because it takes longer than the rest of the client
 
     memory = experiment["data"]["memory"]
     if not memory:

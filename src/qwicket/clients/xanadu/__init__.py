@@ -1,7 +1,7 @@
-"""The client of Xanadu Cloud's API: of the cloud that it was, and of Qwicket's door.
+"""Client of Xanadu Cloud's API, as Qwicket's dialect serves it.
 
-Its surface is that of `requests`: what it returns are `requests.Response`s, and what it raises are
-`requests.exceptions`. Only this client and that of qBraid import the package.
+Like the original, it returns `requests.Response` and raises `requests.exceptions`. Only this
+client and the qBraid client import `requests`.
 """
 
 from qwicket.clients.xanadu.connection import Connection

@@ -1,4 +1,4 @@
-"""A connection: requests with an access token that is renewed when the server refuses it."""
+"""`Connection`: requests with an access token that is renewed after status 401."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
 
 
 class Connection:
-    """Represents a connection to a server that speaks Xanadu Cloud's API.
+    """Connection to a server with Xanadu Cloud's API.
 
     Args:
-        refresh_token: API key, with which access tokens are fetched.
-        access_token: Authenticates requests; one that is missing, wrong or expired is replaced.
-        host: Name or address of the server.
+        refresh_token: API key for fetching access tokens.
+        access_token: Access token; the connection replaces a missing, wrong or expired one.
+        host: Host name or address of the server.
         port: Port of the server.
-        tls: Whether to speak HTTPS.
-        headers: Headers of every request; they win over those that it would have.
+        tls: Whether to use HTTPS.
+        headers: Headers of every request; they replace the default ones.
         timeout_s: Seconds for one response, for requests without `timeout`.
 
     Raises:
-        ValueError: Both tokens are None, or a Qwicket token would go to Xanadu.
+        ValueError: Both tokens are None, or a Qwicket token would be sent to Xanadu.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Connection:
 
     @classmethod
     def load(cls, settings: Settings | None = None, **kwargs: Any) -> Connection:
-        """Return a connection made from settings, by default those of the environment and file.
+        """Return a connection from settings, by default from the environment and the file.
 
         Args:
-            settings: Where tokens and address come from.
-            **kwargs: Arguments of the constructor, which win over the settings.
+            settings: Tokens and address.
+            **kwargs: Arguments of the constructor, which replace the settings.
 
         Raises:
             ValueError: There is no token.
@@ -90,12 +90,12 @@ class Connection:
 
     @property
     def access_token(self) -> str | None:
-        """The access token; None until the first one is fetched."""
+        """Access token; None until the first one is fetched."""
         return self._access_token
 
     @property
     def refresh_token(self) -> str | None:
-        """The token with which access tokens are fetched."""
+        """Token for fetching access tokens."""
         return self._refresh_token
 
     @property
@@ -116,17 +116,17 @@ class Connection:
 
     @property
     def api_version(self) -> str:
-        """The header Accept-Version."""
+        """Header Accept-Version."""
         return self._headers.get("Accept-Version", _API_VERSION)
 
     @property
     def user_agent(self) -> str:
-        """The header User-Agent."""
+        """Header User-Agent."""
         return self._headers.get("User-Agent", f"Qwicket/{version('qwicket')} (API)")
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the next request."""
+        """Headers of the next request."""
         return {
             "Accept-Version": self.api_version,
             "Authorization": f"Bearer {self._access_token}",
@@ -141,32 +141,32 @@ class Connection:
         )
 
     def url(self, path: str = "") -> str:
-        """Return the address of a path of the server; the port is always in it."""
+        """Return the address of a path, always with the port."""
         return f"{self.scheme}://{self._host}:{self._port}/{path.lstrip('/')}"
 
     def ping(self) -> requests.Response:
-        """Return the answer of a server that is there and takes the token.
+        """Check that the server runs and accepts the token; return its response.
 
         Raises:
-            requests.exceptions.RequestException: As for `request`.
+            requests.exceptions.RequestException: The request failed; see `request`.
         """
         return self.request("GET", "/healthz")
 
     def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """Send a request; once more, with a fresh access token, when the first answer is 401.
+        """Send a request; after status 401, fetch an access token and repeat the request once.
 
-        Without a refresh token the first answer stands.
+        Without a refresh token, status 401 is an error.
 
         Args:
             method: HTTP method.
-            path: Path of the server.
-            **kwargs: As of `requests.request`. `headers` are added to the connection's; `timeout`
-                is that of the connection unless given; redirects are followed only with
+            path: Path on the server.
+            **kwargs: Arguments of `requests.request`. `headers` are added to the connection's;
+                `timeout` defaults to the connection's; redirects are only followed with
                 `allow_redirects=True`.
 
         Raises:
-            requests.exceptions.RequestException: No answer came, or one of 400 or above, or a
-                redirect; its text says what the server said.
+            requests.exceptions.RequestException: There was no response, a redirect, or a status
+                from 400; the text is the server's message.
         """
         extra = kwargs.pop("headers", None) or {}
         url = self.url(path)
@@ -175,18 +175,18 @@ class Connection:
             response.close()
             self.update_access_token()
             response = self._send(method, url, {**self.headers, **extra}, kwargs)
-        complaint = None if kwargs.get("stream") else responses.complaint(response)
-        self._check(response, complaint)
+        message = None if kwargs.get("stream") else responses.error_message(response)
+        self._check(response, message)
         return response
 
     def update_access_token(self) -> None:
         """Fetch an access token with the refresh token.
 
         Raises:
-            requests.exceptions.RequestException: None came, or there is no refresh token.
+            requests.exceptions.RequestException: The request failed, or there is no refresh token.
         """
         if self._refresh_token is None:
-            raise RequestException("There is no refresh token to fetch an access token with.")
+            raise RequestException("Fetching an access token needs a refresh token.")
         form = {
             "grant_type": "refresh_token",
             "client_id": "public",
@@ -194,17 +194,17 @@ class Connection:
         }
         headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
         response = self._send("POST", self.url(_SIGN_IN_PATH), headers, {"data": form})
-        self._check(response, responses.refused_grant(response))
+        self._check(response, responses.grant_error(response))
         self._access_token = responses.text(response, "access_token")
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], kwargs: Mapping[str, Any]
     ) -> requests.Response:
-        """Send one request. What is raised has no context: there the secrets would be."""
+        """Send one request. Its errors have no context, because that would contain the secrets."""
         kind: type[RequestException] = RequestException
         try:
-            # Some `auth`, as without one a `.netrc` would replace our Authorization.
-            given = {"auth": _as_it_is, "allow_redirects": False, **kwargs}
+            # An `auth` that adds nothing, because otherwise a `.netrc` would replace the header.
+            given = {"auth": _unchanged, "allow_redirects": False, **kwargs}
             timeout = given.pop("timeout", self._timeout_s)
             with requests.Session() as session:
                 session.mount("http://", DeadlineAdapter())
@@ -213,25 +213,25 @@ class Connection:
         except requests.exceptions.Timeout:
             kind, text = requests.exceptions.Timeout, f"{method} request to '{url}' timed out"
         except requests.exceptions.ConnectionError as error:
-            kind, text = requests.exceptions.ConnectionError, self._told(error)
+            kind, text = requests.exceptions.ConnectionError, self._connection_error(error)
         except (requests.exceptions.InvalidHeader, UnicodeError):
-            text = "A token or header holds what no header can."
+            text = "A token or header contains characters that a header cannot have."
         except RequestException as error:
             text = self._shown(str(error))
         raise kind(text)
 
-    def _told(self, error: requests.exceptions.ConnectionError) -> str:
+    def _connection_error(self, error: requests.exceptions.ConnectionError) -> str:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(reason, NameResolutionError):
             return f"Failed to resolve hostname '{self._host}'"
         absent = failures.refused_here(self.url().rstrip("/"), error, self._host_source)
         return absent or self._shown(str(error))
 
-    def _check(self, response: requests.Response, complaint: str | None) -> None:
-        """Raise what an answer means; `complaint` is what its body says."""
+    def _check(self, response: requests.Response, message: str | None) -> None:
+        """Raise the error of a response; `message` is the one in its body."""
         if response.status_code < 300:
             return
-        text = complaint
+        text = message
         if response.is_redirect:
             text = f"{response.url} redirects elsewhere. Is the address right?"
         elif text is None:
@@ -240,14 +240,14 @@ class Connection:
             except HTTPError as error:
                 text = str(error)
         if text is not None:
-            response.close()  # one that is streamed would keep its socket
+            response.close()  # a streamed response would keep its socket open
             raise HTTPError(self._shown(text), response=response)
 
     def _shown(self, text: str) -> str:
-        """Return a text as an error may show it."""
+        """Return a text without secrets, shortened."""
         bearer = self._headers.get("Authorization", "").partition(" ")[2]
         secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
-        long = [each for each in secrets if each and len(each) >= MIN_SECRET_CHARS]
+        long = [secret for secret in secrets if secret and len(secret) >= MIN_SECRET_CHARS]
         return sanitized(redacted(text, sorted(long, key=len, reverse=True)))
 
 
@@ -255,5 +255,5 @@ def _masked(token: str | None) -> str:
     return "None" if token is None else "..."
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request

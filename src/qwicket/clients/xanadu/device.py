@@ -1,4 +1,4 @@
-"""Devices of the server, each of their documents fetched when it is first needed."""
+"""Devices of the server. Their documents are fetched at first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CACHED = ("_details", "specification", "certificate")
 
 
 class Device:
-    """Represents a device of the server.
+    """Device of the server.
 
     Args:
         target: Name of the device.
@@ -37,7 +37,7 @@ class Device:
         """Return the server's devices, or those with this status (`online`, `offline`).
 
         Raises:
-            requests.exceptions.RequestException: As for `Connection.request`.
+            requests.exceptions.RequestException: The request failed; see `Connection.request`.
         """
         found = []
         for details in responses.entries(connection.request("GET", "/devices"), "target"):
@@ -53,7 +53,7 @@ class Device:
 
     @property
     def overview(self) -> Mapping[str, Any]:
-        """What a user asks first: name and status."""
+        """Name and status."""
         return {"target": self.target, "status": self.status}
 
     @property
@@ -68,7 +68,7 @@ class Device:
 
     @property
     def expected_uptime(self) -> Mapping[str, tuple[time, time] | None]:
-        """When the device comes up and goes down, by lower-case days; None on days off."""
+        """Start and end of the device's hours, by lower-case day; None for days off."""
         found: dict[str, tuple[time, time] | None] = dict.fromkeys(_DAYS)
         hours = self._details.get("expected_uptime")
         try:
@@ -78,16 +78,16 @@ class Device:
             found = {}
         else:
             return found
-        raise RequestException(f"The hours of the device {self._target} make no sense.")
+        raise RequestException(f"The hours of device {self._target} have an unknown format.")
 
     @cached_property
     def specification(self) -> Mapping[str, Any]:
-        """What programs are compiled against."""
+        """Specification for compiling programs."""
         return self._read("/specifications")
 
     @cached_property
     def certificate(self) -> Mapping[str, Any]:
-        """What is known of the machine."""
+        """Certificate: properties of the hardware."""
         return self._read("/certificate")
 
     @cached_property
@@ -99,7 +99,7 @@ class Device:
         return responses.content(self._connection.request("GET", at))
 
     def clear(self) -> None:
-        """Forget what was fetched."""
+        """Clear the cached documents."""
         for name in _CACHED:
             self.__dict__.pop(name, None)
 

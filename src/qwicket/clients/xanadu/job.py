@@ -1,4 +1,4 @@
-"""Jobs of the server, each of their documents fetched when it is first needed."""
+"""Jobs of the server. Their documents are fetched at first use."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CACHED: Final = ("_details", "circuit", "result")
 
 
 class Job:
-    """Represents a job of the server.
+    """Job of the server.
 
     Args:
-        id_: The job's id.
+        id_: Id of the job.
         connection: Connection to the server.
     """
 
@@ -41,16 +41,16 @@ class Job:
         ids: Collection[str] | None = None,
         status: str | None = None,
     ) -> Sequence[Job]:
-        """Return one's own jobs, newest first.
+        """Return the account's jobs, newest first.
 
         Args:
             connection: Connection to the server.
-            limit: How many at most; with ids as many as there are ids.
-            ids: Only these.
-            status: Only with this status.
+            limit: Most jobs to return; ignored with `ids`.
+            ids: Ids of the jobs to return.
+            status: Status of the jobs to return.
 
         Raises:
-            requests.exceptions.RequestException: As for `Connection.request`.
+            requests.exceptions.RequestException: The request failed; see `Connection.request`.
         """
         wanted = sorted(set(ids)) if ids else None
         params = {"size": len(wanted) if wanted else limit, "id": wanted, "status": status}
@@ -69,13 +69,13 @@ class Job:
 
         Args:
             connection: Connection to the server.
-            name: A name for people, or None.
+            name: Name of the job, or None.
             target: Name of the device.
             circuit: Text of the program.
             language: Language of the program.
 
         Raises:
-            requests.exceptions.RequestException: As for `Connection.request`.
+            requests.exceptions.RequestException: The request failed; see `Connection.request`.
         """
         body = {"name": name, "target": target, "circuit": circuit, "language": language}
         response = connection.request("POST", "/jobs", json=body)
@@ -90,7 +90,7 @@ class Job:
 
     @property
     def overview(self) -> Mapping[str, Any]:
-        """What a user asks first, by the names of the properties."""
+        """Main properties by name."""
         return {
             "id": self.id,
             "name": self.name,
@@ -110,7 +110,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether the status will not change any more."""
+        """Whether the status is final."""
         return self.status in _FINAL
 
     @property
@@ -132,86 +132,87 @@ class Job:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the job began to run; None as long as it has not."""
+        """Start of the run; None before it."""
         return self._time("started_at")
 
     @property
     def finished_at(self) -> datetime | None:
-        """When the job ended; None as long as it has not."""
+        """End of the job; None before it."""
         return self._time("finished_at")
 
     @property
     def running_time(self) -> timedelta | None:
-        """How long the job ran; None as long as it has not ended."""
+        """Duration of the run; None before its end."""
         seconds = self._field("running_time")
         if seconds is None:
             return None
         if not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
-            raise RequestException(f"The running time of the job {self._id} is no time.")
+            raise RequestException(f"running_time of job {self._id} is not a number of seconds.")
         return timedelta(seconds=seconds)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Of a failed job, why it failed: `error-code` and `error-detail`."""
+        """`error-code` and `error-detail` of a failed job."""
         found = self._field("meta")
         return found if isinstance(found, dict) else {}
 
     @cached_property
     def circuit(self) -> str:
-        """The text of the program, as it was submitted."""
+        """Text of the submitted program."""
         return responses.text(self._connection.request("GET", f"{self._path}/circuit"), "circuit")
 
     @cached_property
     def result(self) -> Result:
-        """What `get_result` returns, fetched once."""
+        """Result from `get_result`, fetched once."""
         return self.get_result()
 
     def get_result(self, integer_overflow_protection: bool = True) -> Result:
-        """Return the arrays that a complete job gave.
+        """Return the arrays of a complete job's result.
 
         Args:
-            integer_overflow_protection: Whether integers become int64, whatever was sent.
+            integer_overflow_protection: Whether to convert all integers to int64.
 
         Returns:
-            `output` is a list of arrays, of a Qwicket server one: shots × measured modes in
-            ascending order, or shots × 1 × time bins; int64 (photons, clicks), float64 (with
-            homodyne) or complex128 (with heterodyne). Other keys are arrays by their names.
+            `output` is a list of arrays. From a Qwicket server it has one array: shots × measured
+            modes in ascending order, or shots × 1 × time bins; int64 (photons, clicks), float64
+            (with homodyne) or complex128 (with heterodyne). Other keys are names of arrays.
 
         Raises:
-            requests.exceptions.RequestException: The job has no result, or what came is none.
+            requests.exceptions.RequestException: The job has no result, or the response is not an
+                archive of arrays.
         """
         response = self._connection.request("GET", f"{self._path}/result", stream=True)
         return results.arrays(response, widen=integer_overflow_protection)
 
     def cancel(self) -> None:
-        """Ask the job to end, unless it has; then read anew what became of it."""
+        """Cancel the job unless it has ended, and clear the cached documents."""
         if not self.finished:
             self._connection.request("PATCH", self._path, json={"status": "cancelled"})
             self.clear()
 
     def wait(self, delay: float = 1, timeout: float | None = None) -> None:
-        """Return when the job has ended.
+        """Wait until the job has ended.
 
         Args:
-            delay: Seconds between two looks.
-            timeout: Seconds after which to give up; None is never.
+            delay: Seconds between two polls.
+            timeout: Seconds after which the wait ends; None for no limit.
 
         Raises:
-            TimeoutError: It has not ended in time. It goes on; `cancel` stops it.
-            requests.exceptions.RequestException: As for `Connection.request`.
+            TimeoutError: The job has not ended in time; it continues on the server.
+            requests.exceptions.RequestException: The request failed; see `Connection.request`.
         """
         polling = Polling(timeout, delay, delay)
         while not polling.ask(self._has_finished, RequestException):
             if not polling.pause():
-                raise TimeoutError(f"The job {self._id} has not ended within {timeout} s.")
+                raise TimeoutError(f"Job {self._id} has not ended within {timeout} s.")
 
     def _has_finished(self) -> bool:
-        """Read the job anew."""
+        """Return whether the job has ended, from a new response."""
         self.__dict__.pop("_details", None)
         return self.finished
 
     def clear(self) -> None:
-        """Forget what was fetched."""
+        """Clear the cached documents."""
         for name in _CACHED:
             self.__dict__.pop(name, None)
 
@@ -228,7 +229,7 @@ class Job:
 
     def _field(self, name: str) -> Any:
         if name not in self._details:
-            raise RequestException(f"The answer about the job {self._id} holds no {name}.")
+            raise RequestException(f"The document of job {self._id} has no {name}.")
         return self._details[name]
 
     def _time(self, name: str) -> datetime | None:
@@ -239,11 +240,11 @@ class Job:
             return datetime.fromisoformat(text)
         except (TypeError, ValueError):
             pass
-        raise RequestException(f"{name} of the job {self._id} is no time.")
+        raise RequestException(f"{name} of job {self._id} is not a time.")
 
 
 def _known(details: Mapping[str, Any], connection: Connection) -> Job:
-    """Return a job of which the server has just told all."""
+    """Return a job whose document is known."""
     job = Job(details["id"], connection)
     job.__dict__["_details"] = details
     return job

@@ -1,4 +1,4 @@
-"""What the server's answers say, and what is said when they are something else."""
+"""Decode the server's responses and their error messages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NO_JSON: Final[Any] = object()
 
 
 def content(response: requests.Response) -> dict[str, Any]:
-    """Return the object that an answer is.
+    """Decode the JSON object of a response.
 
     Raises:
-        RequestException: It is none; `JSONDecodeError` if it is no JSON at all.
+        RequestException: The response is not an object; `JSONDecodeError` if it is not JSON.
     """
     found = _document(response)
     if isinstance(found, dict):
@@ -28,33 +28,33 @@ def content(response: requests.Response) -> dict[str, Any]:
 
 
 def text(response: requests.Response, key: str) -> str:
-    """Return a text of an answer.
+    """Return a text field of a response.
 
     Raises:
-        RequestException: There is none.
+        RequestException: The field is missing or is not a text.
     """
     found = content(response).get(key)
     if not isinstance(found, str):
-        raise RequestException(f"The answer of {response.url} holds no {key}.")
+        raise RequestException(f"The response from {response.url} has no {key}.")
     return found
 
 
 def entries(response: requests.Response, key: str) -> list[dict[str, Any]]:
-    """Return the objects that an answer lists, each of which has a text under `key`.
+    """Return the objects in the list of a response, each with a text under `key`.
 
     Raises:
-        RequestException: It lists none, or others.
+        RequestException: The response has no such list.
     """
     found = content(response).get("data")
     if isinstance(found, list) and all(
-        isinstance(each, dict) and isinstance(each.get(key), str) for each in found
+        isinstance(entry, dict) and isinstance(entry.get(key), str) for entry in found
     ):
         return found
     raise RequestException(f"{response.url} did not answer with a list.")
 
 
-def complaint(response: requests.Response) -> str | None:
-    """Return what the body of a refusal says in words; None when it says nothing."""
+def error_message(response: requests.Response) -> str | None:
+    """Return the message in the body of an error response; None without one."""
     if response.status_code < 400:
         return None
     body = _content(response) or {}
@@ -66,15 +66,15 @@ def complaint(response: requests.Response) -> str | None:
     return detail if isinstance(detail, str) else None
 
 
-def refused_grant(response: requests.Response) -> str | None:
-    """Return why no access token was given; None when the body does not say."""
+def grant_error(response: requests.Response) -> str | None:
+    """Return the message of a refused access token; None without one."""
     if response.status_code < 400:
         return None
     body = _content(response) or {}
     if response.status_code == 400 and body.get("error") == "invalid_grant":
         return "Refresh token (e.g., Xanadu Cloud API key) is invalid"
-    said = body.get("error_description", body.get("detail"))
-    return f"No access token was given: {said}" if isinstance(said, str) else None
+    reason = body.get("error_description", body.get("detail"))
+    return f"The server refused an access token: {reason}" if isinstance(reason, str) else None
 
 
 def _content(response: requests.Response) -> dict[str, Any] | None:
@@ -94,4 +94,4 @@ def _texts(meta: Any) -> list[str]:
     if isinstance(meta, str):
         return [meta]
     inner = meta.values() if isinstance(meta, dict) else meta if isinstance(meta, list) else ()
-    return [text for each in inner for text in _texts(each)]
+    return [text for value in inner for text in _texts(value)]

@@ -1,4 +1,4 @@
-"""Arrays out of an answer: a zip archive of NumPy's files, of which no object is unpickled."""
+"""Decode results: zip archives of NumPy arrays (npz), without unpickling objects."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Result = dict[str, NDArray[Any] | list[NDArray[Any]]]
 
 _CHUNK_BYTES: Final = 64 << 10
 _MAX_BYTES: Final = 4 << 30
-"""Of an answer, and of all arrays in it together."""
+"""Largest size of a response, and of all its arrays together."""
 
 
 def arrays(response: requests.Response, *, widen: bool) -> Result:
-    """Return what a result's archive holds.
+    """Return the arrays of a result.
 
     Args:
-        response: The answer, not yet read.
-        widen: Whether integers become int64.
+        response: Response whose body has not been read.
+        widen: Whether to convert all integers to int64.
 
     Raises:
-        RequestException: It is no such archive.
+        RequestException: The response is not an archive of arrays.
     """
     body = _read(response)
-    failure = f"{response.url} did not answer with arrays of NumPy (npz)."
+    failure = f"{response.url} did not answer with NumPy arrays (npz)."
     try:
         found = _load(body)
     except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile):
@@ -55,7 +55,7 @@ def _read(response: requests.Response) -> io.BytesIO:
 
 def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(body) as archive:
-        if sum(each.file_size for each in archive.infolist()) > _MAX_BYTES:
+        if sum(file.file_size for file in archive.infolist()) > _MAX_BYTES:
             raise RequestException(f"The result is over {_MAX_BYTES >> 30} GiB.")
     body.seek(0)
     with np.load(body, allow_pickle=False) as archive:
@@ -63,7 +63,7 @@ def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
 
 
 def _named(found: dict[str, NDArray[Any]], widen: bool) -> Result:
-    """Return the arrays by name, those without a name of their own as the list `output`."""
+    """Return the arrays by name, and the unnamed ones as the list `output`."""
     if widen:
         found = {
             name: array.astype(np.int64) if np.issubdtype(array.dtype, np.integer) else array

@@ -1,4 +1,4 @@
-"""Settings: from arguments, the environment or a file, in this order."""
+"""Settings from arguments, environment variables or a file, in this order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PREFIX: Final = "XANADU_CLOUD_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
 _QUOTE: Final = re.compile(r"['\"\r\n]")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
-_WORDS: Final = {
+_BOOLEANS: Final = {
     **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
     **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
 }
@@ -29,28 +29,28 @@ _UNSET: Final[Any] = object()
 
 
 def path() -> Path:
-    """Return where the file is: `xanadu-cloud/.env` in the user's folder of settings."""
+    """Return the path of the file: `xanadu-cloud/.env` in the user's configuration folder."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "xanadu-cloud" / ".env"
 
 
 @dataclass(init=False)
 class Settings:
-    """What a connection is made from.
+    """Settings of a connection.
 
-    A field that is not given is the variable of its name with the prefix `XANADU_CLOUD_`, else what
-    the file says, else the default. Where no host is given, and no token but one of Qwicket, host
-    and token are those of `QWICKET_URL` and `QWICKET_TOKEN`.
+    Each field comes from the argument, else the variable of its name with the prefix
+    `XANADU_CLOUD_`, else the file, else the default. Without a host, and with no token or a
+    Qwicket token, host and token come from `QWICKET_URL` and `QWICKET_TOKEN`.
 
     Attributes:
-        REFRESH_TOKEN: API key, with which access tokens are fetched.
-        ACCESS_TOKEN: Authenticates requests.
-        HOST: Name or address of the server.
+        REFRESH_TOKEN: API key for fetching access tokens.
+        ACCESS_TOKEN: Access token of requests.
+        HOST: Host name or address of the server.
         PORT: Port of the server.
-        TLS: Whether to speak HTTPS.
+        TLS: Whether to use HTTPS.
 
     Raises:
-        ValueError: A value is of the wrong kind; it is named, and not quoted.
+        ValueError: A value has the wrong type. The error names the field, but not the value.
     """
 
     REFRESH_TOKEN: str | None
@@ -78,47 +78,47 @@ class Settings:
         self.ACCESS_TOKEN = known("ACCESS_TOKEN", ACCESS_TOKEN, None)
         host = known("HOST", HOST, None)
         self._host_source = _host_source(HOST is not _UNSET, written)
-        home = _home() if host is None and self._may_go_home() else None
-        if home and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None:
+        qwicket = _qwicket_server() if host is None and self._allows_qwicket() else None
+        if qwicket and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None:
             self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
-        own_host, own_port, own_tls = home or (DEFAULT_HOST, 443, True)
-        self.HOST = own_host if host is None else host
-        self.PORT = _port(known("PORT", PORT, own_port))
-        self.TLS = _word(known("TLS", TLS, own_tls))
+        default_host, default_port, default_tls = qwicket or (DEFAULT_HOST, 443, True)
+        self.HOST = default_host if host is None else host
+        self.PORT = _port(known("PORT", PORT, default_port))
+        self.TLS = _boolean(known("TLS", TLS, default_tls))
 
     @property
     def host_source(self) -> str:
         """Where `HOST` comes from, so that an error names what to change."""
         return self._host_source
 
-    def _may_go_home(self) -> bool:
-        """Return whether the tokens, if there are any, are those of a Qwicket server."""
+    def _allows_qwicket(self) -> bool:
+        """Return whether there is no token, or one of a Qwicket server."""
         tokens = [token for token in (self.REFRESH_TOKEN, self.ACCESS_TOKEN) if token]
         return not tokens or any(map(is_qwicket_token, tokens))
 
     def __repr__(self) -> str:
         tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}
         shown = (
-            f"{each.name}={'...' if each.name in tokens and value is not None else repr(value)}"
-            for each in fields(self)
-            for value in [getattr(self, each.name)]
+            f"{field.name}={'...' if field.name in tokens and value is not None else repr(value)}"
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
         )
         return f"Settings({', '.join(shown)})"
 
     def save(self) -> None:
-        """Write the file, for its owner's eyes alone.
+        """Write the file, readable for its owner only.
 
         Raises:
-            ValueError: The refresh token has a character that no token has.
+            ValueError: A setting has an invalid character.
         """
         if not _TOKEN.fullmatch(self.REFRESH_TOKEN or ""):
-            raise ValueError("REFRESH_TOKEN may hold letters, digits, '_', '-' and '.' alone.")
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+            raise ValueError("REFRESH_TOKEN must consist of letters, digits, '_', '-' and '.'.")
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         lines = [
             f"{_PREFIX}{name}='{value}'\n" for name, value in values.items() if value is not None
         ]
         if any(_QUOTE.search(str(value)) for value in values.values()):
-            raise ValueError("No setting may hold a quote or a line end.")
+            raise ValueError("A setting must not contain a quote or a line end.")
         file = path()
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "w", encoding="utf-8", opener=_private) as stream:
@@ -126,7 +126,7 @@ class Settings:
 
 
 def load_config(**given: Any) -> Settings:
-    """Return the settings of the environment and the file; arguments win over both."""
+    """Return settings from the arguments, else the environment, else the file."""
     return Settings(**given)
 
 
@@ -139,8 +139,8 @@ def _host_source(is_given: bool, written: Mapping[str, str]) -> str:
     return f"{name} and {_PREFIX}PORT in {path()}" if name in written else URL_SOURCE
 
 
-def _home() -> tuple[str, int, bool] | None:
-    """Return host, port and TLS of the server in `QWICKET_URL`; None where there is none."""
+def _qwicket_server() -> tuple[str, int, bool] | None:
+    """Return host, port and TLS of the server in `QWICKET_URL`; None without one."""
     parts = urlsplit(qwicket_url() or "")
     if not parts.hostname:
         return None
@@ -149,7 +149,7 @@ def _home() -> tuple[str, int, bool] | None:
 
 
 def _private(name: str, flags: int) -> int:
-    """Open a file that nobody else can read, also where it was there before."""
+    """Open a file for its owner only, also if it exists with other permissions."""
     descriptor = os.open(name, flags, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
@@ -176,8 +176,8 @@ def _port(value: Any) -> int:
     return int(text)
 
 
-def _word(value: Any) -> bool:
-    word = _WORDS.get(str(value).strip().lower())
-    if word is None:
+def _boolean(value: Any) -> bool:
+    found = _BOOLEANS.get(str(value).strip().lower())
+    if found is None:
         raise ValueError("TLS must be true or false.")
-    return word
+    return found

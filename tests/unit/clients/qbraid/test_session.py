@@ -112,7 +112,7 @@ def test_paths_are_put_behind_the_base(base: str) -> None:
 
 @pytest.mark.parametrize("path", ["@evil.example/x", "http://evil.example", "identity", ""])
 def test_a_path_that_is_none_never_leaves(path: str) -> None:
-    with pytest.raises(RequestsApiError, match="begins with /"):
+    with pytest.raises(RequestsApiError, match="must begin with /"):
         QbraidSession(api_key="k", base_url="http://127.0.0.1:1").get(path)
 
 

@@ -108,7 +108,7 @@ def test_without_a_refresh_token_the_first_refusal_stands() -> None:
     ):
         with pytest.raises(HTTPError, match=r"^The access token has expired\.$"):
             made.ping()
-        with pytest.raises(RequestException, match="no refresh token"):
+        with pytest.raises(RequestException, match="needs a refresh token"):
             made.update_access_token()
         assert len(server.requests) == 1
 
@@ -193,8 +193,8 @@ GRANTS: list[tuple[int, Any, type[Exception], str]] = [
     (500, b"<html>", HTTPError, "500 Server Error"),
     (200, b"<html>", RequestException, "JSON object"),
     (200, [], RequestException, "JSON object"),
-    (200, {}, RequestException, "holds no access_token"),
-    (200, {"access_token": 5}, RequestException, "holds no access_token"),
+    (200, {}, RequestException, "has no access_token"),
+    (200, {"access_token": 5}, RequestException, "has no access_token"),
     (307, {}, HTTPError, "redirects elsewhere"),
     (308, {}, HTTPError, "redirects elsewhere"),
 ]

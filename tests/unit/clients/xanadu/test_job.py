@@ -129,7 +129,7 @@ def test_a_result_that_is_no_archive_of_arrays_is_an_error(body: bytes) -> None:
     with (
         BadServer(answer(200, body)) as server,
         connecting(server.url) as made,
-        pytest.raises(RequestException, match="did not answer with arrays"),
+        pytest.raises(RequestException, match="did not answer with NumPy arrays"),
     ):
         _ = Job("7", made).result
 
@@ -167,7 +167,7 @@ def test_waiting_ends_with_its_limit() -> None:
     with (
         BadServer(answer(200, OPEN)) as server,
         connecting(server.url) as made,
-        pytest.raises(TimeoutError, match=r"job 7 has not ended within 0\.05 s"),
+        pytest.raises(TimeoutError, match=r"Job 7 has not ended within 0\.05 s"),
     ):
         Job("7", made).wait(delay=10, timeout=0.05)
 
@@ -194,7 +194,7 @@ def test_a_missing_field_is_an_error() -> None:
     with (
         BadServer(answer(200, {"id": "7"})) as server,
         connecting(server.url) as made,
-        pytest.raises(RequestException, match="holds no status"),
+        pytest.raises(RequestException, match="has no status"),
     ):
         Job("7", made).wait()
 

@@ -1,4 +1,4 @@
-"""Jobs that really run: what is sent, and what is made of answers that make no sense."""
+"""Jobs of a gateway: the requests, and errors for invalid responses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_wait_ends_with_the_job_or_with_its_time() -> None:
         assert session(server).wait("job", poll_interval=0.01) == {"status": "COMPLETED"}
     with (
         BadServer(answer(200, queued, CLOSE)) as server,
-        pytest.raises(JobTimeoutError, match="is QUEUED after"),
+        pytest.raises(JobTimeoutError, match="last status is QUEUED"),
     ):
         session(server).wait("job", timeout=0.05, poll_interval=0.01)
 

@@ -1,4 +1,4 @@
-"""Jobs that really run: what a gateway offers beside the registry, on the same base URL."""
+"""Devices and jobs of a gateway, under the same base URL as the registry."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ _FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _POLL_S: Final = 0.5
 
 
-class Runs(Session):
-    """Devices, and jobs on them: what `QbraidSession` adds to the surface it is made after."""
+class GatewaySession(Session):
+    """Methods for devices and jobs, which `QbraidSession` adds to the original package."""
 
     def devices(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return the documents of the devices, or of those with these values.
+        """Return the documents of the devices.
+
+        Args:
+            **filters: Fields of the document with their values.
 
         Raises:
-            RequestsApiError: The server refused.
+            RequestsApiError: The request failed.
         """
         return self._list(self.get("/quantum-devices", params=filters))
 
@@ -41,23 +44,23 @@ class Runs(Session):
         memory: bool = False,
         noise_model: str | None = None,
     ) -> str:
-        """Run a program.
+        """Submit a program.
 
         Args:
-            device: Its `qbraid_id`.
+            device: `qbraid_id` of the device.
             program: OpenQASM 2 or 3; IonQ's JSON with a `circuit`; or an analog program with a
-                `register` and a `hamiltonian`, as Amazon Braket has it.
-            shots: Shots; None is the device's default.
-            tags: What to find the job by.
-            seed: Makes a simulator repeat itself.
-            memory: Whether the result has each shot.
-            noise_model: One of the device's.
+                `register` and a `hamiltonian`, in the format of Amazon Braket.
+            shots: Number of shots; None for the device's default.
+            tags: Tags of the job, for filters.
+            seed: Seed of a simulator's random numbers.
+            memory: Whether the result has the outcome of each shot.
+            noise_model: Name of one of the device's noise models.
 
         Returns:
-            The job's id.
+            Id of the job.
 
         Raises:
-            ApiError: The program is none of these, or the server refused.
+            ApiError: The program has another format, or the request failed.
         """
         body = {
             "qbraidDeviceId": device,
@@ -70,14 +73,14 @@ class Runs(Session):
         }
         job = self._json(self.post("/quantum-jobs", json=body)).get("qbraidJobId")
         if not isinstance(job, str):
-            raise ApiError("The server took the job and gave no id.")
+            raise ApiError("The server accepted the job, but returned no id.")
         return job
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job's document.
 
         Raises:
-            ApiError: There is no such job, or the server refused.
+            ApiError: The job does not exist, or the request failed.
         """
         found = self._list(self.get("/quantum-jobs", params={"qbraidJobId": job_id}))
         if not found:
@@ -90,16 +93,16 @@ class Runs(Session):
         """Return a job's document once it has ended.
 
         Args:
-            job_id: The job.
-            timeout: Seconds to wait, None for as long as it takes.
-            poll_interval: Seconds between two looks.
+            job_id: Id of the job.
+            timeout: Seconds to wait; None for no limit.
+            poll_interval: Seconds between two polls.
 
         Raises:
-            JobTimeoutError: It has not ended in time.
-            ApiError: There is no such job, or the server refused.
+            JobTimeoutError: The job has not ended in time.
+            ApiError: The job does not exist, or the request failed.
         """
         polling = Polling(timeout, poll_interval, poll_interval)
-        last = "not known"
+        last = "unknown"
         while True:
             found = polling.ask(lambda: self.job(job_id), RequestsApiError)
             if found is not None:
@@ -107,64 +110,66 @@ class Runs(Session):
                 if last in _FINAL:
                     return found
             if not polling.pause():
-                raise JobTimeoutError(f"The job {job_id} is {last} after {timeout} s.")
+                raise JobTimeoutError(
+                    f"Job {job_id} has not ended within {timeout} s. Its last status is {last}."
+                )
 
     def result(self, job_id: str, timeout: float | None = None) -> dict[str, Any]:
-        """Return what a job gave: `measurementCounts`, and `measurements` if they were asked for.
+        """Return the result of a job: `measurementCounts`, and `measurements` if requested.
 
         Raises:
-            JobTimeoutError: It has not ended in time.
-            ApiError: It failed or was cancelled, there is no such job, or the server refused.
+            JobTimeoutError: The job has not ended in time.
+            ApiError: The job failed, was cancelled or does not exist, or the request failed.
         """
         found = self.wait(job_id, timeout)
         if found["status"] != "COMPLETED":
-            why = found.get("statusText") or "it has no result"
-            raise ApiError(f"The job {job_id} is {found['status']}: {why}.")
+            reason = found.get("statusText") or "it has no result"
+            raise ApiError(f"Job {job_id} is {found['status']}: {reason}.")
         data = self._json(self.get(f"/quantum-jobs/result/{quote(job_id, safe='')}")).get("data")
         if not isinstance(data, dict):
-            raise ApiError(f"The job {job_id} has no result.")
+            raise ApiError(f"Job {job_id} has no result.")
         return data
 
     def cancel(self, job_id: str) -> None:
-        """Ask for a job to be stopped.
+        """Request the cancellation of a job.
 
         Raises:
-            ApiError: It has ended, there is no such job, or the server refused.
+            ApiError: The job has ended or does not exist, or the request failed.
         """
         self.put(f"/quantum-jobs/cancel/{quote(str(self.job(job_id).get('_id')), safe='')}")
 
     def _json(self, response: Any) -> dict[str, Any]:
         found = decoded(response)
         if not isinstance(found, dict):
-            raise ApiError("The answer is no object. Is the base URL right?")
+            raise ApiError("The response is not a JSON object. Is the base URL right?")
         return found
 
     def _list(self, response: Any) -> list[dict[str, Any]]:
         found = decoded(response)
         if isinstance(found, dict):
             found = found.get("jobsArray")
-        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-            raise ApiError("The answer is no list of objects. Is the base URL right?")
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ApiError("The response is not a list of JSON objects. Is the base URL right?")
         return found
 
 
 def decoded(response: Any) -> Any:
-    """Return the JSON of an answer.
+    """Decode the JSON of a response.
 
     Raises:
-        ApiError: It is none.
+        ApiError: The response is not JSON.
     """
     with suppress(ValueError):
         return response.json()
-    # Raised out here: the decoder's error carries the text, in which a server may repeat a key.
-    raise ApiError("The answer is no JSON. Is the base URL right?")
+    # Raised outside the handler: the decoder's error has the text, which may repeat a key.
+    raise ApiError("The response is not JSON. Is the base URL right?")
 
 
 def _program(program: str | Mapping[str, Any]) -> dict[str, str]:
-    """Return a program under the name that its kind has in a submission."""
+    """Return a program under its field name in a submission."""
     if isinstance(program, str):
         return {"openQasm": program}
     for key, name in (("circuit", "ionqCircuit"), ("register", "ahs")):
         if key in program:
             return {name: json.dumps(dict(program))}
-    raise ApiError("A program is a text in OpenQASM, or has a `circuit` or a `register`.")
+    raise ApiError("A program is OpenQASM text, or a dict with a `circuit` or a `register`.")
