@@ -24,7 +24,7 @@ from typing import Any, Final
 import httpx
 
 import qwicket
-from qwicket.cli.options import Place, as_admin
+from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin, NewToken
 from qwicket.server.app import App
 from qwicket.server.settings import Settings
@@ -120,7 +120,7 @@ async def _walk(http: httpx.AsyncClient, token: str) -> None:
 
 async def main(folder: Path) -> None:
     """Walk through some requests and print a row of figures for each."""
-    place = Place(folder, None)
+    place = DataLocation(folder, None)
 
     async def add_account(admin: Admin) -> NewToken:
         await admin.add_account("ada", email=None, password=None)

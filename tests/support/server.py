@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import pytest
 
-from qwicket.cli.options import Place, as_admin
+from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES
 from support.postgres import PostgresServer
@@ -117,7 +117,7 @@ class LiveServer:
 
     def as_admin(self, work: Callable[[Admin], Awaitable[T]]) -> T:
         """Do an administrator's work in this process, which costs no start of an interpreter."""
-        return as_admin(Place(self.folder / "data", self.database_url), work)
+        return as_admin(DataLocation(self.folder / "data", self.database_url), work)
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database."""

@@ -1,4 +1,4 @@
-"""The command line. Each command's module is imported when the command is called."""
+"""Command line. The module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["main"]
             "watch": "watch",
             "account": "remote",
         },
-        "Besides": {
+        "Other": {
             "show": "show",
             "agent": "agent",
             "snippet": "snippet",
@@ -63,16 +63,16 @@ __all__ = ["main"]
     is_eager=True,
     expose_value=False,
     callback=read_config,
-    help="Settings file; by default qwicket.toml in the working folder, if there is one.",
+    help="Settings file; by default qwicket.toml in the current folder, if it exists.",
 )
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Run and use Qwicket: one small gate to every quantum cloud.
+    """Run and use Qwicket, a self-hosted quantum cloud gateway.
 
-    A setting is an option whose help names an environment variable. It can also stand in
-    qwicket.toml under the option's name. The command line wins over the environment, the
-    environment over the file.
+    Options whose help names an environment variable can also be set in qwicket.toml, under the
+    option's name. The command line takes precedence over the environment, and the environment
+    over the file.
     """
     wrong = wrong_settings(context)
-    if wrong and context.invoked_subcommand != "doctor":  # that one lists them
+    if wrong and context.invoked_subcommand != "doctor":  # doctor reports them as findings
         raise click.UsageError(" ".join(wrong))

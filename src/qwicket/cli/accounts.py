@@ -1,4 +1,4 @@
-"""`qwicket user` and `qwicket token`: on the data folder, while the server runs."""
+"""`qwicket user` and `qwicket token`: manage accounts and tokens in the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_PASSWORD_BYTES: Final = 8192
 
 @click.group(cls=Section)
 def user() -> None:
-    """Make, list and disable accounts."""
+    """Add, list and disable accounts."""
 
 
 @user.command("add")
@@ -30,32 +30,32 @@ def user() -> None:
     type=options.Choice(["admin", "member"]),
     default="member",
     show_default=True,
-    help="Whether it may make tokens with the scope admin.",
+    help="Role of the account; only an admin can have tokens with the scope admin.",
 )
 @click.option("--email", metavar="E", help="E-mail address, for doors that sign in with one.")
 @click.option(
-    "--password-stdin", is_flag=True, help="Read a password, one line, from standard input."
+    "--password-stdin", is_flag=True, help="Read a password from one line of standard input."
 )
-@options.place
+@options.data_location
 def add_user(
-    name: str, role: Role, email: str | None, password_stdin: bool, place: options.Place
+    name: str, role: Role, email: str | None, password_stdin: bool, location: options.DataLocation
 ) -> None:
-    """Make the account NAME, with a project of its own."""
+    """Add the account NAME, with a project of its own."""
     password = _password() if password_stdin else None
     account = options.as_admin(
-        place, lambda admin: admin.add_account(name, role, email=email, password=password)
+        location, lambda admin: admin.add_account(name, role, email=email, password=password)
     )
     click.echo(f"{account.name} ({account.role})")
 
 
 def _password() -> str:
-    """Read one line from standard input, and not a byte more: the rest is for others."""
+    """Read one line of standard input, unbuffered: the rest belongs to later commands."""
     buffered = sys.stdin.buffer
     line: bytes = getattr(buffered, "raw", buffered).readline(_MAX_PASSWORD_BYTES)
     try:
         password = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise click.ClickException("The password is no UTF-8 text.") from None
+        raise click.ClickException("The password is not UTF-8 text.") from None
     if not password:
         raise click.ClickException("There is no password on standard input.")
     return password
@@ -63,10 +63,10 @@ def _password() -> str:
 
 @user.command("list")
 @json_flag
-@options.place
-def list_users(as_json: bool, place: options.Place) -> None:
+@options.data_location
+def list_users(as_json: bool, location: options.DataLocation) -> None:
     """List all accounts."""
-    accounts = options.as_admin(place, lambda admin: admin.accounts())
+    accounts = options.as_admin(location, lambda admin: admin.accounts())
     show(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
 
 
@@ -83,51 +83,51 @@ def _account(of: Account) -> Row:
 
 @user.command("disable")
 @click.argument("name")
-@options.place
-def disable_user(name: str, place: options.Place) -> None:
-    """Bar the account NAME: its tokens sign in no more."""
-    options.as_admin(place, lambda admin: admin.disable_account(name))
+@options.data_location
+def disable_user(name: str, location: options.DataLocation) -> None:
+    """Disable the account NAME: its tokens no longer sign in."""
+    options.as_admin(location, lambda admin: admin.disable_account(name))
 
 
 @click.group(cls=Section)
 def token() -> None:
-    """Make, list and revoke tokens."""
+    """Create, list and revoke tokens."""
 
 
 @token.command("create")
-@click.option("--user", "user_name", required=True, metavar="NAME", help="Whose token it is.")
-@click.option("--project", metavar="P", help="Project that its use counts against.")
+@click.option("--user", "user_name", required=True, metavar="NAME", help="Account of the token.")
+@click.option("--project", metavar="P", help="Project of its jobs; by default the account's own.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=options.Choice([scope.value for scope in Scope]),
     metavar="S",
-    help="What it may do: " + ", ".join(Scope) + ". Repeatable; by default the first three.",
+    help="Permission: " + ", ".join(Scope) + ". Repeatable; by default the first three.",
 )
 @click.option(
     "--device",
     "devices",
     multiple=True,
     metavar="D",
-    help="Device that it is for: jobs and groups for any other do not exist for it. Devices"
-    " themselves can be listed by every token. Repeatable; by default all.",
+    help="Device whose jobs and groups it can access; every token can list all devices."
+    " Repeatable; by default all devices.",
 )
 @click.option(
-    "--expires", callback=options.life_s, metavar="TIME", help="Life of the token, such as 90d."
+    "--expires", callback=options.life_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
 )
-@options.place
+@options.data_location
 def create_token(
     user_name: str,
     project: str | None,
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
     expires: int | None,
-    place: options.Place,
+    location: options.DataLocation,
 ) -> None:
-    """Make a token and print it, once and nothing else."""
+    """Create a token and print it. It cannot be shown again."""
     made = options.as_admin(
-        place,
+        location,
         lambda admin: admin.create_token(
             user_name, project=project, scopes=scopes, devices=devices, life_s=expires
         ),
@@ -136,12 +136,12 @@ def create_token(
 
 
 @token.command("list")
-@click.option("--user", "user_name", required=True, metavar="NAME", help="Whose tokens.")
+@click.option("--user", "user_name", required=True, metavar="NAME", help="Account of the tokens.")
 @json_flag
-@options.place
-def list_tokens(user_name: str, as_json: bool, place: options.Place) -> None:
-    """List the tokens of an account by id; their secrets are kept nowhere."""
-    tokens = options.as_admin(place, lambda admin: admin.tokens(user_name))
+@options.data_location
+def list_tokens(user_name: str, as_json: bool, location: options.DataLocation) -> None:
+    """List the tokens of an account by id. Their secrets are not stored."""
+    tokens = options.as_admin(location, lambda admin: admin.tokens(user_name))
     show(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
@@ -156,20 +156,20 @@ def _token(of: Token) -> Row:
         "parent": of.parent,
     }
     devices = f"only {', '.join(of.devices)}" if of.devices else ""
-    return Row(record, (of.id, " ".join(of.scopes), devices, _fate(of), of.parent or ""))
+    return Row(record, (of.id, " ".join(of.scopes), devices, _lifetime(of), of.parent or ""))
 
 
 @token.command("revoke")
 @click.argument("token_id", metavar="ID")
-@options.place
-def revoke_token(token_id: str, place: options.Place) -> None:
-    """Revoke the token with this ID (see `token list`), and all tokens that were made with it."""
-    revoked = options.as_admin(place, lambda admin: admin.revoke_token(token_id))
+@options.data_location
+def revoke_token(token_id: str, location: options.DataLocation) -> None:
+    """Revoke the token with this ID (see `token list`), and all tokens created with it."""
+    revoked = options.as_admin(location, lambda admin: admin.revoke_token(token_id))
     if len(revoked) > 1:
-        click.echo(f"Tokens made with it, revoked too: {len(revoked) - 1}.")
+        click.echo(f"Also revoked, because created with it: {len(revoked) - 1}.")
 
 
-def _fate(token: Token) -> str:
+def _lifetime(token: Token) -> str:
     if token.revoked_at is not None:
         return f"revoked {minute(token.revoked_at)}"
     if token.expires_at is not None:

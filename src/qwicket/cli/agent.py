@@ -1,4 +1,4 @@
-"""`qwicket agent`: a lab's side of a device whose jobs it pulls."""
+"""`qwicket agent`: run a lab's device, whose agent pulls jobs from the server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _token = click.option(
     envvar="QWICKET_TOKEN",
     show_envvar=True,
     metavar="TOKEN",
-    help="Token that serves the device; better in the environment or a file.",
+    help="Token with the scope to serve the device; better in the environment or a file.",
 )
 _token_file = click.option(
     "--token-file",
@@ -58,15 +58,15 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--run",
     metavar="MODULE:FUNCTION",
-    help="The lab's function: a program in, outcomes out.",
+    help="The lab's function, which takes a program and returns outcomes.",
 )
 @click.option(
     "--try",
     "program",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Run the program in FILE once, without a server, and print what the function gives."
-    " --device may be the file that announces the device.",
+    help="Run the program in FILE once, without a server, and print the outcome. --device may be"
+    " the TOML file that announces the device.",
 )
 @click.option(
     "--shots",
@@ -80,7 +80,7 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     "--format",
     "format_name",
     metavar="F",
-    help="With --try: format of the program; by default told from the file's extension or text.",
+    help="With --try: format of the program; by default detected from the extension or the text.",
 )
 @_server
 @click.option(
@@ -90,7 +90,7 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     type=click.FloatRange(0, 86_400),
     metavar="SECONDS",
-    help="Time that the function has to end when it is to stop.",
+    help="Time for the function to end after a request to stop.",
 )
 @click.pass_context
 @client_errors
@@ -111,7 +111,8 @@ def agent(
     With --try it runs one program without a server: `qwicket agent --try bell.qasm --run
     machine:run --device machine.toml`.
 
-    Ends on SIGTERM or Ctrl-C when the running job is done, or given back; the second time at once.
+    SIGTERM or Ctrl-C stops the agent after the running job has ended or been released. A second
+    signal stops it at once.
     """
     if context.invoked_subcommand is not None:
         return
@@ -124,7 +125,7 @@ def agent(
         require("qwicket agent --try", "server")
         sys.exit(try_program(program, run, device, shots, format_name))
     if device is None or run is None:
-        raise click.UsageError("--device and --run are needed.")
+        raise click.UsageError("--device and --run are required.")
     from qwicket.agents import Agent
     from qwicket.agents.crew import CannotStart
 
@@ -133,7 +134,7 @@ def agent(
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    serving = Agent(_gate(url, token, token_file, device), run, grace_s=grace_s)
+    serving = Agent(_agent_api(url, token, token_file, device), run, grace_s=grace_s)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: serving.leave())
     try:
@@ -147,13 +148,13 @@ def agent(
 @_server
 @client_errors
 def push_config(file: Path, url: str, token: str | None, token_file: Path | None) -> None:
-    """Announce the device in FILE (TOML), or what has changed of it, and its calibration."""
+    """Announce or update the device in FILE (TOML), with its calibration."""
     document = read_toml(file)
     name = document.pop("name", None)
     if not isinstance(name, str):
         raise click.ClickException(f"{file}: name is missing.")
     calibration = document.pop("calibration", None)
-    gate = _gate(url, token, token_file, name)
+    gate = _agent_api(url, token, token_file, name)
     gate.announce(document)
     if calibration is not None:
         gate.calibrate(calibration)
@@ -169,17 +170,17 @@ def push_calibration(
     file: Path, device: str, url: str, token: str | None, token_file: Path | None
 ) -> None:
     """Upload the calibration in FILE (TOML) of a device."""
-    _gate(url, token, token_file, device).calibrate(read_toml(file))
+    _agent_api(url, token, token_file, device).calibrate(read_toml(file))
     click.echo(device)
 
 
-def _gate(url: str, token: str | None, token_file: Path | None, device: str) -> AgentAPI:
+def _agent_api(url: str, token: str | None, token_file: Path | None, device: str) -> AgentAPI:
     from qwicket.agents import AgentAPI
 
     if token_file is not None:
         token = _token_in(token_file)
     if not token:
-        raise click.ClickException("No token: give --token-file, or set QWICKET_TOKEN.")
+        raise click.ClickException("No token: pass --token-file or set QWICKET_TOKEN.")
     return AgentAPI(url, token, device)
 
 
@@ -190,14 +191,14 @@ def _token_in(file: Path) -> str:
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise click.ClickException(f"{file} holds no token.") from None
+        raise click.ClickException(f"{file} does not contain a token.") from None
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """Return the document in a file (TOML), or say in one line why there is none."""
+    """Read a TOML file; turn errors into one line."""
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}.") from None
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise click.ClickException(f"{file}: {error}.") from None
+    except ValueError as error:  # invalid TOML or UTF-8
+        raise click.ClickException(f"{file} is not valid TOML: {str(error).rstrip('.')}.") from None

@@ -1,7 +1,7 @@
-"""`qwicket agent --try`: a lab's function runs a program without a server.
+"""`qwicket agent --try`: run a program with a lab's function, without a server.
 
-The program takes the way that it takes through a server: it is read, compiled to the announced
-gates, run in a process of its own, and the outcome is checked.
+The steps are those of a server: parse the program, compile it to the announced gates, run the
+function in a process of its own, and validate the outcome.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _TICK_S: Final = 0.5
 _OUTPUTS: Final = {"qubit": ("counts",), "atoms": ("samples",), "photonic": ("samples",)}
 
 
-class _Tried(NamedTuple):
-    """What is printed in place of a job."""
+class _TrialJob(NamedTuple):
+    """Id and state to print, in place of a job's."""
 
     id: str
     state: str
@@ -51,17 +51,17 @@ class _Device(NamedTuple):
 def try_program(
     file: Path, run: str, device: str | None, shots: int, format_name: str | None
 ) -> int:
-    """Run the program in a file with a lab's function and print what it gave.
+    """Run the program in a file with a lab's function, and print the outcome.
 
     Args:
-        file: The program.
+        file: File with the program.
         run: The lab's function, "module:function".
-        device: File that announces the device, or a name.
-        shots: Of each circuit.
-        format_name: Of the program; None derives it from extension and text.
+        device: File that announces the device, or its name.
+        shots: Shots of each circuit.
+        format_name: Format of the program; None detects it from extension and text.
 
     Returns:
-        The exit status: 0, or that of a failed job.
+        Exit status: 0, or that of a failed job.
     """
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
@@ -95,7 +95,7 @@ def try_program(
 
 
 def _device(text: str | None, limits: Limits) -> _Device:
-    """Return the device that a file announces; anything else is the name of one that takes all."""
+    """Return the device in a TOML file; any other text names a device without restrictions."""
     if text is None or not text.endswith(".toml"):
         return _Device(text or "try", None, None)
     from qwicket.cli.agent import read_toml
@@ -120,7 +120,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
 def _read(
     file: Path, device: _Device, format_name: str | None, limits: Limits
 ) -> tuple[str, bytes, Checked]:
-    """Return format, source and circuits of a program, in the gates that the device announces."""
+    """Return format, source and compiled circuits of a program."""
     from qwicket import programs
 
     try:
@@ -131,15 +131,17 @@ def _read(
     source, spec = text.removeprefix(codecs.BOM_UTF8), device.spec
     name = format_name or _format(file, source, spec)
     if spec is not None and name not in spec.formats:
-        takes = ", ".join(spec.formats)
-        raise click.ClickException(f"{file}: {device.name} takes {takes}; this is {name}.")
+        formats = ", ".join(spec.formats)
+        raise click.ClickException(
+            f"{file}: the format is {name}, but {device.name} takes {formats}."
+        )
     checked = programs.read(name, source, limits)
     if spec is None:
         return name, source, checked
     if checked.summary.n_qubits > spec.qubits:
         raise click.ClickException(
-            f"{file}: The program has {checked.summary.n_qubits} qubits, {device.name} takes"
-            f" {spec.qubits}."
+            f"{file}: the program has {checked.summary.n_qubits} qubits, but {device.name} takes"
+            f" at most {spec.qubits}."
         )
     if device.family == "qubit" and spec.gates:
         gates = (*spec.gates, *spec.native_gates)
@@ -151,7 +153,7 @@ def _read(
 
 
 def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
-    """Return the format of a program: the only one of a device that has no other, or a guess."""
+    """Return the format of a program: the device's only one, or the detected one."""
     from qwicket import programs
 
     if file.suffix.lower() == ".xbb":
@@ -174,7 +176,7 @@ def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> R
 
 
 def _run(run: str, program: Program) -> Sequence[Part | Failed]:
-    """Run a lab's function in a process of its own, as an agent does."""
+    """Run a lab's function in a process of its own, like an agent."""
     from qwicket.agents import hand
     from qwicket.agents.crew import CannotStart, Died, Hand
 
@@ -214,10 +216,10 @@ def _failure(message: Sequence[Any]) -> Failed:
 def _checked(
     found: Sequence[Part | Failed], program: Program, asked: RunOptions, limits: Limits
 ) -> list[Encoded | Failure]:
-    """Return outcomes as a server takes them.
+    """Validate outcomes like a server.
 
     Raises:
-        QwicketError: It does not.
+        QwicketError: An outcome is invalid.
     """
     from qwicket.agents import Failed
     from qwicket.circuits import outcome_checks
@@ -242,10 +244,10 @@ def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
     from qwicket.clients.native import Result
 
     is_whole = all(isinstance(each, Encoded) for each in parts)
-    tried = _Tried(file.name, "completed" if is_whole else "failed")
+    tried = _TrialJob(file.name, "completed" if is_whole else "failed")
     result = Result(file.name, tuple(_shown(each) for each in parts))
     click.echo("\n".join(results.lines(tried, result)))
-    return results.outcome(tried.state)
+    return results.exit_status(tried.state)
 
 
 def _shown(part: Encoded | Failure) -> ShownPart:

@@ -1,4 +1,4 @@
-"""`qwicket bench`: what this machine does with small jobs, durable and through HTTP."""
+"""`qwicket bench`: measure latency and throughput of small jobs on this machine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _WARM: Final = 5
 _RESULT_S: Final = 60.0
 
 
-@click.command(short_help="Measure what this machine does with small jobs.")
+@click.command(short_help="Measure latency and throughput of small jobs.")
 @click.option(
     "--seconds",
     default=5.0,
     show_default=True,
     type=click.FloatRange(0.5, 600),
     metavar="S",
-    help="Time for each of the two figures.",
+    help="Duration of each of the two measurements.",
 )
 @click.option(
     "--connections",
@@ -43,29 +43,30 @@ _RESULT_S: Final = 60.0
     show_default=True,
     type=click.IntRange(1, 200),
     metavar="N",
-    help="Clients at the same time for the second figure.",
+    help="Concurrent clients of the second measurement.",
 )
 @json_flag
 @options.client_errors
 def bench(seconds: float, connections: int, as_json: bool) -> None:
-    """Start a server on a fresh folder and run Bell pairs of 1,000 shots through it.
+    """Start a temporary server and run Bell pairs of 1,000 shots on it.
 
-    First one after the other: the time from submit to result. Then through N clients at once: jobs
-    a second. Clients, server and workers share this machine.
+    The first measurement is the time from submission to result, one job after the other. The
+    second one is the number of jobs per second with N concurrent clients. Clients, server and
+    workers share this machine.
     """
     from qwicket.clients.native import connect
 
     with (
-        demo.ended_by(signal.SIGTERM, signal.SIGHUP),
+        demo.exiting_on(signal.SIGTERM, signal.SIGHUP),
         tempfile.TemporaryDirectory(prefix="qwicket-bench-", ignore_cleanup_errors=True) as folder,
         demo.running([*demo.SERVE, "--data-dir", folder], folder) as url,
     ):
-        token = demo.made_token(Path(folder))
+        token = demo.create_demo_token(Path(folder))
         with connect(url, token) as client:
             for _ in range(_WARM):
                 _run(client)
-            times = list(_one_by_one(client, seconds))
-        per_s = _together(url, token, seconds, connections)
+            times = list(_sequential(client, seconds))
+        per_s = _concurrent(url, token, seconds, connections)
     found: dict[str, Any] = {
         "version": __version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python"
@@ -88,8 +89,8 @@ def _run(client: Client) -> None:
     client.submit(demo.BELL, "simulator", shots=_SHOTS).result(timeout=_RESULT_S)
 
 
-def _one_by_one(client: Client, seconds: float) -> Iterator[float]:
-    """Yield the time of each job; two at least."""
+def _sequential(client: Client, seconds: float) -> Iterator[float]:
+    """Yield the time of each job, for at least two jobs."""
     until = time.perf_counter() + seconds
     n = 0
     while n < 2 or time.perf_counter() < until:
@@ -99,11 +100,11 @@ def _one_by_one(client: Client, seconds: float) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
-def _together(url: str, token: str, seconds: float, connections: int) -> float:
-    """Return jobs a second through so many clients.
+def _concurrent(url: str, token: str, seconds: float, connections: int) -> float:
+    """Return the jobs per second of concurrent clients.
 
     Raises:
-        ClientError: One of them failed.
+        ClientError: A request of one of them failed.
     """
     from qwicket.clients.native import ClientError, connect
 

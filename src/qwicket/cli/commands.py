@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called, and whose errors are one line."""
+"""Command groups: lazy imports, examples in `--help`, and errors in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
 INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
+"""Exit status after Ctrl-C, as in shells: 128 + SIGINT."""
 
 _NOT_INSTALLED: Final = 2
 _UNCUT: Final = 1_000
@@ -24,11 +24,11 @@ _PLAIN: Final = {
     "is not a valid float range": "is not a number",
     "is not a valid float": "is not a number",
 }
-"""What click says of a value, and what a person is told."""
+"""Plain words for phrases in click's errors."""
 
 
 class Section(click.Group):
-    """Commands about one thing, each with an example and an uncut description in help."""
+    """Group of related commands, with an example in each `--help`."""
 
     group_class = type
 
@@ -49,11 +49,11 @@ class Section(click.Group):
 
 
 class Commands(click.Group):
-    """Commands by name.
+    """Group whose commands are imported at their first use.
 
     Args:
-        modules: What commands are for, and those that are, in the order in which help lists them:
-            the name of each, and the module of `qwicket.cli` that has it under this name.
+        modules: Headings of the help, and under each the names of its commands with the module of
+            `qwicket.cli` that defines them.
         needs_server: Names of the commands that need the extra `server`. Without it their help and
             completion work; a call raises `NotInstalled`.
     """
@@ -75,7 +75,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
-        except click.exceptions.NoSuchCommand as error:  # it knows only commands that are imported
+        except click.exceptions.NoSuchCommand as error:  # click suggests only imported commands
             names = self._modules
             raise click.exceptions.NoSuchCommand(error.command_name, None, names, ctx) from None
 
@@ -123,20 +123,20 @@ class Commands(click.Group):
         if not standalone_mode:
             return super().main(args, name, complete_var, standalone_mode=False, **extra)
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # not every terminal has every letter
+            sys.stdout.reconfigure(errors="replace")  # a terminal's encoding may lack characters
         try:
             status = super().main(args, name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
-            status = _tell(error)
+            status = _report(error)
         except ImportError as error:
-            status = _tell_what_to_install(error)
+            status = _report_missing_extra(error)
         except (click.Abort, KeyboardInterrupt):
             status = INTERRUPTED
         sys.exit(status)
 
 
 def _refuse_calls(command: click.Command, name: str) -> None:
-    """Make a command, or those of a group, raise `NotInstalled` once its options are parsed."""
+    """Make a command, or those of a group, raise `NotInstalled` after parsing its options."""
     if isinstance(command, click.Group):
         for each, below in command.commands.items():
             _refuse_calls(below, f"{name} {each}")
@@ -146,8 +146,8 @@ def _refuse_calls(command: click.Command, name: str) -> None:
         command.callback = lambda **_: require(name, "server")
 
 
-def plainly(error: click.ClickException) -> str:
-    """Return a sentence for an error, without the words that only click's own code knows."""
+def error_text(error: click.ClickException) -> str:
+    """Return a sentence for an error, without click's internal terms."""
     if isinstance(error, click.exceptions.NoSuchCommand | click.NoSuchOption):
         near = " or ".join(repr(each) for each in error.possibilities or ())
         return error.message + (f" Did you mean {near}?" if near else "")
@@ -157,11 +157,11 @@ def plainly(error: click.ClickException) -> str:
     return message
 
 
-def _tell(error: click.ClickException) -> int:
+def _report(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
     else:
-        message = " ".join(plainly(error).split())
+        message = " ".join(error_text(error).split())
         if message[-1:] not in _ENDS:
             message += "."
         if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -170,7 +170,7 @@ def _tell(error: click.ClickException) -> int:
     return error.exit_code
 
 
-def _tell_what_to_install(error: ImportError) -> int:
+def _report_missing_extra(error: ImportError) -> int:
     from qwicket.extras import NotInstalled
 
     if not isinstance(error, NotInstalled):

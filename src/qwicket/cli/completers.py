@@ -1,7 +1,7 @@
-"""What the tab key offers: names that a server, the settings of clients or a folder knows.
+"""Completion of names with the tab key: devices, jobs, noise models and profiles.
 
-A shell waits for this, so a server gets half a second, and what it said is kept for a moment. What
-cannot be known offers nothing: a tab never prints an error.
+A shell waits for the result, so requests have half a second, and responses are cached for 20 s.
+Errors complete nothing, because a shell would print them into the command line.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Client
 
 _ANSWER_S: Final = 0.5
-_KEPT_S: Final = 20.0
+_CACHE_S: Final = 20.0
 _JOBS: Final = 50
 
 
 def device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Offer the server's devices."""
-    return _beginning(begun, _asked(context, "devices", _device_names))
+    """Complete the server's devices."""
+    return _beginning(begun, _cached(context, "devices", _device_names))
 
 
 def job(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Offer the ids of the account's newest jobs."""
-    return _beginning(begun, _asked(context, "jobs", _job_ids))
+    """Complete the ids of the account's newest jobs."""
+    return _beginning(begun, _cached(context, "jobs", _job_ids))
 
 
 def noise(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Offer the noise models of the device that is named, or of all."""
+    """Complete the noise models of the device in `--device`, or of all devices."""
     wanted = context.params.get("device")
 
     def models(client: Client) -> list[str]:
-        found = [each for each in client.devices() if wanted in (None, each.name)]
-        return sorted({model for each in found for model in each.info.get("noise_models", ())})
+        found = [device for device in client.devices() if wanted in (None, device.name)]
+        return sorted({model for device in found for model in device.info.get("noise_models", ())})
 
-    return _beginning(begun, _asked(context, f"noise {wanted}", models))
+    return _beginning(begun, _cached(context, f"noise {wanted}", models))
 
 
 def profile(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Offer the profiles of the clients' settings."""
+    """Complete the profiles in the client's settings file."""
     import tomllib
 
     from qwicket.clients.native.config import path_of
@@ -60,14 +60,14 @@ def profile(_context: click.Context, _option: click.Parameter, begun: str) -> li
 
 
 def stored_device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Offer the devices of the folder or database."""
-    from qwicket.cli.options import Place, as_admin
+    """Complete the devices in the database."""
+    from qwicket.cli.options import DataLocation, as_admin
 
     folder, url = context.params.get("data_dir"), context.params.get("database_url")
     if not url and (folder is None or not (folder / "qwicket.db").exists()):
         return []
     with suppress(Exception):
-        found = as_admin(Place(folder or Path(), url), lambda admin: admin.devices())
+        found = as_admin(DataLocation(folder or Path(), url), lambda admin: admin.devices())
         return _beginning(begun, (each[0].name for each in found))
     return []
 
@@ -84,8 +84,8 @@ def _job_ids(client: Client) -> list[str]:
     return [each.id for each in client.jobs(limit=_JOBS)]
 
 
-def _asked(context: click.Context, what: str, read: Callable[[Client], list[str]]) -> list[str]:
-    """Return what a server says, now or a moment ago."""
+def _cached(context: click.Context, query: str, read: Callable[[Client], list[str]]) -> list[str]:
+    """Return names from a server, at most 20 s old."""
     from qwicket.clients.native import ClientError, connect
 
     url, name = context.params.get("url"), context.params.get("profile")
@@ -95,12 +95,12 @@ def _asked(context: click.Context, what: str, read: Callable[[Client], list[str]
         return []
     with client:
         token = os.environ.get("QWICKET_TOKEN", "")
-        key = hashlib.sha256("\0".join((client.url, token, str(name), what)).encode()).hexdigest()
+        key = hashlib.sha256("\0".join((client.url, token, str(name), query)).encode()).hexdigest()
         path = _folder() / f"completion-{key[:32]}.json"
         with suppress(OSError, ValueError):
-            if time.time() - path.stat().st_mtime < _KEPT_S:
-                kept: list[str] = json.loads(path.read_text())
-                return kept
+            if time.time() - path.stat().st_mtime < _CACHE_S:
+                cached: list[str] = json.loads(path.read_text())
+                return cached
         try:
             found = read(client)
         except ClientError:
@@ -108,7 +108,7 @@ def _asked(context: click.Context, what: str, read: Callable[[Client], list[str]
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in path.parent.glob("completion-*.json"):
-            if time.time() - old.stat().st_mtime > _KEPT_S:
+            if time.time() - old.stat().st_mtime > _CACHE_S:
                 old.unlink()
         path.write_text(json.dumps(found))
         path.chmod(0o600)
@@ -116,5 +116,5 @@ def _asked(context: click.Context, what: str, read: Callable[[Client], list[str]
 
 
 def _folder() -> Path:
-    """Return `$XDG_CACHE_HOME/qwicket`, or its usual place in the home folder."""
+    """Return `$XDG_CACHE_HOME/qwicket`, by default `~/.cache/qwicket`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qwicket"

@@ -1,4 +1,4 @@
-"""`qwicket completion`: what teaches a shell the commands and options."""
+"""`qwicket completion`: print a completion script for a shell."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from qwicket.cli import options
 _BEFORE: Final = {
     "zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n",
 }
-"""What a shell that nobody has set up lacks."""
+"""Commands that a shell without any configuration needs before the script."""
 
 
-@click.command(short_help="Print what teaches a shell to complete commands.")
+@click.command(short_help="Print a completion script for a shell.")
 @click.argument("shell", type=options.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script with which SHELL completes commands and options at the tab key.
+    """Print a script with which SHELL completes commands, options and names with the tab key.
 
     \b
     bash  qwicket completion bash >> ~/.bashrc

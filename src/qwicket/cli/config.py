@@ -1,4 +1,4 @@
-"""Settings from `qwicket.toml`, as defaults of the options that bear their names."""
+"""Settings in `qwicket.toml`, as defaults of the options with their names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE: Final = Path("qwicket.toml")
 LIMITS: Final = "qwicket.limits"
-"""Where the context keeps the file's limits, as `--limit` has them."""
+"""Key in the context's `meta` of the file's limits, in the format of `--limit`."""
 _WRONG: Final = "qwicket.wrong_settings"
 FILE: Final = "qwicket.settings_file"
-"""Where the context keeps what is wrong with the file, and its path if it was read."""
+"""Key in the context's `meta` of the file's path, if it was read."""
 
 
 def read_config(context: click.Context, _option: click.Parameter, value: str | None) -> None:
-    """Fill the defaults of every command from the file; keep what is wrong with it."""
+    """Set the defaults of every command from the file; collect the file's errors."""
     path = Path(value) if value else DEFAULT_FILE
     wrong: list[str] = context.meta.setdefault(_WRONG, [])
     try:
@@ -53,7 +53,7 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
 
 
 def _unknown(path: Path, keys: list[str], known: set[str]) -> str:
-    """Return the refusal of keys that are no settings, with the right ones that are near."""
+    """Return the error for unknown keys, with suggestions."""
     from qwicket.model.suggestions import closest
 
     near = "".join(closest(key, sorted(known)) for key in keys)
@@ -61,7 +61,7 @@ def _unknown(path: Path, keys: list[str], known: set[str]) -> str:
 
 
 def wrong_settings(context: click.Context) -> list[str]:
-    """Return what is wrong with the settings file."""
+    """Return the errors of the settings file."""
     found: list[str] = context.meta.get(_WRONG, [])
     return found
 
@@ -69,15 +69,15 @@ def wrong_settings(context: click.Context) -> list[str]:
 def _read(path: Path, may_be_absent: bool) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
-        import tomllib  # here, because most people have no such file
+        import tomllib  # imported here, because most installations have no such file
 
         return tomllib.loads(text)
     except OSError as error:
         if may_be_absent and isinstance(error, FileNotFoundError):
             return {}
         raise click.UsageError(f"{path}: {error.strerror}.") from None
-    except ValueError as error:  # no TOML, or no UTF-8
-        raise click.UsageError(f"{path} is no TOML: {str(error).rstrip('.')}.") from None
+    except ValueError as error:  # invalid TOML or UTF-8
+        raise click.UsageError(f"{path} is not valid TOML: {str(error).rstrip('.')}.") from None
 
 
 def _limits(path: Path, table: Any) -> list[str]:
@@ -87,16 +87,16 @@ def _limits(path: Path, table: Any) -> list[str]:
 
 
 def _text(path: Path, key: str, item: Any) -> str:
-    """Return a value as it would stand on the command line, where options check their types."""
+    """Return a value as text, so that the option validates it like an argument."""
     if not isinstance(item, str | int | float):
-        raise click.UsageError(f"{path}: {key} must be one text or number.")
+        raise click.UsageError(f"{path}: {key} must be a text or a number.")
     return str(item)
 
 
 def _commands(
     context: click.Context, group: click.Command | None = None, names: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All commands that do something, each under the names that lead to it."""
+    """Yield all commands that are not groups, with the names that lead to them."""
     command = group or context.command
     if not isinstance(command, click.Group):
         yield names, command
@@ -106,6 +106,6 @@ def _commands(
 
 
 def _names(command: click.Command) -> set[str]:
-    """Return the names of a command's settings: the options that the environment can set."""
+    """Return the names of a command's settings: its options with an environment variable."""
     options = [option for option in command.params if isinstance(option, click.Option)]
     return {each.name for each in options if each.name and each.envvar and not each.multiple}

@@ -1,4 +1,4 @@
-"""`qwicket demo`: a real server on a folder of its own, and a real job through it."""
+"""`qwicket demo`: start a temporary server and run a job on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ANNOUNCEMENT: Final = "Qwicket listens on "
 _ROUTINE: Final = "Qwicket "
-"""How lines of a server begin that say how it starts and stops."""
+"""Prefix of the server's lines about its start and stop, which the demo does not repeat."""
 SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
@@ -36,24 +36,24 @@ BELL: Final[Mapping[str, Any]] = {
 
 
 @click.command(
-    short_help="Run a job through a server that leaves no trace.",
+    short_help="Run a job on a temporary server.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def demo(command: tuple[str, ...]) -> None:
-    """Start a server on a fresh folder, run a Bell pair through it, show the counts.
+    """Start a server with a temporary folder, run a Bell pair on it, and show the counts.
 
     With a COMMAND (after --), run that too, with QWICKET_URL and QWICKET_TOKEN set to the
-    server's address and a token: any client can be tried against a server that leaves no trace.
-    The exit status is then that of the COMMAND.
+    server's address and a token. The exit status is then that of the COMMAND. The folder is
+    deleted at the end.
     """
     with (
-        ended_by(signal.SIGTERM, signal.SIGHUP),
+        exiting_on(signal.SIGTERM, signal.SIGHUP),
         tempfile.TemporaryDirectory(prefix="qwicket-demo-", ignore_cleanup_errors=True) as folder,
         running([*SERVE, "--data-dir", folder], folder) as url,
     ):
         click.echo(f"A server runs at {url}, its database in {folder}.")
-        token = made_token(Path(folder))
+        token = create_demo_token(Path(folder))
         click.echo("Account ada has a token. A Bell pair, through Qwicket's own client:\n")
         _run_bell(url, token)
         status = _run_command(command, url, token) if command else 0
@@ -61,11 +61,11 @@ def demo(command: tuple[str, ...]) -> None:
     sys.exit(status)
 
 
-def made_token(folder: Path) -> str:
-    """Make the account ada in a folder; return its token."""
-    place = options.Place(folder, None)
-    options.as_admin(place, lambda admin: admin.add_account("ada", email=None, password=None))
-    return options.as_admin(place, lambda admin: admin.create_token("ada")).secret
+def create_demo_token(folder: Path) -> str:
+    """Add the account ada to a folder's database; return a token of it."""
+    location = options.DataLocation(folder, None)
+    options.as_admin(location, lambda admin: admin.add_account("ada", email=None, password=None))
+    return options.as_admin(location, lambda admin: admin.create_token("ada")).secret
 
 
 @options.client_errors
@@ -80,7 +80,7 @@ def _run_bell(url: str, token: str) -> None:
 
 
 def _run_command(command: tuple[str, ...], url: str, token: str) -> int:
-    """Run the user's command; return its exit status as a shell would."""
+    """Run the user's command; return its exit status like a shell."""
     click.echo("")
     env = {**os.environ, "QWICKET_URL": url, "QWICKET_TOKEN": token}
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)  # Ctrl-C is the command's
@@ -95,13 +95,13 @@ def _run_command(command: tuple[str, ...], url: str, token: str) -> int:
 
 @contextmanager
 def running(command: list[str], folder: str) -> Iterator[str]:
-    """Run a server until the block ends; yields the address that it announces.
+    """Run a server until the end of the block; yield its address.
 
-    It has no settings of the user's and no terminal, so that Ctrl-C does not end it before its
-    clients. What it logs goes to our standard error.
+    It ignores the user's settings, and runs in a session of its own, so that Ctrl-C does not stop
+    it before its clients. Its log is copied to standard error.
 
     Raises:
-        click.ClickException: It did not start, or did not end as it should.
+        click.ClickException: The server did not start, or ended with an error.
     """
     process = subprocess.Popen(  # noqa: S603 - our own
         command,
@@ -129,7 +129,7 @@ def running(command: list[str], folder: str) -> Iterator[str]:
 
 
 def _pass_on(log: IO[str], address: queue.SimpleQueue[str | None]) -> None:
-    """Read the server's standard error for as long as it lives: a full pipe would block it."""
+    """Copy the server's standard error until its end: a full pipe would block the server."""
     for line in log:
         if line.startswith(_ANNOUNCEMENT):
             address.put(line.removeprefix(_ANNOUNCEMENT).strip())
@@ -162,8 +162,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def ended_by(*signals: signal.Signals) -> Iterator[None]:
-    """Let these signals end the block as an exit does: with everything cleared up."""
+def exiting_on(*signals: signal.Signals) -> Iterator[None]:
+    """Turn these signals into `SystemExit` within the block, so that its cleanup runs."""
 
     def leave(number: int, _frame: object) -> None:
         sys.exit(128 + number)

@@ -1,4 +1,4 @@
-"""`qwicket device`: what there is, and turning it on and off."""
+"""`qwicket device`: list devices, and turn them on and off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qwicket.cli import completing, options
+from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, iso, json_flag, minute, show, size
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def until_ms(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Return a time such as 90m, or 2026-11-30T08:00, in Unix milliseconds.
+    """Parse a time such as 90m or 2026-11-30T08:00; return Unix time in milliseconds.
 
     Raises:
-        click.BadParameter: It is none.
+        click.BadParameter: The text is not a time.
     """
     if text is None:
         return None
@@ -35,17 +35,17 @@ def until_ms(_context: click.Context, _option: click.Parameter, text: str | None
 
 @click.group(cls=Section)
 def device() -> None:
-    """List devices, turn them on and off."""
+    """List devices, and turn them on and off."""
 
 
 @device.command("list")
 @json_flag
-@options.place
-def list_devices(as_json: bool, place: options.Place) -> None:
-    """List all devices of the folder or database; `qwicket devices` asks a server for its own."""
-    devices = options.as_admin(place, lambda admin: admin.devices())
-    heads = ("name", "family", "size", "doors", "agents", "status")
-    show([_row(*each) for each in devices], heads, as_json)
+@options.data_location
+def list_devices(as_json: bool, location: options.DataLocation) -> None:
+    """List all devices in the database. `qwicket devices` lists those of a running server."""
+    devices = options.as_admin(location, lambda admin: admin.devices())
+    headings = ("name", "family", "size", "doors", "agents", "status")
+    show([_row(*each) for each in devices], headings, as_json)
 
 
 def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
@@ -73,26 +73,26 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
 
 
 @device.command("on")
-@click.argument("name", shell_complete=completing.stored_device)
-@options.place
-def turn_on(name: str, place: options.Place) -> None:
-    """Let the device NAME take and run jobs again."""
-    options.as_admin(place, lambda admin: admin.turn_on(name))
+@click.argument("name", shell_complete=completers.stored_device)
+@options.data_location
+def turn_on(name: str, location: options.DataLocation) -> None:
+    """Turn the device NAME on: it takes and runs jobs again."""
+    options.as_admin(location, lambda admin: admin.turn_on(name))
 
 
 @device.command("off")
-@click.argument("name", shell_complete=completing.stored_device)
-@click.option("--reason", required=True, help="A few words that users read.")
+@click.argument("name", shell_complete=completers.stored_device)
+@click.option("--reason", required=True, help="Reason, which users see.")
 @click.option(
     "--until",
     callback=until_ms,
     metavar="TIME",
-    help="When it is on again by itself: 90m, 12h, 3d, or 2026-11-30T08:00 (UTC).",
+    help="Time at which it turns on again: 90m, 12h, 3d, or 2026-11-30T08:00 (UTC).",
 )
-@options.place
-def turn_off(name: str, reason: str, until: int | None, place: options.Place) -> None:
-    """Refuse new jobs for the device NAME and keep those that wait; what runs goes on."""
-    options.as_admin(place, lambda admin: admin.turn_off(name, reason, until_at=until))
+@options.data_location
+def turn_off(name: str, reason: str, until: int | None, location: options.DataLocation) -> None:
+    """Turn the device NAME off: it refuses new jobs. Waiting jobs wait, running jobs continue."""
+    options.as_admin(location, lambda admin: admin.turn_off(name, reason, until_at=until))
 
 
 def _served(presence: Presence | None) -> str:

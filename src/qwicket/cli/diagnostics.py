@@ -24,7 +24,7 @@ from msgspec import structs
 
 from qwicket import __version__
 from qwicket.cli import options
-from qwicket.cli.commands import plainly
+from qwicket.cli.commands import error_text
 from qwicket.cli.config import FILE, wrong_settings
 from qwicket.cli.listing import minute
 from qwicket.cli.serve import checked
@@ -33,18 +33,18 @@ from qwicket.extras import EXTRAS, missing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from qwicket.cli.options import Place
+    from qwicket.cli.options import DataLocation
     from qwicket.gateway.admin import Admin
     from qwicket.model.accounts import Account, Token
     from qwicket.server import Settings
 
     Status = Literal["ok", "warning", "wrong"]
-    Check = Callable[["Place"], Iterator["Finding"]]
+    Check = Callable[["DataLocation"], Iterator["Finding"]]
 
 _NETWORKED: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
-_FORGETFUL: Final = ("tmpfs", "ramfs")
-_LITTLE_BYTES: Final = 1 << 30
-_TOO_LITTLE_BYTES: Final = 100 << 20
+_IN_MEMORY: Final = ("tmpfs", "ramfs")
+_LOW_BYTES: Final = 1 << 30
+_CRITICAL_BYTES: Final = 100 << 20
 _FLUSHES: Final = 15
 _TOO_QUICK_S: Final = 20e-6
 """No disk and no flash keeps a block for good in so short a time: 20 µs is that of fast memory
@@ -76,11 +76,11 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
+def all_findings(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     """Yield every finding as it is made; a check that fails is a finding, too.
 
     Args:
-        place: Folder or database.
+        location: Folder or database.
         context: That of the command, which knows the settings.
     """
     of_server: tuple[tuple[str, Check], ...] = (
@@ -98,7 +98,7 @@ def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
     )
     for about, check in checks:
         try:
-            yield from check(place)
+            yield from check(location)
         except click.ClickException as error:
             yield Finding(about, "wrong", error.format_message())
         except Exception as error:
@@ -108,7 +108,7 @@ def all_findings(place: Place, context: click.Context) -> Iterator[Finding]:
 # --- what is installed ---------------------------------------------------------------------------
 
 
-def _installed(place: Place) -> Iterator[Finding]:
+def _installed(location: DataLocation) -> Iterator[Finding]:
     has = [_extra(name) for name in EXTRAS if not missing(name)]
     python = f"Python {platform.python_version()}"
     found = ", ".join(has) or "none"
@@ -117,7 +117,7 @@ def _installed(place: Place) -> Iterator[Finding]:
         remedy = "Install the package again: pip install --force-reinstall qwicket"
         yield Finding("installed", "wrong", f"missing: {', '.join(lacks)}", remedy)
     if not _has_server():
-        yield _without_server(place)
+        yield _without_server(location)
 
 
 def _has_server() -> bool:
@@ -129,26 +129,31 @@ def _extra(name: str) -> str:
     return name if name == "server" else f"{name} {_version(EXTRAS[name][0])}"
 
 
-def _without_server(place: Place) -> Finding:
+def _without_server(location: DataLocation) -> Finding:
     """Report that the extra is not installed: wrong only where there is data of a server."""
     lacks = missing("server")
     some = f" (missing: {', '.join(lacks)})" if len(lacks) < len(EXTRAS["server"]) else ""
     found = f'the extra "server" is not installed{some}, so nothing of a server is checked'
-    is_server = place.database_url is not None or (place.data_dir / "qwicket.db").exists()
+    is_server = location.database_url is not None or (location.data_dir / "qwicket.db").exists()
     remedy = 'Only to run a server here: pip install "qwicket[server]"'
     return Finding("installed", "wrong" if is_server else "ok", found, remedy)
 
 
-def _settings(place: Place, context: click.Context) -> Iterator[Finding]:
+def _settings(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     """Report what `qwicket serve` would refuse here, and what has another effect than expected."""
     from qwicket.server.preflight import problems
 
     settings, refused = checked(context)
     found = [
         *(Finding("settings", "wrong", each, "Mend the file.") for each in wrong_settings(context)),
-        *(Finding("settings", "wrong", plainly(each), "Correct the setting.") for each in refused),
+        *(
+            Finding("settings", "wrong", error_text(each), "Correct the setting.")
+            for each in refused
+        ),
     ]
-    settings = structs.replace(settings, data_dir=place.data_dir, database_url=place.database_url)
+    settings = structs.replace(
+        settings, data_dir=location.data_dir, database_url=location.database_url
+    )
     for each in problems(settings):
         is_ours = each.setting == "--port" and _is_ours(settings)
         if each.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
@@ -193,12 +198,12 @@ def _missing() -> Iterator[str]:
 # --- folder and disk -----------------------------------------------------------------------------
 
 
-def _folder(place: Place) -> Iterator[Finding]:
+def _folder(location: DataLocation) -> Iterator[Finding]:
     from qwicket.server.preflight import check_folder
 
-    if place.database_url:
+    if location.database_url:
         return
-    folder = place.data_dir
+    folder = location.data_dir
     for each in check_folder(folder):
         yield Finding("folder", "wrong", f"{each.setting}: {each.detail}", each.remedy)
         return
@@ -212,24 +217,24 @@ def _folder(place: Place) -> Iterator[Finding]:
         yield Finding("folder", "ok", f"{folder}")
     free = shutil.disk_usage(folder).free
     status: Status = "ok"
-    if free < _LITTLE_BYTES:
-        status = "wrong" if free < _TOO_LITTLE_BYTES else "warning"
+    if free < _LOW_BYTES:
+        status = "wrong" if free < _CRITICAL_BYTES else "warning"
     remedy = "" if status == "ok" else "Free some space, or let jobs be deleted: --keep-days."
     yield Finding("disk", status, f"{free / 1e9:,.1f} GB are free", remedy)
 
 
-def _disk(place: Place) -> Iterator[Finding]:
-    if place.database_url or not place.data_dir.is_dir():
+def _disk(location: DataLocation) -> Iterator[Finding]:
+    if location.database_url or not location.data_dir.is_dir():
         return
-    kind = _file_system(place.data_dir)
+    kind = _file_system(location.data_dir)
     if kind.startswith(_NETWORKED):
         remedy = "Keep the folder on a disk of this machine, or use PostgreSQL."
         said = f"{kind} is a file system of the network, on which SQLite loses data"
         yield Finding("disk", "wrong", said, remedy)
-    elif kind in _FORGETFUL:
+    elif kind in _IN_MEMORY:
         remedy = "Keep the folder on a disk."
         yield Finding("disk", "warning", f"{kind} is gone when the machine is", remedy)
-    took_s = _flush_s(place.data_dir)
+    took_s = _flush_s(location.data_dir)
     said = f"a flush to it takes {1000 * took_s:,.2f} ms"
     if took_s < _TOO_QUICK_S:
         remedy = "Submitted jobs may not survive a power cut: use a disk that honours flush."
@@ -274,27 +279,27 @@ def _file_system(folder: Path) -> str:
 # --- database, clock, tokens ---------------------------------------------------------------------
 
 
-def _database(place: Place) -> Iterator[Finding]:
-    if place.database_url:
-        where = urlsplit(place.database_url)
+def _database(location: DataLocation) -> Iterator[Finding]:
+    if location.database_url:
+        where = urlsplit(location.database_url)
         name = f"PostgreSQL at {where.hostname or 'this machine'}{where.path}"
     else:
-        path = place.data_dir / "qwicket.db"
+        path = location.data_dir / "qwicket.db"
         if not path.exists():
             yield Finding("database", "ok", "There is none yet: qwicket serve makes it.")
             return
         name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
-        if said := _harm(path):
+        if said := _corruption(path):
             remedy = "Stop the server and put back the last backup."
             yield Finding("database", "wrong", f"{name}: {said}", remedy)
             return
-    accounts, tokens, newest_ms = options.as_admin(place, _people)
+    accounts, tokens, newest_ms = options.as_admin(location, _accounts_and_tokens)
     yield Finding("database", "ok", f"{name}; opened and read")
     yield _clock(newest_ms)
     yield from _tokens(accounts, tokens)
 
 
-def _harm(path: Path) -> str:
+def _corruption(path: Path) -> str:
     """Return what SQLite itself finds broken in a database; "" if nothing is."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_LOOK_S)) as found:
@@ -308,7 +313,7 @@ def _harm(path: Path) -> str:
     return "" if said == "ok" else str(said)
 
 
-async def _people(admin: Admin) -> tuple[list[Account], dict[str, list[Token]], int]:
+async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, list[Token]], int]:
     accounts = await admin.accounts()
     tokens = {each.name: await admin.tokens(each.name) for each in accounts}
     made = [each.created_at for each in accounts]
@@ -359,7 +364,7 @@ def _is_live(token: Token, now_ms: int) -> bool:
 # --- engines and readers -------------------------------------------------------------------------
 
 
-def _compute(_: Place) -> Iterator[Finding]:
+def _compute(_: DataLocation) -> Iterator[Finding]:
     from qwicket import programs
     from qwicket.circuits.options import RunOptions
     from qwicket.compute import LocalCompute, Work, WorkError, WorkFailed
@@ -392,7 +397,7 @@ def _compute(_: Place) -> Iterator[Finding]:
         yield Finding("compute", "ok", f"{machine}; a worker started and ran in {took_s:.1f} s")
 
 
-def _readers(_: Place) -> Iterator[Finding]:
+def _readers(_: DataLocation) -> Iterator[Finding]:
     from qwicket.compute import Readers
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
@@ -418,11 +423,11 @@ def _readers(_: Place) -> Iterator[Finding]:
 # --- a server that runs --------------------------------------------------------------------------
 
 
-def _server(place: Place) -> Iterator[Finding]:
+def _server(location: DataLocation) -> Iterator[Finding]:
     from qwicket.clients.native import ApiError, ClientError
 
     named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
-    is_running = _has_server() and _is_running(place)
+    is_running = _has_server() and _is_running(location)
     if is_running:
         yield Finding("server", "ok", "one runs on the folder")
     if not named and not is_running:
@@ -452,10 +457,10 @@ def _server(place: Place) -> Iterator[Finding]:
         yield Finding("token", "wrong", str(error))
 
 
-def _is_running(place: Place) -> bool:
+def _is_running(location: DataLocation) -> bool:
     from qwicket.server.listeners import is_served
 
-    return not place.database_url and is_served(place.data_dir)
+    return not location.database_url and is_served(location.data_dir)
 
 
 def _asked(url: str) -> float:

@@ -1,4 +1,4 @@
-"""`qwicket doctor`: what is wrong with an installation, and how to mend it."""
+"""`qwicket doctor`: report problems of an installation, with remedies."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ _SIGNS: Final = {"ok": "✓", "warning": "!", "wrong": "✗"}
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
-@click.command(short_help="Say what is wrong with this installation, and how to mend it.")
+@click.command(short_help="Report problems of this installation, with remedies.")
 @json_flag
-@options.place
+@options.data_location
 @click.pass_context
-def doctor(context: click.Context, as_json: bool, place: options.Place) -> None:
-    """Look for what is wrong, whether or not a server runs.
+def doctor(context: click.Context, as_json: bool, location: options.DataLocation) -> None:
+    """Check this installation, whether or not a server runs.
 
-    Looked at are what is installed, the settings that qwicket serve would take (port, TLS files,
-    limits, the settings file), the folder or database, the disk, engines, readers, the clock,
-    tokens, and the server of QWICKET_URL with QWICKET_TOKEN.
+    The checks cover installed packages, the settings of qwicket serve (port, TLS files, limits,
+    the settings file), the folder or database, the disk, engines, parsers, the clock, tokens, and
+    the server in QWICKET_URL with QWICKET_TOKEN.
 
-    What is wrong is marked ✗ and makes the exit status 1; what may become so is marked !. Nothing
-    is changed, and no secret is printed.
+    Problems are marked ✗ and make the exit status 1; warnings are marked !. The command changes
+    nothing and prints no secrets.
     """
     from qwicket.cli import diagnostics
 
-    told = []
-    for finding in diagnostics.all_findings(place, context):
-        told.append(finding)
+    findings = []
+    for finding in diagnostics.all_findings(location, context):
+        findings.append(finding)
         if not as_json:
-            _tell(finding)
-    is_ok = all(finding.status != "wrong" for finding in told)
+            _print(finding)
+    is_ok = all(finding.status != "wrong" for finding in findings)
     if as_json:
-        click.echo(one_line({"ok": is_ok, "findings": [each._asdict() for each in told]}))
+        records = [finding._asdict() for finding in findings]
+        click.echo(one_line({"ok": is_ok, "findings": records}))
     sys.exit(0 if is_ok else 1)
 
 
-def _tell(finding: Finding) -> None:
+def _print(finding: Finding) -> None:
     sign = _SIGNS[finding.status]
     if is_terminal():
         sign = click.style(sign, fg=_COLOURS[finding.status])

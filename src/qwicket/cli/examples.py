@@ -1,4 +1,4 @@
-"""An example or more of each command, shown at the end of its `--help`."""
+"""Examples of each command, shown at the end of its `--help`."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def epilog(command: str) -> str | None:
-    """Return the end of a command's help; None where there is no example.
+    """Return the end of a command's help; None for a command without an example.
 
     Args:
-        command: The words that lead to it, without the program's name.
+        command: Full name of the command, without the program's name.
     """
     lines = EXAMPLES.get(command, ())
     if not lines:
         return None
     heading = "Examples:" if len(lines) > 1 else "Example:"
-    # \b is click's mark of lines that are not wrapped.
+    # \b tells click not to wrap these lines.
     return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])

@@ -1,4 +1,4 @@
-"""Renders a job for people."""
+"""Text of a job, for tables and for one job."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Job
     from qwicket.schema.jobs import JobBody
 
-HEADS: Final = ("id", "device", "state", "name", "created (UTC)")
+HEADINGS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 
-def standing(job: JobBody) -> str:
-    """Return its state, its place in the queue, how far it is, and what went wrong."""
+def state_text(job: JobBody) -> str:
+    """Return the state of a job, with its position in the queue, progress and error."""
     texts = [sanitized(job.state)]
     if job.queue is not None:
         texts.append(f"position {job.queue.position:,}")
@@ -31,23 +31,23 @@ def standing(job: JobBody) -> str:
 
 
 def cells(job: JobBody) -> tuple[str, ...]:
-    """Return its line of a list, under `HEADS`."""
+    """Return the cells of a job's row, under `HEADINGS`."""
     created = sanitized(job.created_at)[:19].replace("T", " ")
-    return (sanitized(job.id), sanitized(job.device), standing(job), sanitized(job.name), created)
+    return (sanitized(job.id), sanitized(job.device), state_text(job), sanitized(job.name), created)
 
 
 def facts(of: Job) -> Iterator[tuple[str, str]]:
-    """Yield all there is to show, each with its name."""
+    """Yield names and values of a job's properties."""
     job = of.body
     yield "job", sanitized(job.id)
-    yield "state", standing(job)
+    yield "state", state_text(job)
     for name in ("device", "door", "name", "group"):
         if text := sanitized(getattr(job, name)):
             yield name, text
     if job.tags:
         yield "tags", ", ".join(map(sanitized, job.tags))
     for name in ("shots", "circuits", "qubits"):
-        if name in of.info:  # a draft has 0 of them, an older server may not say
+        if name in of.info:  # a draft has 0 of them, and an older server may not send them
             yield name, f"{getattr(job, name):,}"
     for name in ("created", "queued", "started", "ended"):
         if text := sanitized(getattr(job, f"{name}_at")):

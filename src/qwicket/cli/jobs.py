@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qwicket.cli import completing, options, results
-from qwicket.cli.job_view import HEADS, cells, facts
+from qwicket.cli import completers, options, results
+from qwicket.cli.job_view import HEADINGS, cells, facts
 from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="List your jobs, the newest first.")
-@click.option("--state", metavar="S", help="In this state, or one of several with commas between.")
-@click.option("--device", metavar="D", shell_complete=completing.device, help="Of this device.")
+@click.option("--state", metavar="S", help="State, or several separated by commas.")
+@click.option("--device", metavar="D", shell_complete=completers.device, help="Name of the device.")
 @click.option("--door", metavar="DOOR", help="Submitted through this door, such as ionq.")
-@click.option("--group", metavar="ID", help="Of this group.")
-@click.option("--name", metavar="NAME", help="Of this name.")
-@click.option("--tag", "tags", multiple=True, metavar="T", help="Bearing this tag. Repeatable.")
+@click.option("--group", metavar="ID", help="Id of the group.")
+@click.option("--name", metavar="NAME", help="Name of the job.")
+@click.option("--tag", "tags", multiple=True, metavar="T", help="Tag of the job. Repeatable.")
 @click.option(
-    "--since", callback=options.life_s, metavar="TIME", help="Not older than 12h, 3d or the like."
+    "--since", callback=options.life_s, metavar="TIME", help="Maximum age, such as 12h or 3d."
 )
 @click.option(
     "--limit",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="How many at most.",
+    help="Most jobs to list.",
 )
 @json_flag
 @options.server
@@ -61,15 +61,15 @@ def jobs(
             tag=tags,
             created_from=begin.isoformat(timespec="seconds") if begin else None,
         )
-    show([Row(each.info, cells(each.body)) for each in found], HEADS, as_json)
+    show([Row(each.info, cells(each.body)) for each in found], HEADINGS, as_json)
 
 
 @click.command(short_help="Show a job.")
-@click.argument("job_id", metavar="ID", shell_complete=completing.job)
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
 @click.option(
     "--compiled",
     is_flag=True,
-    help="Print the circuit in the gates of its lab's device, as OpenQASM 3.",
+    help="Print the circuit as compiled for its lab's device, in OpenQASM 3.",
 )
 @click.option(
     "--part",
@@ -77,7 +77,7 @@ def jobs(
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="Which circuit to print, from 0.",
+    help="Number of the circuit to print, from 0.",
 )
 @json_flag
 @options.server
@@ -88,13 +88,13 @@ def job(
     part: int,
     as_json: bool,
 ) -> None:
-    """Show what the server says of the job ID: its state, its place in the queue, its times."""
+    """Show the job ID: its state, its position in the queue, its times."""
     with connect() as client:
         found = client.job(job_id)
         if compiled:
             text = found.compiled(part)
-            told = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
-            click.echo(one_line(told) if as_json else text, nl=as_json)
+            record = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
+            click.echo(one_line(record) if as_json else text, nl=as_json)
             return
     if as_json:
         click.echo(one_line(found.info))
@@ -102,8 +102,8 @@ def job(
     show_facts(facts(found))
 
 
-@click.command(short_help="Show what a job gave.")
-@click.argument("job_id", metavar="ID", shell_complete=completing.job)
+@click.command(short_help="Show the result of a job.")
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
 @json_flag
 @options.server
 def result(
@@ -111,17 +111,19 @@ def result(
     job_id: str,
     as_json: bool,
 ) -> None:
-    """Show what the job ID gave: counts as bars, or the first samples.
+    """Show the result of the job ID: counts as bars, or the first samples.
 
-    It does not wait: the exit status is 1 when the job has not ended, 3 when it failed and 4 when
-    it was cancelled; what is there of a job of many circuits is shown nonetheless.
+    The command does not wait. The exit status is 1 if the job has not ended, 3 if it failed, 4 if
+    it was cancelled. If only some circuits of a job failed, it shows the results of the others.
     """
     from qwicket.clients.native import JobFailed
 
     with connect() as client:
         found = client.job(job_id)
         if not found.is_final:
-            raise click.ClickException(f"Job {found.id} is {found.state}: see qwicket watch.")
+            raise click.ClickException(
+                f"Job {found.id} is {found.state}. Wait for it with: qwicket watch {found.id}"
+            )
         try:
             given = found.result()
         except JobFailed as error:
@@ -135,11 +137,11 @@ def result(
         else:
             text = one_line(results.record(found, given)) if as_json else None
             click.echo(text or "\n".join(results.lines(found, given)))
-    sys.exit(results.outcome(found.state))
+    sys.exit(results.exit_status(found.state))
 
 
 @click.command(short_help="Cancel a job.")
-@click.argument("job_id", metavar="ID", shell_complete=completing.job)
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
 @json_flag
 @options.server
 def cancel(
@@ -147,25 +149,25 @@ def cancel(
     job_id: str,
     as_json: bool,
 ) -> None:
-    """Cancel the job ID: at once when it waits; when it runs it is asked to stop."""
+    """Cancel the job ID: a waiting job at once; a running job is requested to stop."""
     with connect() as client:
         job = client.job(job_id)
         had_ended = job.is_final
         found = job.cancel()
-    told = "  it had ended before: nothing was cancelled" if had_ended else ""
-    if not told and found.state in ("completed", "failed"):
-        told = "  it ended before it could be cancelled"
+    remark = "  it had ended before: nothing was cancelled" if had_ended else ""
+    if not remark and found.state in ("completed", "failed"):
+        remark = "  it ended before it could be cancelled"
     click.echo(
         one_line({"id": found.id, "state": found.state})
         if as_json
-        else f"{found.id}  {found.state}{told}"
+        else f"{found.id}  {found.state}{remark}"
     )
 
 
 @click.command(short_help="Delete a job that has ended.")
-@click.argument("job_id", metavar="ID", shell_complete=completing.job)
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
 @options.server
 def delete(connect: Connect, job_id: str) -> None:
-    """Delete the job ID, which has ended, with its program and its result."""
+    """Delete the job ID with its program and its result. The job must have ended."""
     with connect() as client:
         client.job(job_id).delete()

@@ -1,4 +1,4 @@
-"""What listing commands print: a table on a terminal, bare lines in a pipe, JSON for scripts."""
+"""Output of lists: a table on a terminal, plain lines in a pipe, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ json_flag = click.option(
 
 
 class Row(NamedTuple):
-    """One line of a list.
+    """Row of a list.
 
     Attributes:
-        record: All that there is to tell, for JSON.
-        cells: What people read, under the heads of the table.
+        record: All fields, for JSON.
+        cells: Cells of the table, under its headings.
     """
 
     record: Mapping[str, Any]
     cells: Sequence[str]
 
 
-def show(rows: Iterable[Row], heads: Sequence[str], as_json: bool) -> None:
-    """Print a list: as JSON a list of objects, in a pipe a line each without empty cells."""
+def show(rows: Iterable[Row], headings: Sequence[str], as_json: bool) -> None:
+    """Print a list: a list of objects as JSON; in a pipe, one line per row without empty cells."""
     rows = list(rows)
     if as_json:
         click.echo(one_line([row.record for row in rows]))
     elif is_terminal():
-        table([row.cells for row in rows], heads)
+        table([row.cells for row in rows], headings)
     else:
         for row in rows:
             click.echo(_GAP.join(cell for cell in row.cells if cell))
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """Print a line for each fact that there is, names and values in two columns."""
-    told = [(name, value) for name, value in facts if value]
-    width = max(len(name) for name, _ in told)
-    for name, value in told:
+    """Print names and values in two columns, without empty values."""
+    filled = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in filled)
+    for name, value in filled:
         click.echo(f"{name.ljust(width)}  {value}")
 
 
 def size(family: str, wires: int) -> str:
-    """Return how large a device is, in its family's word."""
+    """Return the size of a device in its family's unit."""
     word = {"qubit": "qubit", "photonic": "mode"}.get(family, "wire")
     return f"{wires:,} {word}{'s' if wires != 1 else ''}"
 
@@ -69,9 +69,9 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> None:
-    """Print a table, as wide as the terminal at most."""
-    for line in grid(rows, heads, shutil.get_terminal_size().columns):
+def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> None:
+    """Print a table that fits the terminal's width."""
+    for line in grid(rows, headings, shutil.get_terminal_size().columns):
         click.echo(line)
 
 
@@ -83,5 +83,5 @@ def iso(at_ms: int | None) -> str | None:
 
 
 def minute(at_ms: int) -> str:
-    """Return Unix milliseconds as people read them."""
+    """Return Unix milliseconds as text, to the minute."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""Options and manners that several commands share."""
+"""Options and decorators that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import click
 
-from qwicket.cli import completing
+from qwicket.cli import completers
 from qwicket.folders import default_data_dir
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.admin import Admin
 
     Connect = Callable[[], Client]
-    """Returns a client of the server that is meant."""
+    """Function that returns a client of the chosen server."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
@@ -32,13 +32,13 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def setting(flag: str, *names: str, **attributes: Any) -> Callable[[F], F]:
-    """Return an option that the environment and `qwicket.toml` can set, too."""
+    """Return an option that the environment and `qwicket.toml` can also set."""
     variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
     return click.option(flag, *names, envvar=variable, show_envvar=True, **attributes)
 
 
 class Choice(click.Choice[str]):
-    """One of some names; a wrong one that is near a right one is told that one."""
+    """Choice whose error suggests a similar name."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         from qwicket.model.suggestions import closest
@@ -46,16 +46,16 @@ class Choice(click.Choice[str]):
         names = list(map(str, self.choices))
         near = closest(str(value), names)
         if near:
-            return f"{str(value)[:100]!r} is not known.{near}"
+            return f"{str(value)[:100]!r} is unknown.{near}"
         return f"{str(value)[:100]!r} is not one of {', '.join(map(repr, names))}."
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
-        """Return the choices for an option; an argument keeps its name, which is shorter."""
+        """Return the choices for an option; None for an argument, whose name is shorter."""
         return None if isinstance(param, click.Argument) else super().get_metavar(param, ctx)
 
 
 class _Input(click.ParamType[tuple[str, float]]):
-    """`name=value`: the value of an input that a program declares."""
+    """Value of a program's declared input: `name=value`."""
 
     name = "name=value"
 
@@ -68,7 +68,7 @@ class _Input(click.ParamType[tuple[str, float]]):
         except ValueError:
             number = math.nan
         if not name.strip() or not math.isfinite(number):
-            self.fail(f"{value!r} is not of the form name=number.")
+            self.fail(f"{value!r} does not have the form name=number.")
         return name.strip(), number
 
 
@@ -78,7 +78,7 @@ inputs = click.option(
     type=_Input(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of an input that the program declares; angles in radians. May be repeated.",
+    help="Value of an input that the program declares; angles in radians. Repeatable.",
 )
 
 
@@ -94,48 +94,48 @@ database_url = setting(
     "--database-url",
     metavar="URL",
     help="PostgreSQL server in place of the embedded database: postgresql://user:password@host/name"
-    " (extra `postgres`). With a password, set the variable or qwicket.toml instead: other users of"
-    " this machine see a command's options.",
+    " (extra `postgres`). Set an address with a password in the variable or in qwicket.toml,"
+    " because other users of this machine can see the options of a command.",
 )
 
 
-class Place(NamedTuple):
-    """Where everything is kept."""
+class DataLocation(NamedTuple):
+    """Location of the data: a folder, or a PostgreSQL server."""
 
     data_dir: Path
     database_url: str | None
 
 
-def place(command: F) -> F:
-    """Give a command the options that say where everything is kept, as one `place`."""
+def data_location(command: F) -> F:
+    """Add the options of the data location to a command, as one argument `location`."""
 
     @functools.wraps(command)
-    def with_place(*, data_dir: Path, database_url: str | None, **others: Any) -> Any:
-        return command(place=Place(data_dir, database_url), **others)
+    def with_location(*, data_dir: Path, database_url: str | None, **others: Any) -> Any:
+        return command(location=DataLocation(data_dir, database_url), **others)
 
-    return cast(F, data_dir(database_url(with_place)))
+    return cast(F, data_dir(database_url(with_location)))
 
 
 def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Return a time such as 90d or 12h in seconds.
+    """Parse a duration such as 90d or 12h; return seconds.
 
     Raises:
-        click.BadParameter: It is none.
+        click.BadParameter: The text is not a duration.
     """
     if text is None:
         return None
     match = _LIFE.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= _MAX_LIFE_S:
-        raise click.BadParameter(f"{text!r} is no time such as 90d, 12h or 30m.")
+        raise click.BadParameter(f"{text!r} is not a duration. Use 90d, 12h or 30m, for example.")
     return seconds
 
 
-def as_admin(place: Place, work: Callable[[Admin], Awaitable[T]]) -> T:
-    """Do an administrator's work where everything is kept, while servers may run there.
+def as_admin(location: DataLocation, work: Callable[[Admin], Awaitable[T]]) -> T:
+    """Run an administrator's operation on the database; a server may run at the same time.
 
     Raises:
-        click.ClickException: It was refused, or the folder or database cannot be used.
+        click.ClickException: The operation was refused, or the database cannot be used.
     """
     import asyncio
     import logging
@@ -146,14 +146,14 @@ def as_admin(place: Place, work: Callable[[Admin], Awaitable[T]]) -> T:
     from qwicket.store import open_postgres, open_sqlite
 
     async def do() -> T:
-        url = place.database_url
-        store = open_postgres(url) if url else open_sqlite(place.data_dir)
+        url = location.database_url
+        store = open_postgres(url) if url else open_sqlite(location.data_dir)
         try:
             return await work(Admin(store, lambda: time.time_ns() // 1_000_000))
         finally:
             await store.close()
 
-    # The store logs what went wrong with a traceback; here one line says it.
+    # The store logs tracebacks; here the error is one line.
     log = logging.getLogger("qwicket")
     if not log.hasHandlers():
         log.addHandler(logging.NullHandler())
@@ -162,11 +162,11 @@ def as_admin(place: Place, work: Callable[[Admin], Awaitable[T]]) -> T:
     except QwicketError as error:
         raise click.ClickException(error.detail) from None
     except OSError as error:
-        raise click.ClickException(f"{place.data_dir}: {error.strerror}.") from None
+        raise click.ClickException(f"{location.data_dir}: {error.strerror}.") from None
 
 
 def client_errors(command: Callable[..., T]) -> Callable[..., T]:
-    """Turn what the client raises into one line and exit status 1."""
+    """Turn the client's errors into one line and exit status 1."""
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> T:
@@ -185,20 +185,20 @@ def client_errors(command: Callable[..., T]) -> Callable[..., T]:
 _url = click.option(
     "--url",
     metavar="URL",
-    help="Address of the server; by default QWICKET_URL, or that of the profile, or this machine.",
+    help="Address of the server; by default QWICKET_URL, else the profile's, else this machine.",
 )
 _profile = click.option(
     "--profile",
     metavar="NAME",
-    shell_complete=completing.profile,
+    shell_complete=completers.profile,
     help="Profile in ~/.config/qwicket/config.toml; by default QWICKET_PROFILE.",
 )
 
 
 def server(command: F) -> F:
-    """Give a command the options that name a server, as one `connect`; word what goes wrong there.
+    """Add the options that name a server to a command, as one argument `connect`.
 
-    The client itself reads the environment: it knows which secret may go where.
+    The client reads the environment itself, because it decides which token is sent where.
     """
 
     @functools.wraps(command)

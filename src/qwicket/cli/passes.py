@@ -14,11 +14,11 @@ def passes() -> None:
 
 
 @passes.command("rotate")
-@options.place
-def rotate(place: options.Place) -> None:
+@options.data_location
+def rotate(location: options.DataLocation) -> None:
     """Sign passes with a new key; those that are out count no more, on any server.
 
     Clients that renew their access tokens notice nothing, others sign in again. Tokens stay as
     they are.
     """
-    options.as_admin(place, lambda admin: admin.rotate_passes())
+    options.as_admin(location, lambda admin: admin.rotate_passes())

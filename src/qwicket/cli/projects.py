@@ -1,4 +1,4 @@
-"""`qwicket project`: what use is counted against, who belongs to it, how much it gets."""
+"""`qwicket project`: manage projects, their members and shares."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from qwicket.cli.listing import Row, json_flag, show
 
 @click.group(cls=Section)
 def project() -> None:
-    """Make and list projects, their members and shares."""
+    """Add and list projects, their members and shares."""
 
 
 @project.command("add")
 @click.argument("name")
-@click.option("--shares", default=1, show_default=True, metavar="N", help="See `project shares`.")
-@options.place
-def add_project(name: str, shares: int, place: options.Place) -> None:
-    """Make the project NAME, without members."""
-    made = options.as_admin(place, lambda admin: admin.add_project(name, shares=shares))
+@click.option(
+    "--shares", default=1, show_default=True, metavar="N", help="Shares; see `project shares`."
+)
+@options.data_location
+def add_project(name: str, shares: int, location: options.DataLocation) -> None:
+    """Add the project NAME, without members."""
+    made = options.as_admin(location, lambda admin: admin.add_project(name, shares=shares))
     click.echo(f"{made.name}  {made.shares} shares")
 
 
 @project.command("list")
 @json_flag
-@options.place
-def list_projects(as_json: bool, place: options.Place) -> None:
-    """List all projects, their shares, and the bytes of their programs and results."""
+@options.data_location
+def list_projects(as_json: bool, location: options.DataLocation) -> None:
+    """List all projects with their shares and the size of their programs and results."""
     rows = [
         Row(
             {"name": each.name, "shares": each.shares, "stored_bytes": each.stored_bytes},
@@ -38,7 +40,7 @@ def list_projects(as_json: bool, place: options.Place) -> None:
                 f"{each.stored_bytes / 1e6:.1f} MB",
             ),
         )
-        for each in options.as_admin(place, lambda admin: admin.projects())
+        for each in options.as_admin(location, lambda admin: admin.projects())
     ]
     show(rows, ("name", "shares", "stored"), as_json)
 
@@ -46,10 +48,10 @@ def list_projects(as_json: bool, place: options.Place) -> None:
 @project.command("shares")
 @click.argument("name")
 @click.argument("shares", type=int)
-@options.place
-def set_shares(name: str, shares: int, place: options.Place) -> None:
-    """Give the project NAME so many SHARES: twice another's, twice the time when both wait."""
-    options.as_admin(place, lambda admin: admin.set_shares(name, shares))
+@options.data_location
+def set_shares(name: str, shares: int, location: options.DataLocation) -> None:
+    """Set the SHARES of the project NAME. Waiting projects share devices in proportion to them."""
+    options.as_admin(location, lambda admin: admin.set_shares(name, shares))
 
 
 @project.group("member")
@@ -60,26 +62,26 @@ def member() -> None:
 @member.command("add")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
-@options.place
-def add_member(project_name: str, account: str, place: options.Place) -> None:
-    """Let ACCOUNT submit for PROJECT and read its jobs."""
-    options.as_admin(place, lambda admin: admin.add_member(project_name, account))
+@options.data_location
+def add_member(project_name: str, account: str, location: options.DataLocation) -> None:
+    """Add ACCOUNT to PROJECT: it can submit jobs for the project and read its jobs."""
+    options.as_admin(location, lambda admin: admin.add_member(project_name, account))
 
 
 @member.command("remove")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
-@options.place
-def remove_member(project_name: str, account: str, place: options.Place) -> None:
-    """Take ACCOUNT out of PROJECT; its tokens for that project are revoked."""
-    options.as_admin(place, lambda admin: admin.remove_member(project_name, account))
+@options.data_location
+def remove_member(project_name: str, account: str, location: options.DataLocation) -> None:
+    """Remove ACCOUNT from PROJECT, and revoke its tokens for that project."""
+    options.as_admin(location, lambda admin: admin.remove_member(project_name, account))
 
 
 @member.command("list")
 @click.argument("project_name", metavar="PROJECT")
 @json_flag
-@options.place
-def list_members(project_name: str, as_json: bool, place: options.Place) -> None:
+@options.data_location
+def list_members(project_name: str, as_json: bool, location: options.DataLocation) -> None:
     """List the accounts in PROJECT."""
-    names = options.as_admin(place, lambda admin: admin.members(project_name))
+    names = options.as_admin(location, lambda admin: admin.members(project_name))
     show([Row({"name": name}, (name,)) for name in names], ("account",), as_json)

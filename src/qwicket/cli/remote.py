@@ -1,4 +1,4 @@
-"""`qwicket devices` and `account`: what there is for whoever holds a token, over HTTP."""
+"""`qwicket devices` and `qwicket account`, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from qwicket.cli import completing, options
+from qwicket.cli import completers, options
 from qwicket.cli.listing import Row, is_terminal, json_flag, one_line, show, show_facts, size
 from qwicket.cli.options import server
 from qwicket.clients.http import sanitized
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 _FAMILIES: Final = ("qubit", "photonic", "atoms")
 _ONLINE: Final = "on"
 _NARROW: Final = 80
-"""Columns of a terminal below which a description would be one word a line."""
-_HEADS: Final = ("name", "family", "size", "status", "description")
+"""Width of a terminal below which a description would have one word per line."""
+_HEADINGS: Final = ("name", "family", "size", "status", "description")
 
 
-def _standing(device: DeviceBody) -> str:
+def _status_text(device: DeviceBody) -> str:
     until = f" until {sanitized(device.until)[:16].replace('T', ' ')} UTC" if device.until else ""
     return f"{sanitized(device.status)}{until}"
 
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
     width = size(device.family, device.qubits) if device.qubits else ""
-    texts = (device.name, device.family, width, _standing(device), device.description)
+    texts = (device.name, device.family, width, _status_text(device), device.description)
     return tuple(map(sanitized, texts))
 
 
 def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
-    """Yield all there is to show of a device, each with its name."""
-    name, family, width, standing, description = _cells(device)
+    """Yield names and values of a device's properties."""
+    name, family, width, state_text, description = _cells(device)
     yield "device", name
-    yield "status", f"{standing}: {sanitized(device.reason)}" if device.reason else standing
+    yield "status", f"{state_text}: {sanitized(device.reason)}" if device.reason else state_text
     if queue := device.queue:
         starts = queue.starts_in_s
         begins = "" if not starts else f", a job now starts in about {duration(starts)}"
@@ -56,7 +56,7 @@ def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
 
 
 def _account_facts(account: AccountBody) -> Iterator[tuple[str, str]]:
-    """Yield all there is to show of an account and its token, each with its name."""
+    """Yield names and values of the properties of an account and its token."""
     token = account.token
     yield "account", f"{sanitized(account.name)} ({sanitized(account.role)})"
     yield "e-mail", sanitized(account.email)
@@ -68,20 +68,20 @@ def _account_facts(account: AccountBody) -> Iterator[tuple[str, str]]:
 
 
 @click.command(short_help="List the server's devices, or show one.")
-@click.argument("name", required=False, shell_complete=completing.device)
+@click.argument("name", required=False, shell_complete=completers.device)
 @click.option("--family", type=options.Choice(_FAMILIES), help="Only devices of this family.")
-@click.option("--online", is_flag=True, help="Only devices that take jobs and have who runs them.")
+@click.option("--online", is_flag=True, help="Only devices that take and run jobs.")
 @json_flag
 @server
 def devices(
     connect: Connect, name: str | None, family: str | None, online: bool, as_json: bool
 ) -> None:
-    """List the devices that jobs can be submitted to; with NAME show one, and how busy it is.
+    """List the server's devices; with NAME, show one device with its queue.
 
-    On a narrow terminal the descriptions are left out.
+    On a narrow terminal the list has no descriptions.
     """
     if name is not None and (family or online):
-        raise click.UsageError("--family and --online choose from a list: give no NAME with them.")
+        raise click.UsageError("--family and --online filter the list: use them without NAME.")
     with connect() as client:
         found = [client.device(name)] if name is not None else client.devices()
     if name is None:
@@ -93,18 +93,18 @@ def devices(
         is_narrow = is_terminal() and get_terminal_size().columns < _NARROW
         if is_narrow:
             chosen = [row._replace(cells=row.cells[:-1]) for row in chosen]
-        show(chosen, _HEADS[:-1] if is_narrow else _HEADS, as_json)
+        show(chosen, _HEADINGS[:-1] if is_narrow else _HEADINGS, as_json)
     elif as_json:
         click.echo(one_line(found[0].info))
     else:
         show_facts(_device_facts(found[0].body))
 
 
-@click.command(short_help="Say whose token yours is, and what it may do.")
+@click.command(short_help="Show the account and the permissions of your token.")
 @json_flag
 @server
 def account(connect: Connect, as_json: bool) -> None:
-    """Say on which account and project the token signs in, what it may do and for how long."""
+    """Show the account, project, scopes, devices and expiry of your token."""
     with connect() as client:
         found, where = client.account(), client.url
     if as_json:

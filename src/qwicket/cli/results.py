@@ -1,4 +1,4 @@
-"""What a job gave, as lines for people and for scripts."""
+"""Text and JSON of a job's result, and exit statuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Part, Result
 
     class Job(Protocol):
-        """What is printed of a job, or of a program that ran without a server."""
+        """Job, or a program that ran without a server."""
 
         @property
         def id(self) -> str: ...
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 FAILED: Final = 3
-"""Exit status when a job that was waited for has failed."""
+"""Exit status after waiting for a job that failed."""
 CANCELLED: Final = 4
-"""Exit status when it was cancelled."""
+"""Exit status after waiting for a job that was cancelled."""
 _BAR_WIDTH: Final = 40
 _MAX_BARS: Final = 16
 _MAX_SAMPLES: Final = 8
 
 
-def outcome(state: str) -> int:
-    """Return the exit status of a command that waited for a job: 0 when it completed."""
+def exit_status(state: str) -> int:
+    """Return the exit status for the final state of a job: 0 for a completed job."""
     return {"completed": 0, "cancelled": CANCELLED}.get(state, FAILED)
 
 
@@ -39,42 +39,42 @@ def record(job: Job, result: Result) -> dict[str, Any]:
 
 
 def _part(of: Part) -> dict[str, Any]:
-    told: dict[str, Any] = {"counts": of.counts, "engine": of.engine, "error": of.error}
-    told["seed"] = of.seed
+    record: dict[str, Any] = {"counts": of.counts, "engine": of.engine, "error": of.error}
+    record["seed"] = of.seed
     others = {"probabilities": of.probabilities, "memory": of.memory, "samples": of.samples}
-    return told | {name: value for name, value in others.items() if value}
+    return record | {name: value for name, value in others.items() if value}
 
 
 def lines(job: Job, result: Result) -> list[str]:
-    """Return a result for people: bars for counts, else the first samples."""
-    told = [f"{job.id}  {job.state}"]
+    """Return a result as text: bars for counts, else the first samples."""
+    found = [f"{job.id}  {job.state}"]
     for part in result.parts:
         if part.error:
-            told.append(f"  {part.error}")
+            found.append(f"  {part.error}")
         elif part.samples and not part.counts:
-            told += _samples(part)
+            found += _samples(part)
         else:
-            told += bars(part.counts)
-    return told
+            found += bars(part.counts)
+    return found
 
 
 def _samples(of: Part) -> list[str]:
-    told = ["  " + "  ".join(map(str, shot)) for shot in of.samples[:_MAX_SAMPLES]]
+    found = ["  " + "  ".join(map(str, shot)) for shot in of.samples[:_MAX_SAMPLES]]
     if len(of.samples) > _MAX_SAMPLES:
-        told.append(f"  … and {len(of.samples) - _MAX_SAMPLES:,} more shots")
-    return told
+        found.append(f"  … and {len(of.samples) - _MAX_SAMPLES:,} more shots")
+    return found
 
 
 def bars(counts: Mapping[str, int]) -> list[str]:
-    """Return counts as bars, the most frequent outcomes first."""
+    """Return a bar chart of counts, the most frequent outcomes first."""
     total = sum(counts.values())
     ranked = sorted(
         (item for item in counts.items() if item[1]), key=lambda item: (-item[1], item[0])
     )
-    told = [
+    found = [
         f"  {key}  {n:>7}  {'█' * max(1, round(_BAR_WIDTH * n / total))}"
         for key, n in ranked[:_MAX_BARS]
     ]
     if len(ranked) > _MAX_BARS:
-        told.append(f"  … and {len(ranked) - _MAX_BARS} more outcomes")
-    return told
+        found.append(f"  … and {len(ranked) - _MAX_BARS} more outcomes")
+    return found

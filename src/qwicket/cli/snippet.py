@@ -47,11 +47,11 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "xcc": Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3"),
     "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
 }
-ALSO: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
+CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
 """Clouds, and the client that their name stands for."""
 
 
-class _Vendor(click.Choice[str]):
+class _SnippetName(click.Choice[str]):
     """A name that there is a snippet for."""
 
     def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
@@ -64,7 +64,7 @@ class _Vendor(click.Choice[str]):
 
 
 @click.command(short_help="Print the lines that point a vendor's client here.")
-@click.argument("vendor", required=False, type=_Vendor([*SNIPPETS, *ALSO]), metavar="VENDOR")
+@click.argument("vendor", required=False, type=_SnippetName([*SNIPPETS, *CLOUDS]), metavar="VENDOR")
 @click.option(
     "--url",
     envvar="QWICKET_URL",
@@ -87,7 +87,7 @@ def snippet(vendor: str | None, url: str, as_json: bool) -> None:
         ]
         show(rows, ("name", "client", "runs in"), as_json)
         return
-    program = text(ALSO.get(vendor, vendor), url)
+    program = text(CLOUDS.get(vendor, vendor), url)
     click.echo(one_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)
 
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
-from qwicket.cli import completing, results
+from qwicket.cli import completers, results
 from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.listing import json_flag, one_line
 from qwicket.cli.options import inputs, server
@@ -28,7 +28,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     "--device",
     required=True,
     metavar="D",
-    shell_complete=completing.device,
+    shell_complete=completers.device,
     help="Name of the device.",
 )
 @click.option(
@@ -55,7 +55,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 @click.option(
     "--noise",
     metavar="MODEL",
-    shell_complete=completing.noise,
+    shell_complete=completers.noise,
     help="Name of one of the device's noise models; by default none.",
 )
 @click.option(
@@ -158,7 +158,7 @@ def _follow(job: Job, as_json: bool) -> int:
             failed = {"id": job.id, "state": job.state, "error": str(error), "parts": []}
             click.echo(one_line(failed))
         click.echo(f"Error: {error}", err=True)
-        return results.outcome(job.state)
+        return results.exit_status(job.state)
     except WaitTimeout:
         raise
     except ClientError as error:
@@ -169,4 +169,4 @@ def _follow(job: Job, as_json: bool) -> int:
         click.echo("\n".join(results.lines(job, result)))
     if job.state != "completed":
         click.echo(f"Error: Job {job.id} {job.state}.", err=True)
-    return results.outcome(job.state)
+    return results.exit_status(job.state)

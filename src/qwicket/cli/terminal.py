@@ -25,21 +25,21 @@ def can_rewrite(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
-def grid(rows: Iterable[Sequence[str]], heads: Sequence[str], width: int) -> list[str]:
-    """Return the lines of a table: heads, a rule, rows.
+def grid(rows: Iterable[Sequence[str]], headings: Sequence[str], width: int) -> list[str]:
+    """Return the lines of a table: headings, a rule, rows.
 
     The first column keeps its width. The others are narrowed, the widest first, and their cells
     folded at spaces. Columns without any text are left out.
 
     Args:
-        rows: Cells as long as `heads`; control characters are replaced by spaces.
-        heads: Names of the columns.
+        rows: Cells as long as `headings`; control characters are replaced by spaces.
+        headings: Names of the columns.
         width: Columns of the terminal.
     """
     table = [[_printable(cell) for cell in row] for row in rows]
-    filled = [k for k in range(len(heads)) if any(row[k] for row in table)]
-    columns = filled or list(range(len(heads)))
-    table = [[row[k] for k in columns] for row in ([*heads], *table)]
+    filled = [k for k in range(len(headings)) if any(row[k] for row in table)]
+    columns = filled or list(range(len(headings)))
+    table = [[row[k] for k in columns] for row in ([*headings], *table)]
     natural = [max(_cells(row[k]) for row in table) for k in range(len(columns))]
     widths = _fitted(natural, width - len(_GAP) * (len(columns) - 1))
     lines = [list(_folded_row(row, widths)) for row in table]

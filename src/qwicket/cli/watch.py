@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from qwicket.cli import completing, results
-from qwicket.cli.job_view import HEADS, cells, standing
+from qwicket.cli import completers, results
+from qwicket.cli.job_view import HEADINGS, cells, state_text
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
 from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.views import JobView
     from qwicket.schema.jobs import JobBody
 
-    News = queue.Queue[Change | Exception]
+    ChangeQueue = queue.Queue[Change | Exception]
 
 _UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
 _LOOK_S: Final = 1.0
@@ -38,7 +38,7 @@ _MARGIN: Final = 4
 
 
 @click.command(short_help="Follow a job to its end, or all jobs.")
-@click.argument("job", required=False, shell_complete=completing.job)
+@click.argument("job", required=False, shell_complete=completers.job)
 @click.option("--all", "is_all", is_flag=True, help="Follow all jobs of the account.")
 @json_flag
 @server
@@ -57,10 +57,10 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         found = client.job(job)
         if is_terminal() and not as_json:
             show_wait(found)
-            click.echo(f"{sanitized(found.id)}  {standing(found.body)}")
+            click.echo(f"{sanitized(found.id)}  {state_text(found.body)}")
         else:
             _print_changes(found, as_json)
-        sys.exit(results.outcome(found.state))
+        sys.exit(results.exit_status(found.state))
 
 
 def show_wait(job: Job) -> None:
@@ -68,7 +68,7 @@ def show_wait(job: Job) -> None:
     line = Rewritten(sys.stderr)
 
     def show(job: JobView) -> None:
-        line.show([cut(standing(job.body), shutil.get_terminal_size().columns)])
+        line.show([cut(state_text(job.body), shutil.get_terminal_size().columns)])
 
     if not can_rewrite(sys.stderr):
         job.wait(None)
@@ -85,7 +85,7 @@ def _print_changes(job: Job, as_json: bool) -> None:
 
     def say(job: Job) -> None:
         nonlocal said
-        says = job.info if as_json else standing(job.body)
+        says = job.info if as_json else state_text(job.body)
         if says != said:
             said = says
             _print_change(job, as_json)
@@ -107,22 +107,22 @@ def _watch_all(client: Client, as_json: bool) -> NoReturn:
 
 
 def _print_change(of: Job | Change, as_json: bool) -> None:
-    text = f"{_now()}  {sanitized(of.body.id)}  {standing(of.body)}"
+    text = f"{_now()}  {sanitized(of.body.id)}  {state_text(of.body)}"
     click.echo(one_line(of.info) if as_json else text)
     sys.stdout.flush()
 
 
 def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
     """Keep a table of the jobs that changed last, as long as the terminal is high."""
-    news: News = queue.Queue(_MAX_JOBS)
-    threading.Thread(target=_hear, args=(client, since, news), daemon=True).start()
+    news: ChangeQueue = queue.Queue(_MAX_JOBS)
+    threading.Thread(target=_receive, args=(client, since, news), daemon=True).start()
     table = Rewritten(sys.stdout)
     while True:
         width, height = shutil.get_terminal_size()
         shown = [*jobs.values()][-max(1, height - _MARGIN) :]
-        lines = grid([cells(job) for job in reversed(shown)], HEADS, width)
+        lines = grid([cells(job) for job in reversed(shown)], HEADINGS, width)
         table.show([cut(line, width) for line in lines[: height - 1]])
-        for change in _heard(news):
+        for change in _received(news):
             jobs.pop(change.job, None)  # what changed last stands last
             jobs[change.job] = change.body
         for job in shown:
@@ -132,7 +132,7 @@ def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
             del jobs[old]
 
 
-def _hear(client: Client, since: int, news: News) -> None:
+def _receive(client: Client, since: int, news: ChangeQueue) -> None:
     try:
         for change in client.events(since):
             news.put(change)
@@ -140,7 +140,7 @@ def _hear(client: Client, since: int, news: News) -> None:
         news.put(error)
 
 
-def _heard(news: News) -> Iterator[Change]:
+def _received(news: ChangeQueue) -> Iterator[Change]:
     """Yield what changed, waiting for it a moment at most.
 
     Raises:

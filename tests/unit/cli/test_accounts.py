@@ -82,7 +82,7 @@ def test_the_password_is_one_line_of_standard_input(folder: Folder) -> None:
         ("\n", "There is no password on standard input."),
         ("short\n", "A password has 8 to 1024 characters."),
         ("x" * 9_000, "A password has 8 to 1024 characters."),
-        (b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe\n", "The password is no UTF-8 text."),
+        (b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe\n", "The password is not UTF-8 text."),
     ],
 )
 def test_a_password_that_cannot_be_one_is_refused(
@@ -154,7 +154,7 @@ def test_a_life_is_a_number_and_a_unit(folder: Folder, text: str) -> None:
 def test_a_life_that_is_none_is_a_wrong_call(folder: Folder, text: str) -> None:
     result = folder.run("token", "create", "--user", "ada", "--expires", text)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "is no time such as 90d, 12h or 30m" in result.stderr
+    assert "is not a duration. Use 90d, 12h or 30m" in result.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -145,12 +145,12 @@ def test_shots_of_atoms_are_printed_as_numbers(folder: Path) -> None:
         (
             ("wide.qasm", "bench:zeros", "--device", "fridge7.toml"),
             1,
-            "wide.qasm: The program has 4 qubits, fridge7 takes 3.",
+            "wide.qasm: the program has 4 qubits, but fridge7 takes at most 3.",
         ),
         (
             ("bell.xbb", "bench:zeros", "--device", "fridge7.toml"),
             1,
-            "fridge7 takes openqasm3; this is blackbird.",
+            "the format is blackbird, but fridge7 takes openqasm3.",
         ),
         (
             ("reset.qasm", "bench:zeros", "--device", "fridge7.toml"),

@@ -182,7 +182,7 @@ def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
 def test_help_lists_every_command_under_what_it_is_for() -> None:
     _, out, _ = run("--help")
     run_one, _, others = out.partition("Run a server:")[2].partition("Use a server:")
-    use_one, _, besides = others.partition("Besides:")
+    use_one, _, besides = others.partition("Other:")
     listed = [
         [line.split()[0] for line in part.splitlines() if line.strip()]
         for part in (run_one, use_one, besides)
@@ -243,7 +243,7 @@ def test_version_is_that_of_the_package() -> None:
         ("user add ada --role king", "'king' is not one of 'admin', 'member'"),
         ("token create", "Missing option '--user'"),
         ("token create --user ada --scope everything", "'everything' is not one of"),
-        ("token create --user ada --expires soon", "'soon' is no time such as 90d, 12h or 30m"),
+        ("token create --user ada --expires soon", "'soon' is not a duration. Use 90d, 12h or 30m"),
         ("submit", "Missing argument 'FILE'"),
         ("submit -", "Missing option '--device'"),
         ("submit - --device x --shots 0", "0 is not in the range"),
@@ -253,7 +253,7 @@ def test_version_is_that_of_the_package() -> None:
         ("user add ada --rolle admin", "No such option '--rolle'. Did you mean '--role'? See "),
         ("snippet qiskit", "there is no snippet for 'qiskit'. Did you mean qiskit-ionq"),
         ("token create --user a --scope jobs:raed", "Did you mean 'jobs:read'? See "),
-        ("devices simulator --online", "give no NAME with them. See "),
+        ("devices simulator --online", "use them without NAME. See "),
         ("submit /nowhere --device x", "'/nowhere': No such file"),
         ("submit / --device x", "Is a directory"),
         ("show", "Missing argument 'FILE'"),

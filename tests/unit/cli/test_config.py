@@ -161,7 +161,7 @@ def test_a_table_that_is_none_of_ours_is_refused_by_name() -> None:
 @pytest.mark.parametrize("value", ["[1]", "{a = 1}", "1979-05-27"])
 def test_a_value_that_is_no_text_or_number_is_refused_by_name(value: str) -> None:
     write(f"port = {value}\n")
-    assert "port must be one text or number" in refusal("serve")
+    assert "port must be a text or a number" in refusal("serve")
 
 
 @pytest.mark.parametrize("value", ["true", "1.5", '"many"', "-1", "70000"])

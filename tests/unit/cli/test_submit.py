@@ -89,7 +89,7 @@ def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: st
     with BadServer() as server:
         result = submit(server, "--input", given)
     assert result.exit_code == 2
-    assert "is not of the form name=number" in result.stderr
+    assert "does not have the form name=number" in result.stderr
     assert not server.requests
 
 

@@ -10,7 +10,7 @@ import pytest
 from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
 
 ID = "01a1fad7-82a5-7a62-a892-190d52960000"
-HEADS = ("id", "device", "state", "name", "created (UTC)")
+HEADINGS = ("id", "device", "state", "name", "created (UTC)")
 
 
 def test_a_column_in_which_nothing_stands_is_left_out() -> None:
@@ -24,14 +24,14 @@ def test_a_list_of_nothing_has_its_heads() -> None:
 
 def test_a_list_of_jobs_fits_a_terminal_of_eighty_columns() -> None:
     row = (ID, "simulator", "completed", "", "2026-11-20 21:23:10")
-    lines = grid([row], HEADS, 80)
+    lines = grid([row], HEADINGS, 80)
     assert len(lines) == 3
     assert lines[2] == f"{ID}  simulator  completed  2026-11-20 21:23:10"
 
 
 def test_the_widest_columns_are_folded_at_spaces_and_the_first_is_whole() -> None:
     row = (ID, "simulator", "completed", "a long name of many words", "2026-11-20 21:23:10")
-    lines = grid([row], HEADS, 85)
+    lines = grid([row], HEADINGS, 85)
     assert lines == [
         "id                                    device     state      name         created",
         "                                                                         (UTC)",
