@@ -5,7 +5,7 @@
     job = backend.run(transpile(circuit, backend), shots=1000)
     result = SamplerV2(mode=backend).run([isa_circuit]).result()
 
-Stands on the client alone; needs Qiskit 2 (extra `qiskit`).
+It only depends on the client; it needs Qiskit 2 (extra `qiskit`).
 """
 
 from importlib import import_module

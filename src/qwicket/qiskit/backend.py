@@ -84,7 +84,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
             key: The idempotency key, by default a fresh one.
 
         Raises:
-            ClientError: It was refused, or the server could not be asked.
+            ClientError: The request failed.
         """
         is_one = isinstance(run_input, QuantumCircuit)
         circuits: list[QuantumCircuit] = [run_input] if is_one else list(run_input)

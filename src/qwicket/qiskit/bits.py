@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def places(circuit: QuantumCircuit) -> list[int]:
     """Return the place of each classical bit of a circuit in the outcome, the lowest bit first.
 
-    Registers stand in the order in which OpenQASM declares them. Qiskit declares bits of no
+    Registers are in the order of their declarations in OpenQASM. Qiskit declares bits without a
     register before all registers, and does not write registers that share bits.
     """
     bits = circuit.clbits

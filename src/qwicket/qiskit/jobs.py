@@ -53,7 +53,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         """Return the status now.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return STATUS.get(self.native.status, JobStatus.RUNNING)
 
@@ -65,7 +65,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         """Cancel the job; return whether it is not completed.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return self.native.cancel().state != "completed"
 
@@ -87,9 +87,9 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
             progress: Whether to show the place in the queue, then the run, on standard error.
 
         Raises:
-            JobFailed: It ended without a result.
-            WaitTimeout: It has not ended within `timeout` seconds.
-            ClientError: The server could not be asked.
+            JobFailed: The job ended without a result.
+            WaitTimeout: The job has not ended within `timeout` seconds.
+            ClientError: The request failed.
         """
         found = self.native.result(timeout, progress=progress)
         shots = int(self.native.info.get("shots", 0))

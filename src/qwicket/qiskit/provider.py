@@ -24,7 +24,7 @@ class QwicketProvider:
         client: A client to use in place of a new one.
 
     Raises:
-        ClientError: There is no token, or the address is none.
+        ClientError: There is no token, or the address is invalid.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class QwicketProvider:
         """Return the devices that run circuits.
 
         Args:
-            name: That of the one that is meant.
-            online: Whether they must be on, or off.
+            name: Name of the device; None for all devices.
+            online: Whether the devices must be on (True) or off (False); None for both.
 
         Raises:
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         return [
             QwicketBackend(self, device)
@@ -64,8 +64,8 @@ class QwicketProvider:
         """Return one device.
 
         Raises:
-            QiskitBackendNotFoundError: There is none of this name that runs circuits.
-            ClientError: The server could not be asked.
+            QiskitBackendNotFoundError: No device of this name runs circuits.
+            ClientError: The request failed.
         """
         device = self._device(name)
         if device is None or not is_backend(device):
@@ -74,10 +74,10 @@ class QwicketProvider:
         return QwicketBackend(self, device)
 
     def job(self, id: str) -> QwicketJob:
-        """Return a job by its id, from any process at any time.
+        """Return a job by its id, also one that another process submitted.
 
         Raises:
-            ApiError: There is no such job for this token.
+            ApiError: This token has no access to a job with this id.
         """
         found = self.client.job(id)
         return QwicketJob(self.get_backend(str(found.info["device"])), found)

@@ -36,10 +36,10 @@ _ORDER: Final = (
 
 @dataclass
 class SamplerOptions:
-    """What each run takes unless it is told otherwise.
+    """Default options of a run.
 
     Attributes:
-        default_shots: Shots of pubs that say none.
+        default_shots: Shots of pubs without a number of shots.
         seed_simulator: 0 ≤ seed < 2^63; None lets the server draw one.
         noise: Name of one of the device's noise models.
         engine: Name of one of the device's engines.
@@ -73,7 +73,7 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
         the server's disk.
 
         Raises:
-            ClientError: It was refused, or the server could not be asked.
+            ClientError: The request failed.
         """
         options = self.options
         default = options.default_shots if shots is None else shots
@@ -148,7 +148,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         Raises:
             JobFailed: A circuit has no outcome.
             WaitTimeout: A job has not ended within `timeout` seconds.
-            ClientError: The server could not be asked.
+            ClientError: The request failed.
         """
         parts: dict[int, Iterator[Part]] = {}
         for shots, job in zip(_shots(self._pubs), self.native, strict=True):
