@@ -11,7 +11,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse fault fault-long bench docs changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench docs changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -48,6 +48,10 @@ lint: $(READY)
 
 abuse: $(READY)  ## The abuse list, a row each; ABUSE=long tries more, on both databases
 	QWICKET_ABUSE=$(ABUSE) $(BIN)/pytest -q -s tests/abuse/test_attacks.py
+
+abuse-long: $(READY)  ## All abuse tests at full length
+	QWICKET_ABUSE=long $(BIN)/pytest -n auto --dist worksteal -m "not alone" tests/abuse
+	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
 
 fault: $(READY)  ## Kills, crashes and other trouble
 	$(BIN)/pytest -n auto --dist worksteal tests/fault

@@ -18,12 +18,15 @@ import requests
 from abuse.conftest import run_bell
 from abuse.doors import DOORS, IONQ, NATIVE, Door
 from support import raw
+from support.scale import runs
 from support.server import LiveServer
 
 GB = 1 << 30
 MB = 1 << 20
 PIECE = b"x" * MB
 MOST_RISE = 32 * MB
+UPLOADS = runs(30, long=100)
+"""At once, with room for four."""
 MOST_TAKEN = 64 * MB
 """Of a refused body: `body_bytes` and 4 MB, and what kernels hold of a connection on both sides."""
 
@@ -128,7 +131,7 @@ def test_a_gigabyte_without_a_token_is_refused_unread(live: LiveServer, framing:
     assert peak.rise_bytes() < 4 * MB
 
 
-@pytest.mark.parametrize("size", [5 * MB, 20 * MB, 200 * MB])
+@pytest.mark.parametrize("size", [5 * MB, 20 * MB, runs(64, long=200) * MB])
 @pytest.mark.parametrize("token", ["right", "wrong"])
 def test_ordinary_clients_get_the_answer_to_a_refused_body(
     live: LiveServer, token: str, size: int
@@ -137,7 +140,7 @@ def test_ordinary_clients_get_the_answer_to_a_refused_body(
     path, secret = f"{live.url}/v1/jobs", live.token() if token == "right" else "wrong"
     headers = {"Authorization": f"Bearer {secret}"}
     statuses = {401} if token == "wrong" else {400, 413}
-    for _ in range(3):
+    for _ in range(runs(1, long=3)):
         assert httpx.post(path, content=b" " * size, headers=headers).status_code in statuses
         sent = requests.post(path, data=b" " * size, headers=headers, timeout=60)
         assert sent.status_code in statuses
@@ -246,7 +249,7 @@ def drip_until_answered(upload: Upload) -> None:
 # --- many -----------------------------------------------------------------------------------------
 
 
-def test_a_hundred_uploads_at_once_take_the_memory_of_a_few(
+def test_many_uploads_at_once_take_the_memory_of_a_few(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     room = 48 * MB
@@ -254,7 +257,8 @@ def test_a_hundred_uploads_at_once_take_the_memory_of_a_few(
     token, size = live.token(), 12 * MB
     httpx.post(live.url + NATIVE.jobs, content=b" " * size, headers=NATIVE.auth(token))
     peak = Peak(live)
-    uploads = [Upload.begin(live, NATIVE, token, f"Content-Length: {size}") for _ in range(100)]
+    head = f"Content-Length: {size}"
+    uploads = [Upload.begin(live, NATIVE, token, head) for _ in range(UPLOADS)]
     with ThreadPoolExecutor(len(uploads)) as threads:
         list(threads.map(lambda upload: upload.send(size - MB, "declared"), uploads))
         assert peak.rise_bytes() < 3 * room

@@ -33,7 +33,7 @@ HASTE = {
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose retry_policy is short."""
+    """A server with short time limits."""
     options = [each for limit in HASTE.items() for each in ("--limit", "{}={}".format(*limit))]
     live = LiveServer(tmp_path_factory.mktemp("hasty"), *options)
     live.token()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +19,9 @@ from abuse.doors import ibm_json, ionq_json, problem_json, qbraid_json, qlued_js
 from support import ibm, pubs, raw, runtime
 from support.processes import resident_bytes
 from support.programs import BELL
-from support.server import LiveServer
-from support.waiting import until
+from support.scale import runs
+from support.server import LiveServer, running_server
+from support.waiting import MOST_ATTEMPTS, until
 from support.xanadu import Caller, fetch_pass
 
 MB = 1 << 20
@@ -33,19 +35,35 @@ LIMITS = {
 }
 SENT_BYTES = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 """What the kernel takes at most from the server for a client that takes nothing."""
+WAITED = "answers_wait_s"
 LARGEST_BYTES = 12 * MB
 """More than any answer of these tests has."""
 
 
+QUICK = {
+    **LIMITS,
+    "answers_wait_s": runs(3, long=10),
+    "answer_timeout_s": runs(5, long=14),
+}
+"""For answers that are made in a tenth of that time."""
+
+
+def limited(folder: Path, limits: dict[str, int]) -> AbstractContextManager[LiveServer]:
+    """Return a server with room for a few large answers."""
+    options = [each for limit in limits.items() for each in ("--limit", "{}={}".format(*limit))]
+    return running_server(folder, *options)
+
+
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with room for a few large answers."""
-    options = [each for limit in LIMITS.items() for each in ("--limit", "{}={}".format(*limit))]
-    live = LiveServer(tmp_path_factory.mktemp("narrow"), *options)
-    live.token()
-    yield live
-    assert live.stop() == 0
-    live.assert_calm()
+    with limited(tmp_path_factory.mktemp("narrow"), LIMITS) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with limited(tmp_path_factory.mktemp("quick"), QUICK) as live:
+        yield live
 
 
 @pytest.fixture(scope="module")
@@ -208,10 +226,22 @@ def status(connection: socket.socket) -> int:
     return int(connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL).split()[1])
 
 
+SLOW_DOORS = {"native", "ionq", "qbraid"}
+"""Their answers take one to two seconds of CPU to make."""
+
+
 @pytest.mark.parametrize("make", DOORS, ids=lambda make: make.__name__)
 def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
-    narrow: LiveServer, http: httpx.Client, make: Make
+    request: pytest.FixtureRequest, make: Make
 ) -> None:
+    narrow: LiveServer = request.getfixturevalue(
+        "narrow" if make.__name__ in SLOW_DOORS else "quick"
+    )
+    with httpx.Client(base_url=narrow.url, timeout=60) as http:
+        bound_slow_readers(narrow, http, make)
+
+
+def bound_slow_readers(narrow: LiveServer, http: httpx.Client, make: Make) -> None:
     name = make.__name__.replace("_", "-")
     token, other = narrow.token(name), narrow.token()
     large = make(http, token)
@@ -223,44 +253,58 @@ def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
     until(lambda: held_bytes(http) == 0, "the room is empty")
     before = resident_bytes(narrow.process.pid)
 
-    with ExitStack() as stack:
-        readers = ask(stack, narrow, large, MANY)
-        most = 0
+    def polls_on() -> bool:
+        threading.Event().wait(0.1)  # so that polls do not hold up the answer in the making
+        begun = http.get(f"/v1/jobs/{poll}", headers={"Authorization": f"Bearer {other}"})
+        assert begun.status_code == 200, "another account polls on"
+        held.append(held_bytes(http))
+        return held[-1] > 0
 
-        def all_answered() -> bool:
-            nonlocal most
-            most = max(most, held_bytes(http))
-            begun = http.get(f"/v1/jobs/{poll}", headers={"Authorization": f"Bearer {other}"})
-            assert begun.status_code == 200, "another account polls on"
-            return held_bytes(http) > 0
-
-        until(all_answered, "answers are held")
-        statuses = [status(each) for each in readers]
-        assert set(statuses) == {200, large.full}, statuses
-        refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
-        assert "answers_bytes_each" in large.said(refused)
-        assert 1 <= int(refused.headers["retry-after"]) <= 10
-        mine = statuses.count(200) * len(whole.content)
-        assert mine < ROOM_BYTES + 2 * len(whole.content) + 40 * MB
-        assert max(most, held_bytes(http)) <= ROOM_BYTES + LARGEST_BYTES
-        grown = resident_bytes(narrow.process.pid) - before
-        assert grown < 200 * MB, f"{grown >> 20} MiB"
-        until(lambda: held_bytes(http) == 0, "they are cut", timeout_s=40)
+    held: list[int] = []
+    for attempt in range(MOST_ATTEMPTS):
+        with ExitStack() as stack:
+            readers = ask(stack, narrow, large, MANY)
+            until(polls_on, "answers are held")
+            statuses = [status(each) for each in readers]
+            refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
+            # On a busy machine the first may take longer to make than the others wait.
+            is_last = attempt == MOST_ATTEMPTS - 1
+            was_quick = set(statuses) == {200, large.full} and WAITED not in large.said(refused)
+            if was_quick or is_last:
+                assert_bounded(large, statuses, refused, len(whole.content))
+                assert max(*held, held_bytes(http)) <= ROOM_BYTES + LARGEST_BYTES
+                grown = resident_bytes(narrow.process.pid) - before
+                assert grown < 200 * MB, f"{grown >> 20} MiB"
+                until(lambda: held_bytes(http) == 0, "they are cut", timeout_s=40)
+                break
+        until(lambda: held_bytes(http) == 0, "the room is empty again")
 
     again = http.get(large.path, headers={field: value})
     assert again.content == whole.content
 
 
+def assert_bounded(large: Large, statuses: list[int], refused: httpx.Response, size: int) -> None:
+    assert set(statuses) == {200, large.full}, statuses
+    assert "answers_bytes_each" in large.said(refused)
+    assert 1 <= int(refused.headers["retry-after"]) <= 10
+    assert statuses.count(200) * size < ROOM_BYTES + 2 * size + 40 * MB
+
+
 def test_room_comes_back_when_clients_go_away(narrow: LiveServer, http: httpx.Client) -> None:
     token = narrow.token("leaver")
     large = native(http, token)
-    for _ in range(3):
+    auth = {"Authorization": f"Bearer {token}"}
+
+    def is_answered() -> bool:
+        return http.get(large.path, headers=auth).status_code == 200
+
+    for _ in range(runs(2, long=3)):
         with ExitStack() as stack:
             ask(stack, narrow, large, 20)
             until(lambda: held_bytes(http) > 0, "some are held")
         until(lambda: held_bytes(http) == 0, "nothing is held")
-    auth = {"Authorization": f"Bearer {token}"}
-    assert http.get(large.path, headers=auth).status_code == 200
+        # After all those that still waited: else the next ones would wait for them.
+        until(is_answered, "the account has room again", timeout_s=60)
 
 
 def test_who_takes_slowly_gets_all_of_it(narrow: LiveServer, http: httpx.Client) -> None:
